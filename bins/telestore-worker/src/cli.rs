@@ -1,0 +1,170 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
+use clap::{Args, Parser, Subcommand};
+use serde::Deserialize;
+use telestore::types::Secret;
+
+/// Takes files in one request or in chunks and puts them into Telegram channels.
+///
+/// Without a subcommand it serves. Settings come from flags, then the environment, then the file of --config, then
+/// the defaults. Empty values count as not set.
+#[derive(Debug, Parser)]
+#[command(name = "telestore-worker", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    /// A TOML file with the settings below, named like the flags with _ for -
+    #[arg(long, env = "TELESTORE_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve (the default)
+    Serve,
+    /// Run a Telegram of your own on this machine: Bot API, MTProto and a TeleStore backend
+    Sandbox(SandboxArgs),
+    /// Send a file to a worker, as the browser does, and wait until it is in the channel
+    Send(SendArgs),
+}
+
+/// Everything that can be set. The same names, with `_`, stand in the TOML file.
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// Port to listen on; 0 takes a free one [default: 10000]
+    #[arg(long, env = "PORT")]
+    pub(crate) port: Option<u16>,
+
+    /// Address to listen on [default: 0.0.0.0]
+    #[arg(long, env = "TELESTORE_HOST")]
+    pub(crate) host: Option<String>,
+
+    /// The TeleStore backend: credentials and webhook [default: none]
+    #[arg(long, env = "BACKEND_URL", value_name = "URL")]
+    pub(crate) backend_url: Option<String>,
+
+    /// Where sessions and chunks are kept [default: ./telestore-data]
+    #[arg(long, env = "TELESTORE_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+
+    /// Base of the Bot API: Telegram's, a local Bot API server, or the sandbox [default: Telegram's]
+    #[arg(long, env = "TELEGRAM_BOT_API_URL", value_name = "URL")]
+    pub(crate) bot_api_url: Option<String>,
+
+    /// Larger files go by MTProto [default: 50 MiB]
+    #[arg(long, env = "TELESTORE_BOT_API_MAX_BYTES", value_name = "BYTES")]
+    pub(crate) bot_api_max_bytes: Option<ByteSize>,
+
+    /// Larger files are refused with 413 [default: 2000 MiB]
+    #[arg(long, env = "TELESTORE_MAX_FILE_BYTES", value_name = "BYTES")]
+    pub(crate) max_file_bytes: Option<ByteSize>,
+
+    /// Larger chunks are refused with 413 [default: 50 MiB]
+    #[arg(long, env = "TELESTORE_MAX_CHUNK_BYTES", value_name = "BYTES")]
+    pub(crate) max_chunk_bytes: Option<ByteSize>,
+
+    /// Files sent at a time; the rest wait their turn [default: 4]
+    #[arg(long, env = "TELESTORE_MAX_CONCURRENT_UPLOADS", value_name = "N")]
+    pub(crate) max_concurrent_uploads: Option<usize>,
+
+    /// Origins whose pages may call, comma-separated [default: *]
+    #[arg(long, env = "TELESTORE_CORS_ORIGINS", value_name = "ORIGINS")]
+    pub(crate) cors_origins: Option<String>,
+
+    /// MTProto address for sessions that name none (Pyrogram) [default: the data centre's]
+    #[arg(long, env = "TELESTORE_MTPROTO_DC", value_name = "IP:PORT")]
+    pub(crate) mtproto_dc: Option<SocketAddr>,
+
+    /// What tokens are sealed with on disk [default: a key file in the data directory]
+    #[arg(long, env = "TELESTORE_SECRET_KEY", hide_env_values = true, value_parser = secret, value_name = "TEXT")]
+    pub(crate) secret_key: Option<Secret>,
+
+    /// Stand-alone: the bot [default: none]
+    #[arg(long, env = "TELESTORE_BOT_TOKEN", hide_env_values = true, value_parser = secret, value_name = "TOKEN")]
+    pub(crate) bot_token: Option<Secret>,
+
+    /// Stand-alone: the channel, -100… or @name [default: none]
+    #[arg(long, env = "TELESTORE_CHANNEL_ID", value_name = "ID", allow_hyphen_values = true)]
+    pub(crate) channel_id: Option<String>,
+
+    /// Stand-alone: a Telethon or Pyrogram session string, for files over the Bot API's limit [default: none]
+    #[arg(long, env = "TELESTORE_TELEGRAM_SESSION", hide_env_values = true, value_parser = secret, value_name = "TEXT")]
+    pub(crate) telegram_session: Option<Secret>,
+
+    /// Stand-alone: the api_id that goes with the session [default: none]
+    #[arg(long, env = "TELESTORE_API_ID", value_name = "NUMBER")]
+    pub(crate) api_id: Option<String>,
+
+    /// Stand-alone: the api_hash that goes with the session [default: none]
+    #[arg(long, env = "TELESTORE_API_HASH", hide_env_values = true, value_parser = secret, value_name = "TEXT")]
+    pub(crate) api_hash: Option<Secret>,
+
+    /// Stand-alone: the tokens that clients may use, comma-separated [default: none]
+    #[arg(long, env = "TELESTORE_AUTH_TOKENS", hide_env_values = true, value_parser = secret, value_name = "TOKENS")]
+    pub(crate) auth_tokens: Option<Secret>,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "clap's signature")]
+fn secret(text: &str) -> Result<Secret, String> {
+    Ok(Secret::new(text))
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SandboxArgs {
+    /// Start a worker that uses it, too
+    #[arg(long)]
+    pub(crate) with_worker: bool,
+
+    /// Where received files and the worker's data are kept
+    #[arg(long, default_value = "telestore-sandbox", value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+
+    /// Port of the worker; 0 takes a free one
+    #[arg(long, default_value_t = 10000)]
+    pub(crate) worker_port: u16,
+
+    /// Port of the Bot API and of the TeleStore backend; 0 takes a free one
+    #[arg(long, default_value_t = 10001)]
+    pub(crate) http_port: u16,
+
+    /// Port of the MTProto server; 0 takes a free one
+    #[arg(long, default_value_t = 10002)]
+    pub(crate) mtproto_port: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SendArgs {
+    /// The file
+    pub(crate) file: PathBuf,
+
+    /// The worker
+    #[arg(long, default_value = "http://127.0.0.1:10000", value_name = "URL")]
+    pub(crate) to: String,
+
+    /// The auth token
+    #[arg(long, env = "TELESTORE_TOKEN", hide_env_values = true, value_parser = secret)]
+    pub(crate) token: Secret,
+
+    /// The size of a chunk
+    #[arg(long, default_value = "5MiB", value_name = "BYTES")]
+    pub(crate) chunk_bytes: ByteSize,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,281 @@
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use bytesize::ByteSize;
+use telestore::EngineConfig;
+use telestore::types::{ApiId, ChatId, Secret, TelegramCredentials, UserId};
+
+use crate::cli::Settings;
+
+/// What the worker runs with: checked, with every default in its place.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Config {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) access: Access,
+    pub(crate) bot_api_url: Option<String>,
+    pub(crate) bot_api_max_bytes: u64,
+    pub(crate) mtproto_dc: Option<SocketAddr>,
+    pub(crate) cors_origins: Vec<String>,
+    pub(crate) secret_key: Option<Secret>,
+    pub(crate) engine: EngineConfig,
+}
+
+/// Whom the worker serves.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Access {
+    /// The users of a TeleStore backend.
+    Backend {
+        /// Its base URL.
+        url: String,
+    },
+    /// The holders of fixed tokens, with one set of credentials.
+    StandAlone {
+        /// What files are sent with.
+        credentials: Box<TelegramCredentials>,
+        /// Who may send.
+        tokens: Vec<Secret>,
+    },
+}
+
+/// Why the settings do not work. The texts say what to set.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("cannot read {path}: {source}")]
+    Read { path: String, source: std::io::Error },
+    #[error("{path}: {message}")]
+    Parse { path: String, message: String },
+    #[error(
+        "nobody to serve: set BACKEND_URL to the TeleStore backend, or, for stand-alone use, TELESTORE_CHANNEL_ID with \
+         TELESTORE_BOT_TOKEN or TELESTORE_TELEGRAM_SESSION, and TELESTORE_AUTH_TOKENS. To look around without Telegram: \
+         telestore-worker sandbox --with-worker"
+    )]
+    Nobody,
+    #[error("{name} is not set, which stand-alone use needs")]
+    Missing { name: &'static str },
+    #[error("{name}: {message}")]
+    Bad { name: &'static str, message: String },
+}
+
+const MIB: u64 = 1024 * 1024;
+
+/// Puts the settings of flags and environment over those of the file over the defaults.
+pub(crate) fn load(file: Option<&Path>, settings: Settings) -> Result<Config, ConfigError> {
+    let file = file.map(read).transpose()?.unwrap_or_default();
+    resolve(settings.without_empty().or(file.without_empty()))
+}
+
+fn read(path: &Path) -> Result<Settings, ConfigError> {
+    let name = || path.display().to_string();
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: name(), source })?;
+    // The parser's full text quotes the line, which may hold a secret.
+    toml::from_str(&text)
+        .map_err(|error| ConfigError::Parse { path: name(), message: error.message().to_owned() })
+}
+
+fn resolve(settings: Settings) -> Result<Config, ConfigError> {
+    let access = access(&settings)?;
+    let bytes = |size: Option<ByteSize>, default: u64| size.map_or(default, |size| size.as_u64());
+    let default = EngineConfig::default();
+    let bot_api_url = settings.bot_api_url.map(|url| http_url("TELEGRAM_BOT_API_URL", url)).transpose()?;
+    let concurrent = settings.max_concurrent_uploads.unwrap_or(default.max_concurrent_uploads);
+    if concurrent == 0 {
+        return Err(bad("TELESTORE_MAX_CONCURRENT_UPLOADS", "must be at least 1"));
+    }
+    let origins = settings.cors_origins.unwrap_or_else(|| "*".to_owned());
+    Ok(Config {
+        host: settings.host.unwrap_or_else(|| "0.0.0.0".to_owned()),
+        port: settings.port.unwrap_or(10_000),
+        data_dir: settings.data_dir.unwrap_or_else(|| PathBuf::from("telestore-data")),
+        access,
+        bot_api_url,
+        bot_api_max_bytes: bytes(settings.bot_api_max_bytes, 50 * MIB),
+        mtproto_dc: settings.mtproto_dc,
+        cors_origins: origins
+            .split(',')
+            .map(|origin| origin.trim().to_owned())
+            .filter(|o| !o.is_empty())
+            .collect(),
+        secret_key: settings.secret_key,
+        engine: EngineConfig {
+            max_file_bytes: bytes(settings.max_file_bytes, default.max_file_bytes),
+            max_chunk_bytes: bytes(settings.max_chunk_bytes, default.max_chunk_bytes),
+            max_concurrent_uploads: concurrent,
+            ..default
+        },
+    })
+}
+
+fn access(settings: &Settings) -> Result<Access, ConfigError> {
+    if let Some(url) = &settings.backend_url {
+        return Ok(Access::Backend { url: http_url("BACKEND_URL", url.clone())? });
+    }
+    if settings.channel_id.is_none() && settings.bot_token.is_none() && settings.telegram_session.is_none() {
+        return Err(ConfigError::Nobody);
+    }
+    let missing = |name| ConfigError::Missing { name };
+    let channel = settings.channel_id.as_deref().ok_or(missing("TELESTORE_CHANNEL_ID"))?;
+    if settings.bot_token.is_none() && settings.telegram_session.is_none() {
+        return Err(missing("TELESTORE_BOT_TOKEN or TELESTORE_TELEGRAM_SESSION"));
+    }
+    let tokens: Vec<Secret> = settings
+        .auth_tokens
+        .iter()
+        .flat_map(|tokens| tokens.expose().split(','))
+        .map(str::trim)
+        .filter(|token| !token.is_empty())
+        .map(Secret::from)
+        .collect();
+    if tokens.is_empty() {
+        return Err(missing("TELESTORE_AUTH_TOKENS (the tokens that clients may use)"));
+    }
+    let api_id = settings.api_id.as_deref().map(str::parse::<ApiId>).transpose();
+    let credentials = Box::new(TelegramCredentials {
+        user_id: UserId::new("stand-alone"),
+        chat_id: ChatId::new(channel).map_err(|error| bad("TELESTORE_CHANNEL_ID", error))?,
+        bot_token: settings.bot_token.clone(),
+        session: settings.telegram_session.clone(),
+        api_id: api_id.map_err(|error| bad("TELESTORE_API_ID", error))?,
+        api_hash: settings.api_hash.clone(),
+    });
+    Ok(Access::StandAlone { credentials, tokens })
+}
+
+fn bad(name: &'static str, message: impl ToString) -> ConfigError {
+    ConfigError::Bad { name, message: message.to_string() }
+}
+
+fn http_url(name: &'static str, url: String) -> Result<String, ConfigError> {
+    let good =
+        reqwest::Url::parse(&url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if good { Ok(url) } else { Err(bad(name, "must be a URL such as https://backend.example")) }
+}
+
+impl Settings {
+    /// These settings, and `behind` where they say nothing.
+    fn or(self, behind: Self) -> Self {
+        Self {
+            port: self.port.or(behind.port),
+            host: self.host.or(behind.host),
+            backend_url: self.backend_url.or(behind.backend_url),
+            data_dir: self.data_dir.or(behind.data_dir),
+            bot_api_url: self.bot_api_url.or(behind.bot_api_url),
+            bot_api_max_bytes: self.bot_api_max_bytes.or(behind.bot_api_max_bytes),
+            max_file_bytes: self.max_file_bytes.or(behind.max_file_bytes),
+            max_chunk_bytes: self.max_chunk_bytes.or(behind.max_chunk_bytes),
+            max_concurrent_uploads: self.max_concurrent_uploads.or(behind.max_concurrent_uploads),
+            cors_origins: self.cors_origins.or(behind.cors_origins),
+            mtproto_dc: self.mtproto_dc.or(behind.mtproto_dc),
+            secret_key: self.secret_key.or(behind.secret_key),
+            bot_token: self.bot_token.or(behind.bot_token),
+            channel_id: self.channel_id.or(behind.channel_id),
+            telegram_session: self.telegram_session.or(behind.telegram_session),
+            api_id: self.api_id.or(behind.api_id),
+            api_hash: self.api_hash.or(behind.api_hash),
+            auth_tokens: self.auth_tokens.or(behind.auth_tokens),
+        }
+    }
+
+    /// Hosting panels set variables to nothing; that means that they are not set.
+    fn without_empty(self) -> Self {
+        let text = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+        let secret = |secret: Option<Secret>| secret.filter(|secret| !secret.expose().trim().is_empty());
+        Self {
+            host: text(self.host),
+            backend_url: text(self.backend_url),
+            data_dir: self.data_dir.filter(|dir| !dir.as_os_str().is_empty()),
+            bot_api_url: text(self.bot_api_url),
+            cors_origins: text(self.cors_origins),
+            secret_key: secret(self.secret_key),
+            bot_token: secret(self.bot_token),
+            channel_id: text(self.channel_id),
+            telegram_session: secret(self.telegram_session),
+            api_id: text(self.api_id),
+            api_hash: secret(self.api_hash),
+            auth_tokens: secret(self.auth_tokens),
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn backend() -> Settings {
+        Settings { backend_url: Some("http://127.0.0.1:1".to_owned()), ..Settings::default() }
+    }
+
+    fn write(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    #[test]
+    fn the_defaults_are_the_documented_ones() {
+        let config = load(None, backend()).unwrap();
+        assert_eq!((config.host.as_str(), config.port), ("0.0.0.0", 10_000));
+        assert_eq!(config.data_dir, Path::new("telestore-data"));
+        assert_eq!(config.bot_api_max_bytes, 50 * MIB);
+        assert_eq!((config.engine.max_file_bytes, config.engine.max_chunk_bytes), (2000 * MIB, 50 * MIB));
+        assert_eq!((config.engine.max_concurrent_uploads, config.cors_origins), (4, vec!["*".to_owned()]));
+    }
+
+    #[test]
+    fn flags_and_environment_go_before_the_file() {
+        let file =
+            write("port = 1\nhost = \"127.0.0.1\"\nmax_chunk_bytes = \"10 MiB\"\nmax_file_bytes = 1000\n");
+        let config = load(Some(file.path()), Settings { port: Some(2), ..backend() }).unwrap();
+        assert_eq!((config.port, config.host.as_str()), (2, "127.0.0.1"));
+        assert_eq!((config.engine.max_chunk_bytes, config.engine.max_file_bytes), (10 * MIB, 1000));
+    }
+
+    #[test]
+    fn an_empty_value_is_no_value() {
+        let file = write("host = \"127.0.0.1\"\n");
+        let empty = Settings { host: Some(String::new()), cors_origins: Some(" ".to_owned()), ..backend() };
+        let config = load(Some(file.path()), empty).unwrap();
+        assert_eq!((config.host.as_str(), config.cors_origins), ("127.0.0.1", vec!["*".to_owned()]));
+    }
+
+    #[test]
+    fn bad_files_are_named_and_not_quoted() {
+        let file = write("bot_token = \"123:secret\"\nbot_tokn = \"x\"\n");
+        let error = load(Some(file.path()), backend()).unwrap_err().to_string();
+        assert!(error.contains("bot_tokn") && !error.contains("123:secret"), "{error}");
+        assert!(load(Some(Path::new("/nonexistent.toml")), backend()).is_err());
+    }
+
+    #[test]
+    fn nobody_to_serve_is_an_error_that_says_what_to_set() {
+        let error = load(None, Settings::default()).unwrap_err().to_string();
+        assert!(error.contains("BACKEND_URL") && error.contains("TELESTORE_CHANNEL_ID"), "{error}");
+    }
+
+    #[test]
+    fn stand_alone_use_needs_channel_credentials_and_tokens() {
+        let mut settings = Settings { bot_token: Some("1:a".into()), ..Settings::default() };
+        assert!(load(None, settings.clone()).unwrap_err().to_string().contains("TELESTORE_CHANNEL_ID"));
+        settings.channel_id = Some("-1001".to_owned());
+        assert!(load(None, settings.clone()).unwrap_err().to_string().contains("TELESTORE_AUTH_TOKENS"));
+        settings.auth_tokens = Some(" one, two,,".into());
+        let Access::StandAlone { tokens, .. } = load(None, settings.clone()).unwrap().access else {
+            panic!("not stand-alone");
+        };
+        assert_eq!(tokens, ["one".into(), "two".into()]);
+        settings.channel_id = Some("my channel".to_owned());
+        assert!(load(None, settings).unwrap_err().to_string().starts_with("TELESTORE_CHANNEL_ID: "));
+    }
+
+    #[test]
+    fn urls_and_numbers_are_checked() {
+        for url in ["backend.example", "ftp://x", "http://"] {
+            let settings = Settings { backend_url: Some(url.to_owned()), ..Settings::default() };
+            assert!(load(None, settings).is_err(), "{url}");
+        }
+        assert!(load(None, Settings { max_concurrent_uploads: Some(0), ..backend() }).is_err());
+    }
+}

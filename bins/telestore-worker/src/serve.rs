@@ -1,0 +1,133 @@
+use std::future::Future;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::{App, HttpServer, web};
+use telestore::{Running, Telestore};
+use telestore_http::HttpOptions;
+
+use crate::config::{Access, Config};
+use crate::wire::{WireError, wire};
+
+/// How long running work may take to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How long actix reads away the body of a request that was refused: slow senders must still see the answer.
+const READ_AWAY: Duration = Duration::from_secs(30);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    #[error("cannot listen on {host}:{port}: {source}; set PORT or TELESTORE_HOST")]
+    Listen { host: String, port: u16, source: io::Error },
+    #[error("could not start: {0}")]
+    Engine(#[from] telestore::Error),
+    #[error("server stopped: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// A worker that listens.
+pub(crate) struct Worker {
+    pub(crate) address: SocketAddr,
+    server: Server,
+    running: Running,
+    // Held for as long as the worker lives.
+    _lock: std::fs::File,
+}
+
+/// Serves until the process is told to stop.
+pub(crate) async fn serve(config: Config) -> Result<(), ServeError> {
+    let worker = Worker::start(&config).await?;
+    announce(&config, worker.address)?;
+    worker.run(told_to_stop()).await
+}
+
+impl Worker {
+    /// Opens the data directory, starts the engine and listens.
+    pub(crate) async fn start(config: &Config) -> Result<Self, ServeError> {
+        let wired = wire(config).await?;
+        let (server, address) = listen(config, &wired.engine)?;
+        let running = wired.engine.start().await?;
+        Ok(Self { address, server, running, _lock: wired.lock })
+    }
+
+    /// Serves until `stop`, then lets what runs come to rest.
+    pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let handle: ServerHandle = self.server.handle();
+        let mut server = tokio::spawn(self.server);
+        let ended = tokio::select! {
+            ended = &mut server => Some(ended),
+            () = stop => None,
+        };
+        tracing::info!("stopping");
+        // Sends are interrupted first: a direct upload that waits for one would hold its connection open.
+        let quiet = async {
+            let stopped = async {
+                handle.stop(true).await;
+                if ended.is_none() {
+                    let _ = server.await;
+                }
+            };
+            tokio::join!(self.running.shutdown(), stopped);
+        };
+        if tokio::time::timeout(GRACE, quiet).await.is_err() {
+            tracing::warn!("work did not stop in time; it goes on after the next start");
+        }
+        match ended {
+            Some(Ok(Err(error))) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn listen(config: &Config, engine: &Telestore) -> Result<(Server, SocketAddr), ServeError> {
+    let (host, port) = (config.host.clone(), config.port);
+    let failed = |source| ServeError::Listen { host: host.clone(), port, source };
+    let (engine, origins) = (engine.clone(), config.cors_origins.clone());
+    let server = HttpServer::new(move || {
+        App::new()
+            .wrap(telestore_http::cors(&origins))
+            .configure(telestore_http::routes(engine.clone(), HttpOptions::default()))
+            .default_service(web::to(telestore_http::no_such_endpoint))
+    })
+    .disable_signals()
+    .client_disconnect_timeout(READ_AWAY)
+    .shutdown_timeout(GRACE.as_secs())
+    .bind((config.host.as_str(), config.port))
+    .map_err(failed)?;
+    let address =
+        server.addrs().first().copied().ok_or_else(|| failed(io::ErrorKind::AddrNotAvailable.into()))?;
+    Ok((server.run(), address))
+}
+
+/// One line on standard output tells whoever started the worker on port 0 where it is.
+fn announce(config: &Config, address: SocketAddr) -> io::Result<()> {
+    writeln!(io::stdout(), "listening on http://{address}")?;
+    match &config.access {
+        // A URL may carry a password.
+        Access::Backend { .. } => tracing::info!(%address, "serving the users of the TeleStore backend"),
+        Access::StandAlone { tokens, .. } => {
+            tracing::info!(%address, tokens = tokens.len(), "serving stand-alone, without a TeleStore backend");
+        }
+    }
+    Ok(())
+}
+
+/// Returns at Ctrl-C or SIGTERM.
+pub(crate) async fn told_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -1,0 +1,96 @@
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+
+use telestore::backend::{
+    CachedCredentialProvider, HttpConfig, HttpCredentialProvider, HttpWebhookSender, StaticCredentialProvider,
+};
+use telestore::store::{LocalChunkStore, SqliteSessionStore};
+use telestore::types::SystemClock;
+use telestore::uploader::{BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUploader};
+use telestore::{Sealer, Telestore, TelestoreBuilder};
+
+use crate::config::{Access, Config};
+
+/// Why the worker cannot run. The texts say what to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WireError {
+    #[error("data directory {dir}: {source}")]
+    DataDir { dir: String, source: std::io::Error },
+    #[error("data directory {dir} is in use by another worker: stop it, or set TELESTORE_DATA_DIR")]
+    InUse { dir: String },
+    #[error(transparent)]
+    Store(#[from] telestore::store::Error),
+    #[error(transparent)]
+    Seal(#[from] telestore::SealError),
+    #[error(transparent)]
+    Backend(#[from] telestore::backend::Error),
+    #[error(transparent)]
+    Uploader(#[from] telestore::uploader::Error),
+    #[error(transparent)]
+    Build(#[from] telestore::BuildError),
+}
+
+/// The engine, and the lock that keeps other workers from its data.
+pub(crate) struct Wired {
+    pub(crate) engine: Telestore,
+    pub(crate) lock: File,
+}
+
+/// Builds the engine that `config` describes.
+pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
+    let lock = lock(&config.data_dir)?;
+    let sealer = match &config.secret_key {
+        Some(secret) => Sealer::from_secret(secret),
+        None => Sealer::from_file(&config.data_dir.join("secret.key"))?,
+    };
+    let builder = Telestore::builder()
+        .sessions(SqliteSessionStore::open(config.data_dir.join("telestore.db")).await?)
+        .chunks(LocalChunkStore::open(&config.data_dir)?)
+        .sealer(sealer)
+        .uploader(BotApiUploader::new(bot_api(config))?)
+        .uploader(MtprotoUploader::new(mtproto(config)))
+        .config(config.engine.clone());
+    Ok(Wired { engine: with_access(builder, &config.access)?.build()?, lock })
+}
+
+/// Makes the directory and takes it for this process; the lock goes with the process, however it ends.
+fn lock(dir: &Path) -> Result<File, WireError> {
+    let name = || dir.display().to_string();
+    let failed = |source| WireError::DataDir { dir: name(), source };
+    fs::create_dir_all(dir).map_err(failed)?;
+    let lock = File::options().create(true).append(true).open(dir.join("lock")).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(WireError::InUse { dir: name() }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+fn with_access(builder: TelestoreBuilder, access: &Access) -> Result<TelestoreBuilder, WireError> {
+    Ok(match access {
+        Access::Backend { url } => {
+            let backend = HttpConfig::new(url);
+            let asked = HttpCredentialProvider::new(&backend)?;
+            builder
+                .credentials(CachedCredentialProvider::new(asked, Arc::new(SystemClock)))
+                .webhooks(HttpWebhookSender::new(&backend)?)
+        }
+        Access::StandAlone { credentials, tokens } => {
+            builder.credentials(StaticCredentialProvider::new(credentials, tokens.clone()))
+        }
+    })
+}
+
+fn bot_api(config: &Config) -> BotApiConfig {
+    let default = BotApiConfig::default();
+    BotApiConfig {
+        base_url: config.bot_api_url.clone().unwrap_or(default.base_url),
+        max_bytes: config.bot_api_max_bytes,
+        ..default
+    }
+}
+
+fn mtproto(config: &Config) -> MtprotoConfig {
+    MtprotoConfig { address: config.mtproto_dc, ..MtprotoConfig::default() }
+}

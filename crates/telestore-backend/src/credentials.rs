@@ -1,0 +1,92 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sha2::{Digest, Sha256};
+use telestore_types::{Secret, TelegramCredentials, UserId};
+
+use crate::{Error, Result};
+
+/// Says who a token belongs to, and what that user's files are sent with.
+///
+/// # Contract
+/// - The answer depends on the token alone; nothing of one token is ever given for another.
+/// - [`Error::InvalidToken`] and [`Error::NotConfigured`] are final words; [`Error::Unavailable`] may pass.
+/// - Errors and `Debug` never hold a secret.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait CredentialProvider: fmt::Debug + Send + Sync + 'static {
+    /// The credentials that go with `token`.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    async fn credentials(&self, token: &Secret) -> Result<Arc<TelegramCredentials>>;
+
+    /// Telegram refused the credentials of `token`: ask anew next time.
+    async fn forget(&self, token: &Secret);
+}
+
+/// SHA-256 of a token: what it is looked up by, so that no map holds tokens in clear.
+pub(crate) type TokenDigest = [u8; 32];
+
+pub(crate) fn digest(token: &Secret) -> TokenDigest {
+    Sha256::digest(token.expose().as_bytes()).into()
+}
+
+/// Stand-alone use: a fixed list of tokens, all with the same Telegram credentials.
+///
+/// Each token is a user of its own, named after the token's digest, so that the holders of two tokens do not see each
+/// other's uploads.
+#[derive(Debug)]
+pub struct StaticCredentialProvider(HashMap<TokenDigest, Arc<TelegramCredentials>>);
+
+impl StaticCredentialProvider {
+    /// Lets `tokens` in, with `credentials` whose `user_id` is replaced.
+    pub fn new(credentials: &TelegramCredentials, tokens: impl IntoIterator<Item = Secret>) -> Self {
+        let user = |token: Secret| {
+            let digest = digest(&token);
+            let name: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+            let user_id = UserId::new(format!("token-{name}"));
+            (digest, Arc::new(TelegramCredentials { user_id, ..credentials.clone() }))
+        };
+        Self(tokens.into_iter().filter(|token| !token.is_empty()).map(user).collect())
+    }
+}
+
+#[async_trait]
+impl CredentialProvider for StaticCredentialProvider {
+    async fn credentials(&self, token: &Secret) -> Result<Arc<TelegramCredentials>> {
+        self.0.get(&digest(token)).cloned().ok_or(Error::InvalidToken)
+    }
+
+    async fn forget(&self, _: &Secret) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use telestore_types::ChatId;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn tokens_are_users_of_their_own() {
+        let credentials = TelegramCredentials {
+            user_id: UserId::new(""),
+            chat_id: ChatId::new("-1001").unwrap(),
+            bot_token: Some("1:a".into()),
+            session: None,
+            api_id: None,
+            api_hash: None,
+        };
+        let provider = StaticCredentialProvider::new(&credentials, ["one".into(), "two".into(), "".into()]);
+        let one = provider.credentials(&"one".into()).await.unwrap();
+        let two = provider.credentials(&"two".into()).await.unwrap();
+        assert_ne!(one.user_id, two.user_id);
+        assert_eq!(one.bot_token, two.bot_token);
+        for unknown in ["three", ""] {
+            assert_eq!(provider.credentials(&unknown.into()).await, Err(Error::InvalidToken));
+        }
+        assert!(!format!("{provider:?}").contains("1:a"));
+    }
+}

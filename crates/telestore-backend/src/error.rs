@@ -1,0 +1,20 @@
+/// What the backend answered, or why it did not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The token is not, or no longer, valid.
+    #[error("invalid authToken: sign in again")]
+    InvalidToken,
+    /// The user has not set up Telegram; the backend's own words.
+    #[error("{0}")]
+    NotConfigured(String),
+    /// The backend cannot be reached or is not well; try again later.
+    #[error("TeleStore backend is not available: {0}")]
+    Unavailable(String),
+    /// The backend answered with something that is not the documented JSON.
+    #[error("TeleStore backend gave an answer that makes no sense: {0}")]
+    BadAnswer(String),
+}
+
+/// The result of a call to the backend.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

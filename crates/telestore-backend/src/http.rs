@@ -1,0 +1,204 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::{Client, StatusCode};
+use serde::Deserialize;
+use telestore_types::{ApiId, ChatId, Secret, TelegramCredentials, UserId};
+
+use crate::{CredentialProvider, Error, Result};
+
+/// Where the backend is and how long to wait for it.
+#[derive(Debug, Clone)]
+pub struct HttpConfig {
+    /// `BACKEND_URL`, without a trailing slash or with one.
+    pub base_url: String,
+    /// How long one call may take, connection included.
+    pub timeout: Duration,
+}
+
+impl HttpConfig {
+    /// The backend at `base_url`, with ten seconds for a call.
+    pub fn new(base_url: impl Into<String>) -> Self {
+        Self { base_url: base_url.into(), timeout: Duration::from_secs(10) }
+    }
+
+    /// The address of `path`, which begins with a slash.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base_url.trim_end_matches('/'))
+    }
+
+    pub(crate) fn client(&self) -> Result<Client> {
+        // Fails where the process has chosen a provider already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder().timeout(self.timeout).redirect(reqwest::redirect::Policy::none());
+        client.build().map_err(|error| Error::Unavailable(describe(error)))
+    }
+}
+
+/// What went wrong, without the address: it may hold somebody's secret.
+pub(crate) fn describe(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Asks `GET {BACKEND_URL}/api/worker/credentials`.
+#[derive(Debug)]
+pub struct HttpCredentialProvider {
+    client: Client,
+    url: String,
+}
+
+/// The documented answer. Numbers come as text; some backends send them as numbers.
+#[derive(Deserialize)]
+struct Answer {
+    user_id: String,
+    channel_id: Option<Text>,
+    bot_token: Option<Secret>,
+    telegram_session: Option<Secret>,
+    telegram_api_id: Option<Text>,
+    telegram_api_hash: Option<Secret>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Text {
+    Text(String),
+    Number(i64),
+}
+
+impl Text {
+    fn into_text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Number(number) => number.to_string(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    detail: String,
+}
+
+const NOT_CONFIGURED: &str = "Telegram not fully configured. Please complete setup in Settings.";
+
+impl HttpCredentialProvider {
+    /// A provider for the backend of `config`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where no HTTP client can be made.
+    pub fn new(config: &HttpConfig) -> Result<Self> {
+        Ok(Self { client: config.client()?, url: config.url("/api/worker/credentials") })
+    }
+}
+
+impl TryFrom<Answer> for TelegramCredentials {
+    type Error = Error;
+
+    fn try_from(answer: Answer) -> Result<Self> {
+        let given = |secret: Option<Secret>| secret.filter(|secret| !secret.is_empty());
+        let channel = answer.channel_id.map(Text::into_text).filter(|channel| !channel.trim().is_empty());
+        let channel = channel.ok_or_else(|| Error::NotConfigured(NOT_CONFIGURED.to_owned()))?;
+        // A channel that makes no sense is the user's setting, not the backend's fault.
+        let chat_id = ChatId::new(channel).map_err(|error| Error::NotConfigured(error.to_string()))?;
+        if answer.user_id.is_empty() {
+            return Err(Error::BadAnswer("user_id is empty".to_owned()));
+        }
+        let api_id = answer.telegram_api_id.map(Text::into_text).filter(|id| !id.trim().is_empty());
+        let api_id: Option<ApiId> = api_id
+            .map(|id| id.parse())
+            .transpose()
+            .map_err(|error: telestore_types::Error| Error::NotConfigured(error.to_string()))?;
+        Ok(Self {
+            user_id: UserId::new(answer.user_id),
+            chat_id,
+            bot_token: given(answer.bot_token),
+            session: given(answer.telegram_session),
+            api_id,
+            api_hash: given(answer.telegram_api_hash),
+        })
+    }
+}
+
+#[async_trait]
+impl CredentialProvider for HttpCredentialProvider {
+    async fn credentials(&self, token: &Secret) -> Result<Arc<TelegramCredentials>> {
+        if token.is_empty() || !token.expose().bytes().all(|b| b.is_ascii_graphic()) {
+            // It does not fit into a header, so the backend cannot have given it out.
+            return Err(Error::InvalidToken);
+        }
+        let unavailable = |error| Error::Unavailable(describe(error));
+        let answer =
+            self.client.get(&self.url).bearer_auth(token.expose()).send().await.map_err(unavailable)?;
+        match answer.status() {
+            StatusCode::OK => {
+                let body = answer.bytes().await.map_err(unavailable)?;
+                // serde's own words may quote the body, which is full of secrets.
+                let answer: Answer = serde_json::from_slice(&body)
+                    .map_err(|_| Error::BadAnswer("credentials are not the documented JSON".to_owned()))?;
+                TelegramCredentials::try_from(answer).map(Arc::new)
+            }
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Error::InvalidToken),
+            StatusCode::BAD_REQUEST => {
+                let body = answer.bytes().await.map_err(unavailable)?;
+                let words = serde_json::from_slice(&body).map(|refusal: Refusal| refusal.detail);
+                Err(Error::NotConfigured(words.unwrap_or_else(|_| NOT_CONFIGURED.to_owned())))
+            }
+            status => Err(Error::Unavailable(format!("it answered {status}"))),
+        }
+    }
+
+    async fn forget(&self, _: &Secret) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<TelegramCredentials> {
+        TelegramCredentials::try_from(serde_json::from_str::<Answer>(json).unwrap())
+    }
+
+    #[test]
+    fn reads_the_documented_answer() {
+        let credentials = read(
+            r#"{"bot_token": "123:abc", "channel_id": "-1001234567890", "telegram_session": null,
+                "telegram_api_id": "12345", "telegram_api_hash": "h", "user_id": "uuid", "backend_url": "…"}"#,
+        )
+        .unwrap();
+        assert_eq!(credentials.chat_id.channel_id(), Some(1_234_567_890));
+        assert_eq!(credentials.api_id.map(ApiId::get), Some(12_345));
+        assert_eq!((credentials.session, credentials.user_id.as_str()), (None, "uuid"));
+    }
+
+    #[test]
+    fn takes_numbers_and_empty_texts_for_what_they_mean() {
+        let credentials =
+            read(r#"{"user_id": "u", "channel_id": -1001, "bot_token": "", "telegram_api_id": 7}"#).unwrap();
+        assert_eq!(credentials.chat_id.as_str(), "-1001");
+        assert_eq!((credentials.bot_token, credentials.api_id.map(ApiId::get)), (None, Some(7)));
+        assert!(matches!(read(r#"{"user_id": "u", "channel_id": ""}"#), Err(Error::NotConfigured(_))));
+        assert!(matches!(
+            read(r#"{"user_id": "u", "channel_id": "my channel"}"#),
+            Err(Error::NotConfigured(_))
+        ));
+        assert!(matches!(read(r#"{"user_id": "", "channel_id": "-1001"}"#), Err(Error::BadAnswer(_))));
+    }
+
+    #[tokio::test]
+    async fn tokens_that_fit_no_header_never_reach_the_backend() {
+        let provider = HttpCredentialProvider::new(&HttpConfig::new("http://127.0.0.1:1")).unwrap();
+        for token in ["", "a b", "a\r\nX-Evil: 1", "ä"] {
+            assert_eq!(provider.credentials(&token.into()).await, Err(Error::InvalidToken), "{token:?}");
+        }
+        let down = provider.credentials(&"fine".into()).await.unwrap_err();
+        assert!(matches!(&down, Error::Unavailable(text) if !text.contains("127.0.0.1:1/")), "{down}");
+    }
+}

@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+mod cache;
+mod credentials;
+mod error;
+mod http;
+mod webhook;
+
+pub use cache::CachedCredentialProvider;
+#[cfg(feature = "mock")]
+pub use credentials::MockCredentialProvider;
+pub use credentials::{CredentialProvider, StaticCredentialProvider};
+pub use error::{Error, Result};
+pub use http::{HttpConfig, HttpCredentialProvider};
+#[cfg(feature = "mock")]
+pub use webhook::MockWebhookSender;
+pub use webhook::{HttpWebhookSender, NoWebhook, WebhookEvent, WebhookSender};

@@ -1,0 +1,124 @@
+use std::fmt;
+
+use async_trait::async_trait;
+use reqwest::Client;
+use reqwest::header::CONTENT_TYPE;
+use serde::Serialize;
+use telestore_types::{StoredFile, UserId};
+
+use crate::http::describe;
+use crate::{Error, HttpConfig, Result};
+
+/// The documented body of `POST {BACKEND_URL}/api/webhook/upload`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookEvent {
+    /// Whose file it is, by the backend's own word.
+    pub user_id: UserId,
+    /// The name of the file.
+    pub file_name: String,
+    /// The message in the channel.
+    pub message_id: i64,
+    /// The Bot API's `file_id`, or the document id in decimal digits.
+    pub file_id: String,
+    /// The length in bytes.
+    pub size: u64,
+    /// The content type.
+    pub mime_type: String,
+}
+
+impl WebhookEvent {
+    /// What is to be said of a file that is in the channel.
+    pub fn new(user_id: UserId, file_name: &str, stored: &StoredFile, size: u64, mime_type: &str) -> Self {
+        Self {
+            user_id,
+            file_name: file_name.to_owned(),
+            message_id: stored.message_id,
+            file_id: stored.file_id(),
+            size,
+            mime_type: mime_type.to_owned(),
+        }
+    }
+}
+
+/// Delivers one webhook once.
+///
+/// # Contract
+/// Success means that the receiver has said so. After an error it may have it all the same; the caller delivers again
+/// with the same `event_id`, by which the receiver tells repetitions.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait WebhookSender: fmt::Debug + Send + Sync + 'static {
+    /// Whether there is anybody to tell. Where not, nothing is put into the outbox.
+    fn is_wanted(&self) -> bool;
+
+    /// Delivers the JSON text `body`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] for anything but a 2xx.
+    async fn send(&self, event_id: &str, body: &str) -> Result<()>;
+}
+
+/// Nobody to tell: stand-alone use.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoWebhook;
+
+#[async_trait]
+impl WebhookSender for NoWebhook {
+    fn is_wanted(&self) -> bool {
+        false
+    }
+
+    async fn send(&self, _: &str, _: &str) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Posts to `{BACKEND_URL}/api/webhook/upload`, with the event id in `X-Telestore-Event-Id`.
+#[derive(Debug)]
+pub struct HttpWebhookSender {
+    client: Client,
+    url: String,
+}
+
+impl HttpWebhookSender {
+    /// A sender for the backend of `config`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where no HTTP client can be made.
+    pub fn new(config: &HttpConfig) -> Result<Self> {
+        Ok(Self { client: config.client()?, url: config.url("/api/webhook/upload") })
+    }
+}
+
+#[async_trait]
+impl WebhookSender for HttpWebhookSender {
+    fn is_wanted(&self) -> bool {
+        true
+    }
+
+    async fn send(&self, event_id: &str, body: &str) -> Result<()> {
+        let post = self.client.post(&self.url).header(CONTENT_TYPE, "application/json");
+        let post = post.header("X-Telestore-Event-Id", event_id).body(body.to_owned());
+        let answer = post.send().await.map_err(|error| Error::Unavailable(describe(error)))?;
+        let status = answer.status();
+        if status.is_success() { Ok(()) } else { Err(Error::Unavailable(format!("it answered {status}"))) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use telestore_types::StoredAs;
+
+    use super::*;
+
+    #[test]
+    fn says_what_is_documented_and_no_more() {
+        let stored = StoredFile { message_id: 12_345, stored_as: StoredAs::Mtproto { document_id: -5 } };
+        let event = WebhookEvent::new(UserId::new("user123"), "video.mp4", &stored, 104_857_600, "video/mp4");
+        assert_eq!(
+            serde_json::to_string(&event).unwrap(),
+            r#"{"userId":"user123","fileName":"video.mp4","messageId":12345,"fileId":"-5","size":104857600,"mimeType":"video/mp4"}"#
+        );
+    }
+}

@@ -1,0 +1,174 @@
+use std::collections::HashMap;
+
+use actix_multipart::{Field, Multipart};
+use actix_web::HttpRequest;
+use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::web::Payload;
+use futures_util::StreamExt;
+use telestore::store::SpooledChunk;
+use telestore::types::{FileName, UploadId};
+use telestore::{Error, Telestore};
+
+use crate::HttpOptions;
+use crate::error::ApiError;
+
+/// Room for part headers and text fields beside the bytes.
+const FORM_OVERHEAD: u64 = 1024 * 1024;
+
+/// A form with one file, whose bytes are spooled already.
+#[derive(Debug)]
+pub(crate) struct Form {
+    fields: HashMap<String, String>,
+    file: Option<FilePart>,
+    file_field: &'static str,
+}
+
+/// The file of a form.
+#[derive(Debug)]
+pub(crate) struct FilePart {
+    pub(crate) spooled: SpooledChunk,
+    pub(crate) file_name: Option<String>,
+    pub(crate) mime_type: Option<String>,
+}
+
+/// What a form may hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits<'a> {
+    /// The name of the part with the bytes.
+    pub(crate) file_field: &'static str,
+    /// What to call it in an error.
+    pub(crate) what: &'static str,
+    /// Its most bytes.
+    pub(crate) max_bytes: u64,
+    pub(crate) options: &'a HttpOptions,
+}
+
+impl Limits<'_> {
+    fn too_large(&self) -> ApiError {
+        Error::TooLarge { what: self.what, limit: self.max_bytes }.into()
+    }
+}
+
+impl Form {
+    /// Reads a form in whatever order its parts come. The bytes go to the store as they arrive.
+    pub(crate) async fn read(
+        engine: &Telestore,
+        request: &HttpRequest,
+        payload: Payload,
+        limits: Limits<'_>,
+    ) -> Result<Self, ApiError> {
+        let declared = request
+            .headers()
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if declared.is_some_and(|length| length > limits.max_bytes.saturating_add(FORM_OVERHEAD)) {
+            return Err(limits.too_large());
+        }
+        let mut form = Self { fields: HashMap::new(), file: None, file_field: limits.file_field };
+        let mut parts = Multipart::new(request.headers(), payload);
+        let mut count = 0;
+        while let Some(part) = parts.next().await {
+            let part = part.map_err(broken)?;
+            count += 1;
+            if count > limits.options.max_fields {
+                return Err(ApiError::invalid(format!(
+                    "form has more than {} parts",
+                    limits.options.max_fields
+                )));
+            }
+            form.take(engine, part, limits).await?;
+        }
+        Ok(form)
+    }
+
+    async fn take(&mut self, engine: &Telestore, part: Field, limits: Limits<'_>) -> Result<(), ApiError> {
+        let name = part.name().unwrap_or_default().to_owned();
+        if name == self.file_field {
+            if self.file.is_some() {
+                return Err(ApiError::invalid(format!("form has two {name} parts")));
+            }
+            self.file = Some(spool(engine, part, limits).await?);
+            return Ok(());
+        }
+        let text = text(part, &name, limits.options.max_field_bytes).await?;
+        if self.fields.insert(name.clone(), text).is_some() {
+            return Err(ApiError::invalid(format!("form has two {} fields", printable(&name))));
+        }
+        Ok(())
+    }
+
+    /// A field, if it is there and not empty.
+    pub(crate) fn optional(&mut self, name: &str) -> Option<String> {
+        self.fields.remove(name).filter(|text| !text.is_empty())
+    }
+
+    fn required(&mut self, name: &str) -> Result<String, ApiError> {
+        self.optional(name).ok_or_else(|| ApiError::invalid(format!("form field {name} is missing")))
+    }
+
+    /// A field that must be a whole number.
+    pub(crate) fn number<T: TryFrom<u64>>(&mut self, name: &str) -> Result<T, ApiError> {
+        let number =
+            self.required(name)?.trim().parse::<u64>().ok().and_then(|number| T::try_from(number).ok());
+        number.ok_or_else(|| {
+            ApiError::invalid(format!("form field {name} must be a whole number, zero or more"))
+        })
+    }
+
+    /// The upload's id.
+    pub(crate) fn upload_id(&mut self) -> Result<UploadId, ApiError> {
+        Ok(UploadId::new(self.required("uploadId")?)?)
+    }
+
+    /// The name of the file.
+    pub(crate) fn file_name(&mut self) -> Result<FileName, ApiError> {
+        Ok(FileName::new(&self.required("fileName")?)?)
+    }
+
+    /// The file.
+    pub(crate) fn file(&mut self) -> Result<FilePart, ApiError> {
+        let missing = format!("form part {} is missing", self.file_field);
+        self.file.take().ok_or_else(|| ApiError::invalid(missing))
+    }
+}
+
+async fn spool(engine: &Telestore, mut part: Field, limits: Limits<'_>) -> Result<FilePart, ApiError> {
+    let file_name =
+        part.content_disposition().and_then(|disposition| disposition.get_filename()).map(str::to_owned);
+    let mime_type = part.content_type().map(ToString::to_string);
+    let mut spool = engine.spool().await?;
+    let mut length = 0_u64;
+    while let Some(piece) = part.next().await {
+        let piece = piece.map_err(broken)?;
+        length += piece.len() as u64;
+        if length > limits.max_bytes {
+            return Err(limits.too_large());
+        }
+        spool.write(piece).await?;
+    }
+    Ok(FilePart { spooled: spool.finish().await?, file_name, mime_type })
+}
+
+async fn text(mut part: Field, name: &str, limit: usize) -> Result<String, ApiError> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = part.next().await {
+        let piece = piece.map_err(broken)?;
+        if bytes.len() + piece.len() > limit {
+            return Err(ApiError::invalid(format!("form field {} is over {limit} bytes", printable(name))));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| ApiError::invalid(format!("form field {} is not UTF-8", printable(name))))
+}
+
+/// Whatever is wrong with the body, the client's next step is the same.
+fn broken(error: actix_multipart::MultipartError) -> ApiError {
+    tracing::debug!(%error, "form is broken");
+    ApiError::invalid("body is not a complete multipart/form-data form; send it again")
+}
+
+/// A client's field name, fit for an answer.
+fn printable(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(40).collect()
+}

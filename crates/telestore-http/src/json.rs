@@ -1,0 +1,41 @@
+use actix_web::web::Payload;
+use futures_util::StreamExt;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
+use telestore::Error;
+
+use crate::error::ApiError;
+
+/// Reads a JSON body, whatever its declared type.
+pub(crate) async fn read<T: DeserializeOwned>(mut payload: Payload, limit: usize) -> Result<T, ApiError> {
+    let mut body = Vec::new();
+    while let Some(piece) = payload.next().await {
+        let piece =
+            piece.map_err(|_| ApiError::invalid("body ended before it was complete; send it again"))?;
+        if body.len() + piece.len() > limit {
+            return Err(Error::TooLarge { what: "JSON body", limit: limit as u64 }.into());
+        }
+        body.extend_from_slice(&piece);
+    }
+    serde_json::from_slice(&body)
+        .map_err(|error| ApiError::invalid(format!("body is not the documented JSON: {error}")))
+}
+
+/// A whole number, also where a client sends it as text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Number(pub(crate) u64);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(untagged)]
+        enum Raw {
+            Number(u64),
+            Text(String),
+        }
+        let wrong = || D::Error::custom("expected a whole number, zero or more");
+        match Raw::deserialize(deserializer).map_err(|_| wrong())? {
+            Raw::Number(number) => Ok(Self(number)),
+            Raw::Text(text) => text.trim().parse().map(Self).map_err(|_| wrong()),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+use actix_cors::Cors;
+use actix_web::http::Method;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, Resource, guard};
+use telestore::Telestore;
+
+use crate::{answer, chunked, direct, health, progress};
+
+/// What the routes need beside the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpOptions {
+    /// The largest JSON body, in bytes.
+    pub max_json_bytes: usize,
+    /// The largest text field of a form, in bytes.
+    pub max_field_bytes: usize,
+    /// The most parts of a form.
+    pub max_fields: usize,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self { max_json_bytes: 64 * 1024, max_field_bytes: 16 * 1024, max_fields: 32 }
+    }
+}
+
+/// A method and a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// As documented, with `{uploadId}` where the id goes.
+    pub path: &'static str,
+}
+
+const fn endpoint(method: &'static str, path: &'static str) -> Endpoint {
+    Endpoint { method, path }
+}
+
+const ENDPOINTS: &[Endpoint] = &[
+    endpoint("GET", "/"),
+    endpoint("POST", "/init-upload"),
+    endpoint("POST", "/upload-chunk"),
+    endpoint("POST", "/complete-upload"),
+    endpoint("GET", "/upload-progress/{uploadId}"),
+    endpoint("GET", "/upload-status/{uploadId}"),
+    endpoint("POST", "/cancel-upload"),
+    endpoint("POST", "/upload"),
+];
+
+/// Everything that [`routes`] mounts.
+pub fn endpoints() -> &'static [Endpoint] {
+    ENDPOINTS
+}
+
+/// The routes over `engine`, for [`App::configure`](actix_web::App::configure).
+pub fn routes(engine: Telestore, options: HttpOptions) -> impl FnOnce(&mut ServiceConfig) {
+    move |config| {
+        config.app_data(web::Data::new(engine)).app_data(web::Data::new(options));
+        for endpoint in ENDPOINTS {
+            config.service(mount(endpoint));
+        }
+    }
+}
+
+fn mount(endpoint: &Endpoint) -> Resource {
+    let resource = web::resource(endpoint.path).default_service(web::to(answer::wrong_method));
+    let get = || web::route().guard(guard::Any(guard::Get()).or(guard::Method(Method::HEAD)));
+    match endpoint.path {
+        "/" => resource.route(get().to(health::index)),
+        "/init-upload" => resource.route(web::post().to(chunked::init)),
+        "/upload-chunk" => resource.route(web::post().to(chunked::chunk)),
+        "/complete-upload" => resource.route(web::post().to(chunked::complete)),
+        "/upload-progress/{uploadId}" => resource.route(get().to(progress::progress)),
+        "/upload-status/{uploadId}" => resource.route(get().to(chunked::status)),
+        "/cancel-upload" => resource.route(web::post().to(chunked::cancel)),
+        "/upload" => resource.route(web::post().to(direct::upload)),
+        // The test over all endpoints finds a path without a handler.
+        _ => resource,
+    }
+}
+
+/// The answer for every other path, for a service that mounts nothing else.
+pub async fn no_such_endpoint(request: HttpRequest) -> HttpResponse {
+    answer::error(
+        actix_web::http::StatusCode::NOT_FOUND,
+        &format!("no such endpoint: {}; GET / lists them", request.path()),
+    )
+}
+
+/// Lets pages of `origins` call, or all pages where it is empty or holds `*`.
+pub fn cors(origins: &[String]) -> Cors {
+    let cors = Cors::default()
+        .allow_any_method()
+        .allow_any_header()
+        .expose_headers(["Retry-After", "X-Request-Id"])
+        .max_age(3600);
+    if origins.is_empty() || origins.iter().any(|origin| origin == "*") {
+        return cors.allow_any_origin().send_wildcard();
+    }
+    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+}

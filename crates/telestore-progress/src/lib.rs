@@ -1,0 +1,7 @@
+#![doc = include_str!("../README.md")]
+
+mod bus;
+mod tracker;
+
+pub use bus::{LocalProgressBus, ProgressBus, Subscription};
+pub use tracker::{Tracker, percentage};

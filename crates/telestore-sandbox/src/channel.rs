@@ -1,0 +1,268 @@
+//! Channels: who may write, which messages lie in them, and their folders.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rand::RngExt;
+
+use crate::channel_id::ChannelId;
+use crate::message::{Draft, SandboxMessage, StoredMessage};
+use crate::pulse::Pulse;
+
+/// One channel.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    pub(crate) id: ChannelId,
+    pub(crate) title: String,
+    pub(crate) created: i64,
+    pub(crate) writable: bool,
+    /// Accounts in the channel, by `user_id`.
+    pub(crate) accounts: HashSet<String>,
+    /// Bots in the channel, by their owner's `user_id`.
+    pub(crate) bots: HashSet<String>,
+    /// Bots that were in the channel once.
+    pub(crate) removed_bots: HashSet<String>,
+    pub(crate) migrated_to: Option<ChannelId>,
+    pub(crate) messages: BTreeMap<i32, StoredMessage>,
+    pub(crate) next_message: i32,
+    /// Counts changes, as MTProto's `pts` does.
+    pub(crate) pts: i32,
+    random_ids: HashMap<(String, i64), Option<i32>>,
+}
+
+impl Channel {
+    /// An access hash is worth something to one account only.
+    pub(crate) fn access_hash(&self, user_id: &str) -> i64 {
+        use sha2::{Digest, Sha256};
+        let digest = Sha256::digest(format!("{}/{}/{user_id}", self.id, self.title));
+        let mut hash = [0; 8];
+        hash.copy_from_slice(&digest[..8]);
+        i64::from_le_bytes(hash) | 1
+    }
+}
+
+/// What is known of a `random_id`.
+pub(crate) enum RandomId {
+    /// Never seen; the claim is given up when it is dropped without [`Claim::keep`].
+    Fresh(Claim),
+    /// Another call with it has not ended.
+    InFlight,
+    /// It became this message.
+    Done(Box<StoredMessage>),
+}
+
+/// The right to send one `random_id`.
+pub(crate) struct Claim {
+    channels: Arc<Channels>,
+    channel: ChannelId,
+    key: Option<(String, i64)>,
+}
+
+impl Claim {
+    pub(crate) fn keep(mut self, message_id: i32) {
+        if let Some(key) = self.key.take() {
+            self.channels.edit(self.channel, |channel| channel.random_ids.insert(key, Some(message_id)));
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.channels.edit(self.channel, |channel| channel.random_ids.remove(&key));
+        }
+    }
+}
+
+/// All channels and their folders.
+#[derive(Debug)]
+pub(crate) struct Channels {
+    dir: PathBuf,
+    map: Mutex<BTreeMap<ChannelId, Channel>>,
+    pulse: Arc<Pulse>,
+}
+
+impl Channels {
+    pub(crate) fn new(dir: PathBuf, pulse: Arc<Pulse>) -> Self {
+        Self { dir, map: Mutex::default(), pulse }
+    }
+
+    pub(crate) fn create(&self, id: Option<ChannelId>, title: String) -> ChannelId {
+        let mut map = self.lock();
+        let id = id.unwrap_or_else(|| {
+            let free = || ChannelId::from(rand::rng().random_range(1_700_000_000..2_100_000_000_i64));
+            std::iter::repeat_with(free).find(|id| !map.contains_key(id)).unwrap_or(ChannelId::from(0))
+        });
+        map.entry(id).or_insert_with(|| Channel {
+            id,
+            title,
+            created: unix_time(),
+            writable: true,
+            accounts: HashSet::new(),
+            bots: HashSet::new(),
+            removed_bots: HashSet::new(),
+            migrated_to: None,
+            messages: BTreeMap::new(),
+            next_message: 2,
+            pts: 2,
+            random_ids: HashMap::new(),
+        });
+        id
+    }
+
+    pub(crate) fn look<T>(&self, id: ChannelId, look: impl FnOnce(&Channel) -> T) -> Option<T> {
+        self.lock().get(&id).map(look)
+    }
+
+    pub(crate) fn edit<T>(&self, id: ChannelId, change: impl FnOnce(&mut Channel) -> T) -> Option<T> {
+        self.lock().get_mut(&id).map(change)
+    }
+
+    /// The channels for which `wanted` holds.
+    pub(crate) fn filter(&self, wanted: impl Fn(&Channel) -> bool) -> Vec<ChannelId> {
+        self.lock().values().filter(|channel| wanted(channel)).map(|channel| channel.id).collect()
+    }
+
+    /// The first message for which `wanted` holds, and its channel.
+    pub(crate) fn find_message(&self, wanted: impl Fn(&StoredMessage) -> bool) -> Option<StoredMessage> {
+        self.lock().values().flat_map(|channel| channel.messages.values()).find(|m| wanted(m)).cloned()
+    }
+
+    pub(crate) fn claim(self: &Arc<Self>, id: ChannelId, user_id: &str, random_id: i64) -> Option<RandomId> {
+        let key = (user_id.to_owned(), random_id);
+        self.edit(id, |channel| match channel.random_ids.get(&key) {
+            None => {
+                channel.random_ids.insert(key.clone(), None);
+                RandomId::Fresh(Claim { channels: Arc::clone(self), channel: id, key: Some(key) })
+            }
+            Some(None) => RandomId::InFlight,
+            // A message deleted since leaves its random_id free again.
+            Some(Some(message_id)) => match channel.messages.get(message_id) {
+                Some(message) => RandomId::Done(Box::new(message.clone())),
+                None => RandomId::Fresh(Claim { channels: Arc::clone(self), channel: id, key: Some(key) }),
+            },
+        })
+    }
+
+    /// Gives the draft a number, moves its file into the channel's folder and shows it to everyone. Blocks on
+    /// the disk; `None` where the channel is gone.
+    pub(crate) fn post(&self, id: ChannelId, draft: Draft) -> std::io::Result<Option<StoredMessage>> {
+        let next = |channel: &mut Channel| {
+            let number = channel.next_message;
+            channel.next_message += 1;
+            number
+        };
+        let Some(message_id) = self.edit(id, next) else { return Ok(None) };
+        let folder = self.dir.join(format!("channel{id}"));
+        std::fs::create_dir_all(&folder)?;
+        let message = number(id, message_id, draft, &folder)?;
+        write_log(&folder, &message.public)?;
+        self.edit(id, |channel| {
+            channel.messages.insert(message_id, message.clone());
+            channel.pts += 1;
+        });
+        self.pulse.beat();
+        Ok(Some(message))
+    }
+
+    /// Removes messages; their files go too. Says how many there were.
+    pub(crate) fn delete(&self, id: ChannelId, message_ids: &[i32]) -> usize {
+        let gone = self.edit(id, |channel| {
+            channel.pts += 1;
+            message_ids.iter().filter_map(|number| channel.messages.remove(number)).collect::<Vec<_>>()
+        });
+        let gone = gone.unwrap_or_default();
+        for message in gone.iter().filter(|message| message.has_document()) {
+            let _ = std::fs::remove_file(&message.public.path);
+        }
+        self.pulse.beat();
+        gone.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ChannelId, Channel>> {
+        self.map.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn number(
+    channel: ChannelId,
+    message_id: i32,
+    draft: Draft,
+    folder: &Path,
+) -> std::io::Result<StoredMessage> {
+    let mut rng = rand::rng();
+    let mut message = SandboxMessage {
+        message_id,
+        channel_id: channel.bot_api(),
+        user_id: draft.user_id,
+        via: draft.via,
+        file_name: String::new(),
+        caption: draft.caption,
+        mime_type: String::new(),
+        size: 0,
+        sha256: String::new(),
+        path: PathBuf::new(),
+        file_id: String::new(),
+        file_unique_id: String::new(),
+        document_id: 0,
+        random_id: draft.random_id,
+        force_file: false,
+        attributes: Vec::new(),
+        date: unix_time(),
+    };
+    let mut attributes = Vec::new();
+    if let Some(document) = draft.document {
+        use base64::Engine;
+        use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        message.path = folder.join(format!("{message_id}-{}", sanitize(&document.file_name)));
+        std::fs::rename(&document.from, &message.path)?;
+        message.document_id = rng.random_range(5_000_000_000_000_000_000..i64::MAX);
+        message.file_id = format!("BQACAgQAAx0C{}", URL_SAFE_NO_PAD.encode(rng.random::<[u8; 33]>()));
+        message.file_unique_id = format!("AgAD{}", URL_SAFE_NO_PAD.encode(rng.random::<[u8; 8]>()));
+        message.file_name = document.file_name;
+        message.mime_type = document.mime_type;
+        message.size = document.size;
+        message.sha256 = document.sha256;
+        message.force_file = document.force_file;
+        message.attributes = document.attributes.iter().map(|attribute| format!("{attribute:?}")).collect();
+        attributes = document.attributes;
+    }
+    Ok(StoredMessage { public: message, access_hash: rng.random(), attributes })
+}
+
+fn write_log(folder: &Path, message: &SandboxMessage) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    let mut log =
+        std::fs::OpenOptions::new().create(true).append(true).open(folder.join("messages.jsonl"))?;
+    log.write_all(&line)
+}
+
+/// A file name that cannot leave its folder and that every file system takes.
+fn sanitize(name: &str) -> String {
+    let safe = |c: char| if c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ') { c } else { '_' };
+    let mut name: String = name.chars().map(safe).collect();
+    while name.len() > 200 {
+        name.pop();
+    }
+    if name.is_empty() { "file".to_owned() } else { name }
+}
+
+pub(crate) fn unix_time() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_cannot_leave_its_folder() {
+        assert_eq!(sanitize("../../etc/passwd"), ".._.._etc_passwd");
+        assert_eq!(sanitize(""), "file");
+        assert!(sanitize(&"ж".repeat(400)).len() <= 200);
+    }
+}

@@ -1,0 +1,221 @@
+//! The Bot API.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use grammers_tl_types as tl;
+use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
+
+use super::bot_files;
+use super::bot_params::{Document, Params};
+use super::faulty::{Course, Refusal, bot_error};
+use crate::channel::Channel;
+use crate::channel_id::ChannelId;
+use crate::message::{Draft, DraftDocument, SandboxMessage, Via};
+use crate::shared::Shared;
+use crate::users::Account;
+
+/// An answer, or why there is none.
+pub(crate) type Answer = Result<Response, Refusal>;
+
+/// A bot and what it calls with.
+pub(crate) struct BotCall {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) bot: Arc<Account>,
+    pub(crate) params: Params,
+}
+
+/// `/bot<token>/<method>` and `/file/bot<token>/<path>`.
+pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let path = request.uri().path().to_owned();
+    let (file, rest) = match path.strip_prefix("/file/bot") {
+        Some(rest) => (true, rest),
+        None => (false, path.strip_prefix("/bot").unwrap_or_default()),
+    };
+    let Some((token, method)) = rest.split_once('/') else {
+        return bot_error(404, "Not Found", json!({})).into_response();
+    };
+    let bot = shared.users.find(|account| account.user.bot_token == token);
+    let user_id = bot.as_ref().map(|bot| bot.user.user_id.clone());
+    let counted = if file { "file" } else { method };
+    let course = Course::of(&shared, counted, user_id.as_deref()).await;
+    let execute = async |drop_after| {
+        let Some(bot) = bot else { return bot_error(401, "Unauthorized", json!({})).into_response() };
+        let answer = match file {
+            true => bot_files::download(&shared, &bot, method).await,
+            false => match Params::read(&shared, request, drop_after).await {
+                Ok(params) => call(method, BotCall { shared, bot, params }).await,
+                Err(refusal) => Err(refusal),
+            },
+        };
+        answer.unwrap_or_else(IntoResponse::into_response)
+    };
+    course.run(execute).await
+}
+
+async fn call(method: &str, call: BotCall) -> Answer {
+    match method.to_ascii_lowercase().as_str() {
+        "getme" => Ok(ok(get_me(&call.bot))),
+        "getchat" => call.channel().and_then(|id| call.look(id, chat_json)).map(ok),
+        "senddocument" => send_document(call).await,
+        "sendmessage" => send_message(call).await,
+        "deletemessage" => delete_message(&call),
+        "getfile" => bot_files::get_file(&call),
+        _ => Err(bot_error(404, "Not Found: method not found", json!({}))),
+    }
+}
+
+impl BotCall {
+    /// The channel of `chat_id`, if the bot is in it.
+    pub(crate) fn channel(&self) -> Result<ChannelId, Refusal> {
+        let not_found = || bot_error(400, "Bad Request: chat not found", json!({}));
+        let user_id = &self.bot.user.user_id;
+        let id = match self.params.get("chat_id") {
+            "" => return Err(bot_error(400, "Bad Request: chat_id is empty", json!({}))),
+            id => ChannelId::from(id),
+        };
+        let check = |channel: &Channel| match channel.migrated_to {
+            _ if channel.removed_bots.contains(user_id) => {
+                Err(bot_error(403, "Forbidden: bot is not a member of the channel chat", json!({})))
+            }
+            _ if !channel.bots.contains(user_id) => Err(not_found()),
+            Some(new) => {
+                let description = "Bad Request: group chat was upgraded to a supergroup chat";
+                Err(bot_error(400, description, json!({"migrate_to_chat_id": new.bot_api()})))
+            }
+            None => Ok(id),
+        };
+        self.shared.channels.look(id, check).ok_or_else(not_found)?
+    }
+
+    fn writable_channel(&self) -> Result<ChannelId, Refusal> {
+        let id = self.channel()?;
+        match self.look(id, |channel| channel.writable)? {
+            true => Ok(id),
+            false => {
+                Err(bot_error(400, "Bad Request: need administrator rights in the channel chat", json!({})))
+            }
+        }
+    }
+
+    fn look<T>(&self, id: ChannelId, look: impl FnOnce(&Channel) -> T) -> Result<T, Refusal> {
+        self.shared
+            .channels
+            .look(id, look)
+            .ok_or_else(|| bot_error(400, "Bad Request: chat not found", json!({})))
+    }
+
+    async fn post(self, id: ChannelId, caption: String, document: Option<DraftDocument>) -> Answer {
+        let user_id = self.bot.user.user_id.clone();
+        let draft = Draft { user_id, via: Via::BotApi, caption, random_id: None, document };
+        let channels = Arc::clone(&self.shared.channels);
+        let posted = spawn_blocking(move || channels.post(id, draft)).await;
+        match posted {
+            Ok(Ok(Some(message))) => {
+                let chat = self.look(id, chat_json)?;
+                Ok(ok(message_json(&message.public, &chat)))
+            }
+            failed => {
+                tracing::warn!(?failed, "message could not be kept");
+                Err(bot_error(500, "Internal Server Error", json!({})))
+            }
+        }
+    }
+}
+
+async fn send_document(mut call: BotCall) -> Answer {
+    let channel = call.writable_channel()?;
+    let caption = call.params.get("caption").to_owned();
+    if caption.chars().count() > 1024 {
+        return Err(bot_error(400, "Bad Request: message caption is too long", json!({})));
+    }
+    let Some(document) = call.params.document.take() else {
+        return Err(bot_error(400, "Bad Request: there is no document in the request", json!({})));
+    };
+    if document.size == 0 {
+        return Err(bot_error(400, "Bad Request: file must be non-empty", json!({})));
+    }
+    let Document { path, size, sha256, file_name, content_type } = document;
+    let guessed = || mime_guess::from_path(&file_name).first_or_octet_stream().to_string();
+    let mime_type = content_type.filter(|kind| kind != "application/octet-stream").unwrap_or_else(guessed);
+    let attribute = tl::types::DocumentAttributeFilename { file_name: file_name.clone() };
+    let draft = DraftDocument {
+        from: path.to_path_buf(),
+        size,
+        sha256: if call.shared.rules.hash { sha256 } else { String::new() },
+        file_name,
+        mime_type,
+        force_file: call.params.is_set("disable_content_type_detection"),
+        attributes: vec![tl::enums::DocumentAttribute::Filename(attribute)],
+    };
+    let answer = call.post(channel, caption, Some(draft)).await;
+    // Moved by now, or of no use.
+    drop(path);
+    answer
+}
+
+async fn send_message(call: BotCall) -> Answer {
+    let channel = call.writable_channel()?;
+    let text = call.params.get("text").to_owned();
+    if text.is_empty() {
+        return Err(bot_error(400, "Bad Request: message text is empty", json!({})));
+    }
+    call.post(channel, text, None).await
+}
+
+fn delete_message(call: &BotCall) -> Answer {
+    let channel = call.channel()?;
+    let message_id = call.params.get("message_id").parse().unwrap_or(0);
+    match call.shared.channels.delete(channel, &[message_id]) {
+        0 => Err(bot_error(400, "Bad Request: message to delete not found", json!({}))),
+        _ => Ok(ok(json!(true))),
+    }
+}
+
+/// A result in the Bot API's form.
+pub(crate) fn ok(result: Value) -> Response {
+    Json(json!({"ok": true, "result": result})).into_response()
+}
+
+fn get_me(bot: &Account) -> Value {
+    json!({
+        "id": bot.user.bot_user_id,
+        "is_bot": true,
+        "first_name": bot.user.name,
+        "username": format!("{}_sandbox_bot", bot.user.name),
+        "can_join_groups": true,
+        "can_read_all_group_messages": false,
+        "supports_inline_queries": false,
+    })
+}
+
+fn chat_json(channel: &Channel) -> Value {
+    json!({"id": channel.id.bot_api(), "title": channel.title, "type": "channel"})
+}
+
+fn message_json(message: &SandboxMessage, chat: &Value) -> Value {
+    let mut json = json!({
+        "message_id": message.message_id,
+        "sender_chat": chat,
+        "chat": chat,
+        "date": message.date,
+    });
+    if message.document_id == 0 {
+        json["text"] = json!(message.caption);
+        return json;
+    }
+    json["document"] = json!({
+        "file_name": message.file_name,
+        "mime_type": message.mime_type,
+        "file_id": message.file_id,
+        "file_unique_id": message.file_unique_id,
+        "file_size": message.size,
+    });
+    if !message.caption.is_empty() {
+        json["caption"] = json!(message.caption);
+    }
+    json
+}

@@ -1,0 +1,107 @@
+//! The control API: what [`crate::Sandbox`] offers, for other processes and other languages.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::channel_id::ChannelId;
+use crate::faults::{Fault, FaultId};
+use crate::shared::Shared;
+use crate::stats::Stats;
+use crate::users::UserSpec;
+
+type App = State<Arc<Shared>>;
+
+/// Addresses, and the users with all their secrets.
+pub(crate) async fn overview(State(shared): App) -> Json<Value> {
+    Json(describe(&shared))
+}
+
+pub(crate) fn describe(shared: &Shared) -> Value {
+    let base = format!("http://{}", shared.addresses.http);
+    let users: Vec<_> = shared.users.all().iter().map(|account| account.user.clone()).collect();
+    json!({
+        "backend_url": base,
+        "bot_api_url": base,
+        "control_url": format!("{base}/sandbox"),
+        "mtproto_addr": shared.addresses.mtproto.to_string(),
+        "media_addr": shared.addresses.media.to_string(),
+        "dc_id": crate::users::DC_ID,
+        "dir": shared.dir,
+        "users": users,
+    })
+}
+
+#[derive(Deserialize)]
+pub(crate) struct MessagesQuery {
+    channel: Option<String>,
+}
+
+/// The messages of one channel, or of all.
+pub(crate) async fn messages(State(shared): App, Query(query): Query<MessagesQuery>) -> Json<Value> {
+    let wanted = query.channel.map(ChannelId::from);
+    let ids = shared.channels.filter(|channel| wanted.is_none_or(|wanted| wanted == channel.id));
+    let of = |id| {
+        let all =
+            |channel: &crate::channel::Channel| channel.messages.values().map(|m| m.public.clone()).collect();
+        shared.channels.look(id, all).unwrap_or_else(Vec::new)
+    };
+    Json(json!(ids.into_iter().flat_map(of).collect::<Vec<_>>()))
+}
+
+/// What the webhook route was called with.
+pub(crate) async fn webhooks(State(shared): App) -> Json<Value> {
+    Json(json!(shared.webhooks()))
+}
+
+/// What was counted.
+pub(crate) async fn stats(State(shared): App) -> Json<Stats> {
+    Json(shared.stats.read(Stats::clone))
+}
+
+/// Arms a fault.
+pub(crate) async fn inject(State(shared): App, Json(fault): Json<Fault>) -> Json<Value> {
+    Json(json!({"id": shared.faults.inject(fault)}))
+}
+
+/// Disarms all.
+pub(crate) async fn clear(State(shared): App) -> StatusCode {
+    shared.faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+/// How often a fault struck.
+pub(crate) async fn fired(State(shared): App, Path(id): Path<u64>) -> Json<Value> {
+    Json(json!({"id": id, "fired": shared.faults.fired(FaultId(id))}))
+}
+
+/// Disarms one, and lets go of what it holds.
+pub(crate) async fn release(State(shared): App, Path(id): Path<u64>) -> StatusCode {
+    shared.faults.release(FaultId(id));
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+pub(crate) struct NetworkChange {
+    #[serde(default)]
+    round_trip_ms: u64,
+    #[serde(default)]
+    bandwidth: Option<u64>,
+}
+
+/// Sets both limits; what is not named is lifted.
+pub(crate) async fn network(State(shared): App, Json(change): Json<NetworkChange>) -> StatusCode {
+    shared.network.set_round_trip(Duration::from_millis(change.round_trip_ms));
+    shared.network.set_bandwidth(change.bandwidth);
+    StatusCode::NO_CONTENT
+}
+
+/// Adds a user and says everything about it.
+pub(crate) async fn add_user(State(shared): App, Json(spec): Json<UserSpec>) -> Json<Value> {
+    Json(json!(shared.add_user(&spec).user))
+}

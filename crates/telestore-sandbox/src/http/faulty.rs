@@ -1,0 +1,113 @@
+//! Faults over HTTP.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::faults::{Call, FaultAction};
+use crate::shared::Shared;
+
+/// On a response: drop the connection instead.
+#[derive(Clone, Copy)]
+pub(crate) struct Abort;
+
+/// What a fault leaves of a call.
+pub(crate) enum Course {
+    /// Execute and answer; a document's bytes end the connection after that many.
+    Go { drop_after: Option<u64> },
+    /// Answer this without executing.
+    Answer(Response),
+    /// Execute, then drop the connection.
+    GoAndAbort,
+    /// Execute, then never answer.
+    GoAndHang,
+}
+
+impl Course {
+    /// Counts the call and asks the faults.
+    pub(crate) async fn of(shared: &Shared, method: &str, user: Option<&str>) -> Self {
+        shared.stats.call(method);
+        match shared.faults.strike(Call::new(method, user)).await {
+            None => Self::Go { drop_after: None },
+            Some(FaultAction::DropBodyAfter(bytes)) => Self::Go { drop_after: Some(bytes) },
+            Some(FaultAction::LoseAnswer) => Self::GoAndAbort,
+            Some(FaultAction::Silence) => Self::GoAndHang,
+            Some(FaultAction::NoExecuteSilence) => std::future::pending().await,
+            Some(FaultAction::RpcError(code, name)) => {
+                Self::Answer(bot_error(code as u16, &name, json!({})).into_response())
+            }
+            Some(FaultAction::FloodWait(seconds) | FaultAction::FloodPremiumWait(seconds)) => {
+                Self::Answer(too_many_requests(seconds))
+            }
+            Some(FaultAction::ReturnFalse) => Self::Answer(Json(json!({"ok": false})).into_response()),
+            Some(FaultAction::HttpStatus(code, body)) => {
+                Self::Answer((status(code), Json(body)).into_response())
+            }
+            Some(_) => Self::Answer(abort()),
+        }
+    }
+
+    /// Executes what is left of the call.
+    pub(crate) async fn run<F: Future<Output = Response>>(
+        self,
+        execute: impl FnOnce(Option<u64>) -> F,
+    ) -> Response {
+        match self {
+            Self::Answer(response) => response,
+            Self::Go { drop_after } => execute(drop_after).await,
+            Self::GoAndAbort => {
+                execute(None).await;
+                abort()
+            }
+            Self::GoAndHang => {
+                execute(None).await;
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// Whether the caller will see the answer.
+    pub(crate) fn answers(&self) -> bool {
+        matches!(self, Self::Go { .. })
+    }
+}
+
+/// No response at all.
+pub(crate) fn abort() -> Response {
+    let mut response = Response::default();
+    response.extensions_mut().insert(Abort);
+    response
+}
+
+fn too_many_requests(seconds: u32) -> Response {
+    let description = format!("Too Many Requests: retry after {seconds}");
+    bot_error(429, &description, json!({"retry_after": seconds})).into_response()
+}
+
+/// Why a Bot API call ends without a result.
+pub(crate) enum Refusal {
+    /// An error in the Bot API's form.
+    Error { code: u16, description: String, parameters: Value },
+    /// No answer at all.
+    Abort,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Self::Error { code, description, parameters } = self else { return abort() };
+        let mut body = json!({"ok": false, "error_code": code, "description": description});
+        if parameters.as_object().is_some_and(|parameters| !parameters.is_empty()) {
+            body["parameters"] = parameters;
+        }
+        (status(code), Json(body)).into_response()
+    }
+}
+
+pub(crate) fn bot_error(code: u16, description: &str, parameters: Value) -> Refusal {
+    Refusal::Error { code, description: description.to_owned(), parameters }
+}
+
+fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}

@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+
+mod builder;
+mod channel;
+mod channel_id;
+mod error;
+mod faults;
+mod http;
+mod message;
+mod mtproto;
+mod network;
+mod pulse;
+mod sandbox;
+mod shared;
+mod stats;
+mod users;
+
+pub use builder::SandboxBuilder;
+pub use channel_id::ChannelId;
+pub use error::{Error, Result};
+pub use faults::{Fault, FaultAction, FaultId, Faults};
+pub use message::{SandboxMessage, Via};
+pub use network::Network;
+pub use sandbox::Sandbox;
+pub use shared::WebhookCall;
+pub use stats::{PartStats, Stats};
+pub use users::{SandboxUser, UserSpec};

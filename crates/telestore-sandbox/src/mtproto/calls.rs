@@ -1,0 +1,124 @@
+//! Calls: faults, execution, the answer.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use grammers_tl_types::{self as tl, Identifiable, Serializable};
+
+use super::dispatch::{self, Context};
+use super::envelope::{self, constructor};
+use super::link::{Caller, boxed};
+use super::rpc_error::RpcError;
+use crate::faults::{Call, FaultAction};
+use crate::users::KeyState;
+
+/// `rpc_result`.
+const RPC_RESULT: u32 = 0xf35c_6d01;
+/// The session was used by two connections; it answers so from then on.
+const DUPLICATED: &str = "AUTH_KEY_DUPLICATED";
+/// How long the end of a closed connection may take to arrive.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// Executes a call beside the others of its connection. It runs to its end even if the connection goes first,
+/// as on a server that has taken the request.
+pub(crate) fn start(caller: Caller, msg_id: i64, body: Bytes) {
+    let Some(query) = envelope::unwrap(body) else {
+        return fail(&caller, msg_id, &RpcError::bad_request("INPUT_FETCH_ERROR"));
+    };
+    if let Some(layer) = query.layer {
+        caller.session.set_layer(layer);
+    }
+    tokio::spawn(run(caller, msg_id, query.body));
+}
+
+async fn run(caller: Caller, msg_id: i64, body: Bytes) {
+    let shared = &caller.link.shared;
+    let id = constructor(&body).unwrap_or_default();
+    let method = tl::name_for_id(id);
+    let call =
+        Call { method, user: Some(&caller.account.user.user_id), part: dispatch::part_index(id, &body) };
+    shared.stats.call(method);
+    let action = shared.faults.strike(call).await;
+    let result = match &action {
+        None | Some(FaultAction::LoseAnswer | FaultAction::Silence) => execute(&caller, id, body).await,
+        Some(FaultAction::RpcError(code, name)) => Err(RpcError::new(*code, name)),
+        Some(FaultAction::FloodWait(seconds)) => Err(RpcError::new(420, format!("FLOOD_WAIT_{seconds}"))),
+        Some(FaultAction::FloodPremiumWait(seconds)) => {
+            Err(RpcError::new(420, format!("FLOOD_PREMIUM_WAIT_{seconds}")))
+        }
+        Some(FaultAction::ReturnFalse) => Ok(false.to_bytes()),
+        Some(FaultAction::HttpStatus(status, _)) => Err(RpcError::new(i32::from(*status), "HTTP_STATUS")),
+        Some(FaultAction::NoExecuteSilence) => return,
+        Some(_) => return caller.link.close.cancel(),
+    };
+    match action {
+        Some(FaultAction::LoseAnswer) => return caller.link.close.cancel(),
+        Some(FaultAction::Silence) => return,
+        _ => shared.network.travel().await,
+    }
+    match result {
+        Ok(body) => answer(&caller, msg_id, &body),
+        Err(error) => {
+            tracing::debug!(method, code = error.code, name = error.name, "call refused");
+            fail(&caller, msg_id, &error);
+        }
+    }
+}
+
+async fn execute(caller: &Caller, id: u32, body: Bytes) -> Result<Vec<u8>, RpcError> {
+    let state = key_state(caller).await;
+    let (account, bot) = match state {
+        KeyState::User => (caller.account.clone(), false),
+        KeyState::Bot(owner) => match caller.link.shared.users.by_id(&owner) {
+            Some(owner) => (owner, true),
+            None => return Err(RpcError::new(401, "AUTH_KEY_UNREGISTERED")),
+        },
+        KeyState::Unregistered(_) if dispatch::needs_no_sign_in(id) => (caller.account.clone(), false),
+        KeyState::Unregistered(name) => {
+            let code = if name == DUPLICATED { 406 } else { 401 };
+            return Err(RpcError::new(code, name));
+        }
+    };
+    let context = Context {
+        shared: caller.link.shared.clone(),
+        key: caller.account.clone(),
+        account,
+        bot,
+        layer: caller.session.layer(),
+    };
+    dispatch::dispatch(context, id, body).await
+}
+
+/// Who the key speaks for, after a look at who else sends with it.
+async fn key_state(caller: &Caller) -> KeyState {
+    let state = caller.account.key_state();
+    let ruled = caller.link.shared.rules.single_connection && !caller.link.media;
+    if !ruled || matches!(state, KeyState::Unregistered(_)) || sends_alone(caller).await {
+        return state;
+    }
+    tracing::warn!(user = caller.account.user.user_id, "second connection sends, session revoked");
+    let revoked = KeyState::Unregistered(DUPLICATED.to_owned());
+    caller.account.set_key_state(revoked.clone());
+    revoked
+}
+
+/// A connection that was just closed may not have been noticed yet, so the other one gets a moment to go.
+async fn sends_alone(caller: &Caller) -> bool {
+    let alone = || caller.account.sessions.sends_alone(caller.link.id).then_some(());
+    tokio::time::timeout(GRACE, caller.link.shared.pulse.until(alone)).await.is_ok()
+}
+
+/// Sends a result.
+pub(crate) fn answer(caller: &Caller, msg_id: i64, body: &[u8]) {
+    let mut result = Vec::with_capacity(12 + body.len());
+    result.extend(RPC_RESULT.to_le_bytes());
+    result.extend(msg_id.to_le_bytes());
+    result.extend(body);
+    caller.post(result, true, true);
+}
+
+fn fail(caller: &Caller, msg_id: i64, error: &RpcError) {
+    let error = tl::types::RpcError { error_code: error.code, error_message: error.name.clone() };
+    debug_assert_eq!(tl::types::RpcError::CONSTRUCTOR_ID, 0x2144_ca19);
+    answer(caller, msg_id, &boxed(&error));
+}

@@ -1,0 +1,138 @@
+//! Dialogs and channels: how an account finds a channel, and what it needs to name it.
+
+use grammers_tl_types::{Serializable, enums, functions as f, types};
+
+use super::dispatch::Context;
+use super::rpc_error::RpcError;
+use super::tl_types;
+use crate::channel::Channel;
+use crate::channel_id::ChannelId;
+
+type Answer = Result<Vec<u8>, RpcError>;
+
+/// The channel that was meant, if the caller may know it.
+pub(crate) fn resolve(context: &Context, channel_id: i64, access_hash: i64) -> Result<ChannelId, RpcError> {
+    let invalid = || RpcError::bad_request("CHANNEL_INVALID");
+    let id = ChannelId::from(channel_id.max(1));
+    let owner = tl_types::hash_owner(context.user_id(), context.bot);
+    let check = |channel: &Channel| {
+        let right = access_hash == channel.access_hash(&owner) || context.bot && access_hash == 0;
+        let members = if context.bot { &channel.bots } else { &channel.accounts };
+        match members.contains(context.user_id()) {
+            _ if !right => Err(invalid()),
+            false => Err(RpcError::bad_request("CHANNEL_PRIVATE")),
+            true => Ok(id),
+        }
+    };
+    context.shared.channels.look(id, check).ok_or_else(invalid)?
+}
+
+/// A peer that must be a channel.
+pub(crate) fn resolve_peer(context: &Context, peer: &enums::InputPeer) -> Result<ChannelId, RpcError> {
+    match peer {
+        enums::InputPeer::Channel(peer) => resolve(context, peer.channel_id, peer.access_hash),
+        _ => Err(RpcError::bad_request("PEER_ID_INVALID")),
+    }
+}
+
+pub(crate) fn resolve_channel(
+    context: &Context,
+    channel: &enums::InputChannel,
+) -> Result<ChannelId, RpcError> {
+    match channel {
+        enums::InputChannel::Channel(channel) => resolve(context, channel.channel_id, channel.access_hash),
+        _ => Err(RpcError::bad_request("CHANNEL_INVALID")),
+    }
+}
+
+/// A look at a channel that was resolved.
+pub(crate) fn look<T>(
+    context: &Context,
+    id: ChannelId,
+    look: impl FnOnce(&Channel) -> T,
+) -> Result<T, RpcError> {
+    context.shared.channels.look(id, look).ok_or_else(|| RpcError::bad_request("CHANNEL_INVALID"))
+}
+
+#[derive(Default)]
+struct Page {
+    dialogs: Vec<enums::Dialog>,
+    messages: Vec<enums::Message>,
+    chats: Vec<enums::Chat>,
+}
+
+impl Page {
+    fn of(context: &Context, ids: &[ChannelId]) -> Self {
+        let mut page = Self::default();
+        for id in ids {
+            context.shared.channels.look(*id, |channel| {
+                page.dialogs.push(tl_types::dialog(channel));
+                page.messages.push(tl_types::newest(channel, context.user_id()));
+                page.chats.push(tl_types::chat(channel, context.user_id(), context.bot));
+            });
+        }
+        page
+    }
+}
+
+pub(crate) fn get_dialogs(context: &Context, call: &f::messages::GetDialogs) -> Answer {
+    if context.bot {
+        return Err(RpcError::bad_request("BOT_METHOD_INVALID"));
+    }
+    let mut all = context.shared.channels.filter(|channel| channel.accounts.contains(context.user_id()));
+    if call.folder_id.is_some_and(|folder| folder != 0) {
+        all.clear();
+    }
+    let count = all.len();
+    // Channels come in the order of their ids, which is as good as any and the same for every page.
+    let rest = match &call.offset_peer {
+        enums::InputPeer::Channel(last) => {
+            let last = ChannelId::from(last.channel_id);
+            all.iter().position(|id| *id == last).map_or(count, |position| position + 1)
+        }
+        _ => 0,
+    };
+    let limit = if call.limit > 0 { call.limit as usize } else { 100 };
+    let end = count.min(rest + limit);
+    let Page { dialogs, messages, chats } = Page::of(context, &all[rest..end]);
+    let users = vec![tl_types::user(&context.account, context.bot)];
+    let answer = match rest == 0 && end == count {
+        true => {
+            enums::messages::Dialogs::Dialogs(types::messages::Dialogs { dialogs, messages, chats, users })
+        }
+        false => {
+            let count = count as i32;
+            let slice = types::messages::DialogsSlice { count, dialogs, messages, chats, users };
+            enums::messages::Dialogs::Slice(slice)
+        }
+    };
+    Ok(answer.to_bytes())
+}
+
+pub(crate) fn get_peer_dialogs(context: &Context, call: &f::messages::GetPeerDialogs) -> Answer {
+    let resolve = |peer: &enums::InputDialogPeer| match peer {
+        enums::InputDialogPeer::Peer(peer) => resolve_peer(context, &peer.peer),
+        _ => Err(RpcError::bad_request("PEER_ID_INVALID")),
+    };
+    let ids = call.peers.iter().map(resolve).collect::<Result<Vec<_>, _>>()?;
+    let Page { dialogs, messages, chats } = Page::of(context, &ids);
+    let users = vec![tl_types::user(&context.account, context.bot)];
+    let found = types::messages::PeerDialogs { dialogs, messages, chats, users, state: tl_types::state() };
+    Ok(enums::messages::PeerDialogs::Dialogs(found).to_bytes())
+}
+
+pub(crate) fn get_channels(context: &Context, call: &f::channels::GetChannels) -> Answer {
+    let chat = |channel: &enums::InputChannel| {
+        let id = resolve_channel(context, channel)?;
+        look(context, id, |channel| tl_types::chat(channel, context.user_id(), context.bot))
+    };
+    let chats = call.id.iter().map(chat).collect::<Result<Vec<_>, _>>()?;
+    Ok(enums::messages::Chats::Chats(types::messages::Chats { chats }).to_bytes())
+}
+
+pub(crate) fn channel_difference(context: &Context, call: &f::updates::GetChannelDifference) -> Answer {
+    let id = resolve_channel(context, &call.channel)?;
+    let pts = look(context, id, |channel| channel.pts)?;
+    let empty = types::updates::ChannelDifferenceEmpty { r#final: true, pts, timeout: Some(30) };
+    Ok(enums::updates::ChannelDifference::Empty(empty).to_bytes())
+}

@@ -1,0 +1,119 @@
+//! One connection: frames in, frames out.
+
+use std::sync::Arc;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_util::sync::CancellationToken;
+
+use super::cipher::HEADER;
+use super::link::{Link, Outgoing, Registration};
+use super::service;
+use super::transport::{FrameReader, FrameWriter, Transport};
+use crate::faults::{Call, FaultAction};
+use crate::shared::Shared;
+
+/// What Telegram says to a key it does not know.
+const UNKNOWN_KEY: i32 = -404;
+
+/// Serves a connection until it ends, a fault ends it, or the sandbox stops.
+pub(crate) async fn run(shared: Arc<Shared>, stream: TcpStream, media: bool, close: CancellationToken) {
+    let connected = async {
+        shared.stats.write(|stats| stats.connections_accepted += 1);
+        shared.stats.call("mtproto.connect");
+        match shared.faults.strike(Call::new("mtproto.connect", None)).await {
+            None => true,
+            Some(FaultAction::Silence | FaultAction::NoExecuteSilence) => std::future::pending().await,
+            Some(_) => false,
+        }
+    };
+    let accepted = tokio::select! {
+        accepted = connected => accepted,
+        () = close.cancelled() => false,
+    };
+    if !accepted {
+        return;
+    }
+    let (reader, writer) = stream.into_split();
+    let (link, outgoing) = Link::new(shared, media, close.clone());
+    let registration = Registration(Arc::clone(&link));
+    let mut serving = std::pin::pin!(read(link, reader, writer, outgoing));
+    tokio::select! {
+        result = serving.as_mut() => if let Err(error) = result {
+            tracing::debug!(%error, "mtproto connection ended");
+        },
+        () = close.cancelled() => tracing::debug!("mtproto connection closed"),
+    }
+    // Before the socket goes: a client that sees it gone and connects again must not count twice.
+    drop(registration);
+}
+
+async fn read(
+    link: Arc<Link>,
+    reader: OwnedReadHalf,
+    writer: OwnedWriteHalf,
+    outgoing: UnboundedReceiver<Outgoing>,
+) -> std::io::Result<()> {
+    let shared = Arc::clone(&link.shared);
+    let mut frames = FrameReader::detect(reader, &shared.network).await?;
+    let writing = write(outgoing, writer, frames.transport());
+    let reading = async {
+        loop {
+            let frame = frames.next().await?;
+            if !receive(&link, frame) {
+                link.send(Outgoing::TransportError(UNKNOWN_KEY));
+            }
+        }
+    };
+    tokio::select! {
+        result = reading => result,
+        result = writing => result,
+    }
+}
+
+/// Takes a frame; `false` where it is from no key the server knows.
+fn receive(link: &Arc<Link>, mut frame: BytesMut) -> bool {
+    let Some(account) = frame.get(..8).and_then(|key_id| link.account(key_id)) else { return false };
+    if account.auth_key.open(&mut frame).is_none() {
+        return false;
+    }
+    frame.advance(HEADER);
+    service::receive(link, &account, frame.freeze());
+    true
+}
+
+async fn write(
+    mut outgoing: UnboundedReceiver<Outgoing>,
+    mut writer: OwnedWriteHalf,
+    transport: Transport,
+) -> std::io::Result<()> {
+    let mut frames = FrameWriter::new(transport);
+    while let Some(message) = outgoing.recv().await {
+        match message {
+            Outgoing::TransportError(code) => {
+                writer.write_all(&frames.pack(&code.to_le_bytes())).await?;
+                return writer.shutdown().await;
+            }
+            message => writer.write_all(&frames.pack(&seal(message))).await?,
+        }
+    }
+    Ok(())
+}
+
+fn seal(message: Outgoing) -> Vec<u8> {
+    let Outgoing::Message { account, session, body, answer, content_related } = message else {
+        return Vec::new();
+    };
+    let (msg_id, seqno) = session.number(answer, content_related);
+    let mut plaintext = Vec::with_capacity(32 + body.len());
+    plaintext.extend(account.sessions.salt().to_le_bytes());
+    plaintext.extend(session.id.to_le_bytes());
+    plaintext.extend(msg_id.to_le_bytes());
+    plaintext.extend(seqno.to_le_bytes());
+    plaintext.extend((body.len() as u32).to_le_bytes());
+    plaintext.extend(body);
+    account.auth_key.seal(&plaintext)
+}

@@ -1,0 +1,122 @@
+//! Which call goes where.
+
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use grammers_tl_types::{
+    Cursor, Deserializable, Identifiable, Serializable, enums, functions as f, name_for_id, types,
+};
+
+use super::rpc_error::RpcError;
+use super::{chats, files, history, send, tl_types};
+use crate::shared::Shared;
+use crate::users::{Account, KeyState};
+
+/// Who calls.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) shared: Arc<Shared>,
+    /// Whose auth key it is.
+    pub(crate) key: Arc<Account>,
+    /// Whose account or bot the key speaks for.
+    pub(crate) account: Arc<Account>,
+    pub(crate) bot: bool,
+    pub(crate) layer: i32,
+}
+
+impl Context {
+    pub(crate) fn user_id(&self) -> &str {
+        &self.account.user.user_id
+    }
+}
+
+type Answer = Result<Vec<u8>, RpcError>;
+
+/// What a key that is not signed in may call.
+pub(crate) fn needs_no_sign_in(id: u32) -> bool {
+    matches!(id, f::help::GetConfig::CONSTRUCTOR_ID | f::auth::ImportBotAuthorization::CONSTRUCTOR_ID)
+}
+
+/// The part a call is about, for faults that wait for one.
+pub(crate) fn part_index(id: u32, body: &Bytes) -> Option<i32> {
+    match id {
+        f::upload::SaveFilePart::CONSTRUCTOR_ID | f::upload::SaveBigFilePart::CONSTRUCTOR_ID => {
+            body.get(12..)?.try_get_i32_le().ok()
+        }
+        _ => None,
+    }
+}
+
+/// Executes a call.
+pub(crate) async fn dispatch(context: Context, id: u32, body: Bytes) -> Answer {
+    match id {
+        f::upload::SaveFilePart::CONSTRUCTOR_ID => files::save_part(context, body, false).await,
+        f::upload::SaveBigFilePart::CONSTRUCTOR_ID => files::save_part(context, body, true).await,
+        f::upload::GetFile::CONSTRUCTOR_ID => files::get_file(context, parse(&body)?).await,
+        f::messages::SendMedia::CONSTRUCTOR_ID => send::send_media(context, parse(&body)?).await,
+        f::messages::SendMessage::CONSTRUCTOR_ID => send::send_message(context, parse(&body)?).await,
+        f::help::GetConfig::CONSTRUCTOR_ID => Ok(tl_types::config(&context.shared).to_bytes()),
+        f::auth::ImportBotAuthorization::CONSTRUCTOR_ID => sign_bot_in(&context, parse(&body)?),
+        f::auth::LogOut::CONSTRUCTOR_ID => log_out(&context),
+        f::users::GetUsers::CONSTRUCTOR_ID => get_users(&context, &parse(&body)?),
+        f::updates::GetState::CONSTRUCTOR_ID => Ok(tl_types::state().to_bytes()),
+        f::updates::GetDifference::CONSTRUCTOR_ID => {
+            let date = crate::channel::unix_time() as i32;
+            Ok(enums::updates::Difference::Empty(types::updates::DifferenceEmpty { date, seq: 1 }).to_bytes())
+        }
+        f::updates::GetChannelDifference::CONSTRUCTOR_ID => {
+            chats::channel_difference(&context, &parse(&body)?)
+        }
+        f::messages::GetDialogs::CONSTRUCTOR_ID => chats::get_dialogs(&context, &parse(&body)?),
+        f::messages::GetPeerDialogs::CONSTRUCTOR_ID => chats::get_peer_dialogs(&context, &parse(&body)?),
+        f::channels::GetChannels::CONSTRUCTOR_ID => chats::get_channels(&context, &parse(&body)?),
+        f::channels::GetMessages::CONSTRUCTOR_ID => history::get_messages(&context, &parse(&body)?),
+        f::channels::DeleteMessages::CONSTRUCTOR_ID => history::delete_messages(&context, &parse(&body)?),
+        f::messages::GetHistory::CONSTRUCTOR_ID => history::get_history(&context, &parse(&body)?),
+        f::messages::Search::CONSTRUCTOR_ID => history::search(&context, &parse(&body)?),
+        _ => {
+            let (method, layer) = (name_for_id(id), context.layer);
+            tracing::warn!(method, id = format!("{id:#010x}"), layer, "sandbox does not know this call");
+            Err(RpcError::bad_request("METHOD_NOT_SUPPORTED_BY_SANDBOX"))
+        }
+    }
+}
+
+/// Reads a call after its constructor.
+fn parse<F: Deserializable>(body: &[u8]) -> Result<F, RpcError> {
+    F::deserialize(&mut Cursor::from_slice(&body[4..])).map_err(|error| {
+        tracing::debug!(%error, "call cannot be read");
+        RpcError::bad_request("INPUT_FETCH_ERROR")
+    })
+}
+
+fn get_users(context: &Context, call: &f::users::GetUsers) -> Answer {
+    let own_id = tl_types::id_of(&context.account, context.bot);
+    let is_self = |user: &&enums::InputUser| match user {
+        enums::InputUser::UserSelf => true,
+        enums::InputUser::User(user) => user.user_id == own_id,
+        _ => false,
+    };
+    let found = call.id.iter().filter(is_self).map(|_| tl_types::user(&context.account, context.bot));
+    Ok(found.collect::<Vec<_>>().to_bytes())
+}
+
+fn sign_bot_in(context: &Context, call: f::auth::ImportBotAuthorization) -> Answer {
+    let owner = context.shared.users.find(|account| account.user.bot_token == call.bot_auth_token);
+    let owner = owner.ok_or_else(|| RpcError::bad_request("ACCESS_TOKEN_INVALID"))?;
+    context.key.set_key_state(KeyState::Bot(owner.user.user_id.clone()));
+    let authorization = types::auth::Authorization {
+        setup_password_required: false,
+        otherwise_relogin_days: None,
+        tmp_sessions: None,
+        future_auth_token: None,
+        user: tl_types::user(&owner, true),
+    };
+    Ok(enums::auth::Authorization::Authorization(authorization).to_bytes())
+}
+
+fn log_out(context: &Context) -> Answer {
+    context.key.set_key_state(KeyState::Unregistered("AUTH_KEY_UNREGISTERED".to_owned()));
+    let gone = types::auth::LoggedOut { future_auth_token: None };
+    Ok(enums::auth::LoggedOut::Out(gone).to_bytes())
+}

@@ -1,0 +1,51 @@
+//! The MTProto server: connections, sessions, calls.
+
+mod calls;
+mod chats;
+mod cipher;
+mod connection;
+mod dispatch;
+mod envelope;
+mod files;
+mod history;
+mod ige;
+mod link;
+mod parts;
+mod rpc_error;
+mod rules;
+mod send;
+mod service;
+mod session;
+mod tl_types;
+mod transport;
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use cipher::ServerKey;
+pub(crate) use parts::Parts;
+pub(crate) use session::Sessions;
+
+use crate::shared::Shared;
+
+/// Accepts connections until stopped. `media` is for the address that `help.getConfig` calls `media_only`.
+pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, media: bool, stop: CancellationToken) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let _ = stream.set_nodelay(true);
+                    connections.spawn(connection::run(Arc::clone(&shared), stream, media, stop.child_token()));
+                }
+                Err(error) => tracing::warn!(%error, "mtproto connection not accepted"),
+            },
+        }
+    }
+    while connections.join_next().await.is_some() {}
+}

@@ -1,0 +1,192 @@
+//! `messages.sendMedia` and `messages.sendMessage`.
+
+use std::io::Read;
+
+use grammers_tl_types::{Serializable, enums, functions as f, types};
+use md5::Md5;
+use sha2::{Digest, Sha256};
+use tokio::task::spawn_blocking;
+
+use super::chats::{look, resolve_peer};
+use super::dispatch::Context;
+use super::parts::Taken;
+use super::rpc_error::RpcError;
+use super::tl_types;
+use crate::channel::{Claim, RandomId};
+use crate::channel_id::ChannelId;
+use crate::faults::Call;
+use crate::message::{Draft, DraftDocument, StoredMessage, Via};
+
+type Answer = Result<Vec<u8>, RpcError>;
+
+pub(crate) async fn send_media(context: Context, call: f::messages::SendMedia) -> Answer {
+    let enums::InputMedia::UploadedDocument(media) = call.media else {
+        return Err(RpcError::bad_request("MEDIA_INVALID"));
+    };
+    send(context, &call.peer, call.random_id, call.message, Some(media)).await
+}
+
+pub(crate) async fn send_message(context: Context, call: f::messages::SendMessage) -> Answer {
+    if call.message.is_empty() {
+        return Err(RpcError::bad_request("MESSAGE_EMPTY"));
+    }
+    send(context, &call.peer, call.random_id, call.message, None).await
+}
+
+async fn send(
+    context: Context,
+    peer: &enums::InputPeer,
+    random_id: i64,
+    caption: String,
+    media: Option<types::InputMediaUploadedDocument>,
+) -> Answer {
+    let channel = resolve_peer(&context, peer)?;
+    if random_id == 0 {
+        return Err(RpcError::bad_request("RANDOM_ID_EMPTY"));
+    }
+    if !look(&context, channel, |channel| channel.writable)? {
+        return Err(RpcError::new(403, "CHAT_WRITE_FORBIDDEN"));
+    }
+    let claimed = context.shared.channels.claim(channel, context.user_id(), random_id);
+    let claim = match claimed.ok_or_else(|| RpcError::bad_request("CHANNEL_INVALID"))? {
+        RandomId::Fresh(claim) => claim,
+        RandomId::InFlight => return Err(RpcError::new(500, "RANDOM_ID_DUPLICATE")),
+        RandomId::Done(message) => return updates(&context, channel, &message, random_id),
+    };
+    let claimed = Call::new("messages.sendMedia:claimed", Some(context.user_id()));
+    context.shared.faults.strike(claimed).await;
+    let draft = Draft {
+        user_id: context.user_id().to_owned(),
+        via: Via::Mtproto,
+        caption,
+        random_id: Some(random_id),
+        document: None,
+    };
+    let worker = context.clone();
+    // In one piece off the async threads: once started, the message and its random_id come into being together.
+    let posted = spawn_blocking(move || post(&worker, channel, claim, draft, media));
+    let message = posted.await.map_err(RpcError::internal)??;
+    updates(&context, channel, &message, random_id)
+}
+
+fn post(
+    context: &Context,
+    channel: ChannelId,
+    claim: Claim,
+    mut draft: Draft,
+    media: Option<types::InputMediaUploadedDocument>,
+) -> Result<StoredMessage, RpcError> {
+    let file = media.as_ref().and_then(|media| InputFile::of(&media.file));
+    if let Some(media) = media {
+        draft.document = Some(take_document(context, media)?);
+    }
+    let posted = context.shared.channels.post(channel, draft).map_err(RpcError::internal)?;
+    let message = posted.ok_or_else(|| RpcError::bad_request("CHANNEL_INVALID"))?;
+    claim.keep(message.public.message_id);
+    if let Some(InputFile { id, parts, big, .. }) = file {
+        let (path, size) = (message.public.path.clone(), message.public.size);
+        context.shared.parts.used(context.user_id(), id, parts, big, path, size);
+    }
+    Ok(message)
+}
+
+/// Both forms of an uploaded file.
+struct InputFile {
+    id: i64,
+    parts: i32,
+    big: bool,
+    name: String,
+    md5: Option<String>,
+}
+
+impl InputFile {
+    fn of(file: &enums::InputFile) -> Option<Self> {
+        match file.clone() {
+            enums::InputFile::File(file) => Some(Self {
+                id: file.id,
+                parts: file.parts,
+                big: false,
+                name: file.name,
+                md5: Some(file.md5_checksum).filter(|md5| !md5.is_empty()),
+            }),
+            enums::InputFile::Big(file) => {
+                Some(Self { id: file.id, parts: file.parts, big: true, name: file.name, md5: None })
+            }
+            enums::InputFile::StoryDocument(_) => None,
+        }
+    }
+}
+
+fn take_document(
+    context: &Context,
+    media: types::InputMediaUploadedDocument,
+) -> Result<DraftDocument, RpcError> {
+    let file = InputFile::of(&media.file).ok_or_else(|| RpcError::bad_request("MEDIA_INVALID"))?;
+    let InputFile { id, parts, big, name, md5 } = file;
+    let taken = context.shared.parts.take(context.user_id(), id, parts, big)?;
+    let (sha256, actual) =
+        digest(&taken, context.shared.rules.hash, md5.is_some()).map_err(RpcError::internal)?;
+    if md5.is_some_and(|md5| !md5.eq_ignore_ascii_case(&actual)) {
+        context.shared.parts.discard(&taken);
+        return Err(RpcError::bad_request("MD5_CHECKSUM_INVALID"));
+    }
+    let named = media.attributes.iter().find_map(|attribute| match attribute {
+        enums::DocumentAttribute::Filename(attribute) => Some(attribute.file_name.clone()),
+        _ => None,
+    });
+    Ok(DraftDocument {
+        from: taken.path,
+        size: taken.size,
+        sha256,
+        file_name: named.unwrap_or(name),
+        mime_type: media.mime_type,
+        force_file: media.force_file,
+        attributes: media.attributes,
+    })
+}
+
+/// SHA-256 and MD5 in hexadecimal, each empty where it is not wanted.
+fn digest(taken: &Taken, sha256: bool, md5: bool) -> std::io::Result<(String, String)> {
+    let (mut sha, mut md) = (Sha256::new(), Md5::new());
+    if sha256 || md5 {
+        let mut file = std::fs::File::open(&taken.path)?;
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            let read = file.read(&mut buffer)?;
+            if read == 0 {
+                break;
+            }
+            if sha256 {
+                sha.update(&buffer[..read]);
+            }
+            if md5 {
+                md.update(&buffer[..read]);
+            }
+        }
+    }
+    let text = |wanted, digest: &[u8]| if wanted { hex::encode(digest) } else { String::new() };
+    Ok((text(sha256, &sha.finalize()), text(md5, &md.finalize())))
+}
+
+fn updates(context: &Context, channel: ChannelId, stored: &StoredMessage, random_id: i64) -> Answer {
+    let updates = look(context, channel, |channel| {
+        let message = tl_types::message(channel, stored, context.user_id());
+        let id = stored.public.message_id;
+        let updates = vec![
+            enums::Update::MessageId(types::UpdateMessageId { id, random_id }),
+            enums::Update::NewChannelMessage(types::UpdateNewChannelMessage {
+                message,
+                pts: channel.pts,
+                pts_count: 1,
+            }),
+        ];
+        enums::Updates::Updates(types::Updates {
+            updates,
+            users: vec![tl_types::user(&context.account, context.bot)],
+            chats: vec![tl_types::chat(channel, context.user_id(), context.bot)],
+            date: crate::channel::unix_time() as i32,
+            seq: 0,
+        })
+    })?;
+    Ok(updates.to_bytes())
+}

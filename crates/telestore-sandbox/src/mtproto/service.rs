@@ -1,0 +1,122 @@
+//! Messages about messages: salts, pings, acknowledgements. Everything else is a call.
+
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use grammers_tl_types::{self as tl, Deserializable, Identifiable, Serializable};
+
+use super::calls;
+use super::envelope::{Message, constructor, take_message, unpack};
+use super::link::{Caller, Link};
+use crate::channel::unix_time;
+use crate::users::Account;
+
+/// Message too old, and from the future: `bad_msg_notification` codes.
+const TOO_OLD: i32 = 16;
+const TOO_NEW: i32 = 17;
+
+/// Takes a decrypted frame: salt, session, message.
+pub(crate) fn receive(link: &Arc<Link>, account: &Arc<Account>, mut plaintext: Bytes) {
+    let (Ok(salt), Ok(session_id)) = (plaintext.try_get_i64_le(), plaintext.try_get_i64_le()) else { return };
+    let Some(message) = take_message(&mut plaintext) else {
+        tracing::warn!("message of a wrong length ignored");
+        return;
+    };
+    let (session, fresh) = account.sessions.open(session_id);
+    let caller = Caller { link: Arc::clone(link), account: Arc::clone(account), session };
+    let outer = (message.msg_id, message.seqno);
+    let Some(messages) = unpack(message) else {
+        tracing::warn!("message that cannot be unpacked ignored");
+        return;
+    };
+    if !account.sessions.is_salt(salt) {
+        caller.notify(&tl::types::BadServerSalt {
+            bad_msg_id: outer.0,
+            bad_msg_seqno: outer.1,
+            error_code: 48,
+            new_server_salt: account.sessions.salt(),
+        });
+        // The session begins with the first message that is taken.
+        if fresh {
+            account.sessions.destroy(session_id);
+        }
+        return;
+    }
+    let wrong_time = link.shared.rules.strict_time.then(|| wrong_time(outer.0, unix_time()));
+    if let Some(error_code) = wrong_time.flatten() {
+        let (bad_msg_id, bad_msg_seqno) = outer;
+        return caller.notify(&tl::types::BadMsgNotification { bad_msg_id, bad_msg_seqno, error_code });
+    }
+    if fresh {
+        caller.notify(&tl::types::NewSessionCreated {
+            first_msg_id: outer.0,
+            unique_id: rand::random(),
+            server_salt: account.sessions.salt(),
+        });
+    }
+    for message in messages {
+        handle(&caller, message);
+    }
+}
+
+/// The code for a `msg_id` too far from the server's clock.
+fn wrong_time(msg_id: i64, now: i64) -> Option<i32> {
+    match (msg_id >> 32) - now {
+        ..-300 => Some(TOO_OLD),
+        31.. => Some(TOO_NEW),
+        _ => None,
+    }
+}
+
+fn handle(caller: &Caller, message: Message) {
+    use tl::functions as f;
+    let (msg_id, body) = (message.msg_id, &message.body);
+    match constructor(body).unwrap_or_default() {
+        tl::types::MsgsAck::CONSTRUCTOR_ID
+        | tl::types::MsgResendReq::CONSTRUCTOR_ID
+        | tl::types::MsgsStateInfo::CONSTRUCTOR_ID
+        | tl::types::MsgsAllInfo::CONSTRUCTOR_ID
+        | tl::types::HttpWait::CONSTRUCTOR_ID => {}
+        tl::types::MsgsStateReq::CONSTRUCTOR_ID => {
+            let asked = tl::types::MsgsStateReq::from_bytes(&body[4..]).map_or(0, |req| req.msg_ids.len());
+            // 4: received. Nothing sent over TCP is ever lost on its way.
+            caller.answer(&tl::types::MsgsStateInfo { req_msg_id: msg_id, info: vec![4; asked] });
+        }
+        f::Ping::CONSTRUCTOR_ID | f::PingDelayDisconnect::CONSTRUCTOR_ID => {
+            let ping_id = body.get(4..).map_or(0, |mut fields| fields.try_get_i64_le().unwrap_or_default());
+            caller.answer(&tl::types::Pong { msg_id, ping_id });
+        }
+        f::GetFutureSalts::CONSTRUCTOR_ID => {
+            let num = body.get(4..).map_or(1, |mut fields| fields.try_get_i32_le().unwrap_or(1));
+            caller.answer(&tl::types::FutureSalts {
+                req_msg_id: msg_id,
+                now: unix_time() as i32,
+                salts: tl::RawVec(caller.account.sessions.future_salts(num)),
+            });
+        }
+        f::DestroySession::CONSTRUCTOR_ID => {
+            let session_id =
+                body.get(4..).map_or(0, |mut fields| fields.try_get_i64_le().unwrap_or_default());
+            match caller.account.sessions.destroy(session_id) {
+                true => caller.answer(&tl::types::DestroySessionOk { session_id }),
+                false => caller.answer(&tl::types::DestroySessionNone { session_id }),
+            }
+        }
+        f::RpcDropAnswer::CONSTRUCTOR_ID => {
+            calls::answer(caller, msg_id, &tl::enums::RpcDropAnswer::RpcAnswerUnknown.to_bytes());
+        }
+        _ => calls::start(caller.clone(), msg_id, message.body),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_may_be_late_and_a_little_early() {
+        let now = 1_800_000_000;
+        let code = |ahead: i64| wrong_time((now + ahead) << 32, now);
+        assert_eq!([-301, -300, 0, 30, 31].map(code), [Some(TOO_OLD), None, None, None, Some(TOO_NEW)]);
+    }
+}

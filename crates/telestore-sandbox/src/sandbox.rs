@@ -1,0 +1,257 @@
+//! The handle: look at the sandbox, disturb it, stop it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::builder::SandboxBuilder;
+use crate::channel_id::ChannelId;
+use crate::error::Result;
+use crate::faults::{Fault, FaultId, Faults};
+use crate::message::SandboxMessage;
+use crate::network::Network;
+use crate::shared::{Shared, WebhookCall};
+use crate::stats::Stats;
+use crate::users::{Account, KeyState, SandboxUser, UserSpec};
+
+/// A running sandbox. Dropping it stops the servers and removes a directory it made itself.
+pub struct Sandbox {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) servers: Mutex<Vec<JoinHandle<()>>>,
+    pub(crate) _temp: Option<TempDir>,
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sandbox").field("addresses", &self.shared.addresses).finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// A builder with the defaults.
+    pub fn builder() -> SandboxBuilder {
+        SandboxBuilder::default()
+    }
+
+    /// Starts with the defaults.
+    pub async fn start() -> Result<Self> {
+        Self::builder().start().await
+    }
+
+    /// Base URL of the TeleStore backend.
+    pub fn backend_url(&self) -> String {
+        format!("http://{}", self.shared.addresses.http)
+    }
+
+    /// Base URL of the Bot API: `{base}/bot<token>/<method>`.
+    pub fn bot_api_url(&self) -> String {
+        self.backend_url()
+    }
+
+    /// Base URL of the control API, below `/sandbox`.
+    pub fn control_url(&self) -> String {
+        format!("{}/sandbox", self.backend_url())
+    }
+
+    /// Main address of the MTProto server.
+    pub fn mtproto_addr(&self) -> SocketAddr {
+        self.shared.addresses.mtproto
+    }
+
+    /// The `media_only` address of the MTProto server, where parallel connections are allowed.
+    pub fn media_addr(&self) -> SocketAddr {
+        self.shared.addresses.media
+    }
+
+    /// Where received files lie.
+    pub fn dir(&self) -> &Path {
+        &self.shared.dir
+    }
+
+    /// The default user.
+    ///
+    /// # Panics
+    /// If the sandbox has no user.
+    pub fn user(&self) -> SandboxUser {
+        self.users().into_iter().next().expect("the sandbox has a user")
+    }
+
+    /// All users.
+    pub fn users(&self) -> Vec<SandboxUser> {
+        self.shared.users.all().iter().map(|account| account.user.clone()).collect()
+    }
+
+    /// Adds a user.
+    pub fn add_user(&self, spec: UserSpec) -> SandboxUser {
+        self.shared.add_user(&spec).user.clone()
+    }
+
+    /// Every call with the user's auth key answers 401 `AUTH_KEY_UNREGISTERED` from now on, but for
+    /// `help.getConfig` and a new sign-in.
+    pub fn revoke_session(&self, user: &SandboxUser) {
+        self.revoke_session_as(user, "AUTH_KEY_UNREGISTERED");
+    }
+
+    /// The same with another error name, such as `SESSION_REVOKED`.
+    pub fn revoke_session_as(&self, user: &SandboxUser, name: &str) {
+        if let Some(account) = self.account(user) {
+            account.set_key_state(KeyState::Unregistered(name.to_owned()));
+        }
+    }
+
+    /// Signs the user's auth key in again.
+    pub fn restore_session(&self, user: &SandboxUser) {
+        if let Some(account) = self.account(user) {
+            account.set_key_state(KeyState::User);
+        }
+    }
+
+    /// The backend answers 401 to the user's auth token from now on.
+    pub fn revoke_token(&self, user: &SandboxUser) {
+        if let Some(account) = self.account(user) {
+            account.revoke_token();
+        }
+    }
+
+    /// Makes another channel with this user and its bot in it.
+    pub fn add_channel(&self, user: &SandboxUser, title: &str) -> ChannelId {
+        let id = self.shared.channels.create(None, title.to_owned());
+        self.shared.join(id, &user.user_id);
+        id
+    }
+
+    /// Whether anyone may write to the channel; `CHAT_WRITE_FORBIDDEN` where not.
+    pub fn set_writable(&self, channel: impl Into<ChannelId>, writable: bool) {
+        self.shared.channels.edit(channel.into(), |channel| channel.writable = writable);
+    }
+
+    /// Takes the user's account out of the channel: `CHANNEL_PRIVATE` from now on.
+    pub fn remove_account(&self, channel: impl Into<ChannelId>, user: &SandboxUser) {
+        self.shared.channels.edit(channel.into(), |channel| channel.accounts.remove(&user.user_id));
+    }
+
+    /// Takes the user's bot out of the channel: 403 from now on.
+    pub fn remove_bot(&self, channel: impl Into<ChannelId>, user: &SandboxUser) {
+        self.shared.channels.edit(channel.into(), |channel| {
+            if channel.bots.remove(&user.user_id) {
+                channel.removed_bots.insert(user.user_id.clone());
+            }
+        });
+    }
+
+    /// Puts the user's account and bot into the channel.
+    pub fn join(&self, channel: impl Into<ChannelId>, user: &SandboxUser) {
+        self.shared.join(channel.into(), &user.user_id);
+    }
+
+    /// The Bot API answers calls to `old` with `migrate_to_chat_id` from now on. `new` is made, with the same
+    /// members, where it does not exist.
+    pub fn migrate_channel(&self, old: impl Into<ChannelId>, new: impl Into<ChannelId>) {
+        let (old, new) = (old.into(), new.into());
+        let channels = &self.shared.channels;
+        let members = channels.edit(old, |channel| {
+            channel.migrated_to = Some(new);
+            (channel.title.clone(), channel.accounts.clone(), channel.bots.clone())
+        });
+        let Some((title, accounts, bots)) = members else { return };
+        channels.create(Some(new), title);
+        channels.edit(new, |channel| {
+            channel.accounts.extend(accounts);
+            channel.bots.extend(bots);
+        });
+    }
+
+    /// The messages of a channel, oldest first.
+    pub fn messages(&self, channel: impl Into<ChannelId>) -> Vec<SandboxMessage> {
+        let all =
+            |channel: &crate::channel::Channel| channel.messages.values().map(|m| m.public.clone()).collect();
+        self.shared.channels.look(channel.into(), all).unwrap_or_default()
+    }
+
+    /// The messages of the user's channel, oldest first.
+    pub fn messages_of(&self, user: &SandboxUser) -> Vec<SandboxMessage> {
+        self.messages(&user.channel_id)
+    }
+
+    /// Waits until the channel holds `count` messages.
+    pub async fn wait_for_message(&self, channel: impl Into<ChannelId>, count: usize) -> Vec<SandboxMessage> {
+        let channel = channel.into();
+        let enough = || Some(self.messages(channel)).filter(|messages| messages.len() >= count);
+        self.shared.pulse.until(enough).await
+    }
+
+    /// What the backend's webhook route was called with.
+    pub fn webhooks(&self) -> Vec<WebhookCall> {
+        self.shared.webhooks()
+    }
+
+    /// Waits until the webhook route was called `count` times.
+    pub async fn wait_for_webhooks(&self, count: usize) -> Vec<WebhookCall> {
+        self.shared.pulse.until(|| Some(self.webhooks()).filter(|calls| calls.len() >= count)).await
+    }
+
+    /// The faults.
+    pub fn faults(&self) -> &Faults {
+        &self.shared.faults
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.shared.network
+    }
+
+    /// What was counted so far.
+    pub fn stats(&self) -> Stats {
+        self.shared.stats.read(Stats::clone)
+    }
+
+    /// Waits until `enough` holds; it is asked at every change.
+    pub async fn wait_until(&self, enough: impl Fn(&Stats) -> bool) {
+        self.shared.pulse.until(|| self.shared.stats.read(|stats| enough(stats).then_some(()))).await;
+    }
+
+    /// Holds every call of `method` before its execution, until [`Sandbox::resume`].
+    pub fn pause(&self, method: &str) -> FaultId {
+        self.faults().inject(Fault::hold(method))
+    }
+
+    /// Lets go of what [`Sandbox::pause`] holds.
+    pub fn resume(&self, pause: FaultId) {
+        self.faults().release(pause);
+    }
+
+    /// Drops parts of a file that no message refers to yet, as Telegram does after a while. Says how many
+    /// there were.
+    pub fn drop_parts(&self, file_id: i64, parts: &[i32]) -> usize {
+        self.shared.parts.drop_parts(file_id, parts)
+    }
+
+    /// What the control API says at `/sandbox`: addresses, and users with all their secrets.
+    pub fn describe(&self) -> serde_json::Value {
+        crate::http::describe(&self.shared)
+    }
+
+    /// Stops the servers and waits for them.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        let servers = std::mem::take(&mut *self.servers.lock().unwrap_or_else(PoisonError::into_inner));
+        for server in servers {
+            let _ = server.await;
+        }
+    }
+
+    fn account(&self, user: &SandboxUser) -> Option<Arc<Account>> {
+        self.shared.users.by_id(&user.user_id)
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

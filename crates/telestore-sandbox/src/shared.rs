@@ -1,0 +1,110 @@
+//! What all the servers share.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::channel::Channels;
+use crate::channel_id::ChannelId;
+use crate::faults::Faults;
+use crate::mtproto::Parts;
+use crate::network::Network;
+use crate::pulse::Pulse;
+use crate::stats::StatsBook;
+use crate::users::{Account, UserSpec, Users};
+
+/// A call of the backend's webhook route.
+#[derive(Clone, Debug, Serialize)]
+pub struct WebhookCall {
+    /// The request's headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body as JSON; null where it is none.
+    pub body: serde_json::Value,
+    /// The body as it came.
+    #[serde(skip)]
+    pub raw_body: Bytes,
+    /// The HTTP status answered; 0 where the answer was withheld.
+    pub status: u16,
+}
+
+/// Rules that are off unless asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub(crate) hash: bool,
+    pub(crate) strict_time: bool,
+    pub(crate) single_connection: bool,
+}
+
+/// The addresses the servers are bound to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Addresses {
+    pub(crate) http: SocketAddr,
+    pub(crate) mtproto: SocketAddr,
+    pub(crate) media: SocketAddr,
+}
+
+/// The one world behind Bot API, MTProto and backend.
+pub(crate) struct Shared {
+    pub(crate) dir: PathBuf,
+    pub(crate) rules: Rules,
+    pub(crate) addresses: Addresses,
+    pub(crate) users: Users,
+    pub(crate) channels: Arc<Channels>,
+    pub(crate) parts: Parts,
+    pub(crate) faults: Faults,
+    pub(crate) network: Network,
+    pub(crate) stats: StatsBook,
+    pub(crate) pulse: Arc<Pulse>,
+    webhooks: Mutex<Vec<WebhookCall>>,
+}
+
+impl Shared {
+    pub(crate) fn new(dir: PathBuf, rules: Rules, addresses: Addresses) -> std::io::Result<Self> {
+        let pulse = Arc::new(Pulse::default());
+        let parts_dir = dir.join("parts");
+        std::fs::create_dir_all(&parts_dir)?;
+        Ok(Self {
+            channels: Arc::new(Channels::new(dir.clone(), Arc::clone(&pulse))),
+            parts: Parts::new(parts_dir),
+            faults: Faults::new(Arc::clone(&pulse)),
+            stats: StatsBook::new(Arc::clone(&pulse)),
+            network: Network::default(),
+            users: Users::default(),
+            webhooks: Mutex::default(),
+            dir,
+            rules,
+            addresses,
+            pulse,
+        })
+    }
+
+    pub(crate) fn add_user(&self, spec: &UserSpec) -> Arc<Account> {
+        let title = || format!("storage of {}", spec.name());
+        let channel = spec.shared_channel().unwrap_or_else(|| self.channels.create(None, title()));
+        // A shared channel that nobody made yet is made here, so that the order of users does not matter.
+        self.channels.create(Some(channel), title());
+        let account = self.users.add(spec, channel, self.addresses.mtproto);
+        self.join(channel, &account.user.user_id);
+        account
+    }
+
+    pub(crate) fn join(&self, channel: ChannelId, user_id: &str) {
+        self.channels.edit(channel, |channel| {
+            channel.accounts.insert(user_id.to_owned());
+            channel.bots.insert(user_id.to_owned());
+            channel.removed_bots.remove(user_id);
+        });
+    }
+
+    pub(crate) fn webhooks(&self) -> Vec<WebhookCall> {
+        self.webhooks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn record_webhook(&self, call: WebhookCall) {
+        self.webhooks.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+        self.pulse.beat();
+    }
+}

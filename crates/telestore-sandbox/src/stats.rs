@@ -1,0 +1,131 @@
+//! What the sandbox counted.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use crate::pulse::Pulse;
+
+/// Everything counted so far. Calls are counted when they arrive, faults or not; parts when they are stored.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Stats {
+    /// Calls per MTProto method (`upload.saveFilePart`), Bot API method (`sendDocument`) or backend route
+    /// (`backend.credentials`, `backend.webhook`).
+    pub calls: BTreeMap<String, u64>,
+    /// Parts stored, per MTProto `file_id`.
+    pub parts: BTreeMap<i64, PartStats>,
+    /// Bytes of parts and of Bot API documents received.
+    pub bytes_received: u64,
+    /// Bytes of files sent to clients.
+    pub bytes_sent: u64,
+    /// MTProto connections open now, per user id. A connection counts from its first message on.
+    pub connections: BTreeMap<String, usize>,
+    /// The most MTProto connections open at once, per user id.
+    pub max_connections: BTreeMap<String, usize>,
+    /// TCP connections that ever reached the MTProto server.
+    pub connections_accepted: u64,
+    /// Calls of the credentials route, per auth token.
+    pub credential_calls: BTreeMap<String, u64>,
+}
+
+/// What arrived for one MTProto `file_id`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct PartStats {
+    /// Parts stored, repetitions included.
+    pub total: u64,
+    /// Bytes stored, repetitions included.
+    pub bytes: u64,
+    /// How often each part was stored, by its index.
+    pub per_index: BTreeMap<i32, u64>,
+    /// The user whose account sent them.
+    pub user_id: String,
+}
+
+impl Stats {
+    /// How often `method` was called.
+    pub fn calls(&self, method: &str) -> u64 {
+        self.calls.get(method).copied().unwrap_or(0)
+    }
+
+    /// Parts stored over all files, repetitions included.
+    pub fn parts_total(&self) -> u64 {
+        self.parts.values().map(|file| file.total).sum()
+    }
+
+    /// How often part `index` of `file_id` was stored.
+    pub fn part(&self, file_id: i64, index: i32) -> u64 {
+        self.parts.get(&file_id).and_then(|file| file.per_index.get(&index)).copied().unwrap_or(0)
+    }
+
+    /// The most MTProto connections `user_id` had open at once.
+    pub fn max_connections(&self, user_id: &str) -> usize {
+        self.max_connections.get(user_id).copied().unwrap_or(0)
+    }
+
+    /// How often the credentials of `auth_token` were asked for.
+    pub fn credential_calls(&self, auth_token: &str) -> u64 {
+        self.credential_calls.get(auth_token).copied().unwrap_or(0)
+    }
+}
+
+/// The book the servers write into.
+#[derive(Debug)]
+pub(crate) struct StatsBook {
+    stats: Mutex<Stats>,
+    pulse: Arc<Pulse>,
+}
+
+impl StatsBook {
+    pub(crate) fn new(pulse: Arc<Pulse>) -> Self {
+        Self { stats: Mutex::default(), pulse }
+    }
+
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&Stats) -> T) -> T {
+        look(&self.lock())
+    }
+
+    pub(crate) fn write(&self, change: impl FnOnce(&mut Stats)) {
+        change(&mut self.lock());
+        self.pulse.beat();
+    }
+
+    pub(crate) fn call(&self, method: &str) {
+        self.write(|stats| *stats.calls.entry(method.to_owned()).or_default() += 1);
+    }
+
+    pub(crate) fn part(&self, user_id: &str, file_id: i64, index: i32, bytes: u64) {
+        self.write(|stats| {
+            stats.bytes_received += bytes;
+            let file = stats.parts.entry(file_id).or_default();
+            file.total += 1;
+            file.bytes += bytes;
+            *file.per_index.entry(index).or_default() += 1;
+            if file.user_id.is_empty() {
+                file.user_id = user_id.to_owned();
+            }
+        });
+    }
+
+    pub(crate) fn connected(&self, user_id: &str) {
+        self.write(|stats| {
+            let open = stats.connections.entry(user_id.to_owned()).or_default();
+            *open += 1;
+            let open = *open;
+            let most = stats.max_connections.entry(user_id.to_owned()).or_default();
+            *most = open.max(*most);
+        });
+    }
+
+    pub(crate) fn disconnected(&self, user_id: &str) {
+        self.write(|stats| {
+            if let Some(open) = stats.connections.get_mut(user_id) {
+                *open = open.saturating_sub(1);
+            }
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Stats> {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,272 @@
+//! Users: a TeleStore account, a bot, a Telegram account with its session, and a channel.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use base64::Engine;
+use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+
+use crate::channel_id::ChannelId;
+use crate::mtproto::{ServerKey, Sessions};
+
+/// The data centre all session strings name.
+pub(crate) const DC_ID: u8 = 2;
+
+/// What a new user is like. By default: session, bot, own channel, everything configured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UserSpec {
+    name: String,
+    session: bool,
+    api: bool,
+    configured: bool,
+    authorized: bool,
+    channel: Option<String>,
+}
+
+impl Default for UserSpec {
+    fn default() -> Self {
+        Self {
+            name: "user".to_owned(),
+            session: true,
+            api: true,
+            configured: true,
+            authorized: true,
+            channel: None,
+        }
+    }
+}
+
+impl UserSpec {
+    /// A complete user of that name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+
+    /// Has never signed in to Telegram: the credentials carry no session, no API id and no API hash.
+    pub fn without_session(mut self) -> Self {
+        self.session = false;
+        self.api = false;
+        self
+    }
+
+    /// The credentials carry a session but neither API id nor API hash.
+    pub fn without_api_id(mut self) -> Self {
+        self.api = false;
+        self
+    }
+
+    /// The backend answers 400 to a request for this user's credentials.
+    pub fn not_configured(mut self) -> Self {
+        self.configured = false;
+        self
+    }
+
+    /// Whether the account's auth key is signed in. If not, its calls answer `AUTH_KEY_UNREGISTERED`, and a
+    /// bot may sign in with it.
+    pub fn authorized(mut self, authorized: bool) -> Self {
+        self.authorized = authorized;
+        self
+    }
+
+    /// Shares an existing channel instead of a new one.
+    pub fn channel<C: Into<ChannelId>>(mut self, id: Option<C>) -> Self {
+        self.channel = id.map(|id| id.into().to_string());
+        self
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn shared_channel(&self) -> Option<ChannelId> {
+        self.channel.as_deref().map(ChannelId::from)
+    }
+}
+
+/// A user with everything that identifies it. The secrets are real to the sandbox and to nobody else.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct SandboxUser {
+    /// The TeleStore user, in UUID form.
+    pub user_id: String,
+    /// First name of the Telegram account.
+    pub name: String,
+    /// The TeleStore auth token.
+    pub auth_token: String,
+    /// The token of the user's bot.
+    pub bot_token: String,
+    /// The channel, as the Bot API writes it (`-100…`).
+    pub channel_id: String,
+    /// Telethon `StringSession`, unless the user has none.
+    pub telethon_session: Option<String>,
+    /// Pyrogram session string, unless the user has none.
+    pub pyrogram_session: Option<String>,
+    /// Telegram API id.
+    pub api_id: i32,
+    /// Telegram API hash.
+    pub api_hash: String,
+    /// Whether the backend hands out API id and hash.
+    pub api_configured: bool,
+    /// Whether the backend hands out credentials at all.
+    pub configured: bool,
+    /// The Telegram id of the account.
+    pub telegram_user_id: i64,
+    /// The Telegram id of the bot.
+    pub bot_user_id: i64,
+    /// The account's MTProto auth key in hexadecimal, also where the user has no session string.
+    pub auth_key: String,
+}
+
+impl SandboxUser {
+    /// The auth key's bytes.
+    pub fn auth_key_bytes(&self) -> [u8; 256] {
+        let mut key = [0; 256];
+        // A key that is no key stays zero; the server does not know that one either.
+        let _ = hex::decode_to_slice(&self.auth_key, &mut key);
+        key
+    }
+}
+
+/// Who an auth key speaks for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum KeyState {
+    /// The account itself.
+    User,
+    /// A bot, by its owner's `user_id`.
+    Bot(String),
+    /// Nobody; the name of the 401 (or 406) error.
+    Unregistered(String),
+}
+
+#[derive(Debug)]
+struct AccountState {
+    key: KeyState,
+    token_revoked: bool,
+}
+
+/// A user as the servers see it.
+pub(crate) struct Account {
+    pub(crate) user: SandboxUser,
+    pub(crate) auth_key: ServerKey,
+    pub(crate) sessions: Sessions,
+    state: Mutex<AccountState>,
+}
+
+impl Account {
+    pub(crate) fn key_state(&self) -> KeyState {
+        self.state().key.clone()
+    }
+
+    pub(crate) fn set_key_state(&self, key: KeyState) {
+        self.state().key = key;
+    }
+
+    pub(crate) fn revoke_token(&self) {
+        self.state().token_revoked = true;
+    }
+
+    pub(crate) fn token_revoked(&self) -> bool {
+        self.state().token_revoked
+    }
+
+    fn state(&self) -> MutexGuard<'_, AccountState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All users.
+#[derive(Default)]
+pub(crate) struct Users(RwLock<Vec<Arc<Account>>>);
+
+impl Users {
+    pub(crate) fn add(&self, spec: &UserSpec, channel: ChannelId, address: SocketAddr) -> Arc<Account> {
+        let mut users = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let number = users.len() as i64;
+        let mut rng = rand::rng();
+        let mut auth_key = [0u8; 256];
+        rng.fill(&mut auth_key[..]);
+        let telegram_user_id = 5_100_000_000 + number;
+        let bot_user_id = 7_200_000_000 + number;
+        let api_id = 20_000_000 + number as i32;
+        let sessions = spec.session.then(|| {
+            (telethon_session(address, &auth_key), pyrogram_session(api_id, &auth_key, telegram_user_id))
+        });
+        let (telethon_session, pyrogram_session) = sessions.unzip();
+        let user = SandboxUser {
+            user_id: uuid(rng.random()),
+            name: spec.name.clone(),
+            auth_token: format!("sandbox-token-{}", hex::encode(rng.random::<[u8; 20]>())),
+            bot_token: format!("{bot_user_id}:{}", bot_secret(rng.random())),
+            channel_id: channel.to_string(),
+            telethon_session,
+            pyrogram_session,
+            api_id,
+            api_hash: hex::encode(rng.random::<[u8; 16]>()),
+            api_configured: spec.api,
+            configured: spec.configured,
+            telegram_user_id,
+            bot_user_id,
+            auth_key: hex::encode(auth_key),
+        };
+        let key = match spec.authorized {
+            true => KeyState::User,
+            false => KeyState::Unregistered("AUTH_KEY_UNREGISTERED".to_owned()),
+        };
+        let account = Arc::new(Account {
+            user,
+            auth_key: ServerKey::new(auth_key),
+            sessions: Sessions::default(),
+            state: Mutex::new(AccountState { key, token_revoked: false }),
+        });
+        users.push(Arc::clone(&account));
+        account
+    }
+
+    pub(crate) fn find(&self, wanted: impl Fn(&Account) -> bool) -> Option<Arc<Account>> {
+        self.all().into_iter().find(|account| wanted(account))
+    }
+
+    pub(crate) fn by_id(&self, user_id: &str) -> Option<Arc<Account>> {
+        self.find(|account| account.user.user_id == user_id)
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Account>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn telethon_session(address: SocketAddr, auth_key: &[u8; 256]) -> String {
+    let mut packed = vec![DC_ID];
+    match address.ip() {
+        IpAddr::V4(ip) => packed.extend(ip.octets()),
+        IpAddr::V6(ip) => packed.extend(ip.octets()),
+    }
+    packed.extend(address.port().to_be_bytes());
+    packed.extend(auth_key);
+    format!("1{}", URL_SAFE.encode(packed))
+}
+
+fn pyrogram_session(api_id: i32, auth_key: &[u8; 256], user_id: i64) -> String {
+    let mut packed = vec![DC_ID];
+    packed.extend(api_id.to_be_bytes());
+    packed.push(0);
+    packed.extend(auth_key);
+    packed.extend(user_id.to_be_bytes());
+    packed.push(0);
+    URL_SAFE_NO_PAD.encode(packed)
+}
+
+fn bot_secret(random: [u8; 26]) -> String {
+    let mut secret = URL_SAFE_NO_PAD.encode(random);
+    secret.truncate(35);
+    secret
+}
+
+fn uuid(mut random: [u8; 16]) -> String {
+    random[6] = random[6] & 0x0f | 0x40;
+    random[8] = random[8] & 0x3f | 0x80;
+    let hex = hex::encode(random);
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}

@@ -1,0 +1,57 @@
+//! The control API from outside.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use telestore_sandbox::Sandbox;
+
+use crate::bot_api::http;
+
+async fn call(sandbox: &Sandbox, method: Method, path: &str, body: Option<Value>) -> Value {
+    let mut request = http().request(method, format!("{}{path}", sandbox.control_url()));
+    if let Some(body) = body {
+        request = request.json(&body);
+    }
+    let response = request.send().await.expect("an answer");
+    assert!(response.status().is_success(), "{response:?}");
+    let body = response.bytes().await.expect("a body");
+    serde_json::from_slice(&body).unwrap_or(Value::Null)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_processes_see_and_steer_the_sandbox() {
+    let sandbox = Sandbox::start().await.expect("a sandbox");
+    let user = sandbox.user();
+    let overview = call(&sandbox, Method::GET, "", None).await;
+    assert_eq!(overview["mtproto_addr"], json!(sandbox.mtproto_addr().to_string()));
+    assert_eq!(overview["users"][0]["telethon_session"], json!(user.telethon_session));
+    let bob = json!({"name": "bob", "session": false, "channel": user.channel_id});
+    let bob = call(&sandbox, Method::POST, "/users", Some(bob)).await;
+    assert_eq!((&bob["channel_id"], &bob["telethon_session"]), (&json!(user.channel_id), &Value::Null));
+
+    let fault = json!({"at": "sendMessage", "action": {"rpc_error": [500, "Internal"]}, "times": 1});
+    let id = call(&sandbox, Method::POST, "/faults", Some(fault)).await["id"].clone();
+    let delay = json!({"at": "sendMessage", "action": {"delay": 1}});
+    call(&sandbox, Method::POST, "/faults", Some(delay)).await;
+    let url = format!("{}/bot{}/sendMessage", sandbox.bot_api_url(), user.bot_token);
+    let send = async || {
+        let text = json!({"chat_id": user.channel_id, "text": "hi"});
+        http().post(&url).json(&text).send().await.expect("an answer").status().as_u16()
+    };
+    assert_eq!([send().await, send().await], [500, 200]);
+    assert_eq!(call(&sandbox, Method::GET, &format!("/faults/{id}"), None).await["fired"], json!(1));
+    call(&sandbox, Method::DELETE, "/faults", None).await;
+
+    let path = format!("/messages?channel={}", user.channel_id);
+    let messages = call(&sandbox, Method::GET, &path, None).await;
+    assert_eq!(messages[0]["caption"], json!("hi"));
+    let stats = call(&sandbox, Method::GET, "/stats", None).await;
+    assert_eq!(stats["calls"]["sendMessage"], json!(2));
+    assert_eq!(call(&sandbox, Method::GET, "/webhooks", None).await, json!([]));
+    let network = json!({"round_trip_ms": 5, "bandwidth": 1_000_000});
+    call(&sandbox, Method::PUT, "/network", Some(network)).await;
+    assert_eq!(sandbox.network().round_trip(), Duration::from_millis(5));
+    assert_eq!(sandbox.network().bandwidth(), Some(1_000_000));
+    sandbox.shutdown().await;
+}

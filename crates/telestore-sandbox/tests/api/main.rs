@@ -1,0 +1,9 @@
+//! The sandbox from outside: stock clients, and raw calls where the rules are.
+
+mod backend;
+mod bot_api;
+mod client;
+mod control;
+mod faults;
+mod rules;
+mod upload;

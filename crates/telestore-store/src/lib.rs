@@ -1,0 +1,22 @@
+#![doc = include_str!("../README.md")]
+
+mod chunk;
+mod error;
+mod local;
+mod memory;
+mod session;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(feature = "testsuite")]
+pub mod testsuite;
+
+pub use chunk::{BlobName, ChunkStore, Digest, Place, Spool, SpooledChunk};
+pub use error::{Error, Result};
+pub use local::LocalChunkStore;
+pub use memory::{MemoryChunkStore, MemorySessionStore};
+pub use session::{
+    Cancelled, ChunkRecord, Claim, Completed, Created, Lease, NewEvent, OutboxEvent, Owner, Recorded,
+    SessionStore,
+};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteSessionStore;

@@ -1,0 +1,261 @@
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use telestore_types::{ChunkIndex, StorageKey};
+use tokio::task::spawn_blocking;
+
+use crate::{BlobName, ChunkStore, Digest, Error, Place, Result, Spool, SpooledChunk};
+
+/// How much is gathered before it goes to the disk. Small pieces make one call each otherwise, and a hostile client
+/// can cut a body into millions of them.
+const GATHER: usize = 256 * 1024;
+
+/// Chunks as files under one directory: `spool/<random>` on the way in, `chunks/<key>/<index>-<random>` in place.
+#[derive(Debug, Clone)]
+pub struct LocalChunkStore {
+    root: Arc<Path>,
+}
+
+impl LocalChunkStore {
+    /// Opens, and where needed makes, the directories under `root`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where they cannot be made.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
+        let root: PathBuf = root.into();
+        fs::create_dir_all(root.join("spool"))?;
+        fs::create_dir_all(root.join("chunks"))?;
+        Ok(Self { root: root.into() })
+    }
+
+    fn path(&self, blob: &BlobName) -> PathBuf {
+        self.root.join(blob.as_str())
+    }
+
+    fn place(&self, key: &StorageKey) -> PathBuf {
+        self.root.join("chunks").join(key.as_str())
+    }
+}
+
+fn random_name() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}
+
+/// Runs file work off the async threads: a slow disk must not stall other requests.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T> {
+    match spawn_blocking(work).await {
+        Ok(done) => Ok(done?),
+        Err(error) => Err(Error::Io(io::Error::other(error))),
+    }
+}
+
+/// Not being there is what a delete wants.
+fn gone(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Takes a spooled file away when it is dropped; finding none, it was put.
+struct SpoolGuard(PathBuf);
+
+impl Drop for SpoolGuard {
+    fn drop(&mut self) {
+        // An unlink is quick enough for a drop; a failure is left to the sweep at the next start.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+struct SpoolFile {
+    file: File,
+    guard: SpoolGuard,
+}
+
+struct LocalSpool {
+    blob: BlobName,
+    // Taken while a write runs on the blocking pool, so that a dropped request leaves the file to that write, which
+    // drops it in turn.
+    file: Option<SpoolFile>,
+    gathered: Vec<Bytes>,
+    gathered_bytes: usize,
+    length: u64,
+    digest: Digest,
+}
+
+impl LocalSpool {
+    async fn flush(&mut self) -> Result<()> {
+        let Some(mut file) = self.file.take() else {
+            return Err(closed());
+        };
+        let pieces = std::mem::take(&mut self.gathered);
+        let mut digest = std::mem::take(&mut self.digest);
+        self.gathered_bytes = 0;
+        let (file, digest) = blocking(move || {
+            for piece in &pieces {
+                digest.update(piece);
+            }
+            write_all(&mut file.file, &pieces)?;
+            Ok((file, digest))
+        })
+        .await?;
+        self.file = Some(file);
+        self.digest = digest;
+        Ok(())
+    }
+}
+
+fn closed() -> Error {
+    Error::Io(io::Error::other("spool was closed by an earlier error"))
+}
+
+/// One vectored write for many pieces.
+fn write_all(out: &mut File, pieces: &[Bytes]) -> io::Result<()> {
+    let mut slices: Vec<io::IoSlice<'_>> = pieces.iter().map(|piece| io::IoSlice::new(piece)).collect();
+    let mut rest = slices.as_mut_slice();
+    while !rest.is_empty() {
+        match out.write_vectored(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => io::IoSlice::advance_slices(&mut rest, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Spool for LocalSpool {
+    async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.length += bytes.len() as u64;
+        self.gathered_bytes += bytes.len();
+        // A `Bytes` of a few bytes may pin a buffer of many: small ones are copied together.
+        match self.gathered.last_mut() {
+            Some(last) if bytes.len() < 4096 && last.len() < 64 * 1024 => {
+                let mut joined =
+                    std::mem::take(last).try_into_mut().unwrap_or_else(|shared| shared[..].into());
+                joined.extend_from_slice(&bytes);
+                *last = joined.freeze();
+            }
+            _ => self.gathered.push(bytes),
+        }
+        if self.gathered_bytes >= GATHER { self.flush().await } else { Ok(()) }
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<SpooledChunk> {
+        self.flush().await?;
+        let Some(SpoolFile { guard, .. }) = self.file.take() else {
+            return Err(closed());
+        };
+        Ok(SpooledChunk {
+            spool: self.blob.clone(),
+            length: self.length,
+            crc32c: self.digest.value(),
+            guard: Box::new(guard),
+        })
+    }
+}
+
+#[async_trait]
+impl ChunkStore for LocalChunkStore {
+    async fn spool(&self) -> Result<Box<dyn Spool>> {
+        let blob = BlobName::new(format!("spool/{}", random_name()));
+        let path = self.path(&blob);
+        let file = blocking(move || {
+            let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+            Ok(SpoolFile { file, guard: SpoolGuard(path) })
+        })
+        .await?;
+        Ok(Box::new(LocalSpool {
+            blob,
+            file: Some(file),
+            gathered: Vec::new(),
+            gathered_bytes: 0,
+            length: 0,
+            digest: Digest::default(),
+        }))
+    }
+
+    async fn put(&self, key: &StorageKey, index: ChunkIndex, spooled: SpooledChunk) -> Result<BlobName> {
+        let blob = BlobName::new(format!("chunks/{key}/{index:05}-{}", random_name(), index = index.get()));
+        let (from, to, place) = (self.path(&spooled.spool), self.path(&blob), self.place(key));
+        blocking(move || {
+            // The guard goes on this thread too, so that its unlink never stalls a request.
+            let _guard = spooled.guard;
+            match fs::rename(&from, &to) {
+                // The upload's first chunk, or its directory was swept between two chunks.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    fs::create_dir_all(&place)?;
+                    fs::rename(&from, &to)
+                }
+                other => other,
+            }
+        })
+        .await?;
+        Ok(blob)
+    }
+
+    async fn read_at(&self, blob: &BlobName, offset: u64, length: usize) -> Result<Bytes> {
+        let path = self.path(blob);
+        let read = blocking(move || {
+            let mut file = File::open(path)?;
+            file.seek(SeekFrom::Start(offset))?;
+            let mut buffer = Vec::with_capacity(length);
+            file.take(length as u64).read_to_end(&mut buffer)?;
+            Ok(buffer)
+        })
+        .await?;
+        if read.len() == length { Ok(read.into()) } else { Err(Error::Missing) }
+    }
+
+    async fn delete(&self, blob: &BlobName) -> Result<()> {
+        let path = self.path(blob);
+        blocking(move || gone(fs::remove_file(path))).await
+    }
+
+    async fn delete_all(&self, key: &StorageKey) -> Result<()> {
+        let place = self.place(key);
+        blocking(move || gone(fs::remove_dir_all(place))).await
+    }
+
+    async fn list(&self) -> Result<Vec<Place>> {
+        let chunks = self.root.join("chunks");
+        blocking(move || {
+            let mut found = Vec::new();
+            for place in fs::read_dir(chunks)? {
+                let place = place?;
+                // Whatever is not ours by its name is somebody else's, and stays.
+                let Some(key) = place.file_name().to_str().and_then(|name| StorageKey::parse(name).ok())
+                else {
+                    continue;
+                };
+                let mut blobs = Vec::new();
+                for file in fs::read_dir(place.path())? {
+                    let name = file?.file_name();
+                    blobs.extend(name.to_str().map(|name| BlobName::new(format!("chunks/{key}/{name}"))));
+                }
+                found.push(Place { key, blobs });
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn clear_spool(&self) -> Result<()> {
+        let spool = self.root.join("spool");
+        blocking(move || {
+            for file in fs::read_dir(spool)? {
+                gone(fs::remove_file(file?.path()))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,421 @@
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use telestore_types::{
+    ChunkIndex, ChunkVerdict, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState,
+};
+
+use crate::{
+    BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Created, Digest, Error, Lease, NewEvent,
+    OutboxEvent, Owner, Place, Recorded, Result, SessionStore, Spool, SpooledChunk,
+};
+
+/// The reference: uploads in a map. It shows what each method means, and forgets everything at the end.
+#[derive(Debug, Clone, Default)]
+pub struct MemorySessionStore(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    uploads: HashMap<UploadId, Upload>,
+    chunks: HashMap<StorageKey, BTreeMap<ChunkIndex, ChunkRecord>>,
+    leases: HashMap<StorageKey, (String, Timestamp)>,
+    outbox: Vec<(OutboxEvent, Timestamp)>,
+    next_token: u64,
+}
+
+impl State {
+    fn find(&mut self, id: &UploadId, key: &StorageKey) -> Option<&mut Upload> {
+        self.uploads.get_mut(id).filter(|upload| upload.key == *key)
+    }
+
+    /// The upload of a lease, while it is held.
+    fn leased(&mut self, lease: &Lease) -> Option<&mut Upload> {
+        let held = self.leases.get(&lease.upload.key).is_some_and(|(token, _)| *token == lease.token);
+        if held { self.find(&lease.upload.id, &lease.upload.key) } else { None }
+    }
+
+    fn end_lease(&mut self, lease: &Lease) {
+        self.leases.remove(&lease.upload.key);
+    }
+}
+
+impl MemorySessionStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl SessionStore for MemorySessionStore {
+    async fn create(&self, upload: &Upload, anew: bool) -> Result<Created> {
+        let mut state = self.lock();
+        if let Some(found) = state.uploads.get(&upload.id).cloned() {
+            if !(anew && found.state.is_over()) {
+                return Ok(Created::Exists(Box::new(found)));
+            }
+            state.chunks.remove(&found.key);
+        }
+        state.uploads.insert(upload.id.clone(), upload.clone());
+        Ok(Created::New)
+    }
+
+    async fn get(&self, id: &UploadId) -> Result<Option<Upload>> {
+        Ok(self.lock().uploads.get(id).cloned())
+    }
+
+    async fn claim(&self, id: &UploadId, key: &StorageKey, owner: &Owner) -> Result<Claim> {
+        let mut state = self.lock();
+        let Some(upload) = state.find(id, key) else {
+            return Ok(Claim::NotFound);
+        };
+        if upload.user_id.as_ref().is_some_and(|user| *user != owner.user_id) {
+            return Ok(Claim::Foreign);
+        }
+        upload.user_id = Some(owner.user_id.clone());
+        if !upload.state.is_over() {
+            upload.sealed_token = Some(owner.sealed_token.clone());
+        }
+        Ok(Claim::Owned)
+    }
+
+    async fn record_chunk(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        chunk: &ChunkRecord,
+        mime_type: Option<&str>,
+        max_bytes: u64,
+        now: Timestamp,
+    ) -> Result<Recorded> {
+        let mut state = self.lock();
+        let old = state.chunks.get(key).and_then(|chunks| chunks.get(&chunk.index)).cloned();
+        let Some(upload) = state.find(id, key) else {
+            return Ok(Recorded::NotFound);
+        };
+        let (before, new) = (old.as_ref().map(|old| (old.length, old.crc32c)), (chunk.length, chunk.crc32c));
+        match upload.chunk_verdict(before, new) {
+            ChunkVerdict::Store => {}
+            verdict => {
+                return Ok(Recorded::Refused { verdict, upload: Box::new(upload.clone()) });
+            }
+        }
+        let mut after = upload.clone();
+        after.chunk_stored(before, new, now);
+        after.mime_type = after.mime_type.or_else(|| mime_type.map(str::to_owned));
+        if after.received_bytes > max_bytes {
+            return Ok(Recorded::TooLarge { received: after.received_bytes });
+        }
+        *upload = after.clone();
+        state.chunks.entry(key.clone()).or_default().insert(chunk.index, chunk.clone());
+        Ok(Recorded::Stored { upload: Box::new(after), replaced: old.map(|old| old.blob) })
+    }
+
+    async fn chunks(&self, key: &StorageKey) -> Result<Vec<ChunkRecord>> {
+        Ok(self.lock().chunks.get(key).map(|chunks| chunks.values().cloned().collect()).unwrap_or_default())
+    }
+
+    async fn complete(&self, id: &UploadId, now: Timestamp) -> Result<Completed> {
+        let mut state = self.lock();
+        let Some(upload) = state.uploads.get_mut(id) else {
+            return Ok(Completed::NotFound);
+        };
+        Ok(match upload.complete(now) {
+            Ok(completion) => Completed::Accepted(completion, Box::new(upload.clone())),
+            Err(error) => Completed::Refused(error),
+        })
+    }
+
+    async fn cancel(&self, id: &UploadId, now: Timestamp) -> Result<Cancelled> {
+        let mut state = self.lock();
+        let Some(upload) = state.uploads.get_mut(id) else {
+            return Ok(Cancelled::NotFound);
+        };
+        if !upload.cancel(now) {
+            return Ok(Cancelled::Over(Box::new(upload.clone())));
+        }
+        let upload = upload.clone();
+        state.leases.remove(&upload.key);
+        state.chunks.remove(&upload.key);
+        Ok(Cancelled::Now(Box::new(upload)))
+    }
+
+    async fn lease(&self, now: Timestamp, until: Timestamp) -> Result<Option<Lease>> {
+        let mut state = self.lock();
+        let State { uploads, leases, .. } = &*state;
+        let due = |upload: &&Upload| match upload.state {
+            UploadState::Queued => upload.next_attempt_at.is_none_or(|at| at <= now),
+            UploadState::Sending => leases.get(&upload.key).is_none_or(|(_, until)| *until <= now),
+            _ => false,
+        };
+        let Some(id) =
+            uploads.values().filter(due).min_by_key(|u| (u.queued_at, u.id.clone())).map(|u| u.id.clone())
+        else {
+            return Ok(None);
+        };
+        state.next_token += 1;
+        let token = state.next_token.to_string();
+        let Some(upload) = state.uploads.get_mut(&id) else {
+            return Ok(None);
+        };
+        upload.start_attempt(now);
+        let upload = upload.clone();
+        state.leases.insert(upload.key.clone(), (token.clone(), until));
+        Ok(Some(Lease { upload, token, until }))
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>> {
+        let state = self.lock();
+        Ok(state
+            .uploads
+            .values()
+            .filter_map(|upload| match upload.state {
+                UploadState::Queued => upload.next_attempt_at,
+                UploadState::Sending => state.leases.get(&upload.key).map(|(_, until)| *until),
+                _ => None,
+            })
+            .min())
+    }
+
+    async fn extend(&self, lease: &Lease, until: Timestamp) -> Result<bool> {
+        let mut state = self.lock();
+        if state.leased(lease).is_none() {
+            return Ok(false);
+        }
+        state.leases.insert(lease.upload.key.clone(), (lease.token.clone(), until));
+        Ok(true)
+    }
+
+    async fn checkpoint(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool> {
+        let mut state = self.lock();
+        let Some(upload) = state.leased(lease) else {
+            return Ok(false);
+        };
+        upload.checkpoint(progress, resume);
+        Ok(true)
+    }
+
+    async fn finish(
+        &self,
+        lease: &Lease,
+        stored: &StoredFile,
+        event: Option<&NewEvent>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let mut state = self.lock();
+        let Some(upload) = state.leased(lease) else {
+            return Ok(false);
+        };
+        upload.finish(stored.clone(), now);
+        state.end_lease(lease);
+        if let Some(event) = event {
+            let event = OutboxEvent {
+                event_id: event.event_id.clone(),
+                upload_id: lease.upload.id.clone(),
+                body: event.body.clone(),
+                attempt: 0,
+                created_at: now,
+            };
+            state.outbox.push((event, now));
+        }
+        Ok(true)
+    }
+
+    async fn fail(&self, lease: &Lease, error: &str, now: Timestamp) -> Result<bool> {
+        let mut state = self.lock();
+        let Some(upload) = state.leased(lease) else {
+            return Ok(false);
+        };
+        upload.fail(error, now);
+        state.end_lease(lease);
+        Ok(true)
+    }
+
+    async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> Result<bool> {
+        let mut state = self.lock();
+        let Some(upload) = state.leased(lease) else {
+            return Ok(false);
+        };
+        upload.retry_later(at, counted, now);
+        state.end_lease(lease);
+        Ok(true)
+    }
+
+    async fn release_all(&self, now: Timestamp) -> Result<u64> {
+        let mut state = self.lock();
+        state.leases.clear();
+        let mut released = 0;
+        for upload in state.uploads.values_mut().filter(|upload| upload.state == UploadState::Sending) {
+            upload.retry_later(now, false, now);
+            released += 1;
+        }
+        Ok(released)
+    }
+
+    async fn outbox_due(&self, now: Timestamp, limit: u32) -> Result<Vec<OutboxEvent>> {
+        let state = self.lock();
+        let due = state.outbox.iter().filter(|(_, at)| *at <= now).map(|(event, _)| event.clone());
+        Ok(due.take(limit as usize).collect())
+    }
+
+    async fn outbox_next_due(&self) -> Result<Option<Timestamp>> {
+        Ok(self.lock().outbox.iter().map(|(_, at)| *at).min())
+    }
+
+    async fn outbox_done(&self, event_id: &str) -> Result<()> {
+        self.lock().outbox.retain(|(event, _)| event.event_id != event_id);
+        Ok(())
+    }
+
+    async fn outbox_retry(&self, event_id: &str, at: Timestamp) -> Result<()> {
+        for (event, due) in &mut self.lock().outbox {
+            if event.event_id == event_id {
+                event.attempt += 1;
+                *due = at;
+            }
+        }
+        Ok(())
+    }
+
+    async fn live_keys(&self) -> Result<Vec<StorageKey>> {
+        let state = self.lock();
+        Ok(state
+            .uploads
+            .values()
+            .filter(|upload| !upload.state.is_over())
+            .map(|upload| upload.key.clone())
+            .collect())
+    }
+
+    async fn live_blobs(&self, key: &StorageKey) -> Result<Vec<BlobName>> {
+        Ok(self.chunks(key).await?.into_iter().map(|chunk| chunk.blob).collect())
+    }
+
+    async fn expire(&self, states: &[UploadState], before: Timestamp) -> Result<Vec<Upload>> {
+        let mut state = self.lock();
+        let expired: Vec<Upload> = state
+            .uploads
+            .values()
+            .filter(|upload| states.contains(&upload.state) && upload.updated_at < before)
+            .cloned()
+            .collect();
+        for upload in &expired {
+            state.uploads.remove(&upload.id);
+            state.chunks.remove(&upload.key);
+        }
+        Ok(expired)
+    }
+}
+
+/// Chunks in memory: for tests, and for embedders with small files.
+#[derive(Clone, Default)]
+pub struct MemoryChunkStore(Arc<Mutex<BTreeMap<BlobName, Bytes>>>);
+
+impl MemoryChunkStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many blobs there are, spooled ones included.
+    pub fn blobs(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<BlobName, Bytes>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for MemoryChunkStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MemoryChunkStore({} blobs)", self.blobs())
+    }
+}
+
+struct MemorySpool {
+    store: MemoryChunkStore,
+    bytes: BytesMut,
+}
+
+struct MemoryGuard(MemoryChunkStore, BlobName);
+
+impl Drop for MemoryGuard {
+    fn drop(&mut self) {
+        self.0.lock().remove(&self.1);
+    }
+}
+
+#[async_trait]
+impl Spool for MemorySpool {
+    async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        self.bytes.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<SpooledChunk> {
+        let spool = BlobName::new(format!("spool/{:016x}", rand::random::<u64>()));
+        let bytes = self.bytes.freeze();
+        let (length, crc32c) = (bytes.len() as u64, Digest::of(&bytes));
+        self.store.lock().insert(spool.clone(), bytes);
+        let guard = Box::new(MemoryGuard(self.store.clone(), spool.clone()));
+        Ok(SpooledChunk { spool, length, crc32c, guard })
+    }
+}
+
+#[async_trait]
+impl ChunkStore for MemoryChunkStore {
+    async fn spool(&self) -> Result<Box<dyn Spool>> {
+        Ok(Box::new(MemorySpool { store: self.clone(), bytes: BytesMut::new() }))
+    }
+
+    async fn put(&self, key: &StorageKey, index: ChunkIndex, spooled: SpooledChunk) -> Result<BlobName> {
+        let blob = BlobName::new(format!("chunks/{key}/{index}-{:016x}", rand::random::<u64>()));
+        let mut blobs = self.lock();
+        let bytes = blobs.remove(&spooled.spool).ok_or(Error::Missing)?;
+        blobs.insert(blob.clone(), bytes);
+        drop(blobs);
+        Ok(blob)
+    }
+
+    async fn read_at(&self, blob: &BlobName, offset: u64, length: usize) -> Result<Bytes> {
+        let bytes = self.lock().get(blob).cloned().ok_or(Error::Missing)?;
+        let start = usize::try_from(offset).map_err(|_| Error::Missing)?;
+        let end = start.checked_add(length).filter(|end| *end <= bytes.len()).ok_or(Error::Missing)?;
+        Ok(bytes.slice(start..end))
+    }
+
+    async fn delete(&self, blob: &BlobName) -> Result<()> {
+        self.lock().remove(blob);
+        Ok(())
+    }
+
+    async fn delete_all(&self, key: &StorageKey) -> Result<()> {
+        let place = format!("chunks/{key}/");
+        self.lock().retain(|blob, _| !blob.as_str().starts_with(&place));
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<Vec<Place>> {
+        let mut places: BTreeMap<StorageKey, Vec<BlobName>> = BTreeMap::new();
+        for blob in self.lock().keys() {
+            let key = blob.as_str().strip_prefix("chunks/").and_then(|rest| rest.split('/').next());
+            if let Some(key) = key.and_then(|key| StorageKey::parse(key).ok()) {
+                places.entry(key).or_default().push(blob.clone());
+            }
+        }
+        Ok(places.into_iter().map(|(key, blobs)| Place { key, blobs }).collect())
+    }
+
+    async fn clear_spool(&self) -> Result<()> {
+        self.lock().retain(|blob, _| !blob.as_str().starts_with("spool/"));
+        Ok(())
+    }
+}

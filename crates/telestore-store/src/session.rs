@@ -1,0 +1,238 @@
+use std::fmt;
+
+use async_trait::async_trait;
+use telestore_types::{
+    ChunkIndex, ChunkVerdict, Completion, CompletionError, ResumeState, StorageKey, StoredFile, Timestamp,
+    Upload, UploadId, UserId,
+};
+
+use crate::{BlobName, Result};
+
+/// A chunk that was acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkRecord {
+    /// Its place.
+    pub index: ChunkIndex,
+    /// How many bytes.
+    pub length: u64,
+    /// Their CRC-32C.
+    pub crc32c: u32,
+    /// Where they are.
+    pub blob: BlobName,
+}
+
+/// Who an upload belongs to.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The user that the backend named.
+    pub user_id: UserId,
+    /// The token that the file will be sent with, sealed.
+    pub sealed_token: Vec<u8>,
+}
+
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Owner").field("user_id", &self.user_id).finish_non_exhaustive()
+    }
+}
+
+/// What creating an upload found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Created {
+    /// It is new.
+    New,
+    /// There is one with this id: this one. Nothing has changed.
+    Exists(Box<Upload>),
+}
+
+/// What claiming an upload found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// It belongs to the user, newly or as before.
+    Owned,
+    /// It belongs to somebody else. Nothing has changed.
+    Foreign,
+    /// There is no such upload.
+    NotFound,
+}
+
+/// What recording a chunk did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Recorded {
+    /// It is acknowledged.
+    Stored {
+        /// The upload afterwards.
+        upload: Box<Upload>,
+        /// The bytes whose place it took; to be deleted now.
+        replaced: Option<BlobName>,
+    },
+    /// It was not recorded, for this reason; its bytes are to be deleted. Nothing has changed.
+    Refused {
+        /// Why.
+        verdict: ChunkVerdict,
+        /// The upload as it is.
+        upload: Box<Upload>,
+    },
+    /// With it, the upload would be larger than allowed. Nothing has changed.
+    TooLarge {
+        /// How many bytes the upload would have.
+        received: u64,
+    },
+    /// There is no such upload (any more). Nothing has changed.
+    NotFound,
+}
+
+/// What completing an upload did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Completed {
+    /// It is on its way, newly or as before.
+    Accepted(Completion, Box<Upload>),
+    /// It cannot be completed. Nothing has changed.
+    Refused(CompletionError),
+    /// There is no such upload.
+    NotFound,
+}
+
+/// What cancelling an upload did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cancelled {
+    /// It is cancelled now.
+    Now(Box<Upload>),
+    /// It was over before: completed, or cancelled earlier.
+    Over(Box<Upload>),
+    /// There is no such upload.
+    NotFound,
+}
+
+/// The right to send one upload, until it expires.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lease {
+    /// The upload as it was leased.
+    pub upload: Upload,
+    /// Tells this lease from every other one.
+    pub token: String,
+    /// Until when it holds, unless it is extended.
+    pub until: Timestamp,
+}
+
+/// A webhook that is to be delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    /// The same on every delivery.
+    pub event_id: String,
+    /// The JSON text.
+    pub body: String,
+}
+
+/// A webhook that waits for its delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxEvent {
+    /// The same on every delivery.
+    pub event_id: String,
+    /// The upload that it tells of.
+    pub upload_id: UploadId,
+    /// The JSON text.
+    pub body: String,
+    /// How many deliveries have failed.
+    pub attempt: u32,
+    /// When the upload was finished.
+    pub created_at: Timestamp,
+}
+
+/// Keeps uploads, chunk records, leases and the outbox.
+///
+/// # Contract
+/// - Each method is one transaction: wholly done when it returns, or not at all, also for a process that dies in it.
+/// - Methods may be called at once from anywhere; those on one upload take effect one after the other.
+/// - A [`Lease`] is held by at most one caller. What needs a lease answers `false`, and changes nothing, where it is
+///   not held any more: the upload was cancelled, or the lease expired and another runner has it.
+/// - An upload is found by its [`UploadId`]; rows of an earlier life of the same id have another [`StorageKey`] and are
+///   never touched.
+/// - Clones and handles share the state.
+#[async_trait]
+pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
+    /// Creates an upload, unless there is one with its id.
+    ///
+    /// With `anew`, one that is over (completed or cancelled) makes room: its rows go, its bytes are left to the
+    /// sweeper.
+    async fn create(&self, upload: &Upload, anew: bool) -> Result<Created>;
+
+    /// Finds an upload.
+    async fn get(&self, id: &UploadId) -> Result<Option<Upload>>;
+
+    /// Makes `owner` the owner of an upload that has none, or renews the token of its owner.
+    async fn claim(&self, id: &UploadId, key: &StorageKey, owner: &Owner) -> Result<Claim>;
+
+    /// Acknowledges a chunk: **the commit point**. `mime_type` becomes the upload's, unless it has one.
+    async fn record_chunk(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        chunk: &ChunkRecord,
+        mime_type: Option<&str>,
+        max_bytes: u64,
+        now: Timestamp,
+    ) -> Result<Recorded>;
+
+    /// The chunks of an upload in order.
+    async fn chunks(&self, key: &StorageKey) -> Result<Vec<ChunkRecord>>;
+
+    /// Checks that nothing is missing and queues the upload; see [`Upload::complete`].
+    async fn complete(&self, id: &UploadId, now: Timestamp) -> Result<Completed>;
+
+    /// Stops an upload; its lease is lost, its chunk records go.
+    async fn cancel(&self, id: &UploadId, now: Timestamp) -> Result<Cancelled>;
+
+    /// Leases the upload that waits longest and is due, or one whose lease has expired.
+    async fn lease(&self, now: Timestamp, until: Timestamp) -> Result<Option<Lease>>;
+
+    /// When the next upload will be due; `None` where none waits.
+    async fn next_due(&self) -> Result<Option<Timestamp>>;
+
+    /// Holds a lease longer.
+    async fn extend(&self, lease: &Lease, until: Timestamp) -> Result<bool>;
+
+    /// Writes down how far a leased upload is; see [`Upload::checkpoint`].
+    async fn checkpoint(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool>;
+
+    /// Records the result of a leased upload and its webhook.
+    async fn finish(
+        &self,
+        lease: &Lease,
+        stored: &StoredFile,
+        event: Option<&NewEvent>,
+        now: Timestamp,
+    ) -> Result<bool>;
+
+    /// Gives a leased upload up; its chunks and its resume state stay.
+    async fn fail(&self, lease: &Lease, error: &str, now: Timestamp) -> Result<bool>;
+
+    /// Gives a leased upload back for a later attempt; see [`Upload::retry_later`].
+    async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> Result<bool>;
+
+    /// Ends all leases, for a process that starts alone on its data. Says how many.
+    async fn release_all(&self, now: Timestamp) -> Result<u64>;
+
+    /// Webhooks that are due, the oldest first.
+    async fn outbox_due(&self, now: Timestamp, limit: u32) -> Result<Vec<OutboxEvent>>;
+
+    /// When the next webhook will be due; `None` where none waits.
+    async fn outbox_next_due(&self) -> Result<Option<Timestamp>>;
+
+    /// Takes a delivered (or given up) webhook out.
+    async fn outbox_done(&self, event_id: &str) -> Result<()>;
+
+    /// Counts a failed delivery and waits until `at`.
+    async fn outbox_retry(&self, event_id: &str, at: Timestamp) -> Result<()>;
+
+    /// The storage keys whose bytes are still of use: uploads that are not over.
+    async fn live_keys(&self) -> Result<Vec<StorageKey>>;
+
+    /// The blobs that a chunk record names.
+    async fn live_blobs(&self, key: &StorageKey) -> Result<Vec<BlobName>>;
+
+    /// Deletes uploads for which nothing happened since `before` in one of `states`; their webhooks stay. Gives the
+    /// deleted ones, whose bytes are to be deleted now.
+    async fn expire(&self, states: &[telestore_types::UploadState], before: Timestamp)
+    -> Result<Vec<Upload>>;
+}

@@ -1,0 +1,398 @@
+//! Uploads in one SQLite file.
+
+mod row;
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Row, Sqlite, SqliteConnection, Transaction};
+use telestore_types::{
+    ChunkVerdict, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState,
+};
+
+use crate::{
+    BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Error, Lease, NewEvent, OutboxEvent, Owner,
+    Recorded, Result, SessionStore,
+};
+
+/// Uploads in one SQLite file in WAL mode: one connection writes, a few read.
+///
+/// A transaction that has been committed survives a killed process. `synchronous=NORMAL` means that a power cut may
+/// take back the last ones.
+#[derive(Clone)]
+pub struct SqliteSessionStore {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl fmt::Debug for SqliteSessionStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SqliteSessionStore")
+    }
+}
+
+fn database(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    let error = error.into();
+    let full = error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+    // SQLITE_FULL
+    if full.and_then(|error| error.code()).is_some_and(|code| code == "13") {
+        return Error::NoSpace(std::io::ErrorKind::StorageFull.into());
+    }
+    Error::Database(error)
+}
+
+impl SqliteSessionStore {
+    /// Opens the file at `path`, makes it where there is none, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// [`Error::Database`] where it cannot be opened or was written by a newer version.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(Duration::from_secs(10));
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await;
+        let writer = writer.map_err(database)?;
+        sqlx::migrate!("./migrations").run(&writer).await.map_err(database)?;
+        let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await;
+        Ok(Self { writer, readers: readers.map_err(database)? })
+    }
+
+    /// Closes the file; what was committed is in it.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(database)
+    }
+
+    /// Applies a transition to a leased upload; `false` where the lease is lost.
+    async fn leased(
+        &self,
+        lease: &Lease,
+        keep_lease: bool,
+        event: Option<(&NewEvent, Timestamp)>,
+        change: impl FnOnce(&mut Upload) + Send,
+    ) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let row = sqlx::query("SELECT * FROM uploads WHERE id = ? AND key = ? AND lease_token = ?")
+            .bind(lease.upload.id.as_str())
+            .bind(lease.upload.key.as_str())
+            .bind(&lease.token)
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(database)?;
+        let Some(row) = row else { return Ok(false) };
+        let mut upload = row::upload(&row)?;
+        change(&mut upload);
+        row::save(&mut tx, &upload).await?;
+        if !keep_lease {
+            end_lease(&mut tx, &upload.key).await?;
+        }
+        if let Some((event, now)) = event {
+            add_event(&mut tx, &upload.id, event, now).await?;
+        }
+        tx.commit().await.map_err(database)?;
+        Ok(true)
+    }
+}
+
+async fn end_lease(on: &mut SqliteConnection, key: &StorageKey) -> Result<()> {
+    let end = sqlx::query("UPDATE uploads SET lease_token = NULL, lease_until = NULL WHERE key = ?");
+    end.bind(key.as_str()).execute(on).await.map_err(database)?;
+    Ok(())
+}
+
+async fn add_event(on: &mut SqliteConnection, id: &UploadId, event: &NewEvent, now: Timestamp) -> Result<()> {
+    let add = sqlx::query(
+        "INSERT INTO outbox (event_id, upload_id, body, attempt, due_at, created_at) VALUES (?, ?, ?, 0, ?, ?)",
+    );
+    let add = add.bind(&event.event_id).bind(id.as_str()).bind(&event.body);
+    add.bind(now.as_millis()).bind(now.as_millis()).execute(on).await.map_err(database)?;
+    Ok(())
+}
+
+async fn delete_chunks(on: &mut SqliteConnection, key: &StorageKey) -> Result<()> {
+    sqlx::query("DELETE FROM chunks WHERE key = ?").bind(key.as_str()).execute(on).await.map_err(database)?;
+    Ok(())
+}
+
+async fn delete_upload(on: &mut SqliteConnection, key: &StorageKey) -> Result<()> {
+    delete_chunks(on, key).await?;
+    sqlx::query("DELETE FROM uploads WHERE key = ?")
+        .bind(key.as_str())
+        .execute(on)
+        .await
+        .map_err(database)?;
+    Ok(())
+}
+
+#[async_trait]
+impl SessionStore for SqliteSessionStore {
+    async fn create(&self, upload: &Upload, anew: bool) -> Result<Created> {
+        let mut tx = self.begin().await?;
+        if let Some(found) = row::load(&mut tx, &upload.id).await? {
+            if !(anew && found.state.is_over()) {
+                return Ok(Created::Exists(Box::new(found)));
+            }
+            delete_upload(&mut tx, &found.key).await?;
+        }
+        row::insert(&mut tx, upload).await?;
+        tx.commit().await.map_err(database)?;
+        Ok(Created::New)
+    }
+
+    async fn get(&self, id: &UploadId) -> Result<Option<Upload>> {
+        let mut reader = self.readers.acquire().await.map_err(database)?;
+        row::load(&mut reader, id).await
+    }
+
+    async fn claim(&self, id: &UploadId, key: &StorageKey, owner: &Owner) -> Result<Claim> {
+        let mut tx = self.begin().await?;
+        let Some(mut upload) = row::load(&mut tx, id).await?.filter(|upload| upload.key == *key) else {
+            return Ok(Claim::NotFound);
+        };
+        if upload.user_id.as_ref().is_some_and(|user| *user != owner.user_id) {
+            return Ok(Claim::Foreign);
+        }
+        upload.user_id = Some(owner.user_id.clone());
+        if !upload.state.is_over() {
+            upload.sealed_token = Some(owner.sealed_token.clone());
+        }
+        row::save(&mut tx, &upload).await?;
+        tx.commit().await.map_err(database)?;
+        Ok(Claim::Owned)
+    }
+
+    async fn record_chunk(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        chunk: &ChunkRecord,
+        mime_type: Option<&str>,
+        max_bytes: u64,
+        now: Timestamp,
+    ) -> Result<Recorded> {
+        let mut tx = self.begin().await?;
+        let Some(mut upload) = row::load(&mut tx, id).await?.filter(|upload| upload.key == *key) else {
+            return Ok(Recorded::NotFound);
+        };
+        let old = sqlx::query("SELECT * FROM chunks WHERE key = ? AND idx = ?")
+            .bind(key.as_str())
+            .bind(chunk.index.get())
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(database)?;
+        let old = old.as_ref().map(row::chunk).transpose()?;
+        let (before, new) = (old.as_ref().map(|old| (old.length, old.crc32c)), (chunk.length, chunk.crc32c));
+        match upload.chunk_verdict(before, new) {
+            ChunkVerdict::Store => {}
+            verdict => {
+                return Ok(Recorded::Refused { verdict, upload: Box::new(upload) });
+            }
+        }
+        upload.chunk_stored(before, new, now);
+        upload.mime_type = upload.mime_type.or_else(|| mime_type.map(str::to_owned));
+        if upload.received_bytes > max_bytes {
+            return Ok(Recorded::TooLarge { received: upload.received_bytes });
+        }
+        row::save(&mut tx, &upload).await?;
+        sqlx::query("INSERT OR REPLACE INTO chunks (key, idx, length, crc32c, blob) VALUES (?, ?, ?, ?, ?)")
+            .bind(key.as_str())
+            .bind(chunk.index.get())
+            .bind(row::signed(chunk.length))
+            .bind(chunk.crc32c)
+            .bind(chunk.blob.as_str())
+            .execute(&mut *tx)
+            .await
+            .map_err(database)?;
+        tx.commit().await.map_err(database)?;
+        Ok(Recorded::Stored { upload: Box::new(upload), replaced: old.map(|old| old.blob) })
+    }
+
+    async fn chunks(&self, key: &StorageKey) -> Result<Vec<ChunkRecord>> {
+        let rows = sqlx::query("SELECT * FROM chunks WHERE key = ? ORDER BY idx")
+            .bind(key.as_str())
+            .fetch_all(&self.readers)
+            .await
+            .map_err(database)?;
+        rows.iter().map(row::chunk).collect()
+    }
+
+    async fn complete(&self, id: &UploadId, now: Timestamp) -> Result<Completed> {
+        let mut tx = self.begin().await?;
+        let Some(mut upload) = row::load(&mut tx, id).await? else {
+            return Ok(Completed::NotFound);
+        };
+        let completion = match upload.complete(now) {
+            Ok(completion) => completion,
+            Err(error) => return Ok(Completed::Refused(error)),
+        };
+        row::save(&mut tx, &upload).await?;
+        tx.commit().await.map_err(database)?;
+        Ok(Completed::Accepted(completion, Box::new(upload)))
+    }
+
+    async fn cancel(&self, id: &UploadId, now: Timestamp) -> Result<Cancelled> {
+        let mut tx = self.begin().await?;
+        let Some(mut upload) = row::load(&mut tx, id).await? else {
+            return Ok(Cancelled::NotFound);
+        };
+        if !upload.cancel(now) {
+            return Ok(Cancelled::Over(Box::new(upload)));
+        }
+        row::save(&mut tx, &upload).await?;
+        end_lease(&mut tx, &upload.key).await?;
+        delete_chunks(&mut tx, &upload.key).await?;
+        tx.commit().await.map_err(database)?;
+        Ok(Cancelled::Now(Box::new(upload)))
+    }
+
+    async fn lease(&self, now: Timestamp, until: Timestamp) -> Result<Option<Lease>> {
+        let mut tx = self.begin().await?;
+        let row = sqlx::query(
+            "SELECT * FROM uploads WHERE (state = 'queued' AND next_attempt_at <= ?1) \
+             OR (state = 'sending' AND (lease_until IS NULL OR lease_until <= ?1)) ORDER BY queued_at, id LIMIT 1",
+        )
+        .bind(now.as_millis())
+        .fetch_optional(&mut *tx)
+        .await
+        .map_err(database)?;
+        let Some(row) = row else { return Ok(None) };
+        let mut upload = row::upload(&row)?;
+        upload.start_attempt(now);
+        row::save(&mut tx, &upload).await?;
+        let token = format!("{:032x}", rand::random::<u128>());
+        sqlx::query("UPDATE uploads SET lease_token = ?, lease_until = ? WHERE key = ?")
+            .bind(&token)
+            .bind(until.as_millis())
+            .bind(upload.key.as_str())
+            .execute(&mut *tx)
+            .await
+            .map_err(database)?;
+        tx.commit().await.map_err(database)?;
+        Ok(Some(Lease { upload, token, until }))
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>> {
+        let row = sqlx::query(
+            "SELECT MIN(CASE state WHEN 'queued' THEN next_attempt_at ELSE lease_until END) AS due \
+             FROM uploads WHERE state IN ('queued', 'sending')",
+        );
+        let row = row.fetch_one(&self.readers).await.map_err(database)?;
+        Ok(row.try_get::<Option<i64>, _>("due").map_err(database)?.map(Timestamp::from_millis))
+    }
+
+    async fn extend(&self, lease: &Lease, until: Timestamp) -> Result<bool> {
+        let extended = sqlx::query("UPDATE uploads SET lease_until = ? WHERE key = ? AND lease_token = ?")
+            .bind(until.as_millis())
+            .bind(lease.upload.key.as_str())
+            .bind(&lease.token)
+            .execute(&self.writer)
+            .await
+            .map_err(database)?;
+        Ok(extended.rows_affected() == 1)
+    }
+
+    async fn checkpoint(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool> {
+        self.leased(lease, true, None, |upload| upload.checkpoint(progress, resume)).await
+    }
+
+    async fn finish(
+        &self,
+        lease: &Lease,
+        stored: &StoredFile,
+        event: Option<&NewEvent>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let event = event.map(|event| (event, now));
+        self.leased(lease, false, event, |upload| upload.finish(stored.clone(), now)).await
+    }
+
+    async fn fail(&self, lease: &Lease, error: &str, now: Timestamp) -> Result<bool> {
+        self.leased(lease, false, None, |upload| upload.fail(error, now)).await
+    }
+
+    async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> Result<bool> {
+        self.leased(lease, false, None, |upload| upload.retry_later(at, counted, now)).await
+    }
+
+    async fn release_all(&self, now: Timestamp) -> Result<u64> {
+        // Being killed is no fault of the file, so the attempt is not counted.
+        let released = sqlx::query(
+            "UPDATE uploads SET state = 'queued', next_attempt_at = ?1, attempt = MAX(attempt - 1, 0), \
+             lease_token = NULL, lease_until = NULL, updated_at = ?1 WHERE state = 'sending'",
+        );
+        let released = released.bind(now.as_millis()).execute(&self.writer).await.map_err(database)?;
+        Ok(released.rows_affected())
+    }
+
+    async fn outbox_due(&self, now: Timestamp, limit: u32) -> Result<Vec<OutboxEvent>> {
+        let rows = sqlx::query("SELECT * FROM outbox WHERE due_at <= ? ORDER BY due_at, rowid LIMIT ?")
+            .bind(now.as_millis())
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(database)?;
+        rows.iter().map(row::event).collect()
+    }
+
+    async fn outbox_next_due(&self) -> Result<Option<Timestamp>> {
+        let row = sqlx::query("SELECT MIN(due_at) AS due FROM outbox").fetch_one(&self.readers).await;
+        let due: Option<i64> = row.map_err(database)?.try_get("due").map_err(database)?;
+        Ok(due.map(Timestamp::from_millis))
+    }
+
+    async fn outbox_done(&self, event_id: &str) -> Result<()> {
+        let done = sqlx::query("DELETE FROM outbox WHERE event_id = ?").bind(event_id);
+        done.execute(&self.writer).await.map_err(database)?;
+        Ok(())
+    }
+
+    async fn outbox_retry(&self, event_id: &str, at: Timestamp) -> Result<()> {
+        let retry = sqlx::query("UPDATE outbox SET attempt = attempt + 1, due_at = ? WHERE event_id = ?");
+        retry.bind(at.as_millis()).bind(event_id).execute(&self.writer).await.map_err(database)?;
+        Ok(())
+    }
+
+    async fn live_keys(&self) -> Result<Vec<StorageKey>> {
+        let rows = sqlx::query("SELECT key FROM uploads WHERE state NOT IN ('completed', 'cancelled')");
+        let rows = rows.fetch_all(&self.readers).await.map_err(database)?;
+        rows.iter().map(row::key).collect()
+    }
+
+    async fn live_blobs(&self, key: &StorageKey) -> Result<Vec<BlobName>> {
+        let rows = sqlx::query("SELECT blob FROM chunks WHERE key = ?").bind(key.as_str());
+        let rows = rows.fetch_all(&self.readers).await.map_err(database)?;
+        rows.iter().map(row::blob).collect()
+    }
+
+    async fn expire(&self, states: &[UploadState], before: Timestamp) -> Result<Vec<Upload>> {
+        let mut tx = self.begin().await?;
+        let mut expired = Vec::new();
+        for state in states {
+            let rows = sqlx::query("SELECT * FROM uploads WHERE state = ? AND updated_at < ?")
+                .bind(state.as_str())
+                .bind(before.as_millis())
+                .fetch_all(&mut *tx)
+                .await
+                .map_err(database)?;
+            for row in &rows {
+                let upload = row::upload(row)?;
+                delete_upload(&mut tx, &upload.key).await?;
+                expired.push(upload);
+            }
+        }
+        tx.commit().await.map_err(database)?;
+        Ok(expired)
+    }
+}

@@ -1,0 +1,144 @@
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+use telestore_types::{
+    ChunkIndex, FileName, MAX_CHUNKS, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
+    UploadState, UserId,
+};
+
+use super::database;
+use crate::{BlobName, ChunkRecord, Error, OutboxEvent, Result};
+
+/// Says which column holds what it must not.
+fn bad(column: &'static str) -> Error {
+    Error::BadRow { column }
+}
+
+fn number<T: TryFrom<i64>>(row: &SqliteRow, column: &'static str) -> Result<T> {
+    T::try_from(row.try_get(column).map_err(database)?).map_err(|_| bad(column))
+}
+
+fn text(row: &SqliteRow, column: &'static str) -> Result<String> {
+    row.try_get(column).map_err(database)
+}
+
+fn optional_text(row: &SqliteRow, column: &'static str) -> Result<Option<String>> {
+    row.try_get(column).map_err(database)
+}
+
+fn optional_bytes(row: &SqliteRow, column: &'static str) -> Result<Option<Vec<u8>>> {
+    row.try_get(column).map_err(database)
+}
+
+fn optional_time(row: &SqliteRow, column: &'static str) -> Result<Option<Timestamp>> {
+    Ok(row.try_get::<Option<i64>, _>(column).map_err(database)?.map(Timestamp::from_millis))
+}
+
+fn time(row: &SqliteRow, column: &'static str) -> Result<Timestamp> {
+    Ok(Timestamp::from_millis(row.try_get(column).map_err(database)?))
+}
+
+/// SQLite has signed integers only; every number here is far below the limit.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(super) fn upload(row: &SqliteRow) -> Result<Upload> {
+    let stored = optional_text(row, "stored")?;
+    let stored: Option<StoredFile> =
+        stored.map(|json| serde_json::from_str(&json)).transpose().map_err(|_| bad("stored"))?;
+    Ok(Upload {
+        id: UploadId::new(text(row, "id")?).map_err(|_| bad("id"))?,
+        key: key(row)?,
+        file_name: FileName::new(&text(row, "file_name")?).map_err(|_| bad("file_name"))?,
+        file_size: number(row, "file_size")?,
+        total_chunks: number(row, "total_chunks")?,
+        mime_type: optional_text(row, "mime_type")?,
+        user_id: optional_text(row, "user_id")?.map(UserId::new),
+        sealed_token: optional_bytes(row, "sealed_token")?,
+        state: UploadState::parse(&text(row, "state")?).ok_or(bad("state"))?,
+        received_chunks: number(row, "received_chunks")?,
+        received_bytes: number(row, "received_bytes")?,
+        progress: number(row, "progress")?,
+        attempt: number(row, "attempt")?,
+        queued_at: optional_time(row, "queued_at")?,
+        next_attempt_at: optional_time(row, "next_attempt_at")?,
+        error: optional_text(row, "error")?,
+        stored,
+        resume: optional_bytes(row, "resume")?.map(ResumeState),
+        created_at: time(row, "created_at")?,
+        updated_at: time(row, "updated_at")?,
+    })
+}
+
+pub(super) fn key(row: &SqliteRow) -> Result<StorageKey> {
+    StorageKey::parse(&text(row, "key")?).map_err(|_| bad("key"))
+}
+
+pub(super) fn blob(row: &SqliteRow) -> Result<BlobName> {
+    Ok(BlobName::new(text(row, "blob")?))
+}
+
+pub(super) fn chunk(row: &SqliteRow) -> Result<ChunkRecord> {
+    Ok(ChunkRecord {
+        index: ChunkIndex::new(number(row, "idx")?, MAX_CHUNKS).map_err(|_| bad("idx"))?,
+        length: number(row, "length")?,
+        crc32c: number(row, "crc32c")?,
+        blob: blob(row)?,
+    })
+}
+
+pub(super) fn event(row: &SqliteRow) -> Result<OutboxEvent> {
+    Ok(OutboxEvent {
+        event_id: text(row, "event_id")?,
+        upload_id: UploadId::new(text(row, "upload_id")?).map_err(|_| bad("upload_id"))?,
+        body: text(row, "body")?,
+        attempt: number(row, "attempt")?,
+        created_at: time(row, "created_at")?,
+    })
+}
+
+pub(super) async fn load(on: &mut SqliteConnection, id: &UploadId) -> Result<Option<Upload>> {
+    let row = sqlx::query("SELECT * FROM uploads WHERE id = ?").bind(id.as_str()).fetch_optional(on).await;
+    row.map_err(database)?.as_ref().map(upload).transpose()
+}
+
+pub(super) async fn insert(on: &mut SqliteConnection, upload: &Upload) -> Result<()> {
+    let insert = sqlx::query(
+        "INSERT INTO uploads (id, key, file_name, file_size, total_chunks, state, received_chunks, received_bytes, \
+         progress, attempt, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, ?)",
+    );
+    let insert = insert.bind(upload.id.as_str()).bind(upload.key.as_str()).bind(upload.file_name.as_str());
+    let insert = insert.bind(signed(upload.file_size)).bind(upload.total_chunks).bind(upload.state.as_str());
+    let insert = insert.bind(upload.created_at.as_millis()).bind(upload.updated_at.as_millis());
+    insert.execute(&mut *on).await.map_err(database)?;
+    save(on, upload).await
+}
+
+/// Writes everything that a transition may change.
+pub(super) async fn save(on: &mut SqliteConnection, upload: &Upload) -> Result<()> {
+    let stored = upload.stored.as_ref().map(serde_json::to_string).transpose().map_err(|_| bad("stored"))?;
+    let update = sqlx::query(
+        "UPDATE uploads SET mime_type = ?, user_id = ?, sealed_token = ?, state = ?, received_chunks = ?, \
+         received_bytes = ?, progress = ?, attempt = ?, queued_at = ?, next_attempt_at = ?, error = ?, stored = ?, \
+         resume = ?, updated_at = ? WHERE id = ? AND key = ?",
+    );
+    let update = update
+        .bind(upload.mime_type.as_deref())
+        .bind(upload.user_id.as_ref().map(UserId::as_str))
+        .bind(upload.sealed_token.as_deref())
+        .bind(upload.state.as_str())
+        .bind(upload.received_chunks)
+        .bind(signed(upload.received_bytes))
+        .bind(upload.progress)
+        .bind(upload.attempt)
+        .bind(upload.queued_at.map(Timestamp::as_millis))
+        .bind(upload.next_attempt_at.map(Timestamp::as_millis))
+        .bind(upload.error.as_deref())
+        .bind(stored)
+        .bind(upload.resume.as_ref().map(|resume| resume.0.as_slice()))
+        .bind(upload.updated_at.as_millis())
+        .bind(upload.id.as_str())
+        .bind(upload.key.as_str());
+    update.execute(on).await.map_err(database)?;
+    Ok(())
+}

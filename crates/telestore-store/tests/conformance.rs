@@ -1,0 +1,64 @@
+//! Every store against the one contract.
+
+use telestore_store::{
+    LocalChunkStore, MemoryChunkStore, MemorySessionStore, SessionStore, SqliteSessionStore, testsuite,
+};
+use telestore_types::{FileName, NewUpload, StorageKey, Timestamp, Upload, UploadId};
+
+#[tokio::test]
+async fn memory_sessions_keep_the_contract() {
+    testsuite::session_store(|| async { MemorySessionStore::new() }).await;
+}
+
+#[tokio::test]
+async fn sqlite_sessions_keep_the_contract() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = std::cell::Cell::new(0);
+    testsuite::session_store(|| {
+        opened.set(opened.get() + 1);
+        let path = dir.path().join(format!("{}.db", opened.get()));
+        async { SqliteSessionStore::open(path).await.unwrap() }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn memory_chunks_keep_the_contract() {
+    testsuite::chunk_store(|| async { MemoryChunkStore::new() }).await;
+}
+
+#[tokio::test]
+async fn local_chunks_keep_the_contract() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = std::cell::Cell::new(0);
+    testsuite::chunk_store(|| {
+        opened.set(opened.get() + 1);
+        let store = LocalChunkStore::open(dir.path().join(opened.get().to_string())).unwrap();
+        async { store }
+    })
+    .await;
+    for spool in std::fs::read_dir(dir.path()).unwrap().map(|dir| dir.unwrap().path().join("spool")) {
+        assert_eq!(std::fs::read_dir(&spool).unwrap().count(), 0, "{} is not empty", spool.display());
+    }
+}
+
+#[tokio::test]
+async fn sqlite_sessions_are_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("telestore.db");
+    let upload = Upload::new(NewUpload {
+        id: UploadId::new("a").unwrap(),
+        key: StorageKey::from_random([1; 16]),
+        file_name: FileName::new("a.bin").unwrap(),
+        file_size: 1,
+        total_chunks: 1,
+        mime_type: None,
+        now: Timestamp::from_millis(5),
+    });
+    let store = SqliteSessionStore::open(&path).await.unwrap();
+    store.create(&upload, false).await.unwrap();
+    // No orderly close: a killed process has none either.
+    drop(store);
+    let store = SqliteSessionStore::open(&path).await.unwrap();
+    assert_eq!(store.get(&upload.id).await.unwrap(), Some(upload));
+}

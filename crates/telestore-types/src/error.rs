@@ -1,0 +1,40 @@
+/// A value that breaks one of the rules of this crate.
+///
+/// The text tells a client what to send instead; it is safe to show.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An upload id outside of the allowed alphabet or length.
+    #[error("uploadId must be 1 to 128 characters out of A-Z a-z 0-9 . _ - and not a path")]
+    UploadId,
+    /// A chunk index outside of the file.
+    #[error("chunkIndex must be a number from 0 to {max}, one less than totalChunks")]
+    ChunkIndex {
+        /// The largest index that fits.
+        max: u32,
+    },
+    /// A number of chunks outside of 1-10000.
+    #[error("totalChunks must be a number from 1 to 10000")]
+    TotalChunks,
+    /// An empty file name, or one of nothing but path parts.
+    #[error("fileName must not be empty")]
+    EmptyFileName,
+    /// A file name over 255 bytes.
+    #[error("fileName must be at most 255 bytes of UTF-8")]
+    LongFileName,
+    /// A file name with control characters.
+    #[error("fileName must not hold control characters")]
+    ControlInFileName,
+    /// A channel that is not a Bot API chat id.
+    #[error("channel id must be a number such as -1001234567890, or @name")]
+    ChatId,
+    /// An `api_id` that is not a positive number.
+    #[error("telegram api id must be a positive number")]
+    ApiId,
+    /// A storage key that this worker did not make.
+    #[error("storage key must be 32 lower-case hexadecimal digits")]
+    StorageKey,
+}
+
+/// The result of a check in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

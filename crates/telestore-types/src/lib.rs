@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+
+mod clock;
+mod credentials;
+mod error;
+mod event;
+mod id;
+mod name;
+mod secret;
+mod source;
+mod stored;
+mod upload;
+
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use credentials::{ApiId, ChatId, TelegramCredentials, UserId};
+pub use error::{Error, Result};
+pub use event::{Stage, UploadEvent, UploadStatus};
+pub use id::{ChunkIndex, MAX_CHUNKS, StorageKey, UploadId};
+pub use name::{FileName, mime_type_of};
+pub use secret::Secret;
+pub use source::{ByteSource, BytesSource, SourceError};
+pub use stored::{StoredAs, StoredFile};
+pub use upload::{
+    ChunkVerdict, Completion, CompletionError, MISSING_CHUNKS, NewUpload, ResumeState, Upload, UploadState,
+};

@@ -1,0 +1,484 @@
+use crate::id::check_total_chunks;
+use crate::{
+    ChunkIndex, FileName, Result, Stage, StorageKey, StoredFile, Timestamp, UploadEvent, UploadId,
+    UploadStatus, UserId,
+};
+
+/// The documented text for an incomplete upload.
+pub const MISSING_CHUNKS: &str = "Not all chunks received";
+
+/// Where an upload is in its life.
+///
+/// ```text
+/// Receiving ──complete──▶ Queued ──lease──▶ Sending ──finish──▶ Completed
+///     │                    ▲  ▲               │  │
+///     │                    │  └──retry later──┘  └──fail──▶ Failed ──complete──▶ Queued
+///     └──cancel (also from Queued, Sending, Failed)──▶ Cancelled
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UploadState {
+    /// Chunks arrive.
+    Receiving,
+    /// All chunks are there; waits for a runner.
+    Queued,
+    /// A runner holds the lease.
+    Sending,
+    /// In the channel.
+    Completed,
+    /// Given up; the chunks stay, so that completing again goes on.
+    Failed,
+    /// Stopped by the client; the chunks go.
+    Cancelled,
+}
+
+impl UploadState {
+    /// The name under which stores keep it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Receiving => "receiving",
+            Self::Queued => "queued",
+            Self::Sending => "sending",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads a stored name back.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Receiving, Self::Queued, Self::Sending, Self::Completed, Self::Failed, Self::Cancelled]
+            .into_iter()
+            .find(|state| state.as_str() == name)
+    }
+
+    /// Whether the bytes are of no more use.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Completed | Self::Cancelled)
+    }
+}
+
+/// How far a backend got with a file: its own bytes, opaque to everyone else.
+///
+/// The MTProto backend keeps its `file_id`, the confirmed parts and the `random_id` here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResumeState(pub Vec<u8>);
+
+/// What a client says when it starts an upload.
+#[derive(Debug, Clone)]
+pub struct NewUpload {
+    /// The client's name for it.
+    pub id: UploadId,
+    /// The worker's name for it.
+    pub key: StorageKey,
+    /// The name of the file.
+    pub file_name: FileName,
+    /// The declared length in bytes.
+    pub file_size: u64,
+    /// How many chunks will come.
+    pub total_chunks: u32,
+    /// The content type that the client declared, if it says something.
+    pub mime_type: Option<String>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// An upload: the client's resource, from its first chunk to the message in the channel.
+///
+/// Stores load it, apply one of the transitions below, and save it, all in one transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Upload {
+    /// The client's name for it.
+    pub id: UploadId,
+    /// The worker's name for this life of it.
+    pub key: StorageKey,
+    /// The name of the file.
+    pub file_name: FileName,
+    /// The declared length in bytes.
+    pub file_size: u64,
+    /// How many chunks it has.
+    pub total_chunks: u32,
+    /// The content type that the client declared.
+    pub mime_type: Option<String>,
+    /// Whose it is, once a token was seen.
+    pub user_id: Option<UserId>,
+    /// The sealed auth token that the file will be sent with.
+    pub sealed_token: Option<Vec<u8>>,
+    /// Where it is in its life.
+    pub state: UploadState,
+    /// Distinct chunks that were acknowledged.
+    pub received_chunks: u32,
+    /// Their bytes.
+    pub received_bytes: u64,
+    /// The highest percentage that was recorded in this run.
+    pub progress: u8,
+    /// How many attempts of this run have begun.
+    pub attempt: u32,
+    /// When the client asked for completion; the run's age counts from here.
+    pub queued_at: Option<Timestamp>,
+    /// Not to be tried before.
+    pub next_attempt_at: Option<Timestamp>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// What Telegram gave back.
+    pub stored: Option<StoredFile>,
+    /// How far the backend got.
+    pub resume: Option<ResumeState>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When its state last changed or a chunk arrived.
+    pub updated_at: Timestamp,
+}
+
+/// What to do with a chunk that has arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChunkVerdict {
+    /// Keep it; it takes the place of an earlier one with the same index.
+    Store,
+    /// The same bytes are already on their way: say yes and drop it.
+    Duplicate,
+    /// Other bytes for a file that is already on its way: refuse it.
+    Conflict,
+    /// The upload was cancelled: refuse it.
+    Cancelled,
+}
+
+/// What completing did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completion {
+    /// It waits for a runner now.
+    Queued,
+    /// It was already waiting, running or done.
+    Already,
+}
+
+/// Why an upload cannot be completed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CompletionError {
+    /// Chunks are missing.
+    #[error("{MISSING_CHUNKS}")]
+    MissingChunks {
+        /// How many are there.
+        received: u32,
+        /// How many there should be.
+        total: u32,
+    },
+    /// The chunks do not add up to the declared length.
+    #[error("file size mismatch: fileSize says {declared} bytes, the chunks hold {received}")]
+    SizeMismatch {
+        /// What the client declared, in bytes.
+        declared: u64,
+        /// What it sent, in bytes.
+        received: u64,
+    },
+    /// No request with a token was seen yet, so nobody is known to send it for.
+    #[error("no auth token was seen for this upload: send authToken")]
+    NoOwner,
+    /// The upload was cancelled.
+    #[error("upload was cancelled: start again with a new uploadId")]
+    Cancelled,
+}
+
+impl Upload {
+    /// An upload that waits for its first chunk.
+    pub fn new(new: NewUpload) -> Self {
+        Self {
+            id: new.id,
+            key: new.key,
+            file_name: new.file_name,
+            file_size: new.file_size,
+            total_chunks: new.total_chunks,
+            mime_type: new.mime_type,
+            user_id: None,
+            sealed_token: None,
+            state: UploadState::Receiving,
+            received_chunks: 0,
+            received_bytes: 0,
+            progress: 0,
+            attempt: 0,
+            queued_at: None,
+            next_attempt_at: None,
+            error: None,
+            stored: None,
+            resume: None,
+            created_at: new.now,
+            updated_at: new.now,
+        }
+    }
+
+    /// Checks that a number of chunks is allowed.
+    ///
+    /// # Errors
+    /// [`Error::TotalChunks`](crate::Error::TotalChunks) outside of 1-10000.
+    pub fn check_total_chunks(total: u32) -> Result<()> {
+        check_total_chunks(total)
+    }
+
+    /// Whether a request speaks of the same file.
+    pub fn describes(&self, file_name: &FileName, file_size: u64, total_chunks: u32) -> bool {
+        self.file_name == *file_name && self.file_size == file_size && self.total_chunks == total_chunks
+    }
+
+    /// What to do with a chunk of `new` length and digest, where `old` is what its place holds now.
+    pub fn chunk_verdict(&self, old: Option<(u64, u32)>, new: (u64, u32)) -> ChunkVerdict {
+        match self.state {
+            UploadState::Receiving | UploadState::Failed => ChunkVerdict::Store,
+            UploadState::Cancelled => ChunkVerdict::Cancelled,
+            _ if old == Some(new) => ChunkVerdict::Duplicate,
+            _ => ChunkVerdict::Conflict,
+        }
+    }
+
+    /// Counts a chunk that takes the place of `old`.
+    ///
+    /// Other bytes than before make what was already sent worthless, so the resume state goes.
+    pub fn chunk_stored(&mut self, old: Option<(u64, u32)>, new: (u64, u32), now: Timestamp) {
+        match old {
+            None => self.received_chunks += 1,
+            Some(old) => {
+                self.received_bytes -= old.0;
+                if old != new {
+                    self.resume = None;
+                }
+            }
+        }
+        self.received_bytes += new.0;
+        self.updated_at = now;
+    }
+
+    /// Asks for the file to be sent. Asking again changes nothing; after a failure it starts a new run.
+    ///
+    /// # Errors
+    /// See [`CompletionError`]; nothing has changed then.
+    pub fn complete(&mut self, now: Timestamp) -> std::result::Result<Completion, CompletionError> {
+        match self.state {
+            UploadState::Queued | UploadState::Sending | UploadState::Completed => {
+                return Ok(Completion::Already);
+            }
+            UploadState::Cancelled => return Err(CompletionError::Cancelled),
+            UploadState::Receiving | UploadState::Failed => {}
+        }
+        if self.received_chunks < self.total_chunks {
+            return Err(CompletionError::MissingChunks {
+                received: self.received_chunks,
+                total: self.total_chunks,
+            });
+        }
+        if self.received_bytes != self.file_size {
+            return Err(CompletionError::SizeMismatch {
+                declared: self.file_size,
+                received: self.received_bytes,
+            });
+        }
+        if self.user_id.is_none() {
+            return Err(CompletionError::NoOwner);
+        }
+        self.state = UploadState::Queued;
+        self.queued_at = Some(now);
+        self.next_attempt_at = Some(now);
+        self.attempt = 0;
+        self.progress = 0;
+        self.error = None;
+        self.updated_at = now;
+        Ok(Completion::Queued)
+    }
+
+    /// Gives it to a runner.
+    pub fn start_attempt(&mut self, now: Timestamp) {
+        self.state = UploadState::Sending;
+        self.attempt += 1;
+        self.next_attempt_at = None;
+        self.updated_at = now;
+    }
+
+    /// Records how far a run is. The percentage never goes back.
+    pub fn checkpoint(&mut self, progress: u8, resume: Option<ResumeState>) {
+        self.progress = self.progress.max(progress.min(100));
+        if resume.is_some() {
+            self.resume = resume;
+        }
+    }
+
+    /// Ends it well.
+    pub fn finish(&mut self, stored: StoredFile, now: Timestamp) {
+        self.state = UploadState::Completed;
+        self.progress = 100;
+        self.stored = Some(stored);
+        self.error = None;
+        self.resume = None;
+        self.sealed_token = None;
+        self.updated_at = now;
+    }
+
+    /// Ends the run badly. Chunks and resume state stay.
+    pub fn fail(&mut self, error: &str, now: Timestamp) {
+        self.state = UploadState::Failed;
+        self.error = Some(error.to_owned());
+        self.next_attempt_at = None;
+        self.updated_at = now;
+    }
+
+    /// Puts it back in the queue for a later attempt. A wait that Telegram asked for is not counted as an attempt.
+    pub fn retry_later(&mut self, at: Timestamp, counted: bool, now: Timestamp) {
+        self.state = UploadState::Queued;
+        self.next_attempt_at = Some(at);
+        if !counted {
+            self.attempt = self.attempt.saturating_sub(1);
+        }
+        self.updated_at = now;
+    }
+
+    /// Stops it, unless it is already in the channel. Says whether it did.
+    pub fn cancel(&mut self, now: Timestamp) -> bool {
+        if self.state.is_over() {
+            return false;
+        }
+        self.state = UploadState::Cancelled;
+        self.error = Some("Upload cancelled".to_owned());
+        self.resume = None;
+        self.sealed_token = None;
+        self.next_attempt_at = None;
+        self.updated_at = now;
+        true
+    }
+
+    /// What the stored row alone tells a listener; `None` before completion was asked for.
+    pub fn event(&self, now: Timestamp) -> Option<UploadEvent> {
+        let (status, stage) = match self.state {
+            UploadState::Receiving => return None,
+            UploadState::Queued => (UploadStatus::Uploading, Stage::Queued),
+            UploadState::Sending => (UploadStatus::Uploading, Stage::Connecting),
+            UploadState::Completed => (UploadStatus::Completed, Stage::Done),
+            UploadState::Failed | UploadState::Cancelled => (UploadStatus::Failed, Stage::Done),
+        };
+        let wait = self.next_attempt_at.map(|at| at.since(now)).filter(|wait| !wait.is_zero());
+        Some(UploadEvent {
+            upload_id: self.id.clone(),
+            status,
+            stage,
+            progress: self.progress,
+            bytes_sent: if status == UploadStatus::Completed { self.file_size } else { 0 },
+            bytes_total: self.file_size,
+            attempt: self.attempt.max(1),
+            retry_after: wait,
+            error: self.error.clone(),
+            message_id: self.stored.as_ref().map(|stored| stored.message_id),
+            file_id: self.stored.as_ref().map(StoredFile::file_id),
+        })
+    }
+
+    /// Checks that `index` is one of this upload's chunks.
+    ///
+    /// # Errors
+    /// [`Error::ChunkIndex`](crate::Error::ChunkIndex) where it is not.
+    pub fn chunk_index(&self, index: u32) -> Result<ChunkIndex> {
+        ChunkIndex::new(index, self.total_chunks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StoredAs;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+    fn upload() -> Upload {
+        let mut upload = Upload::new(NewUpload {
+            id: UploadId::new("a").unwrap(),
+            key: StorageKey::from_random([0; 16]),
+            file_name: FileName::new("a.bin").unwrap(),
+            file_size: 10,
+            total_chunks: 2,
+            mime_type: None,
+            now: NOW,
+        });
+        upload.user_id = Some(UserId::new("u"));
+        upload
+    }
+
+    fn complete() -> Upload {
+        let mut upload = upload();
+        upload.chunk_stored(None, (6, 1), NOW);
+        upload.chunk_stored(None, (4, 2), NOW);
+        upload
+    }
+
+    #[test]
+    fn completes_only_when_everything_is_there() {
+        let mut missing = upload();
+        missing.chunk_stored(None, (10, 1), NOW);
+        assert_eq!(missing.complete(NOW), Err(CompletionError::MissingChunks { received: 1, total: 2 }));
+        missing.chunk_stored(None, (1, 1), NOW);
+        assert_eq!(missing.complete(NOW), Err(CompletionError::SizeMismatch { declared: 10, received: 11 }));
+        assert_eq!(missing.state, UploadState::Receiving);
+
+        let mut unowned = complete();
+        unowned.user_id = None;
+        assert_eq!(unowned.complete(NOW), Err(CompletionError::NoOwner));
+    }
+
+    #[test]
+    fn completing_again_changes_nothing_until_it_failed() {
+        let mut upload = complete();
+        assert_eq!(upload.complete(NOW), Ok(Completion::Queued));
+        upload.start_attempt(NOW);
+        assert_eq!(upload.complete(NOW), Ok(Completion::Already));
+        upload.fail("no", NOW);
+        assert_eq!(upload.complete(NOW), Ok(Completion::Queued));
+        assert_eq!((upload.attempt, upload.progress, upload.error.clone()), (0, 0, None));
+        upload.start_attempt(NOW);
+        upload.finish(StoredFile { message_id: 1, stored_as: StoredAs::Mtproto { document_id: 7 } }, NOW);
+        assert_eq!(upload.complete(NOW), Ok(Completion::Already));
+        assert!(!upload.cancel(NOW), "what was sent cannot be cancelled");
+    }
+
+    #[test]
+    fn a_replaced_chunk_counts_once_and_drops_the_resume_state() {
+        let mut upload = complete();
+        upload.resume = Some(ResumeState(vec![1]));
+        upload.chunk_stored(Some((4, 2)), (4, 2), NOW);
+        assert!(upload.resume.is_some(), "the same bytes leave it valid");
+        upload.chunk_stored(Some((4, 2)), (3, 9), NOW);
+        assert_eq!((upload.received_chunks, upload.received_bytes, upload.resume.clone()), (2, 9, None));
+    }
+
+    #[test]
+    fn chunks_of_a_running_upload_must_be_the_same() {
+        let mut upload = complete();
+        assert_eq!(upload.chunk_verdict(Some((4, 2)), (4, 3)), ChunkVerdict::Store);
+        upload.complete(NOW).unwrap();
+        assert_eq!(upload.chunk_verdict(Some((4, 2)), (4, 2)), ChunkVerdict::Duplicate);
+        assert_eq!(upload.chunk_verdict(Some((4, 2)), (4, 3)), ChunkVerdict::Conflict);
+        assert!(upload.cancel(NOW));
+        assert_eq!(upload.chunk_verdict(None, (4, 3)), ChunkVerdict::Cancelled);
+        assert_eq!(upload.complete(NOW), Err(CompletionError::Cancelled));
+    }
+
+    #[test]
+    fn progress_never_goes_back() {
+        let mut upload = complete();
+        upload.checkpoint(40, Some(ResumeState(vec![1])));
+        upload.checkpoint(35, None);
+        assert_eq!((upload.progress, upload.resume), (40, Some(ResumeState(vec![1]))));
+    }
+
+    #[test]
+    fn a_flood_wait_uses_up_no_attempt() {
+        let mut upload = complete();
+        upload.complete(NOW).unwrap();
+        upload.start_attempt(NOW);
+        upload.retry_later(NOW, false, NOW);
+        assert_eq!(upload.attempt, 0);
+        upload.start_attempt(NOW);
+        upload.retry_later(NOW, true, NOW);
+        assert_eq!(upload.attempt, 1);
+    }
+
+    #[test]
+    fn states_read_back() {
+        for name in ["receiving", "queued", "sending", "completed", "failed", "cancelled"] {
+            assert_eq!(UploadState::parse(name).map(UploadState::as_str), Some(name));
+        }
+        assert_eq!(UploadState::parse("merged"), None);
+    }
+}

@@ -1,0 +1,10 @@
+//! Sends files with the Bot API's `sendDocument`.
+
+mod answer;
+mod body;
+mod config;
+mod transfer;
+mod uploader;
+
+pub use config::BotApiConfig;
+pub use uploader::BotApiUploader;

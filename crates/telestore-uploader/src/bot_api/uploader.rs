@@ -1,0 +1,155 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use telestore_types::{ChatId, Secret, Stage, StoredFile, UserId};
+
+use super::BotApiConfig;
+use super::answer::{self, Outcome};
+use super::body::BodyState;
+use super::transfer::Transfer;
+use crate::{
+    Capability, Error, ErrorKind, ProgressSink, Requirement, Result, TelegramUploader, UploadRequest,
+};
+
+/// How many moved chats are remembered.
+const MAX_MIGRATED: usize = 1024;
+
+/// How often one request follows a chat that has moved.
+const MAX_MOVES: u32 = 3;
+
+/// Sends a file with the Bot API, in one request.
+///
+/// The Bot API has no key that would make a repeated request the same one: where a body was taken in full and no
+/// answer came, the message may exist, and the error says so ([`Verdict::Ambiguous`](crate::Verdict::Ambiguous)).
+///
+/// Nor does it acknowledge pieces. A piece is reported as acknowledged when the connection has asked for two more
+/// behind it, so what is reported runs ahead of Telegram by at most the buffers of the connection; the full length is
+/// reported only after Telegram has answered that the message exists.
+pub struct BotApiUploader {
+    client: reqwest::Client,
+    config: BotApiConfig,
+    migrated: Mutex<HashMap<(UserId, ChatId), i64>>,
+}
+
+impl std::fmt::Debug for BotApiUploader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BotApiUploader").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl BotApiUploader {
+    /// Prepares a client; nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] where the TLS set-up of this machine cannot be used.
+    pub fn new(config: BotApiConfig) -> Result<Self> {
+        // Fails where a provider is already installed, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .connect_timeout(config.connect_timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            // A connection that the server closed while it was idle would cost an attempt: a streamed body cannot be
+            // sent again behind our back. One handshake per file costs nothing beside that.
+            .pool_max_idle_per_host(0)
+            .tcp_nodelay(true)
+            .build()
+            .map_err(|error| {
+                Error::new(ErrorKind::Unavailable, "cannot set up the HTTP client")
+                    .with_source(error.without_url())
+            })?;
+        Ok(Self { client, config, migrated: Mutex::default() })
+    }
+
+    fn chat_of(&self, request: &UploadRequest) -> String {
+        let key = (request.credentials.user_id.clone(), request.credentials.chat_id.clone());
+        let moved = self.migrated.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+        moved.map_or_else(|| key.1.as_str().to_owned(), |chat| chat.to_string())
+    }
+
+    fn remember(&self, request: &UploadRequest, chat: i64) {
+        let mut migrated = self.migrated.lock().unwrap_or_else(PoisonError::into_inner);
+        if migrated.len() >= MAX_MIGRATED {
+            migrated.clear();
+        }
+        migrated.insert((request.credentials.user_id.clone(), request.credentials.chat_id.clone()), chat);
+    }
+
+    fn check<'a>(&self, request: &'a UploadRequest) -> Result<&'a Secret> {
+        let length = request.source.len();
+        if length > self.config.max_bytes {
+            let text = format!("file of {length} bytes is over the limit of {} bytes", self.config.max_bytes);
+            return Err(Error::new(ErrorKind::TooLarge, text));
+        }
+        let token = request.credentials.bot_token.as_ref().ok_or_else(no_token)?;
+        // The token is a part of the path: anything else in it would ask for another path.
+        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-');
+        if token.is_empty() || !token.expose().bytes().all(fits) {
+            return Err(no_token());
+        }
+        Ok(token)
+    }
+}
+
+fn no_token() -> Error {
+    Error::new(ErrorKind::NotAuthorized, "no usable bot token is configured: get one from @BotFather")
+}
+
+#[async_trait]
+impl TelegramUploader for BotApiUploader {
+    fn name(&self) -> &'static str {
+        "bot-api"
+    }
+
+    fn capability(&self) -> Capability {
+        Capability {
+            max_bytes: self.config.max_bytes,
+            part_size: 0,
+            resumable: false,
+            idempotent: false,
+            requirement: Requirement::BotToken,
+        }
+    }
+
+    async fn upload(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile> {
+        progress.stage(Stage::Connecting);
+        let token = self.check(&request)?.expose();
+        let state = BodyState::new(progress.clone());
+        let mut chat_id = self.chat_of(&request);
+        let mut moves = 0;
+        progress.stage(Stage::Sending);
+        loop {
+            if request.cancel.is_cancelled() {
+                return Err(Error::cancelled());
+            }
+            let (client, config) = (&self.client, &self.config);
+            let transfer = Transfer { client, config, request: &request, token, chat_id: &chat_id };
+            let (status, body) = transfer.run(&state).await?;
+            match answer::read(status, &body, state.is_consumed()) {
+                Outcome::Stored(stored) => {
+                    progress.stage(Stage::Finishing);
+                    state.acknowledge(request.source.len());
+                    return Ok(stored);
+                }
+                Outcome::Wait(wait) => pause(&request, progress.as_ref(), wait).await?,
+                Outcome::Migrated(chat) if moves < MAX_MOVES => {
+                    moves += 1;
+                    self.remember(&request, chat);
+                    chat_id = chat.to_string();
+                }
+                Outcome::Migrated(_) => return Err(Error::channel_unresolved()),
+                Outcome::Failed(error) => return Err(error),
+            }
+        }
+    }
+}
+
+async fn pause(request: &UploadRequest, progress: &dyn ProgressSink, wait: Duration) -> Result<()> {
+    tracing::info!(upload_id = %request.upload_id, seconds = wait.as_secs(), "telegram asked to wait");
+    progress.flood_wait(wait);
+    tokio::select! {
+        () = request.cancel.cancelled() => Err(Error::cancelled()),
+        () = tokio::time::sleep(wait) => Ok(()),
+    }
+}

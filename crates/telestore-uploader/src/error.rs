@@ -1,0 +1,123 @@
+use std::fmt;
+use std::time::Duration;
+
+/// What went wrong with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The file is larger than the backend takes.
+    TooLarge,
+    /// The session or bot token is not, or no longer, valid. Drop the credentials from caches.
+    NotAuthorized,
+    /// The channel cannot be found or written to.
+    ChannelUnresolved,
+    /// Telegram asked to wait and the backend gave the file back rather than wait.
+    FloodWait(Duration),
+    /// Telegram refused the file for good.
+    Rejected,
+    /// The network, or Telegram's servers; it may work later.
+    Unavailable,
+    /// The request was accepted but its answer was lost: the message may exist.
+    AnswerLost,
+    /// The stored bytes cannot be read any more.
+    SourceDamaged,
+    /// The stored bytes cannot be read now, or the resume state cannot be written.
+    Storage,
+    /// The caller cancelled.
+    Cancelled,
+}
+
+/// What a caller may do after an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Trying again gives the same.
+    Permanent,
+    /// Nothing was sent; try again later.
+    Temporary,
+    /// It may have been sent.
+    Ambiguous,
+}
+
+/// Why a file was not sent. The text is for the person who waits for the file and never holds a secret.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The result of sending.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error of `kind` that says `message`.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// Adds the cause. It must not hold a secret either: take the URL out of a `reqwest::Error` first.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The documented answer for missing or dead credentials.
+    pub fn not_authorized() -> Self {
+        Self::new(ErrorKind::NotAuthorized, "Telegram session not authorized")
+    }
+
+    /// The documented answer for a channel that cannot be found.
+    pub fn channel_unresolved() -> Self {
+        Self::new(ErrorKind::ChannelUnresolved, "Could not resolve channel ID")
+    }
+
+    /// The caller asked to stop.
+    pub fn cancelled() -> Self {
+        Self::new(ErrorKind::Cancelled, "Upload cancelled")
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What may be done about it.
+    pub fn verdict(&self) -> Verdict {
+        match self.kind {
+            ErrorKind::FloodWait(_) | ErrorKind::Unavailable | ErrorKind::Storage => Verdict::Temporary,
+            ErrorKind::AnswerLost => Verdict::Ambiguous,
+            _ => Verdict::Permanent,
+        }
+    }
+
+    /// How long Telegram asked to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.kind {
+            ErrorKind::FloodWait(wait) => Some(wait),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<telestore_types::SourceError> for Error {
+    fn from(error: telestore_types::SourceError) -> Self {
+        let kind = match error {
+            telestore_types::SourceError::Io(_) => ErrorKind::Storage,
+            _ => ErrorKind::SourceDamaged,
+        };
+        Self::new(kind, format!("could not read the received file: {error}")).with_source(error)
+    }
+}

@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+
+mod capability;
+mod error;
+mod select;
+mod uploader;
+
+#[cfg(feature = "bot-api")]
+mod bot_api;
+#[cfg(feature = "mtproto")]
+mod mtproto;
+#[cfg(feature = "testsuite")]
+pub mod testsuite;
+
+pub use capability::{Capability, Requirement};
+pub use error::{Error, ErrorKind, Result, Verdict};
+pub use select::select;
+#[cfg(feature = "mock")]
+pub use uploader::MockTelegramUploader;
+pub use uploader::{NoProgress, ProgressSink, TelegramUploader, UploadRequest, caption_of};
+
+#[cfg(feature = "bot-api")]
+pub use bot_api::{BotApiConfig, BotApiUploader};
+#[cfg(feature = "mtproto")]
+pub use mtproto::{MtprotoConfig, MtprotoUploader};

@@ -1,0 +1,77 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use telestore_types::{ApiId, Clock, SystemClock};
+
+use super::parts::PART_SIZE;
+
+/// The most parts that a file of an account without Premium may have.
+const MAX_PARTS: u64 = 4000;
+
+/// How [`MtprotoUploader`](crate::MtprotoUploader) reaches Telegram, and how long it waits.
+#[derive(Debug, Clone)]
+pub struct MtprotoConfig {
+    /// The largest file that is sent this way, in bytes.
+    pub max_bytes: u64,
+    /// Where sessions connect to whose string names no address (Pyrogram's): a test server, or a relay. Unless set,
+    /// the known address of their data centre.
+    pub address: Option<SocketAddr>,
+    /// The application to present where neither the credentials nor the session name one.
+    pub api_id: Option<ApiId>,
+    /// Parts in flight per account, over all of its uploads. Each takes 512 KiB of memory, about three times while it
+    /// is encrypted.
+    pub window: usize,
+    /// How long a call may stay unanswered, counted from when it was written. The connection is closed then, since a
+    /// server that leaves out one answer is likely stuck.
+    pub call_timeout: Duration,
+    /// How long a connection may take to open, and its first call to be answered.
+    pub connect_timeout: Duration,
+    /// How long an account's connection stays open without a call.
+    pub idle_timeout: Duration,
+    /// How often a quiet connection is probed.
+    pub ping_interval: Duration,
+    /// How often in a row calls of one upload may fail for reasons that pass, before the file is given back.
+    pub max_failures: u32,
+    /// The longest first pause after such a failure; it doubles with each further one.
+    pub backoff_base: Duration,
+    /// The longest pause after such a failure.
+    pub backoff_max: Duration,
+    /// How old confirmed parts may be: Telegram forgets the parts of an unsent file after a while. An older resume
+    /// state keeps its `random_id` only.
+    pub resume_max_age: Duration,
+    /// The device that Telegram shows in the list of active sessions.
+    pub device_model: String,
+    /// The system that Telegram shows.
+    pub system_version: String,
+    /// The version that Telegram shows.
+    pub app_version: String,
+    /// The language of the texts in answers.
+    pub lang_code: String,
+    /// What time it is, for the age of a resume state.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for MtprotoConfig {
+    fn default() -> Self {
+        Self {
+            max_bytes: MAX_PARTS * PART_SIZE as u64,
+            address: None,
+            api_id: None,
+            window: 8,
+            call_timeout: Duration::from_secs(60),
+            connect_timeout: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(60),
+            ping_interval: Duration::from_secs(45),
+            max_failures: 8,
+            backoff_base: Duration::from_millis(500),
+            backoff_max: Duration::from_secs(30),
+            resume_max_age: Duration::from_secs(2 * 60 * 60),
+            device_model: "TeleStore Worker".to_owned(),
+            system_version: std::env::consts::OS.to_owned(),
+            app_version: env!("CARGO_PKG_VERSION").to_owned(),
+            lang_code: "en".to_owned(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}

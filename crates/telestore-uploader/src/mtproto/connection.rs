@@ -1,0 +1,262 @@
+//! The task that owns a socket. Calls come over a channel; each has its own way back.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use grammers_tl_types::{self as tl, Serializable};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::rpc::CallError;
+use super::window::Permit;
+use super::wire::{Answer, Broken, Request, Wire};
+
+/// How long Telegram may take to end its half of a connection that we closed.
+const CLOSING: Duration = Duration::from_millis(500);
+
+/// The times that a connection keeps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timing {
+    pub(crate) connect: Duration,
+    pub(crate) call: Duration,
+    pub(crate) idle: Duration,
+    pub(crate) ping: Duration,
+}
+
+/// An open connection. Its task ends when the last handle is dropped, when it breaks, or when it was idle.
+#[derive(Debug, Clone)]
+pub(crate) struct Connection {
+    calls: mpsc::UnboundedSender<Request>,
+    abandoned: Arc<Notify>,
+    stop: CancellationToken,
+    ended: watch::Receiver<bool>,
+}
+
+/// Wakes the connection where a caller goes away, so that what it wanted to send is dropped at once.
+struct Waiting {
+    answer: oneshot::Receiver<Answer>,
+    abandoned: Arc<Notify>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.answer.close();
+        self.abandoned.notify_one();
+    }
+}
+
+impl Connection {
+    /// Opens the socket. Nothing is sent yet.
+    pub(crate) async fn open(
+        address: SocketAddr,
+        auth_key: [u8; 256],
+        timing: Timing,
+    ) -> Result<Self, CallError> {
+        let opened = timeout(timing.connect, TcpStream::connect(address)).await;
+        let socket = match opened {
+            Ok(Ok(socket)) => socket,
+            Ok(Err(error)) => {
+                return Err(CallError::NotSent(format!("cannot connect to Telegram: {}", error.kind())));
+            }
+            Err(_) => {
+                let seconds = timing.connect.as_secs_f32();
+                return Err(CallError::NotSent(format!(
+                    "cannot connect to Telegram: no answer in {seconds} s"
+                )));
+            }
+        };
+        // Small calls must not wait for the answers to parts.
+        let _ = socket.set_nodelay(true);
+        let (calls, inbox) = mpsc::unbounded_channel();
+        let (end, ended) = watch::channel(false);
+        let (abandoned, stop) = (Arc::new(Notify::new()), CancellationToken::new());
+        let task = Task {
+            socket,
+            wire: Wire::new(auth_key),
+            inbox,
+            abandoned: abandoned.clone(),
+            stop: stop.clone(),
+            timing,
+            pong: None,
+        };
+        tokio::spawn(async move {
+            task.run().await;
+            drop(end);
+        });
+        Ok(Self { calls, abandoned, stop, ended })
+    }
+
+    /// Whether calls still go out.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.calls.is_closed()
+    }
+
+    /// Sends a call and waits for its answer. The connection itself sees to it that this ends.
+    pub(crate) async fn call(&self, body: Vec<u8>, permit: Option<Permit>) -> Answer {
+        let (answer, receiver) = oneshot::channel();
+        let closed = || "the connection to Telegram was closed".to_owned();
+        self.calls
+            .send(Request { body, answer, _permit: permit })
+            .map_err(|_| CallError::NotSent(closed()))?;
+        let mut waiting = Waiting { answer: receiver, abandoned: self.abandoned.clone() };
+        // The task answers whatever it took, unless it panicked.
+        (&mut waiting.answer).await.unwrap_or_else(|_| Err(CallError::Lost(closed())))
+    }
+
+    /// Ends it, and waits until its socket is closed: the next connection of this account must not overlap with it.
+    pub(crate) async fn close(&self) {
+        self.stop.cancel();
+        let mut ended = self.ended.clone();
+        // The sender says nothing and goes away with the task.
+        let _ = ended.wait_for(|ended| *ended).await;
+    }
+}
+
+struct Task {
+    socket: TcpStream,
+    wire: Wire,
+    inbox: mpsc::UnboundedReceiver<Request>,
+    abandoned: Arc<Notify>,
+    stop: CancellationToken,
+    timing: Timing,
+    /// Kept so that the ping is not taken for abandoned.
+    pong: Option<oneshot::Receiver<Answer>>,
+}
+
+/// When things are due.
+struct Schedule {
+    ping: Instant,
+    /// Nothing was heard since.
+    heard: Instant,
+    /// No byte of the packet could be written since.
+    wrote: Instant,
+    /// No call since.
+    used: Instant,
+}
+
+impl Task {
+    async fn run(mut self) {
+        let ended = self.serve().await;
+        self.inbox.close();
+        while let Ok(request) = self.inbox.try_recv() {
+            self.wire.enqueue(request);
+        }
+        if let Some(why) = ended {
+            tracing::debug!(reason = ?why, "connection to telegram ended");
+            // What lies in the socket's buffers must not go on arriving while the next connection speaks already.
+            let _ = self.socket.set_zero_linger();
+            self.wire.fail(&why);
+            return;
+        }
+        self.wire.fail(&Broken::Io("it was closed".to_owned()));
+        // Wait for the other side, so that it never sees two connections of one account.
+        if self.socket.shutdown().await.is_ok() {
+            let mut rest = [0; 4096];
+            let drained = async { while self.socket.read(&mut rest).await.is_ok_and(|count| count > 0) {} };
+            if timeout(CLOSING, drained).await.is_err() {
+                let _ = self.socket.set_zero_linger();
+            }
+        }
+    }
+
+    /// Works until the connection breaks (`Some`) or is not needed any more (`None`).
+    async fn serve(&mut self) -> Option<Broken> {
+        let now = Instant::now();
+        let mut schedule = Schedule { ping: now + self.timing.ping, heard: now, wrote: now, used: now };
+        loop {
+            if self.wire.pack() {
+                schedule.wrote = Instant::now();
+            }
+            let due = self.due(&schedule);
+            let (mut reader, mut writer) = self.socket.split();
+            let (spare, unwritten) = self.wire.buffers();
+            let pending = !unwritten.is_empty();
+            tokio::select! {
+                read = reader.read(spare) => {
+                    schedule.heard = Instant::now();
+                    let taken = match read {
+                        Ok(count) => self.wire.received(count, schedule.heard),
+                        Err(error) => Err(Broken::Io(error.kind().to_string())),
+                    };
+                    if let Err(why) = taken {
+                        return Some(why);
+                    }
+                }
+                written = writer.write(unwritten), if pending => match written {
+                    Ok(count) => {
+                        schedule.wrote = Instant::now();
+                        self.wire.wrote(count, schedule.wrote);
+                    }
+                    Err(error) => return Some(Broken::Io(error.kind().to_string())),
+                },
+                request = self.inbox.recv() => match request {
+                    Some(request) => {
+                        schedule.used = Instant::now();
+                        self.wire.enqueue(request);
+                    }
+                    None => return None,
+                },
+                () = self.stop.cancelled() => return None,
+                () = self.abandoned.notified() => self.wire.forget_abandoned(),
+                () = sleep_until(due) => {
+                    if let Some(end) = self.overdue(&mut schedule) {
+                        return end;
+                    }
+                }
+            }
+        }
+    }
+
+    /// When to look at the clock next.
+    fn due(&self, schedule: &Schedule) -> Instant {
+        let mut due = schedule.ping;
+        due = due.min(self.wire.deadline(self.timing.call).unwrap_or(due));
+        if !self.wire.unwritten().is_empty() {
+            due = due.min(schedule.wrote + self.timing.call);
+        }
+        if self.wire.is_quiet() {
+            due = due.min(schedule.used + self.timing.idle);
+        }
+        due.min(schedule.heard + self.silence())
+    }
+
+    /// How long nothing at all may be heard: a ping is answered even where there is nothing else to say.
+    fn silence(&self) -> Duration {
+        self.timing.ping + self.timing.call
+    }
+
+    fn overdue(&mut self, schedule: &mut Schedule) -> Option<Option<Broken>> {
+        let now = Instant::now();
+        let past = |due: Instant| due <= now;
+        let broken = |why: &str| Some(Some(Broken::Io(why.to_owned())));
+        if self.wire.deadline(self.timing.call).is_some_and(past) {
+            return broken("it did not answer in time");
+        }
+        if !self.wire.unwritten().is_empty() && past(schedule.wrote + self.timing.call) {
+            return broken("it took no more bytes");
+        }
+        if past(schedule.heard + self.silence()) {
+            return broken("nothing was heard from it");
+        }
+        if self.wire.is_quiet() && past(schedule.used + self.timing.idle) {
+            return Some(None);
+        }
+        if past(schedule.ping) {
+            schedule.ping = now + self.timing.ping;
+            self.ping();
+        }
+        None
+    }
+
+    fn ping(&mut self) {
+        let disconnect_delay = i32::try_from((self.silence() + CLOSING).as_secs().max(1)).unwrap_or(i32::MAX);
+        let ping = tl::functions::PingDelayDisconnect { ping_id: rand::random(), disconnect_delay };
+        let (answer, pong) = oneshot::channel();
+        self.wire.enqueue(Request { body: ping.to_bytes(), answer, _permit: None });
+        self.pong = Some(pong);
+    }
+}

@@ -1,0 +1,265 @@
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt, OptionFuture};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use grammers_tl_types::{self as tl, Deserializable, Identifiable};
+use md5::{Digest, Md5};
+use telestore_types::ByteSource;
+
+use super::attempt::{Attempt, Failures};
+use super::resume::Resume;
+use super::rpc::{CallError, Remedy};
+use super::window::Permit;
+use crate::{Error, Result};
+
+/// The bytes of every part but the last: the most that Telegram takes, and what it recommends.
+pub(crate) const PART_SIZE: usize = 512 * 1024;
+
+/// Larger files go by `upload.saveBigFilePart`, as Telegram demands above 10 MB; the official clients draw the line here
+/// too. Smaller ones go by `upload.saveFilePart`, where Telegram checks an MD5.
+const BIG_FILE: u64 = 10 * 1024 * 1024;
+
+/// How much may be confirmed before it is written down.
+const CHECKPOINT: u64 = 16 * 1024 * 1024;
+
+/// The parts of one file.
+pub(crate) struct Parts<'a> {
+    pub(crate) attempt: &'a Attempt<'a>,
+    pub(crate) source: &'a dyn ByteSource,
+    pub(crate) file_id: i64,
+    pub(crate) total: u32,
+}
+
+/// A part to be sent, or only to be read where it is confirmed already.
+struct Planned {
+    part: u32,
+    length: usize,
+    confirmed: bool,
+}
+
+/// A part that has its place in the window, and its bytes.
+struct Ready {
+    part: u32,
+    bytes: Bytes,
+    permit: Permit,
+}
+
+/// Whether a file of this length goes without an MD5.
+pub(crate) fn is_big(length: u64) -> bool {
+    length > BIG_FILE
+}
+
+/// Sends what is not confirmed yet and writes down how far that is. Gives the MD5 of a small file.
+pub(crate) async fn send_all(
+    attempt: &Attempt<'_>,
+    source: &dyn ByteSource,
+    resume: &mut Resume,
+    reported: &mut u64,
+) -> Result<Option<String>> {
+    let parts = Parts { attempt, source, file_id: resume.file_id, total: resume.parts() };
+    let digest = (!is_big(source.len())).then(Mutex::<Md5>::default);
+    // A digest needs every byte; without one, confirmed parts need not even be read.
+    let plan: Vec<_> = (0..parts.total)
+        .map(|part| Planned { part, length: resume.part_length(part), confirmed: resume.is_confirmed(part) })
+        .filter(|planned| digest.is_some() || !planned.confirmed)
+        .collect();
+    let mut ledger = Ledger { attempt, confirmed: resume.confirmed_bytes(), resume, reported, unwritten: 0 };
+    ledger.report();
+    if let Err(error) = parts.fly(plan, digest.as_ref(), &mut ledger).await {
+        // Keep what was confirmed for the next attempt; why this one ended matters more than whether that works.
+        let _ = ledger.write().await;
+        return Err(error);
+    }
+    let digest = digest.map(|digest| digest.into_inner().unwrap_or_else(PoisonError::into_inner));
+    Ok(digest.map(|digest| hex(&digest.finalize())))
+}
+
+/// What is confirmed, told and written down.
+struct Ledger<'a> {
+    attempt: &'a Attempt<'a>,
+    resume: &'a mut Resume,
+    confirmed: u64,
+    /// What the listener knows of, in this attempt.
+    reported: &'a mut u64,
+    /// What was confirmed since the last checkpoint.
+    unwritten: u64,
+}
+
+impl Ledger<'_> {
+    async fn confirm(&mut self, part: u32) -> Result<()> {
+        let length = self.resume.part_length(part) as u64;
+        self.resume.confirm(part);
+        self.confirmed += length;
+        self.unwritten += length;
+        self.report();
+        if self.unwritten < CHECKPOINT { Ok(()) } else { self.write().await }
+    }
+
+    /// Progress never goes back within one attempt, even where parts are sent once more.
+    fn report(&mut self) {
+        if self.confirmed > *self.reported {
+            *self.reported = self.confirmed;
+            self.attempt.progress.acknowledged(self.confirmed);
+        }
+    }
+
+    async fn write(&mut self) -> Result<()> {
+        self.unwritten = 0;
+        self.attempt.progress.checkpoint(self.resume.to_state()).await
+    }
+}
+
+impl Parts<'_> {
+    /// Sends one part, whatever is known of it.
+    pub(crate) async fn send_one(&self, part: u32, length: usize) -> Result<u32> {
+        let ready = self.prepare(part, length).await?;
+        self.send(ready).await
+    }
+
+    /// Reads parts one after the other while others fly.
+    async fn fly(
+        &self,
+        plan: Vec<Planned>,
+        digest: Option<&Mutex<Md5>>,
+        ledger: &mut Ledger<'_>,
+    ) -> Result<()> {
+        let mut plan = plan.into_iter();
+        let mut reading: Option<BoxFuture<'_, _>> = None;
+        let mut flying = FuturesUnordered::new();
+        loop {
+            if reading.is_none() && flying.len() < self.attempt.config.window.max(1) {
+                reading = plan.next().map(|planned| self.next(planned, digest).boxed());
+            }
+            tokio::select! {
+                Some(part) = flying.next() => ledger.confirm(part?).await?,
+                Some(ready) = OptionFuture::from(reading.as_mut()) => {
+                    reading = None;
+                    flying.extend(ready?.map(|ready| self.send(ready)));
+                }
+                else => return Ok(()),
+            }
+        }
+    }
+
+    /// Reads the next part, in order, into the digest; gives it where it is to be sent.
+    async fn next(&self, planned: Planned, digest: Option<&Mutex<Md5>>) -> Result<Option<Ready>> {
+        let Planned { part, length, confirmed } = planned;
+        let (bytes, ready) = if confirmed {
+            (self.read(part, length).await?, None)
+        } else {
+            let ready = self.prepare(part, length).await?;
+            (ready.bytes.clone(), Some(ready))
+        };
+        if let Some(digest) = digest {
+            digest.lock().unwrap_or_else(PoisonError::into_inner).update(&bytes);
+        }
+        Ok(ready)
+    }
+
+    async fn read(&self, part: u32, length: usize) -> Result<Bytes> {
+        Ok(self.source.read_at(u64::from(part) * PART_SIZE as u64, length).await?)
+    }
+
+    async fn prepare(&self, part: u32, length: usize) -> Result<Ready> {
+        // Read first: a source that is slow must not keep a place from the account's other uploads.
+        let bytes = self.read(part, length).await?;
+        let window = self.attempt.account.window();
+        loop {
+            self.attempt.wait_for_parts().await;
+            let permit = window.enter().await;
+            // Telegram may have asked to wait while this part waited for its place.
+            if window.closed_until().is_none() {
+                return Ok(Ready { part, bytes, permit });
+            }
+        }
+    }
+
+    /// Sends a part until Telegram has it. Its bytes are read again for that rather than kept.
+    async fn send(&self, ready: Ready) -> Result<u32> {
+        let (part, length) = (ready.part, ready.bytes.len());
+        let mut failures = Failures::default();
+        let mut ready = Some(ready);
+        loop {
+            let Ready { bytes, permit, .. } = match ready.take() {
+                Some(ready) => ready,
+                None => self.prepare(part, length).await?,
+            };
+            let body = self.body(part, &bytes);
+            drop(bytes);
+            match self.attempt.account.call_bytes(body, Some(permit)).await {
+                Ok(answer) if bool::from_bytes(&answer).unwrap_or(false) => {
+                    self.attempt.account.window().succeeded();
+                    return Ok(part);
+                }
+                Ok(_) => {
+                    let error = CallError::NotSent(format!("Telegram did not keep part {part}"));
+                    self.attempt.ease(error, &mut failures).await?;
+                }
+                Err(error) => match error.remedy() {
+                    Remedy::Wait(wait) => self.attempt.account.window().close_for(wait),
+                    _ => self.attempt.ease(error, &mut failures).await.map_err(Error::from)?,
+                },
+            }
+        }
+    }
+
+    /// The call, written in one piece: `tl` would copy the bytes of the part one by one.
+    fn body(&self, part: u32, bytes: &[u8]) -> Vec<u8> {
+        let mut body = Vec::with_capacity(bytes.len() + 32);
+        let big = is_big(self.source.len());
+        let method = if big {
+            tl::functions::upload::SaveBigFilePart::CONSTRUCTOR_ID
+        } else {
+            tl::functions::upload::SaveFilePart::CONSTRUCTOR_ID
+        };
+        body.extend_from_slice(&method.to_le_bytes());
+        body.extend_from_slice(&self.file_id.to_le_bytes());
+        body.extend_from_slice(&part.to_le_bytes());
+        if big {
+            body.extend_from_slice(&self.total.to_le_bytes());
+        }
+        put_bytes(&mut body, bytes);
+        body
+    }
+}
+
+/// Writes TL's `bytes`: a length of one byte, or of three behind 254, and zeros up to a multiple of four.
+fn put_bytes(body: &mut Vec<u8>, bytes: &[u8]) {
+    match u8::try_from(bytes.len()) {
+        Ok(length) if length < 254 => body.push(length),
+        _ => {
+            let length = (bytes.len() as u32).to_le_bytes();
+            body.extend_from_slice(&[254, length[0], length[1], length[2]]);
+        }
+    }
+    body.extend_from_slice(bytes);
+    body.resize(body.len().next_multiple_of(4), 0);
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use grammers_tl_types::Serializable;
+
+    use super::*;
+
+    #[test]
+    fn bytes_are_written_as_tl_does() {
+        for length in [0, 1, 2, 3, 4, 252, 253, 254, 255, 256, 1000, PART_SIZE] {
+            let bytes: Vec<u8> = (0..length).map(|i| i as u8).collect();
+            let mut body = Vec::new();
+            put_bytes(&mut body, &bytes);
+            assert_eq!(body, bytes.to_bytes(), "{length}");
+        }
+    }
+
+    #[test]
+    fn the_line_is_ten_mebibytes() {
+        assert!(!is_big(10 * 1024 * 1024));
+        assert!(is_big(10 * 1024 * 1024 + 1));
+    }
+}

@@ -1,0 +1,221 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use telestore_types::{ResumeState, Timestamp};
+
+use super::parts::PART_SIZE;
+
+/// The version of the layout below. A state of another version is ignored.
+const VERSION: u32 = 1;
+
+/// What marks a state as ours.
+const BACKEND: &str = "mtproto";
+
+/// How far an upload is, and what makes its message the same one in every attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Resume {
+    backend: String,
+    version: u32,
+    /// The key under which Telegram makes one message of all attempts. It lives as long as the upload.
+    pub(crate) random_id: i64,
+    /// The name under which the parts are kept. It changes when Telegram may have forgotten them.
+    pub(crate) file_id: i64,
+    length: u64,
+    part_size: u32,
+    /// When the first part of `file_id` was sent, in milliseconds since the Unix epoch.
+    started_at: i64,
+    /// Which channel the state was made for.
+    chat: String,
+    /// Which account sent the parts, as a digest: no other account can use them.
+    account: String,
+    /// What the account needs to name the channel, so that a restart need not look for it again.
+    #[serde(default)]
+    pub(crate) access_hash: Option<i64>,
+    /// Which parts are confirmed: part `n` is bit `n % 8` of byte `n / 8`, as hexadecimal digits.
+    #[serde(with = "bits")]
+    confirmed: Vec<u8>,
+}
+
+/// What a state is about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Of<'a> {
+    pub(crate) chat: &'a str,
+    pub(crate) account: &'a str,
+    pub(crate) length: u64,
+}
+
+impl Resume {
+    /// The state of a file that nothing was sent of.
+    pub(crate) fn new(of: &Of<'_>, now: Timestamp) -> Self {
+        let mut fresh = Self {
+            backend: BACKEND.to_owned(),
+            version: VERSION,
+            random_id: random_id(),
+            file_id: 0,
+            length: of.length,
+            part_size: PART_SIZE as u32,
+            started_at: 0,
+            chat: of.chat.to_owned(),
+            account: of.account.to_owned(),
+            access_hash: None,
+            confirmed: Vec::new(),
+        };
+        fresh.restart(now);
+        fresh
+    }
+
+    /// Goes on from a stored state, as far as it is ours and fits. Parts older than `max_age` do not count.
+    pub(crate) fn go_on(state: Option<&ResumeState>, of: &Of<'_>, now: Timestamp, max_age: Duration) -> Self {
+        let fits = |old: &Self| {
+            old.backend == BACKEND && old.version == VERSION && old.length == of.length && old.chat == of.chat
+        };
+        let old = state.and_then(|state| serde_json::from_slice(&state.0).ok()).filter(fits);
+        let Some(mut old) = old else { return Self::new(of, now) };
+        if old.account != of.account {
+            old.account = of.account.to_owned();
+            old.access_hash = None;
+            old.restart(now);
+        }
+        let started = Timestamp::from_millis(old.started_at);
+        let stale = now.since(started) > max_age || started > now;
+        if stale || old.part_size != PART_SIZE as u32 || old.confirmed.len() != old.bytes() {
+            old.restart(now);
+        }
+        old
+    }
+
+    /// Forgets every part, and keeps the one message.
+    pub(crate) fn restart(&mut self, now: Timestamp) {
+        self.file_id = random_id();
+        self.part_size = PART_SIZE as u32;
+        self.started_at = now.as_millis();
+        self.confirmed = vec![0; self.bytes()];
+    }
+
+    /// How many parts the file has.
+    pub(crate) fn parts(&self) -> u32 {
+        u32::try_from(self.length.div_ceil(PART_SIZE as u64)).unwrap_or(u32::MAX)
+    }
+
+    /// The bytes of part `part`.
+    pub(crate) fn part_length(&self, part: u32) -> usize {
+        let left = self.length.saturating_sub(u64::from(part) * PART_SIZE as u64);
+        // At most a part, which fits.
+        left.min(PART_SIZE as u64) as usize
+    }
+
+    pub(crate) fn is_confirmed(&self, part: u32) -> bool {
+        self.confirmed.get(part as usize / 8).is_some_and(|byte| byte & (1 << (part % 8)) != 0)
+    }
+
+    pub(crate) fn confirm(&mut self, part: u32) {
+        if let Some(byte) = self.confirmed.get_mut(part as usize / 8) {
+            *byte |= 1 << (part % 8);
+        }
+    }
+
+    pub(crate) fn confirmed_bytes(&self) -> u64 {
+        (0..self.parts())
+            .filter(|part| self.is_confirmed(*part))
+            .map(|part| self.part_length(part) as u64)
+            .sum()
+    }
+
+    pub(crate) fn to_state(&self) -> ResumeState {
+        // Numbers, strings and hexadecimal digits always serialise.
+        ResumeState(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    fn bytes(&self) -> usize {
+        self.parts().div_ceil(8) as usize
+    }
+}
+
+/// Never 0, which Telegram takes for "none".
+fn random_id() -> i64 {
+    loop {
+        match rand::random() {
+            0 => {}
+            id => return id,
+        }
+    }
+}
+
+mod bits {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(from)?;
+        let digits: Vec<_> = text.chars().map(|c| c.to_digit(16)).collect();
+        let byte = |pair: &[Option<u32>]| match pair {
+            [Some(high), Some(low)] => u8::try_from(high * 16 + low).ok(),
+            _ => None,
+        };
+        digits.chunks(2).map(byte).collect::<Option<_>>().ok_or_else(|| D::Error::custom("not hexadecimal"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+    const LENGTH: u64 = 9 * PART_SIZE as u64 + 1;
+
+    fn at(hours: u32) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000) + HOUR * hours
+    }
+
+    const OF: Of<'_> = Of { chat: "-1001", account: "a", length: LENGTH };
+
+    fn go_on(state: &ResumeState, length: u64, hours: u32) -> Resume {
+        Resume::go_on(Some(state), &Of { length, ..OF }, at(hours), HOUR * 2)
+    }
+
+    fn sent() -> Resume {
+        let mut state = Resume::new(&OF, at(0));
+        state.confirm(0);
+        state.confirm(9);
+        state
+    }
+
+    #[test]
+    fn reads_back_what_was_confirmed() {
+        let state = sent();
+        assert_eq!(go_on(&state.to_state(), LENGTH, 1), state);
+        assert_eq!((state.parts(), state.confirmed_bytes()), (10, PART_SIZE as u64 + 1));
+        assert!(state.is_confirmed(9) && !state.is_confirmed(8) && !state.is_confirmed(10_000));
+    }
+
+    #[test]
+    fn an_old_state_keeps_the_message_only() {
+        let old = sent();
+        let now = go_on(&old.to_state(), LENGTH, 3);
+        assert_eq!((now.confirmed_bytes(), now.random_id), (0, old.random_id));
+        assert_ne!(now.file_id, old.file_id);
+    }
+
+    #[test]
+    fn another_account_sends_every_part_again() {
+        let old = sent();
+        let now = Resume::go_on(Some(&old.to_state()), &Of { account: "b", ..OF }, at(1), HOUR * 2);
+        assert_eq!((now.confirmed_bytes(), now.random_id), (0, old.random_id));
+        assert_ne!(now.file_id, old.file_id);
+    }
+
+    #[test]
+    fn a_foreign_state_is_ignored() {
+        let state = sent();
+        assert_ne!(go_on(&state.to_state(), LENGTH + 1, 1).random_id, state.random_id);
+        for bytes in [&b""[..], b"{}", b"null", b"\xff\x00", br#"{"backend":"other"}"#] {
+            assert_eq!(go_on(&ResumeState(bytes.to_vec()), LENGTH, 1).confirmed_bytes(), 0);
+        }
+        let text = String::from_utf8(state.to_state().0).unwrap();
+        let cut = text.replace("\"confirmed\":\"", "\"confirmed\":\"ff");
+        assert_eq!(go_on(&ResumeState(cut.into_bytes()), LENGTH, 1).confirmed_bytes(), 0);
+    }
+}

@@ -1,0 +1,207 @@
+use std::fmt;
+use std::time::Duration;
+
+use grammers_tl_types as tl;
+
+use crate::{Error, ErrorKind};
+
+/// An error that Telegram answered with. `FLOOD_WAIT_3` is the name `FLOOD_WAIT` and the value 3.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RpcError {
+    pub(crate) code: i32,
+    pub(crate) name: String,
+    pub(crate) value: Option<u32>,
+}
+
+impl From<tl::types::RpcError> for RpcError {
+    fn from(error: tl::types::RpcError) -> Self {
+        let mut value = None;
+        let words = error.error_message.split('_').filter(|word| match word.parse() {
+            Ok(number) if value.is_none() => {
+                value = Some(number);
+                false
+            }
+            _ => true,
+        });
+        let name = words.collect::<Vec<_>>().join("_");
+        Self { code: error.error_code, name, value }
+    }
+}
+
+impl fmt::Display for RpcError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}", self.name, self.code)?;
+        self.value.map_or(Ok(()), |value| write!(f, ", {value}"))?;
+        f.write_str(")")
+    }
+}
+
+/// What an error asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// Wait as long as told, however often.
+    Wait(Duration),
+    /// The same call again, after a pause that grows.
+    Again,
+    /// These credentials are dead.
+    LogIn,
+    /// Look the channel up again.
+    Resolve,
+    /// Nothing: it was refused for good.
+    GiveUp,
+}
+
+const DEAD_SESSION: [&str; 8] = [
+    "AUTH_KEY_UNREGISTERED",
+    "AUTH_KEY_INVALID",
+    "AUTH_KEY_DUPLICATED",
+    "SESSION_REVOKED",
+    "SESSION_EXPIRED",
+    "SESSION_PASSWORD_NEEDED",
+    "USER_DEACTIVATED",
+    "USER_DEACTIVATED_BAN",
+];
+
+const WRONG_CHANNEL: [&str; 10] = [
+    "CHANNEL_INVALID",
+    "CHANNEL_PRIVATE",
+    "CHANNEL_PUBLIC_GROUP_NA",
+    "CHAT_ADMIN_REQUIRED",
+    "CHAT_ID_INVALID",
+    "CHAT_WRITE_FORBIDDEN",
+    "PEER_ID_INVALID",
+    "USER_BANNED_IN_CHANNEL",
+    "USERNAME_INVALID",
+    "USERNAME_NOT_OCCUPIED",
+];
+
+impl RpcError {
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.name == name
+    }
+
+    pub(crate) fn remedy(&self) -> Remedy {
+        let name = self.name.as_str();
+        let wait = matches!(name, "FLOOD_WAIT" | "FLOOD_PREMIUM_WAIT" | "SLOWMODE_WAIT");
+        match self.code {
+            _ if wait => Remedy::Wait(Duration::from_secs(u64::from(self.value.unwrap_or(1).max(1)))),
+            _ if DEAD_SESSION.contains(&name) || self.code == 401 => Remedy::LogIn,
+            _ if WRONG_CHANNEL.contains(&name) => Remedy::Resolve,
+            // Server trouble has negative codes too, such as -503 for a timeout.
+            500.. | ..0 => Remedy::Again,
+            _ if name.eq_ignore_ascii_case("timedout") || name.starts_with("WORKER_BUSY") => Remedy::Again,
+            _ if matches!(name, "RPC_CALL_FAIL" | "RPC_MCGET_FAIL" | "MSG_WAIT_FAILED") => Remedy::Again,
+            _ => Remedy::GiveUp,
+        }
+    }
+}
+
+/// Why a call has no result.
+#[derive(Debug, Clone)]
+pub(crate) enum CallError {
+    /// Telegram said no.
+    Rpc(RpcError),
+    /// It was certainly not carried out: no connection, or the call had not been written.
+    NotSent(String),
+    /// It was written, and may have been carried out.
+    Lost(String),
+    /// Telegram does not know the authorisation key of the session.
+    UnknownKey,
+}
+
+impl CallError {
+    pub(crate) fn remedy(&self) -> Remedy {
+        match self {
+            Self::Rpc(error) => error.remedy(),
+            Self::NotSent(_) | Self::Lost(_) => Remedy::Again,
+            Self::UnknownKey => Remedy::LogIn,
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rpc(error) => write!(f, "Telegram answered {error}"),
+            Self::NotSent(why) | Self::Lost(why) => f.write_str(why),
+            Self::UnknownKey => f.write_str("Telegram does not know the key of this session"),
+        }
+    }
+}
+
+/// For calls that change nothing; where a lost answer matters the caller says so itself.
+impl From<CallError> for Error {
+    fn from(error: CallError) -> Self {
+        match error.remedy() {
+            Remedy::Wait(wait) => Self::new(ErrorKind::FloodWait(wait), error.to_string()),
+            Remedy::Again => Self::new(ErrorKind::Unavailable, format!("Telegram is not available: {error}")),
+            Remedy::LogIn => Self::not_authorized(),
+            Remedy::Resolve => Self::channel_unresolved(),
+            Remedy::GiveUp => refusal(&error),
+        }
+    }
+}
+
+fn refusal(error: &CallError) -> Error {
+    match error {
+        // The key of a session is good for its own data centre; another one would have to be made by logging in there.
+        CallError::Rpc(rpc) if rpc.name.ends_with("_MIGRATE") => {
+            let dc = rpc.value.unwrap_or_default();
+            let text = format!(
+                "Telegram session not authorized: the account lives in data centre {dc}, log in again"
+            );
+            Error::new(ErrorKind::NotAuthorized, text)
+        }
+        CallError::Rpc(rpc) if rpc.name.contains("API_ID") => {
+            Error::new(ErrorKind::NotAuthorized, format!("Telegram refused the API id: {error}"))
+        }
+        _ => Error::new(ErrorKind::Rejected, format!("Telegram refused the file: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rpc(code: i32, text: &str) -> RpcError {
+        tl::types::RpcError { error_code: code, error_message: text.to_owned() }.into()
+    }
+
+    #[test]
+    fn numbers_leave_the_name() {
+        assert_eq!(
+            rpc(420, "FLOOD_WAIT_31"),
+            RpcError { code: 420, name: "FLOOD_WAIT".into(), value: Some(31) }
+        );
+        assert_eq!(rpc(400, "FILE_PART_3_MISSING").name, "FILE_PART_MISSING");
+        assert_eq!(rpc(400, "MD5_CHECKSUM_INVALID").name, "MD5_CHECKSUM_INVALID");
+    }
+
+    #[test]
+    fn another_data_centre_needs_another_login() {
+        let error = Error::from(CallError::Rpc(rpc(303, "USER_MIGRATE_4")));
+        assert_eq!(error.kind(), ErrorKind::NotAuthorized);
+        assert!(error.to_string().contains("data centre 4"), "{error}");
+    }
+
+    #[test]
+    fn errors_ask_for_what_the_table_says() {
+        let wait = |seconds| Remedy::Wait(Duration::from_secs(seconds));
+        for (code, text, remedy) in [
+            (420, "FLOOD_WAIT_3", wait(3)),
+            (420, "FLOOD_PREMIUM_WAIT_9", wait(9)),
+            (500, "RPC_CALL_FAIL", Remedy::Again),
+            (-503, "Timeout", Remedy::Again),
+            (400, "Timedout", Remedy::Again),
+            (500, "WORKER_BUSY_TOO_LONG_RETRY", Remedy::Again),
+            (401, "AUTH_KEY_UNREGISTERED", Remedy::LogIn),
+            (406, "AUTH_KEY_DUPLICATED", Remedy::LogIn),
+            (401, "USER_DEACTIVATED_BAN", Remedy::LogIn),
+            (400, "CHANNEL_PRIVATE", Remedy::Resolve),
+            (403, "CHAT_WRITE_FORBIDDEN", Remedy::Resolve),
+            (400, "FILE_PARTS_INVALID", Remedy::GiveUp),
+        ] {
+            assert_eq!(rpc(code, text).remedy(), remedy, "{text}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+use grammers_tl_types as tl;
+use telestore_types::{Stage, StoredAs, StoredFile};
+use tl::enums::{InputMedia, InputPeer};
+
+use super::attempt::{Attempt, Failures};
+use super::parts::{self, Parts};
+use super::resolve;
+use super::resume::Resume;
+use super::rpc::{CallError, Remedy, RpcError};
+use super::updates;
+use crate::{Error, ErrorKind, Result, UploadRequest};
+
+/// So many missing parts mean that Telegram has forgotten the file; then all of it is sent anew.
+const MAX_MISSING: u32 = 16;
+
+/// A file whose parts are all confirmed, and what has been tried to make a message of it.
+pub(crate) struct Sending<'a> {
+    pub(crate) attempt: &'a Attempt<'a>,
+    pub(crate) request: &'a UploadRequest,
+    pub(crate) resume: Resume,
+    pub(crate) peer: InputPeer,
+    pub(crate) md5: Option<String>,
+    /// What the listener knows of.
+    pub(crate) reported: u64,
+    history: History,
+}
+
+#[derive(Debug, Default)]
+struct History {
+    failures: Failures,
+    missing: u32,
+    restarted: bool,
+    resolved: bool,
+    /// A call was written and has no answer: the message may exist.
+    ambiguous: bool,
+}
+
+impl<'a> Sending<'a> {
+    pub(crate) fn new(
+        attempt: &'a Attempt<'a>,
+        request: &'a UploadRequest,
+        resume: Resume,
+        peer: InputPeer,
+        md5: Option<String>,
+        reported: u64,
+    ) -> Self {
+        Self { attempt, request, resume, peer, md5, reported, history: History::default() }
+    }
+
+    /// Makes the message. However often it is tried, `random_id` makes it one.
+    pub(crate) async fn run(&mut self) -> Result<StoredFile> {
+        self.attempt.progress.stage(Stage::Finishing);
+        loop {
+            // What was begun ends, but after a cancel nothing new is begun.
+            if self.request.cancel.is_cancelled() {
+                return Err(Error::cancelled());
+            }
+            let error = match self.attempt.account.call(&self.message()).await {
+                Ok(answer) => match self.stored(&answer).await {
+                    Some(stored) => return Ok(stored),
+                    None => CallError::Lost("Telegram's answer does not name the message".to_owned()),
+                },
+                Err(error) => error,
+            };
+            self.recover(error).await?;
+        }
+    }
+
+    async fn recover(&mut self, error: CallError) -> Result<()> {
+        tracing::debug!(error = %error, upload_id = %self.request.upload_id, "message not sent");
+        match &error {
+            CallError::Rpc(rpc) if rpc.is("FILE_PART_MISSING") => return self.part_missing(rpc).await,
+            CallError::Rpc(rpc) if rpc.is("MD5_CHECKSUM_INVALID") => return self.start_over(error).await,
+            // The first call is still being worked on: its message is found once that is over.
+            CallError::Rpc(rpc) if rpc.is("RANDOM_ID_DUPLICATE") => {
+                self.history.ambiguous = true;
+                let lost = CallError::Lost("Telegram still works on an earlier call".to_owned());
+                return self.again(lost).await;
+            }
+            CallError::Lost(_) => self.history.ambiguous = true,
+            _ => {}
+        }
+        if error.remedy() == Remedy::Resolve {
+            return self.resolve_again(error).await;
+        }
+        self.again(error).await
+    }
+
+    async fn again(&mut self, error: CallError) -> Result<()> {
+        let eased = self.attempt.ease(error, &mut self.history.failures).await;
+        eased.map_err(|error| match error.remedy() {
+            Remedy::Again if self.history.ambiguous => {
+                Error::new(ErrorKind::AnswerLost, format!("Telegram did not confirm the message: {error}"))
+            }
+            _ => error.into(),
+        })
+    }
+
+    async fn part_missing(&mut self, error: &RpcError) -> Result<()> {
+        self.history.missing += 1;
+        let part = error.value.filter(|part| *part < self.resume.parts());
+        let Some(part) = part.filter(|_| self.history.missing <= MAX_MISSING) else {
+            return self.start_over(CallError::Rpc(error.clone())).await;
+        };
+        let parts = Parts {
+            attempt: self.attempt,
+            source: self.request.source.as_ref(),
+            file_id: self.resume.file_id,
+            total: self.resume.parts(),
+        };
+        parts.send_one(part, self.resume.part_length(part)).await.map(drop)
+    }
+
+    /// Sends every part under a new name, once.
+    async fn start_over(&mut self, error: CallError) -> Result<()> {
+        if std::mem::replace(&mut self.history.restarted, true) {
+            let text = format!("Telegram does not keep the parts of the file: {error}");
+            return Err(Error::new(ErrorKind::Unavailable, text));
+        }
+        self.history.missing = 0;
+        self.resume.restart(self.attempt.now());
+        self.attempt.progress.checkpoint(self.resume.to_state()).await?;
+        let source = self.request.source.as_ref();
+        self.md5 = parts::send_all(self.attempt, source, &mut self.resume, &mut self.reported).await?;
+        self.attempt.progress.checkpoint(self.resume.to_state()).await
+    }
+
+    async fn resolve_again(&mut self, error: CallError) -> Result<()> {
+        if std::mem::replace(&mut self.history.resolved, true) {
+            return Err(error.into());
+        }
+        self.attempt.account.forget_peer(self.request.credentials.chat_id.as_str());
+        self.peer = resolve::resolve(self.attempt, None).await?;
+        Ok(())
+    }
+
+    async fn stored(&self, answer: &tl::enums::Updates) -> Option<StoredFile> {
+        let found = updates::find(answer, self.resume.random_id)?;
+        let document_id = match found.document_id {
+            Some(id) => id,
+            None => updates::look_up(self.attempt, &self.peer, found.message_id).await?,
+        };
+        Some(StoredFile {
+            message_id: i64::from(found.message_id),
+            stored_as: StoredAs::Mtproto { document_id },
+        })
+    }
+
+    fn message(&self) -> tl::functions::messages::SendMedia {
+        tl::functions::messages::SendMedia {
+            silent: false,
+            background: false,
+            clear_draft: false,
+            noforwards: false,
+            update_stickersets_order: false,
+            invert_media: false,
+            allow_paid_floodskip: false,
+            peer: self.peer.clone(),
+            reply_to: None,
+            media: self.media(),
+            message: self.request.caption.clone(),
+            random_id: self.resume.random_id,
+            reply_markup: None,
+            entities: None,
+            schedule_date: None,
+            schedule_repeat_period: None,
+            send_as: None,
+            quick_reply_shortcut: None,
+            effect: None,
+            allow_paid_stars: None,
+            suggested_post: None,
+        }
+    }
+
+    fn media(&self) -> InputMedia {
+        let name = self.request.file_name.as_str().to_owned();
+        tl::types::InputMediaUploadedDocument {
+            nosound_video: false,
+            force_file: true,
+            spoiler: false,
+            file: self.file(name.clone()),
+            thumb: None,
+            mime_type: self.request.mime_type.clone(),
+            attributes: vec![tl::types::DocumentAttributeFilename { file_name: name }.into()],
+            stickers: None,
+            video_cover: None,
+            video_timestamp: None,
+            ttl_seconds: None,
+        }
+        .into()
+    }
+
+    fn file(&self, name: String) -> tl::enums::InputFile {
+        let (id, parts) = (self.resume.file_id, self.resume.parts().cast_signed());
+        match &self.md5 {
+            Some(md5) => tl::types::InputFile { id, parts, name, md5_checksum: md5.clone() }.into(),
+            None => tl::types::InputFileBig { id, parts, name }.into(),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+use std::sync::Arc;
+
+use telestore_types::TelegramCredentials;
+
+use crate::{Error, ErrorKind, Result, TelegramUploader};
+
+/// Chooses the first backend, in the order given, that takes a file of `length` bytes with these credentials.
+///
+/// # Errors
+/// [`ErrorKind::TooLarge`] where none takes the length, [`ErrorKind::NotAuthorized`] where those that do lack
+/// credentials.
+pub fn select(
+    backends: &[Arc<dyn TelegramUploader>],
+    length: u64,
+    credentials: &TelegramCredentials,
+) -> Result<Arc<dyn TelegramUploader>> {
+    let mut fitting = backends.iter().filter(|backend| length <= backend.capability().max_bytes).peekable();
+    if fitting.peek().is_none() {
+        let max = backends.iter().map(|backend| backend.capability().max_bytes).max().unwrap_or(0);
+        return Err(Error::new(
+            ErrorKind::TooLarge,
+            format!("file of {length} bytes is over the limit of {max} bytes"),
+        ));
+    }
+    fitting
+        .find(|backend| backend.capability().requirement.is_met_by(credentials))
+        .cloned()
+        .ok_or_else(Error::not_authorized)
+}
+
+#[cfg(test)]
+mod tests {
+    use telestore_types::{ChatId, Secret, UserId};
+
+    use super::*;
+    use crate::{Capability, MockTelegramUploader, Requirement};
+
+    fn backend(name: &'static str, max_bytes: u64, requirement: Requirement) -> Arc<dyn TelegramUploader> {
+        let mut mock = MockTelegramUploader::new();
+        mock.expect_name().return_const(name);
+        mock.expect_capability().return_const(Capability {
+            max_bytes,
+            part_size: 0,
+            resumable: false,
+            idempotent: false,
+            requirement,
+        });
+        Arc::new(mock)
+    }
+
+    fn credentials(bot: bool, session: bool) -> TelegramCredentials {
+        TelegramCredentials {
+            user_id: UserId::new("u"),
+            chat_id: ChatId::new("-1001").unwrap(),
+            bot_token: bot.then(|| Secret::new("1:a")),
+            session: session.then(|| Secret::new("1B")),
+            api_id: None,
+            api_hash: None,
+        }
+    }
+
+    fn chosen(length: u64, bot: bool, session: bool) -> Result<&'static str> {
+        let backends =
+            [backend("small", 50, Requirement::BotToken), backend("large", 2_000, Requirement::Session)];
+        select(&backends, length, &credentials(bot, session)).map(|backend| backend.name())
+    }
+
+    #[test]
+    fn chooses_by_size_and_credentials() {
+        assert_eq!(chosen(50, true, true).unwrap(), "small");
+        assert_eq!(chosen(51, true, true).unwrap(), "large");
+        assert_eq!(chosen(50, false, true).unwrap(), "large");
+    }
+
+    #[test]
+    fn says_what_is_missing() {
+        assert_eq!(chosen(51, true, false).unwrap_err().kind(), ErrorKind::NotAuthorized);
+        assert_eq!(chosen(51, true, false).unwrap_err().to_string(), "Telegram session not authorized");
+        assert_eq!(chosen(2_001, true, true).unwrap_err().kind(), ErrorKind::TooLarge);
+    }
+}

@@ -1,0 +1,148 @@
+//! What every [`TelegramUploader`] must do, as a suite that any backend can be run through.
+//!
+//! Implement [`Subject`] for your backend and call [`conformance`] in a test. It panics with the clause that does not
+//! hold. What only some backends do (resume, one message only) is asked of those that declare it.
+//!
+//! The parts are public too: [`Recorder`] listens to an upload, [`sources`] has files that fail, block or count.
+
+mod basics;
+mod cancel;
+mod recorder;
+mod refusals;
+mod resuming;
+pub mod sources;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use telestore_types::{ByteSource, BytesSource, FileName, StoredFile, TelegramCredentials, UploadId};
+use tokio_util::sync::CancellationToken;
+
+use crate::{TelegramUploader, UploadRequest, caption_of};
+
+pub use recorder::{Event, Recorder};
+
+/// A backend, and a way to see what it did.
+#[async_trait]
+pub trait Subject: Send + Sync {
+    /// The backend.
+    fn uploader(&self) -> Arc<dyn TelegramUploader>;
+
+    /// Credentials that work.
+    fn credentials(&self) -> TelegramCredentials;
+
+    /// What lies in the channel under that name; `None` where nothing does.
+    async fn received(&self, stored: &StoredFile) -> Option<Received>;
+
+    /// How many messages the channel holds.
+    async fn message_count(&self) -> usize;
+}
+
+/// A file as it arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// Its length in bytes.
+    pub length: u64,
+    /// Its SHA-256 in lower-case hexadecimal digits.
+    pub sha256: String,
+    /// The name of the document.
+    pub file_name: String,
+    /// Its content type.
+    pub mime_type: String,
+    /// The text of the message.
+    pub caption: String,
+}
+
+/// Runs every clause, one after the other.
+///
+/// # Panics
+/// Where one does not hold.
+pub async fn conformance(subject: &dyn Subject) {
+    basics::sizes(subject).await;
+    basics::names_types_and_captions(subject).await;
+    basics::progress(subject).await;
+    basics::in_parallel(subject).await;
+    cancel::before(subject).await;
+    cancel::during(subject).await;
+    cancel::dropped(subject).await;
+    refusals::source_errors(subject).await;
+    refusals::bad_credentials(subject).await;
+    refusals::unknown_channel(subject).await;
+    refusals::secrets(subject).await;
+    if subject.uploader().capability().resumable {
+        resuming::sends_only_the_rest(subject).await;
+        resuming::ignores_foreign_state(subject).await;
+    }
+    if subject.uploader().capability().idempotent {
+        resuming::makes_one_message(subject).await;
+    }
+}
+
+/// Bytes that do not compress and are the same in every run.
+pub fn bytes(seed: u64, length: usize) -> Bytes {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes.into()
+}
+
+/// The SHA-256 of `bytes` in lower-case hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A request that sends `source` with the subject's credentials.
+pub fn request(subject: &dyn Subject, name: &str, source: Arc<dyn ByteSource>) -> UploadRequest {
+    let file_name = FileName::new(name).expect("a file name");
+    UploadRequest {
+        upload_id: UploadId::new("conformance").expect("an upload id"),
+        credentials: Arc::new(subject.credentials()),
+        caption: caption_of(&file_name),
+        file_name,
+        mime_type: "application/octet-stream".to_owned(),
+        source,
+        resume: None,
+        cancel: CancellationToken::new(),
+    }
+}
+
+/// A request that sends `bytes`.
+pub fn request_of(subject: &dyn Subject, name: &str, bytes: &Bytes) -> UploadRequest {
+    request(subject, name, Arc::new(BytesSource::new(bytes.clone())))
+}
+
+/// The part size that sizes are chosen around.
+fn part_size(subject: &dyn Subject) -> usize {
+    match subject.uploader().capability().part_size {
+        0 => 512 * 1024,
+        size => size as usize,
+    }
+}
+
+/// Sends `bytes` and checks that just they arrive.
+async fn arrives(subject: &dyn Subject, request: UploadRequest, bytes: &[u8]) -> StoredFile {
+    let sent = request.clone();
+    let stored = subject.uploader().upload(request, Arc::new(crate::NoProgress)).await;
+    let stored = stored.unwrap_or_else(|error| panic!("a file of {} bytes is sent: {error:?}", bytes.len()));
+    check(subject, &stored, &sent, bytes).await;
+    stored
+}
+
+async fn check(subject: &dyn Subject, stored: &StoredFile, sent: &UploadRequest, bytes: &[u8]) {
+    let received = subject.received(stored).await.expect("the message holds the file that was named");
+    assert_eq!(received.length, bytes.len() as u64, "the length arrives");
+    assert_eq!(received.sha256, sha256(bytes), "the bytes of a file of {} bytes arrive", bytes.len());
+    assert_eq!(received.file_name, sent.file_name.as_str(), "the name arrives");
+    assert_eq!(received.caption, sent.caption, "the caption arrives");
+    if sent.mime_type != "application/octet-stream" {
+        assert_eq!(received.mime_type, sent.mime_type, "the content type arrives");
+    }
+}

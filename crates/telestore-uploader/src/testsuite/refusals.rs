@@ -1,0 +1,93 @@
+use std::error::Error as _;
+use std::sync::Arc;
+
+use telestore_types::{ChatId, Secret, SourceError, TelegramCredentials};
+
+use super::sources::FailingSource;
+use super::{Recorder, Subject, bytes, part_size, request, request_of};
+use crate::{Error, ErrorKind, Requirement, Verdict};
+
+/// A channel that nobody has.
+const NOWHERE: &str = "-1009999999999";
+
+pub(super) async fn source_errors(subject: &dyn Subject) {
+    let messages = subject.message_count().await;
+    let part = part_size(subject);
+    let damaged = SourceError::Damaged("a chunk is gone".to_owned());
+    for (error, kind) in
+        [(damaged, ErrorKind::SourceDamaged), (SourceError::Io("the disk".to_owned()), ErrorKind::Storage)]
+    {
+        let source = FailingSource::new(bytes(13, 3 * part), 2 * part as u64, error);
+        let ended = subject.uploader().upload(request(subject, "damaged.bin", source), Recorder::new()).await;
+        let error = ended.expect_err("a file that cannot be read is not sent");
+        assert_eq!(error.kind(), kind, "an error of the source comes through: {error:?}");
+    }
+    assert_eq!(subject.message_count().await, messages, "a file that cannot be read makes no message");
+}
+
+async fn refused(subject: &dyn Subject, change: impl FnOnce(&mut TelegramCredentials)) -> Error {
+    let mut request = request_of(subject, "refused.bin", &bytes(14, 1000));
+    let mut credentials = subject.credentials();
+    change(&mut credentials);
+    request.credentials = Arc::new(credentials);
+    let ended = subject.uploader().upload(request, Recorder::new()).await;
+    ended.expect_err("nothing is sent with these credentials")
+}
+
+pub(super) async fn bad_credentials(subject: &dyn Subject) {
+    if subject.uploader().capability().requirement == Requirement::Nothing {
+        return;
+    }
+    let messages = subject.message_count().await;
+    for token in [None, Some("1:wrong"), Some("../../x?y#z"), Some("1AAAA")] {
+        let error = refused(subject, |credentials| {
+            credentials.bot_token = token.map(Secret::new);
+            credentials.session = token.map(Secret::new);
+        })
+        .await;
+        assert_eq!(error.kind(), ErrorKind::NotAuthorized, "bad credentials are not authorized: {error:?}");
+        assert_eq!(error.verdict(), Verdict::Permanent);
+    }
+    assert_eq!(subject.message_count().await, messages);
+}
+
+pub(super) async fn unknown_channel(subject: &dyn Subject) {
+    let nowhere = ChatId::new(NOWHERE).expect("a chat id");
+    let error = refused(subject, |credentials| credentials.chat_id = nowhere).await;
+    assert_eq!(
+        error.kind(),
+        ErrorKind::ChannelUnresolved,
+        "an unknown channel cannot be resolved: {error:?}"
+    );
+}
+
+pub(super) async fn secrets(subject: &dyn Subject) {
+    let credentials = subject.credentials();
+    let secrets: Vec<_> = [&credentials.bot_token, &credentials.session, &credentials.api_hash]
+        .into_iter()
+        .flatten()
+        .map(|secret| secret.expose().to_owned())
+        .collect();
+    let nowhere = ChatId::new(NOWHERE).expect("a chat id");
+    let mut errors = vec![refused(subject, |credentials| credentials.chat_id = nowhere).await];
+    if subject.uploader().capability().requirement != Requirement::Nothing {
+        let change = |credentials: &mut TelegramCredentials| {
+            for secret in [&mut credentials.bot_token, &mut credentials.session].into_iter().flatten() {
+                *secret = Secret::new(format!("{}x", secret.expose()));
+            }
+        };
+        errors.push(refused(subject, change).await);
+    }
+    let mut texts = vec![format!("{:?}", subject.uploader()), format!("{credentials:?}")];
+    for error in &errors {
+        texts.extend([error.to_string(), format!("{error:?}")]);
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            texts.extend([error.to_string(), format!("{error:?}")]);
+            cause = error.source();
+        }
+    }
+    for text in &texts {
+        assert!(!secrets.iter().any(|secret| text.contains(secret.as_str())), "no text holds a secret");
+    }
+}

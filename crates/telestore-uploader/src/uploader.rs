@@ -1,0 +1,103 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use telestore_types::{ByteSource, FileName, ResumeState, Stage, StoredFile, TelegramCredentials, UploadId};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Capability, Result};
+
+/// The caption that the TeleStore clients look for.
+pub fn caption_of(file_name: &FileName) -> String {
+    format!("Uploaded: {file_name}")
+}
+
+/// One attempt to send one file.
+#[derive(Debug, Clone)]
+pub struct UploadRequest {
+    /// For log lines only.
+    pub upload_id: UploadId,
+    /// Whose file it is and where it goes.
+    pub credentials: Arc<TelegramCredentials>,
+    /// The name that the document gets.
+    pub file_name: FileName,
+    /// The content type that the document gets.
+    pub mime_type: String,
+    /// The text of the message.
+    pub caption: String,
+    /// The bytes.
+    pub source: Arc<dyn ByteSource>,
+    /// How far an earlier attempt of the same backend got. State of another backend, or of an older version that can
+    /// no longer be read, is to be ignored.
+    pub resume: Option<ResumeState>,
+    /// Stop as soon as this is cancelled.
+    pub cancel: CancellationToken,
+}
+
+/// Where a backend tells how far it is. All calls are quick except for [`checkpoint`](Self::checkpoint).
+#[async_trait]
+pub trait ProgressSink: fmt::Debug + Send + Sync {
+    /// A new stage has begun.
+    fn stage(&self, stage: Stage);
+
+    /// Telegram has acknowledged this many bytes of the file in total. Never less than before within one attempt.
+    fn acknowledged(&self, bytes: u64);
+
+    /// Telegram asked to wait this long; work goes on by itself afterwards.
+    fn flood_wait(&self, wait: Duration);
+
+    /// Writes down how far the backend is. When it returns, a restart finds the state.
+    ///
+    /// # Errors
+    /// Where it cannot be written, or the attempt has lost its lease: the backend must stop with this error.
+    async fn checkpoint(&self, state: ResumeState) -> Result<()>;
+}
+
+/// A sink that forgets everything.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoProgress;
+
+#[async_trait]
+impl ProgressSink for NoProgress {
+    fn stage(&self, _: Stage) {}
+
+    fn acknowledged(&self, _: u64) {}
+
+    fn flood_wait(&self, _: Duration) {}
+
+    async fn checkpoint(&self, _: ResumeState) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Puts files into a Telegram channel.
+///
+/// # Contract
+/// - [`upload`](Self::upload) returns after the message exists, or with an error. It sends the file as a document, with
+///   the name, the content type and the caption of the request.
+/// - It reads every byte of the source at least once and holds a bounded piece of it, whatever the size.
+/// - It reports [`Stage::Connecting`], [`Stage::Resolving`] (where there is something to resolve), [`Stage::Sending`]
+///   and [`Stage::Finishing`], in this order, and acknowledged bytes that end at the length of the file.
+/// - Where [`Capability::resumable`] is declared, it checkpoints whatever a later attempt needs *before* that matters;
+///   where [`Capability::idempotent`] is declared, attempts that are given each other's state make one message.
+/// - After `cancel` it ends within a second with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled), unless the
+///   message was already accepted, which it then reports as success.
+/// - A dropped future leaves no task behind that would still send the message.
+/// - One uploader serves many files of many users at once; nothing of one user is used for another.
+/// - Errors say in their [`Verdict`](crate::Verdict) whether the message may exist, and never hold a secret.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
+    /// A name for log lines.
+    fn name(&self) -> &'static str;
+
+    /// What this backend can do. It does not change.
+    fn capability(&self) -> Capability;
+
+    /// Sends one file.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`](crate::ErrorKind); [`Error::verdict`](crate::Error::verdict) says what may be done.
+    async fn upload(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile>;
+}

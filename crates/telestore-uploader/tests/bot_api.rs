@@ -1,0 +1,159 @@
+//! The Bot API backend when things go wrong.
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{World, bot_api, bot_api_with};
+use serde_json::json;
+use telestore_sandbox::{Fault, FaultAction};
+use telestore_types::Secret;
+use telestore_uploader::testsuite::{Recorder, bytes};
+use telestore_uploader::{ErrorKind, TelegramUploader, Verdict};
+use tokio::time::timeout;
+
+const SEND: &str = "sendDocument";
+
+/// More than the buffers of a connection take.
+const LENGTH: usize = 24 * 1024 * 1024 + 5;
+
+#[tokio::test]
+async fn waits_as_long_as_told_as_often_as_told() {
+    let world = World::new().await;
+    world.sandbox.faults().inject(Fault::flood_wait(SEND, 1).times(2));
+    let listener = world.sends_once(&bot_api(&world.sandbox), &bytes(1, 100_000)).await;
+    assert_eq!(listener.flood_waits(), [Duration::from_secs(1); 2]);
+}
+
+#[tokio::test]
+async fn a_wait_ends_with_a_cancel() {
+    let world = World::new().await;
+    world.sandbox.faults().inject(Fault::flood_wait(SEND, 3600));
+    let (uploader, request, listener) =
+        (bot_api(&world.sandbox), world.request(&bytes(2, 1000)), Recorder::new());
+    let cancel = request.cancel.clone();
+    let stopper = async {
+        listener.wait_until(|heard| !heard.flood_waits().is_empty()).await;
+        cancel.cancel();
+    };
+    let both = async { tokio::join!(uploader.upload(request, listener.clone()), stopper).0 };
+    let ended = timeout(Duration::from_secs(3), both).await.unwrap();
+    assert_eq!(ended.unwrap_err().kind(), ErrorKind::Cancelled);
+}
+
+#[tokio::test]
+async fn follows_a_chat_that_has_moved_and_remembers_it() {
+    let world = World::new().await;
+    let new = "-1001555555555";
+    world.sandbox.migrate_channel(&world.user.channel_id, new);
+    let uploader = bot_api(&world.sandbox);
+    for count in 1..=2 {
+        uploader.upload(world.request(&bytes(3, 1000)), Recorder::new()).await.unwrap();
+        assert_eq!(world.sandbox.messages(new).len(), count);
+    }
+    assert_eq!(world.sandbox.stats().calls(SEND), 3, "the second file goes to the new chat at once");
+}
+
+#[tokio::test]
+async fn a_connection_lost_within_the_body_is_temporary() {
+    let world = World::new().await;
+    world.sandbox.faults().inject(Fault::new(SEND, FaultAction::DropBodyAfter(100_000)).once());
+    let error = world.fails(&bot_api(&world.sandbox), &bytes(4, LENGTH)).await;
+    assert_eq!((error.kind(), error.verdict()), (ErrorKind::Unavailable, Verdict::Temporary));
+    assert!(world.messages().is_empty());
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_ambiguous() {
+    let world = World::new().await;
+    world.sandbox.faults().inject(Fault::lose_answer(SEND).once());
+    let error = world.fails(&bot_api(&world.sandbox), &bytes(5, 100_000)).await;
+    assert_eq!((error.kind(), error.verdict()), (ErrorKind::AnswerLost, Verdict::Ambiguous));
+    assert_eq!(world.messages().len(), 1, "and indeed it was sent");
+}
+
+#[tokio::test]
+async fn an_answer_that_never_comes_ends_by_itself() {
+    let world = World::new().await;
+    world.sandbox.faults().inject(Fault::new(SEND, FaultAction::Silence).once());
+    let uploader = bot_api_with(&world.sandbox, |config| config.answer_timeout = Duration::from_millis(200));
+    assert_eq!(world.fails(&uploader, &bytes(6, 1000)).await.kind(), ErrorKind::AnswerLost);
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_takes_ends_by_itself() {
+    let world = World::new().await;
+    world.sandbox.faults().inject(Fault::new(SEND, FaultAction::NoExecuteSilence));
+    let uploader = bot_api_with(&world.sandbox, |config| config.idle_timeout = Duration::from_millis(200));
+    let error = world.fails(&uploader, &bytes(7, LENGTH)).await;
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+}
+
+#[tokio::test]
+async fn server_errors_are_never_permanent() {
+    for status in [500, 502, 503, 504] {
+        let world = World::new().await;
+        let body = json!({"ok": false, "error_code": status, "description": "Bad Gateway"});
+        world.sandbox.faults().inject(Fault::http_status(SEND, status, body).once());
+        let uploader = bot_api(&world.sandbox);
+        let error = world.fails(&uploader, &bytes(8, 1000)).await;
+        assert_ne!(error.verdict(), Verdict::Permanent, "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn refusals_say_why() {
+    let world = World::new().await;
+    let uploader = bot_api(&world.sandbox);
+    let answer =
+        json!({"ok": false, "error_code": 400, "description": "Bad Request: message caption is too long"});
+    world.sandbox.faults().inject(Fault::http_status(SEND, 400, answer).once());
+    let error = world.fails(&uploader, &bytes(9, 1000)).await;
+    assert_eq!(error.kind(), ErrorKind::Rejected);
+    assert!(error.to_string().contains("caption is too long"), "{error}");
+    let answer = json!({"ok": false, "error_code": 413, "description": "Request Entity Too Large"});
+    world.sandbox.faults().inject(Fault::http_status(SEND, 413, answer).once());
+    assert_eq!(world.fails(&uploader, &bytes(9, 1000)).await.kind(), ErrorKind::TooLarge);
+    assert_eq!(world.fails(&uploader, &bytes(9, 0)).await.kind(), ErrorKind::Rejected);
+    let small = bot_api_with(&world.sandbox, |config| config.max_bytes = 10);
+    assert_eq!(world.fails(&small, &bytes(9, 11)).await.kind(), ErrorKind::TooLarge);
+}
+
+#[tokio::test]
+async fn a_bot_that_was_removed_has_no_channel() {
+    let world = World::new().await;
+    world.sandbox.remove_bot(&world.user.channel_id, &world.user);
+    let error = world.fails(&bot_api(&world.sandbox), &bytes(10, 1000)).await;
+    assert_eq!(error.to_string(), "Could not resolve channel ID");
+}
+
+#[tokio::test]
+async fn a_token_cannot_change_the_path_and_is_never_shown() {
+    let world = World::new().await;
+    let uploader = bot_api(&world.sandbox);
+    for token in ["123:nobody", "x/../y", "a?b", "a#b", ""] {
+        let mut request = world.request(&bytes(11, 1000));
+        let mut credentials = world.credentials();
+        credentials.bot_token = Some(Secret::new(token));
+        request.credentials = Arc::new(credentials);
+        let error = uploader.upload(request, Recorder::new()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotAuthorized);
+        assert!(token.is_empty() || !format!("{error:?} {error}").contains(token), "{error:?}");
+    }
+    let nobody = BotUrl::closed().await;
+    let elsewhere = bot_api_with(&world.sandbox, |config| config.base_url = nobody.0.clone());
+    let error = world.fails(&elsewhere, &bytes(11, 1000)).await;
+    assert_eq!(error.verdict(), Verdict::Temporary);
+    assert!(!format!("{error:?}").contains(&world.user.bot_token), "{error:?}");
+}
+
+/// An address where nobody listens.
+struct BotUrl(String);
+
+impl BotUrl {
+    async fn closed() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self(format!("http://{}", listener.local_addr().unwrap()))
+    }
+}

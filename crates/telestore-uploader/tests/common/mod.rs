@@ -1,0 +1,117 @@
+//! A sandbox with a user, and requests for it.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use telestore_sandbox::{Sandbox, SandboxMessage, SandboxUser};
+use telestore_types::{
+    ApiId, BytesSource, ChatId, FileName, Secret, StoredFile, TelegramCredentials, UploadId, UserId,
+};
+use telestore_uploader::testsuite::{Recorder, sha256};
+use telestore_uploader::{
+    BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUploader, Result, TelegramUploader, UploadRequest,
+    caption_of,
+};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const PART: usize = 512 * 1024;
+
+pub(crate) struct World {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) user: SandboxUser,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::of(Sandbox::builder().enforce_single_connection(true).start().await.unwrap())
+    }
+
+    pub(crate) fn of(sandbox: Sandbox) -> Self {
+        Self { user: sandbox.user(), sandbox }
+    }
+
+    pub(crate) fn credentials(&self) -> TelegramCredentials {
+        credentials_of(&self.user)
+    }
+
+    pub(crate) fn request(&self, bytes: &Bytes) -> UploadRequest {
+        let file_name = FileName::new("file.bin").unwrap();
+        UploadRequest {
+            upload_id: UploadId::new("test").unwrap(),
+            credentials: Arc::new(self.credentials()),
+            caption: caption_of(&file_name),
+            file_name,
+            mime_type: "application/octet-stream".to_owned(),
+            source: Arc::new(BytesSource::new(bytes.clone())),
+            resume: None,
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    pub(crate) fn messages(&self) -> Vec<SandboxMessage> {
+        self.sandbox.messages_of(&self.user)
+    }
+
+    /// Checks that the channel holds just this file.
+    pub(crate) fn holds_once(&self, stored: &StoredFile, bytes: &Bytes) {
+        let messages = self.messages();
+        assert_eq!(messages.len(), 1, "one message");
+        assert_eq!(i64::from(messages[0].message_id), stored.message_id);
+        assert_eq!(
+            (messages[0].size, messages[0].sha256.as_str()),
+            (bytes.len() as u64, sha256(bytes).as_str())
+        );
+    }
+
+    /// Sends `bytes` and checks that they arrive as one message.
+    pub(crate) async fn sends_once(&self, uploader: &dyn TelegramUploader, bytes: &Bytes) -> Arc<Recorder> {
+        let listener = Recorder::new();
+        let stored = uploader.upload(self.request(bytes), listener.clone()).await.unwrap();
+        self.holds_once(&stored, bytes);
+        listener
+    }
+
+    pub(crate) async fn fails(
+        &self,
+        uploader: &dyn TelegramUploader,
+        bytes: &Bytes,
+    ) -> telestore_uploader::Error {
+        let ended: Result<StoredFile> = uploader.upload(self.request(bytes), Recorder::new()).await;
+        ended.expect_err("nothing is sent")
+    }
+}
+
+pub(crate) fn credentials_of(user: &SandboxUser) -> TelegramCredentials {
+    TelegramCredentials {
+        user_id: UserId::new(&user.user_id),
+        chat_id: ChatId::new(&user.channel_id).unwrap(),
+        bot_token: Some(Secret::new(&user.bot_token)),
+        session: user.telethon_session.as_deref().map(Secret::new),
+        api_id: ApiId::new(user.api_id).ok(),
+        api_hash: Some(Secret::new(&user.api_hash)),
+    }
+}
+
+/// A backend that does not wait long between tries.
+pub(crate) fn mtproto() -> MtprotoUploader {
+    mtproto_with(|_| {})
+}
+
+pub(crate) fn mtproto_with(change: impl FnOnce(&mut MtprotoConfig)) -> MtprotoUploader {
+    let quick = std::time::Duration::from_millis(2);
+    let mut config =
+        MtprotoConfig { backoff_base: quick, backoff_max: quick * 10, ..MtprotoConfig::default() };
+    change(&mut config);
+    MtprotoUploader::new(config)
+}
+
+pub(crate) fn bot_api(sandbox: &Sandbox) -> BotApiUploader {
+    bot_api_with(sandbox, |_| {})
+}
+
+pub(crate) fn bot_api_with(sandbox: &Sandbox, change: impl FnOnce(&mut BotApiConfig)) -> BotApiUploader {
+    let mut config = BotApiConfig { base_url: sandbox.bot_api_url(), ..BotApiConfig::default() };
+    change(&mut config);
+    BotApiUploader::new(config).unwrap()
+}

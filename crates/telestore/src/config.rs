@@ -1,0 +1,57 @@
+use std::time::Duration;
+
+/// The engine's limits and times. [`Default`] is what the documentation promises.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// The largest file, in bytes.
+    pub max_file_bytes: u64,
+    /// The largest chunk, in bytes.
+    pub max_chunk_bytes: u64,
+    /// Files sent at a time; the rest wait their turn.
+    pub max_concurrent_uploads: usize,
+    /// How long a runner that has gone silent keeps its upload.
+    pub lease: Duration,
+    /// How long an upload is tried again after errors that may pass.
+    pub retry_max_age: Duration,
+    /// The pause after the first failed attempt; it doubles up to `retry_max_pause`, with full jitter.
+    pub retry_first_pause: Duration,
+    /// The longest pause between two attempts.
+    pub retry_max_pause: Duration,
+    /// How long a webhook is tried again.
+    pub webhook_max_age: Duration,
+    /// How long an upload that was never completed is kept after its last chunk.
+    pub session_ttl: Duration,
+    /// How long a failed upload is kept.
+    pub failed_ttl: Duration,
+    /// How long the result of a finished or cancelled upload is kept.
+    pub result_ttl: Duration,
+}
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            max_file_bytes: 2000 * 1024 * 1024,
+            max_chunk_bytes: 50 * 1024 * 1024,
+            max_concurrent_uploads: 4,
+            lease: Duration::from_secs(30),
+            retry_max_age: HOUR * 24,
+            retry_first_pause: Duration::from_secs(1),
+            retry_max_pause: Duration::from_secs(60),
+            webhook_max_age: HOUR * 24,
+            session_ttl: HOUR * 24 * 7,
+            failed_ttl: HOUR * 24 * 3,
+            result_ttl: HOUR * 24,
+        }
+    }
+}
+
+impl EngineConfig {
+    /// How long to wait after `attempt` failed attempts: up to twice as long each time, with full jitter so that
+    /// uploads that failed together do not come back together.
+    pub(crate) fn pause(&self, attempt: u32) -> Duration {
+        let doubled = self.retry_first_pause.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)));
+        doubled.min(self.retry_max_pause).mul_f64(rand::random::<f64>())
+    }
+}

@@ -1,0 +1,116 @@
+use telestore_backend::Error as BackendError;
+use telestore_store::Error as StoreError;
+use telestore_types::{CompletionError, Error as ValueError, MISSING_CHUNKS};
+
+use crate::seal::SealError;
+
+/// Why the engine did not do what it was asked. The texts are for the client and never hold a secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A value breaks a rule.
+    #[error("{0}")]
+    Invalid(String),
+    /// There is no such upload.
+    #[error("Upload session not found")]
+    NotFound,
+    /// There is no such upload, or it was not completed yet.
+    #[error("Upload not found or not started")]
+    NotStarted,
+    /// The token is missing or not valid.
+    #[error("{0}")]
+    Unauthorized(String),
+    /// The upload belongs to somebody else.
+    #[error("this upload belongs to another user")]
+    Forbidden,
+    /// The request contradicts the upload.
+    #[error("{0}")]
+    Conflict(String),
+    /// Larger than allowed.
+    #[error("{what} is larger than the limit of {limit} bytes")]
+    TooLarge {
+        /// What is.
+        what: &'static str,
+        /// How large it may be, in bytes.
+        limit: u64,
+    },
+    /// Chunks are missing.
+    #[error("{MISSING_CHUNKS}")]
+    MissingChunks {
+        /// How many are there.
+        received: u32,
+        /// How many there should be.
+        total: u32,
+    },
+    /// The chunks do not add up to the declared length.
+    #[error("file size mismatch: fileSize says {declared} bytes, the chunks hold {received}")]
+    SizeMismatch {
+        /// What the client declared, in bytes.
+        declared: u64,
+        /// What it sent, in bytes.
+        received: u64,
+    },
+    /// The user has not set up Telegram; the backend's words.
+    #[error("{0}")]
+    NotConfigured(String),
+    /// The backend cannot be asked now.
+    #[error("{0}; try again later")]
+    BackendUnavailable(String),
+    /// A direct upload has failed; the words of `/upload-progress`.
+    #[error("{0}")]
+    UploadFailed(String),
+    /// The worker is shutting down.
+    #[error("worker is shutting down; try again in a moment")]
+    ShuttingDown,
+    /// The data disk is full.
+    #[error("worker has no disk space left; try again later")]
+    NoSpace,
+    /// The data directory or the database failed; the cause is for the log.
+    #[error("worker could not store or read the upload; try again later")]
+    Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The result of a call to the engine.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<ValueError> for Error {
+    fn from(error: ValueError) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NoSpace(_) => Self::NoSpace,
+            error => Self::Storage(Box::new(error)),
+        }
+    }
+}
+
+impl From<SealError> for Error {
+    fn from(error: SealError) -> Self {
+        Self::Storage(Box::new(error))
+    }
+}
+
+impl From<BackendError> for Error {
+    fn from(error: BackendError) -> Self {
+        match error {
+            BackendError::InvalidToken => Self::Unauthorized(error.to_string()),
+            BackendError::NotConfigured(words) => Self::NotConfigured(words),
+            error => Self::BackendUnavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<CompletionError> for Error {
+    fn from(error: CompletionError) -> Self {
+        match error {
+            CompletionError::MissingChunks { received, total } => Self::MissingChunks { received, total },
+            CompletionError::SizeMismatch { declared, received } => Self::SizeMismatch { declared, received },
+            CompletionError::NoOwner => Self::Unauthorized(error.to_string()),
+            CompletionError::Cancelled => Self::Conflict(error.to_string()),
+        }
+    }
+}

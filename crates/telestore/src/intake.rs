@@ -1,0 +1,372 @@
+use telestore_progress::Subscription;
+use telestore_store::{Cancelled, ChunkRecord, Completed, Created, Recorded, Spool, SpooledChunk};
+use telestore_types::{
+    ChunkIndex, ChunkVerdict, Completion, FileName, NewUpload, Secret, StorageKey, Upload, UploadEvent,
+    UploadId, UploadState, UploadStatus, mime_type_of,
+};
+
+use crate::access::missing_token;
+use crate::{Error, Result, Telestore};
+
+/// What a client says of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileInfo {
+    /// The client's name for the upload.
+    pub id: UploadId,
+    /// The name of the file.
+    pub file_name: FileName,
+    /// Its length in bytes.
+    pub file_size: u64,
+    /// How many chunks it comes in.
+    pub total_chunks: u32,
+}
+
+/// What a client says of a chunk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncomingChunk {
+    /// The file that it is of.
+    pub file: FileInfo,
+    /// Its place, counted from 0.
+    pub index: u32,
+    /// The declared content type of the chunk, if any.
+    pub mime_type: Option<String>,
+}
+
+/// A chunk is safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkReceipt {
+    /// Its place.
+    pub index: u32,
+    /// How many distinct chunks are there now.
+    pub received_chunks: u32,
+    /// How many there should be.
+    pub total_chunks: u32,
+}
+
+impl ChunkReceipt {
+    /// Whether all are there.
+    pub fn is_complete(&self) -> bool {
+        self.received_chunks >= self.total_chunks
+    }
+}
+
+/// A file that was sent in one request is in the channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectReceipt {
+    /// The message.
+    pub message_id: i64,
+    /// The documented `fileId`.
+    pub file_id: String,
+    /// The name that the document got.
+    pub file_name: FileName,
+}
+
+const CANCELLED: &str = "upload was cancelled: start again with a new uploadId";
+
+impl Telestore {
+    /// Creates an upload. Doing so again with the same words changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] where the id stands for another file, [`Error::Forbidden`] where it is somebody else's;
+    /// [`Error::Invalid`] and [`Error::TooLarge`] for values that are not allowed.
+    pub async fn init(&self, file: &FileInfo, token: Option<&Secret>) -> Result<()> {
+        self.check_file(file)?;
+        let mut upload = self.new_upload(file);
+        if let Some(token) = token {
+            let user = self.authenticate(token).await?;
+            let owner = self.owner(&upload, token, &user)?;
+            (upload.user_id, upload.sealed_token) = (Some(owner.user_id), Some(owner.sealed_token));
+        }
+        // An explicit start may use the id of a cancelled upload again, but never wipes a result.
+        let anew = match self.0.sessions.get(&file.id).await? {
+            Some(found) if found.state == UploadState::Cancelled => {
+                self.check_access(&found, token).await?;
+                true
+            }
+            _ => false,
+        };
+        let Created::Exists(found) = self.0.sessions.create(&upload, anew).await? else {
+            return Ok(());
+        };
+        check_describes(&found, file)?;
+        match token {
+            Some(_) => self.claim(&found, token).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Begins to take in a chunk, or a whole file, whose bytes come before anything is known of them.
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`], [`Error::Storage`], [`Error::ShuttingDown`].
+    pub async fn spool(&self) -> Result<Box<dyn Spool>> {
+        if self.0.shutdown.is_cancelled() {
+            return Err(Error::ShuttingDown);
+        }
+        Ok(self.0.chunks.spool().await?)
+    }
+
+    /// Makes spooled bytes a chunk. When it returns, the chunk survives a crash.
+    ///
+    /// The upload is created where it is not there. The same chunk may come again, also while the file is on its way;
+    /// other bytes replace a chunk until completion was asked for.
+    ///
+    /// # Errors
+    /// Nothing was recorded then. [`Error::Unauthorized`] without a token for a new upload, [`Error::Forbidden`],
+    /// [`Error::Conflict`], [`Error::Invalid`], [`Error::TooLarge`].
+    pub async fn write_chunk(
+        &self,
+        chunk: &IncomingChunk,
+        spooled: SpooledChunk,
+        token: Option<&Secret>,
+    ) -> Result<ChunkReceipt> {
+        self.check_file(&chunk.file)?;
+        let index = ChunkIndex::new(chunk.index, chunk.file.total_chunks)?;
+        if spooled.length == 0 {
+            return Err(Error::Invalid("chunk is empty".to_owned()));
+        }
+        if spooled.length > self.config().max_chunk_bytes {
+            return Err(Error::TooLarge { what: "chunk", limit: self.config().max_chunk_bytes });
+        }
+        let upload = self.upload_of(&chunk.file, token).await?;
+        let upload = self.keep(upload, index, spooled, chunk.mime_type.as_deref()).await?;
+        Ok(ChunkReceipt {
+            index: chunk.index,
+            received_chunks: upload.received_chunks,
+            total_chunks: upload.total_chunks,
+        })
+    }
+
+    /// Asks for the file to be sent, in the background. Asking again changes nothing, except after a failure, where it
+    /// starts over with what is there.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::MissingChunks`], [`Error::SizeMismatch`], [`Error::Forbidden`],
+    /// [`Error::Unauthorized`] where nobody is known to send it for, [`Error::Conflict`] after a cancel.
+    pub async fn complete(&self, id: &UploadId, token: Option<&Secret>) -> Result<()> {
+        let upload = self.0.sessions.get(id).await?.ok_or(Error::NotFound)?;
+        match token {
+            Some(_) => self.claim(&upload, token).await?,
+            None => self.check_access(&upload, None).await?,
+        }
+        match self.0.sessions.complete(id, self.now()).await? {
+            Completed::NotFound => Err(Error::NotFound),
+            Completed::Refused(error) => Err(error.into()),
+            Completed::Accepted(completion, upload) => {
+                if completion == Completion::Queued {
+                    self.publish(&upload);
+                    self.0.work.notify_one();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Stops an upload and deletes its chunks. Cancelling again, or what is not there, is a success.
+    ///
+    /// Gives the upload's last event where it was too late: the message is in the channel.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::Unauthorized`].
+    pub async fn cancel(&self, id: &UploadId, token: Option<&Secret>) -> Result<Option<UploadEvent>> {
+        let Some(upload) = self.0.sessions.get(id).await? else {
+            return Ok(None);
+        };
+        self.check_access(&upload, token).await?;
+        match self.0.sessions.cancel(id, self.now()).await? {
+            Cancelled::NotFound => Ok(None),
+            Cancelled::Over(upload) if upload.state == UploadState::Completed => Ok(upload.event(self.now())),
+            Cancelled::Over(_) => Ok(None),
+            Cancelled::Now(upload) => {
+                self.stop_sending(&upload.key);
+                self.publish(&upload);
+                self.0.bus.forget(&upload.id);
+                self.0.chunks.delete_all(&upload.key).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes a whole file in one request and waits until it is in the channel.
+    ///
+    /// A caller that goes away stops waiting; the file is sent all the same.
+    ///
+    /// # Errors
+    /// [`Error::UploadFailed`] with the words of `/upload-progress`; [`Error::Invalid`], [`Error::TooLarge`],
+    /// [`Error::Unauthorized`], [`Error::NotConfigured`], [`Error::BackendUnavailable`].
+    pub async fn upload(
+        &self,
+        file_name: FileName,
+        mime_type: Option<&str>,
+        spooled: SpooledChunk,
+        token: Option<&Secret>,
+    ) -> Result<DirectReceipt> {
+        let token = token.ok_or_else(missing_token)?;
+        let id = UploadId::new(format!("direct-{:032x}", rand::random::<u128>()))?;
+        let file = FileInfo { id, file_name, file_size: spooled.length, total_chunks: 1 };
+        self.check_file(&file)?;
+        let upload = self.upload_of(&file, Some(token)).await?;
+        let upload = self.keep(upload, ChunkIndex::new(0, 1)?, spooled, mime_type).await?;
+        let listener = self.0.bus.subscribe(&file.id);
+        self.complete(&file.id, None).await?;
+        self.wait_for(listener, upload).await
+    }
+
+    async fn wait_for(&self, mut listener: Subscription, upload: Upload) -> Result<DirectReceipt> {
+        loop {
+            let event = tokio::select! {
+                event = listener.next() => event,
+                () = self.0.shutdown.cancelled() => return Err(Error::ShuttingDown),
+            };
+            // A bus that has forgotten the upload leaves the store to ask.
+            let event = match event {
+                Some(event) => event,
+                None => self.progress(&upload.id, None).await?,
+            };
+            let failed = || event.error.clone().unwrap_or_else(|| "upload failed".to_owned());
+            return match (event.status, event.message_id, event.file_id.clone()) {
+                (UploadStatus::Uploading, ..) => continue,
+                (UploadStatus::Completed, Some(message_id), Some(file_id)) => {
+                    Ok(DirectReceipt { message_id, file_id, file_name: upload.file_name })
+                }
+                _ => Err(Error::UploadFailed(failed())),
+            };
+        }
+    }
+
+    fn check_file(&self, file: &FileInfo) -> Result<()> {
+        Upload::check_total_chunks(file.total_chunks)?;
+        if file.file_size == 0 {
+            return Err(Error::Invalid("file is empty: fileSize must be at least 1".to_owned()));
+        }
+        let limit = self.config().max_file_bytes;
+        if file.file_size > limit { Err(Error::TooLarge { what: "file", limit }) } else { Ok(()) }
+    }
+
+    fn new_upload(&self, file: &FileInfo) -> Upload {
+        Upload::new(NewUpload {
+            id: file.id.clone(),
+            key: StorageKey::from_random(rand::random()),
+            file_name: file.file_name.clone(),
+            file_size: file.file_size,
+            total_chunks: file.total_chunks,
+            mime_type: None,
+            now: self.now(),
+        })
+    }
+
+    /// The upload that a chunk is for, created where it is not there, and claimed for the token's user.
+    async fn upload_of(&self, file: &FileInfo, token: Option<&Secret>) -> Result<Upload> {
+        let found = match self.0.sessions.get(&file.id).await? {
+            Some(found) => found,
+            None => {
+                let token = token.ok_or_else(missing_token)?;
+                let user = self.authenticate(token).await?;
+                let mut upload = self.new_upload(file);
+                let owner = self.owner(&upload, token, &user)?;
+                (upload.user_id, upload.sealed_token) = (Some(owner.user_id), Some(owner.sealed_token));
+                match self.0.sessions.create(&upload, false).await? {
+                    Created::New => return Ok(upload),
+                    // Another chunk was quicker.
+                    Created::Exists(found) => *found,
+                }
+            }
+        };
+        // Whose it is comes first: the difference would tell a stranger about it.
+        self.claim(&found, token).await?;
+        check_describes(&found, file)?;
+        Ok(found)
+    }
+
+    /// Puts bytes in their place and records them.
+    ///
+    /// It goes on where the caller does not: between the rename and the record, a dropped request would leave an
+    /// orphan.
+    async fn keep(
+        &self,
+        upload: Upload,
+        index: ChunkIndex,
+        spooled: SpooledChunk,
+        mime_type: Option<&str>,
+    ) -> Result<Upload> {
+        let mime_type = mime_type.and_then(mime_type_of).map(str::to_owned);
+        let engine = self.clone();
+        let kept =
+            tokio::spawn(async move { engine.put_and_record(upload, index, spooled, mime_type).await });
+        kept.await.map_err(|error| Error::Storage(Box::new(error)))?
+    }
+
+    async fn put_and_record(
+        &self,
+        upload: Upload,
+        index: ChunkIndex,
+        spooled: SpooledChunk,
+        mime_type: Option<String>,
+    ) -> Result<Upload> {
+        let (length, crc32c) = (spooled.length, spooled.crc32c);
+        let blob = self.0.chunks.put(&upload.key, index, spooled).await?;
+        let chunk = ChunkRecord { index, length, crc32c, blob };
+        let limit = self.config().max_file_bytes;
+        let recorded = self
+            .0
+            .sessions
+            .record_chunk(&upload.id, &upload.key, &chunk, mime_type.as_deref(), limit, self.now())
+            .await;
+        // Where the record failed, the bytes may or may not be named by it: the next start's sweep will tell.
+        let refusal = match recorded? {
+            Recorded::Stored { upload, replaced } => {
+                if let Some(replaced) = replaced {
+                    self.delete_quietly(&replaced).await;
+                }
+                return Ok(*upload);
+            }
+            Recorded::Refused { verdict: ChunkVerdict::Duplicate, upload } => Ok(*upload),
+            Recorded::Refused { verdict: ChunkVerdict::Cancelled, .. } => {
+                Err(Error::Conflict(CANCELLED.to_owned()))
+            }
+            Recorded::Refused { .. } => Err(Error::Conflict(format!(
+                "chunk {index} differs from the one that is already on its way: use a new uploadId for another file"
+            ))),
+            Recorded::TooLarge { .. } => Err(Error::TooLarge { what: "file", limit }),
+            Recorded::NotFound => Err(Error::NotFound),
+        };
+        self.delete_quietly(&chunk.blob).await;
+        if matches!(refusal, Err(Error::NotFound | Error::Conflict(_))) {
+            self.remove_if_over(&upload).await;
+        }
+        refusal
+    }
+
+    async fn delete_quietly(&self, blob: &telestore_store::BlobName) {
+        if let Err(error) = self.0.chunks.delete(blob).await {
+            tracing::warn!(%error, "could not delete a chunk; the next start will");
+        }
+    }
+
+    /// A chunk that came too late has made the upload's place again.
+    async fn remove_if_over(&self, upload: &Upload) {
+        let now = self.0.sessions.get(&upload.id).await;
+        let living =
+            now.is_ok_and(|now| now.is_some_and(|now| now.key == upload.key && !now.state.is_over()));
+        if !living && let Err(error) = self.0.chunks.delete_all(&upload.key).await {
+            tracing::warn!(upload = %upload.id, %error, "could not delete chunks; the next start will");
+        }
+    }
+
+    pub(crate) fn publish(&self, upload: &Upload) {
+        if let Some(event) = upload.event(self.now()) {
+            self.0.bus.publish(event);
+        }
+    }
+}
+
+fn check_describes(upload: &Upload, file: &FileInfo) -> Result<()> {
+    if upload.describes(&file.file_name, file.file_size, file.total_chunks) {
+        return Ok(());
+    }
+    Err(Error::Conflict(format!(
+        "fileName, fileSize or totalChunks contradict upload {}, which is {} with {} bytes in {} chunks: \
+         use a new uploadId for another file",
+        upload.id, upload.file_name, upload.file_size, upload.total_chunks
+    )))
+}

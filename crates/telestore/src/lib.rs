@@ -1,0 +1,29 @@
+#![doc = include_str!("../README.md")]
+
+mod access;
+mod builder;
+mod config;
+mod error;
+mod intake;
+mod outbox;
+mod report;
+mod runner;
+mod seal;
+mod service;
+mod sink;
+mod sweeper;
+
+pub use builder::{BuildError, Telestore, TelestoreBuilder};
+pub use config::EngineConfig;
+pub use error::{Error, Result};
+pub use intake::{ChunkReceipt, DirectReceipt, FileInfo, IncomingChunk};
+pub use report::ChunkStatus;
+pub use seal::{SealError, Sealer};
+pub use service::Running;
+
+pub use telestore_backend as backend;
+pub use telestore_merger as merger;
+pub use telestore_progress as progress;
+pub use telestore_store as store;
+pub use telestore_types as types;
+pub use telestore_uploader as uploader;

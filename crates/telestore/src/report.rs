@@ -1,0 +1,60 @@
+use telestore_progress::Subscription;
+use telestore_types::{FileName, Secret, UploadEvent, UploadId, UploadState, UploadStatus};
+
+use crate::{Error, Result, Telestore};
+
+/// Which chunks of an upload are there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkStatus {
+    /// The client's name for the upload.
+    pub upload_id: UploadId,
+    /// The name of the file.
+    pub file_name: FileName,
+    /// How many chunks there should be.
+    pub total_chunks: u32,
+    /// Those that are there, in order.
+    pub received: Vec<u32>,
+}
+
+impl Telestore {
+    /// Which chunks are there.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an upload that is not there or was cancelled, [`Error::Forbidden`].
+    pub async fn status(&self, id: &UploadId, token: Option<&Secret>) -> Result<ChunkStatus> {
+        let upload = self.0.sessions.get(id).await?.ok_or(Error::NotFound)?;
+        self.check_access(&upload, token).await?;
+        if upload.state == UploadState::Cancelled {
+            return Err(Error::NotFound);
+        }
+        let received = self.0.sessions.chunks(&upload.key).await?;
+        Ok(ChunkStatus {
+            upload_id: upload.id,
+            file_name: upload.file_name,
+            total_chunks: upload.total_chunks,
+            received: received.iter().map(|chunk| chunk.index.get()).collect(),
+        })
+    }
+
+    /// How far an upload is.
+    ///
+    /// # Errors
+    /// [`Error::NotStarted`] for an upload that is not there or was not completed yet, [`Error::Forbidden`].
+    pub async fn progress(&self, id: &UploadId, token: Option<&Secret>) -> Result<UploadEvent> {
+        let upload = self.0.sessions.get(id).await?.ok_or(Error::NotStarted)?;
+        self.check_access(&upload, token).await?;
+        let stored = upload.event(self.now()).ok_or(Error::NotStarted)?;
+        // The store has the truth about the end; the bus is ahead of it on the way there.
+        match self.0.bus.latest(id) {
+            Some(live) if upload.state == UploadState::Sending && live.status == UploadStatus::Uploading => {
+                Ok(UploadEvent { progress: live.progress.max(stored.progress), ..live })
+            }
+            _ => Ok(stored),
+        }
+    }
+
+    /// Listens to an upload from now on.
+    pub fn subscribe(&self, id: &UploadId) -> Subscription {
+        self.0.bus.subscribe(id)
+    }
+}

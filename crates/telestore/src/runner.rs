@@ -1,0 +1,270 @@
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use telestore_backend::{Error as BackendError, WebhookEvent};
+use telestore_merger::MergedFile;
+use telestore_store::{Lease, NewEvent};
+use telestore_types::{
+    ResumeState, Secret, Stage, StorageKey, StoredFile, TelegramCredentials, Upload, mime_type_of,
+};
+use telestore_uploader::{
+    Error as UploaderError, ErrorKind, ProgressSink, UploadRequest, Verdict, caption_of, select,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::sink::LeaseSink;
+use crate::{Result, Telestore};
+
+/// How an attempt ended that did not send the file.
+enum Stop {
+    /// For good; the text is for the person who waits.
+    Failed(String),
+    /// It may work later.
+    Later { why: String, wait: Option<Duration> },
+    /// Cancelled, taken over by another runner, or the worker shuts down.
+    Interrupted,
+}
+
+/// The lease could not be used any more when the result was to be written down.
+const LOST_LEASE: &str = "lease was lost before the result was recorded";
+
+impl Telestore {
+    /// Sends one upload that is due, if there is one, and says whether there was.
+    ///
+    /// # Errors
+    /// [`Error::Storage`](crate::Error::Storage) where the session store fails; the upload is tried again when its
+    /// lease has run out.
+    pub async fn step(&self) -> Result<bool> {
+        let now = self.now();
+        let Some(lease) = self.0.sessions.lease(now, now + self.config().lease).await? else {
+            return Ok(false);
+        };
+        // There may be more where that came from.
+        self.0.work.notify_one();
+        let stop = self.0.shutdown.child_token();
+        self.running().insert(lease.upload.key.clone(), stop.clone());
+        let _guard = RunningGuard(self, &lease.upload.key);
+        let sink = LeaseSink::new(self.clone(), lease.clone());
+        let sent = tokio::select! {
+            sent = self.send(&lease, &sink, &stop) => sent,
+            () = self.hold(&lease, &stop) => Err(Stop::Interrupted),
+        };
+        match sent {
+            Ok((stored, user, mime_type)) => self.record(&lease, &stored, &user, &mime_type).await?,
+            Err(stop) => self.record_stop(&lease, &sink, stop).await?,
+        }
+        Ok(true)
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, std::collections::HashMap<StorageKey, CancellationToken>> {
+        self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn stop_sending(&self, key: &StorageKey) {
+        if let Some(stop) = self.running().get(key) {
+            stop.cancel();
+        }
+    }
+
+    /// Keeps the lease alive; returns when it is lost and the backend did not stop by itself.
+    async fn hold(&self, lease: &Lease, stop: &CancellationToken) {
+        loop {
+            tokio::time::sleep(self.config().lease / 3).await;
+            match self.0.sessions.extend(lease, self.now() + self.config().lease).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    tracing::info!(upload = %lease.upload.id, "lease is lost; stopping");
+                    stop.cancel();
+                    // The backend stops by the token; a message that is already accepted is still reported.
+                    return std::future::pending().await;
+                }
+                Err(error) => tracing::warn!(upload = %lease.upload.id, %error, "could not extend the lease"),
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        lease: &Lease,
+        sink: &Arc<LeaseSink>,
+        stop: &CancellationToken,
+    ) -> std::result::Result<(StoredFile, Arc<TelegramCredentials>, String), Stop> {
+        let upload = &lease.upload;
+        tracing::info!(attempt = upload.attempt, "[{}] Background upload started", upload.id);
+        sink.stage(Stage::Connecting);
+        let token = self.token_of(upload)?;
+        let credentials = self.0.credentials.credentials(&token).await.map_err(Stop::from_backend)?;
+        if upload.user_id.as_ref() != Some(&credentials.user_id) {
+            return Err(Stop::Failed("authToken belongs to another user now: sign in again".to_owned()));
+        }
+        let backend = select(&self.0.uploaders, upload.file_size, &credentials)
+            .map_err(|error| Stop::Failed(error.to_string()))?;
+        tracing::info!("[{}] Using {}", upload.id, backend.name());
+        let mime_type = mime_type(upload);
+        let request = UploadRequest {
+            upload_id: upload.id.clone(),
+            credentials: Arc::clone(&credentials),
+            file_name: upload.file_name.clone(),
+            mime_type: mime_type.clone(),
+            caption: caption_of(&upload.file_name),
+            source: Arc::new(self.merged(upload).await?),
+            resume: upload.resume.as_ref().map(|resume| ResumeState(resume.0.clone())),
+            cancel: stop.clone(),
+        };
+        let progress: Arc<dyn ProgressSink> = Arc::<LeaseSink>::clone(sink);
+        match backend.upload(request, progress).await {
+            Ok(stored) => Ok((stored, credentials, mime_type)),
+            Err(error) => {
+                if error.kind() == ErrorKind::NotAuthorized {
+                    self.0.credentials.forget(&token).await;
+                }
+                Err(self.stop_for(&error))
+            }
+        }
+    }
+
+    fn token_of(&self, upload: &Upload) -> std::result::Result<Secret, Stop> {
+        let sealed = upload.sealed_token.as_deref();
+        let token = sealed.and_then(|sealed| self.0.sealer.open(&upload.key, sealed).ok());
+        token.ok_or_else(|| {
+            Stop::Failed(
+                "authToken is no longer known to the worker: send it with /complete-upload".to_owned(),
+            )
+        })
+    }
+
+    async fn merged(&self, upload: &Upload) -> std::result::Result<MergedFile, Stop> {
+        let later = |error: telestore_store::Error| Stop::Later { why: error.to_string(), wait: None };
+        let chunks = self.0.sessions.chunks(&upload.key).await.map_err(later)?;
+        MergedFile::new(Arc::clone(&self.0.chunks), chunks, upload.file_size)
+            .map_err(|error| Stop::Failed(format!("stored chunks are damaged: {error}; send the file again")))
+    }
+
+    fn stop_for(&self, error: &UploaderError) -> Stop {
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        match error.verdict() {
+            _ if error.kind() == ErrorKind::Cancelled => Stop::Interrupted,
+            Verdict::Permanent => Stop::Failed(error.to_string()),
+            Verdict::Temporary => {
+                let why = cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
+                Stop::Later { why, wait: error.retry_after() }
+            }
+            // A second try could make a second message, and nothing tells whether the first is there.
+            Verdict::Ambiguous => Stop::Failed(format!(
+                "{error}. The file may be in the channel already: look there before you complete the upload again"
+            )),
+        }
+    }
+
+    async fn record(
+        &self,
+        lease: &Lease,
+        stored: &StoredFile,
+        user: &TelegramCredentials,
+        mime_type: &str,
+    ) -> Result<()> {
+        let upload = &lease.upload;
+        let event = self.0.webhooks.is_wanted().then(|| {
+            let event = WebhookEvent::new(
+                user.user_id.clone(),
+                upload.file_name.as_str(),
+                stored,
+                upload.file_size,
+                mime_type,
+            );
+            // Plain text and numbers always make JSON.
+            let body = serde_json::to_string(&event).unwrap_or_default();
+            NewEvent { event_id: format!("{:032x}", rand::random::<u128>()), body }
+        });
+        if !self.0.sessions.finish(lease, stored, event.as_ref(), self.now()).await? {
+            tracing::warn!(upload = %upload.id, message_id = stored.message_id, LOST_LEASE);
+            return Ok(());
+        }
+        tracing::info!(message_id = stored.message_id, "[{}] Upload completed successfully", upload.id);
+        self.0.outbox.notify_one();
+        self.publish_end(lease).await;
+        if let Err(error) = self.0.chunks.delete_all(&upload.key).await {
+            tracing::warn!(upload = %upload.id, %error, "could not delete chunks; the next start will");
+        }
+        Ok(())
+    }
+
+    async fn record_stop(&self, lease: &Lease, sink: &LeaseSink, stop: Stop) -> Result<()> {
+        let (upload, now) = (&lease.upload, self.now());
+        self.0.sessions.checkpoint(lease, sink.progress(), None).await?;
+        match stop {
+            Stop::Failed(why) => {
+                tracing::warn!("[{}] Upload failed: {why}", upload.id);
+                self.0.sessions.fail(lease, &why, now).await?;
+            }
+            Stop::Later { why, wait } => self.retry(lease, &why, wait).await?,
+            Stop::Interrupted => {
+                // A cancelled upload has lost its lease, so this touches only what a shutdown interrupts.
+                self.0.sessions.retry_later(lease, now, false, now).await?;
+            }
+        }
+        self.publish_end(lease).await;
+        Ok(())
+    }
+
+    async fn retry(&self, lease: &Lease, why: &str, wait: Option<Duration>) -> Result<()> {
+        let (upload, now) = (&lease.upload, self.now());
+        let age = now.since(upload.queued_at.unwrap_or(upload.created_at));
+        if age > self.config().retry_max_age {
+            let why = format!(
+                "{why}. Tried for {} hours; complete the upload again to go on",
+                age.as_secs() / 3600
+            );
+            tracing::warn!("[{}] Upload failed: {why}", upload.id);
+            self.0.sessions.fail(lease, &why, now).await?;
+            return Ok(());
+        }
+        let pause = wait.unwrap_or_else(|| self.config().pause(upload.attempt));
+        tracing::info!(upload = %upload.id, why, attempt = upload.attempt, seconds = pause.as_secs(), "trying again later");
+        self.0.sessions.retry_later(lease, now + pause, wait.is_none(), now).await?;
+        Ok(())
+    }
+
+    /// Tells listeners what the store says now, and lets the bus forget what is over.
+    async fn publish_end(&self, lease: &Lease) {
+        let Ok(Some(upload)) = self.0.sessions.get(&lease.upload.id).await else {
+            return;
+        };
+        if upload.key != lease.upload.key {
+            return;
+        }
+        self.publish(&upload);
+        if upload.stored.is_some() || upload.error.is_some() {
+            self.0.bus.forget(&upload.id);
+        }
+    }
+}
+
+impl Stop {
+    fn from_backend(error: BackendError) -> Self {
+        match error {
+            BackendError::InvalidToken => {
+                Self::Failed("authToken is no longer valid: sign in again".to_owned())
+            }
+            BackendError::NotConfigured(words) => Self::Failed(words),
+            error => Self::Later { why: error.to_string(), wait: None },
+        }
+    }
+}
+
+/// What the client declared if it says something, else what the name says, else bytes.
+fn mime_type(upload: &Upload) -> String {
+    let declared = upload.mime_type.as_deref().and_then(mime_type_of).map(str::to_owned);
+    declared.unwrap_or_else(|| {
+        mime_guess::from_path(upload.file_name.as_str()).first_or_octet_stream().essence_str().to_owned()
+    })
+}
+
+/// Takes a send out of the map whatever way it ends.
+struct RunningGuard<'a>(&'a Telestore, &'a StorageKey);
+
+impl Drop for RunningGuard<'_> {
+    fn drop(&mut self) {
+        self.0.running().remove(self.1);
+    }
+}

@@ -1,0 +1,85 @@
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use telestore_progress::Tracker;
+use telestore_store::Lease;
+use telestore_types::{ResumeState, Stage};
+use telestore_uploader::{Error, ErrorKind, ProgressSink, Result};
+
+use crate::Telestore;
+
+/// Where a backend tells how far it is with a leased upload.
+pub(crate) struct LeaseSink {
+    engine: Telestore,
+    lease: Lease,
+    tracker: Mutex<State>,
+}
+
+struct State {
+    tracker: Tracker,
+    logged: u8,
+}
+
+impl fmt::Debug for LeaseSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LeaseSink({})", self.lease.upload.id)
+    }
+}
+
+impl LeaseSink {
+    pub(crate) fn new(engine: Telestore, lease: Lease) -> Arc<Self> {
+        let upload = &lease.upload;
+        let tracker = Tracker::new(upload.id.clone(), upload.file_size, upload.progress, upload.attempt);
+        let logged = upload.progress / 10;
+        Arc::new(Self { engine, lease, tracker: Mutex::new(State { tracker, logged }) })
+    }
+
+    pub(crate) fn progress(&self) -> u8 {
+        self.lock().tracker.progress()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.tracker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut Tracker)) {
+        let mut state = self.lock();
+        change(&mut state.tracker);
+        let progress = state.tracker.progress();
+        if progress / 10 > state.logged {
+            state.logged = progress / 10;
+            tracing::info!("[{}] Upload progress: {progress}%", self.lease.upload.id);
+        }
+        // Published under the lock, so that listeners never see an older percentage after a newer one.
+        self.engine.0.bus.publish(state.tracker.event(self.engine.now()));
+    }
+}
+
+#[async_trait]
+impl ProgressSink for LeaseSink {
+    fn stage(&self, stage: Stage) {
+        self.tell(|tracker| tracker.stage(stage));
+    }
+
+    fn acknowledged(&self, bytes: u64) {
+        self.tell(|tracker| tracker.acknowledged(bytes));
+    }
+
+    fn flood_wait(&self, wait: Duration) {
+        tracing::info!(upload = %self.lease.upload.id, seconds = wait.as_secs(), "telegram asked to wait");
+        let now = self.engine.now();
+        self.tell(|tracker| tracker.flood_wait(wait, now));
+    }
+
+    async fn checkpoint(&self, state: ResumeState) -> Result<()> {
+        let held = self.engine.0.sessions.checkpoint(&self.lease, self.progress(), Some(state)).await;
+        match held {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::cancelled()),
+            Err(error) => Err(Error::new(ErrorKind::Storage, "could not write down how far the upload is")
+                .with_source(error)),
+        }
+    }
+}

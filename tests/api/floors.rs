@@ -1,0 +1,76 @@
+//! The floors of the house, and the one-way stairs between them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+/// Lower numbers are below. Rooms on one floor do not know each other.
+fn floor(name: &str) -> Option<u32> {
+    Some(match name {
+        "telestore-types" => 0,
+        "telestore-store" | "telestore-uploader" | "telestore-progress" | "telestore-backend" => 10,
+        "telestore-merger" => 15,
+        "telestore" => 20,
+        "telestore-http" => 30,
+        "telestore-worker" => 40,
+        "e2e" => 50,
+        _ => return None,
+    })
+}
+
+/// The direct dependencies of every package of the workspace, without those of its tests.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let metadata =
+        MetadataCommand::new().no_deps().other_options(vec!["--offline".to_owned()]).exec().unwrap();
+    let normal = |package: &cargo_metadata::Package| {
+        let normal =
+            package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
+        normal.map(|dependency| dependency.name.clone()).collect()
+    };
+    metadata.packages.iter().map(|package| (package.name.to_string(), normal(package))).collect()
+}
+
+#[test]
+fn dependencies_point_down_only() {
+    for (package, dependencies) in dependencies() {
+        let Some(from) = floor(&package) else {
+            assert_eq!(package, "telestore-sandbox", "a room without a floor");
+            continue;
+        };
+        for (dependency, to) in dependencies.iter().filter_map(|name| Some((name, floor(name)?))) {
+            assert!(to < from, "{package} must not know {dependency}");
+        }
+    }
+}
+
+#[test]
+fn the_sandbox_stands_in_the_yard() {
+    let all = dependencies();
+    let below: Vec<_> =
+        all["telestore-sandbox"].iter().filter(|name| name.starts_with("telestore")).collect();
+    assert!(below.is_empty(), "the sandbox knows {below:?}");
+    for (package, dependencies) in &all {
+        let may = ["telestore-worker", "e2e", "telestore-bench"].contains(&package.as_str());
+        assert!(
+            may || !dependencies.contains("telestore-sandbox"),
+            "{package} knows the sandbox outside of its tests"
+        );
+    }
+}
+
+#[test]
+fn only_the_http_floor_and_the_roof_know_actix() {
+    for (package, dependencies) in dependencies() {
+        let actix: Vec<_> = dependencies.iter().filter(|name| name.starts_with("actix")).collect();
+        let may = ["telestore-http", "telestore-worker"].contains(&package.as_str());
+        assert!(may || actix.is_empty(), "{package} knows {actix:?}");
+    }
+}
+
+#[test]
+fn the_ground_floor_does_no_io() {
+    let all = dependencies();
+    for name in ["tokio", "reqwest", "sqlx"] {
+        assert!(!all["telestore-types"].contains(name), "telestore-types knows {name}");
+    }
+}

@@ -1,0 +1,16 @@
+//! Black-box tests: the real program, started as users start it, against the sandbox.
+
+mod auth;
+mod bad_input;
+mod cancel;
+mod complete;
+mod config;
+mod docs;
+mod endpoints;
+mod floors;
+mod flows;
+mod progress;
+mod restart;
+mod support;
+mod tenants;
+mod webhook;

@@ -1,0 +1,98 @@
+//! A killed worker finds everything again.
+
+use serde_json::json;
+use telestore_sandbox::Fault;
+
+use crate::support::{File, MIB, Stage, files_below, soon};
+
+#[tokio::test]
+async fn chunks_and_results_are_there_after_a_kill() {
+    let mut stage = Stage::new().await;
+    let (done, half) = (File::new(10), File::new(21 * MIB));
+    let end = stage.send(&done).await;
+    for index in [0, 3, 4] {
+        stage.chunk(&half, index).await.ok();
+    }
+    stage.kill().await;
+    stage.start().await;
+    assert_eq!(stage.end(&done.id).await, end, "the result is still known");
+    let status = stage.get(&format!("/upload-status/{}", half.id)).await.ok();
+    assert_eq!(status["received_chunk_indices"], json!([0, 3, 4]));
+    for index in [1, 2] {
+        stage.chunk(&half, index).await.ok();
+    }
+    stage.complete(&half.id).await.ok();
+    assert_eq!(stage.end(&half.id).await["status"], "completed");
+    half.assert_is(&stage.sandbox.messages_of(&stage.user)[1]);
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_after_a_kill_without_its_token_being_sent_again() {
+    let mut stage = Stage::new().await;
+    let file = File::new(51 * MIB);
+    let hold = stage.sandbox.faults().inject(Fault::hold("upload.saveBigFilePart").skip(40));
+    stage.chunks(&file).await;
+    stage.complete(&file.id).await.ok();
+    soon("the send", stage.sandbox.faults().wait_fired(hold, 1)).await;
+    stage.kill().await;
+    stage.sandbox.faults().clear();
+    stage.start().await;
+    assert_eq!(stage.end(&file.id).await["status"], "completed");
+    stage.arrived(&file);
+    soon("the webhook", stage.sandbox.wait_for_webhooks(1)).await;
+}
+
+#[tokio::test]
+async fn a_stop_leaves_running_work_for_the_next_start() {
+    let mut stage = Stage::new().await;
+    let file = File::new(51 * MIB);
+    let hold = stage.sandbox.faults().inject(Fault::hold("upload.saveBigFilePart").skip(40));
+    stage.chunks(&file).await;
+    stage.complete(&file.id).await.ok();
+    soon("the send", stage.sandbox.faults().wait_fired(hold, 1)).await;
+    assert!(stage.terminate().await.success());
+    stage.sandbox.faults().clear();
+    stage.start().await;
+    assert_eq!(stage.end(&file.id).await["status"], "completed");
+    stage.arrived(&file);
+}
+
+#[tokio::test]
+async fn orphans_of_a_killed_worker_go() {
+    let mut stage = Stage::new().await;
+    let file = File::in_chunks(20, &[10]);
+    stage.chunk(&file, 0).await.ok();
+    stage.kill().await;
+    let data = stage.data_dir();
+    let kept = files_below(&data.join("chunks"));
+    std::fs::write(data.join("spool/00000000deadbeef"), "half a chunk").unwrap();
+    std::fs::write(kept[0].with_file_name("00001-00000000deadbeef"), "never recorded").unwrap();
+    let strange = data.join("chunks/0123456789abcdef0123456789abcdef");
+    std::fs::create_dir(&strange).unwrap();
+    std::fs::write(strange.join("00000-0000000000000000"), "of nobody").unwrap();
+    stage.start().await;
+    assert_eq!(files_below(&data.join("chunks")), kept);
+    assert!(files_below(&data.join("spool")).is_empty());
+    stage.chunk(&file, 1).await.ok();
+    stage.complete(&file.id).await.ok();
+    assert_eq!(stage.end(&file.id).await["status"], "completed");
+}
+
+#[tokio::test]
+async fn no_secret_is_on_disk_in_clear() {
+    let mut stage = Stage::new().await;
+    let (sent, waiting) = (File::new(51 * MIB), File::new(10));
+    stage.send(&sent).await;
+    stage.chunks(&waiting).await;
+    stage.kill().await;
+    let user = &stage.user;
+    let session = user.telethon_session.clone().unwrap();
+    let secrets = [&user.auth_token, &user.bot_token, &session, &user.api_hash];
+    for path in files_below(&stage.data_dir()) {
+        let bytes = std::fs::read(&path).unwrap();
+        for secret in secrets {
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "a secret is in {}", path.display());
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! What the tests share: a worker in a process of its own, the sandbox, and a client that talks like the browser.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use reqwest::multipart::{Form, Part};
+use reqwest::{Client, RequestBuilder};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use telestore_sandbox::{Sandbox, SandboxMessage, SandboxUser};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+
+pub(crate) const MIB: usize = 1024 * 1024;
+pub(crate) const CHUNK: usize = 5 * MIB;
+
+/// The longest that anything may take before a test says that it hangs.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Waits for `event`, and fails loudly instead of hanging for ever.
+pub(crate) async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, event).await {
+        Ok(value) => value,
+        Err(_) => panic!("waited too long for {what}"),
+    }
+}
+
+/// An answer: its status and its JSON.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// The JSON of a 200.
+    #[track_caller]
+    pub(crate) fn ok(self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.body);
+        self.body
+    }
+
+    /// The `error` of an answer with this status.
+    #[track_caller]
+    pub(crate) fn error(self, status: u16) -> String {
+        assert_eq!(self.status, status, "{}", self.body);
+        self.body["error"].as_str().unwrap_or_else(|| panic!("no error text in {}", self.body)).to_owned()
+    }
+}
+
+/// A worker in a process of its own. It is killed when it is dropped.
+pub(crate) struct Worker {
+    pub(crate) url: String,
+    child: Child,
+    // Held open, so that the worker never meets a closed pipe.
+    _stdout: BufReader<ChildStdout>,
+}
+
+/// The program, with nothing of this process's environment that it would look at.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_worker-under-test"));
+    for (name, _) in std::env::vars() {
+        if name.starts_with("TELESTORE_")
+            || name.starts_with("TELEGRAM_")
+            || name == "PORT"
+            || name == "BACKEND_URL"
+        {
+            command.env_remove(name);
+        }
+    }
+    command.kill_on_drop(true).stdin(Stdio::null());
+    command
+}
+
+impl Worker {
+    /// Starts the program on a free port and waits until it says where it listens.
+    pub(crate) async fn start(command: &mut Command) -> Self {
+        let command = command.env("PORT", "0").env("TELESTORE_HOST", "127.0.0.1").stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let mut line = String::new();
+        soon("the worker to listen", stdout.read_line(&mut line)).await.expect("stdout can be read");
+        let url =
+            line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("unexpected line {line:?}"));
+        Self { url: url.to_owned(), child, _stdout: stdout }
+    }
+
+    /// SIGKILL.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.expect("the worker is killed");
+    }
+
+    /// SIGTERM, and how it ended.
+    pub(crate) async fn terminate(mut self) -> std::process::ExitStatus {
+        let pid = self.child.id().expect("the worker runs").to_string();
+        let status = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
+        assert!(status.success());
+        soon("the worker to stop", self.child.wait()).await.expect("the worker ends")
+    }
+}
+
+/// A worker, the sandbox that it talks to, and one user.
+pub(crate) struct Stage {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) user: SandboxUser,
+    pub(crate) client: Client,
+    pub(crate) dir: TempDir,
+    worker: Option<Worker>,
+    settings: Vec<(String, String)>,
+}
+
+impl Stage {
+    pub(crate) async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With settings of its own on top.
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        let sandbox = Sandbox::start().await.expect("the sandbox starts");
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder().timeout(PATIENCE).build().expect("a client");
+        let settings =
+            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let dir = tempfile::tempdir().expect("a directory");
+        let user = sandbox.user();
+        let mut stage = Self { sandbox, user, client, dir, worker: None, settings };
+        stage.start().await;
+        stage
+    }
+
+    /// Starts the worker, also after [`kill`](Self::kill).
+    pub(crate) async fn start(&mut self) {
+        let mut command = program();
+        command
+            .env("BACKEND_URL", self.sandbox.backend_url())
+            .env("TELEGRAM_BOT_API_URL", self.sandbox.bot_api_url())
+            .env("TELESTORE_DATA_DIR", self.data_dir());
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        self.worker = Some(Worker::start(&mut command).await);
+    }
+
+    pub(crate) async fn kill(&mut self) {
+        self.worker.take().expect("a worker runs").kill().await;
+    }
+
+    pub(crate) async fn terminate(&mut self) -> std::process::ExitStatus {
+        self.worker.take().expect("a worker runs").terminate().await
+    }
+
+    pub(crate) fn data_dir(&self) -> std::path::PathBuf {
+        self.dir.path().join("data")
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.worker.as_ref().expect("a worker runs").url)
+    }
+
+    pub(crate) async fn ask(&self, request: RequestBuilder) -> Answer {
+        let answer = request.send().await.expect("the worker answers");
+        let status = answer.status().as_u16();
+        let text = answer.text().await.expect("an answer has a body");
+        let body = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status} without JSON: {text:?}"));
+        Answer { status, body }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.ask(self.client.get(self.url(path))).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.ask(self.client.post(self.url(path)).json(&body)).await
+    }
+
+    pub(crate) async fn form(&self, path: &str, form: Form) -> Answer {
+        self.ask(self.client.post(self.url(path)).multipart(form)).await
+    }
+
+    pub(crate) async fn chunk(&self, file: &File, index: usize) -> Answer {
+        self.form("/upload-chunk", file.chunk(index, &self.user.auth_token)).await
+    }
+
+    /// Sends all chunks in order.
+    pub(crate) async fn chunks(&self, file: &File) {
+        for index in 0..file.total() {
+            self.chunk(file, index).await.ok();
+        }
+    }
+
+    pub(crate) async fn complete(&self, id: &str) -> Answer {
+        self.post("/complete-upload", json!({ "uploadId": id })).await
+    }
+
+    pub(crate) async fn progress(&self, id: &str) -> Answer {
+        self.get(&format!("/upload-progress/{id}")).await
+    }
+
+    /// Polls, as clients do, until the upload has ended.
+    pub(crate) async fn end(&self, id: &str) -> Value {
+        let poll = async {
+            let mut ticks = tokio::time::interval(Duration::from_millis(20));
+            loop {
+                ticks.tick().await;
+                let progress = self.progress(id).await.ok();
+                if progress["status"] != "uploading" {
+                    return progress;
+                }
+            }
+        };
+        soon("the upload to end", poll).await
+    }
+
+    /// Sends a file by the chunked flow and waits until it is in the channel.
+    pub(crate) async fn send(&self, file: &File) -> Value {
+        self.chunks(file).await;
+        self.complete(&file.id).await.ok();
+        self.end(&file.id).await
+    }
+
+    pub(crate) async fn direct(&self, file: &File) -> Answer {
+        self.form("/upload", file.direct(&self.user.auth_token)).await
+    }
+
+    /// The one message in the user's channel; it must hold `file`.
+    #[track_caller]
+    pub(crate) fn arrived(&self, file: &File) -> SandboxMessage {
+        let messages = self.sandbox.messages_of(&self.user);
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        file.assert_is(&messages[0]);
+        messages[0].clone()
+    }
+}
+
+/// A file on its way.
+#[derive(Debug, Clone)]
+pub(crate) struct File {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
+    /// Where each chunk ends.
+    pub(crate) ends: Vec<usize>,
+}
+
+impl File {
+    /// `length` random bytes in chunks of 5 MiB.
+    pub(crate) fn new(length: usize) -> Self {
+        Self::in_chunks(length, &[CHUNK])
+    }
+
+    /// With chunks of these sizes; the last one is repeated.
+    pub(crate) fn in_chunks(length: usize, sizes: &[usize]) -> Self {
+        let mut bytes = vec![0; length];
+        rand::Rng::fill_bytes(&mut rand::rng(), &mut bytes);
+        let mut ends = Vec::new();
+        let mut sizes = sizes.iter().copied().peekable();
+        while ends.last().copied().unwrap_or(0) < length {
+            let size = sizes.peek().copied().unwrap_or(CHUNK);
+            ends.push(length.min(ends.last().copied().unwrap_or(0) + size));
+            if sizes.len() > 1 {
+                sizes.next();
+            }
+        }
+        // The browser's ids look like this.
+        let id = format!("1763790000000_{:08x}", rand::random::<u32>());
+        Self { id, name: "video.bin".to_owned(), bytes, ends }
+    }
+
+    pub(crate) fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    pub(crate) fn total(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(crate) fn piece(&self, index: usize) -> &[u8] {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        &self.bytes[start..self.ends[index]]
+    }
+
+    /// The fields of a chunk, in the browser's order, without the bytes.
+    pub(crate) fn fields(&self, index: usize, token: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("uploadId", self.id.clone()),
+            ("chunkIndex", index.to_string()),
+            ("totalChunks", self.total().to_string()),
+            ("fileName", self.name.clone()),
+            ("fileSize", self.bytes.len().to_string()),
+            ("authToken", token.to_owned()),
+        ]
+    }
+
+    /// A chunk as the browser sends it: the bytes first, as a `blob`.
+    pub(crate) fn chunk(&self, index: usize, token: &str) -> Form {
+        chunk_form(self.piece(index).to_vec(), self.fields(index, token))
+    }
+
+    pub(crate) fn direct(&self, token: &str) -> Form {
+        Form::new()
+            .part("file", Part::bytes(self.bytes.clone()).file_name(self.name.clone()))
+            .text("userId", "somebody-else")
+            .text("authToken", token.to_owned())
+            .text("fileName", self.name.clone())
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_is(&self, message: &SandboxMessage) {
+        assert_eq!(message.size, self.bytes.len() as u64);
+        assert_eq!(message.sha256, hex::encode(Sha256::digest(&self.bytes)), "other bytes arrived");
+        assert_eq!(message.file_name, self.name);
+        assert_eq!(message.caption, format!("Uploaded: {}", self.name));
+        assert!(message.force_file, "files are sent as documents");
+    }
+}
+
+pub(crate) fn chunk_form(bytes: Vec<u8>, fields: Vec<(&'static str, String)>) -> Form {
+    let form = Form::new().part("chunk", Part::bytes(bytes).file_name("blob"));
+    fields.into_iter().fold(form, |form, (name, value)| form.text(name, value))
+}
+
+/// All regular files below `dir`.
+pub(crate) fn files_below(dir: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() { found.extend(files_below(&path)) } else { found.push(path) }
+    }
+    found
+}

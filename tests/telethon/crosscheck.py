@@ -1,0 +1,153 @@
+"""Unmodified Telethon against a running sandbox.
+
+    python crosscheck.py CONTROL_URL [--channel ID] [--download-message ID]... [--size-mb N]
+
+CONTROL_URL is what the sandbox calls `control_url`, for example http://127.0.0.1:8081/sandbox. The checks sign in
+with the session string of the channel's user, find the channel in the dialogs, send a random file, and download
+each message named (and the file just sent) and compare it with what the sandbox keeps. Exits with 1 on a failure.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import json
+import os
+import pathlib
+import sys
+import tempfile
+import urllib.request
+
+from telethon import TelegramClient
+from telethon.sessions import StringSession
+
+TIMEOUT = 300
+
+
+class Checks:
+    """Runs named checks and counts how they end."""
+
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+
+    async def run(self, name, check):
+        try:
+            result = await asyncio.wait_for(check(), TIMEOUT)
+        except Exception as error:
+            self.failed += 1
+            print(f"FAIL {name}: {type(error).__name__}: {error}")
+            return None
+        self.passed += 1
+        print(f"ok   {name}")
+        return result
+
+
+def fetch(url):
+    # Straight to loopback, whatever proxy the environment names.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=30) as answer:
+        return json.load(answer)
+
+
+def sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def expect(actual, expected, what):
+    if actual != expected:
+        raise AssertionError(f"{what} is {actual!r}, not {expected!r}")
+
+
+def random_file(path, size):
+    with open(path, "wb") as file:
+        while size > 0:
+            size -= file.write(os.urandom(min(size, 1 << 20)))
+
+
+async def check_all(args, checks, folder):
+    sandbox = await checks.run("the control API describes the sandbox", lambda: asyncio.to_thread(fetch, args.control))
+    if sandbox is None:
+        return
+    users = [user for user in sandbox["users"] if user["telethon_session"]]
+    user = next(user for user in users if args.channel in (None, user["channel_id"]))
+    channel_id = int(user["channel_id"])
+    client = TelegramClient(StringSession(user["telethon_session"]), user["api_id"], user["api_hash"])
+    messages_url = f"{args.control}/messages?channel={channel_id}"
+
+    async def kept(message_id):
+        messages = await asyncio.to_thread(fetch, messages_url)
+        return next(message for message in messages if message["message_id"] == message_id)
+
+    async def sign_in():
+        await client.connect()
+        expect(await client.is_user_authorized(), True, "authorised")
+        me = await client.get_me()
+        expect((me.id, me.first_name), (user["telegram_user_id"], user["name"]), "the account")
+
+    async def find_channel():
+        async for dialog in client.iter_dialogs():
+            if dialog.id == channel_id:
+                return dialog.entity
+        raise AssertionError("the channel is not among the dialogs")
+
+    async def send():
+        path = pathlib.Path(folder, "crosscheck.bin")
+        random_file(path, args.size_mb * 1_000_000)
+        sent = await client.send_file(channel, str(path), caption="Uploaded: crosscheck.bin", force_document=True)
+        expect(sent.document.size, path.stat().st_size, "the size in the answer")
+        message = await kept(sent.id)
+        expect(message["sha256"], sha256(path), "the hash that the sandbox kept")
+        expect(sha256(message["path"]), sha256(path), "the hash of the file in the channel's folder")
+        expect(message["file_name"], "crosscheck.bin", "the file name")
+        expect(message["caption"], "Uploaded: crosscheck.bin", "the caption")
+        return sent.id
+
+    async def find_message():
+        found = [message.id async for message in client.iter_messages(channel, search="crosscheck")]
+        expect(sent_id in found, True, "the message found again")
+
+    async def download(message_id):
+        message = await client.get_messages(channel, ids=message_id)
+        if message is None:
+            raise AssertionError("there is no such message")
+        path = await client.download_media(message, file=str(pathlib.Path(folder, f"download-{message_id}")))
+        expect(sha256(path), (await kept(message_id))["sha256"], "the hash of the download")
+
+    try:
+        await checks.run("signs in with the session string", sign_in)
+        channel = await checks.run("finds the channel in the dialogs", find_channel)
+        if channel is None:
+            return
+        sent_id = await checks.run(f"sends {args.size_mb} MB", send)
+        wanted = list(args.download_message)
+        if sent_id is not None:
+            await checks.run("finds the message by a search", find_message)
+            wanted.append(sent_id)
+        for message_id in wanted:
+            await checks.run(f"downloads message {message_id}", lambda: download(message_id))
+    finally:
+        await client.disconnect()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("control", metavar="CONTROL_URL")
+    parser.add_argument("--channel", help="the channel id, as the Bot API writes it; the first user's by default")
+    parser.add_argument("--download-message", type=int, action="append", default=[], metavar="ID")
+    parser.add_argument("--size-mb", type=int, default=60)
+    args = parser.parse_args()
+    args.control = args.control.rstrip("/")
+    checks = Checks()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            asyncio.run(check_all(args, checks, folder))
+        except Exception as error:
+            checks.failed += 1
+            print(f"FAIL the checks did not end: {type(error).__name__}: {error}")
+    print(f"{checks.passed} passed, {checks.failed} failed")
+    sys.exit(1 if checks.failed or not checks.passed else 0)
+
+
+if __name__ == "__main__":
+    main()
