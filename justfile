@@ -1,0 +1,36 @@
+# What a developer needs. `just` lists it.
+
+_default:
+    @just --list
+
+# Start a sandbox Telegram with a worker on it, and say what to try
+demo:
+    cargo run --release -- sandbox --with-worker
+
+# Format, clippy, docs
+check:
+    cargo fmt --all -- --check
+    cargo clippy --workspace --all-targets --all-features -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
+
+# All tests
+test:
+    cargo test --workspace --all-features
+
+# The black-box tests only, or those whose name matches
+e2e *filter:
+    cargo test -p e2e {{filter}}
+
+# The examples, against the sandbox
+examples:
+    cargo run -p telestore --example engine
+    cargo run -p telestore-uploader --features testsuite --example custom_backend
+    cargo run -p telestore-http --example embed -- --once
+
+# An unmodified Telethon against the sandbox (Python 3.11, packages from PyPI)
+telethon:
+    .ci/telethon
+
+# Everything that must pass on a clean checkout
+ci:
+    .ci/run
