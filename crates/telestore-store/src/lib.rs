@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod chunk;
+mod durability;
 mod error;
 mod local;
 mod memory;
@@ -11,6 +12,7 @@ mod sqlite;
 pub mod testsuite;
 
 pub use chunk::{BlobName, ChunkStore, Digest, Place, Spool, SpooledChunk};
+pub use durability::Durability;
 pub use error::{Error, Result};
 pub use local::LocalChunkStore;
 pub use memory::{MemoryChunkStore, MemorySessionStore};

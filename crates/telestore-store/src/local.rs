@@ -8,7 +8,7 @@ use bytes::Bytes;
 use telestore_types::{ChunkIndex, StorageKey};
 use tokio::task::spawn_blocking;
 
-use crate::{BlobName, ChunkStore, Digest, Error, Place, Result, Spool, SpooledChunk};
+use crate::{BlobName, ChunkStore, Digest, Durability, Error, Place, Result, Spool, SpooledChunk};
 
 /// How much is gathered before it goes to the disk. Small pieces make one call each otherwise, and a hostile client
 /// can cut a body into millions of them.
@@ -18,6 +18,7 @@ const GATHER: usize = 256 * 1024;
 #[derive(Debug, Clone)]
 pub struct LocalChunkStore {
     root: Arc<Path>,
+    durability: Durability,
 }
 
 impl LocalChunkStore {
@@ -29,7 +30,14 @@ impl LocalChunkStore {
         let root: PathBuf = root.into();
         fs::create_dir_all(root.join("spool"))?;
         fs::create_dir_all(root.join("chunks"))?;
-        Ok(Self { root: root.into() })
+        Ok(Self { root: root.into(), durability: Durability::default() })
+    }
+
+    /// The same store, with what a put chunk is to survive.
+    #[must_use]
+    pub fn durable(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
     }
 
     fn path(&self, blob: &BlobName) -> PathBuf {
@@ -78,6 +86,7 @@ struct SpoolFile {
 
 struct LocalSpool {
     blob: BlobName,
+    durability: Durability,
     // Taken while a write runs on the blocking pool, so that a dropped request leaves the file to that write, which
     // drops it in turn.
     file: Option<SpoolFile>,
@@ -107,6 +116,11 @@ impl LocalSpool {
         self.digest = digest;
         Ok(())
     }
+}
+
+/// Directories can be flushed on Unix only; elsewhere names are safe with the file.
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }
 
 fn closed() -> Error {
@@ -175,6 +189,7 @@ impl ChunkStore for LocalChunkStore {
         .await?;
         Ok(Box::new(LocalSpool {
             blob,
+            durability: self.durability,
             file: Some(file),
             gathered: Vec::new(),
             gathered_bytes: 0,
@@ -186,6 +201,7 @@ impl ChunkStore for LocalChunkStore {
     async fn put(&self, key: &StorageKey, index: ChunkIndex, spooled: SpooledChunk) -> Result<BlobName> {
         let blob = BlobName::new(format!("chunks/{key}/{index:05}-{}", random_name(), index = index.get()));
         let (from, to, place) = (self.path(&spooled.spool), self.path(&blob), self.place(key));
+        let durability = self.durability;
         blocking(move || {
             // The guard goes on this thread too, so that its unlink never stalls a request.
             let _guard = spooled.guard;
@@ -193,10 +209,19 @@ impl ChunkStore for LocalChunkStore {
                 // The upload's first chunk, or its directory was swept between two chunks.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     fs::create_dir_all(&place)?;
-                    fs::rename(&from, &to)
+                    fs::rename(&from, &to).inspect_err(|_| {
+                        // The spooled file itself is gone. The place is removed only where it is empty.
+                        let _ = fs::remove_dir(&place);
+                    })?;
                 }
-                other => other,
+                other => other?,
             }
+            // A name survives a power cut once the directory that holds it is on the disk, and so on upwards.
+            if durability == Durability::Disk {
+                sync_dir(&place)?;
+                place.parent().map_or(Ok(()), sync_dir)?;
+            }
+            Ok(())
         })
         .await?;
         Ok(blob)

@@ -1,7 +1,8 @@
 //! Every store against the one contract.
 
 use telestore_store::{
-    LocalChunkStore, MemoryChunkStore, MemorySessionStore, SessionStore, SqliteSessionStore, testsuite,
+    Durability, LocalChunkStore, MemoryChunkStore, MemorySessionStore, SessionStore, SqliteSessionStore,
+    testsuite,
 };
 use telestore_types::{FileName, NewUpload, StorageKey, Timestamp, Upload, UploadId};
 
@@ -18,6 +19,24 @@ async fn sqlite_sessions_keep_the_contract() {
         opened.set(opened.get() + 1);
         let path = dir.path().join(format!("{}.db", opened.get()));
         async { SqliteSessionStore::open(path).await.unwrap() }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn durable_stores_keep_the_contract() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = std::cell::Cell::new(0);
+    testsuite::session_store(|| {
+        opened.set(opened.get() + 1);
+        let path = dir.path().join(format!("{}.db", opened.get()));
+        async { SqliteSessionStore::open_durable(path, Durability::Disk).await.unwrap() }
+    })
+    .await;
+    testsuite::chunk_store(|| {
+        opened.set(opened.get() + 1);
+        let store = LocalChunkStore::open(dir.path().join(opened.get().to_string())).unwrap();
+        async { store.durable(Durability::Disk) }
     })
     .await;
 }

@@ -16,14 +16,14 @@ use telestore_types::{
 };
 
 use crate::{
-    BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Error, Lease, NewEvent, OutboxEvent, Owner,
-    Recorded, Result, SessionStore,
+    BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Durability, Error, Lease, NewEvent,
+    OutboxEvent, Owner, Recorded, Result, SessionStore,
 };
 
 /// Uploads in one SQLite file in WAL mode: one connection writes, a few read.
 ///
-/// A transaction that has been committed survives a killed process. `synchronous=NORMAL` means that a power cut may
-/// take back the last ones.
+/// A transaction that has been committed survives a killed process; a power cut may take back the last ones, unless it
+/// was opened with [`Durability::Disk`].
 #[derive(Clone)]
 pub struct SqliteSessionStore {
     writer: SqlitePool,
@@ -52,11 +52,23 @@ impl SqliteSessionStore {
     /// # Errors
     /// [`Error::Database`] where it cannot be opened or was written by a newer version.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_durable(path, Durability::default()).await
+    }
+
+    /// The same, with what a committed transaction is to survive.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_durable(path: impl AsRef<Path>, durability: Durability) -> Result<Self> {
+        let synchronous = match durability {
+            Durability::Process => SqliteSynchronous::Normal,
+            Durability::Disk => SqliteSynchronous::Full,
+        };
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
+            .synchronous(synchronous)
             .busy_timeout(Duration::from_secs(10));
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await;
         let writer = writer.map_err(database)?;

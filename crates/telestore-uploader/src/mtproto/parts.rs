@@ -20,8 +20,9 @@ pub(crate) const PART_SIZE: usize = 512 * 1024;
 /// too. Smaller ones go by `upload.saveFilePart`, where Telegram checks an MD5.
 const BIG_FILE: u64 = 10 * 1024 * 1024;
 
-/// How much may be confirmed before it is written down.
-const CHECKPOINT: u64 = 16 * 1024 * 1024;
+/// How much may be confirmed before it is written down. With the window on top, a killed worker sends at most 16 MiB
+/// again.
+const CHECKPOINT: u64 = 8 * 1024 * 1024;
 
 /// The parts of one file.
 pub(crate) struct Parts<'a> {

@@ -1,0 +1,9 @@
+/// What an acknowledged write survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// A killed process: the system has the bytes.
+    #[default]
+    Process,
+    /// A power cut: the disk has the bytes before the acknowledgement.
+    Disk,
+}
