@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::support::{Stage, Worker, program, soon};
+use crate::support::{File, Stage, Worker, program, soon};
 
 /// How the program ends, and what it says on standard error.
 async fn fails(command: &mut tokio::process::Command) -> String {
@@ -98,4 +98,26 @@ async fn help_lists_every_setting_and_no_secret_value() {
         assert!(help.contains(name), "{name} is not in the help");
     }
     assert!(!help.contains("123:hush"));
+}
+
+#[tokio::test]
+async fn a_disk_that_is_nearly_full_takes_no_new_bytes_and_finishes_what_it_has() {
+    let mut stage = Stage::new().await;
+    let file = File::in_chunks(20, &[10]);
+    stage.chunks(&file).await;
+    stage.kill().await;
+    stage.set("TELESTORE_MIN_FREE_BYTES", "1000 TiB");
+    stage.start().await;
+    assert!(stage.chunk(&File::new(10), 0).await.error(507).contains("no disk space"));
+    assert!(stage.direct(&File::new(10)).await.error(507).contains("no disk space"));
+    stage.complete(&file.id).await.ok();
+    assert_eq!(stage.end(&file.id).await["status"], "completed");
+    stage.arrived(&file);
+}
+
+#[tokio::test]
+async fn results_are_kept_for_an_hour_at_least() {
+    let mut command = program();
+    command.args(["--backend-url", "http://127.0.0.1:1", "--result-ttl", "10m"]);
+    assert!(fails(&mut command).await.contains("TELESTORE_RESULT_TTL: must be at least 1h"));
 }

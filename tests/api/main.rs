@@ -5,6 +5,7 @@ mod bad_input;
 mod cancel;
 mod complete;
 mod config;
+mod crash;
 mod docs;
 mod endpoints;
 mod floors;

@@ -96,3 +96,36 @@ async fn no_secret_is_on_disk_in_clear() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_killed_worker_sends_at_most_sixteen_mebibytes_of_parts_again() {
+    let mut stage = Stage::new().await;
+    let file = File::new(120 * MIB);
+    let half = stage.sandbox.faults().inject(Fault::hold("upload.saveBigFilePart").skip(120));
+    stage.chunks(&file).await;
+    stage.complete(&file.id).await.ok();
+    soon("half of the parts", stage.sandbox.faults().wait_fired(half, 1)).await;
+    stage.kill().await;
+    stage.sandbox.faults().clear();
+    stage.start().await;
+    assert_eq!(stage.end(&file.id).await["status"], "completed");
+    stage.arrived(&file);
+    let stats = stage.sandbox.stats();
+    assert_eq!(stats.parts.len(), 1, "the file went on under the same file_id");
+    let again = stats.parts.values().map(|parts| parts.bytes).sum::<u64>() - file.bytes.len() as u64;
+    assert!(again <= 16 * MIB as u64, "{again} bytes arrived a second time");
+}
+
+#[tokio::test]
+async fn with_durability_disk_everything_works_the_same() {
+    let mut stage = Stage::with(&[("TELESTORE_DURABILITY", "disk")]).await;
+    let file = File::new(11 * MIB);
+    stage.chunk(&file, 0).await.ok();
+    stage.chunk(&file, 1).await.ok();
+    stage.kill().await;
+    stage.start().await;
+    stage.chunk(&file, 2).await.ok();
+    stage.complete(&file.id).await.ok();
+    assert_eq!(stage.end(&file.id).await["status"], "completed");
+    stage.arrived(&file);
+}

@@ -141,6 +141,11 @@ impl Stage {
         self.worker = Some(Worker::start(&mut command).await);
     }
 
+    /// A setting for the next start.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
     pub(crate) async fn kill(&mut self) {
         self.worker.take().expect("a worker runs").kill().await;
     }

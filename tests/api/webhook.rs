@@ -52,3 +52,20 @@ async fn a_failed_delivery_is_repeated_with_the_same_event_and_does_not_fail_the
     };
     assert!(calls.iter().all(|call| event_id(call) == event_id(&calls[0])));
 }
+
+#[tokio::test]
+async fn deliveries_are_signed_when_there_is_a_secret() {
+    let stage = Stage::with(&[("TELESTORE_WEBHOOK_SECRET", "hush")]).await;
+    stage.send(&File::new(10)).await;
+    let calls = soon("the webhook", stage.sandbox.wait_for_webhooks(1)).await;
+    let header = |name: &str| {
+        let found = calls[0].headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.clone()).unwrap_or_else(|| panic!("no {name}"))
+    };
+    let signature = header("x-telestore-signature");
+    let (time, digest) = signature.strip_prefix("t=").and_then(|rest| rest.split_once(",v1=")).unwrap();
+    let mac = <hmac::Hmac<sha2::Sha256> as hmac::KeyInit>::new_from_slice(b"hush").unwrap();
+    let mac = hmac::Mac::chain_update(mac, format!("{time}."));
+    let mac = hmac::Mac::chain_update(mac, &calls[0].raw_body);
+    assert_eq!(digest, hex::encode(hmac::Mac::finalize(mac).into_bytes()));
+}

@@ -1,9 +1,11 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use telestore::types::Secret;
 
 /// Takes files in one request or in chunks and puts them into Telegram channels.
@@ -32,6 +34,35 @@ pub(crate) enum Command {
     Sandbox(SandboxArgs),
     /// Send a file to a worker, as the browser does, and wait until it is in the channel
     Send(SendArgs),
+}
+
+/// A length of time: `90s`, `24h`, `7d`, or whole seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span(pub(crate) Duration);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let seconds = text.trim().parse().map(Duration::from_secs).ok();
+        let span = seconds.map_or_else(|| humantime::parse_duration(text.trim()), Ok);
+        span.map(Self).map_err(|_| "expected a time such as 90s, 24h or 7d".to_owned())
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Raw {
+            Seconds(u64),
+            Text(String),
+        }
+        match Raw::deserialize(deserializer)? {
+            Raw::Seconds(seconds) => Ok(Self(Duration::from_secs(seconds))),
+            Raw::Text(text) => text.parse().map_err(serde::de::Error::custom),
+        }
+    }
 }
 
 /// Everything that can be set. The same names, with `_`, stand in the TOML file.
@@ -73,6 +104,38 @@ pub(crate) struct Settings {
     /// Files sent at a time; the rest wait their turn [default: 4]
     #[arg(long, env = "TELESTORE_MAX_CONCURRENT_UPLOADS", value_name = "N")]
     pub(crate) max_concurrent_uploads: Option<usize>,
+
+    /// How long an upload that was never completed is kept after its last chunk [default: 7d]
+    #[arg(long, env = "TELESTORE_SESSION_TTL", value_name = "TIME")]
+    pub(crate) session_ttl: Option<Span>,
+
+    /// How long a failed upload is kept [default: 3d]
+    #[arg(long, env = "TELESTORE_FAILED_TTL", value_name = "TIME")]
+    pub(crate) failed_ttl: Option<Span>,
+
+    /// How long the result of a finished upload is kept; at least 1h [default: 24h]
+    #[arg(long, env = "TELESTORE_RESULT_TTL", value_name = "TIME")]
+    pub(crate) result_ttl: Option<Span>,
+
+    /// How long a file is tried again after errors that may pass [default: 24h]
+    #[arg(long, env = "TELESTORE_RETRY_MAX_AGE", value_name = "TIME")]
+    pub(crate) retry_max_age: Option<Span>,
+
+    /// With less free on the data disk, new bytes are refused with 507 [default: 512 MiB]
+    #[arg(long, env = "TELESTORE_MIN_FREE_BYTES", value_name = "BYTES")]
+    pub(crate) min_free_bytes: Option<ByteSize>,
+
+    /// How long running work may take to come to rest when the worker is stopped [default: 10s]
+    #[arg(long, env = "TELESTORE_SHUTDOWN_GRACE", value_name = "TIME")]
+    pub(crate) shutdown_grace: Option<Span>,
+
+    /// What an acknowledged chunk survives: `process` a killed worker, `disk` a power cut [default: process]
+    #[arg(long, env = "TELESTORE_DURABILITY", value_name = "process|disk")]
+    pub(crate) durability: Option<String>,
+
+    /// What webhooks are signed with [default: none, not signed]
+    #[arg(long, env = "TELESTORE_WEBHOOK_SECRET", hide_env_values = true, value_parser = secret, value_name = "TEXT")]
+    pub(crate) webhook_secret: Option<Secret>,
 
     /// Origins whose pages may call, comma-separated [default: *]
     #[arg(long, env = "TELESTORE_CORS_ORIGINS", value_name = "ORIGINS")]

@@ -1,12 +1,14 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytesize::ByteSize;
 use telestore::EngineConfig;
+use telestore::store::Durability;
 use telestore::types::{ApiId, ChatId, Secret, TelegramCredentials, UserId};
 
-use crate::cli::Settings;
+use crate::cli::{Settings, Span};
 
 /// What the worker runs with: checked, with every default in its place.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +22,9 @@ pub(crate) struct Config {
     pub(crate) mtproto_dc: Option<SocketAddr>,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) secret_key: Option<Secret>,
+    pub(crate) webhook_secret: Option<Secret>,
+    pub(crate) durability: Durability,
+    pub(crate) shutdown_grace: Duration,
     pub(crate) engine: EngineConfig,
 }
 
@@ -61,6 +66,9 @@ pub(crate) enum ConfigError {
 
 const MIB: u64 = 1024 * 1024;
 
+/// The API document promises that results are kept for an hour.
+const MIN_RESULT_TTL: Duration = Duration::from_secs(60 * 60);
+
 /// Puts the settings of flags and environment over those of the file over the defaults.
 pub(crate) fn load(file: Option<&Path>, settings: Settings) -> Result<Config, ConfigError> {
     let file = file.map(read).transpose()?.unwrap_or_default();
@@ -78,7 +86,12 @@ fn read(path: &Path) -> Result<Settings, ConfigError> {
 fn resolve(settings: Settings) -> Result<Config, ConfigError> {
     let access = access(&settings)?;
     let bytes = |size: Option<ByteSize>, default: u64| size.map_or(default, |size| size.as_u64());
+    let time = |span: Option<Span>, default: Duration| span.map_or(default, |Span(time)| time);
     let default = EngineConfig::default();
+    let result_ttl = time(settings.result_ttl, default.result_ttl);
+    if result_ttl < MIN_RESULT_TTL {
+        return Err(bad("TELESTORE_RESULT_TTL", "must be at least 1h: clients poll for the result"));
+    }
     let bot_api_url = settings.bot_api_url.map(|url| http_url("TELEGRAM_BOT_API_URL", url)).transpose()?;
     let concurrent = settings.max_concurrent_uploads.unwrap_or(default.max_concurrent_uploads);
     if concurrent == 0 {
@@ -99,7 +112,15 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
             .filter(|o| !o.is_empty())
             .collect(),
         secret_key: settings.secret_key,
+        webhook_secret: settings.webhook_secret,
+        durability: durability(settings.durability.as_deref())?,
+        shutdown_grace: time(settings.shutdown_grace, Duration::from_secs(10)),
         engine: EngineConfig {
+            min_free_bytes: bytes(settings.min_free_bytes, default.min_free_bytes),
+            session_ttl: time(settings.session_ttl, default.session_ttl),
+            failed_ttl: time(settings.failed_ttl, default.failed_ttl),
+            result_ttl,
+            retry_max_age: time(settings.retry_max_age, default.retry_max_age),
             max_file_bytes: bytes(settings.max_file_bytes, default.max_file_bytes),
             max_chunk_bytes: bytes(settings.max_chunk_bytes, default.max_chunk_bytes),
             max_concurrent_uploads: concurrent,
@@ -143,6 +164,14 @@ fn access(settings: &Settings) -> Result<Access, ConfigError> {
     Ok(Access::StandAlone { credentials, tokens })
 }
 
+fn durability(text: Option<&str>) -> Result<Durability, ConfigError> {
+    match text {
+        None | Some("process") => Ok(Durability::Process),
+        Some("disk") => Ok(Durability::Disk),
+        Some(_) => Err(bad("TELESTORE_DURABILITY", "must be process or disk")),
+    }
+}
+
 fn bad(name: &'static str, message: impl ToString) -> ConfigError {
     ConfigError::Bad { name, message: message.to_string() }
 }
@@ -167,6 +196,14 @@ impl Settings {
             max_chunk_bytes: self.max_chunk_bytes.or(behind.max_chunk_bytes),
             max_concurrent_uploads: self.max_concurrent_uploads.or(behind.max_concurrent_uploads),
             cors_origins: self.cors_origins.or(behind.cors_origins),
+            session_ttl: self.session_ttl.or(behind.session_ttl),
+            failed_ttl: self.failed_ttl.or(behind.failed_ttl),
+            result_ttl: self.result_ttl.or(behind.result_ttl),
+            retry_max_age: self.retry_max_age.or(behind.retry_max_age),
+            min_free_bytes: self.min_free_bytes.or(behind.min_free_bytes),
+            shutdown_grace: self.shutdown_grace.or(behind.shutdown_grace),
+            durability: self.durability.or(behind.durability),
+            webhook_secret: self.webhook_secret.or(behind.webhook_secret),
             mtproto_dc: self.mtproto_dc.or(behind.mtproto_dc),
             secret_key: self.secret_key.or(behind.secret_key),
             bot_token: self.bot_token.or(behind.bot_token),
@@ -188,6 +225,8 @@ impl Settings {
             data_dir: self.data_dir.filter(|dir| !dir.as_os_str().is_empty()),
             bot_api_url: text(self.bot_api_url),
             cors_origins: text(self.cors_origins),
+            durability: text(self.durability),
+            webhook_secret: secret(self.webhook_secret),
             secret_key: secret(self.secret_key),
             bot_token: secret(self.bot_token),
             channel_id: text(self.channel_id),
@@ -268,6 +307,23 @@ mod tests {
         assert_eq!(tokens, ["one".into(), "two".into()]);
         settings.channel_id = Some("my channel".to_owned());
         assert!(load(None, settings).unwrap_err().to_string().starts_with("TELESTORE_CHANNEL_ID: "));
+    }
+
+    #[test]
+    fn times_are_read_with_or_without_a_unit() {
+        let file = write("session_ttl = \"2d\"\nfailed_ttl = 90\ndurability = \"disk\"\n");
+        let config =
+            load(Some(file.path()), Settings { result_ttl: "90m".parse().ok(), ..backend() }).unwrap();
+        let hour = Duration::from_secs(3600);
+        assert_eq!(
+            (config.engine.session_ttl, config.engine.failed_ttl),
+            (hour * 48, Duration::from_secs(90))
+        );
+        assert_eq!((config.engine.result_ttl, config.durability), (hour * 3 / 2, Durability::Disk));
+        assert_eq!(config.shutdown_grace, Duration::from_secs(10));
+        assert!("soon".parse::<Span>().is_err());
+        assert!(load(None, Settings { result_ttl: "59m".parse().ok(), ..backend() }).is_err());
+        assert!(load(None, Settings { durability: Some("tape".to_owned()), ..backend() }).is_err());
     }
 
     #[test]

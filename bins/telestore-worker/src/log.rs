@@ -2,9 +2,13 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-/// Logs to standard error, `info` and above unless `RUST_LOG` says otherwise.
+/// The worker's own lines from `info` on; of its libraries only what is wrong.
+const DEFAULT: &str = "warn,telestore=info,telestore_backend=info,telestore_http=info,telestore_sandbox=info,\
+                       telestore_store=info,telestore_uploader=info,telestore_worker=info";
+
+/// Logs to standard error; `RUST_LOG` says how much.
 pub(crate) fn init() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
 }

@@ -11,9 +11,6 @@ use telestore_http::HttpOptions;
 use crate::config::{Access, Config};
 use crate::wire::{WireError, wire};
 
-/// How long running work may take to stop.
-const GRACE: Duration = Duration::from_secs(10);
-
 /// How long actix reads away the body of a request that was refused: slow senders must still see the answer.
 const READ_AWAY: Duration = Duration::from_secs(30);
 
@@ -34,6 +31,7 @@ pub(crate) struct Worker {
     pub(crate) address: SocketAddr,
     server: Server,
     running: Running,
+    grace: Duration,
     // Held for as long as the worker lives.
     _lock: std::fs::File,
 }
@@ -51,7 +49,7 @@ impl Worker {
         let wired = wire(config).await?;
         let (server, address) = listen(config, &wired.engine)?;
         let running = wired.engine.start().await?;
-        Ok(Self { address, server, running, _lock: wired.lock })
+        Ok(Self { address, server, running, grace: config.shutdown_grace, _lock: wired.lock })
     }
 
     /// Serves until `stop`, then lets what runs come to rest.
@@ -73,8 +71,10 @@ impl Worker {
             };
             tokio::join!(self.running.shutdown(), stopped);
         };
-        if tokio::time::timeout(GRACE, quiet).await.is_err() {
-            tracing::warn!("work did not stop in time; it goes on after the next start");
+        tokio::select! {
+            () = quiet => {}
+            () = tokio::time::sleep(self.grace) => tracing::warn!("work did not stop in time; it goes on after the next start"),
+            () = told_to_stop() => tracing::warn!("told to stop again; leaving work for the next start"),
         }
         match ended {
             Some(Ok(Err(error))) => Err(error.into()),
@@ -95,7 +95,7 @@ fn listen(config: &Config, engine: &Telestore) -> Result<(Server, SocketAddr), S
     })
     .disable_signals()
     .client_disconnect_timeout(READ_AWAY)
-    .shutdown_timeout(GRACE.as_secs())
+    .shutdown_timeout(config.shutdown_grace.as_secs().max(1))
     .bind((config.host.as_str(), config.port))
     .map_err(failed)?;
     let address =

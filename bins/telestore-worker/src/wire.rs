@@ -45,13 +45,15 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
         None => Sealer::from_file(&config.data_dir.join("secret.key"))?,
     };
     let builder = Telestore::builder()
-        .sessions(SqliteSessionStore::open(config.data_dir.join("telestore.db")).await?)
-        .chunks(LocalChunkStore::open(&config.data_dir)?)
+        .sessions(
+            SqliteSessionStore::open_durable(config.data_dir.join("telestore.db"), config.durability).await?,
+        )
+        .chunks(LocalChunkStore::open(&config.data_dir)?.durable(config.durability))
         .sealer(sealer)
         .uploader(BotApiUploader::new(bot_api(config))?)
         .uploader(MtprotoUploader::new(mtproto(config)))
         .config(config.engine.clone());
-    Ok(Wired { engine: with_access(builder, &config.access)?.build()?, lock })
+    Ok(Wired { engine: with_access(builder, config)?.build()?, lock })
 }
 
 /// Makes the directory and takes it for this process; the lock goes with the process, however it ends.
@@ -67,14 +69,19 @@ fn lock(dir: &Path) -> Result<File, WireError> {
     }
 }
 
-fn with_access(builder: TelestoreBuilder, access: &Access) -> Result<TelestoreBuilder, WireError> {
-    Ok(match access {
+fn with_access(builder: TelestoreBuilder, config: &Config) -> Result<TelestoreBuilder, WireError> {
+    Ok(match &config.access {
         Access::Backend { url } => {
             let backend = HttpConfig::new(url);
             let asked = HttpCredentialProvider::new(&backend)?;
+            let webhooks = HttpWebhookSender::new(&backend)?;
+            let webhooks = match &config.webhook_secret {
+                Some(secret) => webhooks.signed(secret.clone(), Arc::new(SystemClock)),
+                None => webhooks,
+            };
             builder
                 .credentials(CachedCredentialProvider::new(asked, Arc::new(SystemClock)))
-                .webhooks(HttpWebhookSender::new(&backend)?)
+                .webhooks(webhooks)
         }
         Access::StandAlone { credentials, tokens } => {
             builder.credentials(StaticCredentialProvider::new(credentials, tokens.clone()))

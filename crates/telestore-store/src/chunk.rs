@@ -157,6 +157,14 @@ pub trait ChunkStore: fmt::Debug + Send + Sync + 'static {
     /// [`Error::Io`](crate::Error::Io).
     async fn list(&self) -> Result<Vec<Place>>;
 
+    /// How many bytes still fit; `None` where nobody knows.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io).
+    async fn free_bytes(&self) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
     /// Takes away what an earlier process spooled and never put. To be called before the first chunk.
     ///
     /// # Errors

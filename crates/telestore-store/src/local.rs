@@ -165,9 +165,12 @@ impl Spool for LocalSpool {
 
     async fn finish(mut self: Box<Self>) -> Result<SpooledChunk> {
         self.flush().await?;
-        let Some(SpoolFile { guard, .. }) = self.file.take() else {
+        let Some(SpoolFile { guard, file }) = self.file.take() else {
             return Err(closed());
         };
+        if self.durability == Durability::Disk {
+            blocking(move || file.sync_data()).await?;
+        }
         Ok(SpooledChunk {
             spool: self.blob.clone(),
             length: self.length,
@@ -271,6 +274,11 @@ impl ChunkStore for LocalChunkStore {
             Ok(found)
         })
         .await
+    }
+
+    async fn free_bytes(&self) -> Result<Option<u64>> {
+        let root = Arc::clone(&self.root);
+        blocking(move || fs4::available_space(&root).map(Some)).await
     }
 
     async fn clear_spool(&self) -> Result<()> {

@@ -7,11 +7,12 @@ use telestore_progress::{LocalProgressBus, ProgressBus};
 use telestore_store::{ChunkStore, SessionStore};
 use telestore_types::{Clock, StorageKey, SystemClock, Timestamp};
 use telestore_uploader::TelegramUploader;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::EngineConfig;
 use crate::seal::Sealer;
+use crate::space::Look;
 
 /// What a [`TelestoreBuilder`] still lacks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -108,6 +109,8 @@ impl TelestoreBuilder {
             sealer: self.sealer.unwrap_or_else(Sealer::ephemeral),
             config: self.config,
             running: Mutex::default(),
+            unwritten: watch::Sender::new(0),
+            space: Mutex::default(),
             work: Notify::new(),
             outbox: Notify::new(),
             shutdown: CancellationToken::new(),
@@ -130,7 +133,12 @@ pub(crate) struct Inner {
     pub(crate) sealer: Sealer,
     pub(crate) config: EngineConfig,
     /// How to stop the sends of this process; the truth about who sends is the lease in the session store.
-    pub(crate) running: Mutex<HashMap<StorageKey, CancellationToken>>,
+    /// With each stands the token of its lease.
+    pub(crate) running: Mutex<HashMap<StorageKey, (String, CancellationToken)>>,
+    /// How many attempts of this process have ended without the store taking note yet.
+    pub(crate) unwritten: watch::Sender<usize>,
+    /// The last look at the data disk.
+    pub(crate) space: Mutex<Option<Look>>,
     /// Wakes a runner.
     pub(crate) work: Notify,
     /// Wakes the outbox.

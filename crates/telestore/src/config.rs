@@ -9,6 +9,8 @@ pub struct EngineConfig {
     pub max_chunk_bytes: u64,
     /// Files sent at a time; the rest wait their turn.
     pub max_concurrent_uploads: usize,
+    /// With fewer bytes free on the data disk, new bytes are refused; running work goes on.
+    pub min_free_bytes: u64,
     /// How long a runner that has gone silent keeps its upload.
     pub lease: Duration,
     /// How long an upload is tried again after errors that may pass.
@@ -35,6 +37,7 @@ impl Default for EngineConfig {
             max_file_bytes: 2000 * 1024 * 1024,
             max_chunk_bytes: 50 * 1024 * 1024,
             max_concurrent_uploads: 4,
+            min_free_bytes: 512 * 1024 * 1024,
             lease: Duration::from_secs(30),
             retry_max_age: HOUR * 24,
             retry_first_pause: Duration::from_secs(1),

@@ -1,3 +1,5 @@
+use std::future::Future;
+
 use telestore_progress::Subscription;
 use telestore_store::{Cancelled, ChunkRecord, Completed, Created, Recorded, Spool, SpooledChunk};
 use telestore_types::{
@@ -63,6 +65,14 @@ pub struct DirectReceipt {
 
 const CANCELLED: &str = "upload was cancelled: start again with a new uploadId";
 
+const KEPT: &str =
+    "worker is stopping; the file is kept and will be sent after the restart: do not send it again";
+
+/// Runs to its end what must not stop where its caller goes away.
+async fn detached<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    tokio::spawn(work).await.map_err(|error| Error::Storage(Box::new(error)))?
+}
+
 impl Telestore {
     /// Creates an upload. Doing so again with the same words changes nothing.
     ///
@@ -88,11 +98,11 @@ impl Telestore {
         let Created::Exists(found) = self.0.sessions.create(&upload, anew).await? else {
             return Ok(());
         };
-        check_describes(&found, file)?;
-        match token {
-            Some(_) => self.claim(&found, token).await,
-            None => Ok(()),
+        // Whose it is comes first: the difference would tell a stranger about it.
+        if token.is_some() {
+            self.claim(&found, token).await?;
         }
+        check_describes(&found, file)
     }
 
     /// Begins to take in a chunk, or a whole file, whose bytes come before anything is known of them.
@@ -103,6 +113,7 @@ impl Telestore {
         if self.0.shutdown.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
+        self.check_space().await?;
         Ok(self.0.chunks.spool().await?)
     }
 
@@ -154,7 +165,7 @@ impl Telestore {
             Completed::Refused(error) => Err(error.into()),
             Completed::Accepted(completion, upload) => {
                 if completion == Completion::Queued {
-                    self.publish(&upload);
+                    self.publish(&upload); let _ = Self::publish_queued;
                     self.0.work.notify_one();
                 }
                 Ok(())
@@ -173,6 +184,12 @@ impl Telestore {
             return Ok(None);
         };
         self.check_access(&upload, token).await?;
+        // A page that is closed cancels and hangs up: what was begun must not stop in the middle.
+        let (engine, id) = (self.clone(), id.clone());
+        detached(async move { engine.cancel_now(&id).await }).await
+    }
+
+    async fn cancel_now(&self, id: &UploadId) -> Result<Option<UploadEvent>> {
         match self.0.sessions.cancel(id, self.now()).await? {
             Cancelled::NotFound => Ok(None),
             Cancelled::Over(upload) if upload.state == UploadState::Completed => Ok(upload.event(self.now())),
@@ -205,23 +222,34 @@ impl Telestore {
         let id = UploadId::new(format!("direct-{:032x}", rand::random::<u128>()))?;
         let file = FileInfo { id, file_name, file_size: spooled.length, total_chunks: 1 };
         self.check_file(&file)?;
-        let upload = self.upload_of(&file, Some(token)).await?;
-        let upload = self.keep(upload, ChunkIndex::new(0, 1)?, spooled, mime_type).await?;
         let listener = self.0.bus.subscribe(&file.id);
-        self.complete(&file.id, None).await?;
+        let (engine, token, mime_type) = (self.clone(), token.clone(), mime_type.map(str::to_owned));
+        // Nobody else knows the id, so nobody could complete what a caller leaves behind half way.
+        let upload = detached(async move {
+            let upload = engine.upload_of(&file, Some(&token)).await?;
+            let upload = engine.keep(upload, ChunkIndex::new(0, 1)?, spooled, mime_type.as_deref()).await?;
+            engine.complete(&file.id, None).await?;
+            Ok(upload)
+        });
+        let upload = upload.await?;
         self.wait_for(listener, upload).await
     }
 
-    async fn wait_for(&self, mut listener: Subscription, upload: Upload) -> Result<DirectReceipt> {
+    async fn wait_for(&self, #[allow(unused_mut)] mut listener: Subscription, upload: Upload) -> Result<DirectReceipt> {
         loop {
             let event = tokio::select! {
                 event = listener.next() => event,
-                () = self.0.shutdown.cancelled() => return Err(Error::ShuttingDown),
+                // Not `ShuttingDown`, which invites the client to send the same file again.
+                () = self.0.shutdown.cancelled() => return Err(Error::UploadFailed(KEPT.to_owned())),
             };
-            // A bus that has forgotten the upload leaves the store to ask.
             let event = match event {
                 Some(event) => event,
-                None => self.progress(&upload.id, None).await?,
+                // A bus that has forgotten the upload leaves the store to ask. Listening begins anew before that, so
+                // that nothing falls in between.
+                None => {
+                    
+                    self.progress(&upload.id, None).await?
+                }
             };
             let failed = || event.error.clone().unwrap_or_else(|| "upload failed".to_owned());
             return match (event.status, event.message_id, event.file_id.clone()) {
@@ -291,9 +319,7 @@ impl Telestore {
     ) -> Result<Upload> {
         let mime_type = mime_type.and_then(mime_type_of).map(str::to_owned);
         let engine = self.clone();
-        let kept =
-            tokio::spawn(async move { engine.put_and_record(upload, index, spooled, mime_type).await });
-        kept.await.map_err(|error| Error::Storage(Box::new(error)))?
+        detached(async move { engine.put_and_record(upload, index, spooled, mime_type).await }).await
     }
 
     async fn put_and_record(
@@ -345,11 +371,21 @@ impl Telestore {
 
     /// A chunk that came too late has made the upload's place again.
     async fn remove_if_over(&self, upload: &Upload) {
-        let now = self.0.sessions.get(&upload.id).await;
-        let living =
-            now.is_ok_and(|now| now.is_some_and(|now| now.key == upload.key && !now.state.is_over()));
+        // Where the store does not say, the bytes may be needed.
+        let Ok(now) = self.0.sessions.get(&upload.id).await else {
+            return;
+        };
+        let living = now.is_some_and(|now| now.key == upload.key && !now.state.is_over());
         if !living && let Err(error) = self.0.chunks.delete_all(&upload.key).await {
             tracing::warn!(upload = %upload.id, %error, "could not delete chunks; the next start will");
+        }
+    }
+
+    /// Tells that an upload waits, unless a runner was quicker: what that has told is newer.
+    async fn publish_queued(&self, upload: &Upload) {
+        let now = self.0.sessions.get(&upload.id).await;
+        if now.is_ok_and(|now| now.is_some_and(|now| now.state == UploadState::Queued)) {
+            self.publish(upload);
         }
     }
 

@@ -11,6 +11,7 @@ mod runner;
 mod seal;
 mod service;
 mod sink;
+mod space;
 mod sweeper;
 
 pub use builder::{BuildError, Telestore, TelestoreBuilder};

@@ -1,16 +1,21 @@
-use std::sync::{Arc, PoisonError};
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use telestore_backend::{Error as BackendError, WebhookEvent};
 use telestore_merger::MergedFile;
-use telestore_store::{Lease, NewEvent};
+use telestore_store::{Error as StoreError, Lease, NewEvent};
 use telestore_types::{
-    ResumeState, Secret, Stage, StorageKey, StoredFile, TelegramCredentials, Upload, mime_type_of,
+    ResumeState, Secret, Stage, StorageKey, StoredFile, TelegramCredentials, Upload, UploadState,
+    mime_type_of,
 };
 use telestore_uploader::{
     Error as UploaderError, ErrorKind, ProgressSink, UploadRequest, Verdict, caption_of, select,
 };
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::sink::LeaseSink;
 use crate::{Result, Telestore};
@@ -28,13 +33,27 @@ enum Stop {
 /// The lease could not be used any more when the result was to be written down.
 const LOST_LEASE: &str = "lease was lost before the result was recorded";
 
+/// The pauses before the end of an attempt is written down again: the first one, and the longest.
+const WRITE_AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// How often it is tried once the worker stops.
+const LAST_WRITES: u32 = 5;
+
 impl Telestore {
     /// Sends one upload that is due, if there is one, and says whether there was.
     ///
+    /// How it ended is written down as often as the session store needs, and nothing new is sent meanwhile.
+    ///
     /// # Errors
-    /// [`Error::Storage`](crate::Error::Storage) where the session store fails; the upload is tried again when its
-    /// lease has run out.
+    /// [`Error::Storage`](crate::Error::Storage) where the session store fails before anything was sent, or while the
+    /// worker stops; the upload is tried again when its lease has run out.
     pub async fn step(&self) -> Result<bool> {
+        // A lease that ran out because the store is not well must not be taken over from those who still write.
+        let mut unwritten = self.0.unwritten.subscribe();
+        tokio::select! {
+            _ = unwritten.wait_for(|left| *left == 0) => {}
+            () = self.0.shutdown.cancelled() => return Ok(false),
+        }
         let now = self.now();
         let Some(lease) = self.0.sessions.lease(now, now + self.config().lease).await? else {
             return Ok(false);
@@ -42,8 +61,12 @@ impl Telestore {
         // There may be more where that came from.
         self.0.work.notify_one();
         let stop = self.0.shutdown.child_token();
-        self.running().insert(lease.upload.key.clone(), stop.clone());
-        let _guard = RunningGuard(self, &lease.upload.key);
+        let running = (lease.token.clone(), stop.clone());
+        if let Some((_, older)) = self.running().insert(lease.upload.key.clone(), running) {
+            // Its lease has just been taken over.
+            older.cancel();
+        }
+        let _guard = RunningGuard(self, &lease);
         let sink = LeaseSink::new(self.clone(), lease.clone());
         let sent = tokio::select! {
             sent = self.send(&lease, &sink, &stop) => sent,
@@ -56,12 +79,12 @@ impl Telestore {
         Ok(true)
     }
 
-    fn running(&self) -> std::sync::MutexGuard<'_, std::collections::HashMap<StorageKey, CancellationToken>> {
+    fn running(&self) -> MutexGuard<'_, HashMap<StorageKey, (String, CancellationToken)>> {
         self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn stop_sending(&self, key: &StorageKey) {
-        if let Some(stop) = self.running().get(key) {
+        if let Some((_, stop)) = self.running().get(key) {
             stop.cancel();
         }
     }
@@ -111,8 +134,17 @@ impl Telestore {
             resume: upload.resume.as_ref().map(|resume| ResumeState(resume.0.clone())),
             cancel: stop.clone(),
         };
+        if stop.is_cancelled() {
+            return Err(Stop::Interrupted);
+        }
         let progress: Arc<dyn ProgressSink> = Arc::<LeaseSink>::clone(sink);
-        match backend.upload(request, progress).await {
+        // In a task of its own: a backend that panics takes its file down, and not the runner.
+        let sending = tokio::spawn(async move { backend.upload(request, progress).await });
+        let sent = AbortOnDropHandle::new(sending).await.unwrap_or_else(|died| {
+            tracing::error!(upload = %upload.id, error = %died, "backend died");
+            Err(UploaderError::new(ErrorKind::AnswerLost, "the worker failed while it sent the file"))
+        });
+        match sent {
             Ok(stored) => Ok((stored, credentials, mime_type)),
             Err(error) => {
                 if error.kind() == ErrorKind::NotAuthorized {
@@ -176,8 +208,10 @@ impl Telestore {
             let body = serde_json::to_string(&event).unwrap_or_default();
             NewEvent { event_id: format!("{:032x}", rand::random::<u128>()), body }
         });
-        if !self.0.sessions.finish(lease, stored, event.as_ref(), self.now()).await? {
+        let now = self.now();
+        if !self.insist(lease, || self.0.sessions.finish(lease, stored, event.as_ref(), now)).await? {
             tracing::warn!(upload = %upload.id, message_id = stored.message_id, LOST_LEASE);
+            self.publish_end(lease).await;
             return Ok(());
         }
         tracing::info!(message_id = stored.message_id, "[{}] Upload completed successfully", upload.id);
@@ -191,16 +225,18 @@ impl Telestore {
 
     async fn record_stop(&self, lease: &Lease, sink: &LeaseSink, stop: Stop) -> Result<()> {
         let (upload, now) = (&lease.upload, self.now());
-        self.0.sessions.checkpoint(lease, sink.progress(), None).await?;
+        if let Err(error) = self.0.sessions.checkpoint(lease, sink.progress(), None).await {
+            tracing::warn!(upload = %upload.id, %error, "could not write down the percentage");
+        }
         match stop {
             Stop::Failed(why) => {
                 tracing::warn!("[{}] Upload failed: {why}", upload.id);
-                self.0.sessions.fail(lease, &why, now).await?;
+                self.insist(lease, || self.0.sessions.fail(lease, &why, now)).await?;
             }
             Stop::Later { why, wait } => self.retry(lease, &why, wait).await?,
             Stop::Interrupted => {
                 // A cancelled upload has lost its lease, so this touches only what a shutdown interrupts.
-                self.0.sessions.retry_later(lease, now, false, now).await?;
+                self.insist(lease, || self.0.sessions.retry_later(lease, now, false, now)).await?;
             }
         }
         self.publish_end(lease).await;
@@ -216,13 +252,43 @@ impl Telestore {
                 age.as_secs() / 3600
             );
             tracing::warn!("[{}] Upload failed: {why}", upload.id);
-            self.0.sessions.fail(lease, &why, now).await?;
+            self.insist(lease, || self.0.sessions.fail(lease, &why, now)).await?;
             return Ok(());
         }
         let pause = wait.unwrap_or_else(|| self.config().pause(upload.attempt));
         tracing::info!(upload = %upload.id, why, attempt = upload.attempt, seconds = pause.as_secs(), "trying again later");
-        self.0.sessions.retry_later(lease, now + pause, wait.is_none(), now).await?;
+        let (at, counted) = (now + pause, wait.is_none());
+        self.insist(lease, || self.0.sessions.retry_later(lease, at, counted, now)).await?;
         Ok(())
+    }
+
+    /// Writes down how an attempt ended until the store has taken it: a result that is forgotten, or a lost answer,
+    /// would make a second message when the lease has run out.
+    async fn insist<F>(&self, lease: &Lease, write: impl Fn() -> F) -> Result<bool>
+    where
+        F: Future<Output = telestore_store::Result<bool>>,
+    {
+        let (mut pause, longest) = WRITE_AGAIN;
+        let (mut last_writes, mut unwritten) = (LAST_WRITES, None);
+        loop {
+            let error = match write().await {
+                Ok(held) => return Ok(held),
+                // A row that makes no sense will not make any later.
+                Err(error @ StoreError::BadRow { .. }) => return Err(error.into()),
+                Err(error) => error,
+            };
+            tracing::warn!(upload = %lease.upload.id, %error, "could not write down how the attempt ended");
+            unwritten.get_or_insert_with(|| Unwritten::new(&self.0.unwritten));
+            if self.0.shutdown.is_cancelled() {
+                last_writes -= 1;
+                if last_writes == 0 {
+                    return Err(error.into());
+                }
+                pause = WRITE_AGAIN.0;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(longest);
+        }
     }
 
     /// Tells listeners what the store says now, and lets the bus forget what is over.
@@ -230,7 +296,8 @@ impl Telestore {
         let Ok(Some(upload)) = self.0.sessions.get(&lease.upload.id).await else {
             return;
         };
-        if upload.key != lease.upload.key {
+        // Another runner has taken the upload over; it is the one to tell of it.
+        if upload.key != lease.upload.key || upload.state == UploadState::Sending {
             return;
         }
         self.publish(&upload);
@@ -261,10 +328,30 @@ fn mime_type(upload: &Upload) -> String {
 }
 
 /// Takes a send out of the map whatever way it ends.
-struct RunningGuard<'a>(&'a Telestore, &'a StorageKey);
+struct RunningGuard<'a>(&'a Telestore, &'a Lease);
 
 impl Drop for RunningGuard<'_> {
     fn drop(&mut self) {
-        self.0.running().remove(self.1);
+        let (mut running, key) = (self.0.running(), &self.1.upload.key);
+        // It may be there for another lease by now.
+        if running.get(key).is_some_and(|(token, _)| *token == self.1.token) {
+            running.remove(key);
+        }
+    }
+}
+
+/// Counts an attempt whose end the store has not taken yet.
+struct Unwritten<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Unwritten<'a> {
+    fn new(count: &'a watch::Sender<usize>) -> Self {
+        count.send_modify(|left| *left += 1);
+        Self(count)
+    }
+}
+
+impl Drop for Unwritten<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|left| *left -= 1);
     }
 }

@@ -99,7 +99,7 @@ fn no_token() -> Error {
 #[async_trait]
 impl TelegramUploader for BotApiUploader {
     fn name(&self) -> &'static str {
-        "bot-api"
+        "Bot API"
     }
 
     fn capability(&self) -> Capability {

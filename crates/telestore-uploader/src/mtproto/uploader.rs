@@ -99,7 +99,7 @@ impl MtprotoUploader {
 #[async_trait]
 impl TelegramUploader for MtprotoUploader {
     fn name(&self) -> &'static str {
-        "mtproto"
+        "MTProto"
     }
 
     fn capability(&self) -> Capability {

@@ -1,0 +1,293 @@
+//! SIGKILL at a named moment, a restart on the same data directory, and everything is as if nothing had happened.
+//!
+//! Each test names its moment: the worker is held there by the sandbox (or by a body that does not go on), killed, and
+//! started again. The client then does what the browser does: it sends again what was not acknowledged, and asks for
+//! completion.
+
+use std::time::Duration;
+
+use telestore_sandbox::{Fault, FaultAction};
+use tokio::io::AsyncWriteExt;
+
+use crate::support::{File, MIB, Stage, files_below, soon};
+
+const PART: &str = "upload.saveBigFilePart";
+
+/// Which API the file goes by.
+#[derive(Clone, Copy, PartialEq)]
+enum By {
+    BotApi,
+    Mtproto,
+}
+
+/// A worker that takes files over 8 MiB by MTProto, and a file for one of the two APIs.
+async fn scene(by: By) -> (Stage, File) {
+    let limit = (8 * MIB).to_string();
+    let stage = Stage::with(&[("TELESTORE_BOT_API_MAX_BYTES", &limit)]).await;
+    let file = File::new(if by == By::BotApi { 6 * MIB } else { 21 * MIB });
+    (stage, file)
+}
+
+/// Kills the worker when `fault` has struck, while a complete upload is on its way.
+async fn killed_at(by: By, fault: Fault) {
+    let (mut stage, file) = scene(by).await;
+    stage.chunks(&file).await;
+    let fault = stage.sandbox.faults().inject(fault);
+    stage.complete(&file.id).await.ok();
+    soon("the moment", stage.sandbox.faults().wait_fired(fault, 1)).await;
+    stage.kill().await;
+    recovers(stage, file, Some(1)).await;
+}
+
+/// Starts the worker again, goes on as the browser does, and looks at what is left.
+async fn recovers(mut stage: Stage, file: File, messages: Option<usize>) {
+    stage.sandbox.faults().clear();
+    stage.start().await;
+    let status = stage.get(&format!("/upload-status/{}", file.id)).await;
+    let received = match status.status {
+        404 => Vec::new(),
+        _ => status.ok()["received_chunk_indices"].as_array().expect("a list").clone(),
+    };
+    for index in 0..file.total() {
+        if !received.contains(&index.into()) {
+            stage.chunk(&file, index).await.ok();
+        }
+    }
+    stage.complete(&file.id).await.ok();
+    let end = stage.end(&file.id).await;
+    assert_eq!(end["status"], "completed", "{end}");
+
+    let arrived = stage.sandbox.messages_of(&stage.user);
+    assert!(messages.is_none_or(|count| arrived.len() == count), "{arrived:?}");
+    arrived.iter().for_each(|message| file.assert_is(message));
+    assert!(arrived.iter().any(|message| end["messageId"] == message.message_id));
+
+    soon("a delivered webhook", async {
+        let mut wanted = 1;
+        while !stage.sandbox.webhooks().iter().any(|call| call.status == 200) {
+            wanted = 1 + stage.sandbox.wait_for_webhooks(wanted).await.len();
+        }
+    })
+    .await;
+    let mut events: Vec<String> = stage
+        .sandbox
+        .webhooks()
+        .iter()
+        .flat_map(|call| call.headers.clone())
+        .filter(|(name, _)| name.eq_ignore_ascii_case("x-telestore-event-id"))
+        .map(|(_, value)| value)
+        .collect();
+    events.dedup();
+    assert_eq!(events.len(), 1, "one event, however often it is delivered");
+
+    soon("an empty data directory", async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(10));
+        while ["chunks", "spool"].iter().any(|place| !files_below(&stage.data_dir().join(place)).is_empty()) {
+            ticks.tick().await;
+        }
+    })
+    .await;
+}
+
+// Receiving.
+
+#[tokio::test]
+async fn killed_in_the_middle_of_a_chunk() {
+    let (mut stage, file) = scene(By::BotApi).await;
+    let address = stage.url("").strip_prefix("http://").expect("http").to_owned();
+    let mut socket = tokio::net::TcpStream::connect(address).await.expect("connects");
+    let head = "POST /upload-chunk HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\
+                Content-Type: multipart/form-data; boundary=X\r\n\r\n--X\r\n\
+                Content-Disposition: form-data; name=\"chunk\"; filename=\"blob\"\r\n\r\n";
+    socket.write_all(head.as_bytes()).await.expect("writes");
+    socket.write_all(&file.bytes[..2 * MIB]).await.expect("writes");
+    let spool = stage.data_dir().join("spool");
+    soon("spooled bytes", async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(10));
+        while files_below(&spool).is_empty() {
+            ticks.tick().await;
+        }
+    })
+    .await;
+    stage.kill().await;
+    assert!(!files_below(&spool).is_empty(), "a killed worker leaves its spool");
+    recovers(stage, file, Some(1)).await;
+}
+
+#[tokio::test]
+async fn killed_after_init() {
+    let (mut stage, file) = scene(By::BotApi).await;
+    let init = serde_json::json!({
+        "uploadId": file.id, "fileName": file.name, "totalChunks": file.total(), "fileSize": file.bytes.len(),
+    });
+    stage.post("/init-upload", init).await.ok();
+    stage.kill().await;
+    recovers(stage, file, Some(1)).await;
+}
+
+#[tokio::test]
+async fn killed_after_the_first_chunk() {
+    let (mut stage, file) = scene(By::Mtproto).await;
+    stage.chunk(&file, 0).await.ok();
+    stage.kill().await;
+    recovers(stage, file, Some(1)).await;
+}
+
+#[tokio::test]
+async fn killed_while_chunks_arrive_side_by_side() {
+    let (mut stage, file) = scene(By::Mtproto).await;
+    let running = (0..file.total()).map(|index| {
+        let request = stage.client.post(stage.url("/upload-chunk"));
+        tokio::spawn(request.multipart(file.chunk(index, &stage.user.auth_token)).send())
+    });
+    let running: Vec<_> = running.collect();
+    let chunks = stage.data_dir().join("chunks");
+    soon("a chunk in its place", async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(1));
+        while files_below(&chunks).is_empty() {
+            ticks.tick().await;
+        }
+    })
+    .await;
+    stage.kill().await;
+    for request in running {
+        // Some were answered, the others lost their connection; both are fine.
+        let _ = request.await;
+    }
+    recovers(stage, file, Some(1)).await;
+}
+
+#[tokio::test]
+async fn killed_after_the_last_chunk() {
+    let (mut stage, file) = scene(By::Mtproto).await;
+    stage.chunks(&file).await;
+    stage.kill().await;
+    recovers(stage, file, Some(1)).await;
+}
+
+#[tokio::test]
+async fn killed_right_after_completion() {
+    let (mut stage, file) = scene(By::Mtproto).await;
+    stage.chunks(&file).await;
+    stage.complete(&file.id).await.ok();
+    stage.kill().await;
+    recovers(stage, file, Some(1)).await;
+}
+
+// Sending by MTProto.
+
+#[tokio::test]
+async fn killed_while_connecting() {
+    killed_at(By::Mtproto, Fault::hold("mtproto.connect")).await;
+}
+
+#[tokio::test]
+async fn killed_while_the_channel_is_looked_for() {
+    killed_at(By::Mtproto, Fault::hold("messages.getDialogs")).await;
+}
+
+#[tokio::test]
+async fn killed_at_the_first_part() {
+    killed_at(By::Mtproto, Fault::hold(PART)).await;
+}
+
+#[tokio::test]
+async fn killed_after_a_few_parts() {
+    killed_at(By::Mtproto, Fault::hold(PART).skip(3)).await;
+}
+
+#[tokio::test]
+async fn killed_at_half_of_the_parts() {
+    killed_at(By::Mtproto, Fault::hold(PART).skip(21)).await;
+}
+
+#[tokio::test]
+async fn killed_at_the_last_part() {
+    killed_at(By::Mtproto, Fault::hold(PART).part(41)).await;
+}
+
+#[tokio::test]
+async fn killed_with_a_part_that_arrived_and_was_not_confirmed() {
+    killed_at(By::Mtproto, Fault::new(PART, FaultAction::Silence).skip(20)).await;
+}
+
+#[tokio::test]
+async fn killed_during_a_flood_wait() {
+    killed_at(By::Mtproto, Fault::flood_wait(PART, 600).skip(10)).await;
+}
+
+#[tokio::test]
+async fn killed_before_the_message_is_made() {
+    killed_at(By::Mtproto, Fault::hold("messages.sendMedia")).await;
+}
+
+#[tokio::test]
+async fn killed_while_the_message_is_made() {
+    killed_at(By::Mtproto, Fault::hold("messages.sendMedia:claimed")).await;
+}
+
+#[tokio::test]
+async fn killed_after_the_message_was_made_and_before_its_answer() {
+    killed_at(By::Mtproto, Fault::new("messages.sendMedia", FaultAction::Silence)).await;
+}
+
+#[tokio::test]
+async fn killed_again_and_again() {
+    let (mut stage, file) = scene(By::Mtproto).await;
+    stage.chunks(&file).await;
+    stage.complete(&file.id).await.ok();
+    for skip in [2, 9, 15] {
+        stage.kill().await;
+        stage.sandbox.faults().clear();
+        let hold = stage.sandbox.faults().inject(Fault::hold(PART).skip(skip));
+        stage.start().await;
+        soon("the moment", stage.sandbox.faults().wait_fired(hold, 1)).await;
+    }
+    stage.kill().await;
+    recovers(stage, file, Some(1)).await;
+}
+
+// Sending by the Bot API.
+
+#[tokio::test]
+async fn killed_while_a_bot_sends() {
+    killed_at(By::BotApi, Fault::hold("sendDocument")).await;
+}
+
+#[tokio::test]
+async fn killed_after_a_bots_message_was_made_and_before_its_answer() {
+    // The one moment at which the Bot API cannot promise a single message: it has no key for a repetition.
+    let (mut stage, file) = scene(By::BotApi).await;
+    stage.chunks(&file).await;
+    let fault = stage.sandbox.faults().inject(Fault::new("sendDocument", FaultAction::Silence));
+    stage.complete(&file.id).await.ok();
+    soon("the moment", stage.sandbox.faults().wait_fired(fault, 1)).await;
+    soon("the message", stage.sandbox.wait_for_message(&stage.user.channel_id, 1)).await;
+    stage.kill().await;
+    recovers(stage, file, None).await;
+}
+
+// Finishing and notifying.
+
+#[tokio::test]
+async fn killed_before_the_webhook() {
+    killed_at(By::BotApi, Fault::hold("backend.webhook")).await;
+}
+
+#[tokio::test]
+async fn killed_after_the_webhook_and_before_its_answer() {
+    killed_at(By::Mtproto, Fault::new("backend.webhook", FaultAction::Silence)).await;
+}
+
+#[tokio::test]
+async fn killed_while_the_backend_is_down() {
+    killed_at(By::BotApi, Fault::drop_connection("backend.webhook")).await;
+}
+
+#[tokio::test]
+async fn killed_right_after_the_end() {
+    let (mut stage, file) = scene(By::Mtproto).await;
+    stage.send(&file).await;
+    stage.kill().await;
+    recovers(stage, file, Some(1)).await;
+}
