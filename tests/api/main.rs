@@ -8,6 +8,7 @@ mod config;
 mod crash;
 mod docs;
 mod endpoints;
+mod faults;
 mod floors;
 mod flows;
 mod progress;

@@ -92,11 +92,14 @@ impl Worker {
         self.child.kill().await.expect("the worker is killed");
     }
 
-    /// SIGTERM, and how it ended.
-    pub(crate) async fn terminate(mut self) -> std::process::ExitStatus {
+    async fn signal(&self, name: &str) {
         let pid = self.child.id().expect("the worker runs").to_string();
-        let status = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
+        let status =
+            Command::new("kill").args([&format!("-{name}"), &pid]).status().await.expect("kill runs");
         assert!(status.success());
+    }
+
+    async fn ended(mut self) -> std::process::ExitStatus {
         soon("the worker to stop", self.child.wait()).await.expect("the worker ends")
     }
 }
@@ -150,8 +153,18 @@ impl Stage {
         self.worker.take().expect("a worker runs").kill().await;
     }
 
+    /// SIGTERM, and how it ended.
     pub(crate) async fn terminate(&mut self) -> std::process::ExitStatus {
-        self.worker.take().expect("a worker runs").terminate().await
+        self.signal("TERM").await;
+        self.ended().await
+    }
+
+    pub(crate) async fn signal(&self, name: &str) {
+        self.worker.as_ref().expect("a worker runs").signal(name).await;
+    }
+
+    pub(crate) async fn ended(&mut self) -> std::process::ExitStatus {
+        self.worker.take().expect("a worker runs").ended().await
     }
 
     pub(crate) fn data_dir(&self) -> std::path::PathBuf {

@@ -14,6 +14,10 @@ use crate::wire::{WireError, wire};
 /// How long actix reads away the body of a request that was refused: slow senders must still see the answer.
 const READ_AWAY: Duration = Duration::from_secs(30);
 
+/// How long an idle connection stays open. A client that sends a chunk just when its connection is closed for idleness
+/// loses it; most pause for less than this.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServeError {
     #[error(transparent)]
@@ -94,6 +98,7 @@ fn listen(config: &Config, engine: &Telestore) -> Result<(Server, SocketAddr), S
             .default_service(web::to(telestore_http::no_such_endpoint))
     })
     .disable_signals()
+    .keep_alive(KEEP_ALIVE)
     .client_disconnect_timeout(READ_AWAY)
     .shutdown_timeout(config.shutdown_grace.as_secs().max(1))
     .bind((config.host.as_str(), config.port))

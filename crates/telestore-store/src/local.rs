@@ -61,6 +61,29 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
     }
 }
 
+/// How often a move into a place and a removal of that place, which meet when an upload is cancelled while its chunks
+/// arrive, are tried against each other.
+const AGAINST_OTHERS: u32 = 16;
+
+/// Moves a file into a place that may have to be made, and that others may be removing.
+fn move_into(from: &Path, to: &Path, place: &Path) -> io::Result<()> {
+    let mut moved = fs::rename(from, to);
+    for _ in 1..AGAINST_OTHERS {
+        match &moved {
+            // The upload's first chunk, or its directory was removed between two chunks.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && from.exists() => {
+                match fs::create_dir(place) {
+                    // Not `create_dir_all`, which looks again whether it is there, and fails where it is gone by then.
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                    _ => moved = fs::rename(from, to),
+                }
+            }
+            _ => break,
+        }
+    }
+    moved
+}
+
 /// Not being there is what a delete wants.
 fn gone(result: io::Result<()>) -> io::Result<()> {
     match result {
@@ -208,17 +231,7 @@ impl ChunkStore for LocalChunkStore {
         blocking(move || {
             // The guard goes on this thread too, so that its unlink never stalls a request.
             let _guard = spooled.guard;
-            match fs::rename(&from, &to) {
-                // The upload's first chunk, or its directory was swept between two chunks.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    fs::create_dir_all(&place)?;
-                    fs::rename(&from, &to).inspect_err(|_| {
-                        // The spooled file itself is gone. The place is removed only where it is empty.
-                        let _ = fs::remove_dir(&place);
-                    })?;
-                }
-                other => other?,
-            }
+            move_into(&from, &to, &place)?;
             // A name survives a power cut once the directory that holds it is on the disk, and so on upwards.
             if durability == Durability::Disk {
                 sync_dir(&place)?;
@@ -250,7 +263,20 @@ impl ChunkStore for LocalChunkStore {
 
     async fn delete_all(&self, key: &StorageKey) -> Result<()> {
         let place = self.place(key);
-        blocking(move || gone(fs::remove_dir_all(place))).await
+        blocking(move || {
+            let mut removed = gone(fs::remove_dir_all(&place));
+            for _ in 1..AGAINST_OTHERS {
+                match &removed {
+                    // A chunk came in between.
+                    Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                        removed = gone(fs::remove_dir_all(&place));
+                    }
+                    _ => break,
+                }
+            }
+            removed
+        })
+        .await
     }
 
     async fn list(&self) -> Result<Vec<Place>> {

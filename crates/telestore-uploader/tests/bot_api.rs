@@ -43,6 +43,26 @@ async fn a_wait_ends_with_a_cancel() {
 }
 
 #[tokio::test]
+async fn a_cancel_after_the_last_byte_waits_a_moment_for_the_answer() {
+    for (fault, expected) in [
+        (Fault::new(SEND, FaultAction::Silence), Err(ErrorKind::AnswerLost)),
+        (Fault::new(SEND, FaultAction::Delay(Duration::from_millis(100))), Ok(1)),
+    ] {
+        let world = World::new().await;
+        let fault = world.sandbox.faults().inject(fault.once());
+        let (uploader, request) = (bot_api(&world.sandbox), world.request(&bytes(2, 1000)));
+        let cancel = request.cancel.clone();
+        let stopper = async {
+            world.sandbox.faults().wait_fired(fault, 1).await;
+            cancel.cancel();
+        };
+        let both = async { tokio::join!(uploader.upload(request, Recorder::new()), stopper).0 };
+        let ended = timeout(Duration::from_secs(3), both).await.unwrap();
+        assert_eq!(ended.map(|_| world.messages().len()).map_err(|error| error.kind()), expected);
+    }
+}
+
+#[tokio::test]
 async fn follows_a_chat_that_has_moved_and_remembers_it() {
     let world = World::new().await;
     let new = "-1001555555555";

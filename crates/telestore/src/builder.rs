@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::EngineConfig;
+use crate::runner::Sending;
 use crate::seal::Sealer;
 use crate::space::Look;
 
@@ -133,8 +134,7 @@ pub(crate) struct Inner {
     pub(crate) sealer: Sealer,
     pub(crate) config: EngineConfig,
     /// How to stop the sends of this process; the truth about who sends is the lease in the session store.
-    /// With each stands the token of its lease.
-    pub(crate) running: Mutex<HashMap<StorageKey, (String, CancellationToken)>>,
+    pub(crate) running: Mutex<HashMap<StorageKey, Sending>>,
     /// How many attempts of this process have ended without the store taking note yet.
     pub(crate) unwritten: watch::Sender<usize>,
     /// The last look at the data disk.

@@ -165,7 +165,7 @@ impl Telestore {
             Completed::Refused(error) => Err(error.into()),
             Completed::Accepted(completion, upload) => {
                 if completion == Completion::Queued {
-                    self.publish(&upload); let _ = Self::publish_queued;
+                    self.publish_queued(&upload).await;
                     self.0.work.notify_one();
                 }
                 Ok(())
@@ -185,20 +185,26 @@ impl Telestore {
         };
         self.check_access(&upload, token).await?;
         // A page that is closed cancels and hangs up: what was begun must not stop in the middle.
-        let (engine, id) = (self.clone(), id.clone());
-        detached(async move { engine.cancel_now(&id).await }).await
+        let engine = self.clone();
+        detached(async move { engine.cancel_now(&upload).await }).await
     }
 
-    async fn cancel_now(&self, id: &UploadId) -> Result<Option<UploadEvent>> {
-        match self.0.sessions.cancel(id, self.now()).await? {
+    async fn cancel_now(&self, upload: &Upload) -> Result<Option<UploadEvent>> {
+        // First the send, so that a message that was already accepted is recorded and not disowned.
+        self.stop_sending(&upload.key).await;
+        match self.0.sessions.cancel(&upload.id, self.now()).await? {
             Cancelled::NotFound => Ok(None),
             Cancelled::Over(upload) if upload.state == UploadState::Completed => Ok(upload.event(self.now())),
             Cancelled::Over(_) => Ok(None),
             Cancelled::Now(upload) => {
-                self.stop_sending(&upload.key);
+                // A runner may have leased it again in between.
+                self.stop_sending(&upload.key).await;
                 self.publish(&upload);
                 self.0.bus.forget(&upload.id);
-                self.0.chunks.delete_all(&upload.key).await?;
+                // It is cancelled whatever becomes of the bytes.
+                if let Err(error) = self.0.chunks.delete_all(&upload.key).await {
+                    tracing::warn!(upload = %upload.id, %error, "could not delete chunks; the next start will");
+                }
                 Ok(None)
             }
         }
@@ -235,7 +241,7 @@ impl Telestore {
         self.wait_for(listener, upload).await
     }
 
-    async fn wait_for(&self, #[allow(unused_mut)] mut listener: Subscription, upload: Upload) -> Result<DirectReceipt> {
+    async fn wait_for(&self, mut listener: Subscription, upload: Upload) -> Result<DirectReceipt> {
         loop {
             let event = tokio::select! {
                 event = listener.next() => event,
@@ -247,7 +253,7 @@ impl Telestore {
                 // A bus that has forgotten the upload leaves the store to ask. Listening begins anew before that, so
                 // that nothing falls in between.
                 None => {
-                    
+                    listener = self.0.bus.subscribe(&upload.id);
                     self.progress(&upload.id, None).await?
                 }
             };

@@ -30,6 +30,12 @@ enum Stop {
     Interrupted,
 }
 
+/// How long a cancel waits for a send to stop. Backends promise a second.
+const STOP_WITHIN: Duration = Duration::from_secs(2);
+
+/// The least that a wait that Telegram asked for counts.
+const LEAST_WAIT: Duration = Duration::from_secs(1);
+
 /// The lease could not be used any more when the result was to be written down.
 const LOST_LEASE: &str = "lease was lost before the result was recorded";
 
@@ -60,13 +66,14 @@ impl Telestore {
         };
         // There may be more where that came from.
         self.0.work.notify_one();
-        let stop = self.0.shutdown.child_token();
-        let running = (lease.token.clone(), stop.clone());
-        if let Some((_, older)) = self.running().insert(lease.upload.key.clone(), running) {
+        let stop = CancellationToken::new();
+        let sending =
+            Sending { lease: lease.token.clone(), stop: stop.clone(), over: CancellationToken::new() };
+        let _guard = RunningGuard { engine: self, key: &lease.upload.key, sending: sending.clone() };
+        if let Some(older) = self.running().insert(lease.upload.key.clone(), sending) {
             // Its lease has just been taken over.
-            older.cancel();
+            older.stop.cancel();
         }
-        let _guard = RunningGuard(self, &lease);
         let sink = LeaseSink::new(self.clone(), lease.clone());
         let sent = tokio::select! {
             sent = self.send(&lease, &sink, &stop) => sent,
@@ -79,13 +86,16 @@ impl Telestore {
         Ok(true)
     }
 
-    fn running(&self) -> MutexGuard<'_, HashMap<StorageKey, (String, CancellationToken)>> {
+    fn running(&self) -> MutexGuard<'_, HashMap<StorageKey, Sending>> {
         self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn stop_sending(&self, key: &StorageKey) {
-        if let Some((_, stop)) = self.running().get(key) {
-            stop.cancel();
+    /// Stops a send of this process and waits, for a bounded time, until its end is recorded.
+    pub(crate) async fn stop_sending(&self, key: &StorageKey) {
+        let Some(sending) = self.running().get(key).cloned() else { return };
+        sending.stop.cancel();
+        if tokio::time::timeout(STOP_WITHIN, sending.over.cancelled()).await.is_err() {
+            tracing::warn!("a send did not stop in time; what it still does is not recorded");
         }
     }
 
@@ -120,9 +130,6 @@ impl Telestore {
         if upload.user_id.as_ref() != Some(&credentials.user_id) {
             return Err(Stop::Failed("authToken belongs to another user now: sign in again".to_owned()));
         }
-        let backend = select(&self.0.uploaders, upload.file_size, &credentials)
-            .map_err(|error| Stop::Failed(error.to_string()))?;
-        tracing::info!("[{}] Using {}", upload.id, backend.name());
         let mime_type = mime_type(upload);
         let request = UploadRequest {
             upload_id: upload.id.clone(),
@@ -134,23 +141,55 @@ impl Telestore {
             resume: upload.resume.as_ref().map(|resume| ResumeState(resume.0.clone())),
             cancel: stop.clone(),
         };
-        if stop.is_cancelled() {
-            return Err(Stop::Interrupted);
-        }
-        let progress: Arc<dyn ProgressSink> = Arc::<LeaseSink>::clone(sink);
-        // In a task of its own: a backend that panics takes its file down, and not the runner.
-        let sending = tokio::spawn(async move { backend.upload(request, progress).await });
-        let sent = AbortOnDropHandle::new(sending).await.unwrap_or_else(|died| {
-            tracing::error!(upload = %upload.id, error = %died, "backend died");
-            Err(UploaderError::new(ErrorKind::AnswerLost, "the worker failed while it sent the file"))
-        });
-        match sent {
+        match self.send_by_any(request, sink).await {
             Ok(stored) => Ok((stored, credentials, mime_type)),
             Err(error) => {
                 if error.kind() == ErrorKind::NotAuthorized {
                     self.0.credentials.forget(&token).await;
                 }
                 Err(self.stop_for(&error))
+            }
+        }
+    }
+
+    /// Sends by the backend that fits best, and by the next one where that finds the file too large after all: a Bot
+    /// API server may take less than its backend was told.
+    async fn send_by_any(
+        &self,
+        request: UploadRequest,
+        sink: &Arc<LeaseSink>,
+    ) -> std::result::Result<StoredFile, UploaderError> {
+        let mut backends = self.0.uploaders.clone();
+        loop {
+            let backend = select(&backends, request.source.len(), &request.credentials)?;
+            tracing::info!("[{}] Using {}", request.upload_id, backend.name());
+            if request.cancel.is_cancelled() || self.0.shutdown.is_cancelled() {
+                return Err(UploaderError::cancelled());
+            }
+            let progress: Arc<dyn ProgressSink> = Arc::<LeaseSink>::clone(sink);
+            // In a task of its own: a backend that panics takes its file down, and not the runner.
+            let (sender, attempt) = (Arc::clone(&backend), request.clone());
+            let sending = tokio::spawn(async move { sender.upload(attempt, progress).await });
+            let mut sending = AbortOnDropHandle::new(sending);
+            let sent = tokio::select! {
+                sent = &mut sending => sent,
+                // A send that can be repeated stops now and goes on after the restart. Any other one gets the grace of
+                // the shutdown to end: interrupted, nobody would know whether its message was made.
+                () = self.0.shutdown.cancelled(), if backend.capability().idempotent => {
+                    request.cancel.cancel();
+                    sending.await
+                }
+            };
+            let sent = sent.unwrap_or_else(|died| {
+                tracing::error!(upload = %request.upload_id, error = %died, "backend died");
+                Err(UploaderError::new(ErrorKind::AnswerLost, "the worker failed while it sent the file"))
+            });
+            match sent {
+                Err(error) if error.kind() == ErrorKind::TooLarge && backends.len() > 1 => {
+                    tracing::info!("[{}] {error}; trying another way", request.upload_id);
+                    backends.retain(|other| !Arc::ptr_eq(other, &backend));
+                }
+                done => return done,
             }
         }
     }
@@ -235,8 +274,10 @@ impl Telestore {
             }
             Stop::Later { why, wait } => self.retry(lease, &why, wait).await?,
             Stop::Interrupted => {
-                // A cancelled upload has lost its lease, so this touches only what a shutdown interrupts.
-                self.insist(lease, || self.0.sessions.retry_later(lease, now, false, now)).await?;
+                // A shutdown goes on at the next start. Behind a cancel comes the word to the store: until then no
+                // other runner may begin.
+                let pause = if self.0.shutdown.is_cancelled() { Duration::ZERO } else { STOP_WITHIN * 2 };
+                self.insist(lease, || self.0.sessions.retry_later(lease, now + pause, false, now)).await?;
             }
         }
         self.publish_end(lease).await;
@@ -255,7 +296,8 @@ impl Telestore {
             self.insist(lease, || self.0.sessions.fail(lease, &why, now)).await?;
             return Ok(());
         }
-        let pause = wait.unwrap_or_else(|| self.config().pause(upload.attempt));
+        // A backend that asks for no time at all must not make a busy loop.
+        let pause = wait.map_or_else(|| self.config().pause(upload.attempt), |wait| wait.max(LEAST_WAIT));
         tracing::info!(upload = %upload.id, why, attempt = upload.attempt, seconds = pause.as_secs(), "trying again later");
         let (at, counted) = (now + pause, wait.is_none());
         self.insist(lease, || self.0.sessions.retry_later(lease, at, counted, now)).await?;
@@ -327,16 +369,33 @@ fn mime_type(upload: &Upload) -> String {
     })
 }
 
+/// A send of this process.
+#[derive(Debug, Clone)]
+pub(crate) struct Sending {
+    /// The token of its lease.
+    lease: String,
+    /// Asks it to stop.
+    stop: CancellationToken,
+    /// Cancelled when its end is recorded.
+    over: CancellationToken,
+}
+
 /// Takes a send out of the map whatever way it ends.
-struct RunningGuard<'a>(&'a Telestore, &'a Lease);
+struct RunningGuard<'a> {
+    engine: &'a Telestore,
+    key: &'a StorageKey,
+    sending: Sending,
+}
 
 impl Drop for RunningGuard<'_> {
     fn drop(&mut self) {
-        let (mut running, key) = (self.0.running(), &self.1.upload.key);
-        // It may be there for another lease by now.
-        if running.get(key).is_some_and(|(token, _)| *token == self.1.token) {
-            running.remove(key);
+        let mut running = self.engine.running();
+        // Another lease may stand there by now.
+        if running.get(self.key).is_some_and(|found| found.lease == self.sending.lease) {
+            running.remove(self.key);
         }
+        drop(running);
+        self.sending.over.cancel();
     }
 }
 

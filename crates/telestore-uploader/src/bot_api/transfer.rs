@@ -1,3 +1,4 @@
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,9 @@ use crate::{Error, ErrorKind, Result, UploadRequest};
 
 /// The largest answer that is read; a message is a few kilobytes.
 const MAX_ANSWER: usize = 256 * 1024;
+
+/// How long a cancel waits for the answer to a file that Telegram has.
+const GRACE: Duration = Duration::from_millis(700);
 
 /// One `sendDocument` request.
 #[derive(Debug)]
@@ -25,12 +29,18 @@ impl Transfer<'_> {
     /// Sends the file and gives the status and the body of the answer.
     pub(super) async fn run(&self, state: &Arc<BodyState>) -> Result<(StatusCode, Vec<u8>)> {
         state.rewind();
-        let exchange = self.exchange(state);
+        let mut exchange = pin!(self.exchange(state));
         let watchdog = self.watchdog(state);
         tokio::select! {
             biased;
-            answer = exchange => answer,
-            () = self.request.cancel.cancelled() => Err(Error::cancelled()),
+            answer = &mut exchange => answer,
+            () = self.request.cancel.cancelled() => {
+                if !state.is_consumed() {
+                    return Err(Error::cancelled());
+                }
+                // Telegram has the file, so the message may be made: its answer is worth a moment.
+                timeout(GRACE, exchange).await.unwrap_or_else(|_| Err(cancelled_too_late()))
+            }
             error = watchdog => Err(error),
         }
     }
@@ -79,6 +89,11 @@ impl Transfer<'_> {
     fn patience(&self, state: &BodyState) -> Duration {
         if state.is_consumed() { self.config.answer_timeout } else { self.config.idle_timeout }
     }
+}
+
+fn cancelled_too_late() -> Error {
+    let text = "the upload was stopped before Telegram answered, and after it had the whole file: the message may exist";
+    Error::new(ErrorKind::AnswerLost, text)
 }
 
 fn stalled(state: &BodyState, limit: Duration) -> Error {

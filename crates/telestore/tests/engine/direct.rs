@@ -1,0 +1,140 @@
+//! A whole file in one call.
+
+use std::sync::Arc;
+
+use telestore::Error;
+use telestore::progress::{LocalProgressBus, ProgressBus, Subscription};
+use telestore::types::{FileName, UploadEvent, UploadId};
+use telestore::uploader::ErrorKind;
+use tokio::sync::Notify;
+
+use crate::support::{HOUR, TOKEN, World, spooled, token};
+
+async fn upload(engine: telestore::Telestore) -> telestore::Result<telestore::DirectReceipt> {
+    let spooled = spooled(&engine, b"a whole file").await;
+    let name = FileName::new("notes.txt").unwrap();
+    engine.upload(name, Some("text/markdown"), spooled, Some(&token(TOKEN))).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_direct_upload_answers_when_the_file_is_in_the_channel() {
+    let world = World::new();
+    let running = world.engine.start().await.unwrap();
+    let receipt = upload(world.engine.clone()).await.unwrap();
+    assert_eq!((receipt.message_id, receipt.file_id.as_str()), (1, "file-1"));
+    assert_eq!(receipt.file_name.as_str(), "notes.txt");
+    assert_eq!(world.uploader.sent(), [b"a whole file"]);
+    assert_eq!(world.uploader.request(0).mime_type, "text/markdown");
+    running.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_direct_upload_that_fails_gives_the_words_of_the_failure() {
+    let world = World::new();
+    world.uploader.then_fail(ErrorKind::ChannelUnresolved, "Could not resolve channel ID");
+    let running = world.engine.start().await.unwrap();
+    match upload(world.engine.clone()).await {
+        Err(Error::UploadFailed(words)) => assert_eq!(words, "Could not resolve channel ID"),
+        other => panic!("{other:?}"),
+    }
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_direct_upload_needs_a_token_and_bytes() {
+    let world = World::new();
+    let name = FileName::new("notes.txt").unwrap();
+    let bytes = spooled(&world.engine, b"x").await;
+    let refused = world.engine.upload(name.clone(), None, bytes, None).await;
+    assert!(matches!(refused, Err(Error::Unauthorized(_))), "{refused:?}");
+    let empty = spooled(&world.engine, b"").await;
+    let refused = world.engine.upload(name, None, empty, Some(&token(TOKEN))).await;
+    assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+    assert_eq!(world.chunks.inner.blobs(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_goes_away_does_not_stop_the_file() {
+    // Wherever the caller is when it goes: `create`, `record_chunk` and `complete` are the steps of taking a file in.
+    for at in ["create", "record_chunk", "complete"] {
+        let world = World::new();
+        let (reached, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (telling, waiting) = (Arc::clone(&reached), Arc::clone(&go_on));
+        world.sessions.hooks.after(at, async move {
+            telling.notify_one();
+            waiting.notified().await;
+        });
+        let caller = tokio::spawn(upload(world.engine.clone()));
+        reached.notified().await;
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+        go_on.notify_one();
+        let sent = tokio::time::timeout(HOUR, async {
+            while world.uploader.sent().is_empty() {
+                world.drain().await;
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            }
+        });
+        assert!(sent.await.is_ok(), "left behind at {at}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_waits_during_a_shutdown_is_told_that_the_file_is_kept() {
+    let world = World::new();
+    let started = Arc::new(Notify::new());
+    let telling = Arc::clone(&started);
+    world.uploader.then(move |call| async move {
+        telling.notify_one();
+        call.until_cancelled().await
+    });
+    let running = world.engine.start().await.unwrap();
+    let caller = tokio::spawn(upload(world.engine.clone()));
+    started.notified().await;
+    running.shutdown().await;
+    match caller.await.unwrap() {
+        Err(Error::UploadFailed(words)) => assert!(words.contains("do not send it again"), "{words}"),
+        other => panic!("{other:?}"),
+    }
+    let next_start = world.second_engine(world.uploader.clone());
+    assert!(next_start.step().await.unwrap());
+    assert_eq!(world.uploader.sent(), [b"a whole file"]);
+}
+
+/// A bus that forgets what it was told at once, as its contract allows.
+#[derive(Debug, Clone, Default)]
+struct Forgetful(LocalProgressBus);
+
+impl ProgressBus for Forgetful {
+    fn publish(&self, event: UploadEvent) {
+        let id = event.upload_id.clone();
+        self.0.publish(event);
+        self.0.forget(&id);
+    }
+
+    fn subscribe(&self, id: &UploadId) -> Subscription {
+        self.0.subscribe(id)
+    }
+
+    fn latest(&self, _: &UploadId) -> Option<UploadEvent> {
+        None
+    }
+
+    fn forget(&self, id: &UploadId) {
+        self.0.forget(id);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bus_that_forgets_does_not_make_a_caller_spin() {
+    let world = World::with(|builder| builder.bus(Forgetful::default()));
+    let running = world.engine.start().await.unwrap();
+    world.uploader.then(|call| async move {
+        call.sink.stage(telestore::types::Stage::Sending);
+        tokio::time::sleep(HOUR).await;
+        Ok(crate::uploader::stored(4))
+    });
+    let receipt = tokio::time::timeout(HOUR * 2, upload(world.engine.clone())).await;
+    assert_eq!(receipt.expect("time stands still for a busy loop").unwrap().message_id, 4);
+    running.shutdown().await;
+}

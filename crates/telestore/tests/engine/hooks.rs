@@ -1,0 +1,128 @@
+//! Stores that fail, or let something else happen, exactly where a test says so.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use telestore::store::{
+    BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Created, Error, Lease, NewEvent,
+    OutboxEvent, Owner, Place, Recorded, Result, SessionStore, Spool, SpooledChunk,
+};
+use telestore::types::{
+    ChunkIndex, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState,
+};
+
+type Hook = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What is to happen at which method. Clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct Hooks(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    failures: HashMap<&'static str, usize>,
+    after: HashMap<&'static str, Hook>,
+}
+
+impl Hooks {
+    /// Lets the next `times` calls of `method` fail without an effect.
+    pub(crate) fn fail(&self, method: &'static str, times: usize) {
+        self.0.lock().unwrap().failures.insert(method, times);
+    }
+
+    /// Runs `hook` once, after the next call of `method` took effect and before its caller hears of it.
+    pub(crate) fn after(&self, method: &'static str, hook: impl Future<Output = ()> + Send + 'static) {
+        self.0.lock().unwrap().after.insert(method, Box::pin(hook));
+    }
+
+    fn check(&self, method: &'static str) -> Result<()> {
+        match self.0.lock().unwrap().failures.get_mut(method) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                Err(Error::Io(std::io::Error::other(format!("{method} was told to fail"))))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn done(&self, method: &'static str) {
+        let hook = self.0.lock().unwrap().after.remove(method);
+        if let Some(hook) = hook {
+            hook.await;
+        }
+    }
+}
+
+/// A store with hooks.
+#[derive(Clone)]
+pub(crate) struct Hooked<S> {
+    pub(crate) inner: S,
+    pub(crate) hooks: Hooks,
+}
+
+impl<S: fmt::Debug> fmt::Debug for Hooked<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl<S> Hooked<S> {
+    pub(crate) fn new(inner: S) -> Self {
+        Self { inner, hooks: Hooks::default() }
+    }
+}
+
+macro_rules! forward {
+    ($role:ident { $($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)* }) => {
+        #[async_trait]
+        impl<S: $role> $role for Hooked<S> {
+            $(async fn $name(&self, $($arg: $type),*) -> Result<$out> {
+                self.hooks.check(stringify!($name))?;
+                let done = self.inner.$name($($arg),*).await;
+                self.hooks.done(stringify!($name)).await;
+                done
+            })*
+        }
+    };
+}
+
+forward! { SessionStore {
+    create(upload: &Upload, anew: bool) -> Created;
+    get(id: &UploadId) -> Option<Upload>;
+    claim(id: &UploadId, key: &StorageKey, owner: &Owner) -> Claim;
+    record_chunk(
+        id: &UploadId, key: &StorageKey, chunk: &ChunkRecord, mime_type: Option<&str>, max_bytes: u64, now: Timestamp
+    ) -> Recorded;
+    chunks(key: &StorageKey) -> Vec<ChunkRecord>;
+    complete(id: &UploadId, now: Timestamp) -> Completed;
+    cancel(id: &UploadId, now: Timestamp) -> Cancelled;
+    lease(now: Timestamp, until: Timestamp) -> Option<Lease>;
+    next_due() -> Option<Timestamp>;
+    extend(lease: &Lease, until: Timestamp) -> bool;
+    checkpoint(lease: &Lease, progress: u8, resume: Option<ResumeState>) -> bool;
+    finish(lease: &Lease, stored: &StoredFile, event: Option<&NewEvent>, now: Timestamp) -> bool;
+    fail(lease: &Lease, error: &str, now: Timestamp) -> bool;
+    retry_later(lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> bool;
+    release_all(now: Timestamp) -> u64;
+    outbox_due(now: Timestamp, limit: u32) -> Vec<OutboxEvent>;
+    outbox_next_due() -> Option<Timestamp>;
+    outbox_done(event_id: &str) -> ();
+    outbox_retry(event_id: &str, at: Timestamp) -> ();
+    live_keys() -> Vec<StorageKey>;
+    live_blobs(key: &StorageKey) -> Vec<BlobName>;
+    expire(states: &[UploadState], before: Timestamp) -> Vec<Upload>;
+} }
+
+forward! { ChunkStore {
+    spool() -> Box<dyn Spool>;
+    put(key: &StorageKey, index: ChunkIndex, spooled: SpooledChunk) -> BlobName;
+    read_at(blob: &BlobName, offset: u64, length: usize) -> bytes::Bytes;
+    delete(blob: &BlobName) -> ();
+    delete_all(key: &StorageKey) -> ();
+    list() -> Vec<Place>;
+    free_bytes() -> Option<u64>;
+    clear_spool() -> ();
+} }

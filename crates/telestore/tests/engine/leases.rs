@@ -1,0 +1,127 @@
+//! Several runners, in one process and in two.
+
+use std::sync::Arc;
+
+use telestore::store::SessionStore;
+use telestore::types::UploadState;
+use telestore::uploader::ErrorKind;
+use tokio::sync::Notify;
+
+use crate::support::{HOUR, World, id};
+use crate::uploader::{Scripted, stored};
+
+#[tokio::test]
+async fn a_runner_whose_lease_was_taken_over_cannot_record_anything() {
+    for outcome in [Ok(stored(99)), Err(ErrorKind::Rejected), Err(ErrorKind::Unavailable)] {
+        let world = World::new();
+        let other = world.second_engine(Scripted::new());
+        let clock = world.clock.clone();
+        world.uploader.then(move |_| async move {
+            clock.advance(HOUR);
+            assert!(other.step().await.unwrap(), "the other one takes it over");
+            outcome.map_err(|kind| telestore::uploader::Error::new(kind, "no"))
+        });
+        world.queue("a").await;
+        world.drain().await;
+        let upload = world.stored("a").await;
+        assert_eq!((upload.state, upload.stored), (UploadState::Completed, Some(stored(1))));
+        assert_eq!(upload.attempt, 2);
+    }
+}
+
+#[tokio::test]
+async fn a_runner_whose_lease_was_taken_over_cannot_check_point() {
+    let world = World::new();
+    let other = world.second_engine(Scripted::new());
+    let clock = world.clock.clone();
+    world.uploader.then(move |call| async move {
+        clock.advance(HOUR);
+        other.step().await.unwrap();
+        let refused = call.sink.checkpoint(telestore::types::ResumeState(vec![1])).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Cancelled);
+        Err(refused)
+    });
+    world.queue("a").await;
+    world.drain().await;
+    assert_eq!(world.stored("a").await.state, UploadState::Completed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_held_for_as_long_as_a_send_takes() {
+    let world = World::new();
+    let (sessions, clock) = (world.sessions.clone(), world.clock.clone());
+    world.uploader.then(move |_| async move {
+        for _ in 0..60 {
+            clock.advance(std::time::Duration::from_secs(5));
+            tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+        }
+        let now = telestore::types::Clock::now(&clock);
+        assert_eq!(sessions.lease(now, now).await.unwrap(), None, "nobody else gets it");
+        Ok(stored(1))
+    });
+    world.queue("a").await;
+    world.drain().await;
+    assert_eq!(world.stored("a").await.state, UploadState::Completed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_that_has_lost_its_lease_is_told_to_stop() {
+    let world = World::new();
+    let other = world.second_engine(Scripted::new());
+    let clock = world.clock.clone();
+    world.uploader.then(move |call| async move {
+        clock.advance(HOUR);
+        other.step().await.unwrap();
+        call.until_cancelled().await
+    });
+    world.queue("a").await;
+    world.drain().await;
+    assert_eq!(world.stored("a").await.stored, Some(stored(1)));
+}
+
+#[tokio::test]
+async fn a_cancel_reaches_the_runner_that_has_taken_over_in_the_same_process() {
+    let world = World::new();
+    let (taken_over, let_go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (first_goes, second_started) = (Arc::clone(&let_go), Arc::clone(&taken_over));
+    world.uploader.then(move |_| async move {
+        first_goes.notified().await;
+        Err(telestore::uploader::Error::new(ErrorKind::Rejected, "too late anyway"))
+    });
+    world.uploader.then(move |call| async move {
+        second_started.notify_one();
+        call.until_cancelled().await
+    });
+    world.queue("a").await;
+    let first = tokio::spawn({
+        let engine = world.engine.clone();
+        async move { engine.step().await }
+    });
+    while world.uploader.attempts() < 1 {
+        tokio::task::yield_now().await;
+    }
+    world.clock.advance(HOUR);
+    let second = tokio::spawn({
+        let engine = world.engine.clone();
+        async move { engine.step().await }
+    });
+    taken_over.notified().await;
+    let_go.notify_one();
+    first.await.unwrap().unwrap();
+
+    world.engine.cancel(&id("a"), None).await.unwrap();
+    let stopped = tokio::time::timeout(std::time::Duration::from_secs(5), second).await;
+    assert!(stopped.is_ok(), "the token of the second send has not fired");
+}
+
+#[tokio::test]
+async fn uploads_are_sent_in_the_order_of_their_completion() {
+    let world = World::new();
+    for name in ["c", "a", "b"] {
+        world.queue(name).await;
+        world.clock.advance(std::time::Duration::from_millis(1));
+    }
+    world.drain().await;
+    let order = [0, 1, 2].map(|attempt| world.uploader.request(attempt).upload_id);
+    assert_eq!(order.each_ref().map(|id| id.as_str()), ["c", "a", "b"]);
+}

@@ -1,0 +1,17 @@
+//! The engine as a library: stepped by hand, with a clock that stands still, against stores that fail on demand.
+
+mod cancel;
+mod chunks;
+mod direct;
+mod failures;
+mod hooks;
+mod leases;
+mod recovery;
+mod requests;
+mod resume;
+mod retries;
+mod support;
+mod tokens;
+mod uploader;
+mod webhooks;
+mod working;

@@ -1,0 +1,164 @@
+//! What is found after a crash, and what goes when its time is over.
+
+use std::path::Path;
+use std::time::Duration;
+
+use telestore::store::{ChunkStore, LocalChunkStore, SqliteSessionStore};
+use telestore::types::{ManualClock, ResumeState, UploadState};
+use telestore::uploader::ErrorKind;
+use telestore::{Error, Telestore};
+
+use crate::support::{Forgotten, NOW, World, engine_on, file, id, queue, send_chunk, spooled};
+use crate::uploader::Scripted;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// An engine on the disk, as a process that has just started opens it.
+async fn open(dir: &Path, uploader: &Scripted) -> Telestore {
+    let sessions = SqliteSessionStore::open(dir.join("telestore.db")).await.unwrap();
+    let chunks = LocalChunkStore::open(dir).unwrap();
+    let clock = ManualClock::new(NOW);
+    let engine = engine_on(sessions, chunks, &clock, &Forgotten::default()).uploader(uploader.clone());
+    let engine = engine.build().unwrap();
+    engine.recover().await.unwrap();
+    engine
+}
+
+#[tokio::test]
+async fn acknowledged_chunks_are_there_after_a_crash() {
+    let (dir, uploader) = (tempfile::tempdir().unwrap(), Scripted::new());
+    let info = file("a", 6, 2);
+    let engine = open(dir.path(), &uploader).await;
+    send_chunk(&engine, &info, 1, b"def").await.unwrap();
+    drop(engine);
+
+    let engine = open(dir.path(), &uploader).await;
+    assert_eq!(engine.status(&id("a"), None).await.unwrap().received, [1]);
+    send_chunk(&engine, &info, 0, b"abc").await.unwrap();
+    engine.complete(&id("a"), None).await.unwrap();
+    drop(engine);
+
+    let engine = open(dir.path(), &uploader).await;
+    assert!(engine.step().await.unwrap(), "what was completed goes on by itself");
+    assert_eq!(uploader.sent(), [b"abcdef"]);
+    assert_eq!(uploader.request(0).credentials.user_id.as_str(), "alice");
+}
+
+#[tokio::test]
+async fn a_send_that_a_crash_ended_goes_on_from_its_checkpoint() {
+    let (dir, uploader) = (tempfile::tempdir().unwrap(), Scripted::new());
+    let engine = open(dir.path(), &uploader).await;
+    queue(&engine, "a").await;
+    let (told, reached) = tokio::sync::oneshot::channel();
+    uploader.then(move |call| async move {
+        call.sink.checkpoint(ResumeState(b"part 3".to_vec())).await?;
+        told.send(()).unwrap();
+        std::future::pending().await
+    });
+    let step = tokio::spawn(async move { engine.step().await });
+    reached.await.unwrap();
+    step.abort();
+    assert!(step.await.unwrap_err().is_cancelled());
+
+    let engine = open(dir.path(), &uploader).await;
+    assert!(engine.step().await.unwrap(), "at once, without waiting for the lease of the dead one");
+    assert_eq!(uploader.request(1).resume, Some(ResumeState(b"part 3".to_vec())));
+    assert_eq!(engine.progress(&id("a"), None).await.unwrap().attempt, 1, "being killed is no attempt");
+}
+
+#[tokio::test]
+async fn recovering_deletes_what_no_record_names_and_nothing_else() {
+    let world = World::new();
+    let info = file("a", 6, 2);
+    send_chunk(&world.engine, &info, 0, b"abc").await.unwrap();
+    let key = world.stored("a").await.key;
+    let chunks = &world.chunks.inner;
+    let orphan = spooled(&world.engine, b"put but never recorded").await;
+    chunks.put(&key, telestore::types::ChunkIndex::new(1, 2).unwrap(), orphan).await.unwrap();
+    let stranger = telestore::types::StorageKey::from_random([9; 16]);
+    let left = spooled(&world.engine, b"of nobody").await;
+    chunks.put(&stranger, telestore::types::ChunkIndex::new(0, 1).unwrap(), left).await.unwrap();
+    let spool = spooled(&world.engine, b"never put").await;
+    assert_eq!(chunks.blobs(), 4);
+
+    world.engine.recover().await.unwrap();
+    assert_eq!(chunks.blobs(), 1);
+    drop(spool);
+    send_chunk(&world.engine, &info, 1, b"def").await.unwrap();
+    world.engine.complete(&id("a"), None).await.unwrap();
+    world.drain().await;
+    assert_eq!(world.uploader.sent(), [b"abcdef"]);
+}
+
+#[tokio::test]
+async fn every_state_has_its_time() {
+    let world = World::new();
+    send_chunk(&world.engine, &file("receiving", 6, 2), 0, b"abc").await.unwrap();
+    world.uploader.then_fail(ErrorKind::Rejected, "no");
+    world.queue("failed").await;
+    world.drain().await;
+    world.queue("completed").await;
+    world.drain().await;
+    world.queue("cancelled").await;
+    world.engine.cancel(&id("cancelled"), None).await.unwrap();
+    world.uploader.then_fail(ErrorKind::FloodWait(DAY * 30), "slow down");
+    world.queue("waiting").await;
+    world.drain().await;
+
+    world.clock.advance(DAY);
+    assert_eq!(world.engine.sweep().await.unwrap(), 0, "kept for its whole time");
+    for (after, expected, blobs) in [(DAY / 2, 2, 3), (DAY * 2, 1, 2), (DAY * 4, 1, 1), (DAY * 9, 0, 1)] {
+        world.clock.advance(after);
+        assert_eq!(world.engine.sweep().await.unwrap(), expected);
+        assert_eq!(world.chunks.inner.blobs(), blobs);
+    }
+    assert!(matches!(world.engine.progress(&id("completed"), None).await, Err(Error::NotStarted)));
+    assert!(matches!(world.engine.status(&id("receiving"), None).await, Err(Error::NotFound)));
+    assert_eq!(world.stored("waiting").await.state, UploadState::Queued, "what waits to be sent stays");
+}
+
+#[tokio::test]
+async fn a_chunk_gives_an_upload_its_whole_time_again() {
+    let world = World::new();
+    let info = file("a", 6, 2);
+    send_chunk(&world.engine, &info, 0, b"abc").await.unwrap();
+    for _ in 0..3 {
+        world.clock.advance(DAY * 5);
+        send_chunk(&world.engine, &info, 0, b"abc").await.unwrap();
+        assert_eq!(world.engine.sweep().await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_cannot_be_deleted_do_not_keep_the_others() {
+    let world = World::new();
+    for name in ["a", "b", "c"] {
+        send_chunk(&world.engine, &file(name, 6, 2), 0, b"abc").await.unwrap();
+    }
+    world.clock.advance(DAY * 8);
+    world.chunks.hooks.fail("delete_all", 1);
+    assert_eq!(world.engine.sweep().await.unwrap(), 3);
+    assert_eq!(world.chunks.inner.blobs(), 1, "only what failed; the next start takes it");
+    world.engine.recover().await.unwrap();
+    assert_eq!(world.chunks.inner.blobs(), 0);
+}
+
+#[tokio::test]
+async fn a_store_whose_callers_go_away_in_the_middle_stays_usable() {
+    let (dir, uploader) = (tempfile::tempdir().unwrap(), Scripted::new());
+    let engine = open(dir.path(), &uploader).await;
+    let info = file("a", 3, 1);
+    for micros in (0..1500).step_by(25) {
+        let limit = Duration::from_micros(micros);
+        let spooled = spooled(&engine, b"abc").await;
+        let chunk = crate::support::chunk_of(info.clone(), 0);
+        let token = crate::support::token(crate::support::TOKEN);
+        let _ = tokio::time::timeout(limit, engine.write_chunk(&chunk, spooled, Some(&token))).await;
+        let _ = tokio::time::timeout(limit, engine.complete(&id("nothing"), Some(&token))).await;
+        let _ = tokio::time::timeout(limit, engine.sweep()).await;
+    }
+    send_chunk(&engine, &info, 0, b"abc").await.unwrap();
+    engine.complete(&id("a"), None).await.unwrap();
+    assert!(engine.step().await.unwrap());
+    assert_eq!(uploader.sent(), [b"abc"]);
+}

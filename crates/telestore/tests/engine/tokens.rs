@@ -1,0 +1,155 @@
+//! Whose upload it is, and what is kept of a token.
+
+use telestore::store::{LocalChunkStore, SqliteSessionStore};
+use telestore::types::{ManualClock, UploadState};
+use telestore::uploader::ErrorKind;
+use telestore::{Error, Sealer};
+
+use crate::support::{
+    BODY, Forgotten, NOW, TOKEN, World, chunk_of, engine_on, file, id, queue, spooled, token,
+};
+use crate::uploader::Scripted;
+
+#[tokio::test]
+async fn another_users_token_is_refused_everywhere() {
+    let world = World::new();
+    world.queue("a").await;
+    let (engine, mallory, a) = (&world.engine, token("mallory-1"), id("a"));
+    let stranger = Some(&mallory);
+    let chunk = spooled(engine, BODY).await;
+    let same = file("a", BODY.len() as u64, 1);
+    let other = file("a", 1, 1);
+    let results = [
+        engine.init(&same, stranger).await.err(),
+        engine.init(&other, stranger).await.err(),
+        engine.write_chunk(&chunk_of(other, 0), chunk, stranger).await.err(),
+        engine.complete(&a, stranger).await.err(),
+        engine.status(&a, stranger).await.err(),
+        engine.progress(&a, stranger).await.err(),
+        engine.cancel(&a, stranger).await.err(),
+    ];
+    for (call, result) in results.iter().enumerate() {
+        assert!(matches!(result, Some(Error::Forbidden)), "call {call}: {result:?}");
+    }
+    world.drain().await;
+    assert_eq!(world.uploader.request(0).credentials.user_id.as_str(), "alice");
+}
+
+#[tokio::test]
+async fn a_token_of_nobody_is_refused_and_changes_nothing() {
+    let world = World::new();
+    let chunk = spooled(&world.engine, BODY).await;
+    let info = file("a", BODY.len() as u64, 1);
+    for bad in [Some(&token("bad-1")), None] {
+        let chunk_again = spooled(&world.engine, BODY).await;
+        let refused = world.engine.write_chunk(&chunk_of(info.clone(), 0), chunk_again, bad).await;
+        assert!(matches!(refused, Err(Error::Unauthorized(_))), "{refused:?}");
+    }
+    drop(chunk);
+    assert!(matches!(world.engine.status(&id("a"), None).await, Err(Error::NotFound)));
+    assert_eq!(world.chunks.inner.blobs(), 0);
+}
+
+#[tokio::test]
+async fn an_upload_without_an_owner_belongs_to_the_first_token() {
+    let world = World::new();
+    let info = file("a", BODY.len() as u64, 1);
+    world.engine.init(&info, None).await.unwrap();
+    let refused = spooled(&world.engine, BODY).await;
+    let refused = world.engine.write_chunk(&chunk_of(info.clone(), 0), refused, None).await;
+    assert!(matches!(refused, Err(Error::Unauthorized(_))));
+    queue(&world.engine, "a").await;
+    assert_eq!(world.stored("a").await.user_id.unwrap().as_str(), "alice");
+    let stranger = world.engine.init(&info, Some(&token("mallory-1"))).await;
+    assert!(matches!(stranger, Err(Error::Forbidden)));
+}
+
+#[tokio::test]
+async fn the_newest_token_of_the_owner_is_the_one_that_counts() {
+    let world = World::new();
+    world.uploader.then_fail(ErrorKind::NotAuthorized, "no");
+    world.uploader.then_fail(ErrorKind::NotAuthorized, "no");
+    world.queue("a").await;
+    world.drain().await;
+    world.engine.complete(&id("a"), Some(&token("alice-2"))).await.unwrap();
+    world.drain().await;
+    assert_eq!(*world.forgotten.lock().unwrap(), [TOKEN, "alice-2"]);
+}
+
+#[tokio::test]
+async fn secrets_go_when_an_upload_is_over() {
+    let world = World::new();
+    world.queue("done").await;
+    world.drain().await;
+    world.queue("cancelled").await;
+    world.engine.cancel(&id("cancelled"), None).await.unwrap();
+    for name in ["done", "cancelled"] {
+        assert_eq!(world.stored(name).await.sealed_token, None);
+        world.engine.complete(&id(name), Some(&token("alice-2"))).await.ok();
+        assert_eq!(world.stored(name).await.sealed_token, None, "and do not come back");
+    }
+}
+
+#[tokio::test]
+async fn tokens_on_the_disk_are_sealed_and_need_their_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("telestore.db");
+    let token_text = "alice-a-token-that-must-not-be-seen";
+    let open = async |key: &str| {
+        let sessions = SqliteSessionStore::open(&path).await.unwrap();
+        let chunks = LocalChunkStore::open(dir.path()).unwrap();
+        let uploader = Scripted::new();
+        let engine = engine_on(sessions, chunks, &ManualClock::new(NOW), &Forgotten::default())
+            .uploader(uploader.clone())
+            .sealer(Sealer::from_secret(&key.into()))
+            .build()
+            .unwrap();
+        engine.recover().await.unwrap();
+        (engine, uploader)
+    };
+    let (engine, _) = open("key").await;
+    for name in ["a", "b"] {
+        let chunk = chunk_of(file(name, BODY.len() as u64, 1), 0);
+        let spooled = spooled(&engine, BODY).await;
+        engine.write_chunk(&chunk, spooled, Some(&token(token_text))).await.unwrap();
+        engine.complete(&id(name), None).await.unwrap();
+    }
+    drop(engine);
+    for file in std::fs::read_dir(dir.path()).unwrap() {
+        let file = file.unwrap().path();
+        if file.is_file() {
+            let bytes = std::fs::read(&file).unwrap();
+            let seen = bytes.windows(token_text.len()).any(|window| window == token_text.as_bytes());
+            assert!(!seen, "{} shows the token", file.display());
+        }
+    }
+
+    let (engine, uploader) = open("another key").await;
+    assert!(engine.step().await.unwrap());
+    let failed = engine.progress(&id("a"), None).await.unwrap();
+    let expected = "authToken is no longer known to the worker: send it with /complete-upload";
+    assert_eq!(failed.error.as_deref(), Some(expected));
+    assert_eq!(uploader.attempts(), 0);
+    engine.complete(&id("a"), Some(&token("alice-1"))).await.unwrap();
+    drop(engine);
+
+    let (engine, uploader) = open("key").await;
+    while engine.step().await.unwrap() {}
+    assert_eq!(uploader.attempts(), 1, "b, whose token the right key opens");
+    assert_eq!(engine.progress(&id("b"), None).await.unwrap().message_id, Some(1));
+}
+
+#[tokio::test]
+async fn a_token_that_died_while_the_upload_waited_fails_it() {
+    let world = World::new();
+    world.queue("a").await;
+    let mut upload = world.stored("a").await;
+    let bad = Sealer::from_secret(&"the key of these tests".into()).seal(&upload.key, &token("bad-1"));
+    let owner =
+        telestore::store::Owner { user_id: upload.user_id.take().unwrap(), sealed_token: bad.unwrap() };
+    telestore::store::SessionStore::claim(&world.sessions, &upload.id, &upload.key, &owner).await.unwrap();
+    world.drain().await;
+    let failed = world.stored("a").await;
+    assert_eq!(failed.state, UploadState::Failed);
+    assert_eq!(failed.error.as_deref(), Some("authToken is no longer valid: sign in again"));
+}
