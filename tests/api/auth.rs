@@ -171,3 +171,32 @@ async fn a_dead_session_fails_with_the_documented_words_and_works_again_after_a_
     assert_eq!(stage.end(&file.id).await["status"], "completed");
     stage.arrived(&file);
 }
+
+#[tokio::test]
+async fn who_is_refused_owns_nothing() {
+    let stage = Stage::new().await;
+    let bob = stage.sandbox.add_user(UserSpec::new("bob"));
+    let file = File::in_chunks(10, &[5]);
+    let init = json!({ "uploadId": file.id, "fileName": file.name, "totalChunks": 2, "fileSize": 10 });
+    stage.post("/init-upload", init).await.ok();
+    let body = json!({ "uploadId": file.id, "authToken": bob.auth_token });
+    stage.post("/complete-upload", body).await.error(400);
+    let mut contradicting = file.fields(0, &bob.auth_token);
+    contradicting.retain(|(name, _)| *name != "totalChunks");
+    contradicting.push(("totalChunks", "3".to_owned()));
+    stage.form("/upload-chunk", chunk_form(file.piece(0).to_vec(), contradicting)).await.error(409);
+    assert_eq!(stage.send(&file).await["status"], "completed");
+    stage.arrived(&file);
+}
+
+#[tokio::test]
+async fn a_stranger_learns_nothing_of_a_file() {
+    let stage = Stage::new().await;
+    let bob = stage.sandbox.add_user(UserSpec::new("bob"));
+    let file = File::in_chunks(10, &[5]).named("secret-plans.pdf");
+    stage.chunk(&file, 0).await.ok();
+    let init = json!({
+        "uploadId": file.id, "fileName": "a", "totalChunks": 1, "fileSize": 1, "authToken": bob.auth_token,
+    });
+    assert!(!stage.post("/init-upload", init).await.error(403).contains("secret-plans"));
+}

@@ -121,3 +121,16 @@ async fn results_are_kept_for_an_hour_at_least() {
     command.args(["--backend-url", "http://127.0.0.1:1", "--result-ttl", "10m"]);
     assert!(fails(&mut command).await.contains("TELESTORE_RESULT_TTL: must be at least 1h"));
 }
+
+#[tokio::test]
+async fn empty_variables_count_as_not_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = program();
+    for name in
+        ["TELESTORE_MAX_FILE_BYTES", "TELESTORE_MTPROTO_DC", "TELESTORE_CONFIG", "TELESTORE_SESSION_TTL"]
+    {
+        command.env(name, "");
+    }
+    command.env("BACKEND_URL", "http://127.0.0.1:1").env("TELESTORE_DATA_DIR", dir.path());
+    let _worker = Worker::start(&mut command).await;
+}

@@ -213,7 +213,7 @@ async fn killed_with_a_part_that_arrived_and_was_not_confirmed() {
 
 #[tokio::test]
 async fn killed_during_a_flood_wait() {
-    killed_at(By::Mtproto, Fault::flood_wait(PART, 600).skip(10)).await;
+    killed_at(By::Mtproto, Fault::flood_wait(PART, 4).skip(10)).await;
 }
 
 #[tokio::test]

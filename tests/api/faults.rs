@@ -137,3 +137,28 @@ async fn a_second_signal_ends_a_stop_that_takes_its_time() {
     stage.signal("INT").await;
     assert!(stage.ended().await.success());
 }
+
+#[tokio::test]
+async fn a_failed_direct_upload_leaves_no_bytes() {
+    let stage = Stage::new().await;
+    stage.sandbox.remove_bot(&stage.user.channel_id, &stage.user);
+    assert_eq!(stage.direct(&File::new(10)).await.error(500), "Could not resolve channel ID");
+    let left = crate::support::files_below(&stage.data_dir().join("chunks"));
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn one_users_long_wait_keeps_nobody_else_waiting() {
+    let stage = Stage::with(&[("TELESTORE_MAX_CONCURRENT_UPLOADS", "1")]).await;
+    let bob = stage.sandbox.add_user(telestore_sandbox::UserSpec::new("bob"));
+    let flood = Fault::flood_wait("sendDocument", 3600).user(&bob.user_id);
+    let flood = stage.sandbox.faults().inject(flood);
+    let (bobs, mine) = (File::new(10), File::new(10));
+    stage.form("/upload-chunk", bobs.chunk(0, &bob.auth_token)).await.ok();
+    stage.complete(&bobs.id).await.ok();
+    soon("the flood wait", stage.sandbox.faults().wait_fired(flood, 1)).await;
+    assert_eq!(stage.send(&mine).await["status"], "completed");
+    let waiting = stage.progress(&bobs.id).await.ok();
+    assert_eq!((&waiting["status"], &waiting["attempt"]), (&json!("uploading"), &json!(1)));
+    assert!(waiting["retryAfter"].as_u64().unwrap() > 3000, "{waiting}");
+}

@@ -1,10 +1,12 @@
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use clap::{Args, Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use serde::{Deserialize, Deserializer};
 use telestore::types::Secret;
 
@@ -26,10 +28,22 @@ pub(crate) struct Cli {
     pub(crate) settings: Settings,
 }
 
+impl Cli {
+    /// Reads the command line and the environment of this process.
+    pub(crate) fn read() -> Self {
+        // Hosting panels set variables to nothing; that means that they are not set.
+        let empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+        let command = Self::command().mut_args(|arg| {
+            let unset = arg.get_env().is_some_and(empty);
+            if unset { arg.env(Resettable::Reset) } else { arg }
+        });
+        let matches = command.get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve (the default)
-    Serve,
     /// Run a Telegram of your own on this machine: Bot API, MTProto and a TeleStore backend
     Sandbox(SandboxArgs),
     /// Send a file to a worker, as the browser does, and wait until it is in the channel
@@ -222,8 +236,6 @@ pub(crate) struct SendArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -97,6 +97,14 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
     if concurrent == 0 {
         return Err(bad("TELESTORE_MAX_CONCURRENT_UPLOADS", "must be at least 1"));
     }
+    for (name, size) in [
+        ("TELESTORE_MAX_FILE_BYTES", settings.max_file_bytes),
+        ("TELESTORE_MAX_CHUNK_BYTES", settings.max_chunk_bytes),
+    ] {
+        if size.is_some_and(|size| size.as_u64() == 0) {
+            return Err(bad(name, "must be at least 1"));
+        }
+    }
     let origins = settings.cors_origins.unwrap_or_else(|| "*".to_owned());
     Ok(Config {
         host: settings.host.unwrap_or_else(|| "0.0.0.0".to_owned()),
@@ -333,5 +341,6 @@ mod tests {
             assert!(load(None, settings).is_err(), "{url}");
         }
         assert!(load(None, Settings { max_concurrent_uploads: Some(0), ..backend() }).is_err());
+        assert!(load(None, Settings { max_chunk_bytes: Some(ByteSize(0)), ..backend() }).is_err());
     }
 }

@@ -48,12 +48,20 @@ mod with_sandbox {
     }
 
     async fn worker(args: &SandboxArgs, sandbox: &Sandbox) -> Result<Worker, String> {
+        // The sandbox makes new users at each start, so what the worker kept for the old ones is of no use.
+        let data_dir = args.dir.join("worker");
+        match std::fs::remove_dir_all(&data_dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(format!("could not remove {}: {error}", data_dir.display()));
+            }
+            _ => {}
+        }
         let settings = Settings {
             host: Some(Ipv4Addr::LOCALHOST.to_string()),
             port: Some(args.worker_port),
             backend_url: Some(sandbox.backend_url()),
             bot_api_url: Some(sandbox.bot_api_url()),
-            data_dir: Some(args.dir.join("worker")),
+            data_dir: Some(data_dir),
             ..Settings::default()
         };
         let config = config::load(None, settings).map_err(|error| error.to_string())?;
@@ -103,11 +111,11 @@ mod with_sandbox {
              \x20 head -c 60000000 /dev/urandom > /tmp/big.bin\n\
              \x20 {program} send /tmp/big.bin --to http://{worker} --token {token}\n\n\
              \x20 # what arrived in the channel, and that it is the same\n\
-             \x20 sha256sum /tmp/hello.txt /tmp/big.bin {folder}/*\n\n\
+             \x20 sha256sum /tmp/hello.txt /tmp/big.bin {folder}/[0-9]*\n\n\
              \x20 # the same with curl, and what the backend was told\n\
              \x20 curl -F file=@/tmp/hello.txt -F fileName=hello.txt -F authToken={token} http://{worker}/upload\n\
              \x20 curl {control}/webhooks\n\n\
-             Ctrl-C stops it.",
+             Ctrl-C stops it. Each start makes a new user with a channel and a token of its own.",
             program = program(),
             token = user.auth_token,
             folder = folder.display(),

@@ -12,13 +12,12 @@ mod wire;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use cli::{Cli, Command};
 
 /// Runs the program with the arguments and the environment of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read();
     log::init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -32,7 +31,7 @@ pub fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<(), String> {
     match cli.command {
-        None | Some(Command::Serve) => {
+        None => {
             let config =
                 config::load(cli.config.as_deref(), cli.settings).map_err(|error| error.to_string())?;
             serve::serve(config).await.map_err(|error| error.to_string())

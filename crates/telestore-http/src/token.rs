@@ -10,7 +10,8 @@ pub(crate) fn bearer(request: &HttpRequest) -> Option<Secret> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| Secret::new(token))
 }
 
-/// The token of the body where there is one, else that of the header.
+/// The token of the header where there is one, else that of the body. The header is checked before a body is taken in, so
+/// it must be the one that counts.
 pub(crate) fn either(body: Option<String>, header: Option<Secret>) -> Option<Secret> {
-    body.filter(|token| !token.is_empty()).map(Secret::new).or(header)
+    header.or_else(|| body.filter(|token| !token.is_empty()).map(Secret::new))
 }

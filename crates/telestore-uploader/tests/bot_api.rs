@@ -27,11 +27,20 @@ async fn waits_as_long_as_told_as_often_as_told() {
 }
 
 #[tokio::test]
+async fn a_long_wait_is_given_back() {
+    let world = World::new().await;
+    world.sandbox.faults().inject(Fault::flood_wait(SEND, 3600).once());
+    let error = world.fails(&bot_api(&world.sandbox), &bytes(1, 1000)).await;
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(3600)));
+    assert_eq!(error.verdict(), Verdict::Temporary);
+}
+
+#[tokio::test]
 async fn a_wait_ends_with_a_cancel() {
     let world = World::new().await;
     world.sandbox.faults().inject(Fault::flood_wait(SEND, 3600));
-    let (uploader, request, listener) =
-        (bot_api(&world.sandbox), world.request(&bytes(2, 1000)), Recorder::new());
+    let patient = bot_api_with(&world.sandbox, |config| config.longest_wait = Duration::from_secs(4000));
+    let (uploader, request, listener) = (patient, world.request(&bytes(2, 1000)), Recorder::new());
     let cancel = request.cancel.clone();
     let stopper = async {
         listener.wait_until(|heard| !heard.flood_waits().is_empty()).await;

@@ -33,6 +33,17 @@ async fn waits_as_long_as_a_flood_wait_says_and_does_not_count_it() {
 }
 
 #[tokio::test]
+async fn a_long_wait_is_given_back_with_what_was_sent() {
+    for (method, length) in [(BIG, LENGTH), (SEND, 1000)] {
+        let world = World::new().await;
+        world.sandbox.faults().inject(Fault::flood_wait(method, 3600).once());
+        let error = world.fails(&mtproto(), &bytes(1, length)).await;
+        let wait = error.retry_after().expect("it says how long");
+        assert!((Duration::from_secs(3590)..=Duration::from_secs(3600)).contains(&wait), "{wait:?}");
+    }
+}
+
+#[tokio::test]
 async fn sends_a_part_again_after_an_error() {
     for (method, length) in [(BIG, LENGTH), (SMALL, 5 * PART)] {
         let world = World::new().await;
@@ -340,7 +351,8 @@ async fn cancel_ends_a_wait_and_a_held_part() {
     for fault in [Fault::flood_wait(BIG, 3600), Fault::hold(BIG)] {
         let world = World::new().await;
         let id = world.sandbox.faults().inject(fault);
-        let (uploader, request) = (mtproto(), world.request(&bytes(22, LENGTH)));
+        let patient = mtproto_with(|config| config.longest_wait = Duration::from_secs(4000));
+        let (uploader, request) = (patient, world.request(&bytes(22, LENGTH)));
         let cancel = request.cancel.clone();
         let upload = uploader.upload(request, Recorder::new());
         let stopper = async {

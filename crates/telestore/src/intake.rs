@@ -4,7 +4,7 @@ use telestore_progress::Subscription;
 use telestore_store::{Cancelled, ChunkRecord, Completed, Created, Recorded, Spool, SpooledChunk};
 use telestore_types::{
     ChunkIndex, ChunkVerdict, Completion, FileName, NewUpload, Secret, StorageKey, Upload, UploadEvent,
-    UploadId, UploadState, UploadStatus, mime_type_of,
+    UploadId, UploadState, UploadStatus, UserId, mime_type_of,
 };
 
 use crate::access::missing_token;
@@ -61,6 +61,15 @@ pub struct DirectReceipt {
     pub file_id: String,
     /// The name that the document got.
     pub file_name: FileName,
+}
+
+/// What the ids of direct uploads begin with; 32 hexadecimal digits follow.
+const DIRECT: &str = "direct-";
+
+/// Whether nobody but the waiting request knows of this upload: it cannot be completed again after a failure.
+pub(crate) fn is_direct(id: &UploadId) -> bool {
+    let digits = id.as_str().strip_prefix(DIRECT);
+    digits.is_some_and(|digits| digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 const CANCELLED: &str = "upload was cancelled: start again with a new uploadId";
@@ -156,9 +165,12 @@ impl Telestore {
     /// [`Error::Unauthorized`] where nobody is known to send it for, [`Error::Conflict`] after a cancel.
     pub async fn complete(&self, id: &UploadId, token: Option<&Secret>) -> Result<()> {
         let upload = self.0.sessions.get(id).await?.ok_or(Error::NotFound)?;
-        match token {
-            Some(_) => self.claim(&upload, token).await?,
-            None => self.check_access(&upload, None).await?,
+        self.check_access(&upload, token).await?;
+        if let Some(token) = token {
+            // Who is refused owns nothing.
+            let mut owned = Upload { user_id: Some(UserId::new("")), ..upload.clone() };
+            owned.complete(self.now())?;
+            self.claim(&upload, Some(token)).await?;
         }
         match self.0.sessions.complete(id, self.now()).await? {
             Completed::NotFound => Err(Error::NotFound),
@@ -225,7 +237,7 @@ impl Telestore {
         token: Option<&Secret>,
     ) -> Result<DirectReceipt> {
         let token = token.ok_or_else(missing_token)?;
-        let id = UploadId::new(format!("direct-{:032x}", rand::random::<u128>()))?;
+        let id = UploadId::new(format!("{DIRECT}{:032x}", rand::random::<u128>()))?;
         let file = FileInfo { id, file_name, file_size: spooled.length, total_chunks: 1 };
         self.check_file(&file)?;
         let listener = self.0.bus.subscribe(&file.id);
@@ -306,9 +318,10 @@ impl Telestore {
                 }
             }
         };
-        // Whose it is comes first: the difference would tell a stranger about it.
-        self.claim(&found, token).await?;
+        // Whose it is comes first: the difference would tell a stranger about it. Who is refused owns nothing.
+        self.check_access(&found, token).await?;
         check_describes(&found, file)?;
+        self.claim(&found, token).await?;
         Ok(found)
     }
 
@@ -363,7 +376,7 @@ impl Telestore {
             Recorded::NotFound => Err(Error::NotFound),
         };
         self.delete_quietly(&chunk.blob).await;
-        if matches!(refusal, Err(Error::NotFound | Error::Conflict(_))) {
+        if !matches!(refusal, Err(Error::TooLarge { .. })) {
             self.remove_if_over(&upload).await;
         }
         refusal

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::intake::is_direct;
 use crate::sink::LeaseSink;
 use crate::{Result, Telestore};
 
@@ -32,6 +33,9 @@ enum Stop {
 
 /// How long a cancel waits for a send to stop. Backends promise a second.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long a direct upload is tried: its client waits for the answer, and sends the file again when it does not come.
+const DIRECT_MAX_AGE: Duration = Duration::from_secs(60);
 
 /// The least that a wait that Telegram asked for counts.
 const LEAST_WAIT: Duration = Duration::from_secs(1);
@@ -269,8 +273,7 @@ impl Telestore {
         }
         match stop {
             Stop::Failed(why) => {
-                tracing::warn!("[{}] Upload failed: {why}", upload.id);
-                self.insist(lease, || self.0.sessions.fail(lease, &why, now)).await?;
+                self.give_up(lease, &why).await?;
             }
             Stop::Later { why, wait } => self.retry(lease, &why, wait).await?,
             Stop::Interrupted => {
@@ -284,20 +287,35 @@ impl Telestore {
         Ok(())
     }
 
+    async fn give_up(&self, lease: &Lease, why: &str) -> Result<()> {
+        let upload = &lease.upload;
+        tracing::warn!("[{}] Upload failed: {why}", upload.id);
+        let now = self.now();
+        let failed = self.insist(lease, || self.0.sessions.fail(lease, why, now)).await?;
+        // Nobody can complete a direct upload again, so its bytes would only fill the disk.
+        if failed
+            && is_direct(&upload.id)
+            && let Err(error) = self.0.chunks.delete_all(&upload.key).await
+        {
+            tracing::warn!(upload = %upload.id, %error, "could not delete chunks; they go with the upload");
+        }
+        Ok(())
+    }
+
     async fn retry(&self, lease: &Lease, why: &str, wait: Option<Duration>) -> Result<()> {
         let (upload, now) = (&lease.upload, self.now());
-        let age = now.since(upload.queued_at.unwrap_or(upload.created_at));
-        if age > self.config().retry_max_age {
-            let why = format!(
-                "{why}. Tried for {} hours; complete the upload again to go on",
-                age.as_secs() / 3600
-            );
-            tracing::warn!("[{}] Upload failed: {why}", upload.id);
-            self.insist(lease, || self.0.sessions.fail(lease, &why, now)).await?;
-            return Ok(());
-        }
         // A backend that asks for no time at all must not make a busy loop.
         let pause = wait.map_or_else(|| self.config().pause(upload.attempt), |wait| wait.max(LEAST_WAIT));
+        let age = now.since(upload.queued_at.unwrap_or(upload.created_at));
+        let max_age = self.config().retry_max_age;
+        if is_direct(&upload.id) && age + pause > max_age.min(DIRECT_MAX_AGE) {
+            return self.give_up(lease, why).await;
+        }
+        if age > max_age {
+            let hours = age.as_secs() / 3600;
+            let why = format!("{why}. Tried for {hours} hours; complete the upload again to go on");
+            return self.give_up(lease, &why).await;
+        }
         tracing::info!(upload = %upload.id, why, attempt = upload.attempt, seconds = pause.as_secs(), "trying again later");
         let (at, counted) = (now + pause, wait.is_none());
         self.insist(lease, || self.0.sessions.retry_later(lease, at, counted, now)).await?;

@@ -3,14 +3,16 @@
 mod row;
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Row, Sqlite, SqliteConnection, Transaction};
+use sqlx::{Row, Sqlite, SqliteConnection};
 use telestore_types::{
     ChunkVerdict, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState,
 };
@@ -83,8 +85,11 @@ impl SqliteSessionStore {
         self.writer.close().await;
     }
 
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(database)
+    async fn begin(&self) -> Result<Tx> {
+        let connection = self.writer.acquire().await.map_err(database)?;
+        let mut tx = Tx { connection, ended: false };
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut *tx).await.map_err(database)?;
+        Ok(tx)
     }
 
     /// Applies a transition to a leased upload; `false` where the lease is lost.
@@ -103,7 +108,7 @@ impl SqliteSessionStore {
             .fetch_optional(&mut *tx)
             .await
             .map_err(database)?;
-        let Some(row) = row else { return Ok(false) };
+        let Some(row) = row else { return tx.unchanged(false).await };
         let mut upload = row::upload(&row)?;
         change(&mut upload);
         row::save(&mut tx, &upload).await?;
@@ -113,8 +118,54 @@ impl SqliteSessionStore {
         if let Some((event, now)) = event {
             add_event(&mut tx, &upload.id, event, now).await?;
         }
-        tx.commit().await.map_err(database)?;
+        tx.commit().await?;
         Ok(true)
+    }
+}
+
+/// A transaction on the writing connection.
+///
+/// Where it does not end in order, the connection goes with it and the pool opens another: a COMMIT that fails (a full
+/// disk) leaves SQLite inside of the transaction, and whoever gets that connection next could not begin one.
+struct Tx {
+    connection: PoolConnection<Sqlite>,
+    ended: bool,
+}
+
+impl Tx {
+    async fn commit(mut self) -> Result<()> {
+        sqlx::query("COMMIT").execute(&mut *self).await.map_err(database)?;
+        self.ended = true;
+        Ok(())
+    }
+
+    /// Ends it without a change, with `value` as the answer.
+    async fn unchanged<T>(mut self, value: T) -> Result<T> {
+        sqlx::query("ROLLBACK").execute(&mut *self).await.map_err(database)?;
+        self.ended = true;
+        Ok(value)
+    }
+}
+
+impl Deref for Tx {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.connection.close_on_drop();
+        }
     }
 }
 
@@ -154,12 +205,12 @@ impl SessionStore for SqliteSessionStore {
         let mut tx = self.begin().await?;
         if let Some(found) = row::load(&mut tx, &upload.id).await? {
             if !(anew && found.state.is_over()) {
-                return Ok(Created::Exists(Box::new(found)));
+                return tx.unchanged(Created::Exists(Box::new(found))).await;
             }
             delete_upload(&mut tx, &found.key).await?;
         }
         row::insert(&mut tx, upload).await?;
-        tx.commit().await.map_err(database)?;
+        tx.commit().await?;
         Ok(Created::New)
     }
 
@@ -171,17 +222,17 @@ impl SessionStore for SqliteSessionStore {
     async fn claim(&self, id: &UploadId, key: &StorageKey, owner: &Owner) -> Result<Claim> {
         let mut tx = self.begin().await?;
         let Some(mut upload) = row::load(&mut tx, id).await?.filter(|upload| upload.key == *key) else {
-            return Ok(Claim::NotFound);
+            return tx.unchanged(Claim::NotFound).await;
         };
         if upload.user_id.as_ref().is_some_and(|user| *user != owner.user_id) {
-            return Ok(Claim::Foreign);
+            return tx.unchanged(Claim::Foreign).await;
         }
         upload.user_id = Some(owner.user_id.clone());
         if !upload.state.is_over() {
             upload.sealed_token = Some(owner.sealed_token.clone());
         }
         row::save(&mut tx, &upload).await?;
-        tx.commit().await.map_err(database)?;
+        tx.commit().await?;
         Ok(Claim::Owned)
     }
 
@@ -196,7 +247,7 @@ impl SessionStore for SqliteSessionStore {
     ) -> Result<Recorded> {
         let mut tx = self.begin().await?;
         let Some(mut upload) = row::load(&mut tx, id).await?.filter(|upload| upload.key == *key) else {
-            return Ok(Recorded::NotFound);
+            return tx.unchanged(Recorded::NotFound).await;
         };
         let old = sqlx::query("SELECT * FROM chunks WHERE key = ? AND idx = ?")
             .bind(key.as_str())
@@ -209,13 +260,13 @@ impl SessionStore for SqliteSessionStore {
         match upload.chunk_verdict(before, new) {
             ChunkVerdict::Store => {}
             verdict => {
-                return Ok(Recorded::Refused { verdict, upload: Box::new(upload) });
+                return tx.unchanged(Recorded::Refused { verdict, upload: Box::new(upload) }).await;
             }
         }
         upload.chunk_stored(before, new, now);
         upload.mime_type = upload.mime_type.or_else(|| mime_type.map(str::to_owned));
         if upload.received_bytes > max_bytes {
-            return Ok(Recorded::TooLarge { received: upload.received_bytes });
+            return tx.unchanged(Recorded::TooLarge { received: upload.received_bytes }).await;
         }
         row::save(&mut tx, &upload).await?;
         sqlx::query("INSERT OR REPLACE INTO chunks (key, idx, length, crc32c, blob) VALUES (?, ?, ?, ?, ?)")
@@ -227,7 +278,7 @@ impl SessionStore for SqliteSessionStore {
             .execute(&mut *tx)
             .await
             .map_err(database)?;
-        tx.commit().await.map_err(database)?;
+        tx.commit().await?;
         Ok(Recorded::Stored { upload: Box::new(upload), replaced: old.map(|old| old.blob) })
     }
 
@@ -243,29 +294,29 @@ impl SessionStore for SqliteSessionStore {
     async fn complete(&self, id: &UploadId, now: Timestamp) -> Result<Completed> {
         let mut tx = self.begin().await?;
         let Some(mut upload) = row::load(&mut tx, id).await? else {
-            return Ok(Completed::NotFound);
+            return tx.unchanged(Completed::NotFound).await;
         };
         let completion = match upload.complete(now) {
             Ok(completion) => completion,
-            Err(error) => return Ok(Completed::Refused(error)),
+            Err(error) => return tx.unchanged(Completed::Refused(error)).await,
         };
         row::save(&mut tx, &upload).await?;
-        tx.commit().await.map_err(database)?;
+        tx.commit().await?;
         Ok(Completed::Accepted(completion, Box::new(upload)))
     }
 
     async fn cancel(&self, id: &UploadId, now: Timestamp) -> Result<Cancelled> {
         let mut tx = self.begin().await?;
         let Some(mut upload) = row::load(&mut tx, id).await? else {
-            return Ok(Cancelled::NotFound);
+            return tx.unchanged(Cancelled::NotFound).await;
         };
         if !upload.cancel(now) {
-            return Ok(Cancelled::Over(Box::new(upload)));
+            return tx.unchanged(Cancelled::Over(Box::new(upload))).await;
         }
         row::save(&mut tx, &upload).await?;
         end_lease(&mut tx, &upload.key).await?;
         delete_chunks(&mut tx, &upload.key).await?;
-        tx.commit().await.map_err(database)?;
+        tx.commit().await?;
         Ok(Cancelled::Now(Box::new(upload)))
     }
 
@@ -279,7 +330,7 @@ impl SessionStore for SqliteSessionStore {
         .fetch_optional(&mut *tx)
         .await
         .map_err(database)?;
-        let Some(row) = row else { return Ok(None) };
+        let Some(row) = row else { return tx.unchanged(None).await };
         let mut upload = row::upload(&row)?;
         upload.start_attempt(now);
         row::save(&mut tx, &upload).await?;
@@ -291,7 +342,7 @@ impl SessionStore for SqliteSessionStore {
             .execute(&mut *tx)
             .await
             .map_err(database)?;
-        tx.commit().await.map_err(database)?;
+        tx.commit().await?;
         Ok(Some(Lease { upload, token, until }))
     }
 
@@ -404,7 +455,48 @@ impl SessionStore for SqliteSessionStore {
                 expired.push(upload);
             }
         }
-        tx.commit().await.map_err(database)?;
+        tx.commit().await?;
         Ok(expired)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use telestore_types::{FileName, NewUpload};
+
+    use super::*;
+
+    fn upload(name: &str, key: u8) -> Upload {
+        Upload::new(NewUpload {
+            id: UploadId::new(name).unwrap(),
+            key: StorageKey::from_random([key; 16]),
+            file_name: FileName::new("a.bin").unwrap(),
+            file_size: 1,
+            total_chunks: 1,
+            mime_type: None,
+            now: Timestamp::from_millis(5),
+        })
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_fails_harms_only_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteSessionStore::open(dir.path().join("telestore.db")).await.unwrap();
+        // A foreign key that is checked at the end makes the COMMIT itself fail, as a full disk does.
+        for statement in [
+            "CREATE TABLE parent (id INTEGER PRIMARY KEY)",
+            "CREATE TABLE child (id INTEGER REFERENCES parent DEFERRABLE INITIALLY DEFERRED)",
+            "CREATE TRIGGER fails AFTER INSERT ON uploads BEGIN INSERT INTO child VALUES (7); END",
+        ] {
+            sqlx::query(statement).execute(&store.writer).await.unwrap();
+        }
+        let (first, second) = (upload("a", 1), upload("b", 2));
+        for _ in 0..3 {
+            assert!(matches!(store.create(&first, false).await, Err(Error::Database(_))));
+        }
+        sqlx::query("DROP TRIGGER fails").execute(&store.writer).await.unwrap();
+        assert_eq!(store.create(&second, false).await.unwrap(), Created::New);
+        assert_eq!(store.get(&first.id).await.unwrap(), None);
+        assert_eq!(store.get(&second.id).await.unwrap(), Some(second));
     }
 }

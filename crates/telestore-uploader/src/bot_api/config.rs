@@ -14,6 +14,9 @@ pub struct BotApiConfig {
     pub idle_timeout: Duration,
     /// How long the answer may take once the last byte was handed to the connection.
     pub answer_timeout: Duration,
+    /// The longest wait, asked for by Telegram, that is waited here. For a longer one the file is given back with
+    /// [`ErrorKind::FloodWait`](crate::ErrorKind::FloodWait), so that it does not keep a place from others.
+    pub longest_wait: Duration,
     /// How much of the file is read at once, in bytes.
     pub piece_bytes: usize,
 }
@@ -26,6 +29,7 @@ impl Default for BotApiConfig {
             connect_timeout: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(60),
             answer_timeout: Duration::from_secs(120),
+            longest_wait: Duration::from_secs(5),
             piece_bytes: 256 * 1024,
         }
     }

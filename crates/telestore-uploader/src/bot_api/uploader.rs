@@ -132,6 +132,10 @@ impl TelegramUploader for BotApiUploader {
                     state.acknowledge(request.source.len());
                     return Ok(stored);
                 }
+                Outcome::Wait(wait) if wait > self.config.longest_wait => {
+                    let text = format!("Telegram asked to wait {} s", wait.as_secs());
+                    return Err(Error::new(ErrorKind::FloodWait(wait), text));
+                }
                 Outcome::Wait(wait) => pause(&request, progress.as_ref(), wait).await?,
                 Outcome::Migrated(chat) if moves < MAX_MOVES => {
                     moves += 1;

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::MtprotoConfig;
 use super::account::Account;
 use super::rpc::{CallError, Remedy};
-use crate::ProgressSink;
+use crate::{Error, ErrorKind, ProgressSink};
 
 /// Waits that end this close together are told once.
 const SAME_WAIT: Duration = Duration::from_secs(1);
@@ -66,7 +66,7 @@ impl<'a> Attempt<'a> {
     /// Waits as `error` asks for; gives it back where trying again is of no use, or was of no use too often.
     pub(crate) async fn ease(&self, error: CallError, failures: &mut Failures) -> Result<(), CallError> {
         match error.remedy() {
-            Remedy::Wait(wait) => self.wait(wait).await,
+            Remedy::Wait(wait) if wait <= self.config.longest_wait => self.wait(wait).await,
             Remedy::Again if failures.0 < self.config.max_failures => {
                 let pause = self.backoff(failures.0);
                 failures.0 += 1;
@@ -85,12 +85,18 @@ impl<'a> Attempt<'a> {
         sleep_until(until).await;
     }
 
-    /// Waits while the account may not send parts.
-    pub(crate) async fn wait_for_parts(&self) {
+    /// Waits while the account may not send parts; gives the file back where that takes too long.
+    pub(crate) async fn wait_for_parts(&self) -> Result<(), Error> {
         while let Some((until, wait)) = self.account.window().closed_until() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left > self.config.longest_wait {
+                let text = format!("Telegram asked to wait {} s", wait.as_secs());
+                return Err(Error::new(ErrorKind::FloodWait(left), text));
+            }
             self.tell(until, wait);
             sleep_until(until).await;
         }
+        Ok(())
     }
 
     /// Tells the listener of a wait, once and not once per part in flight.

@@ -37,6 +37,9 @@ pub struct MtprotoConfig {
     pub backoff_base: Duration,
     /// The longest pause after such a failure.
     pub backoff_max: Duration,
+    /// The longest wait, asked for by Telegram, that is waited here. For a longer one the file is given back with
+    /// [`ErrorKind::FloodWait`](crate::ErrorKind::FloodWait), so that it does not keep a place from others.
+    pub longest_wait: Duration,
     /// How old confirmed parts may be: Telegram forgets the parts of an unsent file after a while. An older resume
     /// state keeps its `random_id` only.
     pub resume_max_age: Duration,
@@ -66,6 +69,7 @@ impl Default for MtprotoConfig {
             max_failures: 8,
             backoff_base: Duration::from_millis(500),
             backoff_max: Duration::from_secs(30),
+            longest_wait: Duration::from_secs(5),
             resume_max_age: Duration::from_secs(2 * 60 * 60),
             device_model: "TeleStore Worker".to_owned(),
             system_version: std::env::consts::OS.to_owned(),

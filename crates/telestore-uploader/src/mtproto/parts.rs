@@ -167,7 +167,7 @@ impl Parts<'_> {
         let bytes = self.read(part, length).await?;
         let window = self.attempt.account.window();
         loop {
-            self.attempt.wait_for_parts().await;
+            self.attempt.wait_for_parts().await?;
             let permit = window.enter().await;
             // Telegram may have asked to wait while this part waited for its place.
             if window.closed_until().is_none() {
