@@ -1,4 +1,4 @@
-//! How fast files go to a sandbox on this machine: `cargo run --release -p telestore-uploader --example throughput`.
+//! How fast files go to a sandbox on this machine: `cargo run --release -p telestore-uploader --example send_throughput`.
 //!
 //! Takes the size in MiB (120) and the round trip in milliseconds (0). Client and server share the machine, so a
 //! network of one's own is the better judge; this one shows where time goes in the client.
