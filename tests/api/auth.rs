@@ -181,6 +181,10 @@ async fn who_is_refused_owns_nothing() {
     stage.post("/init-upload", init).await.ok();
     let body = json!({ "uploadId": file.id, "authToken": bob.auth_token });
     stage.post("/complete-upload", body).await.error(400);
+    let init = json!({
+        "uploadId": file.id, "fileName": file.name, "totalChunks": 3, "fileSize": 10, "authToken": bob.auth_token,
+    });
+    stage.post("/init-upload", init).await.error(409);
     let mut contradicting = file.fields(0, &bob.auth_token);
     contradicting.retain(|(name, _)| *name != "totalChunks");
     contradicting.push(("totalChunks", "3".to_owned()));

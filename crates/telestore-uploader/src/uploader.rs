@@ -81,8 +81,9 @@ impl ProgressSink for NoProgress {
 ///   and [`Stage::Finishing`], in this order, and acknowledged bytes that end at the length of the file.
 /// - Where [`Capability::resumable`] is declared, it checkpoints whatever a later attempt needs *before* that matters;
 ///   where [`Capability::idempotent`] is declared, attempts that are given each other's state make one message.
-/// - After `cancel` it ends within a second with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled), unless the
-///   message was already accepted, which it then reports as success.
+/// - After `cancel` it ends within a second with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled), unless Telegram
+///   has been asked for the message: then it waits for the answer, which alone tells whether there is one, as long as
+///   it would without the cancel, and reports a message that was made as success.
 /// - A dropped future leaves no task behind that would still send the message.
 /// - One uploader serves many files of many users at once; nothing of one user is used for another.
 /// - Errors say in their [`Verdict`](crate::Verdict) whether the message may exist, and never hold a secret.
@@ -100,4 +101,14 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// See [`ErrorKind`](crate::ErrorKind); [`Error::verdict`](crate::Error::verdict) says what may be done.
     async fn upload(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile>;
+
+    /// Deletes a message that [`upload`](Self::upload) has made and that is not wanted any more: its upload was
+    /// cancelled while Telegram worked on it. Says whether it did; a backend that cannot delete says no.
+    ///
+    /// # Errors
+    /// As [`upload`](Self::upload).
+    async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
+        let _ = (credentials, stored);
+        Ok(false)
+    }
 }

@@ -52,14 +52,15 @@ async fn a_wait_ends_with_a_cancel() {
 }
 
 #[tokio::test]
-async fn a_cancel_after_the_last_byte_waits_a_moment_for_the_answer() {
+async fn a_cancel_after_the_last_byte_waits_for_the_answer() {
     for (fault, expected) in [
         (Fault::new(SEND, FaultAction::Silence), Err(ErrorKind::AnswerLost)),
         (Fault::new(SEND, FaultAction::Delay(Duration::from_millis(100))), Ok(1)),
     ] {
         let world = World::new().await;
         let fault = world.sandbox.faults().inject(fault.once());
-        let (uploader, request) = (bot_api(&world.sandbox), world.request(&bytes(2, 1000)));
+        let uploader = bot_api_with(&world.sandbox, |config| config.answer_timeout = Duration::from_secs(1));
+        let request = world.request(&bytes(2, 1000));
         let cancel = request.cancel.clone();
         let stopper = async {
             world.sandbox.faults().wait_fired(fault, 1).await;
@@ -69,6 +70,16 @@ async fn a_cancel_after_the_last_byte_waits_a_moment_for_the_answer() {
         let ended = timeout(Duration::from_secs(3), both).await.unwrap();
         assert_eq!(ended.map(|_| world.messages().len()).map_err(|error| error.kind()), expected);
     }
+}
+
+#[tokio::test]
+async fn a_message_can_be_taken_back() {
+    let world = World::new().await;
+    let uploader = bot_api(&world.sandbox);
+    let stored = uploader.upload(world.request(&bytes(2, 1000)), Recorder::new()).await.unwrap();
+    assert!(uploader.withdraw(&world.credentials(), &stored).await.unwrap());
+    assert!(world.messages().is_empty());
+    assert!(!uploader.withdraw(&world.credentials(), &stored).await.unwrap(), "it is gone already");
 }
 
 #[tokio::test]

@@ -381,6 +381,16 @@ async fn a_message_that_was_accepted_outlives_a_cancel() {
 }
 
 #[tokio::test]
+async fn a_message_can_be_taken_back() {
+    let world = World::new().await;
+    let uploader = mtproto();
+    let stored = uploader.upload(world.request(&bytes(27, 1000)), Recorder::new()).await.unwrap();
+    assert!(uploader.withdraw(&world.credentials(), &stored).await.unwrap());
+    assert!(world.messages().is_empty());
+    assert!(!uploader.withdraw(&world.credentials(), &stored).await.unwrap(), "it is gone already");
+}
+
+#[tokio::test]
 async fn an_upload_that_is_stuck_does_not_take_the_window_of_others() {
     let world = World::new().await;
     let uploader = mtproto_with(|config| config.window = 1);

@@ -107,11 +107,8 @@ impl Telestore {
         let Created::Exists(found) = self.0.sessions.create(&upload, anew).await? else {
             return Ok(());
         };
-        // Whose it is comes first: the difference would tell a stranger about it.
-        if token.is_some() {
-            self.claim(&found, token).await?;
-        }
-        check_describes(&found, file)
+        self.check(&found, file, token).await?;
+        if token.is_some() { self.claim(&found, token).await } else { Ok(()) }
     }
 
     /// Begins to take in a chunk, or a whole file, whose bytes come before anything is known of them.
@@ -214,9 +211,7 @@ impl Telestore {
                 self.publish(&upload);
                 self.0.bus.forget(&upload.id);
                 // It is cancelled whatever becomes of the bytes.
-                if let Err(error) = self.0.chunks.delete_all(&upload.key).await {
-                    tracing::warn!(upload = %upload.id, %error, "could not delete chunks; the next start will");
-                }
+                self.delete_all_quietly(&upload).await;
                 Ok(None)
             }
         }
@@ -318,11 +313,16 @@ impl Telestore {
                 }
             }
         };
-        // Whose it is comes first: the difference would tell a stranger about it. Who is refused owns nothing.
-        self.check_access(&found, token).await?;
-        check_describes(&found, file)?;
+        self.check(&found, file, token).await?;
         self.claim(&found, token).await?;
         Ok(found)
+    }
+
+    /// Checks that a call may speak of an upload, and speaks of the same file. Only who passes may claim it.
+    async fn check(&self, found: &Upload, file: &FileInfo, token: Option<&Secret>) -> Result<()> {
+        // Whose it is comes first: the difference would tell a stranger about it.
+        self.check_access(found, token).await?;
+        check_describes(found, file)
     }
 
     /// Puts bytes in their place and records them.
@@ -388,6 +388,13 @@ impl Telestore {
         }
     }
 
+    /// Deletes all bytes of an upload that no record needs any more.
+    pub(crate) async fn delete_all_quietly(&self, upload: &Upload) {
+        if let Err(error) = self.0.chunks.delete_all(&upload.key).await {
+            tracing::warn!(upload = %upload.id, %error, "could not delete chunks; the next start will");
+        }
+    }
+
     /// A chunk that came too late has made the upload's place again.
     async fn remove_if_over(&self, upload: &Upload) {
         // Where the store does not say, the bytes may be needed.
@@ -395,8 +402,8 @@ impl Telestore {
             return;
         };
         let living = now.is_some_and(|now| now.key == upload.key && !now.state.is_over());
-        if !living && let Err(error) = self.0.chunks.delete_all(&upload.key).await {
-            tracing::warn!(upload = %upload.id, %error, "could not delete chunks; the next start will");
+        if !living {
+            self.delete_all_quietly(upload).await;
         }
     }
 

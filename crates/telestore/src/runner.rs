@@ -11,7 +11,8 @@ use telestore_types::{
     mime_type_of,
 };
 use telestore_uploader::{
-    Error as UploaderError, ErrorKind, ProgressSink, UploadRequest, Verdict, caption_of, select,
+    Error as UploaderError, ErrorKind, ProgressSink, TelegramUploader, UploadRequest, Verdict, caption_of,
+    select,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -31,8 +32,17 @@ enum Stop {
     Interrupted,
 }
 
-/// How long a cancel waits for a send to stop. Backends promise a second.
-const STOP_WITHIN: Duration = Duration::from_secs(2);
+/// A file that is in the channel, and how it got there.
+struct Sent {
+    stored: StoredFile,
+    backend: Arc<dyn TelegramUploader>,
+    credentials: Arc<TelegramCredentials>,
+    mime_type: String,
+}
+
+/// How long a cancel waits for a send to stop: its answer is to come within a second. A send that takes longer waits
+/// for Telegram's answer, and takes back the message.
+const STOP_WITHIN: Duration = Duration::from_millis(900);
 
 /// How long a direct upload is tried: its client waits for the answer, and sends the file again when it does not come.
 const DIRECT_MAX_AGE: Duration = Duration::from_secs(60);
@@ -84,7 +94,7 @@ impl Telestore {
             () = self.hold(&lease, &stop) => Err(Stop::Interrupted),
         };
         match sent {
-            Ok((stored, user, mime_type)) => self.record(&lease, &stored, &user, &mime_type).await?,
+            Ok(sent) => self.record(&lease, &sent).await?,
             Err(stop) => self.record_stop(&lease, &sink, stop).await?,
         }
         Ok(true)
@@ -125,7 +135,7 @@ impl Telestore {
         lease: &Lease,
         sink: &Arc<LeaseSink>,
         stop: &CancellationToken,
-    ) -> std::result::Result<(StoredFile, Arc<TelegramCredentials>, String), Stop> {
+    ) -> std::result::Result<Sent, Stop> {
         let upload = &lease.upload;
         tracing::info!(attempt = upload.attempt, "[{}] Background upload started", upload.id);
         sink.stage(Stage::Connecting);
@@ -146,7 +156,7 @@ impl Telestore {
             cancel: stop.clone(),
         };
         match self.send_by_any(request, sink).await {
-            Ok(stored) => Ok((stored, credentials, mime_type)),
+            Ok((stored, backend)) => Ok(Sent { stored, backend, credentials, mime_type }),
             Err(error) => {
                 if error.kind() == ErrorKind::NotAuthorized {
                     self.0.credentials.forget(&token).await;
@@ -162,7 +172,7 @@ impl Telestore {
         &self,
         request: UploadRequest,
         sink: &Arc<LeaseSink>,
-    ) -> std::result::Result<StoredFile, UploaderError> {
+    ) -> std::result::Result<(StoredFile, Arc<dyn TelegramUploader>), UploaderError> {
         let mut backends = self.0.uploaders.clone();
         loop {
             let backend = select(&backends, request.source.len(), &request.credentials)?;
@@ -181,7 +191,10 @@ impl Telestore {
                 // the shutdown to end: interrupted, nobody would know whether its message was made.
                 () = self.0.shutdown.cancelled(), if backend.capability().idempotent => {
                     request.cancel.cancel();
-                    sending.await
+                    match tokio::time::timeout(STOP_WITHIN, &mut sending).await {
+                        Ok(sent) => sent,
+                        Err(_) => return Err(UploaderError::cancelled()),
+                    }
                 }
             };
             let sent = sent.unwrap_or_else(|died| {
@@ -193,7 +206,7 @@ impl Telestore {
                     tracing::info!("[{}] {error}; trying another way", request.upload_id);
                     backends.retain(|other| !Arc::ptr_eq(other, &backend));
                 }
-                done => return done,
+                done => return done.map(|stored| (stored, backend)),
             }
         }
     }
@@ -231,21 +244,15 @@ impl Telestore {
         }
     }
 
-    async fn record(
-        &self,
-        lease: &Lease,
-        stored: &StoredFile,
-        user: &TelegramCredentials,
-        mime_type: &str,
-    ) -> Result<()> {
-        let upload = &lease.upload;
+    async fn record(&self, lease: &Lease, sent: &Sent) -> Result<()> {
+        let (upload, stored) = (&lease.upload, &sent.stored);
         let event = self.0.webhooks.is_wanted().then(|| {
             let event = WebhookEvent::new(
-                user.user_id.clone(),
+                sent.credentials.user_id.clone(),
                 upload.file_name.as_str(),
                 stored,
                 upload.file_size,
-                mime_type,
+                &sent.mime_type,
             );
             // Plain text and numbers always make JSON.
             let body = serde_json::to_string(&event).unwrap_or_default();
@@ -255,15 +262,45 @@ impl Telestore {
         if !self.insist(lease, || self.0.sessions.finish(lease, stored, event.as_ref(), now)).await? {
             tracing::warn!(upload = %upload.id, message_id = stored.message_id, LOST_LEASE);
             self.publish_end(lease).await;
+            self.withdraw_unwanted(lease, sent).await;
             return Ok(());
         }
         tracing::info!(message_id = stored.message_id, "[{}] Upload completed successfully", upload.id);
         self.0.outbox.notify_one();
         self.publish_end(lease).await;
-        if let Err(error) = self.0.chunks.delete_all(&upload.key).await {
-            tracing::warn!(upload = %upload.id, %error, "could not delete chunks; the next start will");
-        }
+        self.delete_all_quietly(upload).await;
         Ok(())
+    }
+
+    /// Takes back a message that was made after its upload was cancelled. Where another runner has the upload, it is
+    /// that runner's message too.
+    async fn withdraw_unwanted(&self, lease: &Lease, sent: &Sent) {
+        let upload = &lease.upload;
+        let now = self.0.sessions.get(&upload.id).await;
+        let wanted = match &now {
+            Ok(now) => {
+                now.as_ref().is_some_and(|now| now.key == upload.key && now.state != UploadState::Cancelled)
+            }
+            Err(_) => true,
+        };
+        if wanted {
+            return;
+        }
+        let message_id = sent.stored.message_id;
+        match sent.backend.withdraw(&sent.credentials, &sent.stored).await {
+            Ok(true) => tracing::info!(message_id, "[{}] Message of a cancelled upload deleted", upload.id),
+            Ok(false) => tracing::warn!(
+                message_id,
+                "[{}] Upload was cancelled, but its message could not be deleted: delete it by hand",
+                upload.id
+            ),
+            Err(error) => tracing::warn!(
+                message_id,
+                %error,
+                "[{}] Upload was cancelled, but its message could not be deleted: delete it by hand",
+                upload.id
+            ),
+        }
     }
 
     async fn record_stop(&self, lease: &Lease, sink: &LeaseSink, stop: Stop) -> Result<()> {
@@ -293,11 +330,8 @@ impl Telestore {
         let now = self.now();
         let failed = self.insist(lease, || self.0.sessions.fail(lease, why, now)).await?;
         // Nobody can complete a direct upload again, so its bytes would only fill the disk.
-        if failed
-            && is_direct(&upload.id)
-            && let Err(error) = self.0.chunks.delete_all(&upload.key).await
-        {
-            tracing::warn!(upload = %upload.id, %error, "could not delete chunks; they go with the upload");
+        if failed && is_direct(&upload.id) {
+            self.delete_all_quietly(upload).await;
         }
         Ok(())
     }

@@ -48,10 +48,8 @@ impl Telestore {
             for upload in self.0.sessions.expire(states, now - ttl).await? {
                 tracing::info!(upload = %upload.id, state = upload.state.as_str(), "upload is past its time; deleted");
                 swept += 1;
-                // The rows are gone already, so each of these is the only chance for its bytes.
-                if let Err(error) = self.0.chunks.delete_all(&upload.key).await {
-                    tracing::warn!(upload = %upload.id, %error, "could not delete chunks; the next start will");
-                }
+                // The rows are gone already, so each of these is the only chance for its bytes before the next start.
+                self.delete_all_quietly(&upload).await;
             }
         }
         Ok(swept)

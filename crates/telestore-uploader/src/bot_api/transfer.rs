@@ -12,9 +12,6 @@ use crate::{Error, ErrorKind, Result, UploadRequest};
 /// The largest answer that is read; a message is a few kilobytes.
 const MAX_ANSWER: usize = 256 * 1024;
 
-/// How long a cancel waits for the answer to a file that Telegram has.
-const GRACE: Duration = Duration::from_millis(700);
-
 /// One `sendDocument` request.
 #[derive(Debug)]
 pub(super) struct Transfer<'a> {
@@ -30,17 +27,19 @@ impl Transfer<'_> {
     pub(super) async fn run(&self, state: &Arc<BodyState>) -> Result<(StatusCode, Vec<u8>)> {
         state.rewind();
         let mut exchange = pin!(self.exchange(state));
-        let watchdog = self.watchdog(state);
+        let mut watchdog = pin!(self.watchdog(state));
         tokio::select! {
             biased;
-            answer = &mut exchange => answer,
-            () = self.request.cancel.cancelled() => {
-                if !state.is_consumed() {
-                    return Err(Error::cancelled());
-                }
-                // Telegram has the file, so the message may be made: its answer is worth a moment.
-                timeout(GRACE, exchange).await.unwrap_or_else(|_| Err(cancelled_too_late()))
-            }
+            answer = &mut exchange => return answer,
+            // Where Telegram has the file, the message may be made, and the answer alone tells.
+            () = self.request.cancel.cancelled() => if !state.is_consumed() {
+                return Err(Error::cancelled());
+            },
+            error = &mut watchdog => return Err(error),
+        }
+        tokio::select! {
+            biased;
+            answer = exchange => answer,
             error = watchdog => Err(error),
         }
     }
@@ -89,11 +88,6 @@ impl Transfer<'_> {
     fn patience(&self, state: &BodyState) -> Duration {
         if state.is_consumed() { self.config.answer_timeout } else { self.config.idle_timeout }
     }
-}
-
-fn cancelled_too_late() -> Error {
-    let text = "the upload was stopped before Telegram answered, and after it had the whole file: the message may exist";
-    Error::new(ErrorKind::AnswerLost, text)
 }
 
 fn stalled(state: &BodyState, limit: Duration) -> Error {

@@ -3,7 +3,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use telestore_types::{ChatId, Secret, Stage, StoredFile, UserId};
+use serde_json::json;
+use telestore_types::{ChatId, Secret, Stage, StoredFile, TelegramCredentials, UserId};
 
 use super::BotApiConfig;
 use super::answer::{self, Outcome};
@@ -62,8 +63,8 @@ impl BotApiUploader {
         Ok(Self { client, config, migrated: Mutex::default() })
     }
 
-    fn chat_of(&self, request: &UploadRequest) -> String {
-        let key = (request.credentials.user_id.clone(), request.credentials.chat_id.clone());
+    fn chat_of(&self, credentials: &TelegramCredentials) -> String {
+        let key = (credentials.user_id.clone(), credentials.chat_id.clone());
         let moved = self.migrated.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
         moved.map_or_else(|| key.1.as_str().to_owned(), |chat| chat.to_string())
     }
@@ -82,14 +83,18 @@ impl BotApiUploader {
             let text = format!("file of {length} bytes is over the limit of {} bytes", self.config.max_bytes);
             return Err(Error::new(ErrorKind::TooLarge, text));
         }
-        let token = request.credentials.bot_token.as_ref().ok_or_else(no_token)?;
-        // The token is a part of the path: anything else in it would ask for another path.
-        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-');
-        if token.is_empty() || !token.expose().bytes().all(fits) {
-            return Err(no_token());
-        }
-        Ok(token)
+        token_of(&request.credentials)
     }
+}
+
+fn token_of(credentials: &TelegramCredentials) -> Result<&Secret> {
+    let token = credentials.bot_token.as_ref().ok_or_else(no_token)?;
+    // The token is a part of the path: anything else in it would ask for another path.
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-');
+    if token.is_empty() || !token.expose().bytes().all(fits) {
+        return Err(no_token());
+    }
+    Ok(token)
 }
 
 fn no_token() -> Error {
@@ -116,7 +121,7 @@ impl TelegramUploader for BotApiUploader {
         progress.stage(Stage::Connecting);
         let token = self.check(&request)?.expose();
         let state = BodyState::new(progress.clone());
-        let mut chat_id = self.chat_of(&request);
+        let mut chat_id = self.chat_of(&request.credentials);
         let mut moves = 0;
         progress.stage(Stage::Sending);
         loop {
@@ -146,6 +151,19 @@ impl TelegramUploader for BotApiUploader {
                 Outcome::Failed(error) => return Err(error),
             }
         }
+    }
+
+    async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
+        let token = token_of(credentials)?.expose();
+        let url = format!("{}/bot{token}/deleteMessage", self.config.base_url.trim_end_matches('/'));
+        let message = json!({ "chat_id": self.chat_of(credentials), "message_id": stored.message_id });
+        let request = self.client.post(url).timeout(self.config.answer_timeout).json(&message);
+        let response = request.send().await.map_err(|error| {
+            // The URL holds the bot token.
+            Error::new(ErrorKind::Unavailable, "the connection to Telegram failed")
+                .with_source(error.without_url())
+        })?;
+        Ok(response.status().is_success())
     }
 }
 

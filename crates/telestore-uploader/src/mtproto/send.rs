@@ -62,7 +62,13 @@ impl<'a> Sending<'a> {
                 },
                 Err(error) => error,
             };
-            self.recover(error).await?;
+            // The parts that may have to go again can take long; the call above is never dropped, since its answer
+            // alone tells whether there is a message.
+            tokio::select! {
+                biased;
+                () = self.request.cancel.cancelled() => return Err(Error::cancelled()),
+                recovered = self.recover(error) => recovered?,
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 use grammers_tl_types as tl;
-use tl::enums::{Document, InputMessage, InputPeer, Message, MessageMedia, Update, Updates};
+use tl::enums::{Document, InputChannel, InputMessage, InputPeer, Message, MessageMedia, Update, Updates};
 
 use super::attempt::Attempt;
+use crate::Result;
 
 /// The message that an answer speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +46,7 @@ pub(crate) async fn look_up(attempt: &Attempt<'_>, peer: &InputPeer, message_id:
     let id = vec![InputMessage::Id(tl::types::InputMessageId { id: message_id })];
     let found = match peer {
         InputPeer::Channel(peer) => {
-            let channel =
-                tl::types::InputChannel { channel_id: peer.channel_id, access_hash: peer.access_hash }.into();
+            let channel = input_channel(peer);
             attempt.call(&tl::functions::channels::GetMessages { channel, id }).await
         }
         _ => attempt.call(&tl::functions::messages::GetMessages { id }).await,
@@ -58,6 +58,24 @@ pub(crate) async fn look_up(attempt: &Attempt<'_>, peer: &InputPeer, message_id:
         tl::enums::messages::Messages::NotModified(_) => return None,
     };
     messages.iter().filter_map(described).find(|found| found.message_id == message_id)?.document_id
+}
+
+/// Deletes a message for everybody, and says whether there was one to delete.
+pub(crate) async fn delete(attempt: &Attempt<'_>, peer: &InputPeer, message_id: i32) -> Result<bool> {
+    let id = vec![message_id];
+    let affected = match peer {
+        InputPeer::Channel(peer) => {
+            let channel = input_channel(peer);
+            attempt.call(&tl::functions::channels::DeleteMessages { channel, id }).await?
+        }
+        _ => attempt.call(&tl::functions::messages::DeleteMessages { revoke: true, id }).await?,
+    };
+    let tl::enums::messages::AffectedMessages::Messages(affected) = affected;
+    Ok(affected.pts_count > 0)
+}
+
+fn input_channel(peer: &tl::types::InputPeerChannel) -> InputChannel {
+    tl::types::InputChannel { channel_id: peer.channel_id, access_hash: peer.access_hash }.into()
 }
 
 fn new_message(update: &Update) -> Option<Found> {

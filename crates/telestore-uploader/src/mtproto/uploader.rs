@@ -1,9 +1,7 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_types::{Stage, StoredFile, TelegramCredentials};
-use tokio::time::timeout;
 
 use super::MtprotoConfig;
 use super::account::{Account, AccountPool};
@@ -13,13 +11,11 @@ use super::resolve;
 use super::resume::{Of, Resume};
 use super::send::Sending;
 use super::session::Session;
+use super::updates;
 use crate::{
     Capability, Error, ErrorKind, NoProgress, ProgressSink, Requirement, Result, TelegramUploader,
     UploadRequest,
 };
-
-/// How long a message that is being made may take to be confirmed after a cancel.
-const GRACE: Duration = Duration::from_millis(700);
 
 /// Sends a file over MTProto, in parts, as an account or a bot with a session string.
 ///
@@ -122,15 +118,15 @@ impl TelegramUploader for MtprotoUploader {
             () = request.cancel.cancelled() => return Err(Error::cancelled()),
             prepared = self.prepare(&attempt, &request) => prepared?,
         };
-        let mut message = std::pin::pin!(sending.run());
-        tokio::select! {
-            biased;
-            stored = &mut message => stored,
-            // The call may be with Telegram already: its answer says whether there is a message.
-            () = request.cancel.cancelled() => match timeout(GRACE, message).await {
-                Ok(stored) => stored,
-                Err(_) => Err(Error::cancelled()),
-            },
-        }
+        sending.run().await
+    }
+
+    async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
+        let Ok(message_id) = i32::try_from(stored.message_id) else { return Ok(false) };
+        let account = self.account(credentials)?;
+        let attempt = Attempt::new(&self.config, account, credentials, &NoProgress);
+        attempt.connect().await?;
+        let peer = resolve::resolve(&attempt, None).await?;
+        updates::delete(&attempt, &peer, message_id).await
     }
 }

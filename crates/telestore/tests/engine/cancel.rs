@@ -9,7 +9,9 @@ use telestore::store::{LocalChunkStore, MemorySessionStore};
 use telestore::types::{ManualClock, UploadState, UploadStatus};
 use tokio::sync::Notify;
 
-use crate::support::{BODY, Forgotten, HOUR, NOW, World, engine_on, file, id, queue, send_chunk};
+use crate::support::{
+    BODY, Forgotten, HOUR, NOW, TOKEN, World, engine_on, file, id, queue, send_chunk, token,
+};
 use crate::uploader::{Scripted, stored};
 
 /// Polls a call once and drops it, as a server does with a client that has gone.
@@ -92,7 +94,7 @@ async fn a_message_that_was_accepted_before_the_send_could_stop_is_recorded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_was_accepted_long_after_the_cancel_is_not_recorded() {
+async fn a_message_that_was_accepted_long_after_the_cancel_is_taken_back() {
     let world = World::new();
     let engine = world.engine.clone();
     world.uploader.then(move |call| async move {
@@ -103,6 +105,24 @@ async fn a_message_that_was_accepted_long_after_the_cancel_is_not_recorded() {
     world.drain().await;
     let upload = world.stored("a").await;
     assert_eq!((upload.state, upload.stored), (UploadState::Cancelled, None));
+    assert_eq!(world.uploader.withdrawn(), [9]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_life_of_an_id_takes_nothing_from_the_next() {
+    let world = World::new();
+    let engine = world.engine.clone();
+    world.uploader.then(move |call| async move {
+        let upload = &call.request.upload_id;
+        engine.cancel(upload, None).await.unwrap();
+        engine.init(&file(upload.as_str(), 1, 1), Some(&token(TOKEN))).await.unwrap();
+        Ok(stored(9))
+    });
+    world.queue("a").await;
+    world.drain().await;
+    let upload = world.stored("a").await;
+    assert_eq!((upload.state, upload.stored), (UploadState::Receiving, None));
+    assert_eq!(world.uploader.withdrawn(), [9]);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use telestore::types::{StoredAs, StoredFile};
+use telestore::types::{StoredAs, StoredFile, TelegramCredentials};
 use telestore::uploader::{
     Capability, Error, ErrorKind, ProgressSink, Requirement, Result, TelegramUploader, UploadRequest,
 };
@@ -34,6 +34,7 @@ struct State {
     scripts: VecDeque<Script>,
     requests: Vec<UploadRequest>,
     bodies: Vec<Vec<u8>>,
+    withdrawn: Vec<i64>,
 }
 
 /// Sends by remembering. Without a script, an attempt succeeds. Clones share all of it.
@@ -81,6 +82,11 @@ impl Scripted {
         self.state.lock().unwrap().requests[attempt].clone()
     }
 
+    /// The messages that were taken back.
+    pub(crate) fn withdrawn(&self) -> Vec<i64> {
+        self.state.lock().unwrap().withdrawn.clone()
+    }
+
     /// The files that attempts without a script have sent.
     pub(crate) fn sent(&self) -> Vec<Vec<u8>> {
         self.state.lock().unwrap().bodies.clone()
@@ -112,6 +118,11 @@ impl TelegramUploader for Scripted {
         let mut state = self.state.lock().unwrap();
         state.bodies.push(body.to_vec());
         Ok(stored(i64::try_from(state.bodies.len()).unwrap()))
+    }
+
+    async fn withdraw(&self, _: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
+        self.state.lock().unwrap().withdrawn.push(stored.message_id);
+        Ok(true)
     }
 }
 
