@@ -1,7 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod growing;
 mod merged;
+mod pieces;
 mod verify;
 
+pub use growing::{GrowingFile, changed};
 pub use merged::MergedFile;
 pub use verify::GapError;

@@ -2,29 +2,19 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
-use telestore_store::{ChunkRecord, ChunkStore, Error as StoreError};
+use bytes::Bytes;
+use telestore_store::{ChunkRecord, ChunkStore};
 use telestore_types::{ByteSource, SourceError};
-use tokio::sync::Mutex;
 
 use crate::GapError;
-use crate::verify::{Verifier, check_whole};
-
-/// How much is read at once where a beginning is read for its digest only, in bytes.
-const CATCH_UP: u64 = 512 * 1024;
+use crate::pieces::{Piece, read};
+use crate::verify::check_whole;
 
 /// The chunks of one upload as one file.
 pub struct MergedFile {
     store: Arc<dyn ChunkStore>,
-    pieces: Vec<Piece>,
+    pieces: Vec<Arc<Piece>>,
     length: u64,
-}
-
-struct Piece {
-    chunk: ChunkRecord,
-    start: u64,
-    // A read holds it while it extends the digest, so that two readers of one chunk do not mix theirs up.
-    verifier: Mutex<Verifier>,
 }
 
 impl fmt::Debug for MergedFile {
@@ -42,35 +32,11 @@ impl MergedFile {
         check_whole(&chunks, length)?;
         let mut start = 0;
         let place = |chunk: ChunkRecord| {
-            let piece = Piece { start, verifier: Mutex::default(), chunk };
-            start += piece.chunk.length;
-            piece
+            let piece = Piece::new(chunk, start);
+            start = piece.end();
+            Arc::new(piece)
         };
         Ok(Self { store, pieces: chunks.into_iter().map(place).collect(), length })
-    }
-
-    async fn read_piece(&self, piece: &Piece, offset: u64, length: usize) -> Result<Bytes, SourceError> {
-        let bytes = self.fetch(piece, offset, length).await?;
-        let mut verifier = piece.verifier.lock().await;
-        while verifier.verified() < offset {
-            let from = verifier.verified();
-            let skipped = self.fetch(piece, from, (offset - from).min(CATCH_UP) as usize).await?;
-            verifier.extend(&piece.chunk, &skipped)?;
-        }
-        let known = usize::try_from(verifier.verified() - offset).unwrap_or(usize::MAX);
-        if known < bytes.len() {
-            verifier.extend(&piece.chunk, &bytes[known..])?;
-        }
-        Ok(bytes)
-    }
-
-    async fn fetch(&self, piece: &Piece, offset: u64, length: usize) -> Result<Bytes, SourceError> {
-        self.store.read_at(&piece.chunk.blob, offset, length).await.map_err(|error| match error {
-            StoreError::Missing => {
-                SourceError::Damaged(format!("chunk {} is gone; send it again", piece.chunk.index))
-            }
-            error => SourceError::Io(error.to_string()),
-        })
     }
 }
 
@@ -83,45 +49,7 @@ impl ByteSource for MergedFile {
     async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes, SourceError> {
         let end = offset.checked_add(length as u64).filter(|end| *end <= self.length);
         let end = end.ok_or(SourceError::OutOfRange { offset, length })?;
-        let first = self.pieces.partition_point(|piece| piece.start + piece.chunk.length <= offset);
-        let mut read = Joined::default();
-        let mut at = offset;
-        for piece in &self.pieces[first..] {
-            if at >= end {
-                break;
-            }
-            let upto = end.min(piece.start + piece.chunk.length);
-            let wanted = usize::try_from(upto - at).unwrap_or(usize::MAX);
-            read.push(self.read_piece(piece, at - piece.start, wanted).await?, length);
-            at = upto;
-        }
-        Ok(read.finish())
-    }
-}
-
-/// One piece goes through as it is; more are copied together.
-#[derive(Default)]
-struct Joined {
-    first: Option<Bytes>,
-    rest: Option<BytesMut>,
-}
-
-impl Joined {
-    fn push(&mut self, bytes: Bytes, total: usize) {
-        match (&self.first, &mut self.rest) {
-            (None, _) => self.first = Some(bytes),
-            (Some(_), Some(rest)) => rest.extend_from_slice(&bytes),
-            (Some(first), None) => {
-                let mut joined = BytesMut::with_capacity(total);
-                joined.extend_from_slice(first);
-                joined.extend_from_slice(&bytes);
-                self.rest = Some(joined);
-            }
-        }
-    }
-
-    fn finish(self) -> Bytes {
-        self.rest.map(BytesMut::freeze).or(self.first).unwrap_or_default()
+        read(self.store.as_ref(), &self.pieces, offset..end).await
     }
 }
 

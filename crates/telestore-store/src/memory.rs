@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use telestore_types::{
     ChunkIndex, ChunkVerdict, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState,
+    UserId,
 };
 
 use crate::{
@@ -24,6 +25,8 @@ struct State {
     leases: HashMap<StorageKey, (String, Timestamp)>,
     outbox: Vec<(OutboxEvent, Timestamp)>,
     next_token: u64,
+    /// When each user was given a lease last.
+    turns: HashMap<Option<UserId>, u64>,
 }
 
 impl State {
@@ -122,6 +125,17 @@ impl SessionStore for MemorySessionStore {
         Ok(self.lock().chunks.get(key).map(|chunks| chunks.values().cloned().collect()).unwrap_or_default())
     }
 
+    async fn checkpoint_early(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        expected: Option<&ResumeState>,
+        resume: &ResumeState,
+    ) -> Result<bool> {
+        let mut state = self.lock();
+        Ok(state.find(id, key).is_some_and(|upload| upload.checkpoint_early(expected, resume)))
+    }
+
     async fn complete(&self, id: &UploadId, now: Timestamp) -> Result<Completed> {
         let mut state = self.lock();
         let Some(upload) = state.uploads.get_mut(id) else {
@@ -149,22 +163,25 @@ impl SessionStore for MemorySessionStore {
 
     async fn lease(&self, now: Timestamp, until: Timestamp) -> Result<Option<Lease>> {
         let mut state = self.lock();
-        let State { uploads, leases, .. } = &*state;
+        let State { uploads, leases, turns, .. } = &*state;
         let due = |upload: &&Upload| match upload.state {
             UploadState::Queued => upload.next_attempt_at.is_none_or(|at| at <= now),
             UploadState::Sending => leases.get(&upload.key).is_none_or(|(_, until)| *until <= now),
             _ => false,
         };
-        let Some(id) =
-            uploads.values().filter(due).min_by_key(|u| (u.queued_at, u.id.clone())).map(|u| u.id.clone())
-        else {
+        let turn = |u: &&Upload| turns.get(&u.user_id).copied().unwrap_or(0);
+        let next = uploads.values().filter(due).min_by_key(|u| (turn(u), u.queued_at, u.id.clone()));
+        let Some(id) = next.map(|upload| upload.id.clone()) else {
             return Ok(None);
         };
         state.next_token += 1;
-        let token = state.next_token.to_string();
-        let Some(upload) = state.uploads.get_mut(&id) else {
+        let number = state.next_token;
+        let State { uploads, turns, .. } = &mut *state;
+        let Some(upload) = uploads.get_mut(&id) else {
             return Ok(None);
         };
+        turns.insert(upload.user_id.clone(), number);
+        let token = number.to_string();
         upload.start_attempt(now);
         let upload = upload.clone();
         state.leases.insert(upload.key.clone(), (token.clone(), until));

@@ -177,13 +177,28 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// The chunks of an upload in order.
     async fn chunks(&self, key: &StorageKey) -> Result<Vec<ChunkRecord>>;
 
+    /// Writes down how far a backend is with an upload that still receives; see [`Upload::checkpoint_early`].
+    ///
+    /// `false`, with nothing changed, where it does not receive any more or its resume state is not `expected`: that is
+    /// how a replaced chunk shows, so a backend's state never outlives the bytes it was made of.
+    async fn checkpoint_early(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        expected: Option<&ResumeState>,
+        resume: &ResumeState,
+    ) -> Result<bool>;
+
     /// Checks that nothing is missing and queues the upload; see [`Upload::complete`].
     async fn complete(&self, id: &UploadId, now: Timestamp) -> Result<Completed>;
 
     /// Stops an upload; its lease is lost, its chunk records go.
     async fn cancel(&self, id: &UploadId, now: Timestamp) -> Result<Cancelled>;
 
-    /// Leases the upload that waits longest and is due, or one whose lease has expired.
+    /// Leases an upload that is due, or one whose lease has expired.
+    ///
+    /// Users take turns: the next lease goes to the user whose last one is the longest ago, and among that user's
+    /// uploads to the one that waits longest.
     async fn lease(&self, now: Timestamp, until: Timestamp) -> Result<Option<Lease>>;
 
     /// When the next upload will be due; `None` where none waits.

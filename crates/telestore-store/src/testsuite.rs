@@ -52,9 +52,13 @@ async fn record(store: &dyn SessionStore, upload: &Upload, chunk: &ChunkRecord) 
 
 /// An upload of one chunk of 10 bytes that was completed at `NOW` + `after`.
 async fn queued(store: &dyn SessionStore, name: &str, key: u8, after: Duration) -> Upload {
+    queued_by("u", store, name, key, after).await
+}
+
+async fn queued_by(user: &str, store: &dyn SessionStore, name: &str, key: u8, after: Duration) -> Upload {
     let upload = upload(name, key, 1, 10);
     assert_eq!(store.create(&upload, false).await.expect("creates"), Created::New);
-    assert_eq!(store.claim(&upload.id, &upload.key, &owner("u", b"t")).await.expect("claims"), Claim::Owned);
+    assert_eq!(store.claim(&upload.id, &upload.key, &owner(user, b"t")).await.expect("claims"), Claim::Owned);
     record(store, &upload, &chunk(0, 10, 1, "blob")).await;
     match store.complete(&upload.id, NOW + after).await.expect("completes") {
         Completed::Accepted(Completion::Queued, upload) => *upload,
@@ -87,7 +91,9 @@ where
     refuses_chunks_too_late(&open().await).await;
     completes_once(&open().await).await;
     leases_in_order(&open().await).await;
+    users_take_turns(&open().await).await;
     takes_over_expired_leases(&open().await).await;
+    keeps_early_state_for_the_bytes_it_was_made_of(&open().await).await;
     keeps_how_far_it_is(&open().await).await;
     finishes_with_the_webhook(&open().await).await;
     cancels(&open().await).await;
@@ -219,6 +225,46 @@ async fn leases_in_order(store: &dyn SessionStore) {
     assert!(!store.retry_later(&first, later, false, now).await.expect("gives back"), "the lease is over");
     assert_eq!(lease(store, now).await, None, "not before its time");
     assert_eq!(lease(store, later).await.expect("due").upload.attempt, 1, "a wait is not counted");
+}
+
+async fn users_take_turns(store: &dyn SessionStore) {
+    let (now, mut key) = (NOW + SECOND * 99, 0);
+    // Alice was first and has much; the others come later with less.
+    for (user, name) in [("a", "a1"), ("a", "a2"), ("a", "a3"), ("b", "b1"), ("c", "c1"), ("b", "b2")] {
+        key += 1;
+        queued_by(user, store, name, key, SECOND * u32::from(key)).await;
+    }
+    let mut order = Vec::new();
+    while let Some(lease) = lease(store, now).await {
+        order.push(lease.upload.id.as_str().to_owned());
+    }
+    assert_eq!(order, ["a1", "b1", "c1", "a2", "b2", "a3"]);
+}
+
+async fn keeps_early_state_for_the_bytes_it_was_made_of(store: &dyn SessionStore) {
+    let upload = upload("a", 1, 2, 20);
+    let (one, two) = (ResumeState(b"one".to_vec()), ResumeState(b"two".to_vec()));
+    let write = |expected: Option<ResumeState>, resume: ResumeState| {
+        let (id, key) = (upload.id.clone(), upload.key.clone());
+        async move { store.checkpoint_early(&id, &key, expected.as_ref(), &resume).await.expect("writes") }
+    };
+    assert!(!write(None, one.clone()).await, "there is no such upload");
+    store.create(&upload, false).await.expect("creates");
+    assert!(write(None, one.clone()).await);
+    assert!(!write(None, two.clone()).await, "it holds another state by now");
+    record(store, &upload, &chunk(0, 10, 1, "first")).await;
+    record(store, &upload, &chunk(0, 10, 1, "again")).await;
+    assert!(write(Some(one.clone()), two.clone()).await, "the same bytes again change nothing");
+    record(store, &upload, &chunk(0, 10, 2, "other")).await;
+    assert!(!write(Some(two.clone()), one.clone()).await, "other bytes took the place of the first");
+    assert_eq!(get(store, "a").await.resume, None);
+    assert!(write(None, one.clone()).await);
+
+    assert_eq!(store.claim(&upload.id, &upload.key, &owner("u", b"t")).await.expect("claims"), Claim::Owned);
+    record(store, &upload, &chunk(1, 10, 3, "second")).await;
+    store.complete(&upload.id, NOW).await.expect("completes");
+    assert!(!write(Some(one.clone()), two).await, "completion was asked for");
+    assert_eq!(lease(store, NOW).await.expect("due").upload.resume, Some(one));
 }
 
 async fn takes_over_expired_leases(store: &dyn SessionStore) {

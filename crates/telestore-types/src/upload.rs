@@ -298,6 +298,17 @@ impl Upload {
         }
     }
 
+    /// Records how far a backend is with a file that is still arriving; says no, and changes nothing, where that has
+    /// become worthless: completion was asked for, or the state is not `expected` any more, since other bytes took the
+    /// place of a chunk.
+    pub fn checkpoint_early(&mut self, expected: Option<&ResumeState>, resume: &ResumeState) -> bool {
+        let valid = self.state == UploadState::Receiving && self.resume.as_ref() == expected;
+        if valid {
+            self.resume = Some(resume.clone());
+        }
+        valid
+    }
+
     /// Ends it well.
     pub fn finish(&mut self, stored: StoredFile, now: Timestamp) {
         self.state = UploadState::Completed;
@@ -460,6 +471,21 @@ mod tests {
         upload.checkpoint(40, Some(ResumeState(vec![1])));
         upload.checkpoint(35, None);
         assert_eq!((upload.progress, upload.resume), (40, Some(ResumeState(vec![1]))));
+    }
+
+    #[test]
+    fn early_state_counts_only_for_the_bytes_it_was_made_of() {
+        let mut upload = complete();
+        let (first, second) = (ResumeState(vec![1]), ResumeState(vec![2]));
+        assert!(upload.checkpoint_early(None, &first));
+        assert!(!upload.checkpoint_early(None, &second), "somebody else was quicker");
+        upload.chunk_stored(Some((4, 2)), (4, 9), NOW);
+        assert!(!upload.checkpoint_early(Some(&first), &second), "other bytes took the place of some");
+        assert_eq!(upload.resume, None);
+        assert!(upload.checkpoint_early(None, &second));
+        upload.complete(NOW).unwrap();
+        assert!(!upload.checkpoint_early(Some(&second), &first), "a runner has it now");
+        assert_eq!(upload.resume, Some(second));
     }
 
     #[test]

@@ -36,6 +36,7 @@ impl TelegramUploader for FolderUploader {
             part_size: PIECE as u32,
             resumable: false,
             idempotent: false,
+            early_from: None,
             requirement: Requirement::Nothing,
         }
     }

@@ -30,6 +30,7 @@ fn request(user: &SandboxUser, length: usize) -> UploadRequest {
         caption: "Uploaded: random.bin".to_owned(),
         source: Arc::new(BytesSource::new(bytes(1, length))),
         resume: None,
+        changed: Vec::new(),
         cancel: CancellationToken::new(),
     }
 }

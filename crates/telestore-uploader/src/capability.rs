@@ -34,6 +34,8 @@ pub struct Capability {
     pub resumable: bool,
     /// Whether a repeated attempt with the same resume state never makes a second message.
     pub idempotent: bool,
+    /// The smallest file, in bytes, of which it can send parts before all of it has arrived; `None` where it cannot.
+    pub early_from: Option<u64>,
     /// What it needs.
     pub requirement: Requirement,
 }

@@ -43,6 +43,7 @@ mod tests {
             part_size: 0,
             resumable: false,
             idempotent: false,
+            early_from: None,
             requirement,
         });
         Arc::new(mock)

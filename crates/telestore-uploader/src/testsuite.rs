@@ -7,6 +7,7 @@
 
 mod basics;
 mod cancel;
+mod early;
 mod recorder;
 mod refusals;
 mod resuming;
@@ -78,6 +79,11 @@ pub async fn conformance(subject: &dyn Subject) {
     if subject.uploader().capability().idempotent {
         resuming::makes_one_message(subject).await;
     }
+    if subject.uploader().capability().early_from.is_some() {
+        early::sends_what_is_there(subject).await;
+        early::sends_all_that_comes(subject).await;
+        early::sends_again_what_has_changed(subject).await;
+    }
 }
 
 /// Bytes that do not compress and are the same in every run.
@@ -110,6 +116,7 @@ pub fn request(subject: &dyn Subject, name: &str, source: Arc<dyn ByteSource>) -
         mime_type: "application/octet-stream".to_owned(),
         source,
         resume: None,
+        changed: Vec::new(),
         cancel: CancellationToken::new(),
     }
 }

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,9 @@ pub struct UploadRequest {
     /// How far an earlier attempt of the same backend got. State of another backend, or of an older version that can
     /// no longer be read, is to be ignored.
     pub resume: Option<ResumeState>,
+    /// The bytes of the file, as ranges, that are not those any more which the state in `resume` was made of; sorted,
+    /// without overlaps. What was sent of them is to be sent again.
+    pub changed: Vec<Range<u64>>,
     /// Stop as soon as this is cancelled.
     pub cancel: CancellationToken,
 }
@@ -101,6 +105,22 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// See [`ErrorKind`](crate::ErrorKind); [`Error::verdict`](crate::Error::verdict) says what may be done.
     async fn upload(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile>;
+
+    /// Sends what can be sent of a file that is still arriving, and makes no message. Called where
+    /// [`Capability::early_from`] says that the backend can.
+    ///
+    /// Reads of the source wait until their bytes have arrived, which may never happen. Before the first read it
+    /// checkpoints, and later as [`upload`](Self::upload) does; that goes on from the last state.
+    ///
+    /// It ends when everything is sent, or after `cancel` within a second, and then well if what was in flight is
+    /// answered and checkpointed: bytes may be sent again with other content afterwards.
+    ///
+    /// # Errors
+    /// As [`upload`](Self::upload). What was in flight may still arrive.
+    async fn send_early(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<()> {
+        let _ = (request, progress);
+        Ok(())
+    }
 
     /// Deletes a message that [`upload`](Self::upload) has made and that is not wanted any more: its upload was
     /// cancelled while Telegram worked on it. Says whether it did; a backend that cannot delete says no.

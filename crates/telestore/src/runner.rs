@@ -153,6 +153,7 @@ impl Telestore {
             caption: caption_of(&upload.file_name),
             source: Arc::new(self.merged(upload).await?),
             resume: upload.resume.as_ref().map(|resume| ResumeState(resume.0.clone())),
+            changed: Vec::new(),
             cancel: stop.clone(),
         };
         match self.send_by_any(request, sink).await {

@@ -237,6 +237,7 @@ impl TelegramUploader for Telegram {
             part_size: 0,
             resumable: true,
             idempotent: true,
+            early_from: None,
             requirement: Requirement::Nothing,
         }
     }

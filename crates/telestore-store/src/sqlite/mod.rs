@@ -184,6 +184,16 @@ async fn add_event(on: &mut SqliteConnection, id: &UploadId, event: &NewEvent, n
     Ok(())
 }
 
+/// Puts the upload's user behind all others.
+async fn take_turn(on: &mut SqliteConnection, upload: &Upload) -> Result<()> {
+    let turn = sqlx::query(
+        "INSERT OR REPLACE INTO turns (user_id, turn) VALUES (?, (SELECT COALESCE(MAX(turn), 0) + 1 FROM turns))",
+    );
+    let user = upload.user_id.as_ref().map(telestore_types::UserId::as_str).unwrap_or_default();
+    turn.bind(user).execute(on).await.map_err(database)?;
+    Ok(())
+}
+
 async fn delete_chunks(on: &mut SqliteConnection, key: &StorageKey) -> Result<()> {
     sqlx::query("DELETE FROM chunks WHERE key = ?").bind(key.as_str()).execute(on).await.map_err(database)?;
     Ok(())
@@ -291,6 +301,22 @@ impl SessionStore for SqliteSessionStore {
         rows.iter().map(row::chunk).collect()
     }
 
+    async fn checkpoint_early(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        expected: Option<&ResumeState>,
+        resume: &ResumeState,
+    ) -> Result<bool> {
+        // `checkpoint_early` of the upload as one statement: no row has to be read and written back for it.
+        let written = sqlx::query(
+            "UPDATE uploads SET resume = ? WHERE id = ? AND key = ? AND state = 'receiving' AND resume IS ?",
+        );
+        let written = written.bind(&resume.0).bind(id.as_str()).bind(key.as_str());
+        let written = written.bind(expected.map(|expected| &expected.0));
+        Ok(written.execute(&self.writer).await.map_err(database)?.rows_affected() == 1)
+    }
+
     async fn complete(&self, id: &UploadId, now: Timestamp) -> Result<Completed> {
         let mut tx = self.begin().await?;
         let Some(mut upload) = row::load(&mut tx, id).await? else {
@@ -323,8 +349,10 @@ impl SessionStore for SqliteSessionStore {
     async fn lease(&self, now: Timestamp, until: Timestamp) -> Result<Option<Lease>> {
         let mut tx = self.begin().await?;
         let row = sqlx::query(
-            "SELECT * FROM uploads WHERE (state = 'queued' AND next_attempt_at <= ?1) \
-             OR (state = 'sending' AND (lease_until IS NULL OR lease_until <= ?1)) ORDER BY queued_at, id LIMIT 1",
+            "SELECT uploads.* FROM uploads LEFT JOIN turns ON turns.user_id = uploads.user_id \
+             WHERE (state = 'queued' AND next_attempt_at <= ?1) \
+             OR (state = 'sending' AND (lease_until IS NULL OR lease_until <= ?1)) \
+             ORDER BY COALESCE(turn, 0), queued_at, id LIMIT 1",
         )
         .bind(now.as_millis())
         .fetch_optional(&mut *tx)
@@ -342,6 +370,7 @@ impl SessionStore for SqliteSessionStore {
             .execute(&mut *tx)
             .await
             .map_err(database)?;
+        take_turn(&mut tx, &upload).await?;
         tx.commit().await?;
         Ok(Some(Lease { upload, token, until }))
     }
@@ -455,6 +484,9 @@ impl SessionStore for SqliteSessionStore {
                 expired.push(upload);
             }
         }
+        // Who has no upload left counts as new when he comes back.
+        let forget = "DELETE FROM turns WHERE NOT EXISTS (SELECT 1 FROM uploads WHERE uploads.user_id = turns.user_id)";
+        sqlx::query(forget).execute(&mut *tx).await.map_err(database)?;
         tx.commit().await?;
         Ok(expired)
     }

@@ -113,6 +113,7 @@ impl TelegramUploader for BotApiUploader {
             part_size: 0,
             resumable: false,
             idempotent: false,
+            early_from: None,
             requirement: Requirement::BotToken,
         }
     }

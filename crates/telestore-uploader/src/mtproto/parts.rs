@@ -6,6 +6,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use grammers_tl_types::{self as tl, Deserializable, Identifiable};
 use md5::{Digest, Md5};
 use telestore_types::ByteSource;
+use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Attempt, Failures};
 use super::resume::Resume;
@@ -18,7 +19,7 @@ pub(crate) const PART_SIZE: usize = 512 * 1024;
 
 /// Larger files go by `upload.saveBigFilePart`, as Telegram demands above 10 MB; the official clients draw the line here
 /// too. Smaller ones go by `upload.saveFilePart`, where Telegram checks an MD5.
-const BIG_FILE: u64 = 10 * 1024 * 1024;
+pub(crate) const BIG_FILE: u64 = 10 * 1024 * 1024;
 
 /// How much may be confirmed before it is written down. With the window on top, a killed worker sends at most 16 MiB
 /// again.
@@ -58,6 +59,17 @@ pub(crate) async fn send_all(
     resume: &mut Resume,
     reported: &mut u64,
 ) -> Result<Option<String>> {
+    send_until(attempt, source, resume, reported, &CancellationToken::new()).await
+}
+
+/// The same until `stop`: then no further part is begun, and those in flight are waited for.
+pub(crate) async fn send_until(
+    attempt: &Attempt<'_>,
+    source: &dyn ByteSource,
+    resume: &mut Resume,
+    reported: &mut u64,
+    stop: &CancellationToken,
+) -> Result<Option<String>> {
     let parts = Parts { attempt, source, file_id: resume.file_id, total: resume.parts() };
     let digest = (!is_big(source.len())).then(Mutex::<Md5>::default);
     // A digest needs every byte; without one, confirmed parts need not even be read.
@@ -67,7 +79,7 @@ pub(crate) async fn send_all(
         .collect();
     let mut ledger = Ledger { attempt, confirmed: resume.confirmed_bytes(), resume, reported, unwritten: 0 };
     ledger.report();
-    if let Err(error) = parts.fly(plan, digest.as_ref(), &mut ledger).await {
+    if let Err(error) = parts.fly(plan, digest.as_ref(), &mut ledger, stop).await {
         // Keep what was confirmed for the next attempt; why this one ended matters more than whether that works.
         let _ = ledger.write().await;
         return Err(error);
@@ -124,15 +136,20 @@ impl Parts<'_> {
         plan: Vec<Planned>,
         digest: Option<&Mutex<Md5>>,
         ledger: &mut Ledger<'_>,
+        stop: &CancellationToken,
     ) -> Result<()> {
         let mut plan = plan.into_iter();
         let mut reading: Option<BoxFuture<'_, _>> = None;
         let mut flying = FuturesUnordered::new();
         loop {
-            if reading.is_none() && flying.len() < self.attempt.config.window.max(1) {
+            if stop.is_cancelled() {
+                reading = None;
+            } else if reading.is_none() && flying.len() < self.attempt.config.window.max(1) {
                 reading = plan.next().map(|planned| self.next(planned, digest).boxed());
             }
             tokio::select! {
+                biased;
+                () = stop.cancelled(), if reading.is_some() => {}
                 Some(part) = flying.next() => ledger.confirm(part?).await?,
                 Some(ready) = OptionFuture::from(reading.as_mut()) => {
                     reading = None;

@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -114,6 +115,18 @@ impl Resume {
         }
     }
 
+    /// Takes back what was confirmed of these ranges of bytes.
+    pub(crate) fn forget(&mut self, changed: &[Range<u64>]) {
+        for range in changed.iter().filter(|range| !range.is_empty()) {
+            let (first, last) = (range.start / PART_SIZE as u64, (range.end - 1) / PART_SIZE as u64);
+            for part in first..=last.min(u64::from(self.parts())) {
+                if let Some(byte) = self.confirmed.get_mut((part / 8) as usize) {
+                    *byte &= !(1 << (part % 8));
+                }
+            }
+        }
+    }
+
     pub(crate) fn confirmed_bytes(&self) -> u64 {
         (0..self.parts())
             .filter(|part| self.is_confirmed(*part))
@@ -189,6 +202,25 @@ mod tests {
         assert_eq!(go_on(&state.to_state(), LENGTH, 1), state);
         assert_eq!((state.parts(), state.confirmed_bytes()), (10, PART_SIZE as u64 + 1));
         assert!(state.is_confirmed(9) && !state.is_confirmed(8) && !state.is_confirmed(10_000));
+    }
+
+    #[test]
+    fn forgets_the_parts_of_what_has_changed() {
+        const PART: u64 = PART_SIZE as u64;
+        let mut state = Resume::new(&OF, at(0));
+        for (changed, left) in [
+            (vec![], 10),
+            (vec![0..1], 9),
+            (vec![PART - 1..PART + 1], 8),
+            (vec![PART..2 * PART, 3 * PART..3 * PART], 9),
+            (vec![5 * PART..LENGTH], 5),
+            (vec![0..u64::MAX], 0),
+        ] {
+            (0..10).for_each(|part| state.confirm(part));
+            state.forget(&changed);
+            let confirmed = (0..10).filter(|part| state.is_confirmed(*part)).count();
+            assert_eq!(confirmed, left, "{changed:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use grammers_tl_types::enums::InputPeer;
 use telestore_types::{Stage, StoredFile, TelegramCredentials};
 
 use super::MtprotoConfig;
@@ -16,6 +18,9 @@ use crate::{
     Capability, Error, ErrorKind, NoProgress, ProgressSink, Requirement, Result, TelegramUploader,
     UploadRequest,
 };
+
+/// How long parts in flight may take to be answered after a cancel.
+const IN_FLIGHT: Duration = Duration::from_millis(900);
 
 /// Sends a file over MTProto, in parts, as an account or a bot with a session string.
 ///
@@ -73,22 +78,29 @@ impl MtprotoUploader {
 
     /// Everything up to the message: connects, finds the channel, sends the parts.
     async fn prepare<'a>(&self, attempt: &'a Attempt<'a>, request: &'a UploadRequest) -> Result<Sending<'a>> {
+        let (mut resume, peer) = self.begin(attempt, request).await?;
+        let mut reported = 0;
+        let md5 = parts::send_all(attempt, request.source.as_ref(), &mut resume, &mut reported).await?;
+        attempt.progress.checkpoint(resume.to_state()).await?;
+        Ok(Sending::new(attempt, request, resume, peer, md5, reported))
+    }
+
+    /// Connects, finds the channel and writes down what the parts and the message will be known by.
+    async fn begin(&self, attempt: &Attempt<'_>, request: &UploadRequest) -> Result<(Resume, InputPeer)> {
         let source = request.source.as_ref();
         attempt.connect().await?;
         let account = attempt.account.fingerprint();
         let of = Of { chat: request.credentials.chat_id.as_str(), account: &account, length: source.len() };
         let mut resume =
             Resume::go_on(request.resume.as_ref(), &of, attempt.now(), self.config.resume_max_age);
+        resume.forget(&request.changed);
         attempt.progress.stage(Stage::Resolving);
         let peer = resolve::resolve(attempt, resume.access_hash).await?;
         resume.access_hash = resolve::access_hash(&peer);
         attempt.progress.stage(Stage::Sending);
         // Before the first part, so that whatever happens next the message stays the same one.
         attempt.progress.checkpoint(resume.to_state()).await?;
-        let mut reported = 0;
-        let md5 = parts::send_all(attempt, source, &mut resume, &mut reported).await?;
-        attempt.progress.checkpoint(resume.to_state()).await?;
-        Ok(Sending::new(attempt, request, resume, peer, md5, reported))
+        Ok((resume, peer))
     }
 }
 
@@ -104,6 +116,7 @@ impl TelegramUploader for MtprotoUploader {
             part_size: PART_SIZE as u32,
             resumable: true,
             idempotent: true,
+            early_from: Some(parts::BIG_FILE + 1),
             requirement: Requirement::Session,
         }
     }
@@ -119,6 +132,31 @@ impl TelegramUploader for MtprotoUploader {
             prepared = self.prepare(&attempt, &request) => prepared?,
         };
         sending.run().await
+    }
+
+    async fn send_early(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<()> {
+        self.check_length(request.source.len())?;
+        let account = self.account(&request.credentials)?;
+        let attempt = Attempt::new(&self.config, account, &request.credentials, progress.as_ref());
+        let (mut resume, _) = tokio::select! {
+            biased;
+            () = request.cancel.cancelled() => return Ok(()),
+            begun = self.begin(&attempt, &request) => begun?,
+        };
+        let (source, mut reported) = (request.source.as_ref(), 0);
+        let sending = async {
+            parts::send_until(&attempt, source, &mut resume, &mut reported, &request.cancel).await?;
+            progress.checkpoint(resume.to_state()).await
+        };
+        let too_late = async {
+            request.cancel.cancelled().await;
+            tokio::time::sleep(IN_FLIGHT).await;
+        };
+        tokio::select! {
+            biased;
+            sent = sending => sent,
+            () = too_late => Err(Error::cancelled()),
+        }
     }
 
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {

@@ -45,6 +45,7 @@ impl World {
             mime_type: "application/octet-stream".to_owned(),
             source: Arc::new(BytesSource::new(bytes.clone())),
             resume: None,
+            changed: Vec::new(),
             cancel: CancellationToken::new(),
         }
     }

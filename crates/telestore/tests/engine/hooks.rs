@@ -97,6 +97,7 @@ forward! { SessionStore {
         id: &UploadId, key: &StorageKey, chunk: &ChunkRecord, mime_type: Option<&str>, max_bytes: u64, now: Timestamp
     ) -> Recorded;
     chunks(key: &StorageKey) -> Vec<ChunkRecord>;
+    checkpoint_early(id: &UploadId, key: &StorageKey, expected: Option<&ResumeState>, resume: &ResumeState) -> bool;
     complete(id: &UploadId, now: Timestamp) -> Completed;
     cancel(id: &UploadId, now: Timestamp) -> Cancelled;
     lease(now: Timestamp, until: Timestamp) -> Option<Lease>;

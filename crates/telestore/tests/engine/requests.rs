@@ -100,6 +100,7 @@ async fn a_file_is_sent_exactly_once() {
         part_size: 0,
         resumable: false,
         idempotent: false,
+        early_from: None,
         requirement: Requirement::BotToken,
     });
     mock.expect_upload().times(1).returning(|_, _| Ok(stored(7)));

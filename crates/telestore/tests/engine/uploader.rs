@@ -57,8 +57,14 @@ impl Scripted {
     }
 
     pub(crate) fn with(name: &'static str, max_bytes: u64, requirement: Requirement) -> Self {
-        let capability =
-            Capability { max_bytes, part_size: 0, resumable: true, idempotent: true, requirement };
+        let capability = Capability {
+            max_bytes,
+            part_size: 0,
+            resumable: true,
+            idempotent: true,
+            early_from: None,
+            requirement,
+        };
         Self { name, capability, state: Arc::default() }
     }
 

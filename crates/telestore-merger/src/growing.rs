@@ -1,0 +1,186 @@
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use telestore_store::{ChunkRecord, ChunkStore};
+use telestore_types::{ByteSource, SourceError};
+use tokio::sync::watch;
+
+use crate::pieces::{Piece, read};
+
+/// The chunks of an upload that still arrive, as one file of the declared length. A read waits until its bytes are
+/// there.
+pub struct GrowingFile {
+    store: Arc<dyn ChunkStore>,
+    length: u64,
+    pieces: Mutex<Vec<Arc<Piece>>>,
+    /// How far the chunks are there without a gap, in bytes.
+    filled: watch::Sender<u64>,
+}
+
+impl fmt::Debug for GrowingFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GrowingFile({} of {} bytes)", self.filled(), self.length)
+    }
+}
+
+impl GrowingFile {
+    /// A file of `length` bytes of which nothing is there yet.
+    pub fn new(store: Arc<dyn ChunkStore>, length: u64) -> Self {
+        Self { store, length, pieces: Mutex::default(), filled: watch::Sender::new(0) }
+    }
+
+    /// Takes in a chunk, and says whether it is the next one. Any other, and one that would make the file longer than
+    /// declared, changes nothing.
+    pub fn push(&self, chunk: &ChunkRecord) -> bool {
+        let mut pieces = self.pieces();
+        let start = pieces.last().map_or(0, |piece| piece.end());
+        let piece = Piece::new(chunk.clone(), start);
+        let next = usize::try_from(chunk.index.get()).is_ok_and(|index| index == pieces.len());
+        if !next || piece.end() > self.length {
+            return false;
+        }
+        let end = piece.end();
+        pieces.push(Arc::new(piece));
+        drop(pieces);
+        self.filled.send_replace(end);
+        true
+    }
+
+    /// Names another blob with the same bytes for a chunk that is there already.
+    pub fn rename(&self, chunk: &ChunkRecord) {
+        let index = chunk.index.get() as usize;
+        if let Some(piece) = self.pieces().get_mut(index) {
+            *piece = Arc::new(Piece::new(chunk.clone(), piece.start));
+        }
+    }
+
+    /// The chunks that are there without a gap.
+    pub fn chunks(&self) -> Vec<ChunkRecord> {
+        self.pieces().iter().map(|piece| piece.chunk.clone()).collect()
+    }
+
+    /// How many bytes are there without a gap.
+    pub fn filled(&self) -> u64 {
+        *self.filled.borrow()
+    }
+
+    fn pieces(&self) -> MutexGuard<'_, Vec<Arc<Piece>>> {
+        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The pieces that cover a range.
+    fn cover(&self, range: &Range<u64>) -> Vec<Arc<Piece>> {
+        let pieces = self.pieces();
+        let first = pieces.partition_point(|piece| piece.end() <= range.start);
+        pieces[first..].iter().take_while(|piece| piece.start < range.end).cloned().collect()
+    }
+}
+
+#[async_trait]
+impl ByteSource for GrowingFile {
+    fn len(&self) -> u64 {
+        self.length
+    }
+
+    async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes, SourceError> {
+        let end = offset.checked_add(length as u64).filter(|end| *end <= self.length);
+        let end = end.ok_or(SourceError::OutOfRange { offset, length })?;
+        // The sender lives as long as this file.
+        let _ = self.filled.subscribe().wait_for(|filled| *filled >= end).await;
+        read(self.store.as_ref(), &self.cover(&(offset..end)), offset..end).await
+    }
+}
+
+/// The ranges of the file of `new` that hold other bytes, or the same elsewhere, than in the file of `old`. Both are
+/// chunks in order from the first one on, and only what `old` covered is compared.
+pub fn changed(old: &[ChunkRecord], new: &[ChunkRecord]) -> Vec<Range<u64>> {
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    let (mut old_start, mut new_start) = (0, 0);
+    for (index, old) in old.iter().enumerate() {
+        let end = old_start + old.length;
+        let same = new.get(index).is_some_and(|new| {
+            old_start == new_start && (new.length, new.crc32c) == (old.length, old.crc32c)
+        });
+        if !same {
+            match ranges.last_mut() {
+                Some(last) if last.end == old_start => last.end = end,
+                _ => ranges.push(old_start..end),
+            }
+        }
+        old_start = end;
+        new_start += new.get(index).map_or(0, |new| new.length);
+    }
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use telestore_store::{BlobName, MemoryChunkStore};
+    use telestore_types::{ChunkIndex, StorageKey};
+
+    use super::*;
+
+    async fn stored(store: &MemoryChunkStore, index: u32, bytes: &'static [u8]) -> ChunkRecord {
+        let index = ChunkIndex::new(index, 100).unwrap();
+        let mut spool = store.spool().await.unwrap();
+        spool.write(Bytes::from_static(bytes)).await.unwrap();
+        let spooled = spool.finish().await.unwrap();
+        let (length, crc32c) = (spooled.length, spooled.crc32c);
+        let blob = store.put(&StorageKey::from_random([1; 16]), index, spooled).await.unwrap();
+        ChunkRecord { index, length, crc32c, blob }
+    }
+
+    #[tokio::test]
+    async fn a_read_waits_for_its_bytes() {
+        let store = MemoryChunkStore::new();
+        let file = GrowingFile::new(Arc::new(store.clone()), 7);
+        let mut read = Box::pin(file.read_at(1, 4));
+        assert!((&mut read).now_or_never().is_none());
+        assert!(!file.push(&stored(&store, 1, b"def").await), "there is a gap before it");
+        assert!(file.push(&stored(&store, 0, b"abc").await));
+        assert!((&mut read).now_or_never().is_none(), "one byte is missing");
+        assert!(file.push(&stored(&store, 1, b"def").await));
+        assert_eq!(&read.await.unwrap()[..], b"bcde");
+        assert_eq!((file.filled(), file.chunks().len()), (6, 2));
+        assert!(!file.push(&stored(&store, 2, b"gh").await), "the file would be longer than declared");
+        assert!(file.read_at(6, 2).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_chunk_may_lie_elsewhere_later() {
+        let store = MemoryChunkStore::new();
+        let file = GrowingFile::new(Arc::new(store.clone()), 3);
+        let first = stored(&store, 0, b"abc").await;
+        file.push(&first);
+        let again = stored(&store, 0, b"abc").await;
+        store.delete(&first.blob).await.unwrap();
+        file.rename(&again);
+        assert_eq!(&file.read_at(0, 3).await.unwrap()[..], b"abc");
+    }
+
+    #[test]
+    fn names_what_has_changed() {
+        let chunk = |index, length, crc32c| ChunkRecord {
+            index: ChunkIndex::new(index, 100).unwrap(),
+            length,
+            crc32c,
+            blob: BlobName::new("b"),
+        };
+        let old = [chunk(0, 10, 1), chunk(1, 10, 2), chunk(2, 10, 3), chunk(3, 5, 4)];
+        assert_eq!(changed(&old, &old), []);
+        let mut new = old.clone();
+        new[1].crc32c = 9;
+        assert_eq!(changed(&old, &new), [10..20]);
+        new[2].crc32c = 9;
+        assert_eq!(changed(&old, &new), [10..30]);
+        new = old.clone();
+        new[1].length = 11;
+        assert_eq!(changed(&old, &new), [10..35], "what follows lies elsewhere");
+        assert_eq!(changed(&old, &old[..1]), [10..35]);
+        assert_eq!(changed(&old[..1], &old), []);
+    }
+}
