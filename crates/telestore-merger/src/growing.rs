@@ -62,6 +62,11 @@ impl GrowingFile {
         self.pieces().iter().map(|piece| piece.chunk.clone()).collect()
     }
 
+    /// How many chunks are there without a gap.
+    pub fn count(&self) -> usize {
+        self.pieces().len()
+    }
+
     /// How many bytes are there without a gap.
     pub fn filled(&self) -> u64 {
         *self.filled.borrow()

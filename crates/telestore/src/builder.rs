@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::EngineConfig;
+use crate::early::Early;
 use crate::runner::Sending;
 use crate::seal::Sealer;
 use crate::space::Look;
@@ -99,7 +100,9 @@ impl TelestoreBuilder {
         if self.uploaders.is_empty() {
             return Err(BuildError("an uploader"));
         }
+        let early = Early::new(&self.uploaders, &self.config);
         Ok(Telestore(Arc::new(Inner {
+            early,
             sessions: self.sessions.ok_or(BuildError("a session store"))?,
             chunks: self.chunks.ok_or(BuildError("a chunk store"))?,
             credentials: self.credentials.ok_or(BuildError("a credential provider"))?,
@@ -135,6 +138,8 @@ pub(crate) struct Inner {
     pub(crate) config: EngineConfig,
     /// How to stop the sends of this process; the truth about who sends is the lease in the session store.
     pub(crate) running: Mutex<HashMap<StorageKey, Sending>>,
+    /// What is sent while it still arrives.
+    pub(crate) early: Early,
     /// How many attempts of this process have ended without the store taking note yet.
     pub(crate) unwritten: watch::Sender<usize>,
     /// The last look at the data disk.

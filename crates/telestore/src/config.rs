@@ -9,6 +9,12 @@ pub struct EngineConfig {
     pub max_chunk_bytes: u64,
     /// Files sent at a time; the rest wait their turn.
     pub max_concurrent_uploads: usize,
+    /// Whether large files are sent while they still arrive, as many at a time again.
+    pub eager: bool,
+    /// How many bytes one user may have sent of uploads that are not completed; what is abandoned was sent for nothing.
+    pub eager_max_bytes: u64,
+    /// How long such a file may go without a new chunk before it leaves its place to others.
+    pub eager_idle: Duration,
     /// With fewer bytes free on the data disk, new bytes are refused; running work goes on.
     pub min_free_bytes: u64,
     /// How long a runner that has gone silent keeps its upload.
@@ -37,6 +43,9 @@ impl Default for EngineConfig {
             max_file_bytes: 2000 * 1024 * 1024,
             max_chunk_bytes: 50 * 1024 * 1024,
             max_concurrent_uploads: 4,
+            eager: true,
+            eager_max_bytes: 8 * 1024 * 1024 * 1024,
+            eager_idle: Duration::from_secs(30),
             min_free_bytes: 512 * 1024 * 1024,
             lease: Duration::from_secs(30),
             retry_max_age: HOUR * 24,

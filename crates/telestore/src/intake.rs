@@ -199,6 +199,7 @@ impl Telestore {
     }
 
     async fn cancel_now(&self, upload: &Upload) -> Result<Option<UploadEvent>> {
+        self.forget_early(&upload.key);
         // First the send, so that a message that was already accepted is recorded and not disowned.
         self.stop_sending(&upload.key).await;
         match self.0.sessions.cancel(&upload.id, self.now()).await? {
@@ -206,6 +207,7 @@ impl Telestore {
             Cancelled::Over(upload) if upload.state == UploadState::Completed => Ok(upload.event(self.now())),
             Cancelled::Over(_) => Ok(None),
             Cancelled::Now(upload) => {
+                self.forget_early(&upload.key);
                 // A runner may have leased it again in between.
                 self.stop_sending(&upload.key).await;
                 self.publish(&upload);
@@ -360,6 +362,7 @@ impl Telestore {
         // Where the record failed, the bytes may or may not be named by it: the next start's sweep will tell.
         let refusal = match recorded? {
             Recorded::Stored { upload, replaced } => {
+                self.send_early(&upload, &chunk);
                 if let Some(replaced) = replaced {
                     self.delete_quietly(&replaced).await;
                 }

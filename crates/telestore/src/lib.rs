@@ -3,6 +3,7 @@
 mod access;
 mod builder;
 mod config;
+mod early;
 mod error;
 mod intake;
 mod outbox;

@@ -7,8 +7,7 @@ use telestore_backend::{Error as BackendError, WebhookEvent};
 use telestore_merger::MergedFile;
 use telestore_store::{Error as StoreError, Lease, NewEvent};
 use telestore_types::{
-    ResumeState, Secret, Stage, StorageKey, StoredFile, TelegramCredentials, Upload, UploadState,
-    mime_type_of,
+    ByteSource, Secret, Stage, StorageKey, StoredFile, TelegramCredentials, Upload, UploadState, mime_type_of,
 };
 use telestore_uploader::{
     Error as UploaderError, ErrorKind, ProgressSink, TelegramUploader, UploadRequest, Verdict, caption_of,
@@ -75,7 +74,7 @@ impl Telestore {
             () = self.0.shutdown.cancelled() => return Ok(false),
         }
         let now = self.now();
-        let Some(lease) = self.0.sessions.lease(now, now + self.config().lease).await? else {
+        let Some(mut lease) = self.0.sessions.lease(now, now + self.config().lease).await? else {
             return Ok(false);
         };
         // There may be more where that came from.
@@ -87,6 +86,9 @@ impl Telestore {
         if let Some(older) = self.running().insert(lease.upload.key.clone(), sending) {
             // Its lease has just been taken over.
             older.stop.cancel();
+        }
+        if let Some(further) = self.take_over(&lease.upload).await {
+            lease.upload.resume = Some(further);
         }
         let sink = LeaseSink::new(self.clone(), lease.clone());
         let sent = tokio::select! {
@@ -139,25 +141,19 @@ impl Telestore {
         let upload = &lease.upload;
         tracing::info!(attempt = upload.attempt, "[{}] Background upload started", upload.id);
         sink.stage(Stage::Connecting);
-        let token = self.token_of(upload)?;
+        let token = self.token_of(upload).ok_or_else(|| {
+            Stop::Failed(
+                "authToken is no longer known to the worker: send it with /complete-upload".to_owned(),
+            )
+        })?;
         let credentials = self.0.credentials.credentials(&token).await.map_err(Stop::from_backend)?;
         if upload.user_id.as_ref() != Some(&credentials.user_id) {
             return Err(Stop::Failed("authToken belongs to another user now: sign in again".to_owned()));
         }
-        let mime_type = mime_type(upload);
-        let request = UploadRequest {
-            upload_id: upload.id.clone(),
-            credentials: Arc::clone(&credentials),
-            file_name: upload.file_name.clone(),
-            mime_type: mime_type.clone(),
-            caption: caption_of(&upload.file_name),
-            source: Arc::new(self.merged(upload).await?),
-            resume: upload.resume.as_ref().map(|resume| ResumeState(resume.0.clone())),
-            changed: Vec::new(),
-            cancel: stop.clone(),
-        };
+        let source = Arc::new(self.merged(upload).await?);
+        let request = self.request(upload, Arc::clone(&credentials), source, stop.clone());
         match self.send_by_any(request, sink).await {
-            Ok((stored, backend)) => Ok(Sent { stored, backend, credentials, mime_type }),
+            Ok((stored, backend)) => Ok(Sent { stored, backend, credentials, mime_type: mime_type(upload) }),
             Err(error) => {
                 if error.kind() == ErrorKind::NotAuthorized {
                     self.0.credentials.forget(&token).await;
@@ -212,14 +208,31 @@ impl Telestore {
         }
     }
 
-    fn token_of(&self, upload: &Upload) -> std::result::Result<Secret, Stop> {
+    /// What a backend is to send of `upload`, and as what.
+    pub(crate) fn request(
+        &self,
+        upload: &Upload,
+        credentials: Arc<TelegramCredentials>,
+        source: Arc<dyn ByteSource>,
+        cancel: CancellationToken,
+    ) -> UploadRequest {
+        UploadRequest {
+            upload_id: upload.id.clone(),
+            credentials,
+            file_name: upload.file_name.clone(),
+            mime_type: mime_type(upload),
+            caption: caption_of(&upload.file_name),
+            source,
+            resume: upload.resume.clone(),
+            changed: Vec::new(),
+            cancel,
+        }
+    }
+
+    /// The token that the upload is sent with, where this process can read it.
+    pub(crate) fn token_of(&self, upload: &Upload) -> Option<Secret> {
         let sealed = upload.sealed_token.as_deref();
-        let token = sealed.and_then(|sealed| self.0.sealer.open(&upload.key, sealed).ok());
-        token.ok_or_else(|| {
-            Stop::Failed(
-                "authToken is no longer known to the worker: send it with /complete-upload".to_owned(),
-            )
-        })
+        sealed.and_then(|sealed| self.0.sealer.open(&upload.key, sealed).ok())
     }
 
     async fn merged(&self, upload: &Upload) -> std::result::Result<MergedFile, Stop> {

@@ -27,6 +27,13 @@ impl Running {
     pub async fn shutdown(mut self) {
         self.engine.0.shutdown.cancel();
         while self.tasks.join_next().await.is_some() {}
+        self.engine.0.early.rest().await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.engine.0.early.kill();
     }
 }
 
@@ -37,6 +44,7 @@ impl Telestore {
     /// [`Error::Storage`](crate::Error::Storage) where the stores cannot be read.
     pub async fn start(&self) -> Result<Running> {
         self.recover().await?;
+        self.0.early.open();
         let mut tasks = JoinSet::new();
         for _ in 0..self.config().max_concurrent_uploads.max(1) {
             let engine = self.clone();

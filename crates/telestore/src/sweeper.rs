@@ -48,6 +48,7 @@ impl Telestore {
             for upload in self.0.sessions.expire(states, now - ttl).await? {
                 tracing::info!(upload = %upload.id, state = upload.state.as_str(), "upload is past its time; deleted");
                 swept += 1;
+                self.forget_early(&upload.key);
                 // The rows are gone already, so each of these is the only chance for its bytes before the next start.
                 self.delete_all_quietly(&upload).await;
             }

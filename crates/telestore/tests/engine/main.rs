@@ -3,6 +3,7 @@
 mod cancel;
 mod chunks;
 mod direct;
+mod early;
 mod failures;
 mod hooks;
 mod leases;

@@ -1,0 +1,258 @@
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use telestore_merger::{GrowingFile, changed};
+use telestore_store::ChunkRecord;
+use telestore_types::{ResumeState, Upload, UploadState};
+use telestore_uploader::{Error, ErrorKind, ProgressSink, TelegramUploader, UploadRequest, Verdict, select};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::sink::EarlySink;
+use super::{Of, Running, States};
+use crate::Telestore;
+
+/// How often in a row a session tries again after a failure that may pass.
+const MAX_FAILURES: u32 = 5;
+
+/// How long early sending rests after that, and after a failure that does not pass; the attempt that counts will tell.
+const REST: Duration = Duration::from_secs(10 * 60);
+
+/// Sends one upload early, until it is completed or idle.
+pub(super) struct Session {
+    engine: Telestore,
+    of: Of,
+    running: Running,
+    inbox: mpsc::UnboundedReceiver<ChunkRecord>,
+    /// The chunks that the newest state was made of.
+    made_of: Vec<ChunkRecord>,
+    /// Whether something may still be in flight that nobody waits for.
+    unsettled: bool,
+    failures: u32,
+}
+
+/// What a session does next.
+enum Next {
+    Over,
+    /// The chunks are not those any more that it began with.
+    Again,
+    /// As above, after a pause.
+    After(Duration),
+    /// Nothing, and not soon again.
+    Rest(Duration),
+}
+
+/// Why a backend is to stop.
+enum Quiet {
+    Idle,
+    Replaced,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.running.over.cancel();
+    }
+}
+
+impl Session {
+    pub(super) fn new(
+        engine: Telestore,
+        upload: &Upload,
+        running: Running,
+        inbox: mpsc::UnboundedReceiver<ChunkRecord>,
+    ) -> Self {
+        let of = Of { id: upload.id.clone(), key: upload.key.clone() };
+        // What an earlier session left in flight is not known.
+        Self {
+            engine,
+            of,
+            running,
+            inbox,
+            made_of: Vec::new(),
+            unsettled: upload.resume.is_some(),
+            failures: 0,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let (stop, kill) = (self.running.stop.clone(), self.running.kill.clone());
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = kill.cancelled() => return,
+                next = self.round() => next,
+            };
+            let pause = match next {
+                Next::Over => return,
+                Next::Again => Duration::ZERO,
+                Next::After(pause) => pause,
+                Next::Rest(rest) => return self.rest(rest),
+            };
+            tokio::select! {
+                biased;
+                () = kill.cancelled() => return,
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    fn rest(&self, rest: Duration) {
+        if let Some(entry) = self.engine.0.early.entries().get_mut(&self.of.key) {
+            entry.not_before = Some(self.engine.now() + rest);
+        }
+    }
+
+    /// Sends until the chunks change, there are no more of them, or the backend gives up.
+    async fn round(&mut self) -> Next {
+        let Some((upload, chunks)) = self.look().await else { return Next::Over };
+        let file = Arc::new(GrowingFile::new(Arc::clone(&self.engine.0.chunks), upload.file_size));
+        let cancel = self.running.stop.child_token();
+        let Some((backend, mut request)) = self.prepare(&upload, file.clone(), cancel.clone()).await else {
+            return Next::Rest(REST);
+        };
+        let known = fill(&file, chunks);
+        request.changed = self.go_on(&upload, &file.chunks());
+        request.resume = self.running.states().newest.clone();
+        let sink = EarlySink::new(self.engine.clone(), self.of.clone(), self.running.clone(), cancel.clone());
+        tracing::debug!(upload = %self.of.id, backend = backend.name(), "sending early");
+        let progress: Arc<dyn ProgressSink> = sink.clone();
+        // In a task of its own: a backend that panics takes nothing else down.
+        let sending = tokio::spawn(async move { backend.send_early(request, progress).await });
+        let mut sending = AbortOnDropHandle::new(sending);
+        let (ended, quiet) = tokio::select! {
+            ended = &mut sending => (ended, None),
+            quiet = self.feed(&file, known) => {
+                cancel.cancel();
+                (sending.await, Some(quiet))
+            }
+        };
+        self.made_of = file.chunks();
+        let ended = ended.unwrap_or_else(|died| {
+            tracing::error!(upload = %self.of.id, error = %died, "backend died");
+            Err(Error::cancelled())
+        });
+        let replaced = matches!(quiet, Some(Quiet::Replaced)) || sink.is_stale();
+        self.next(ended, replaced)
+    }
+
+    /// The upload and its chunks, where it still receives. From here on, other bytes for one of these chunks are seen
+    /// by the store refusing the next state.
+    async fn look(&self) -> Option<(Upload, Vec<ChunkRecord>)> {
+        let (sessions, Of { id, key }) = (&self.engine.0.sessions, &self.of);
+        let mut upload = sessions.get(id).await.ok()??;
+        if upload.key != *key || upload.state != UploadState::Receiving || upload.user_id.is_none() {
+            return None;
+        }
+        if upload.resume.is_none() {
+            // There must be something for other bytes to clear. No backend reads it.
+            let mark = ResumeState(rand::random::<[u8; 16]>().to_vec());
+            if !sessions.checkpoint_early(id, key, None, &mark).await.ok()? {
+                return None;
+            }
+            upload.resume = Some(mark);
+        }
+        let chunks = sessions.chunks(key).await.ok()?;
+        Some((upload, chunks))
+    }
+
+    /// Settles what the backend goes on from; gives what has changed since that was made.
+    fn go_on(&mut self, upload: &Upload, chunks: &[ChunkRecord]) -> Vec<Range<u64>> {
+        let mut states = self.running.states();
+        let first = states.saved.is_none();
+        let States { saved, newest } = &mut *states;
+        let same = *saved == upload.resume;
+        saved.clone_from(&upload.resume);
+        if first || (!same && self.unsettled) {
+            // Old bytes that are still on their way must not end up among the new ones, so that is for a new file.
+            newest.clone_from(&upload.resume);
+            self.unsettled = first && self.unsettled;
+            return Vec::new();
+        }
+        changed(&self.made_of, chunks)
+    }
+
+    /// Who sends it, and as what; `None` where nobody can.
+    async fn prepare(
+        &self,
+        upload: &Upload,
+        source: Arc<GrowingFile>,
+        cancel: CancellationToken,
+    ) -> Option<(Arc<dyn TelegramUploader>, UploadRequest)> {
+        let token = self.engine.token_of(upload)?;
+        let credentials = self.engine.0.credentials.credentials(&token).await.ok()?;
+        if upload.user_id.as_ref() != Some(&credentials.user_id) {
+            return None;
+        }
+        let backend = select(&self.engine.0.uploaders, upload.file_size, &credentials).ok()?;
+        let from = backend.capability().early_from?;
+        if upload.file_size < from {
+            return None;
+        }
+        Some((backend, self.engine.request(upload, credentials, source, cancel)))
+    }
+
+    /// Lets the file grow as chunks arrive; returns where the backend is to stop.
+    async fn feed(&mut self, file: &GrowingFile, mut known: BTreeMap<u32, ChunkRecord>) -> Quiet {
+        loop {
+            let idle = tokio::time::sleep(self.engine.config().eager_idle);
+            let chunk = tokio::select! {
+                chunk = self.inbox.recv() => chunk,
+                () = idle, if file.filled() < telestore_types::ByteSource::len(file) => return Quiet::Idle,
+            };
+            // The sender lives as long as this session.
+            let Some(chunk) = chunk else { return Quiet::Idle };
+            match known.insert(chunk.index.get(), chunk.clone()) {
+                Some(old) if old.blob == chunk.blob => {}
+                Some(old) if (old.length, old.crc32c) == (chunk.length, chunk.crc32c) => file.rename(&chunk),
+                Some(_) => return Quiet::Replaced,
+                None => grow(file, &known),
+            }
+        }
+    }
+
+    fn next(&mut self, ended: Result<(), Error>, replaced: bool) -> Next {
+        let error = match ended {
+            Ok(()) if replaced => return Next::Again,
+            Ok(()) => return Next::Over,
+            Err(error) => error,
+        };
+        self.unsettled = true;
+        if self.running.stop.is_cancelled() {
+            return Next::Over;
+        }
+        tracing::debug!(upload = %self.of.id, %error, "could not send early");
+        let wait = error.retry_after();
+        // Bytes that are gone were replaced meanwhile: the next look finds the new ones.
+        let passes = error.verdict() == Verdict::Temporary || error.kind() == ErrorKind::SourceDamaged;
+        if !replaced && (!passes || self.failures >= MAX_FAILURES) {
+            return Next::Rest(wait.unwrap_or(REST));
+        }
+        self.failures += 1;
+        match wait {
+            Some(wait) if wait > self.engine.config().eager_idle => Next::Rest(wait),
+            Some(wait) => Next::After(wait),
+            None => Next::After(self.engine.config().pause(self.failures)),
+        }
+    }
+}
+
+/// Lets the file begin with what is there; gives every chunk that is known, by its place.
+fn fill(file: &GrowingFile, chunks: Vec<ChunkRecord>) -> BTreeMap<u32, ChunkRecord> {
+    let known: BTreeMap<_, _> = chunks.into_iter().map(|chunk| (chunk.index.get(), chunk)).collect();
+    grow(file, &known);
+    known
+}
+
+/// Appends every chunk that follows without a gap.
+fn grow(file: &GrowingFile, known: &BTreeMap<u32, ChunkRecord>) {
+    let next = u32::try_from(file.count()).unwrap_or(u32::MAX);
+    for (_, chunk) in known.range(next..) {
+        if !file.push(chunk) {
+            break;
+        }
+    }
+}

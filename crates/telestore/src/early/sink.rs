@@ -1,0 +1,78 @@
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use telestore_types::{ResumeState, Stage};
+use telestore_uploader::{Error, ErrorKind, ProgressSink, Result};
+use tokio_util::sync::CancellationToken;
+
+use super::{Of, Running};
+use crate::Telestore;
+
+/// Where a backend tells how far it is with a file that still arrives. Nobody listens but the store.
+pub(super) struct EarlySink {
+    engine: Telestore,
+    of: Of,
+    running: Running,
+    /// Stops the backend.
+    cancel: CancellationToken,
+    /// Whether the row has changed behind the backend's back.
+    stale: AtomicBool,
+}
+
+impl fmt::Debug for EarlySink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EarlySink({})", self.of.id)
+    }
+}
+
+impl EarlySink {
+    pub(super) fn new(engine: Telestore, of: Of, running: Running, cancel: CancellationToken) -> Arc<Self> {
+        Arc::new(Self { engine, of, running, cancel, stale: AtomicBool::new(false) })
+    }
+
+    /// Whether a chunk was replaced, or the upload does not receive any more.
+    pub(super) fn is_stale(&self) -> bool {
+        self.stale.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl ProgressSink for EarlySink {
+    fn stage(&self, _: Stage) {}
+
+    fn acknowledged(&self, bytes: u64) {
+        if !self.engine.note_sent(&self.of.key, bytes) {
+            tracing::info!(upload = %self.of.id, "as much as allowed is sent early; the rest waits for completion");
+            self.cancel.cancel();
+        }
+    }
+
+    fn flood_wait(&self, wait: Duration) {
+        tracing::info!(upload = %self.of.id, seconds = wait.as_secs(), "telegram asked to wait");
+    }
+
+    async fn checkpoint(&self, state: ResumeState) -> Result<()> {
+        let expected = {
+            let mut states = self.running.states();
+            states.newest = Some(state.clone());
+            states.saved.clone()
+        };
+        let Of { id, key } = &self.of;
+        match self.engine.0.sessions.checkpoint_early(id, key, expected.as_ref(), &state).await {
+            Ok(true) => self.running.states().saved = Some(state),
+            // What is in flight comes to its end first: then it is known what Telegram has.
+            Ok(false) => {
+                self.stale.store(true, Ordering::SeqCst);
+                self.cancel.cancel();
+            }
+            Err(error) => {
+                let text = "could not write down how far the upload is";
+                return Err(Error::new(ErrorKind::Storage, text).with_source(error));
+            }
+        }
+        Ok(())
+    }
+}
