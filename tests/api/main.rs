@@ -7,6 +7,7 @@ mod complete;
 mod config;
 mod crash;
 mod docs;
+mod eager;
 mod endpoints;
 mod faults;
 mod floors;

@@ -119,6 +119,14 @@ pub(crate) struct Settings {
     #[arg(long, env = "TELESTORE_MAX_CONCURRENT_UPLOADS", value_name = "N")]
     pub(crate) max_concurrent_uploads: Option<usize>,
 
+    /// Whether large files are sent while they still arrive: `on` or `off` [default: on]
+    #[arg(long, env = "TELESTORE_EAGER", value_name = "on|off")]
+    pub(crate) eager: Option<String>,
+
+    /// How much of uploads that are not completed is sent early, for each user [default: 8 GiB]
+    #[arg(long, env = "TELESTORE_EAGER_MAX_BYTES", value_name = "BYTES")]
+    pub(crate) eager_max_bytes: Option<ByteSize>,
+
     /// How long an upload that was never completed is kept after its last chunk [default: 7d]
     #[arg(long, env = "TELESTORE_SESSION_TTL", value_name = "TIME")]
     pub(crate) session_ttl: Option<Span>,

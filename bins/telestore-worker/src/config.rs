@@ -132,6 +132,8 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
             max_file_bytes: bytes(settings.max_file_bytes, default.max_file_bytes),
             max_chunk_bytes: bytes(settings.max_chunk_bytes, default.max_chunk_bytes),
             max_concurrent_uploads: concurrent,
+            eager: eager(settings.eager.as_deref())?,
+            eager_max_bytes: settings.eager_max_bytes.map_or(default.eager_max_bytes, |bytes| bytes.0),
             ..default
         },
     })
@@ -180,6 +182,14 @@ fn durability(text: Option<&str>) -> Result<Durability, ConfigError> {
     }
 }
 
+fn eager(text: Option<&str>) -> Result<bool, ConfigError> {
+    match text {
+        None | Some("on") => Ok(true),
+        Some("off") => Ok(false),
+        Some(_) => Err(bad("TELESTORE_EAGER", "must be on or off")),
+    }
+}
+
 fn bad(name: &'static str, message: impl ToString) -> ConfigError {
     ConfigError::Bad { name, message: message.to_string() }
 }
@@ -203,6 +213,8 @@ impl Settings {
             max_file_bytes: self.max_file_bytes.or(behind.max_file_bytes),
             max_chunk_bytes: self.max_chunk_bytes.or(behind.max_chunk_bytes),
             max_concurrent_uploads: self.max_concurrent_uploads.or(behind.max_concurrent_uploads),
+            eager: self.eager.or(behind.eager),
+            eager_max_bytes: self.eager_max_bytes.or(behind.eager_max_bytes),
             cors_origins: self.cors_origins.or(behind.cors_origins),
             session_ttl: self.session_ttl.or(behind.session_ttl),
             failed_ttl: self.failed_ttl.or(behind.failed_ttl),
@@ -234,6 +246,7 @@ impl Settings {
             bot_api_url: text(self.bot_api_url),
             cors_origins: text(self.cors_origins),
             durability: text(self.durability),
+            eager: text(self.eager),
             webhook_secret: secret(self.webhook_secret),
             secret_key: secret(self.secret_key),
             bot_token: secret(self.bot_token),
@@ -332,6 +345,14 @@ mod tests {
         assert!("soon".parse::<Span>().is_err());
         assert!(load(None, Settings { result_ttl: "59m".parse().ok(), ..backend() }).is_err());
         assert!(load(None, Settings { durability: Some("tape".to_owned()), ..backend() }).is_err());
+    }
+
+    #[test]
+    fn early_sending_can_be_turned_off() {
+        let eager = |text: &str| load(None, Settings { eager: Some(text.to_owned()), ..backend() });
+        assert!(load(None, backend()).unwrap().engine.eager);
+        assert!(!eager("off").unwrap().engine.eager);
+        assert!(eager("maybe").is_err());
     }
 
     #[test]

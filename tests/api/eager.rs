@@ -1,0 +1,122 @@
+//! Sending while chunks still arrive.
+
+use serde_json::json;
+use telestore_sandbox::Fault;
+
+use crate::support::{CHUNK, File, MIB, Stage, soon};
+
+/// A file over the Bot API's limit, in twelve chunks.
+fn large() -> File {
+    File::new(11 * CHUNK + 77)
+}
+
+/// Waits until the sandbox has this many bytes in whole parts.
+async fn until_sent(stage: &Stage, bytes: usize) {
+    let parts = (bytes / (MIB / 2)) as u64;
+    soon("parts", stage.sandbox.wait_until(|stats| stats.parts_total() >= parts)).await;
+}
+
+#[tokio::test]
+async fn after_completion_only_the_end_is_left_to_send() {
+    let stage = Stage::new().await;
+    let file = large();
+    for index in 0..file.total() - 1 {
+        stage.chunk(&file, index).await.ok();
+        until_sent(&stage, file.ends[index]).await;
+    }
+    assert!(stage.sandbox.messages_of(&stage.user).is_empty(), "nobody has asked for the message");
+    stage.chunk(&file, file.total() - 1).await.ok();
+    stage.complete(&file.id).await.ok();
+    assert_eq!(stage.end(&file.id).await["status"], "completed");
+    stage.arrived(&file);
+    let parts = file.bytes.len().div_ceil(MIB / 2) as u64;
+    assert_eq!(stage.sandbox.stats().parts_total(), parts, "no part goes twice");
+}
+
+#[tokio::test]
+async fn a_replaced_chunk_goes_again_and_the_rest_does_not() {
+    let stage = Stage::new().await;
+    let mut file = large();
+    for index in 0..4 {
+        stage.chunk(&file, index).await.ok();
+    }
+    until_sent(&stage, 4 * CHUNK).await;
+    file.bytes[CHUNK..2 * CHUNK].iter_mut().for_each(|byte| *byte ^= 0xff);
+    stage.chunk(&file, 1).await.ok();
+    until_sent(&stage, 5 * CHUNK).await;
+    for index in 4..file.total() {
+        stage.chunk(&file, index).await.ok();
+    }
+    stage.complete(&file.id).await.ok();
+    assert_eq!(stage.end(&file.id).await["status"], "completed");
+    stage.arrived(&file);
+    let parts = file.bytes.len().div_ceil(MIB / 2) as u64;
+    assert_eq!(stage.sandbox.stats().parts_total(), parts + (CHUNK / (MIB / 2)) as u64);
+}
+
+#[tokio::test]
+async fn a_cancelled_upload_stops() {
+    let stage = Stage::new().await;
+    let file = large();
+    let hold = stage.sandbox.faults().inject(Fault::hold("upload.saveBigFilePart"));
+    stage.chunk(&file, 0).await.ok();
+    soon("a part", stage.sandbox.faults().wait_fired(hold, 1)).await;
+    let answer = stage.post("/cancel-upload", json!({ "uploadId": file.id })).await.ok();
+    assert_eq!(answer["message"], "Upload cancelled");
+    stage.sandbox.faults().release(hold);
+    // Another file goes through, and nothing of the first comes after it.
+    let next = large();
+    assert_eq!(stage.send(&next).await["status"], "completed");
+    stage.arrived(&next);
+}
+
+#[tokio::test]
+async fn a_killed_worker_goes_on_early_with_the_next_chunk() {
+    let mut stage = Stage::new().await;
+    let file = large();
+    for index in 0..6 {
+        stage.chunk(&file, index).await.ok();
+    }
+    until_sent(&stage, 6 * CHUNK).await;
+    stage.kill().await;
+    stage.start().await;
+    for index in 6..file.total() {
+        stage.chunk(&file, index).await.ok();
+    }
+    stage.complete(&file.id).await.ok();
+    assert_eq!(stage.end(&file.id).await["status"], "completed");
+    stage.arrived(&file);
+    let parts = file.bytes.len().div_ceil(MIB / 2) as u64;
+    let again = stage.sandbox.stats().parts_total() - parts;
+    assert!(again <= 32, "{again} parts went again, which is more than 16 MiB");
+}
+
+#[tokio::test]
+async fn a_stopped_worker_sends_nothing_twice() {
+    let mut stage = Stage::new().await;
+    let file = large();
+    for index in 0..6 {
+        stage.chunk(&file, index).await.ok();
+    }
+    until_sent(&stage, 3 * CHUNK).await;
+    assert!(stage.terminate().await.success());
+    stage.start().await;
+    for index in 6..file.total() {
+        stage.chunk(&file, index).await.ok();
+    }
+    stage.complete(&file.id).await.ok();
+    assert_eq!(stage.end(&file.id).await["status"], "completed");
+    stage.arrived(&file);
+    assert_eq!(stage.sandbox.stats().parts_total(), file.bytes.len().div_ceil(MIB / 2) as u64);
+}
+
+#[tokio::test]
+async fn turned_off_nothing_goes_before_completion() {
+    let stage = Stage::with(&[("TELESTORE_EAGER", "off")]).await;
+    let file = large();
+    stage.chunks(&file).await;
+    assert_eq!(stage.sandbox.stats().parts_total(), 0);
+    stage.complete(&file.id).await.ok();
+    assert_eq!(stage.end(&file.id).await["status"], "completed");
+    stage.arrived(&file);
+}
