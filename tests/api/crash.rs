@@ -20,10 +20,11 @@ enum By {
     Mtproto,
 }
 
-/// A worker that takes files over 8 MiB by MTProto, and a file for one of the two APIs.
+/// A worker that takes files over 8 MiB by MTProto, and a file for one of the two APIs. Nothing is sent before
+/// completion, since the moments are counted from there.
 async fn scene(by: By) -> (Stage, File) {
     let limit = (8 * MIB).to_string();
-    let stage = Stage::with(&[("TELESTORE_BOT_API_MAX_BYTES", &limit)]).await;
+    let stage = Stage::with(&[("TELESTORE_BOT_API_MAX_BYTES", &limit), ("TELESTORE_EAGER", "off")]).await;
     let file = File::new(if by == By::BotApi { 6 * MIB } else { 21 * MIB });
     (stage, file)
 }

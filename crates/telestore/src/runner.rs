@@ -109,6 +109,10 @@ impl Telestore {
     /// Stops a send of this process and waits, for a bounded time, until its end is recorded.
     pub(crate) async fn stop_sending(&self, key: &StorageKey) {
         let Some(sending) = self.running().get(key).cloned() else { return };
+        if sending.stop.is_cancelled() {
+            // Somebody has waited already.
+            return;
+        }
         sending.stop.cancel();
         if tokio::time::timeout(STOP_WITHIN, sending.over.cancelled()).await.is_err() {
             tracing::warn!("a send did not stop in time; what it still does is not recorded");
