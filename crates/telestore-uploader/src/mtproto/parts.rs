@@ -188,7 +188,7 @@ impl Parts<'_> {
             };
             let body = self.body(part, &bytes);
             drop(bytes);
-            match self.attempt.account.call_bytes(body, Some(permit)).await {
+            match self.attempt.call_part(body, permit).await {
                 Ok(answer) if bool::from_bytes(&answer).unwrap_or(false) => {
                     self.attempt.account.window().succeeded();
                     return Ok(part);

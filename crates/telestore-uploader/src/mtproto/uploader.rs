@@ -8,7 +8,8 @@ use tokio::time::timeout;
 use super::MtprotoConfig;
 use super::account::{Account, AccountPool};
 use super::attempt::Attempt;
-use super::parts::{self, PART_SIZE};
+use super::moving;
+use super::parts::PART_SIZE;
 use super::resolve;
 use super::resume::{Of, Resume};
 use super::send::Sending;
@@ -79,7 +80,7 @@ impl MtprotoUploader {
     async fn prepare<'a>(&self, attempt: &'a Attempt<'a>, request: &'a UploadRequest) -> Result<Sending<'a>> {
         let source = request.source.as_ref();
         attempt.connect().await?;
-        let account = attempt.account.fingerprint();
+        let account = attempt.account.here().fingerprint();
         let of = Of { chat: request.credentials.chat_id.as_str(), account: &account, length: source.len() };
         let mut resume =
             Resume::go_on(request.resume.as_ref(), &of, attempt.now(), self.config.resume_max_age);
@@ -90,7 +91,7 @@ impl MtprotoUploader {
         // Before the first part, so that whatever happens next the message stays the same one.
         attempt.progress.checkpoint(resume.to_state()).await?;
         let mut reported = 0;
-        let md5 = parts::send_all(attempt, source, &mut resume, &mut reported).await?;
+        let md5 = moving::send_parts(attempt, source, &mut resume, &mut reported).await?;
         attempt.progress.checkpoint(resume.to_state()).await?;
         Ok(Sending::new(attempt, request, resume, peer, md5, reported))
     }
