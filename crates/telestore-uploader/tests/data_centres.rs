@@ -226,6 +226,19 @@ async fn a_session_that_dies_where_it_moved_to_begins_anew_after_the_next_login(
 }
 
 #[tokio::test]
+async fn a_key_that_dies_while_nobody_is_connected_is_replaced_by_the_next_attempt() {
+    let world = World::moved().await;
+    let uploader = world.mtproto_with(|config| config.idle_timeout = Duration::from_millis(50));
+    uploader.check(&world.credentials()).await.unwrap();
+    world.sandbox.wait_until(|stats| stats.connections.values().all(|open| *open == 0)).await;
+    let dead = Fault::rpc_error("help.getConfig", 401, "AUTH_KEY_UNREGISTERED").once();
+    world.sandbox.faults().inject(dead);
+    assert_eq!(world.fails(&uploader, &bytes(45, 1000)).await.kind(), ErrorKind::NotAuthorized);
+    world.sends_once(&uploader, &bytes(45, 1000)).await;
+    assert_eq!(world.counts(), (2, 2, 1));
+}
+
+#[tokio::test]
 async fn a_flood_wait_on_the_way_is_waited_for() {
     let world = World::moved().await;
     world.sandbox.faults().inject(Fault::flood_wait(IMPORT, 1).once());

@@ -79,8 +79,7 @@ impl Handshake {
         {
             return None;
         }
-        let inner = rsa::decrypt(&call.encrypted_data)?;
-        let inner = enums::PQInnerData::deserialize(&mut Cursor::from_slice(&inner)).ok()?;
+        let inner: enums::PQInnerData = rsa::decrypt(&call.encrypted_data)?;
         let (theirs, new_nonce, meant) = match inner {
             enums::PQInnerData::Data(data) => ((data.nonce, data.server_nonce), data.new_nonce, dc),
             enums::PQInnerData::Dc(data) => ((data.nonce, data.server_nonce), data.new_nonce, data.dc),

@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use grammers_tl_types::Serializable;
+use grammers_tl_types::{Cursor, Deserializable, Serializable};
 use num_bigint::BigUint;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
@@ -77,11 +77,19 @@ pub(crate) fn fingerprint() -> i64 {
     i64::from_le_bytes(last)
 }
 
-/// Takes `RSA_PAD` away: what was encrypted, with the random bytes behind it. `None` where it was not made for this key.
-pub(crate) fn decrypt(encrypted: &[u8]) -> Option<[u8; ROOM]> {
+/// Reads what was encrypted. `None` where it was not made for this key.
+pub(crate) fn decrypt<T: Deserializable>(encrypted: &[u8]) -> Option<T> {
     let (modulus, exponent) = &*KEY;
     let encrypted = Some(BigUint::from_bytes_be(encrypted)).filter(|number| number < modulus)?;
-    let mut padded: [u8; LEN] = padded(&encrypted.modpow(exponent, modulus));
+    let padded: [u8; LEN] = padded(&encrypted.modpow(exponent, modulus));
+    match without_rsa_pad(padded) {
+        Some(data) => T::deserialize(&mut Cursor::from_slice(&data)).ok(),
+        None => without_old_padding(&padded),
+    }
+}
+
+/// Takes `RSA_PAD` away; random bytes stay behind the data.
+fn without_rsa_pad(mut padded: [u8; LEN]) -> Option<[u8; ROOM]> {
     let (key, data) = padded.split_first_chunk_mut::<32>()?;
     key.iter_mut().zip(Sha256::digest(&*data)).for_each(|(byte, mask)| *byte ^= mask);
     ige::decrypt(data, key, &[0; 32]);
@@ -89,6 +97,14 @@ pub(crate) fn decrypt(encrypted: &[u8]) -> Option<[u8; ROOM]> {
     reversed.reverse();
     let expected = Sha256::new().chain_update(&*key).chain_update(&*reversed).finalize();
     (*hash == expected[..]).then_some(*reversed)
+}
+
+/// The padding from before, which Telegram still takes and Telethon still uses: a zero, SHA-1, data, random bytes.
+fn without_old_padding<T: Deserializable>(padded: &[u8; LEN]) -> Option<T> {
+    let (hash, data) = padded.strip_prefix(&[0])?.split_first_chunk::<20>()?;
+    let mut cursor = Cursor::from_slice(data);
+    let parsed = T::deserialize(&mut cursor).ok()?;
+    (*hash == Sha1::digest(&data[..cursor.pos()])[..]).then_some(parsed)
 }
 
 #[cfg(test)]
@@ -102,12 +118,25 @@ mod tests {
         let key = rsa::Key::new(&KEY.0.to_string(), "65537").expect("a key");
         for seed in 0..20_u8 {
             let random = std::array::from_fn(|i| (i as u8).wrapping_mul(31) ^ seed);
-            let data = [seed; 100];
-            let mut encrypted = rsa::encrypt_hashed(&data, &key, &random);
-            assert_eq!(decrypt(&encrypted).expect("it is for this key")[..100], data);
+            let data = vec![seed; 100];
+            let mut encrypted = rsa::encrypt_hashed(&data.to_bytes(), &key, &random);
+            assert_eq!(decrypt(&encrypted), Some(data));
             encrypted[200] ^= 1;
-            assert_eq!(decrypt(&encrypted), None);
+            assert_eq!(decrypt::<Vec<u8>>(&encrypted), None);
         }
+    }
+
+    #[test]
+    fn reads_the_padding_of_older_clients() {
+        let encrypt = |flipped: usize| {
+            let data = vec![8_u8; 100].to_bytes();
+            let mut padded = [&Sha1::digest(&data)[..], &data[..]].concat();
+            padded.resize(LEN - 1, 7);
+            padded[flipped] ^= 1;
+            BigUint::from_bytes_be(&padded).modpow(&65_537_u32.into(), &KEY.0).to_bytes_be()
+        };
+        assert_eq!(decrypt(&encrypt(LEN - 2)), Some(vec![8_u8; 100]));
+        assert_eq!(decrypt::<Vec<u8>>(&encrypt(60)), None);
     }
 
     #[test]

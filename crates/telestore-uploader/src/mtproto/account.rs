@@ -135,11 +135,21 @@ impl Account {
         permit: Option<Permit>,
     ) -> Result<Vec<u8>, CallError> {
         let answer = connection.call(body, permit).await;
-        if answer.as_ref().is_err_and(|error| error.remedy() == Remedy::LogIn) {
-            self.homes().forsake(moves);
+        if let Err(error) = &answer
+            && self.forsake_if_dead(moves, error)
+        {
             connection.close().await;
         }
         answer
+    }
+
+    /// Leaves a place for the session's where `error` says that the login is dead; says whether it is.
+    pub(super) fn forsake_if_dead(&self, moves: u32, error: &CallError) -> bool {
+        let dead = error.remedy() == Remedy::LogIn;
+        if dead {
+            self.homes().forsake(moves);
+        }
+        dead
     }
 
     async fn connection(&self) -> Result<(Connection, u32), CallError> {
@@ -156,6 +166,9 @@ impl Account {
             return Err(error.clone());
         }
         let opened = self.open(&mut link, &home, Some(moves)).await;
+        if let Err(error) = &opened {
+            self.forsake_if_dead(moves, error);
+        }
         link.failed = opened.as_ref().err().map(|error| (Instant::now(), error.clone()));
         opened.map(|connection| (connection, moves))
     }

@@ -1,11 +1,14 @@
 //! Taking an account to the data centre that Telegram sends it to.
 
+use std::net::SocketAddr;
+
 use grammers_tl_types::{self as tl, Serializable};
 use telestore_types::ByteSource;
 use tokio::time::Instant;
 
 use super::account::{Account, Link, dc_options};
 use super::attempt::Attempt;
+use super::connection::Connection;
 use super::home::{Home, Whereabouts, address_of};
 use super::key_exchange::{DataCentre, ServerKey, make_key};
 use super::parts;
@@ -49,11 +52,15 @@ impl Account {
         {
             return Err(error.clone());
         }
+        let moves = from.moves;
         let moved = self.relocate(&mut link, from, dc).await;
         link.stayed = moved.as_ref().err().map(|error| (Instant::now(), dc, error.clone()));
         match &moved {
             Ok(()) => tracing::info!(dc, "telegram sent the account to another data centre"),
-            Err(error) => tracing::warn!(dc, %error, "the account cannot go where telegram sends it"),
+            Err(error) => {
+                tracing::warn!(dc, %error, "the account cannot go where telegram sends it");
+                self.forsake_if_dead(moves, error);
+            }
         }
         moved
     }
@@ -64,36 +71,40 @@ impl Account {
         if self.homes().go_back(dc) {
             return Ok(());
         }
-        let old = self.old_connection(link, &from).await?;
-        if link.options.is_empty() {
-            // The greeting was answered with the order to go. Without an answer the known addresses have to do.
-            let config = old.call(tl::functions::help::GetConfig {}.to_bytes(), None).await;
-            link.options = config.ok().and_then(|answer| dc_options(&answer)).unwrap_or_default();
-        }
-        let address = address_of(dc, &link.options, from.home.address);
-        let address = address.ok_or_else(|| CallError::NotSent(nowhere(dc)))?;
+        let address = self.find(link, &from, dc).await?;
         let keys = [ServerKey::telegram(), self.config.server_keys.clone()].concat();
         let auth_key = make_key(DataCentre { id: dc, address }, keys, self.config.connect_timeout).await?;
+        // Only now, since it may have become idle meanwhile.
+        let old = self.old_connection(link, &from).await?;
         let export = tl::functions::auth::ExportAuthorization { dc_id: dc };
         let exported = old.ask(&export).await.map_err(|error| not_admitted(dc, error))?;
         let tl::enums::auth::ExportedAuthorization::Authorization(login) = exported;
         let home = Home { dc_id: dc, address, auth_key };
-        let new = self.open(link, &home, None).await?;
+        let new = self.open(link, &home, None).await.map_err(|error| not_known(dc, error))?;
         let import = tl::functions::auth::ImportAuthorization { id: login.id, bytes: login.bytes };
         if let Err(error) = new.ask(&import).await {
             link.close().await;
-            return Err(not_admitted(dc, error));
+            return Err(not_admitted(dc, not_known(dc, error)));
         }
         self.homes().settle(home);
         link.ready = Some(self.here().moves);
         Ok(())
     }
 
-    async fn old_connection(
-        &self,
-        link: &mut Link,
-        from: &Whereabouts,
-    ) -> Result<super::connection::Connection, CallError> {
+    /// The address of a data centre.
+    async fn find(&self, link: &mut Link, from: &Whereabouts, dc: i32) -> Result<SocketAddr, CallError> {
+        if link.options.is_empty() {
+            // The greeting was answered with the order to go. Without an answer the known addresses have to do.
+            let old = self.old_connection(link, from).await?;
+            let config = old.call(tl::functions::help::GetConfig {}.to_bytes(), None).await;
+            link.options = config.ok().and_then(|answer| dc_options(&answer)).unwrap_or_default();
+        }
+        let address = address_of(dc, &link.options, from.home.address);
+        address.ok_or_else(|| CallError::NotSent(nowhere(dc)))
+    }
+
+    /// The connection from which the account goes.
+    async fn old_connection(&self, link: &mut Link, from: &Whereabouts) -> Result<Connection, CallError> {
         if let Some(connection) = link.usable(from.moves) {
             return Ok(connection);
         }
@@ -107,6 +118,16 @@ impl Account {
 
 fn nowhere(dc: i32) -> String {
     format!("Telegram sends the account to data centre {dc} and names no address of it")
+}
+
+/// A key that was just made is not the session's: where it is unknown, the session is not dead.
+fn not_known(dc: i32, error: CallError) -> CallError {
+    match error {
+        CallError::UnknownKey => {
+            CallError::NotSent(format!("data centre {dc} does not know the key that it just made"))
+        }
+        error => error,
+    }
 }
 
 /// A refusal means that the login is not good there; anything else may pass.

@@ -91,7 +91,7 @@ impl<'a> Sending<'a> {
     async fn again(&mut self, error: CallError) -> Result<()> {
         let eased = self.attempt.ease(error, &mut self.history.failures).await;
         eased.map_err(|error| match error.remedy() {
-            Remedy::Again if self.history.ambiguous => {
+            Remedy::Again | Remedy::Move(_) if self.history.ambiguous => {
                 Error::new(ErrorKind::AnswerLost, format!("Telegram did not confirm the message: {error}"))
             }
             _ => error.into(),
