@@ -95,7 +95,7 @@ fn without_rsa_pad(mut padded: [u8; LEN]) -> Option<[u8; ROOM]> {
     ige::decrypt(data, key, &[0; 32]);
     let (reversed, hash) = data.split_first_chunk_mut::<ROOM>()?;
     reversed.reverse();
-    let expected = Sha256::new().chain_update(&*key).chain_update(&*reversed).finalize();
+    let expected = Sha256::new().chain_update(*key).chain_update(*reversed).finalize();
     (*hash == expected[..]).then_some(*reversed)
 }
 
