@@ -162,3 +162,46 @@ async fn one_users_long_wait_keeps_nobody_else_waiting() {
     assert_eq!((&waiting["status"], &waiting["attempt"]), (&json!("uploading"), &json!(1)));
     assert!(waiting["retryAfter"].as_u64().unwrap() > 3000, "{waiting}");
 }
+
+#[tokio::test]
+async fn moves_to_another_data_centre_where_telegram_says_so() {
+    let mut stage = Stage::new().await;
+    stage.sandbox.add_data_centre(4).await.unwrap();
+    let hold = stage.sandbox.faults().inject(Fault::hold(PART).part(60).once());
+    let file = File::new(60 * MIB);
+    stage.chunks(&file).await;
+    stage.complete(&file.id).await.ok();
+    soon("part 60", stage.sandbox.faults().wait_fired(hold, 1)).await;
+    stage.sandbox.move_account(&stage.user, 4);
+    stage.sandbox.faults().release(hold);
+    let end = stage.end(&file.id).await;
+    assert_eq!((&end["status"], &end["attempt"]), (&json!("completed"), &json!(1)), "{end}");
+    stage.arrived(&file);
+
+    // A new process begins where the session string says, and finds the way again.
+    stage.kill().await;
+    stage.start().await;
+    let next = File::new(60 * MIB);
+    assert_eq!(stage.send(&next).await["status"], "completed");
+    let messages = stage.sandbox.messages_of(&stage.user);
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    next.assert_is(&messages[1]);
+    assert_eq!(stage.sandbox.stats().calls("auth.importAuthorization"), 2);
+    assert_eq!(stage.sandbox.stats().max_connections(&stage.user.user_id), 1);
+}
+
+#[tokio::test]
+async fn waits_for_a_data_centre_that_is_down() {
+    let stage = Stage::new().await;
+    stage.sandbox.add_data_centre(4).await.unwrap();
+    stage.sandbox.stop_data_centre(4).await;
+    stage.sandbox.move_account(&stage.user, 4);
+    let file = File::new(60 * MIB);
+    stage.chunks(&file).await;
+    stage.complete(&file.id).await.ok();
+    let away = stage.sandbox.wait_until(|stats| stats.calls("channels.getChannels") >= 2);
+    soon("a second try", away).await;
+    stage.sandbox.move_account(&stage.user, 2);
+    assert_eq!(stage.end(&file.id).await["status"], "completed");
+    stage.arrived(&file);
+}

@@ -139,6 +139,7 @@ impl Stage {
         command
             .env("BACKEND_URL", self.sandbox.backend_url())
             .env("TELEGRAM_BOT_API_URL", self.sandbox.bot_api_url())
+            .env("TELESTORE_MTPROTO_SERVER_KEY", self.sandbox.server_key())
             .env("TELESTORE_DATA_DIR", self.data_dir());
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         self.worker = Some(Worker::start(&mut command).await);

@@ -3,8 +3,9 @@
     python crosscheck.py CONTROL_URL [--channel ID] [--download-message ID]... [--size-mb N]
 
 CONTROL_URL is what the sandbox calls `control_url`, for example http://127.0.0.1:8081/sandbox. The checks sign in
-with the session string of the channel's user, find the channel in the dialogs, send a random file, and download
-each message named (and the file just sent) and compare it with what the sandbox keeps. Exits with 1 on a failure.
+with the session string of the channel's user, find the channel in the dialogs, send a random file, take the login to
+another data centre (with a key exchange), and download each message named (and the file just sent) and compare it with
+what the sandbox keeps. Exits with 1 on a failure.
 """
 
 import argparse
@@ -18,7 +19,10 @@ import tempfile
 import urllib.request
 
 from telethon import TelegramClient
+from telethon.crypto import rsa
 from telethon.sessions import StringSession
+from telethon.tl.functions.users import GetUsersRequest
+from telethon.tl.types import InputUserSelf
 
 TIMEOUT = 300
 
@@ -42,11 +46,21 @@ class Checks:
         return result
 
 
+# Straight to loopback, whatever proxy the environment names.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
 def fetch(url):
-    # Straight to loopback, whatever proxy the environment names.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=30) as answer:
+    with OPENER.open(url, timeout=30) as answer:
         return json.load(answer)
+
+
+def send_json(method, url, value):
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(value).encode(), headers, method=method)
+    with OPENER.open(request, timeout=30) as answer:
+        body = answer.read()
+    return json.loads(body) if body else None
 
 
 def sha256(path):
@@ -73,6 +87,9 @@ async def check_all(args, checks, folder):
     user = next(user for user in users if args.channel in (None, user["channel_id"]))
     channel_id = int(user["channel_id"])
     client = TelegramClient(StringSession(user["telethon_session"]), user["api_id"], user["api_hash"])
+    # Before the client asks for the addresses, which it does once.
+    other = await asyncio.to_thread(send_json, "POST", f"{args.control}/data-centres", {"id": 4})
+    home_url = f"{args.control}/users/{user['user_id']}/data-centre"
     messages_url = f"{args.control}/messages?channel={channel_id}"
 
     async def kept(message_id):
@@ -107,6 +124,18 @@ async def check_all(args, checks, folder):
         found = [message.id async for message in client.iter_messages(channel, search="crosscheck")]
         expect(sent_id in found, True, "the message found again")
 
+    async def take_login_along():
+        # A key exchange with a data centre of its own, and the login taken there, as for a file that lies elsewhere.
+        rsa.add_key(sandbox["server_key"].encode(), old=False)
+        sender = await client._borrow_exported_sender(other["id"])
+        try:
+            await asyncio.to_thread(send_json, "PUT", home_url, {"id": other["id"]})
+            found = await client._call(sender, GetUsersRequest([InputUserSelf()]))
+            expect([one.id for one in found], [user["telegram_user_id"]], "the account at the other data centre")
+        finally:
+            await asyncio.to_thread(send_json, "PUT", home_url, {"id": sandbox["dc_id"]})
+            await client._return_exported_sender(sender)
+
     async def download(message_id):
         message = await client.get_messages(channel, ids=message_id)
         if message is None:
@@ -124,6 +153,7 @@ async def check_all(args, checks, folder):
         if sent_id is not None:
             await checks.run("finds the message by a search", find_message)
             wanted.append(sent_id)
+        await checks.run("makes a key at another data centre and takes the login there", take_login_along)
         for message_id in wanted:
             await checks.run(f"downloads message {message_id}", lambda: download(message_id))
     finally:

@@ -167,6 +167,10 @@ pub(crate) struct Settings {
     #[arg(long, env = "TELESTORE_MTPROTO_DC", value_name = "IP:PORT")]
     pub(crate) mtproto_dc: Option<SocketAddr>,
 
+    /// RSA key of a test server, in PEM, to trust beside Telegram's own [default: none]
+    #[arg(long, env = "TELESTORE_MTPROTO_SERVER_KEY", value_name = "PEM", allow_hyphen_values = true)]
+    pub(crate) mtproto_server_key: Option<String>,
+
     /// What tokens are sealed with on disk [default: a key file in the data directory]
     #[arg(long, env = "TELESTORE_SECRET_KEY", hide_env_values = true, value_parser = secret, value_name = "TEXT")]
     pub(crate) secret_key: Option<Secret>,

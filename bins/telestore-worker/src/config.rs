@@ -7,6 +7,7 @@ use bytesize::ByteSize;
 use telestore::EngineConfig;
 use telestore::store::Durability;
 use telestore::types::{ApiId, ChatId, Secret, TelegramCredentials, UserId};
+use telestore::uploader::ServerKey;
 
 use crate::cli::{Settings, Span};
 
@@ -20,6 +21,7 @@ pub(crate) struct Config {
     pub(crate) bot_api_url: Option<String>,
     pub(crate) bot_api_max_bytes: u64,
     pub(crate) mtproto_dc: Option<SocketAddr>,
+    pub(crate) mtproto_server_key: Option<ServerKey>,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) secret_key: Option<Secret>,
     pub(crate) webhook_secret: Option<Secret>,
@@ -105,6 +107,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
             return Err(bad(name, "must be at least 1"));
         }
     }
+    let server_key = settings.mtproto_server_key.as_deref().map(str::parse::<ServerKey>).transpose();
     let origins = settings.cors_origins.unwrap_or_else(|| "*".to_owned());
     Ok(Config {
         host: settings.host.unwrap_or_else(|| "0.0.0.0".to_owned()),
@@ -114,6 +117,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
         bot_api_url,
         bot_api_max_bytes: bytes(settings.bot_api_max_bytes, 50 * MIB),
         mtproto_dc: settings.mtproto_dc,
+        mtproto_server_key: server_key.map_err(|error| bad("TELESTORE_MTPROTO_SERVER_KEY", error))?,
         cors_origins: origins
             .split(',')
             .map(|origin| origin.trim().to_owned())
@@ -225,6 +229,7 @@ impl Settings {
             durability: self.durability.or(behind.durability),
             webhook_secret: self.webhook_secret.or(behind.webhook_secret),
             mtproto_dc: self.mtproto_dc.or(behind.mtproto_dc),
+            mtproto_server_key: self.mtproto_server_key.or(behind.mtproto_server_key),
             secret_key: self.secret_key.or(behind.secret_key),
             bot_token: self.bot_token.or(behind.bot_token),
             channel_id: self.channel_id.or(behind.channel_id),
@@ -245,6 +250,7 @@ impl Settings {
             data_dir: self.data_dir.filter(|dir| !dir.as_os_str().is_empty()),
             bot_api_url: text(self.bot_api_url),
             cors_origins: text(self.cors_origins),
+            mtproto_server_key: text(self.mtproto_server_key),
             durability: text(self.durability),
             eager: text(self.eager),
             webhook_secret: secret(self.webhook_secret),
@@ -362,6 +368,9 @@ mod tests {
             assert!(load(None, settings).is_err(), "{url}");
         }
         assert!(load(None, Settings { max_concurrent_uploads: Some(0), ..backend() }).is_err());
+        let key = Some("no key".to_owned());
+        let error = load(None, Settings { mtproto_server_key: key, ..backend() }).unwrap_err().to_string();
+        assert!(error.starts_with("TELESTORE_MTPROTO_SERVER_KEY: "), "{error}");
         assert!(load(None, Settings { max_chunk_bytes: Some(ByteSize(0)), ..backend() }).is_err());
     }
 }

@@ -61,6 +61,7 @@ mod with_sandbox {
             port: Some(args.worker_port),
             backend_url: Some(sandbox.backend_url()),
             bot_api_url: Some(sandbox.bot_api_url()),
+            mtproto_server_key: Some(sandbox.server_key().to_owned()),
             data_dir: Some(data_dir),
             ..Settings::default()
         };

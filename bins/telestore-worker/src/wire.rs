@@ -99,5 +99,6 @@ fn bot_api(config: &Config) -> BotApiConfig {
 }
 
 fn mtproto(config: &Config) -> MtprotoConfig {
-    MtprotoConfig { address: config.mtproto_dc, ..MtprotoConfig::default() }
+    let server_keys = config.mtproto_server_key.iter().cloned().collect();
+    MtprotoConfig { address: config.mtproto_dc, server_keys, ..MtprotoConfig::default() }
 }

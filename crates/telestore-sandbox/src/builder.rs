@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
+use crate::data_centres::HOME;
 use crate::error::Result;
+use crate::mtproto::Place;
 use crate::sandbox::Sandbox;
 use crate::shared::{Addresses, Rules, Shared};
 use crate::users::UserSpec;
@@ -19,6 +20,7 @@ pub struct SandboxBuilder {
     http_addr: SocketAddr,
     mtproto_addr: SocketAddr,
     default_user: bool,
+    data_centres: Vec<i32>,
     rules: Rules,
 }
 
@@ -30,6 +32,7 @@ impl Default for SandboxBuilder {
             http_addr: loopback,
             mtproto_addr: loopback,
             default_user: true,
+            data_centres: Vec::new(),
             rules: Rules { hash: true, strict_time: false, single_connection: false },
         }
     }
@@ -57,6 +60,12 @@ impl SandboxBuilder {
     /// Whether a user named `alice` exists from the start. She does by default.
     pub fn default_user(mut self, wanted: bool) -> Self {
         self.default_user = wanted;
+        self
+    }
+
+    /// One more data centre, at a port of its own. Data centre 2 is always there.
+    pub fn data_centre(mut self, id: i32) -> Self {
+        self.data_centres.push(id);
         self
     }
 
@@ -102,13 +111,24 @@ impl SandboxBuilder {
         if self.default_user {
             shared.add_user(&UserSpec::new("alice"));
         }
-        let stop = CancellationToken::new();
+        for id in self.data_centres {
+            shared.add_data_centre(id).await?;
+        }
+        let stop = shared.stop.clone();
+        let serve = |listener, media| {
+            crate::mtproto::serve(
+                Arc::clone(&shared),
+                listener,
+                Place { dc: HOME, media },
+                stop.child_token(),
+            )
+        };
         let servers = vec![
             tokio::spawn(crate::http::serve(Arc::clone(&shared), http, stop.child_token())),
-            tokio::spawn(crate::mtproto::serve(Arc::clone(&shared), mtproto, false, stop.child_token())),
-            tokio::spawn(crate::mtproto::serve(Arc::clone(&shared), media, true, stop.child_token())),
+            tokio::spawn(serve(mtproto, false)),
+            tokio::spawn(serve(media, true)),
         ];
         tracing::info!(http = %addresses.http, mtproto = %addresses.mtproto, "sandbox is up");
-        Ok(Sandbox { shared, stop, servers: Mutex::new(servers), _temp: temp })
+        Ok(Sandbox { shared, servers: Mutex::new(servers), _temp: temp })
     }
 }

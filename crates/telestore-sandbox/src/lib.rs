@@ -3,9 +3,11 @@
 mod builder;
 mod channel;
 mod channel_id;
+mod data_centres;
 mod error;
 mod faults;
 mod http;
+mod keys;
 mod message;
 mod mtproto;
 mod network;

@@ -6,22 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use crate::builder::SandboxBuilder;
 use crate::channel_id::ChannelId;
 use crate::error::Result;
 use crate::faults::{Fault, FaultId, Faults};
+use crate::keys::KeyState;
 use crate::message::SandboxMessage;
 use crate::network::Network;
 use crate::shared::{Shared, WebhookCall};
 use crate::stats::Stats;
-use crate::users::{Account, KeyState, SandboxUser, UserSpec};
+use crate::users::{Account, SandboxUser, UserSpec};
 
 /// A running sandbox. Dropping it stops the servers and removes a directory it made itself.
 pub struct Sandbox {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) stop: CancellationToken,
     pub(crate) servers: Mutex<Vec<JoinHandle<()>>>,
     pub(crate) _temp: Option<TempDir>,
 }
@@ -91,7 +90,7 @@ impl Sandbox {
         self.shared.add_user(&spec).user.clone()
     }
 
-    /// Every call with the user's auth key answers 401 `AUTH_KEY_UNREGISTERED` from now on, but for
+    /// Every call with an auth key of the user answers 401 `AUTH_KEY_UNREGISTERED` from now on, but for
     /// `help.getConfig` and a new sign-in.
     pub fn revoke_session(&self, user: &SandboxUser) {
         self.revoke_session_as(user, "AUTH_KEY_UNREGISTERED");
@@ -99,15 +98,15 @@ impl Sandbox {
 
     /// The same with another error name, such as `SESSION_REVOKED`.
     pub fn revoke_session_as(&self, user: &SandboxUser, name: &str) {
-        if let Some(account) = self.account(user) {
-            account.set_key_state(KeyState::Unregistered(name.to_owned()));
+        for key in self.shared.keys.of(&user.user_id) {
+            key.set_state(KeyState::Unregistered(name.to_owned()));
         }
     }
 
-    /// Signs the user's auth key in again.
+    /// Signs the user's auth keys in again.
     pub fn restore_session(&self, user: &SandboxUser) {
-        if let Some(account) = self.account(user) {
-            account.set_key_state(KeyState::User);
+        for key in self.shared.keys.of(&user.user_id) {
+            key.set_state(KeyState::User(user.user_id.clone()));
         }
     }
 
@@ -116,6 +115,27 @@ impl Sandbox {
         if let Some(account) = self.account(user) {
             account.revoke_token();
         }
+    }
+
+    /// Opens a data centre at a port of its own and says where; one that exists keeps its address.
+    pub async fn add_data_centre(&self, id: i32) -> Result<SocketAddr> {
+        Ok(self.shared.add_data_centre(id).await?)
+    }
+
+    /// Closes the port of a data centre that was added. `help.getConfig` goes on naming it, as one that is down.
+    pub async fn stop_data_centre(&self, id: i32) {
+        self.shared.data_centres.stop(id).await;
+    }
+
+    /// Moves the user's account, and its bot, to another data centre: calls anywhere else answer 303
+    /// `USER_MIGRATE_X` from now on, but for `help.getConfig` and what takes a login along.
+    pub fn move_account(&self, user: &SandboxUser, dc: i32) {
+        self.shared.move_account(&user.user_id, dc);
+    }
+
+    /// The public RSA key of all data centres, as PEM; clients need it for a key exchange. It is always the same one.
+    pub fn server_key(&self) -> &'static str {
+        crate::mtproto::PUBLIC_PEM
     }
 
     /// Makes another channel with this user and its bot in it.
@@ -238,7 +258,8 @@ impl Sandbox {
 
     /// Stops the servers and waits for them.
     pub async fn shutdown(self) {
-        self.stop.cancel();
+        self.shared.stop.cancel();
+        self.shared.data_centres.ended().await;
         let servers = std::mem::take(&mut *self.servers.lock().unwrap_or_else(PoisonError::into_inner));
         for server in servers {
             let _ = server.await;
@@ -252,6 +273,6 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.shared.stop.cancel();
     }
 }

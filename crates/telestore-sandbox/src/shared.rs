@@ -6,10 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use crate::channel::Channels;
 use crate::channel_id::ChannelId;
+use crate::data_centres::DataCentres;
 use crate::faults::Faults;
+use crate::keys::Keys;
 use crate::mtproto::Parts;
 use crate::network::Network;
 use crate::pulse::Pulse;
@@ -52,12 +55,16 @@ pub(crate) struct Shared {
     pub(crate) rules: Rules,
     pub(crate) addresses: Addresses,
     pub(crate) users: Users,
+    pub(crate) keys: Keys,
+    pub(crate) data_centres: DataCentres,
     pub(crate) channels: Arc<Channels>,
     pub(crate) parts: Parts,
     pub(crate) faults: Faults,
     pub(crate) network: Network,
     pub(crate) stats: StatsBook,
     pub(crate) pulse: Arc<Pulse>,
+    /// Ends every server.
+    pub(crate) stop: CancellationToken,
     webhooks: Mutex<Vec<WebhookCall>>,
 }
 
@@ -73,6 +80,9 @@ impl Shared {
             stats: StatsBook::new(Arc::clone(&pulse)),
             network: Network::default(),
             users: Users::default(),
+            keys: Keys::default(),
+            data_centres: DataCentres::default(),
+            stop: CancellationToken::new(),
             webhooks: Mutex::default(),
             dir,
             rules,
@@ -86,7 +96,8 @@ impl Shared {
         let channel = spec.shared_channel().unwrap_or_else(|| self.channels.create(None, title()));
         // A shared channel that nobody made yet is made here, so that the order of users does not matter.
         self.channels.create(Some(channel), title());
-        let account = self.users.add(spec, channel, self.addresses.mtproto);
+        let (account, key) = self.users.add(spec, channel, self.addresses.mtproto);
+        self.keys.add(key);
         self.join(channel, &account.user.user_id);
         account
     }

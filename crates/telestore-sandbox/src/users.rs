@@ -1,7 +1,8 @@
 //! Users: a TeleStore account, a bot, a Telegram account with its session, and a channel.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
@@ -9,10 +10,11 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use crate::channel_id::ChannelId;
-use crate::mtproto::{ServerKey, Sessions};
+use crate::data_centres::HOME;
+use crate::keys::{AuthKey, KeyState};
 
-/// The data centre all session strings name.
-pub(crate) const DC_ID: u8 = 2;
+/// The data centre of all session strings, as they write it.
+const DC_ID: u8 = HOME as u8;
 
 /// What a new user is like. By default: session, bot, own channel, everything configured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -129,50 +131,29 @@ impl SandboxUser {
     }
 }
 
-/// Who an auth key speaks for.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum KeyState {
-    /// The account itself.
-    User,
-    /// A bot, by its owner's `user_id`.
-    Bot(String),
-    /// Nobody; the name of the 401 (or 406) error.
-    Unregistered(String),
-}
-
-#[derive(Debug)]
-struct AccountState {
-    key: KeyState,
-    token_revoked: bool,
-}
-
 /// A user as the servers see it.
 pub(crate) struct Account {
     pub(crate) user: SandboxUser,
-    pub(crate) auth_key: ServerKey,
-    pub(crate) sessions: Sessions,
-    state: Mutex<AccountState>,
+    token_revoked: AtomicBool,
+    /// The data centre that it lives in.
+    home: AtomicI32,
 }
 
 impl Account {
-    pub(crate) fn key_state(&self) -> KeyState {
-        self.state().key.clone()
-    }
-
-    pub(crate) fn set_key_state(&self, key: KeyState) {
-        self.state().key = key;
-    }
-
     pub(crate) fn revoke_token(&self) {
-        self.state().token_revoked = true;
+        self.token_revoked.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn token_revoked(&self) -> bool {
-        self.state().token_revoked
+        self.token_revoked.load(Ordering::Relaxed)
     }
 
-    fn state(&self) -> MutexGuard<'_, AccountState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn home(&self) -> i32 {
+        self.home.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_home(&self, dc: i32) {
+        self.home.store(dc, Ordering::Relaxed);
     }
 }
 
@@ -181,7 +162,13 @@ impl Account {
 pub(crate) struct Users(RwLock<Vec<Arc<Account>>>);
 
 impl Users {
-    pub(crate) fn add(&self, spec: &UserSpec, channel: ChannelId, address: SocketAddr) -> Arc<Account> {
+    /// Adds a user, and gives the key of its session strings with it.
+    pub(crate) fn add(
+        &self,
+        spec: &UserSpec,
+        channel: ChannelId,
+        address: SocketAddr,
+    ) -> (Arc<Account>, AuthKey) {
         let mut users = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let number = users.len() as i64;
         let mut rng = rand::rng();
@@ -211,17 +198,14 @@ impl Users {
             auth_key: hex::encode(auth_key),
         };
         let key = match spec.authorized {
-            true => KeyState::User,
-            false => KeyState::Unregistered("AUTH_KEY_UNREGISTERED".to_owned()),
+            true => KeyState::User(user.user_id.clone()),
+            false => KeyState::unregistered(),
         };
-        let account = Arc::new(Account {
-            user,
-            auth_key: ServerKey::new(auth_key),
-            sessions: Sessions::default(),
-            state: Mutex::new(AccountState { key, token_revoked: false }),
-        });
+        let key = AuthKey::shared_beforehand(auth_key, HOME, &user.user_id, key);
+        let (token_revoked, home) = (AtomicBool::new(false), AtomicI32::new(HOME));
+        let account = Arc::new(Account { user, token_revoked, home });
         users.push(Arc::clone(&account));
-        account
+        (account, key)
     }
 
     pub(crate) fn find(&self, wanted: impl Fn(&Account) -> bool) -> Option<Arc<Account>> {

@@ -22,4 +22,4 @@ pub use uploader::{NoProgress, ProgressSink, TelegramUploader, UploadRequest, ca
 #[cfg(feature = "bot-api")]
 pub use bot_api::{BotApiConfig, BotApiUploader};
 #[cfg(feature = "mtproto")]
-pub use mtproto::{MtprotoConfig, MtprotoUploader};
+pub use mtproto::{BadServerKey, MtprotoConfig, MtprotoUploader, ServerKey};

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::channel_id::ChannelId;
+use crate::data_centres::{DataCentre, HOME};
 use crate::faults::{Fault, FaultId};
 use crate::shared::Shared;
 use crate::stats::Stats;
@@ -31,7 +32,9 @@ pub(crate) fn describe(shared: &Shared) -> Value {
         "control_url": format!("{base}/sandbox"),
         "mtproto_addr": shared.addresses.mtproto.to_string(),
         "media_addr": shared.addresses.media.to_string(),
-        "dc_id": crate::users::DC_ID,
+        "dc_id": HOME,
+        "data_centres": shared.data_centres.all(),
+        "server_key": crate::mtproto::PUBLIC_PEM,
         "dir": shared.dir,
         "users": users,
     })
@@ -104,4 +107,36 @@ pub(crate) async fn network(State(shared): App, Json(change): Json<NetworkChange
 /// Adds a user and says everything about it.
 pub(crate) async fn add_user(State(shared): App, Json(spec): Json<UserSpec>) -> Json<Value> {
     Json(json!(shared.add_user(&spec).user))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct DataCentreId {
+    id: i32,
+}
+
+/// Opens a data centre and says where.
+pub(crate) async fn add_data_centre(
+    State(shared): App,
+    Json(DataCentreId { id }): Json<DataCentreId>,
+) -> Result<Json<DataCentre>, StatusCode> {
+    let address = shared.add_data_centre(id).await.map_err(|error| {
+        tracing::warn!(%error, "data centre not opened");
+        StatusCode::INTERNAL_SERVER_ERROR
+    })?;
+    Ok(Json(DataCentre { id, address }))
+}
+
+/// Closes the port of a data centre.
+pub(crate) async fn stop_data_centre(State(shared): App, Path(id): Path<i32>) -> StatusCode {
+    shared.data_centres.stop(id).await;
+    StatusCode::NO_CONTENT
+}
+
+/// Moves an account.
+pub(crate) async fn move_account(
+    State(shared): App,
+    Path(user_id): Path<String>,
+    Json(DataCentreId { id }): Json<DataCentreId>,
+) -> StatusCode {
+    if shared.move_account(&user_id, id) { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
 }

@@ -9,8 +9,9 @@ use super::dispatch::{self, Context};
 use super::envelope::{self, constructor};
 use super::link::{Caller, boxed};
 use super::rpc_error::RpcError;
+use super::sign_in;
 use crate::faults::{Call, FaultAction};
-use crate::users::KeyState;
+use crate::keys::KeyState;
 
 /// `rpc_result`.
 const RPC_RESULT: u32 = 0xf35c_6d01;
@@ -35,8 +36,7 @@ async fn run(caller: Caller, msg_id: i64, body: Bytes) {
     let shared = &caller.link.shared;
     let id = constructor(&body).unwrap_or_default();
     let method = tl::name_for_id(id);
-    let call =
-        Call { method, user: Some(&caller.account.user.user_id), part: dispatch::part_index(id, &body) };
+    let call = Call { method, user: caller.key.owner(), part: dispatch::part_index(id, &body) };
     shared.stats.call(method);
     let action = shared.faults.strike(call).await;
     let result = match &action {
@@ -67,44 +67,44 @@ async fn run(caller: Caller, msg_id: i64, body: Bytes) {
 
 async fn execute(caller: &Caller, id: u32, body: Bytes) -> Result<Vec<u8>, RpcError> {
     let state = key_state(caller).await;
-    let (account, bot) = match state {
-        KeyState::User => (caller.account.clone(), false),
-        KeyState::Bot(owner) => match caller.link.shared.users.by_id(&owner) {
-            Some(owner) => (owner, true),
-            None => return Err(RpcError::new(401, "AUTH_KEY_UNREGISTERED")),
-        },
-        KeyState::Unregistered(_) if dispatch::needs_no_sign_in(id) => (caller.account.clone(), false),
+    if let Some(answer) = sign_in::without_login(caller, id, &body) {
+        return answer;
+    }
+    let (user_id, bot) = match state {
+        KeyState::User(user_id) => (user_id, false),
+        KeyState::Bot(owner) => (owner, true),
         KeyState::Unregistered(name) => {
             let code = if name == DUPLICATED { 406 } else { 401 };
             return Err(RpcError::new(code, name));
         }
     };
-    let context = Context {
-        shared: caller.link.shared.clone(),
-        key: caller.account.clone(),
-        account,
-        bot,
-        layer: caller.session.layer(),
-    };
-    dispatch::dispatch(context, id, body).await
+    let shared = caller.link.shared.clone();
+    let account = shared.users.by_id(&user_id);
+    let account = account.ok_or_else(|| RpcError::new(401, "AUTH_KEY_UNREGISTERED"))?;
+    let (home, here) = (account.home(), caller.link.dc);
+    if home != here && id != tl::functions::auth::ExportAuthorization::CONSTRUCTOR_ID {
+        return Err(RpcError::new(303, format!("USER_MIGRATE_{home}")));
+    }
+    let (key, layer) = (caller.key.clone(), caller.session.layer());
+    dispatch::dispatch(Context { shared, key, account, bot, dc: here, layer }, id, body).await
 }
 
 /// Who the key speaks for, after a look at who else sends with it.
 async fn key_state(caller: &Caller) -> KeyState {
-    let state = caller.account.key_state();
+    let state = caller.key.state();
     let ruled = caller.link.shared.rules.single_connection && !caller.link.media;
     if !ruled || matches!(state, KeyState::Unregistered(_)) || sends_alone(caller).await {
         return state;
     }
-    tracing::warn!(user = caller.account.user.user_id, "second connection sends, session revoked");
+    tracing::warn!(user = caller.key.owner(), "second connection sends, session revoked");
     let revoked = KeyState::Unregistered(DUPLICATED.to_owned());
-    caller.account.set_key_state(revoked.clone());
+    caller.key.set_state(revoked.clone());
     revoked
 }
 
 /// A connection that was just closed may not have been noticed yet, so the other one gets a moment to go.
 async fn sends_alone(caller: &Caller) -> bool {
-    let alone = || caller.account.sessions.sends_alone(caller.link.id).then_some(());
+    let alone = || caller.key.sessions.sends_alone(caller.link.id).then_some(());
     tokio::time::timeout(GRACE, caller.link.shared.pulse.until(alone)).await.is_ok()
 }
 

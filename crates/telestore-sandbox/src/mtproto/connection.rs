@@ -10,9 +10,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
 use super::cipher::HEADER;
+use super::handshake::Handshake;
 use super::link::{Link, Outgoing, Registration};
-use super::service;
 use super::transport::{FrameReader, FrameWriter, Transport};
+use super::{Place, exchange, service};
 use crate::faults::{Call, FaultAction};
 use crate::shared::Shared;
 
@@ -20,7 +21,7 @@ use crate::shared::Shared;
 const UNKNOWN_KEY: i32 = -404;
 
 /// Serves a connection until it ends, a fault ends it, or the sandbox stops.
-pub(crate) async fn run(shared: Arc<Shared>, stream: TcpStream, media: bool, close: CancellationToken) {
+pub(crate) async fn run(shared: Arc<Shared>, stream: TcpStream, place: Place, close: CancellationToken) {
     let connected = async {
         shared.stats.write(|stats| stats.connections_accepted += 1);
         shared.stats.call("mtproto.connect");
@@ -38,7 +39,7 @@ pub(crate) async fn run(shared: Arc<Shared>, stream: TcpStream, media: bool, clo
         return;
     }
     let (reader, writer) = stream.into_split();
-    let (link, outgoing) = Link::new(shared, media, close.clone());
+    let (link, outgoing) = Link::new(shared, place, close.clone());
     let registration = Registration(Arc::clone(&link));
     let mut serving = std::pin::pin!(read(link, reader, writer, outgoing));
     tokio::select! {
@@ -61,9 +62,14 @@ async fn read(
     let mut frames = FrameReader::detect(reader, &shared.network).await?;
     let writing = write(outgoing, writer, frames.transport());
     let reading = async {
+        let mut handshake = Handshake::default();
         loop {
             let frame = frames.next().await?;
-            if !receive(&link, frame) {
+            let taken = match exchange::is_plain(&frame) {
+                true => exchange::receive(&link, &mut handshake, frame.freeze()).await,
+                false => receive(&link, frame),
+            };
+            if !taken {
                 link.send(Outgoing::TransportError(UNKNOWN_KEY));
             }
         }
@@ -76,12 +82,12 @@ async fn read(
 
 /// Takes a frame; `false` where it is from no key the server knows.
 fn receive(link: &Arc<Link>, mut frame: BytesMut) -> bool {
-    let Some(account) = frame.get(..8).and_then(|key_id| link.account(key_id)) else { return false };
-    if account.auth_key.open(&mut frame).is_none() {
+    let Some(key) = frame.get(..8).and_then(|key_id| link.key(key_id)) else { return false };
+    if key.cipher.open(&mut frame).is_none() {
         return false;
     }
     frame.advance(HEADER);
-    service::receive(link, &account, frame.freeze());
+    service::receive(link, &key, frame.freeze());
     true
 }
 
@@ -97,6 +103,7 @@ async fn write(
                 writer.write_all(&frames.pack(&code.to_le_bytes())).await?;
                 return writer.shutdown().await;
             }
+            Outgoing::Plain(message) => writer.write_all(&frames.pack(&message)).await?,
             message => writer.write_all(&frames.pack(&seal(message))).await?,
         }
     }
@@ -104,16 +111,16 @@ async fn write(
 }
 
 fn seal(message: Outgoing) -> Vec<u8> {
-    let Outgoing::Message { account, session, body, answer, content_related } = message else {
+    let Outgoing::Message { key, session, body, answer, content_related } = message else {
         return Vec::new();
     };
     let (msg_id, seqno) = session.number(answer, content_related);
     let mut plaintext = Vec::with_capacity(32 + body.len());
-    plaintext.extend(account.sessions.salt().to_le_bytes());
+    plaintext.extend(key.sessions.salt().to_le_bytes());
     plaintext.extend(session.id.to_le_bytes());
     plaintext.extend(msg_id.to_le_bytes());
     plaintext.extend(seqno.to_le_bytes());
     plaintext.extend((body.len() as u32).to_le_bytes());
     plaintext.extend(body);
-    account.auth_key.seal(&plaintext)
+    key.cipher.seal(&plaintext)
 }

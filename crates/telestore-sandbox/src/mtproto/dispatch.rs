@@ -7,20 +7,24 @@ use grammers_tl_types::{
     Cursor, Deserializable, Identifiable, Serializable, enums, functions as f, name_for_id, types,
 };
 
+use super::parts::PartOwner;
 use super::rpc_error::RpcError;
-use super::{chats, files, history, send, tl_types};
+use super::{chats, files, history, send, sign_in, tl_types};
+use crate::keys::AuthKey;
 use crate::shared::Shared;
-use crate::users::{Account, KeyState};
+use crate::users::Account;
 
 /// Who calls.
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) shared: Arc<Shared>,
-    /// Whose auth key it is.
-    pub(crate) key: Arc<Account>,
+    /// What it is signed with.
+    pub(crate) key: Arc<AuthKey>,
     /// Whose account or bot the key speaks for.
     pub(crate) account: Arc<Account>,
     pub(crate) bot: bool,
+    /// The data centre that was called.
+    pub(crate) dc: i32,
     pub(crate) layer: i32,
 }
 
@@ -28,14 +32,14 @@ impl Context {
     pub(crate) fn user_id(&self) -> &str {
         &self.account.user.user_id
     }
+
+    /// Whose parts it may use: a data centre knows nothing of those of another one.
+    pub(crate) fn part_owner(&self) -> PartOwner {
+        PartOwner { dc: self.dc, user_id: self.user_id().to_owned() }
+    }
 }
 
 type Answer = Result<Vec<u8>, RpcError>;
-
-/// What a key that is not signed in may call.
-pub(crate) fn needs_no_sign_in(id: u32) -> bool {
-    matches!(id, f::help::GetConfig::CONSTRUCTOR_ID | f::auth::ImportBotAuthorization::CONSTRUCTOR_ID)
-}
 
 /// The part a call is about, for faults that wait for one.
 pub(crate) fn part_index(id: u32, body: &Bytes) -> Option<i32> {
@@ -55,9 +59,8 @@ pub(crate) async fn dispatch(context: Context, id: u32, body: Bytes) -> Answer {
         f::upload::GetFile::CONSTRUCTOR_ID => files::get_file(context, parse(&body)?).await,
         f::messages::SendMedia::CONSTRUCTOR_ID => send::send_media(context, parse(&body)?).await,
         f::messages::SendMessage::CONSTRUCTOR_ID => send::send_message(context, parse(&body)?).await,
-        f::help::GetConfig::CONSTRUCTOR_ID => Ok(tl_types::config(&context.shared).to_bytes()),
-        f::auth::ImportBotAuthorization::CONSTRUCTOR_ID => sign_bot_in(&context, parse(&body)?),
-        f::auth::LogOut::CONSTRUCTOR_ID => log_out(&context),
+        f::auth::ExportAuthorization::CONSTRUCTOR_ID => sign_in::export(&context, &parse(&body)?),
+        f::auth::LogOut::CONSTRUCTOR_ID => sign_in::log_out(&context),
         f::users::GetUsers::CONSTRUCTOR_ID => get_users(&context, &parse(&body)?),
         f::updates::GetState::CONSTRUCTOR_ID => Ok(tl_types::state().to_bytes()),
         f::updates::GetDifference::CONSTRUCTOR_ID => {
@@ -83,7 +86,7 @@ pub(crate) async fn dispatch(context: Context, id: u32, body: Bytes) -> Answer {
 }
 
 /// Reads a call after its constructor.
-fn parse<F: Deserializable>(body: &[u8]) -> Result<F, RpcError> {
+pub(crate) fn parse<F: Deserializable>(body: &[u8]) -> Result<F, RpcError> {
     F::deserialize(&mut Cursor::from_slice(&body[4..])).map_err(|error| {
         tracing::debug!(%error, "call cannot be read");
         RpcError::bad_request("INPUT_FETCH_ERROR")
@@ -99,24 +102,4 @@ fn get_users(context: &Context, call: &f::users::GetUsers) -> Answer {
     };
     let found = call.id.iter().filter(is_self).map(|_| tl_types::user(&context.account, context.bot));
     Ok(found.collect::<Vec<_>>().to_bytes())
-}
-
-fn sign_bot_in(context: &Context, call: f::auth::ImportBotAuthorization) -> Answer {
-    let owner = context.shared.users.find(|account| account.user.bot_token == call.bot_auth_token);
-    let owner = owner.ok_or_else(|| RpcError::bad_request("ACCESS_TOKEN_INVALID"))?;
-    context.key.set_key_state(KeyState::Bot(owner.user.user_id.clone()));
-    let authorization = types::auth::Authorization {
-        setup_password_required: false,
-        otherwise_relogin_days: None,
-        tmp_sessions: None,
-        future_auth_token: None,
-        user: tl_types::user(&owner, true),
-    };
-    Ok(enums::auth::Authorization::Authorization(authorization).to_bytes())
-}
-
-fn log_out(context: &Context) -> Answer {
-    context.key.set_key_state(KeyState::Unregistered("AUTH_KEY_UNREGISTERED".to_owned()));
-    let gone = types::auth::LoggedOut { future_auth_token: None };
-    Ok(enums::auth::LoggedOut::Out(gone).to_bytes())
 }

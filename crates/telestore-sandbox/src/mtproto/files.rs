@@ -29,10 +29,10 @@ fn read_part(mut body: Bytes, big: bool) -> Option<NewPart> {
 
 pub(crate) async fn save_part(context: Context, body: Bytes, big: bool) -> Answer {
     let part = read_part(body, big).ok_or_else(|| RpcError::bad_request("INPUT_FETCH_ERROR"))?;
-    let (shared, user_id) = (context.shared.clone(), context.user_id().to_owned());
+    let (shared, owner) = (context.shared.clone(), context.part_owner());
     let saved = spawn_blocking(move || {
-        shared.parts.save(&user_id, &part)?;
-        shared.stats.part(&user_id, part.file_id, part.index, part.bytes.len() as u64);
+        shared.parts.save(&owner, &part)?;
+        shared.stats.part(&owner.user_id, part.file_id, part.index, part.bytes.len() as u64);
         Ok(())
     });
     saved.await.map_err(RpcError::internal)??;

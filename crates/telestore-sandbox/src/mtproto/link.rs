@@ -6,19 +6,22 @@ use grammers_tl_types::{Identifiable, Serializable};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
+use super::Place;
 use super::session::Session;
+use crate::keys::{AuthKey, KeyState};
 use crate::shared::Shared;
-use crate::users::Account;
 
 /// A message to the client, or a transport error.
 pub(crate) enum Outgoing {
     Message {
-        account: Arc<Account>,
+        key: Arc<AuthKey>,
         session: Arc<Session>,
         body: Vec<u8>,
         answer: bool,
         content_related: bool,
     },
+    /// A message of the key exchange, with its header.
+    Plain(Vec<u8>),
     TransportError(i32),
 }
 
@@ -26,35 +29,45 @@ pub(crate) enum Outgoing {
 pub(crate) struct Link {
     pub(crate) shared: Arc<Shared>,
     pub(crate) id: u64,
+    pub(crate) dc: i32,
     pub(crate) media: bool,
     pub(crate) close: CancellationToken,
-    account: OnceLock<Arc<Account>>,
+    key: OnceLock<Arc<AuthKey>>,
+    /// Whose connection it counts as.
+    user: OnceLock<String>,
     outgoing: UnboundedSender<Outgoing>,
 }
 
 impl Link {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        media: bool,
+        Place { dc, media }: Place,
         close: CancellationToken,
     ) -> (Arc<Self>, UnboundedReceiver<Outgoing>) {
         let (outgoing, receiver) = unbounded_channel();
         let id = rand::random();
-        (Arc::new(Self { shared, id, media, close, account: OnceLock::new(), outgoing }), receiver)
+        let (key, user) = (OnceLock::new(), OnceLock::new());
+        (Arc::new(Self { shared, id, dc, media, close, key, user, outgoing }), receiver)
     }
 
-    /// The account whose key the connection's first message had; `None` for an unknown key, or a second one.
-    pub(crate) fn account(&self, key_id: &[u8]) -> Option<Arc<Account>> {
-        let known = self.account.get();
-        let account = match known {
-            Some(account) => Arc::clone(account),
-            None => self.shared.users.find(|account| account.auth_key.id() == key_id)?,
+    /// The key that the connection's first message had; `None` for an unknown key, or a second one.
+    pub(crate) fn key(&self, key_id: &[u8]) -> Option<Arc<AuthKey>> {
+        let key = match self.key.get() {
+            Some(key) => Arc::clone(key),
+            None => {
+                let key = self.shared.keys.find(key_id, self.dc)?;
+                key.owner().into_iter().for_each(|user_id| self.count_for(user_id));
+                Arc::clone(self.key.get_or_init(|| key))
+            }
         };
-        if known.is_none() {
-            self.shared.stats.connected(&account.user.user_id);
-            let _ = self.account.set(Arc::clone(&account));
+        (key.cipher.id() == key_id).then_some(key)
+    }
+
+    /// Counts as a connection of this user from now on, unless it is somebody's already.
+    fn count_for(&self, user_id: &str) {
+        if self.user.set(user_id.to_owned()).is_ok() {
+            self.shared.stats.connected(user_id);
         }
-        (account.auth_key.id() == key_id).then_some(account)
     }
 
     /// Queues a message; a connection that is gone takes it silently.
@@ -76,9 +89,11 @@ impl Drop for Registration {
     fn drop(&mut self) {
         let link = &self.0;
         link.close.cancel();
-        if let Some(account) = link.account.get() {
-            account.sessions.disconnected(link.id);
-            link.shared.stats.disconnected(&account.user.user_id);
+        if let Some(key) = link.key.get() {
+            key.sessions.disconnected(link.id);
+        }
+        if let Some(user_id) = link.user.get() {
+            link.shared.stats.disconnected(user_id);
         }
     }
 }
@@ -87,11 +102,17 @@ impl Drop for Registration {
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) link: Arc<Link>,
-    pub(crate) account: Arc<Account>,
+    pub(crate) key: Arc<AuthKey>,
     pub(crate) session: Arc<Session>,
 }
 
 impl Caller {
+    /// Signs a user in with the key.
+    pub(crate) fn sign_in(&self, user_id: &str, state: KeyState) {
+        self.key.sign_in(user_id, state);
+        self.link.count_for(self.key.owner().unwrap_or(user_id));
+    }
+
     /// A message that no acknowledgement is expected for.
     pub(crate) fn notify(&self, message: &(impl Serializable + Identifiable)) {
         self.post(boxed(message), false, false);
@@ -111,7 +132,7 @@ impl Caller {
 
     pub(crate) fn post(&self, body: Vec<u8>, answer: bool, content_related: bool) {
         self.link.send(Outgoing::Message {
-            account: Arc::clone(&self.account),
+            key: Arc::clone(&self.key),
             session: Arc::clone(&self.session),
             body,
             answer,

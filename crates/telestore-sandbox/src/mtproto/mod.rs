@@ -6,16 +6,20 @@ mod cipher;
 mod connection;
 mod dispatch;
 mod envelope;
+mod exchange;
 mod files;
+mod handshake;
 mod history;
 mod ige;
 mod link;
 mod parts;
 mod rpc_error;
+mod rsa;
 mod rules;
 mod send;
 mod service;
 mod session;
+mod sign_in;
 mod tl_types;
 mod transport;
 
@@ -27,12 +31,22 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use cipher::ServerKey;
 pub(crate) use parts::Parts;
+pub(crate) use rsa::PUBLIC_PEM;
 pub(crate) use session::Sessions;
 
 use crate::shared::Shared;
 
-/// Accepts connections until stopped. `media` is for the address that `help.getConfig` calls `media_only`.
-pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, media: bool, stop: CancellationToken) {
+/// Which address a connection came to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// The data centre.
+    pub(crate) dc: i32,
+    /// Whether it is the address that `help.getConfig` calls `media_only`.
+    pub(crate) media: bool,
+}
+
+/// Accepts connections until stopped.
+pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, place: Place, stop: CancellationToken) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -41,7 +55,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, media: boo
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     let _ = stream.set_nodelay(true);
-                    connections.spawn(connection::run(Arc::clone(&shared), stream, media, stop.child_token()));
+                    connections.spawn(connection::run(Arc::clone(&shared), stream, place, stop.child_token()));
                 }
                 Err(error) => tracing::warn!(%error, "mtproto connection not accepted"),
             },

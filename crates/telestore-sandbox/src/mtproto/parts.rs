@@ -11,8 +11,21 @@ use bytes::Bytes;
 use super::rpc_error::RpcError;
 use super::rules::{PART_MAX, SMALL_FILE_MAX, check_part, check_total, is_part_size};
 
-/// Parts belong to the account that sent them: (`user_id`, `file_id`).
-type Key = (String, i64);
+/// Parts belong to the account that sent them, at the data centre that got them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PartOwner {
+    pub(crate) dc: i32,
+    pub(crate) user_id: String,
+}
+
+/// An owner and a `file_id`.
+type Key = (PartOwner, i64);
+
+impl PartOwner {
+    fn name(&self, file_id: i64) -> String {
+        format!("{}-{}-{file_id}", self.user_id, self.dc)
+    }
+}
 
 /// A part on its way in.
 pub(crate) struct NewPart {
@@ -44,18 +57,18 @@ impl Parts {
     }
 
     /// Stores a part. Blocks on the disk.
-    pub(crate) fn save(&self, user_id: &str, part: &NewPart) -> Result<(), RpcError> {
+    pub(crate) fn save(&self, owner: &PartOwner, part: &NewPart) -> Result<(), RpcError> {
         check_part(part.index, part.bytes.len())?;
         if let Some(total) = part.total {
             check_total(part.index, total)?;
         }
-        let key = (user_id.to_owned(), part.file_id);
+        let key = (owner.clone(), part.file_id);
         let file = Arc::clone(self.lock().entry(key).or_default());
         let (target, offset) = {
             let mut file = lock(&file);
             file.admit(part)?;
             if file.handle.is_none() {
-                let path = self.dir.join(format!("{user_id}-{}", part.file_id));
+                let path = self.dir.join(owner.name(part.file_id));
                 let handle = File::options().create(true).truncate(true).read(true).write(true).open(&path);
                 file.handle = Some(Arc::new(handle.map_err(RpcError::internal)?));
                 file.path = path;
@@ -76,10 +89,16 @@ impl Parts {
 
     /// Takes a complete file out, as one that can be renamed. Blocks on the disk. What is missing or wrong
     /// leaves the parts where they are.
-    pub(crate) fn take(&self, user_id: &str, file_id: i64, parts: i32, big: bool) -> Result<Taken, RpcError> {
-        let key = (user_id.to_owned(), file_id);
+    pub(crate) fn take(
+        &self,
+        owner: &PartOwner,
+        file_id: i64,
+        parts: i32,
+        big: bool,
+    ) -> Result<Taken, RpcError> {
+        let key = (owner.clone(), file_id);
         // Out of the way of the same `file_id` used again.
-        let aside = self.dir.join(format!("{user_id}-{file_id}-{:016x}", rand::random::<u64>()));
+        let aside = self.dir.join(format!("{}-{:016x}", owner.name(file_id), rand::random::<u64>()));
         let Some(entry) = self.lock().get(&key).cloned() else {
             check_total(0, parts.max(0))?;
             return self.take_again(&key, parts, big, aside);
@@ -103,10 +122,17 @@ impl Parts {
     }
 
     /// Remembers where a file went, in case it is sent once more.
-    pub(crate) fn used(&self, user_id: &str, file_id: i64, parts: i32, big: bool, path: PathBuf, size: u64) {
-        let key = (user_id.to_owned(), file_id);
+    pub(crate) fn used(
+        &self,
+        owner: PartOwner,
+        file_id: i64,
+        parts: i32,
+        big: bool,
+        path: PathBuf,
+        size: u64,
+    ) {
         let used = Used { path, size, parts, big };
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(key, used);
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert((owner, file_id), used);
     }
 
     /// Forgets a file and its bytes.

@@ -85,7 +85,7 @@ fn post(
     claim.keep(message.public.message_id);
     if let Some(InputFile { id, parts, big, .. }) = file {
         let (path, size) = (message.public.path.clone(), message.public.size);
-        context.shared.parts.used(context.user_id(), id, parts, big, path, size);
+        context.shared.parts.used(context.part_owner(), id, parts, big, path, size);
     }
     Ok(message)
 }
@@ -123,7 +123,7 @@ fn take_document(
 ) -> Result<DraftDocument, RpcError> {
     let file = InputFile::of(&media.file).ok_or_else(|| RpcError::bad_request("MEDIA_INVALID"))?;
     let InputFile { id, parts, big, name, md5 } = file;
-    let taken = context.shared.parts.take(context.user_id(), id, parts, big)?;
+    let taken = context.shared.parts.take(&context.part_owner(), id, parts, big)?;
     let (sha256, actual) =
         digest(&taken, context.shared.rules.hash, md5.is_some()).map_err(RpcError::internal)?;
     if md5.is_some_and(|md5| !md5.eq_ignore_ascii_case(&actual)) {

@@ -9,36 +9,36 @@ use super::calls;
 use super::envelope::{Message, constructor, take_message, unpack};
 use super::link::{Caller, Link};
 use crate::channel::unix_time;
-use crate::users::Account;
+use crate::keys::AuthKey;
 
 /// Message too old, and from the future: `bad_msg_notification` codes.
 const TOO_OLD: i32 = 16;
 const TOO_NEW: i32 = 17;
 
 /// Takes a decrypted frame: salt, session, message.
-pub(crate) fn receive(link: &Arc<Link>, account: &Arc<Account>, mut plaintext: Bytes) {
+pub(crate) fn receive(link: &Arc<Link>, key: &Arc<AuthKey>, mut plaintext: Bytes) {
     let (Ok(salt), Ok(session_id)) = (plaintext.try_get_i64_le(), plaintext.try_get_i64_le()) else { return };
     let Some(message) = take_message(&mut plaintext) else {
         tracing::warn!("message of a wrong length ignored");
         return;
     };
-    let (session, fresh) = account.sessions.open(session_id);
-    let caller = Caller { link: Arc::clone(link), account: Arc::clone(account), session };
+    let (session, fresh) = key.sessions.open(session_id);
+    let caller = Caller { link: Arc::clone(link), key: Arc::clone(key), session };
     let outer = (message.msg_id, message.seqno);
     let Some(messages) = unpack(message) else {
         tracing::warn!("message that cannot be unpacked ignored");
         return;
     };
-    if !account.sessions.is_salt(salt) {
+    if !key.sessions.is_salt(salt) {
         caller.notify(&tl::types::BadServerSalt {
             bad_msg_id: outer.0,
             bad_msg_seqno: outer.1,
             error_code: 48,
-            new_server_salt: account.sessions.salt(),
+            new_server_salt: key.sessions.salt(),
         });
         // The session begins with the first message that is taken.
         if fresh {
-            account.sessions.destroy(session_id);
+            key.sessions.destroy(session_id);
         }
         return;
     }
@@ -51,7 +51,7 @@ pub(crate) fn receive(link: &Arc<Link>, account: &Arc<Account>, mut plaintext: B
         caller.notify(&tl::types::NewSessionCreated {
             first_msg_id: outer.0,
             unique_id: rand::random(),
-            server_salt: account.sessions.salt(),
+            server_salt: key.sessions.salt(),
         });
     }
     for message in messages {
@@ -91,13 +91,13 @@ fn handle(caller: &Caller, message: Message) {
             caller.answer(&tl::types::FutureSalts {
                 req_msg_id: msg_id,
                 now: unix_time() as i32,
-                salts: tl::RawVec(caller.account.sessions.future_salts(num)),
+                salts: tl::RawVec(caller.key.sessions.future_salts(num)),
             });
         }
         f::DestroySession::CONSTRUCTOR_ID => {
             let session_id =
                 body.get(4..).map_or(0, |mut fields| fields.try_get_i64_le().unwrap_or_default());
-            match caller.account.sessions.destroy(session_id) {
+            match caller.key.sessions.destroy(session_id) {
                 true => caller.answer(&tl::types::DestroySessionOk { session_id }),
                 false => caller.answer(&tl::types::DestroySessionNone { session_id }),
             }

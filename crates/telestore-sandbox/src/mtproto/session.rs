@@ -42,14 +42,23 @@ impl Session {
     /// The next `msg_id`, 1 mod 4 for an answer and 3 mod 4 for anything else, and its `seqno`.
     pub(crate) fn number(&self, answer: bool, content_related: bool) -> (i64, i32) {
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let time = (now.as_secs() << 32 | u64::from(now.subsec_nanos()) << 2) as i64;
-        let msg_id = time.max(numbers.last_msg_id + 4) & !3 | if answer { 1 } else { 3 };
+        let msg_id = msg_time().max(numbers.last_msg_id + 4) & !3 | if answer { 1 } else { 3 };
         numbers.last_msg_id = msg_id;
         let seqno = numbers.content_related * 2 + i32::from(content_related);
         numbers.content_related += i32::from(content_related);
         (msg_id, seqno)
     }
+}
+
+/// The message id of an answer to a client without a key.
+pub(crate) fn plain_msg_id() -> i64 {
+    msg_time() | 1
+}
+
+/// The time as message ids have it.
+fn msg_time() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    (now.as_secs() << 32 | u64::from(now.subsec_nanos()) << 2) as i64
 }
 
 /// The sessions of an auth key, and what belongs to all of them.
@@ -62,11 +71,15 @@ pub(crate) struct Sessions {
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { first_salt: rand::random::<i64>() >> 8, open: Mutex::default(), senders: Mutex::default() }
+        Self::new(rand::random())
     }
 }
 
 impl Sessions {
+    pub(crate) fn new(first_salt: i64) -> Self {
+        Self { first_salt, open: Mutex::default(), senders: Mutex::default() }
+    }
+
     /// The session of that id, and whether it is new.
     pub(crate) fn open(&self, id: i64) -> (Arc<Session>, bool) {
         let mut open = self.lock();
@@ -84,7 +97,7 @@ impl Sessions {
     }
 
     pub(crate) fn is_salt(&self, salt: i64) -> bool {
-        (self.first_salt..self.first_salt + SALTS).contains(&salt)
+        (0..SALTS).contains(&salt.wrapping_sub(self.first_salt))
     }
 
     pub(crate) fn future_salts(&self, count: i32) -> Vec<tl::types::FutureSalt> {
@@ -92,7 +105,7 @@ impl Sessions {
         let salt = |i: i64| tl::types::FutureSalt {
             valid_since: now + i as i32 * 1800,
             valid_until: now + (i as i32 + 2) * 1800,
-            salt: self.first_salt + i,
+            salt: self.first_salt.wrapping_add(i),
         };
         (0..i64::from(count).clamp(1, SALTS)).map(salt).collect()
     }

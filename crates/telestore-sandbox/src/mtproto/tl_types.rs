@@ -4,9 +4,10 @@
 use grammers_tl_types::{Cursor, Deserializable, Serializable, enums, types};
 
 use crate::channel::Channel;
+use crate::data_centres::{DataCentre, HOME};
 use crate::message::StoredMessage;
 use crate::shared::{Addresses, Shared};
-use crate::users::{Account, DC_ID};
+use crate::users::Account;
 
 /// An object with nothing but its mandatory fields, given in serialised form. Layers add optional fields all the
 /// time; none of them has to be named here.
@@ -99,7 +100,7 @@ fn document(stored: &StoredMessage) -> enums::Document {
         size: stored.public.size as i64,
         thumbs: None,
         video_thumbs: None,
-        dc_id: i32::from(DC_ID),
+        dc_id: HOME,
         attributes: stored.attributes.clone(),
     })
 }
@@ -150,12 +151,14 @@ pub(crate) fn state() -> enums::updates::State {
     enums::updates::State::State(types::updates::State { pts: 1, qts: 1, date, seq: 1, unread_count: 0 })
 }
 
-/// `help.getConfig`: one data centre, its main address and one for media only. None of them is `static`, which
-/// would make clients overwrite the address they were given.
-pub(crate) fn config(shared: &Shared) -> enums::Config {
+/// `help.getConfig` of one data centre: the addresses of all of them; the first one has one more for media only. None
+/// of them is `static`, which would make clients overwrite the address they were given.
+pub(crate) fn config(shared: &Shared, this_dc: i32) -> enums::Config {
     let date = crate::channel::unix_time() as i32;
     let Addresses { mtproto, media, .. } = shared.addresses;
-    let dc_options = [(mtproto, false), (media, true)].map(|(address, media_only)| {
+    let first = [(HOME, mtproto, false), (HOME, media, true)];
+    let others = shared.data_centres.all().into_iter().map(|DataCentre { id, address }| (id, address, false));
+    let dc_options = first.into_iter().chain(others).map(|(id, address, media_only)| {
         enums::DcOption::Option(types::DcOption {
             ipv6: address.is_ipv6(),
             media_only,
@@ -163,7 +166,7 @@ pub(crate) fn config(shared: &Shared) -> enums::Config {
             cdn: false,
             r#static: false,
             this_port_only: true,
-            id: i32::from(DC_ID),
+            id,
             ip_address: address.ip().to_string(),
             port: i32::from(address.port()),
             secret: None,
@@ -174,8 +177,8 @@ pub(crate) fn config(shared: &Shared) -> enums::Config {
     date.serialize(&mut fields);
     (date + 3600).serialize(&mut fields);
     false.serialize(&mut fields);
-    i32::from(DC_ID).serialize(&mut fields);
-    dc_options.to_vec().serialize(&mut fields);
+    this_dc.serialize(&mut fields);
+    dc_options.collect::<Vec<_>>().serialize(&mut fields);
     String::new().serialize(&mut fields);
     // What follows are limits and intervals of things the sandbox has none of.
     let limits = [200, 200_000, 100, 120_000, 5000, 30_000, 300_000, 30_000, 1500, 60_000, 2, 172_800];
@@ -183,7 +186,7 @@ pub(crate) fn config(shared: &Shared) -> enums::Config {
         limits.into_iter().chain([172_800, 172_800, 2419, 20, 604_800, 20_000, 90_000, 30_000, 10_000]);
     limits.for_each(|limit: i32| limit.serialize(&mut fields));
     "https://t.me/".to_owned().serialize(&mut fields);
-    [1024_i32, 4096, i32::from(DC_ID)].iter().for_each(|limit| limit.serialize(&mut fields));
+    [1024_i32, 4096, HOME].iter().for_each(|limit| limit.serialize(&mut fields));
     enums::Config::Config(bare(&fields))
 }
 
@@ -204,7 +207,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let addresses = Addresses { http: any, mtproto: any, media };
         let shared = Shared::new(dir.path().to_owned(), rules, addresses).expect("a sandbox");
-        let enums::Config::Config(config) = config(&shared);
+        let enums::Config::Config(config) = config(&shared, 2);
         let options = config.dc_options.iter().map(|option| match option {
             enums::DcOption::Option(option) => (option.port, option.media_only, option.r#static),
         });

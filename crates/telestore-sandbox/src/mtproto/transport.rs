@@ -77,7 +77,10 @@ impl<'n, R: AsyncRead + Unpin> FrameReader<'n, R> {
                 let len = self.from.read_u32_le().await? as usize;
                 let mut frame = self.read(len).await?;
                 // Up to 15 bytes of padding follow a payload of whole blocks after its header of 24 bytes.
-                frame.truncate(len - (len.saturating_sub(24)) % 16);
+                // A message without a key says its length itself.
+                if !frame.starts_with(&[0; 8]) {
+                    frame.truncate(len - (len.saturating_sub(24)) % 16);
+                }
                 Ok(frame)
             }
         }

@@ -13,12 +13,17 @@ use telestore_sandbox::{Sandbox, SandboxUser};
 
 /// Connects with the user's auth key. No call is tried again.
 pub(crate) fn connect(sandbox: &Sandbox, user: &SandboxUser) -> Client {
-    let SocketAddr::V4(ipv4) = sandbox.mtproto_addr() else { panic!("the sandbox is bound to IPv4") };
+    connect_to(2, sandbox.mtproto_addr(), user.auth_key_bytes(), user.api_id)
+}
+
+/// Connects to a data centre with a key that it knows.
+pub(crate) fn connect_to(id: i32, address: SocketAddr, auth_key: [u8; 256], api_id: i32) -> Client {
+    let SocketAddr::V4(ipv4) = address else { panic!("the sandbox is bound to IPv4") };
     let ipv6 = std::net::SocketAddrV6::new(std::net::Ipv6Addr::LOCALHOST, ipv4.port(), 0, 0);
-    let option = DcOption { id: 2, ipv4, ipv6, auth_key: Some(user.auth_key_bytes()) };
-    let data = SessionData { home_dc: 2, dc_options: HashMap::from([(2, option)]), ..Default::default() };
+    let option = DcOption { id, ipv4, ipv6, auth_key: Some(auth_key) };
+    let data = SessionData { home_dc: id, dc_options: HashMap::from([(id, option)]), ..Default::default() };
     let params = ConnectionParams { retry_policy: Box::new(NoRetries), ..Default::default() };
-    let pool = SenderPool::with_configuration(Arc::new(MemorySession::from(data)), user.api_id, params);
+    let pool = SenderPool::with_configuration(Arc::new(MemorySession::from(data)), api_id, params);
     tokio::spawn(pool.runner.run());
     Client::new(pool.handle)
 }

@@ -43,6 +43,16 @@ async fn other_processes_see_and_steer_the_sandbox() {
     assert_eq!(call(&sandbox, Method::GET, &format!("/faults/{id}"), None).await["fired"], json!(1));
     call(&sandbox, Method::DELETE, "/faults", None).await;
 
+    let dc = call(&sandbox, Method::POST, "/data-centres", Some(json!({"id": 4}))).await;
+    let overview = call(&sandbox, Method::GET, "", None).await;
+    assert_eq!(
+        (&overview["data_centres"], &overview["server_key"]),
+        (&json!([dc]), &json!(sandbox.server_key()))
+    );
+    call(&sandbox, Method::PUT, &format!("/users/{}/data-centre", user.user_id), Some(json!({"id": 4})))
+        .await;
+    call(&sandbox, Method::DELETE, "/data-centres/4", None).await;
+
     let path = format!("/messages?channel={}", user.channel_id);
     let messages = call(&sandbox, Method::GET, &path, None).await;
     assert_eq!(messages[0]["caption"], json!("hi"));

@@ -4,6 +4,8 @@ mod backend;
 mod bot_api;
 mod client;
 mod control;
+mod data_centres;
 mod faults;
+mod handshake;
 mod rules;
 mod upload;

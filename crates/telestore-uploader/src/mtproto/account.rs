@@ -1,6 +1,5 @@
 use std::collections::HashMap;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use super::MtprotoConfig;
 use super::connection::{Connection, Timing};
+use super::home::{Home, Homes, Whereabouts};
 use super::rpc::{CallError, Remedy};
 use super::session::Session;
 use super::window::{Permit, Window};
@@ -28,22 +28,27 @@ pub(crate) struct AccountPool {
 
 /// One login. All of its uploads share one connection, since Telegram may end a login that it sees on two.
 pub(crate) struct Account {
-    config: Arc<MtprotoConfig>,
+    pub(super) config: Arc<MtprotoConfig>,
     session: Session,
     api_id: i32,
-    /// Held while connecting, so that only one does.
-    link: tokio::sync::Mutex<Link>,
+    homes: Mutex<Homes>,
+    /// Held while connecting and while moving, so that only one does.
+    pub(super) link: tokio::sync::Mutex<Link>,
     window: Window,
     peers: Mutex<HashMap<String, tl::enums::InputPeer>>,
 }
 
-/// The connection of an account, and what became of the last try where there is none.
+/// The connection of an account, and what became of the last tries.
 #[derive(Debug, Default)]
-struct Link {
-    connection: Option<Connection>,
-    /// Whether the connection is ready for calls. One whose opener went away meanwhile never is.
-    greeted: bool,
-    failed: Option<(Instant, CallError)>,
+pub(super) struct Link {
+    pub(super) connection: Option<Connection>,
+    /// How often the account had moved when the connection became ready for calls. One whose opener went away before
+    /// never is.
+    pub(super) ready: Option<u32>,
+    /// The addresses that Telegram named last.
+    pub(super) options: Vec<tl::types::DcOption>,
+    pub(super) failed: Option<(Instant, CallError)>,
+    pub(super) stayed: Option<(Instant, i32, CallError)>,
 }
 
 impl AccountPool {
@@ -70,8 +75,18 @@ impl fmt::Debug for Account {
 
 impl Account {
     fn new(config: Arc<MtprotoConfig>, session: Session, api_id: i32) -> Self {
-        let window = Window::new(config.window);
-        Self { config, session, api_id, link: tokio::sync::Mutex::default(), window, peers: Mutex::default() }
+        let homes = Mutex::new(Homes::new(&session, config.address));
+        let (window, link) = (Window::new(config.window), tokio::sync::Mutex::default());
+        Self { config, session, api_id, homes, link, window, peers: Mutex::default() }
+    }
+
+    /// Where the account is.
+    pub(crate) fn here(&self) -> Whereabouts {
+        self.homes().here()
+    }
+
+    pub(super) fn homes(&self) -> MutexGuard<'_, Homes> {
+        self.homes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn window(&self) -> &Window {
@@ -83,48 +98,89 @@ impl Account {
         self.connection().await.map(drop)
     }
 
-    /// Calls `request`. It ends, well or not, after the times of the configuration.
+    /// Calls `request`, wherever the account is. It ends, well or not, after the times of the configuration.
     pub(crate) async fn call<R: RemoteCall>(&self, request: &R) -> Result<R::Return, CallError> {
-        let answer = self.call_bytes(request.to_bytes(), None).await?;
-        R::Return::from_bytes(&answer)
-            .map_err(|error| CallError::Lost(format!("an answer cannot be read: {error}")))
+        let (connection, moves) = self.connection().await?;
+        read::<R>(&self.send(&connection, moves, request.to_bytes(), None).await?)
     }
 
-    /// Calls with the bytes of a request, which are moved and not copied.
-    pub(crate) async fn call_bytes(
+    /// Calls what makes sense only where the account was after so many moves; [`CallError::Moved`] where it has gone.
+    pub(crate) async fn call_at<R: RemoteCall>(
         &self,
+        moves: u32,
+        request: &R,
+    ) -> Result<R::Return, CallError> {
+        read::<R>(&self.call_bytes_at(moves, request.to_bytes(), None).await?)
+    }
+
+    /// The same with the bytes of a request, which are moved and not copied.
+    pub(crate) async fn call_bytes_at(
+        &self,
+        moves: u32,
         body: Vec<u8>,
         permit: Option<Permit>,
     ) -> Result<Vec<u8>, CallError> {
-        let connection = self.connection().await?;
+        let (connection, now) = self.connection().await?;
+        if now != moves {
+            return Err(CallError::Moved);
+        }
+        self.send(&connection, moves, body, permit).await
+    }
+
+    async fn send(
+        &self,
+        connection: &Connection,
+        moves: u32,
+        body: Vec<u8>,
+        permit: Option<Permit>,
+    ) -> Result<Vec<u8>, CallError> {
         let answer = connection.call(body, permit).await;
-        if answer.as_ref().is_err_and(|error| error.remedy() == Remedy::LogIn) {
+        if let Err(error) = &answer
+            && self.forsake_if_dead(moves, error)
+        {
             connection.close().await;
         }
         answer
     }
 
-    async fn connection(&self) -> Result<Connection, CallError> {
+    /// Leaves a place for the session's where `error` says that the login is dead; says whether it is.
+    pub(super) fn forsake_if_dead(&self, moves: u32, error: &CallError) -> bool {
+        let dead = error.remedy() == Remedy::LogIn;
+        if dead {
+            self.homes().forsake(moves);
+        }
+        dead
+    }
+
+    async fn connection(&self) -> Result<(Connection, u32), CallError> {
         let asked = Instant::now();
         let mut link = self.link.lock().await;
-        match &link.connection {
-            Some(connection) if connection.is_open() && link.greeted => return Ok(connection.clone()),
-            Some(connection) => connection.close().await,
-            None => {}
+        let Whereabouts { home, moves } = self.here();
+        if let Some(connection) = link.usable(moves) {
+            return Ok((connection, moves));
         }
-        link.connection = None;
         // Whoever waited for a try that failed shares its failure, rather than making the same try again at once.
         if let Some((at, error)) = &link.failed
             && *at >= asked
         {
             return Err(error.clone());
         }
-        let opened = self.open(&mut link).await;
+        let opened = self.open(&mut link, &home, Some(moves)).await;
+        if let Err(error) = &opened {
+            self.forsake_if_dead(moves, error);
+        }
         link.failed = opened.as_ref().err().map(|error| (Instant::now(), error.clone()));
-        opened
+        opened.map(|connection| (connection, moves))
     }
 
-    async fn open(&self, link: &mut Link) -> Result<Connection, CallError> {
+    /// Opens a connection in place of the one that is there, which is closed first.
+    pub(super) async fn open(
+        &self,
+        link: &mut Link,
+        home: &Home,
+        moves: Option<u32>,
+    ) -> Result<Connection, CallError> {
+        link.close().await;
         let config = &self.config;
         let timing = Timing {
             connect: config.connect_timeout,
@@ -132,29 +188,28 @@ impl Account {
             idle: config.idle_timeout,
             ping: config.ping_interval,
         };
-        let connection = Connection::open(self.address(), self.session.auth_key, timing).await?;
+        let connection = Connection::open(home.address, home.auth_key, timing).await?;
         // Where this caller goes away now, the next one ends the connection before it opens another.
-        (link.connection, link.greeted) = (Some(connection.clone()), false);
-        match timeout(config.connect_timeout, connection.call(self.greeting(), None)).await {
-            Ok(Ok(_)) => {
-                link.greeted = true;
-                tracing::debug!(dc = self.session.dc_id, "connected to telegram");
+        link.connection = Some(connection.clone());
+        let greeted = timeout(config.connect_timeout, connection.call(self.greeting(), None)).await;
+        let silent = |_| Err(CallError::NotSent(silent_greeting(config.connect_timeout)));
+        match greeted.unwrap_or_else(silent) {
+            Ok(answer) => {
+                link.ready = moves;
+                link.options = dc_options(&answer).unwrap_or_else(|| std::mem::take(&mut link.options));
+                tracing::debug!(dc = home.dc_id, "connected to telegram");
                 Ok(connection)
             }
-            Ok(Err(error)) => {
-                connection.close().await;
+            // It knows who speaks, and the login for the other data centre is asked for over this connection.
+            Err(error) if matches!(error.remedy(), Remedy::Move(_)) => {
+                link.ready = moves;
+                Err(error)
+            }
+            Err(error) => {
+                link.close().await;
                 Err(unanswered_greeting(error))
             }
-            Err(_) => {
-                connection.close().await;
-                Err(CallError::NotSent(silent_greeting(config.connect_timeout)))
-            }
         }
-    }
-
-    fn address(&self) -> SocketAddr {
-        let configured = self.config.address.filter(|_| !self.session.names_address);
-        configured.unwrap_or(self.session.address)
     }
 
     /// The first call of a connection: it tells Telegram who speaks, and which version of the schema.
@@ -182,11 +237,6 @@ impl Account {
         self.link.try_lock().map_or(true, |link| link.connection.as_ref().is_some_and(Connection::is_open))
     }
 
-    /// A name for the account that says nothing about its key.
-    pub(crate) fn fingerprint(&self) -> String {
-        self.session.digest()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
     pub(crate) fn known_peer(&self, chat: &str) -> Option<tl::enums::InputPeer> {
         self.peers().get(chat).cloned()
     }
@@ -206,6 +256,33 @@ impl Account {
     fn peers(&self) -> MutexGuard<'_, HashMap<String, tl::enums::InputPeer>> {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Link {
+    /// The connection, where it is open and belongs to where the account is after so many moves.
+    pub(super) fn usable(&self, moves: u32) -> Option<Connection> {
+        let ready = self.ready == Some(moves);
+        self.connection.clone().filter(|connection| ready && connection.is_open())
+    }
+
+    pub(super) async fn close(&mut self) {
+        self.ready = None;
+        if let Some(connection) = &self.connection {
+            connection.close().await;
+        }
+        self.connection = None;
+    }
+}
+
+fn read<R: RemoteCall>(answer: &[u8]) -> Result<R::Return, CallError> {
+    R::Return::from_bytes(answer)
+        .map_err(|error| CallError::Lost(format!("an answer cannot be read: {error}")))
+}
+
+/// The addresses that Telegram's configuration names.
+pub(super) fn dc_options(answer: &[u8]) -> Option<Vec<tl::types::DcOption>> {
+    let tl::enums::Config::Config(config) = tl::enums::Config::from_bytes(answer).ok()?;
+    Some(config.dc_options.into_iter().map(|tl::enums::DcOption::Option(option)| option).collect())
 }
 
 /// The greeting changes nothing, so whatever happened to it nothing was carried out.

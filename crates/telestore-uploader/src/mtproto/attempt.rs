@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -7,8 +8,13 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::MtprotoConfig;
 use super::account::Account;
+use super::resume::Resume;
 use super::rpc::{CallError, Remedy};
+use super::window::Permit;
 use crate::{Error, ErrorKind, ProgressSink};
+
+/// How often an account may be sent to another data centre within one attempt, and within one call.
+const MAX_MOVES: u32 = 2;
 
 /// Waits that end this close together are told once.
 const SAME_WAIT: Duration = Duration::from_secs(1);
@@ -21,11 +27,17 @@ pub(crate) struct Attempt<'a> {
     pub(crate) credentials: &'a TelegramCredentials,
     pub(crate) progress: &'a dyn ProgressSink,
     told: Mutex<Option<Instant>>,
+    /// How often the account had moved when the attempt began, and when the parts of the file were begun.
+    began: u32,
+    parts_began: AtomicU32,
 }
 
-/// How often in a row something failed that may pass.
+/// How often in a row something failed that may pass, and how often the account moved for it.
 #[derive(Debug, Default)]
-pub(crate) struct Failures(u32);
+pub(crate) struct Failures {
+    passing: u32,
+    moves: u32,
+}
 
 impl<'a> Attempt<'a> {
     pub(crate) fn new(
@@ -34,7 +46,9 @@ impl<'a> Attempt<'a> {
         credentials: &'a TelegramCredentials,
         progress: &'a dyn ProgressSink,
     ) -> Self {
-        Self { config, account, credentials, progress, told: Mutex::new(None) }
+        let began = account.here().moves;
+        let (told, parts_began) = (Mutex::default(), AtomicU32::new(began));
+        Self { config, account, credentials, progress, told, began, parts_began }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -52,6 +66,28 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// Makes a call about the parts of the file, once, where they are.
+    pub(crate) async fn call_for_parts<R: RemoteCall>(&self, request: &R) -> Result<R::Return, CallError> {
+        self.account.call_at(self.parts_began.load(Ordering::Relaxed), request).await
+    }
+
+    /// Sends a part, once, to where the others are.
+    pub(crate) async fn call_part(&self, body: Vec<u8>, permit: Permit) -> Result<Vec<u8>, CallError> {
+        self.account.call_bytes_at(self.parts_began.load(Ordering::Relaxed), body, Some(permit)).await
+    }
+
+    /// Whether the account is elsewhere now than the parts of the file.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.account.here().moves != self.parts_began.load(Ordering::Relaxed)
+    }
+
+    /// Begins the parts where the account is now; says whether those sent before do not count any more.
+    pub(crate) fn settle(&self, resume: &mut Resume) -> bool {
+        let here = self.account.here();
+        self.parts_began.store(here.moves, Ordering::Relaxed);
+        resume.settle(&here.fingerprint(), self.now())
+    }
+
     /// Connects, unless that is done already.
     pub(crate) async fn connect(&self) -> Result<(), CallError> {
         let mut failures = Failures::default();
@@ -63,19 +99,37 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Waits as `error` asks for; gives it back where trying again is of no use, or was of no use too often.
-    pub(crate) async fn ease(&self, error: CallError, failures: &mut Failures) -> Result<(), CallError> {
+    /// Waits as `error` asks for, or goes where it says; gives it back where trying again is of no use, or was of no use
+    /// too often.
+    pub(crate) async fn ease(&self, mut error: CallError, failures: &mut Failures) -> Result<(), CallError> {
+        if let Remedy::Move(dc) = error.remedy()
+            && failures.moves < MAX_MOVES
+            && self.may_move_to(dc)
+        {
+            match self.account.move_to(dc).await {
+                Ok(()) => {
+                    failures.moves += 1;
+                    return Ok(());
+                }
+                Err(stayed) => error = stayed,
+            }
+        }
         match error.remedy() {
             Remedy::Wait(wait) if wait <= self.config.longest_wait => self.wait(wait).await,
-            Remedy::Again if failures.0 < self.config.max_failures => {
-                let pause = self.backoff(failures.0);
-                failures.0 += 1;
-                tracing::debug!(error = %error, failures = failures.0, pause = ?pause, "call failed, trying again");
+            Remedy::Again if failures.passing < self.config.max_failures => {
+                let pause = self.backoff(failures.passing);
+                failures.passing += 1;
+                tracing::debug!(error = %error, failures = failures.passing, pause = ?pause, "call failed, trying again");
                 sleep(pause).await;
             }
             _ => return Err(error),
         }
         Ok(())
+    }
+
+    fn may_move_to(&self, dc: i32) -> bool {
+        let here = self.account.here();
+        here.home.dc_id == dc || here.moves - self.began < MAX_MOVES
     }
 
     /// Waits exactly as long as Telegram asked for. That is not a failure.

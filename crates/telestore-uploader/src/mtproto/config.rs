@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use telestore_types::{ApiId, Clock, SystemClock};
 
+use super::key_exchange::ServerKey;
 use super::parts::PART_SIZE;
 
 /// The most parts that a file of an account without Premium may have.
@@ -17,6 +18,9 @@ pub struct MtprotoConfig {
     /// Where sessions connect to whose string names no address (Pyrogram's): a test server, or a relay. Unless set,
     /// the known address of their data centre.
     pub address: Option<SocketAddr>,
+    /// Keys of servers to trust beside Telegram's own: for a test server. They matter where an account is sent to
+    /// another data centre, with which a key must be made first.
+    pub server_keys: Vec<ServerKey>,
     /// The application to present where neither the credentials nor the session name one.
     pub api_id: Option<ApiId>,
     /// Parts in flight per account, over all of its uploads. Each takes 512 KiB of memory, about three times while it
@@ -25,7 +29,7 @@ pub struct MtprotoConfig {
     /// How long a call may stay unanswered, counted from when it was written. The connection is closed then, since a
     /// server that leaves out one answer is likely stuck.
     pub call_timeout: Duration,
-    /// How long a connection may take to open, and its first call to be answered.
+    /// How long a connection may take to open, its first call to be answered, and a key to be made.
     pub connect_timeout: Duration,
     /// How long an account's connection stays open without a call.
     pub idle_timeout: Duration,
@@ -60,6 +64,7 @@ impl Default for MtprotoConfig {
         Self {
             max_bytes: MAX_PARTS * PART_SIZE as u64,
             address: None,
+            server_keys: Vec::new(),
             api_id: None,
             window: 8,
             call_timeout: Duration::from_secs(60),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use grammers_tl_types::{self as tl, Serializable};
+use grammers_tl_types::{self as tl, Deserializable, RemoteCall, Serializable};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -105,6 +105,13 @@ impl Connection {
         let mut waiting = Waiting { answer: receiver, abandoned: self.abandoned.clone() };
         // The task answers whatever it took, unless it panicked.
         (&mut waiting.answer).await.unwrap_or_else(|_| Err(CallError::Lost(closed())))
+    }
+
+    /// Calls `request`, and reads its answer.
+    pub(crate) async fn ask<R: RemoteCall>(&self, request: &R) -> Result<R::Return, CallError> {
+        let answer = self.call(request.to_bytes(), None).await?;
+        R::Return::from_bytes(&answer)
+            .map_err(|error| CallError::Lost(format!("an answer cannot be read: {error}")))
     }
 
     /// Ends it, and waits until its socket is closed: the next connection of this account must not overlap with it.

@@ -4,6 +4,9 @@ mod account;
 mod attempt;
 mod config;
 mod connection;
+mod home;
+mod key_exchange;
+mod moving;
 mod parts;
 mod resolve;
 mod resume;
@@ -16,4 +19,5 @@ mod window;
 mod wire;
 
 pub use config::MtprotoConfig;
+pub use key_exchange::{BadServerKey, ServerKey};
 pub use uploader::MtprotoUploader;

@@ -53,17 +53,9 @@ pub(crate) fn is_big(length: u64) -> bool {
 }
 
 /// Sends what is not confirmed yet and writes down how far that is. Gives the MD5 of a small file.
+///
+/// After `stop` no further part is begun, and those in flight are waited for.
 pub(crate) async fn send_all(
-    attempt: &Attempt<'_>,
-    source: &dyn ByteSource,
-    resume: &mut Resume,
-    reported: &mut u64,
-) -> Result<Option<String>> {
-    send_until(attempt, source, resume, reported, &CancellationToken::new()).await
-}
-
-/// The same until `stop`: then no further part is begun, and those in flight are waited for.
-pub(crate) async fn send_until(
     attempt: &Attempt<'_>,
     source: &dyn ByteSource,
     resume: &mut Resume,
@@ -205,7 +197,7 @@ impl Parts<'_> {
             };
             let body = self.body(part, &bytes);
             drop(bytes);
-            match self.attempt.account.call_bytes(body, Some(permit)).await {
+            match self.attempt.call_part(body, permit).await {
                 Ok(answer) if bool::from_bytes(&answer).unwrap_or(false) => {
                     self.attempt.account.window().succeeded();
                     return Ok(part);

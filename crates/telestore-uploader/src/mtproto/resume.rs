@@ -85,6 +85,17 @@ impl Resume {
         old
     }
 
+    /// Says which account the parts are of from now on; forgets them where they were of another one. The channel's
+    /// access hash stays: it is good at every data centre.
+    pub(crate) fn settle(&mut self, account: &str, now: Timestamp) -> bool {
+        let moved = self.account != account;
+        if moved {
+            self.account = account.to_owned();
+            self.restart(now);
+        }
+        moved
+    }
+
     /// Forgets every part, and keeps the one message.
     pub(crate) fn restart(&mut self, now: Timestamp) {
         self.file_id = random_id();
@@ -236,6 +247,17 @@ mod tests {
         let old = sent();
         let now = Resume::go_on(Some(&old.to_state()), &Of { account: "b", ..OF }, at(1), HOUR * 2);
         assert_eq!((now.confirmed_bytes(), now.random_id), (0, old.random_id));
+        assert_ne!(now.file_id, old.file_id);
+    }
+
+    #[test]
+    fn an_account_at_another_place_sends_every_part_again() {
+        let old = Resume { access_hash: Some(7), ..sent() };
+        let mut now = old.clone();
+        assert!(!now.settle("a", at(1)));
+        assert_eq!(now, old);
+        assert!(now.settle("b", at(1)));
+        assert_eq!((now.confirmed_bytes(), now.random_id, now.access_hash), (0, old.random_id, Some(7)));
         assert_ne!(now.file_id, old.file_id);
     }
 

@@ -47,6 +47,10 @@ pub(crate) enum Remedy {
     LogIn,
     /// Look the channel up again.
     Resolve,
+    /// The same call at this data centre, where the account is now.
+    Move(i32),
+    /// The parts stayed behind in another data centre: send the file again.
+    StartOver,
     /// Nothing: it was refused for good.
     GiveUp,
 }
@@ -80,6 +84,12 @@ impl RpcError {
         self.name == name
     }
 
+    /// The data centre that is to be called instead.
+    fn data_centre(&self) -> Option<i32> {
+        let dc = self.value.filter(|_| self.name.ends_with("_MIGRATE"))?;
+        i32::try_from(dc).ok().filter(|dc| *dc > 0)
+    }
+
     pub(crate) fn remedy(&self) -> Remedy {
         let name = self.name.as_str();
         let wait = matches!(name, "FLOOD_WAIT" | "FLOOD_PREMIUM_WAIT" | "SLOWMODE_WAIT");
@@ -87,6 +97,7 @@ impl RpcError {
             _ if wait => Remedy::Wait(Duration::from_secs(u64::from(self.value.unwrap_or(1).max(1)))),
             _ if DEAD_SESSION.contains(&name) || self.code == 401 => Remedy::LogIn,
             _ if WRONG_CHANNEL.contains(&name) => Remedy::Resolve,
+            _ if self.data_centre().is_some() => self.data_centre().map_or(Remedy::GiveUp, Remedy::Move),
             // Server trouble has negative codes too, such as -503 for a timeout.
             500.. | ..0 => Remedy::Again,
             _ if name.eq_ignore_ascii_case("timedout") || name.starts_with("WORKER_BUSY") => Remedy::Again,
@@ -107,6 +118,10 @@ pub(crate) enum CallError {
     Lost(String),
     /// Telegram does not know the authorisation key of the session.
     UnknownKey,
+    /// The data centre that the account moved to does not let it in.
+    NotAdmitted(String),
+    /// Not sent: the account is at another data centre than the parts of the file.
+    Moved,
 }
 
 impl CallError {
@@ -114,7 +129,8 @@ impl CallError {
         match self {
             Self::Rpc(error) => error.remedy(),
             Self::NotSent(_) | Self::Lost(_) => Remedy::Again,
-            Self::UnknownKey => Remedy::LogIn,
+            Self::UnknownKey | Self::NotAdmitted(_) => Remedy::LogIn,
+            Self::Moved => Remedy::StartOver,
         }
     }
 }
@@ -123,8 +139,9 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rpc(error) => write!(f, "Telegram answered {error}"),
-            Self::NotSent(why) | Self::Lost(why) => f.write_str(why),
+            Self::NotSent(why) | Self::Lost(why) | Self::NotAdmitted(why) => f.write_str(why),
             Self::UnknownKey => f.write_str("Telegram does not know the key of this session"),
+            Self::Moved => f.write_str("the account is at another data centre now"),
         }
     }
 }
@@ -134,8 +151,20 @@ impl From<CallError> for Error {
     fn from(error: CallError) -> Self {
         match error.remedy() {
             Remedy::Wait(wait) => Self::new(ErrorKind::FloodWait(wait), error.to_string()),
-            Remedy::Again => Self::new(ErrorKind::Unavailable, format!("Telegram is not available: {error}")),
-            Remedy::LogIn => Self::not_authorized(),
+            Remedy::Again | Remedy::StartOver => {
+                Self::new(ErrorKind::Unavailable, format!("Telegram is not available: {error}"))
+            }
+            Remedy::Move(_) => {
+                let text = "Telegram is not available: it sends the account from one data centre to the next";
+                Self::new(ErrorKind::Unavailable, format!("{text} ({error})"))
+            }
+            Remedy::LogIn => match error {
+                CallError::NotAdmitted(why) => {
+                    let text = format!("Telegram session not authorized: {why}");
+                    Self::new(ErrorKind::NotAuthorized, text)
+                }
+                _ => Self::not_authorized(),
+            },
             Remedy::Resolve => Self::channel_unresolved(),
             Remedy::GiveUp => refusal(&error),
         }
@@ -144,14 +173,6 @@ impl From<CallError> for Error {
 
 fn refusal(error: &CallError) -> Error {
     match error {
-        // The key of a session is good for its own data centre; another one would have to be made by logging in there.
-        CallError::Rpc(rpc) if rpc.name.ends_with("_MIGRATE") => {
-            let dc = rpc.value.unwrap_or_default();
-            let text = format!(
-                "Telegram session not authorized: the account lives in data centre {dc}, log in again"
-            );
-            Error::new(ErrorKind::NotAuthorized, text)
-        }
         CallError::Rpc(rpc) if rpc.name.contains("API_ID") => {
             Error::new(ErrorKind::NotAuthorized, format!("Telegram refused the API id: {error}"))
         }
@@ -178,10 +199,10 @@ mod tests {
     }
 
     #[test]
-    fn another_data_centre_needs_another_login() {
+    fn an_account_that_is_sent_around_may_arrive_later() {
         let error = Error::from(CallError::Rpc(rpc(303, "USER_MIGRATE_4")));
-        assert_eq!(error.kind(), ErrorKind::NotAuthorized);
-        assert!(error.to_string().contains("data centre 4"), "{error}");
+        assert_eq!(error.verdict(), crate::Verdict::Temporary);
+        assert!(error.to_string().contains("USER_MIGRATE (303, 4)"), "{error}");
     }
 
     #[test]
@@ -200,6 +221,13 @@ mod tests {
             (400, "CHANNEL_PRIVATE", Remedy::Resolve),
             (403, "CHAT_WRITE_FORBIDDEN", Remedy::Resolve),
             (400, "FILE_PARTS_INVALID", Remedy::GiveUp),
+            (303, "USER_MIGRATE_4", Remedy::Move(4)),
+            (303, "PHONE_MIGRATE_1", Remedy::Move(1)),
+            (303, "NETWORK_MIGRATE_2", Remedy::Move(2)),
+            (303, "FILE_MIGRATE_5", Remedy::Move(5)),
+            (303, "STATS_MIGRATE_3", Remedy::Move(3)),
+            (303, "USER_MIGRATE_0", Remedy::GiveUp),
+            (303, "USER_MIGRATE", Remedy::GiveUp),
         ] {
             assert_eq!(rpc(code, text).remedy(), remedy, "{text}");
         }

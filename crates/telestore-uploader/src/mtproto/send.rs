@@ -3,7 +3,8 @@ use telestore_types::{Stage, StoredAs, StoredFile};
 use tl::enums::{InputMedia, InputPeer};
 
 use super::attempt::{Attempt, Failures};
-use super::parts::{self, Parts};
+use super::moving;
+use super::parts::Parts;
 use super::resolve;
 use super::resume::Resume;
 use super::rpc::{CallError, Remedy, RpcError};
@@ -55,7 +56,7 @@ impl<'a> Sending<'a> {
             if self.request.cancel.is_cancelled() {
                 return Err(Error::cancelled());
             }
-            let error = match self.attempt.account.call(&self.message()).await {
+            let error = match self.attempt.call_for_parts(&self.message()).await {
                 Ok(answer) => match self.stored(&answer).await {
                     Some(stored) => return Ok(stored),
                     None => CallError::Lost("Telegram's answer does not name the message".to_owned()),
@@ -83,6 +84,7 @@ impl<'a> Sending<'a> {
                 let lost = CallError::Lost("Telegram still works on an earlier call".to_owned());
                 return self.again(lost).await;
             }
+            CallError::Moved => return self.follow().await,
             CallError::Lost(_) => self.history.ambiguous = true,
             _ => {}
         }
@@ -95,7 +97,7 @@ impl<'a> Sending<'a> {
     async fn again(&mut self, error: CallError) -> Result<()> {
         let eased = self.attempt.ease(error, &mut self.history.failures).await;
         eased.map_err(|error| match error.remedy() {
-            Remedy::Again if self.history.ambiguous => {
+            Remedy::Again | Remedy::Move(_) if self.history.ambiguous => {
                 Error::new(ErrorKind::AnswerLost, format!("Telegram did not confirm the message: {error}"))
             }
             _ => error.into(),
@@ -114,7 +116,11 @@ impl<'a> Sending<'a> {
             file_id: self.resume.file_id,
             total: self.resume.parts(),
         };
-        parts.send_one(part, self.resume.part_length(part)).await.map(drop)
+        match parts.send_one(part, self.resume.part_length(part)).await {
+            // The next call for the message finds that out too.
+            Err(_) if self.attempt.has_moved() => Ok(()),
+            sent => sent.map(drop),
+        }
     }
 
     /// Sends every part under a new name, once.
@@ -123,11 +129,19 @@ impl<'a> Sending<'a> {
             let text = format!("Telegram does not keep the parts of the file: {error}");
             return Err(Error::new(ErrorKind::Unavailable, text));
         }
-        self.history.missing = 0;
         self.resume.restart(self.attempt.now());
         self.attempt.progress.checkpoint(self.resume.to_state()).await?;
+        self.follow().await
+    }
+
+    /// Sends the parts to where the account is now. The message stays the same one.
+    async fn follow(&mut self) -> Result<()> {
+        self.history.missing = 0;
         let source = self.request.source.as_ref();
-        self.md5 = parts::send_all(self.attempt, source, &mut self.resume, &mut self.reported).await?;
+        self.md5 = {
+            let (resume, reported) = (&mut self.resume, &mut self.reported);
+            moving::send_parts(self.attempt, source, resume, reported, &self.request.cancel).await?
+        };
         self.attempt.progress.checkpoint(self.resume.to_state()).await
     }
 

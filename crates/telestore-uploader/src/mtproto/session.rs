@@ -89,8 +89,7 @@ impl Session {
             _ => return None,
         };
         let auth_key = rest.get(1..1 + KEY_LEN)?.try_into().ok()?;
-        let ip = DATA_CENTRES.get(usize::from(dc_id).checked_sub(1)?)?;
-        let address = SocketAddr::new((*ip).into(), PORT);
+        let address = data_centre(i32::from(dc_id))?;
         Some(Self { dc_id, address, names_address: false, api_id, auth_key })
     }
 
@@ -98,6 +97,12 @@ impl Session {
     pub(crate) fn digest(&self) -> [u8; 32] {
         Sha256::digest(self.auth_key).into()
     }
+}
+
+/// The known address of a data centre.
+pub(crate) fn data_centre(id: i32) -> Option<SocketAddr> {
+    let index = usize::try_from(id).ok()?.checked_sub(1)?;
+    DATA_CENTRES.get(index).map(|ip| SocketAddr::new((*ip).into(), PORT))
 }
 
 fn split<const N: usize>(bytes: &[u8]) -> Option<([u8; N], &[u8])> {

@@ -8,7 +8,8 @@ use telestore_types::{Stage, StoredFile, TelegramCredentials};
 use super::MtprotoConfig;
 use super::account::{Account, AccountPool};
 use super::attempt::Attempt;
-use super::parts::{self, PART_SIZE};
+use super::moving;
+use super::parts::{BIG_FILE, PART_SIZE};
 use super::resolve;
 use super::resume::{Of, Resume};
 use super::send::Sending;
@@ -80,7 +81,9 @@ impl MtprotoUploader {
     async fn prepare<'a>(&self, attempt: &'a Attempt<'a>, request: &'a UploadRequest) -> Result<Sending<'a>> {
         let (mut resume, peer) = self.begin(attempt, request).await?;
         let mut reported = 0;
-        let md5 = parts::send_all(attempt, request.source.as_ref(), &mut resume, &mut reported).await?;
+        let md5 =
+            moving::send_parts(attempt, request.source.as_ref(), &mut resume, &mut reported, &request.cancel)
+                .await?;
         attempt.progress.checkpoint(resume.to_state()).await?;
         Ok(Sending::new(attempt, request, resume, peer, md5, reported))
     }
@@ -89,7 +92,7 @@ impl MtprotoUploader {
     async fn begin(&self, attempt: &Attempt<'_>, request: &UploadRequest) -> Result<(Resume, InputPeer)> {
         let source = request.source.as_ref();
         attempt.connect().await?;
-        let account = attempt.account.fingerprint();
+        let account = attempt.account.here().fingerprint();
         let of = Of { chat: request.credentials.chat_id.as_str(), account: &account, length: source.len() };
         let mut resume =
             Resume::go_on(request.resume.as_ref(), &of, attempt.now(), self.config.resume_max_age);
@@ -116,7 +119,7 @@ impl TelegramUploader for MtprotoUploader {
             part_size: PART_SIZE as u32,
             resumable: true,
             idempotent: true,
-            early_from: Some(parts::BIG_FILE + 1),
+            early_from: Some(BIG_FILE + 1),
             requirement: Requirement::Session,
         }
     }
@@ -145,7 +148,7 @@ impl TelegramUploader for MtprotoUploader {
         };
         let (source, mut reported) = (request.source.as_ref(), 0);
         let sending = async {
-            parts::send_until(&attempt, source, &mut resume, &mut reported, &request.cancel).await?;
+            moving::send_parts(&attempt, source, &mut resume, &mut reported, &request.cancel).await?;
             progress.checkpoint(resume.to_state()).await
         };
         let too_late = async {

@@ -84,7 +84,7 @@ pub(super) async fn sends_again_what_has_changed(subject: &dyn Subject) {
     let source = CountingSource::new(new.clone());
     let mut rest = request(subject, "early.bin", source.clone());
     rest.resume = listener.checkpoints().pop();
-    rest.changed = vec![changed.start as u64..changed.end as u64];
+    rest.changed.push(changed.start as u64..changed.end as u64);
     let stored = subject.uploader().upload(rest.clone(), Recorder::new()).await.expect("it is sent");
     check(subject, &stored, &rest, &new).await;
     assert!(source.read() <= new.len() as u64 - early + 2 * part as u64, "only the changed parts go again");

@@ -27,6 +27,24 @@ impl World {
         Self::of(Sandbox::builder().enforce_single_connection(true).start().await.unwrap())
     }
 
+    /// With a second data centre, number 4. The user is at home in 2.
+    pub(crate) async fn with_another_data_centre() -> Self {
+        let sandbox = Sandbox::builder().enforce_single_connection(true).data_centre(4);
+        Self::of(sandbox.start().await.unwrap())
+    }
+
+    /// A backend that takes this world's data centres for Telegram's.
+    pub(crate) fn mtproto(&self) -> MtprotoUploader {
+        self.mtproto_with(|_| {})
+    }
+
+    pub(crate) fn mtproto_with(&self, change: impl FnOnce(&mut MtprotoConfig)) -> MtprotoUploader {
+        mtproto_with(|config| {
+            config.server_keys = vec![self.sandbox.server_key().parse().unwrap()];
+            change(config);
+        })
+    }
+
     pub(crate) fn of(sandbox: Sandbox) -> Self {
         Self { user: sandbox.user(), sandbox }
     }

@@ -1,0 +1,213 @@
+//! Where an account is. It begins where its session string says, and Telegram may send it elsewhere.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use grammers_tl_types as tl;
+use sha2::{Digest, Sha256};
+
+use super::session::{self, Session};
+
+/// A data centre, and the key that the account has there.
+#[derive(Clone)]
+pub(crate) struct Home {
+    pub(crate) dc_id: i32,
+    pub(crate) address: SocketAddr,
+    pub(crate) auth_key: [u8; 256],
+}
+
+impl fmt::Debug for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Home")
+            .field("dc_id", &self.dc_id)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Home {
+    /// A name for the account at this place that says nothing about its key. Parts are known to this place only.
+    fn fingerprint(&self) -> String {
+        Sha256::digest(self.auth_key)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Where an account is at one moment, and how often it had moved until then.
+#[derive(Debug, Clone)]
+pub(crate) struct Whereabouts {
+    pub(crate) home: Home,
+    pub(crate) moves: u32,
+}
+
+impl Whereabouts {
+    pub(crate) fn fingerprint(&self) -> String {
+        self.home.fingerprint()
+    }
+}
+
+/// The places where an account has a key. The first one is the session's.
+#[derive(Debug)]
+pub(crate) struct Homes {
+    known: Vec<Home>,
+    current: usize,
+    moves: u32,
+}
+
+impl Homes {
+    /// `relay` is where sessions connect to whose string names no address.
+    pub(crate) fn new(session: &Session, relay: Option<SocketAddr>) -> Self {
+        let relay = relay.filter(|_| !session.names_address);
+        let home = Home {
+            dc_id: i32::from(session.dc_id),
+            address: relay.unwrap_or(session.address),
+            auth_key: session.auth_key,
+        };
+        Self { known: vec![home], current: 0, moves: 0 }
+    }
+
+    pub(crate) fn here(&self) -> Whereabouts {
+        Whereabouts { home: self.known[self.current].clone(), moves: self.moves }
+    }
+
+    /// Goes to a data centre where the account has a key already; says whether there is one.
+    pub(crate) fn go_back(&mut self, dc: i32) -> bool {
+        let known = self.known.iter().position(|home| home.dc_id == dc);
+        if let Some(index) = known {
+            self.current = index;
+            self.moves += 1;
+        }
+        known.is_some()
+    }
+
+    /// Goes to a place that is new.
+    pub(crate) fn settle(&mut self, home: Home) {
+        self.known.push(home);
+        self.current = self.known.len() - 1;
+        self.moves += 1;
+    }
+
+    /// Forgets a place whose key is dead, if the account is still there, and goes back to the session's, so that the
+    /// next attempt finds its way from there. The session's own key stays, dead or not.
+    pub(crate) fn forsake(&mut self, moves: u32) {
+        if self.moves == moves && self.current != 0 {
+            self.known.remove(self.current);
+            self.current = 0;
+            self.moves += 1;
+        }
+    }
+}
+
+/// The address of a data centre: the one that Telegram's configuration names, or else the known one. An account of a test
+/// server, or behind a relay on this machine, is never led to Telegram itself.
+pub(crate) fn address_of(dc: i32, options: &[tl::types::DcOption], from: SocketAddr) -> Option<SocketAddr> {
+    let usable = |option: &&tl::types::DcOption| {
+        option.id == dc && !option.media_only && !option.cdn && !option.tcpo_only && option.secret.is_none()
+    };
+    let mut found: Vec<_> = options.iter().filter(usable).filter_map(address).collect();
+    // The family that works from here, and otherwise IPv4.
+    found.sort_by_key(|address| (address.is_ipv4() != from.is_ipv4(), !address.is_ipv4()));
+    let known = || session::data_centre(dc).filter(|_| is_public(from.ip()));
+    found.first().copied().or_else(known)
+}
+
+fn address(option: &tl::types::DcOption) -> Option<SocketAddr> {
+    Some(SocketAddr::new(option.ip_address.parse().ok()?, u16::try_from(option.port).ok()?))
+}
+
+fn is_public(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_private() && !ip.is_link_local(),
+        IpAddr::V6(ip) => !ip.is_loopback() && !ip.is_unique_local() && !ip.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn option(id: i32, ip: &str, port: i32) -> tl::types::DcOption {
+        tl::types::DcOption {
+            ipv6: ip.contains(':'),
+            media_only: false,
+            tcpo_only: false,
+            cdn: false,
+            r#static: false,
+            this_port_only: false,
+            id,
+            ip_address: ip.to_owned(),
+            port,
+            secret: None,
+        }
+    }
+
+    fn homes() -> Homes {
+        let address = "127.0.0.1:1".parse().unwrap();
+        let (names_address, api_id) = (true, None);
+        Homes::new(&Session { dc_id: 2, address, names_address, api_id, auth_key: [1; 256] }, None)
+    }
+
+    fn at(homes: &Homes) -> (i32, u32) {
+        let here = homes.here();
+        (here.home.dc_id, here.moves)
+    }
+
+    #[test]
+    fn picks_an_address_for_calls_of_the_family_that_works() {
+        let home = "149.154.167.51:443".parse().unwrap();
+        let options = [
+            option(2, "10.0.0.2", 1),
+            tl::types::DcOption { media_only: true, ..option(4, "10.0.0.3", 2) },
+            tl::types::DcOption { cdn: true, ..option(4, "10.0.0.4", 3) },
+            tl::types::DcOption { tcpo_only: true, ..option(4, "10.0.0.5", 4) },
+            tl::types::DcOption { secret: Some(vec![1]), ..option(4, "10.0.0.6", 5) },
+            option(4, "2001:db8::1", 6),
+            option(4, "not an address", 7),
+            option(4, "10.0.0.7", 8),
+            option(4, "10.0.0.8", 9),
+        ];
+        let pick = |from: SocketAddr| address_of(4, &options, from).unwrap().to_string();
+        assert_eq!(pick(home), "10.0.0.7:8");
+        assert_eq!(pick("[2001:db8::2]:443".parse().unwrap()), "[2001:db8::1]:6");
+    }
+
+    #[test]
+    fn falls_back_to_the_known_addresses_unless_the_account_is_a_test_servers() {
+        let known = address_of(4, &[], "149.154.167.51:443".parse().unwrap());
+        assert_eq!(known.unwrap().to_string(), "149.154.167.92:443");
+        for test in ["127.0.0.1:443", "10.1.2.3:443", "192.168.0.1:443", "[::1]:443", "[fd00::1]:1"] {
+            assert_eq!(address_of(4, &[], test.parse().unwrap()), None, "{test}");
+        }
+        assert_eq!(address_of(6, &[], "149.154.167.51:443".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn remembers_its_places_and_names_each_of_them() {
+        let mut homes = homes();
+        let first = homes.here().fingerprint();
+        let address = "127.0.0.1:2".parse().unwrap();
+        assert!(!homes.go_back(4));
+        homes.settle(Home { dc_id: 4, address, auth_key: [2; 256] });
+        assert_eq!(at(&homes), (4, 1));
+        assert_ne!(homes.here().fingerprint(), first);
+        assert!(homes.go_back(2) && homes.go_back(4) && homes.go_back(2));
+        assert_eq!((at(&homes), homes.here().fingerprint()), ((2, 4), first));
+    }
+
+    #[test]
+    fn a_place_whose_key_is_dead_is_forgotten() {
+        let mut homes = homes();
+        homes.forsake(0);
+        assert_eq!(at(&homes), (2, 0), "the session's own place stays");
+        homes.settle(Home { dc_id: 4, address: "127.0.0.1:2".parse().unwrap(), auth_key: [2; 256] });
+        homes.forsake(0);
+        assert_eq!(at(&homes), (4, 1), "an error from before the move says nothing of this place");
+        homes.forsake(1);
+        assert_eq!((at(&homes), homes.go_back(4)), ((2, 2), false));
+    }
+
+    #[test]
+    fn debug_hides_the_keys() {
+        let text = format!("{:?} {:?}", homes(), homes().here());
+        assert!(!text.contains("auth_key") && !text.contains("1, 1"), "{text}");
+    }
+}
