@@ -160,3 +160,16 @@ fn the_fuzzers_entry_takes_any_bytes() {
         form(input);
     }
 }
+
+#[test]
+fn the_properties_are_about_forms_that_are_accepted_too() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    let mut runner = TestRunner::deterministic();
+    let accepted = (0..300).filter(|_| {
+        let body = body("B").new_tree(&mut runner).unwrap().current();
+        read(&body).is_some_and(|form| form.iter().any(|(name, bytes)| name == FILE && bytes.len() > 9))
+    });
+    assert!(accepted.count() > 60);
+}
