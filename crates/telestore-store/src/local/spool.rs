@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use telestore_types::ContentDigest;
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -16,9 +16,6 @@ const GATHER: usize = 256 * 1024;
 /// Pieces below this are copied together: a `Bytes` of a few bytes may pin a buffer of many.
 const SMALL: usize = 4096;
 
-/// How long a run of small pieces may grow.
-const JOINED: usize = 64 * 1024;
-
 /// Gathers what arrives, and writes it on the blocking pool while more arrives. At most two gatherings are in memory:
 /// one that is written and one that grows.
 pub(super) struct LocalSpool {
@@ -27,6 +24,8 @@ pub(super) struct LocalSpool {
     writer: Turn,
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
+    /// Small pieces that came last.
+    small: BytesMut,
     length: u64,
 }
 
@@ -42,7 +41,30 @@ impl LocalSpool {
     pub(super) fn new(path: PathBuf, blob: BlobName, durability: Durability) -> Self {
         let writer = Writer { path, file: None, digest: Digest::default(), checks: Vec::new() };
         let writer = Turn::Here(Box::new(writer));
-        Self { blob, durability, writer, gathered: Vec::new(), gathered_bytes: 0, length: 0 }
+        let (gathered, small) = (Vec::new(), BytesMut::new());
+        Self { blob, durability, writer, gathered, gathered_bytes: 0, small, length: 0 }
+    }
+
+    fn gather(&mut self, bytes: Bytes) {
+        self.gathered_bytes += bytes.len();
+        if bytes.len() < SMALL {
+            self.small.extend_from_slice(&bytes);
+            return;
+        }
+        self.join_small();
+        self.gathered.push(bytes);
+    }
+
+    fn join_small(&mut self) {
+        if !self.small.is_empty() {
+            self.gathered.push(self.small.split().freeze());
+        }
+    }
+
+    fn take_gathered(&mut self) -> Vec<Bytes> {
+        self.join_small();
+        self.gathered_bytes = 0;
+        std::mem::take(&mut self.gathered)
     }
 
     /// Waits for the write that runs, if one does.
@@ -60,8 +82,7 @@ impl LocalSpool {
     /// Begins to write what was gathered.
     async fn flush(&mut self) -> Result<()> {
         let mut writer = self.writer().await?;
-        let pieces = std::mem::take(&mut self.gathered);
-        self.gathered_bytes = 0;
+        let pieces = self.take_gathered();
         self.writer = Turn::Writing(spawn_blocking(move || {
             writer.write(&pieces)?;
             Ok(writer)
@@ -83,22 +104,13 @@ impl Spool for LocalSpool {
             return Ok(());
         }
         self.length += bytes.len() as u64;
-        self.gathered_bytes += bytes.len();
-        match self.gathered.last_mut() {
-            Some(last) if bytes.len() < SMALL && last.len() < JOINED => {
-                let mut joined =
-                    std::mem::take(last).try_into_mut().unwrap_or_else(|shared| shared[..].into());
-                joined.extend_from_slice(&bytes);
-                *last = joined.freeze();
-            }
-            _ => self.gathered.push(bytes),
-        }
+        self.gather(bytes);
         if self.gathered_bytes >= GATHER { self.flush().await } else { Ok(()) }
     }
 
     async fn finish(mut self: Box<Self>) -> Result<SpooledChunk> {
         let writer = self.writer().await?;
-        let (pieces, durability) = (std::mem::take(&mut self.gathered), self.durability);
+        let (pieces, durability) = (self.take_gathered(), self.durability);
         let (guard, crc32c) = super::blocking(move || Ok(writer.finish(&pieces, durability))).await??;
         Ok(SpooledChunk { spool: self.blob, length: self.length, crc32c, guard: Box::new(guard) })
     }
