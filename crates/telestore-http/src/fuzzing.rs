@@ -90,7 +90,8 @@ type Read = Result<Bytes, PayloadError>;
 
 /// A body that makes its reader wait before every read.
 fn reads_of(reads: &[Vec<u8>]) -> impl Stream<Item = Read> + use<> {
-    let mut reads = reads.to_vec().into_iter();
+    let reads: Vec<Bytes> = reads.iter().map(|read| Bytes::copy_from_slice(read)).collect();
+    let mut reads = reads.into_iter();
     let mut waited = false;
     futures_util::stream::poll_fn(move |cx| {
         waited = !waited;
@@ -98,7 +99,7 @@ fn reads_of(reads: &[Vec<u8>]) -> impl Stream<Item = Read> + use<> {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        Poll::Ready(reads.next().map(|read| Ok(Bytes::from(read))))
+        Poll::Ready(reads.next().map(Ok))
     })
 }
 
