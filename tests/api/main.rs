@@ -6,6 +6,7 @@ mod cancel;
 mod complete;
 mod config;
 mod crash;
+mod digests;
 mod docs;
 mod eager;
 mod endpoints;

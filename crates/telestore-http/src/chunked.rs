@@ -61,7 +61,13 @@ pub(crate) async fn chunk(
         engine.authenticate(token).await?;
     }
     let max_bytes = engine.config().max_chunk_bytes;
-    let limits = Limits { file_field: "chunk", what: "chunk", max_bytes, options: &options };
+    let limits = Limits {
+        file_field: "chunk",
+        digest_field: Some("chunkSha256"),
+        what: "chunk",
+        max_bytes,
+        options: &options,
+    };
     let mut form = Form::read(&engine, &request, payload, limits).await?;
     let file = FileInfo {
         id: form.upload_id()?,

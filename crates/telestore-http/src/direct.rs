@@ -19,7 +19,8 @@ pub(crate) async fn upload(
         engine.authenticate(token).await?;
     }
     let max_bytes = engine.config().max_file_bytes;
-    let limits = Limits { file_field: "file", what: "file", max_bytes, options: &options };
+    let limits =
+        Limits { file_field: "file", digest_field: None, what: "file", max_bytes, options: &options };
     let mut form = Form::read(&engine, &request, payload, limits).await?;
     let part = form.file()?;
     let file_name = form.optional("fileName").or(part.file_name).unwrap_or_default();

@@ -1,19 +1,17 @@
 use std::collections::HashMap;
 
-use actix_multipart::{Field, Multipart};
+use actix_multipart::Field;
 use actix_web::HttpRequest;
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::Payload;
-use futures_util::StreamExt;
 use telestore::store::SpooledChunk;
-use telestore::types::{FileName, UploadId};
+use telestore::types::{ContentDigest, FileName, UploadId};
 use telestore::{Error, Telestore};
 
-use crate::HttpOptions;
 use crate::error::ApiError;
-
-/// Room for part headers and text fields beside the bytes.
-const FORM_OVERHEAD: u64 = 1024 * 1024;
+use crate::parts::{Part, Parts};
+use crate::tap::MOST_BESIDE;
+use crate::{HttpOptions, digest};
 
 /// A form with one file, whose bytes are spooled already.
 #[derive(Debug)]
@@ -21,6 +19,7 @@ pub(crate) struct Form {
     fields: HashMap<String, String>,
     file: Option<FilePart>,
     file_field: &'static str,
+    digest_field: Option<&'static str>,
 }
 
 /// The file of a form.
@@ -36,6 +35,8 @@ pub(crate) struct FilePart {
 pub(crate) struct Limits<'a> {
     /// The name of the part with the bytes.
     pub(crate) file_field: &'static str,
+    /// The name of the field with the SHA-256 of these bytes, where there is one.
+    pub(crate) digest_field: Option<&'static str>,
     /// What to call it in an error.
     pub(crate) what: &'static str,
     /// Its most bytes.
@@ -61,11 +62,16 @@ impl Form {
             .headers()
             .get(CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|length| length > limits.max_bytes.saturating_add(FORM_OVERHEAD)) {
+        if declared.is_some_and(|length| length > limits.max_bytes.saturating_add(MOST_BESIDE as u64)) {
             return Err(limits.too_large());
         }
-        let mut form = Self { fields: HashMap::new(), file: None, file_field: limits.file_field };
-        let mut parts = Multipart::new(request.headers(), payload);
+        let mut form = Self {
+            fields: HashMap::new(),
+            file: None,
+            file_field: limits.file_field,
+            digest_field: limits.digest_field,
+        };
+        let mut parts = Parts::new(request.headers(), payload);
         let mut count = 0;
         while let Some(part) = parts.next().await {
             let part = part.map_err(broken)?;
@@ -76,23 +82,46 @@ impl Form {
                     limits.options.max_fields
                 )));
             }
-            form.take(engine, part, limits).await?;
+            form.take(engine, &parts, part, limits).await?;
         }
+        form.check_late_digest(engine).await?;
         Ok(form)
     }
 
-    async fn take(&mut self, engine: &Telestore, part: Field, limits: Limits<'_>) -> Result<(), ApiError> {
+    async fn take(
+        &mut self,
+        engine: &Telestore,
+        parts: &Parts,
+        part: Field,
+        limits: Limits<'_>,
+    ) -> Result<(), ApiError> {
         let name = part.name().unwrap_or_default().to_owned();
         if name == self.file_field {
             if self.file.is_some() {
                 return Err(ApiError::invalid(format!("form has two {name} parts")));
             }
-            self.file = Some(spool(engine, part, limits).await?);
+            let mut digests = digest::of_headers(part.headers())?;
+            digests.extend(self.digest()?);
+            self.file = Some(spool(engine, parts, part, &digests, limits).await?);
             return Ok(());
         }
-        let text = text(part, &name, limits.options.max_field_bytes).await?;
+        let text = text(parts.text(part), &name, limits.options.max_field_bytes).await?;
         if self.fields.insert(name.clone(), text).is_some() {
             return Err(ApiError::invalid(format!("form has two {} fields", printable(&name))));
+        }
+        Ok(())
+    }
+
+    /// Takes the digest that stands in a field of its own, if it has come yet.
+    fn digest(&mut self) -> Result<Option<ContentDigest>, ApiError> {
+        let Some(name) = self.digest_field else { return Ok(None) };
+        self.optional(name).map(|text| digest::of_field(name, &text)).transpose()
+    }
+
+    /// Compares the bytes with a digest that came after them, which means to read them again.
+    async fn check_late_digest(&mut self, engine: &Telestore) -> Result<(), ApiError> {
+        if let (Some(digest), Some(file)) = (self.digest()?, &self.file) {
+            engine.verify(&file.spooled, digest).await?;
         }
         Ok(())
     }
@@ -132,11 +161,21 @@ impl Form {
     }
 }
 
-async fn spool(engine: &Telestore, mut part: Field, limits: Limits<'_>) -> Result<FilePart, ApiError> {
+async fn spool(
+    engine: &Telestore,
+    parts: &Parts,
+    part: Field,
+    digests: &[ContentDigest],
+    limits: Limits<'_>,
+) -> Result<FilePart, ApiError> {
     let file_name =
         part.content_disposition().and_then(|disposition| disposition.get_filename()).map(str::to_owned);
     let mime_type = part.content_type().map(ToString::to_string);
+    let mut part = parts.file(part);
     let mut spool = engine.spool().await?;
+    for digest in digests {
+        spool.expect(*digest);
+    }
     let mut length = 0_u64;
     while let Some(piece) = part.next().await {
         let piece = piece.map_err(broken)?;
@@ -146,10 +185,11 @@ async fn spool(engine: &Telestore, mut part: Field, limits: Limits<'_>) -> Resul
         }
         spool.write(piece).await?;
     }
-    Ok(FilePart { spooled: spool.finish().await?, file_name, mime_type })
+    let spooled = spool.finish().await?;
+    Ok(FilePart { spooled, file_name, mime_type })
 }
 
-async fn text(mut part: Field, name: &str, limit: usize) -> Result<String, ApiError> {
+async fn text(mut part: Part, name: &str, limit: usize) -> Result<String, ApiError> {
     let mut bytes = Vec::new();
     while let Some(piece) = part.next().await {
         let piece = piece.map_err(broken)?;

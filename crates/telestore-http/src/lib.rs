@@ -1,14 +1,22 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod blank_line;
 mod chunked;
+mod delimiter;
+mod digest;
 mod direct;
 mod error;
 mod form;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod json;
+mod parts;
 mod progress;
 mod routes;
+mod tap;
 mod token;
 
 pub use error::status_of;

@@ -176,16 +176,21 @@ mod tests {
             blob: BlobName::new("b"),
         };
         let old = [chunk(0, 10, 1), chunk(1, 10, 2), chunk(2, 10, 3), chunk(3, 5, 4)];
-        assert_eq!(changed(&old, &old), []);
+        let ranges = |old: &[ChunkRecord], new: &[ChunkRecord]| -> Vec<_> {
+            changed(old, new).into_iter().map(|range| (range.start, range.end)).collect()
+        };
+        assert_eq!(ranges(&old, &old), []);
         let mut new = old.clone();
         new[1].crc32c = 9;
-        assert_eq!(changed(&old, &new), [10..20]);
+        assert_eq!(ranges(&old, &new), [(10, 20)]);
+        new[3].crc32c = 9;
+        assert_eq!(ranges(&old, &new), [(10, 20), (30, 35)]);
         new[2].crc32c = 9;
-        assert_eq!(changed(&old, &new), [10..30]);
+        assert_eq!(ranges(&old, &new), [(10, 35)]);
         new = old.clone();
         new[1].length = 11;
-        assert_eq!(changed(&old, &new), [10..35], "what follows lies elsewhere");
-        assert_eq!(changed(&old, &old[..1]), [10..35]);
-        assert_eq!(changed(&old[..1], &old), []);
+        assert_eq!(ranges(&old, &new), [(10, 35)], "what follows lies elsewhere");
+        assert_eq!(ranges(&old, &old[..1]), [(10, 35)]);
+        assert_eq!(ranges(&old[..1], &old), []);
     }
 }

@@ -3,9 +3,10 @@ use std::fmt;
 use async_trait::async_trait;
 use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, Digest as Crc};
-use telestore_types::{ChunkIndex, StorageKey};
+use telestore_types::{ChunkIndex, ContentDigest, StorageKey};
+use tokio::task::spawn_blocking;
 
-use crate::Result;
+use crate::{Check, Error, Result};
 
 /// The store's own name for the bytes of one chunk. It is never made from client input.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,6 +89,10 @@ impl fmt::Debug for SpooledChunk {
 /// Dropped before [`finish`](Self::finish), it takes its bytes away.
 #[async_trait]
 pub trait Spool: Send {
+    /// Has the bytes compared with a digest on their way, for [`finish`](Self::finish) to say. To be called before the
+    /// first write; several digests are compared each by itself.
+    fn expect(&mut self, digest: ContentDigest);
+
     /// Takes the next bytes. They may be gathered; memory stays bounded.
     ///
     /// # Errors
@@ -97,9 +102,13 @@ pub trait Spool: Send {
     /// Writes out what is left.
     ///
     /// # Errors
-    /// As [`write`](Self::write).
+    /// As [`write`](Self::write); [`Error::DigestMismatch`](crate::Error::DigestMismatch) where the bytes are not those
+    /// that were expected. They are taken away then.
     async fn finish(self: Box<Self>) -> Result<SpooledChunk>;
 }
+
+/// How many bytes are read at once to verify them.
+const AT_ONCE: u64 = 512 * 1024;
 
 /// What a store holds for one upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +126,7 @@ pub struct Place {
 /// - `put` is atomic: the bytes are wholly there under the new name, or not at all.
 /// - Two puts with the same key and index have different names; the caller deletes the one that lost.
 /// - Deleting what is not there is no error.
-/// - Spooled bytes live until they are put or dropped; [`clear_spool`](Self::clear_spool) takes those that an
+/// - Spooled bytes can be read by their [`spool`](SpooledChunk::spool) name. They live until they are put or dropped; [`clear_spool`](Self::clear_spool) takes those that an
 ///   earlier process left.
 #[async_trait]
 pub trait ChunkStore: fmt::Debug + Send + Sync + 'static {
@@ -126,6 +135,34 @@ pub trait ChunkStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`Error::NoSpace`](crate::Error::NoSpace), [`Error::Io`](crate::Error::Io).
     async fn spool(&self) -> Result<Box<dyn Spool>>;
+
+    /// Compares spooled bytes with a digest that only came after them.
+    ///
+    /// # Errors
+    /// [`Error::DigestMismatch`](crate::Error::DigestMismatch), and as [`read_at`](Self::read_at).
+    async fn verify(&self, spooled: &SpooledChunk, digest: ContentDigest) -> Result<()> {
+        if let ContentDigest::Crc32c(expected) = digest {
+            let algorithm = digest.algorithm();
+            return if spooled.crc32c == expected {
+                Ok(())
+            } else {
+                Err(Error::DigestMismatch { algorithm })
+            };
+        }
+        let (mut check, mut offset) = (Check::new(digest), 0);
+        while offset < spooled.length {
+            let length = (spooled.length - offset).min(AT_ONCE);
+            let bytes = self.read_at(&spooled.spool, offset, usize::try_from(length).unwrap_or(0)).await?;
+            offset += length;
+            // A cryptographic digest takes longer than an async thread may be held.
+            let updated = spawn_blocking(move || {
+                check.update(&bytes);
+                check
+            });
+            check = updated.await.map_err(|error| Error::Io(std::io::Error::other(error)))?;
+        }
+        check.finish()
+    }
 
     /// Moves spooled bytes to their place.
     ///

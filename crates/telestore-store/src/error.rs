@@ -15,6 +15,12 @@ pub enum Error {
     /// The bytes of a chunk are not where they were put.
     #[error("chunk bytes are missing")]
     Missing,
+    /// The bytes do not have the digest that they were said to have.
+    #[error("bytes do not have the {algorithm} digest that was sent with them")]
+    DigestMismatch {
+        /// Which digest.
+        algorithm: &'static str,
+    },
     /// The database failed.
     #[error("session database: {0}")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod check;
 mod chunk;
 mod durability;
 mod error;
@@ -11,6 +12,7 @@ mod sqlite;
 #[cfg(feature = "testsuite")]
 pub mod testsuite;
 
+pub use check::Check;
 pub use chunk::{BlobName, ChunkStore, Digest, Place, Spool, SpooledChunk};
 pub use durability::Durability;
 pub use error::{Error, Result};

@@ -1,5 +1,7 @@
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+mod spool;
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,11 +10,8 @@ use bytes::Bytes;
 use telestore_types::{ChunkIndex, StorageKey};
 use tokio::task::spawn_blocking;
 
-use crate::{BlobName, ChunkStore, Digest, Durability, Error, Place, Result, Spool, SpooledChunk};
-
-/// How much is gathered before it goes to the disk. Small pieces make one call each otherwise, and a hostile client
-/// can cut a body into millions of them.
-const GATHER: usize = 256 * 1024;
+use self::spool::LocalSpool;
+use crate::{BlobName, ChunkStore, Durability, Error, Place, Result, Spool, SpooledChunk};
 
 /// Chunks as files under one directory: `spool/<random>` on the way in, `chunks/<key>/<index>-<random>` in place.
 #[derive(Debug, Clone)]
@@ -92,136 +91,16 @@ fn gone(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Takes a spooled file away when it is dropped; finding none, it was put.
-struct SpoolGuard(PathBuf);
-
-impl Drop for SpoolGuard {
-    fn drop(&mut self) {
-        // An unlink is quick enough for a drop; a failure is left to the sweep at the next start.
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-struct SpoolFile {
-    file: File,
-    guard: SpoolGuard,
-}
-
-struct LocalSpool {
-    blob: BlobName,
-    durability: Durability,
-    // Taken while a write runs on the blocking pool, so that a dropped request leaves the file to that write, which
-    // drops it in turn.
-    file: Option<SpoolFile>,
-    gathered: Vec<Bytes>,
-    gathered_bytes: usize,
-    length: u64,
-    digest: Digest,
-}
-
-impl LocalSpool {
-    async fn flush(&mut self) -> Result<()> {
-        let Some(mut file) = self.file.take() else {
-            return Err(closed());
-        };
-        let pieces = std::mem::take(&mut self.gathered);
-        let mut digest = std::mem::take(&mut self.digest);
-        self.gathered_bytes = 0;
-        let (file, digest) = blocking(move || {
-            for piece in &pieces {
-                digest.update(piece);
-            }
-            write_all(&mut file.file, &pieces)?;
-            Ok((file, digest))
-        })
-        .await?;
-        self.file = Some(file);
-        self.digest = digest;
-        Ok(())
-    }
-}
-
 /// Directories can be flushed on Unix only; elsewhere names are safe with the file.
 fn sync_dir(dir: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
-}
-
-fn closed() -> Error {
-    Error::Io(io::Error::other("spool was closed by an earlier error"))
-}
-
-/// One vectored write for many pieces.
-fn write_all(out: &mut File, pieces: &[Bytes]) -> io::Result<()> {
-    let mut slices: Vec<io::IoSlice<'_>> = pieces.iter().map(|piece| io::IoSlice::new(piece)).collect();
-    let mut rest = slices.as_mut_slice();
-    while !rest.is_empty() {
-        match out.write_vectored(rest) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => io::IoSlice::advance_slices(&mut rest, written),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-#[async_trait]
-impl Spool for LocalSpool {
-    async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        self.length += bytes.len() as u64;
-        self.gathered_bytes += bytes.len();
-        // A `Bytes` of a few bytes may pin a buffer of many: small ones are copied together.
-        match self.gathered.last_mut() {
-            Some(last) if bytes.len() < 4096 && last.len() < 64 * 1024 => {
-                let mut joined =
-                    std::mem::take(last).try_into_mut().unwrap_or_else(|shared| shared[..].into());
-                joined.extend_from_slice(&bytes);
-                *last = joined.freeze();
-            }
-            _ => self.gathered.push(bytes),
-        }
-        if self.gathered_bytes >= GATHER { self.flush().await } else { Ok(()) }
-    }
-
-    async fn finish(mut self: Box<Self>) -> Result<SpooledChunk> {
-        self.flush().await?;
-        let Some(SpoolFile { guard, file }) = self.file.take() else {
-            return Err(closed());
-        };
-        if self.durability == Durability::Disk {
-            blocking(move || file.sync_data()).await?;
-        }
-        Ok(SpooledChunk {
-            spool: self.blob.clone(),
-            length: self.length,
-            crc32c: self.digest.value(),
-            guard: Box::new(guard),
-        })
-    }
 }
 
 #[async_trait]
 impl ChunkStore for LocalChunkStore {
     async fn spool(&self) -> Result<Box<dyn Spool>> {
         let blob = BlobName::new(format!("spool/{}", random_name()));
-        let path = self.path(&blob);
-        let file = blocking(move || {
-            let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-            Ok(SpoolFile { file, guard: SpoolGuard(path) })
-        })
-        .await?;
-        Ok(Box::new(LocalSpool {
-            blob,
-            durability: self.durability,
-            file: Some(file),
-            gathered: Vec::new(),
-            gathered_bytes: 0,
-            length: 0,
-            digest: Digest::default(),
-        }))
+        Ok(Box::new(LocalSpool::new(self.path(&blob), blob, self.durability)))
     }
 
     async fn put(&self, key: &StorageKey, index: ChunkIndex, spooled: SpooledChunk) -> Result<BlobName> {

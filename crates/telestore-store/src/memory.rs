@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use telestore_types::{
-    ChunkIndex, ChunkVerdict, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState,
-    UserId,
+    ChunkIndex, ChunkVerdict, ContentDigest, ResumeState, StorageKey, StoredFile, Timestamp, Upload,
+    UploadId, UploadState, UserId,
 };
 
 use crate::{
-    BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Created, Digest, Error, Lease, NewEvent,
-    OutboxEvent, Owner, Place, Recorded, Result, SessionStore, Spool, SpooledChunk,
+    BlobName, Cancelled, Check, ChunkRecord, ChunkStore, Claim, Completed, Created, Digest, Error, Lease,
+    NewEvent, OutboxEvent, Owner, Place, Recorded, Result, SessionStore, Spool, SpooledChunk,
 };
 
 /// The reference: uploads in a map. It shows what each method means, and forgets everything at the end.
@@ -360,6 +360,7 @@ impl fmt::Debug for MemoryChunkStore {
 struct MemorySpool {
     store: MemoryChunkStore,
     bytes: BytesMut,
+    checks: Vec<Check>,
 }
 
 struct MemoryGuard(MemoryChunkStore, BlobName);
@@ -372,12 +373,18 @@ impl Drop for MemoryGuard {
 
 #[async_trait]
 impl Spool for MemorySpool {
+    fn expect(&mut self, digest: ContentDigest) {
+        self.checks.push(Check::new(digest));
+    }
+
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        self.checks.iter_mut().for_each(|check| check.update(&bytes));
         self.bytes.extend_from_slice(&bytes);
         Ok(())
     }
 
     async fn finish(self: Box<Self>) -> Result<SpooledChunk> {
+        self.checks.into_iter().try_for_each(Check::finish)?;
         let spool = BlobName::new(format!("spool/{:016x}", rand::random::<u64>()));
         let bytes = self.bytes.freeze();
         let (length, crc32c) = (bytes.len() as u64, Digest::of(&bytes));
@@ -390,7 +397,7 @@ impl Spool for MemorySpool {
 #[async_trait]
 impl ChunkStore for MemoryChunkStore {
     async fn spool(&self) -> Result<Box<dyn Spool>> {
-        Ok(Box::new(MemorySpool { store: self.clone(), bytes: BytesMut::new() }))
+        Ok(Box::new(MemorySpool { store: self.clone(), bytes: BytesMut::new(), checks: Vec::new() }))
     }
 
     async fn put(&self, key: &StorageKey, index: ChunkIndex, spooled: SpooledChunk) -> Result<BlobName> {

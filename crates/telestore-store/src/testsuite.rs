@@ -7,9 +7,10 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256, Sha512};
 use telestore_types::{
-    ChunkIndex, ChunkVerdict, Completion, CompletionError, FileName, NewUpload, ResumeState, StorageKey,
-    StoredAs, StoredFile, Timestamp, Upload, UploadId, UploadState, UserId,
+    ChunkIndex, ChunkVerdict, Completion, CompletionError, ContentDigest, FileName, NewUpload, ResumeState,
+    StorageKey, StoredAs, StoredFile, Timestamp, Upload, UploadId, UploadState, UserId,
 };
 
 use crate::{
@@ -408,6 +409,7 @@ where
     deletes_bytes(&open().await).await;
     forgets_what_was_not_put(&open().await).await;
     gathers_small_pieces(&open().await).await;
+    compares_digests(&open().await).await;
 }
 
 async fn put(store: &dyn ChunkStore, key: &StorageKey, index: u32, bytes: &[u8]) -> BlobName {
@@ -480,4 +482,30 @@ async fn gathers_small_pieces(store: &dyn ChunkStore) {
     assert_eq!((spooled.length, spooled.crc32c), (bytes.len() as u64, Digest::of(&bytes)));
     let blob = store.put(&key, ChunkIndex::new(7, 8).expect("good index"), spooled).await.expect("puts");
     assert_eq!(&store.read_at(&blob, 0, bytes.len()).await.expect("reads")[..], &bytes[..]);
+}
+
+async fn compares_digests(store: &dyn ChunkStore) {
+    let bytes: Vec<u8> = (0..1_300_000_u32).map(|n| u8::try_from(n % 251).unwrap_or(0)).collect();
+    let right = [
+        ContentDigest::Sha256(Sha256::digest(&bytes).into()),
+        ContentDigest::Sha512(Sha512::digest(&bytes).into()),
+        ContentDigest::Crc32c(Digest::of(&bytes)),
+    ];
+    let wrong = [ContentDigest::Sha256([1; 32]), ContentDigest::Sha512([1; 64]), ContentDigest::Crc32c(1)];
+    let spool = async |digests: &[ContentDigest]| {
+        let mut spool = store.spool().await.expect("spools");
+        digests.iter().for_each(|digest| spool.expect(*digest));
+        for piece in bytes.chunks(100_000) {
+            spool.write(Bytes::copy_from_slice(piece)).await.expect("writes");
+        }
+        spool.finish().await
+    };
+    let spooled = spool(&right).await.expect("the digests are right");
+    for (right, wrong) in right.into_iter().zip(wrong) {
+        store.verify(&spooled, right).await.expect("the digest is right");
+        let algorithm = right.algorithm();
+        for found in [store.verify(&spooled, wrong).await, spool(&[right, wrong]).await.map(drop)] {
+            assert!(matches!(found, Err(Error::DigestMismatch { algorithm: named }) if named == algorithm));
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 mod clock;
 mod credentials;
+mod digest;
 mod error;
 mod event;
 mod id;
@@ -13,6 +14,7 @@ mod upload;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use credentials::{ApiId, ChatId, TelegramCredentials, UserId};
+pub use digest::ContentDigest;
 pub use error::{Error, Result};
 pub use event::{Stage, UploadEvent, UploadStatus};
 pub use id::{ChunkIndex, MAX_CHUNKS, StorageKey, UploadId};

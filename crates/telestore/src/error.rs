@@ -83,6 +83,7 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NoSpace(_) => Self::NoSpace,
+            error @ StoreError::DigestMismatch { .. } => Self::Invalid(format!("{error}: send them again")),
             error => Self::Storage(Box::new(error)),
         }
     }

@@ -3,8 +3,8 @@ use std::future::Future;
 use telestore_progress::Subscription;
 use telestore_store::{Cancelled, ChunkRecord, Completed, Created, Recorded, Spool, SpooledChunk};
 use telestore_types::{
-    ChunkIndex, ChunkVerdict, Completion, FileName, NewUpload, Secret, StorageKey, Upload, UploadEvent,
-    UploadId, UploadState, UploadStatus, UserId, mime_type_of,
+    ChunkIndex, ChunkVerdict, Completion, ContentDigest, FileName, NewUpload, Secret, StorageKey, Upload,
+    UploadEvent, UploadId, UploadState, UploadStatus, UserId, mime_type_of,
 };
 
 use crate::access::missing_token;
@@ -121,6 +121,15 @@ impl Telestore {
         }
         self.check_space().await?;
         Ok(self.0.chunks.spool().await?)
+    }
+
+    /// Compares spooled bytes with a digest that only came after them. One that comes before is for
+    /// [`Spool::expect`], which does not read them again.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where they are other bytes, [`Error::Storage`].
+    pub async fn verify(&self, spooled: &SpooledChunk, digest: ContentDigest) -> Result<()> {
+        Ok(self.0.chunks.verify(spooled, digest).await?)
     }
 
     /// Makes spooled bytes a chunk. When it returns, the chunk survives a crash.

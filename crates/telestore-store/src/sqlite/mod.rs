@@ -1,28 +1,32 @@
 //! Uploads in one SQLite file.
 
+mod group;
+mod record;
 mod row;
+#[cfg(test)]
+mod tests;
+mod tx;
 
 use std::fmt;
-use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Row, Sqlite, SqliteConnection};
-use telestore_types::{
-    ChunkVerdict, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState,
-};
+use sqlx::{Row, SqliteConnection};
+use telestore_types::{ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState};
 
+use self::group::{Group, NewChunk};
+use self::tx::Tx;
 use crate::{
     BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Durability, Error, Lease, NewEvent,
     OutboxEvent, Owner, Recorded, Result, SessionStore,
 };
 
-/// Uploads in one SQLite file in WAL mode: one connection writes, a few read.
+/// Uploads in one SQLite file in WAL mode: one connection writes, a few read. Chunks that come at the same time are
+/// recorded in one transaction.
 ///
 /// A transaction that has been committed survives a killed process; a power cut may take back the last ones, unless it
 /// was opened with [`Durability::Disk`].
@@ -30,6 +34,7 @@ use crate::{
 pub struct SqliteSessionStore {
     writer: SqlitePool,
     readers: SqlitePool,
+    group: Group,
 }
 
 impl fmt::Debug for SqliteSessionStore {
@@ -72,11 +77,15 @@ impl SqliteSessionStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(synchronous)
             .busy_timeout(Duration::from_secs(10));
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await;
+        // A connection in this process needs no question whether it is still there.
+        let pool =
+            |connections| SqlitePoolOptions::new().max_connections(connections).test_before_acquire(false);
+        let writer = pool(1).connect_with(options.clone()).await;
         let writer = writer.map_err(database)?;
         sqlx::migrate!("./migrations").run(&writer).await.map_err(database)?;
-        let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await;
-        Ok(Self { writer, readers: readers.map_err(database)? })
+        let readers = pool(4).connect_with(options.read_only(true)).await.map_err(database)?;
+        let group = Group::start(writer.clone());
+        Ok(Self { writer, readers, group })
     }
 
     /// Closes the file; what was committed is in it.
@@ -86,10 +95,7 @@ impl SqliteSessionStore {
     }
 
     async fn begin(&self) -> Result<Tx> {
-        let connection = self.writer.acquire().await.map_err(database)?;
-        let mut tx = Tx { connection, ended: false };
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut *tx).await.map_err(database)?;
-        Ok(tx)
+        Tx::begin(&self.writer).await
     }
 
     /// Applies a transition to a leased upload; `false` where the lease is lost.
@@ -120,52 +126,6 @@ impl SqliteSessionStore {
         }
         tx.commit().await?;
         Ok(true)
-    }
-}
-
-/// A transaction on the writing connection.
-///
-/// Where it does not end in order, the connection goes with it and the pool opens another: a COMMIT that fails (a full
-/// disk) leaves SQLite inside of the transaction, and whoever gets that connection next could not begin one.
-struct Tx {
-    connection: PoolConnection<Sqlite>,
-    ended: bool,
-}
-
-impl Tx {
-    async fn commit(mut self) -> Result<()> {
-        sqlx::query("COMMIT").execute(&mut *self).await.map_err(database)?;
-        self.ended = true;
-        Ok(())
-    }
-
-    /// Ends it without a change, with `value` as the answer.
-    async fn unchanged<T>(mut self, value: T) -> Result<T> {
-        sqlx::query("ROLLBACK").execute(&mut *self).await.map_err(database)?;
-        self.ended = true;
-        Ok(value)
-    }
-}
-
-impl Deref for Tx {
-    type Target = SqliteConnection;
-
-    fn deref(&self) -> &SqliteConnection {
-        &self.connection
-    }
-}
-
-impl DerefMut for Tx {
-    fn deref_mut(&mut self) -> &mut SqliteConnection {
-        &mut self.connection
-    }
-}
-
-impl Drop for Tx {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.connection.close_on_drop();
-        }
     }
 }
 
@@ -255,41 +215,15 @@ impl SessionStore for SqliteSessionStore {
         max_bytes: u64,
         now: Timestamp,
     ) -> Result<Recorded> {
-        let mut tx = self.begin().await?;
-        let Some(mut upload) = row::load(&mut tx, id).await?.filter(|upload| upload.key == *key) else {
-            return tx.unchanged(Recorded::NotFound).await;
+        let chunk = NewChunk {
+            id: id.clone(),
+            key: key.clone(),
+            chunk: chunk.clone(),
+            mime_type: mime_type.map(str::to_owned),
+            max_bytes,
+            now,
         };
-        let old = sqlx::query("SELECT * FROM chunks WHERE key = ? AND idx = ?")
-            .bind(key.as_str())
-            .bind(chunk.index.get())
-            .fetch_optional(&mut *tx)
-            .await
-            .map_err(database)?;
-        let old = old.as_ref().map(row::chunk).transpose()?;
-        let (before, new) = (old.as_ref().map(|old| (old.length, old.crc32c)), (chunk.length, chunk.crc32c));
-        match upload.chunk_verdict(before, new) {
-            ChunkVerdict::Store => {}
-            verdict => {
-                return tx.unchanged(Recorded::Refused { verdict, upload: Box::new(upload) }).await;
-            }
-        }
-        upload.chunk_stored(before, new, now);
-        upload.mime_type = upload.mime_type.or_else(|| mime_type.map(str::to_owned));
-        if upload.received_bytes > max_bytes {
-            return tx.unchanged(Recorded::TooLarge { received: upload.received_bytes }).await;
-        }
-        row::save(&mut tx, &upload).await?;
-        sqlx::query("INSERT OR REPLACE INTO chunks (key, idx, length, crc32c, blob) VALUES (?, ?, ?, ?, ?)")
-            .bind(key.as_str())
-            .bind(chunk.index.get())
-            .bind(row::signed(chunk.length))
-            .bind(chunk.crc32c)
-            .bind(chunk.blob.as_str())
-            .execute(&mut *tx)
-            .await
-            .map_err(database)?;
-        tx.commit().await?;
-        Ok(Recorded::Stored { upload: Box::new(upload), replaced: old.map(|old| old.blob) })
+        self.group.record(chunk).await
     }
 
     async fn chunks(&self, key: &StorageKey) -> Result<Vec<ChunkRecord>> {
@@ -489,46 +423,5 @@ impl SessionStore for SqliteSessionStore {
         sqlx::query(forget).execute(&mut *tx).await.map_err(database)?;
         tx.commit().await?;
         Ok(expired)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use telestore_types::{FileName, NewUpload};
-
-    use super::*;
-
-    fn upload(name: &str, key: u8) -> Upload {
-        Upload::new(NewUpload {
-            id: UploadId::new(name).unwrap(),
-            key: StorageKey::from_random([key; 16]),
-            file_name: FileName::new("a.bin").unwrap(),
-            file_size: 1,
-            total_chunks: 1,
-            mime_type: None,
-            now: Timestamp::from_millis(5),
-        })
-    }
-
-    #[tokio::test]
-    async fn a_commit_that_fails_harms_only_itself() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = SqliteSessionStore::open(dir.path().join("telestore.db")).await.unwrap();
-        // A foreign key that is checked at the end makes the COMMIT itself fail, as a full disk does.
-        for statement in [
-            "CREATE TABLE parent (id INTEGER PRIMARY KEY)",
-            "CREATE TABLE child (id INTEGER REFERENCES parent DEFERRABLE INITIALLY DEFERRED)",
-            "CREATE TRIGGER fails AFTER INSERT ON uploads BEGIN INSERT INTO child VALUES (7); END",
-        ] {
-            sqlx::query(statement).execute(&store.writer).await.unwrap();
-        }
-        let (first, second) = (upload("a", 1), upload("b", 2));
-        for _ in 0..3 {
-            assert!(matches!(store.create(&first, false).await, Err(Error::Database(_))));
-        }
-        sqlx::query("DROP TRIGGER fails").execute(&store.writer).await.unwrap();
-        assert_eq!(store.create(&second, false).await.unwrap(), Created::New);
-        assert_eq!(store.get(&first.id).await.unwrap(), None);
-        assert_eq!(store.get(&second.id).await.unwrap(), Some(second));
     }
 }

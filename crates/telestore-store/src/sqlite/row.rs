@@ -1,5 +1,6 @@
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Row, Sqlite, SqliteConnection};
 use telestore_types::{
     ChunkIndex, FileName, MAX_CHUNKS, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
     UploadState, UserId,
@@ -87,6 +88,14 @@ pub(super) fn chunk(row: &SqliteRow) -> Result<ChunkRecord> {
     })
 }
 
+/// The length, the CRC-32C and the blob of a chunk that a query may have found beside an upload.
+pub(super) fn held(row: &SqliteRow) -> Result<Option<((u64, u32), BlobName)>> {
+    match optional_text(row, "blob")? {
+        Some(name) => Ok(Some(((number(row, "length")?, number(row, "crc32c")?), BlobName::new(name)))),
+        None => Ok(None),
+    }
+}
+
 pub(super) fn event(row: &SqliteRow) -> Result<OutboxEvent> {
     Ok(OutboxEvent {
         event_id: text(row, "event_id")?,
@@ -114,15 +123,27 @@ pub(super) async fn insert(on: &mut SqliteConnection, upload: &Upload) -> Result
     save(on, upload).await
 }
 
-/// Writes everything that a transition may change.
-pub(super) async fn save(on: &mut SqliteConnection, upload: &Upload) -> Result<()> {
-    let stored = upload.stored.as_ref().map(serde_json::to_string).transpose().map_err(|_| bad("stored"))?;
-    let update = sqlx::query(
+/// The statement that writes everything that a transition may change; a macro, so that others can be made of it.
+macro_rules! update_sql {
+    () => {
         "UPDATE uploads SET mime_type = ?, user_id = ?, sealed_token = ?, state = ?, received_chunks = ?, \
          received_bytes = ?, progress = ?, attempt = ?, queued_at = ?, next_attempt_at = ?, error = ?, stored = ?, \
-         resume = ?, updated_at = ? WHERE id = ? AND key = ?",
-    );
-    let update = update
+         resume = ?, updated_at = ? WHERE id = ? AND key = ?"
+    };
+}
+pub(super) use update_sql;
+
+pub(super) async fn save(on: &mut SqliteConnection, upload: &Upload) -> Result<()> {
+    bind_update(sqlx::query(update_sql!()), upload)?.execute(on).await.map_err(database)?;
+    Ok(())
+}
+
+type Statement<'a> = Query<'a, Sqlite, SqliteArguments>;
+
+/// Binds the values of [`update_sql`].
+pub(super) fn bind_update<'a>(update: Statement<'a>, upload: &'a Upload) -> Result<Statement<'a>> {
+    let stored = upload.stored.as_ref().map(serde_json::to_string).transpose().map_err(|_| bad("stored"))?;
+    Ok(update
         .bind(upload.mime_type.as_deref())
         .bind(upload.user_id.as_ref().map(UserId::as_str))
         .bind(upload.sealed_token.as_deref())
@@ -138,7 +159,5 @@ pub(super) async fn save(on: &mut SqliteConnection, upload: &Upload) -> Result<(
         .bind(upload.resume.as_ref().map(|resume| resume.0.as_slice()))
         .bind(upload.updated_at.as_millis())
         .bind(upload.id.as_str())
-        .bind(upload.key.as_str());
-    update.execute(on).await.map_err(database)?;
-    Ok(())
+        .bind(upload.key.as_str()))
 }

@@ -220,15 +220,15 @@ mod tests {
         const PART: u64 = PART_SIZE as u64;
         let mut state = Resume::new(&OF, at(0));
         for (changed, left) in [
-            (vec![], 10),
-            (vec![0..1], 9),
-            (vec![PART - 1..PART + 1], 8),
-            (vec![PART..2 * PART, 3 * PART..3 * PART], 9),
-            (vec![5 * PART..LENGTH], 5),
-            (vec![0..u64::MAX], 0),
+            (&[][..], 10),
+            (&[(0, 1)], 9),
+            (&[(PART - 1, PART + 1)], 8),
+            (&[(PART, 2 * PART), (3 * PART, 3 * PART)], 9),
+            (&[(5 * PART, LENGTH)], 5),
+            (&[(0, u64::MAX)], 0),
         ] {
             (0..10).for_each(|part| state.confirm(part));
-            state.forget(&changed);
+            state.forget(&changed.iter().map(|(start, end)| *start..*end).collect::<Vec<_>>());
             let confirmed = (0..10).filter(|part| state.is_confirmed(*part)).count();
             assert_eq!(confirmed, left, "{changed:?}");
         }

@@ -1,0 +1,129 @@
+//! Reads forms as the routes do and as plain actix-multipart does, for fuzzers and property tests to find a difference.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use actix_multipart::Multipart;
+use actix_web::error::PayloadError;
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+
+use crate::parts::Parts;
+
+/// The names and the bytes of a form's parts; `None` for a form that is refused.
+type Form = Option<Vec<(String, Vec<u8>)>>;
+
+/// The name of the part that is read past actix-multipart.
+const FILE: &str = "file";
+
+/// An entry for a fuzzer: the first byte says how the rest, a body with the boundary `B`, is cut into reads.
+///
+/// # Panics
+/// Where the two readers see different forms.
+pub fn form(input: &[u8]) {
+    let Some((seed, body)) = input.split_first() else { return };
+    let (mut reads, mut rest, mut size) = (Vec::new(), body, usize::from(*seed));
+    while !rest.is_empty() {
+        size = (size * 5 + 1) % 37;
+        let (read, after) = rest.split_at(size.clamp(1, rest.len()));
+        reads.push(read.to_vec());
+        rest = after;
+    }
+    compare("B", &reads);
+}
+
+/// Reads the same body with both readers.
+///
+/// # Panics
+/// Where they see different forms.
+pub fn compare(boundary: &str, reads: &[Vec<u8>]) {
+    let body = reads.concat();
+    // For actix-multipart a part's bytes end at a CR without its LF, too, if only the rest of a delimiter follows; then
+    // it refuses the form. Here they are bytes like any other.
+    let half = format!("\r--{boundary}");
+    if memchr::memmem::find(&body, half.as_bytes()).is_some() {
+        return;
+    }
+    let mut headers = HeaderMap::new();
+    let kind = format!("multipart/form-data; boundary=\"{boundary}\"");
+    let Ok(kind) = HeaderValue::from_str(&kind) else { return };
+    headers.insert(CONTENT_TYPE, kind);
+    let plain = finish(plain(&headers, reads_of(reads)));
+    let tapped = finish(tapped(&headers, reads_of(reads)));
+    let text = String::from_utf8_lossy(&body);
+    assert_eq!(tapped, plain, "boundary {boundary:?}, body {text:?} of {} reads", reads.len());
+}
+
+async fn plain(headers: &HeaderMap, body: impl Stream<Item = Read> + 'static) -> Form {
+    let (mut multipart, mut form) = (Multipart::new(headers, body), Vec::new());
+    while let Some(field) = multipart.next().await {
+        let mut field = field.ok()?;
+        let (name, mut bytes) = (field.name()?.to_owned(), Vec::new());
+        while let Some(piece) = field.next().await {
+            bytes.extend_from_slice(&piece.ok()?);
+        }
+        form.push((name, bytes));
+    }
+    Some(form)
+}
+
+async fn tapped(headers: &HeaderMap, body: impl Stream<Item = Read> + 'static) -> Form {
+    let (mut parts, mut form) = (Parts::new(headers, body), Vec::<(String, Vec<u8>)>::new());
+    while let Some(field) = parts.next().await {
+        let field = field.ok()?;
+        let (name, mut bytes) = (field.name()?.to_owned(), Vec::new());
+        let first = form.iter().all(|(other, _)| other != FILE);
+        let mut part = if name == FILE && first { parts.file(field) } else { parts.text(field) };
+        while let Some(piece) = part.next().await {
+            bytes.extend_from_slice(&piece.ok()?);
+        }
+        form.push((name, bytes));
+    }
+    Some(form)
+}
+
+type Read = Result<Bytes, PayloadError>;
+
+/// A body that makes its reader wait before every read.
+fn reads_of(reads: &[Vec<u8>]) -> impl Stream<Item = Read> + use<> {
+    let reads: Vec<Bytes> = reads.iter().map(|read| Bytes::copy_from_slice(read)).collect();
+    let mut reads = reads.into_iter();
+    let mut waited = false;
+    futures_util::stream::poll_fn(move |cx| {
+        waited = !waited;
+        if waited {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(reads.next().map(Ok))
+    })
+}
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Runs to its end what nothing but its own wakes drives.
+fn finish<T>(work: impl Future<Output = T>) -> T {
+    let woken = Arc::new(Woken(AtomicBool::new(true)));
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut work = pin!(work);
+    let mut polled = poll_fn(|cx| work.as_mut().poll(cx));
+    loop {
+        assert!(woken.0.swap(false, Ordering::SeqCst), "a reader waits for ever");
+        if let Poll::Ready(done) = pin!(&mut polled).poll(&mut Context::from_waker(&waker)) {
+            return done;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+
+const BOUNDARIES: &[&str] =
+    &["B", "-", "--", "a--a", "----x----", "a b:c", "0123456789abcdef0123456789abcdef"];
+
+fn head(name: &str, more: &str) -> String {
+    format!("Content-Disposition: form-data; name=\"{name}\"{more}\r\n\r\n")
+}
+
+/// Bytes that either reader may stumble over, and that end no part (but for the shortest boundaries).
+fn bytes(boundary: &'static str) -> impl Strategy<Value = Vec<u8>> {
+    let texts =
+        ["\r", "\n", "\r\n", "\r\n\r\n", "-", "--", "\r\n--", "\r\n-", "x", "\r\n--\r\n--\r\n--", boundary];
+    prop_oneof![
+        3 => proptest::sample::select(texts.to_vec()).prop_map(|text| text.as_bytes().to_vec()),
+        1 => (0..boundary.len()).prop_map(move |n| format!("\r\n--{}", &boundary[..n]).into_bytes()),
+        3 => vec(any::<u8>(), 0..40),
+    ]
+}
+
+/// The same, and delimiters where none should be.
+fn fragment(boundary: &'static str) -> impl Strategy<Value = Vec<u8>> {
+    let delimiters = ["", "\r\n", "--", "--\r\n", "-", " \r\n", "\n", "x\r\n"]
+        .map(|end| format!("\r\n--{boundary}{end}"))
+        .to_vec();
+    prop_oneof![
+        5 => bytes(boundary),
+        1 => proptest::sample::select(delimiters).prop_map(String::into_bytes),
+    ]
+}
+
+/// A part that may be broken in every way that a client may break it.
+fn part(boundary: &'static str) -> impl Strategy<Value = Vec<u8>> {
+    let name = proptest::sample::select(vec!["file", "file", "file", "a", "uploadId"]);
+    let usual =
+        ["", "; filename=\"blob\"", "; filename=\"a\"\r\nContent-Type: text/plain", "\nX-Line: feed", "\n"];
+    let odd = ["\r\nContent-Length: 3", "\r\nContent-Length: 0", "\r\nContent-Length: x", "\r\nno colon"];
+    let more = prop_oneof![
+        7 => proptest::sample::select(usual.to_vec()),
+        1 => proptest::sample::select(odd.to_vec()),
+    ];
+    let content =
+        prop_oneof![4 => vec(bytes(boundary), 0..6).boxed(), 1 => vec(fragment(boundary), 0..6).boxed()];
+    (name, more, content, 0..40u8).prop_map(move |(name, more, bytes, end)| {
+        let end = match end {
+            0 => "",
+            1 => "\n",
+            _ => "\r\n",
+        };
+        let mut part = format!("--{boundary}{end}{}", head(name, more)).into_bytes();
+        part.extend(bytes.concat());
+        part.extend(b"\r\n");
+        part
+    })
+}
+
+fn body(boundary: &'static str) -> impl Strategy<Value = Vec<u8>> {
+    let preamble = prop_oneof![
+        3 => Just(Vec::new()),
+        1 => vec(fragment(boundary), 0..4).prop_map(|fragments| [fragments.concat(), b"\r\n".to_vec()].concat()),
+    ];
+    let ends = ["--\r\n", "--\r\n", "--\r\n", "--\r\n", "--", "--", "--\r\nepilogue\r\n\r\n", "", "\r\n"];
+    let end = proptest::sample::select(ends.to_vec());
+    (preamble, vec(part(boundary), 0..4), end)
+        .prop_map(move |(preamble, parts, end)| {
+            [preamble, parts.concat(), format!("--{boundary}{end}").into_bytes()].concat()
+        })
+        .boxed()
+}
+
+/// Cuts `body` where `cuts` say, each a share of its length.
+fn cut(body: &[u8], cuts: &[prop::sample::Index]) -> Vec<Vec<u8>> {
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(body.len() + 1)).collect();
+    cuts.extend([0, body.len()]);
+    cuts.sort_unstable();
+    cuts.windows(2).map(|ends| body[ends[0]..ends[1]].to_vec()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn forms_are_read_as_actix_multipart_reads_them(
+        (boundary, body) in proptest::sample::select(BOUNDARIES).prop_flat_map(|boundary| (Just(boundary), body(boundary))),
+        cuts in vec(any::<prop::sample::Index>(), 0..12),
+    ) {
+        compare(boundary, &cut(&body, &cuts));
+    }
+
+    #[test]
+    fn rubble_is_read_as_actix_multipart_reads_it(
+        fragments in vec(prop_oneof![
+            fragment("B"),
+            Just(head("file", "").into_bytes()),
+            Just(head("a", "").into_bytes()),
+            Just(b"--B\r\n".to_vec()),
+        ], 0..24),
+        cuts in vec(any::<prop::sample::Index>(), 0..12),
+    ) {
+        compare("B", &cut(&fragments.concat(), &cuts));
+    }
+}
+
+fn form_of(parts: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, bytes) in parts {
+        body.extend(format!("--B\r\n{}", head(name, "")).into_bytes());
+        body.extend_from_slice(bytes);
+        body.extend(b"\r\n");
+    }
+    body.extend(b"--B--\r\n");
+    body
+}
+
+fn read(body: &[u8]) -> Form {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("multipart/form-data; boundary=B"));
+    finish(tapped(&headers, reads_of(&[body.to_vec()])))
+}
+
+#[test]
+fn the_file_may_be_cut_anywhere_and_stand_anywhere() {
+    let (file, field) = (("file", &b"\r\n--\r\n--A\r\r\n\r\n-"[..]), ("a", &b"text\r\n\r\nmore"[..]));
+    let empty = ("file", &b""[..]);
+    for parts in [[file, field, field], [field, file, field], [field, field, file], [field, empty, field]] {
+        let body = form_of(&parts);
+        let expected = parts.map(|(name, bytes)| (name.to_owned(), bytes.to_vec()));
+        assert_eq!(read(&body).as_deref(), Some(&expected[..]));
+        for first in 0..=body.len() {
+            compare("B", &[body[..first].to_vec(), body[first..].to_vec()]);
+            let second = (first + 3).min(body.len());
+            compare("B", &[body[..first].to_vec(), body[first..second].to_vec(), body[second..].to_vec()]);
+        }
+        compare("B", &body.chunks(1).map(<[u8]>::to_vec).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_preamble_larger_than_the_parsers_buffer_does_not_carry_the_file_along() {
+    let body = [b"some line\r\n".repeat(20_000), form_of(&[("file", b"bytes of the file")])].concat();
+    for size in [body.len(), 100_000, 65_536, 65_535, 40_000, 9] {
+        compare("B", &body.chunks(size).map(<[u8]>::to_vec).collect::<Vec<_>>());
+    }
+    assert_eq!(read(&body), Some(vec![("file".to_owned(), b"bytes of the file".to_vec())]));
+}
+
+#[test]
+fn bytes_that_only_resemble_a_boundary_belong_to_the_file() {
+    let bytes = b"\r--B\r\n-B\r\n--b".as_slice();
+    assert_eq!(read(&form_of(&[("file", bytes)])), Some(vec![("file".to_owned(), bytes.to_vec())]));
+}
+
+#[test]
+fn a_file_without_an_end_is_refused() {
+    let body = form_of(&[("file", b"bytes")]);
+    for end in 0..body.len() - 4 {
+        assert_eq!(read(&body[..end]), None, "{end}");
+    }
+}
+
+#[test]
+fn what_stands_beside_the_file_is_bounded() {
+    let body = form_of(&[("file", &vec![7; 3 * crate::tap::MOST_BESIDE])]);
+    assert!(read(&body).is_some());
+    assert_eq!(read(&[vec![b'x'; crate::tap::MOST_BESIDE + 1], body].concat()), None);
+}
+
+#[test]
+fn the_fuzzers_entry_takes_any_bytes() {
+    for input in [&b""[..], b"\x00", b"\x07--B\r\n\r\n", &[vec![9], form_of(&[("file", b"x")])].concat()] {
+        form(input);
+    }
+}
+
+#[test]
+fn the_properties_are_about_forms_that_are_accepted_too() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    let mut runner = TestRunner::deterministic();
+    let accepted = (0..300).filter(|_| {
+        let body = body("B").new_tree(&mut runner).unwrap().current();
+        read(&body).is_some_and(|form| form.iter().any(|(name, bytes)| name == FILE && !bytes.is_empty()))
+    });
+    let accepted = accepted.count();
+    assert!(accepted > 60, "{accepted} of 300");
+}

@@ -1,0 +1,174 @@
+use std::task::{Context, Poll, Waker};
+
+use telestore_types::{ChunkIndex, FileName, NewUpload};
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::from_millis(5);
+
+async fn store() -> (SqliteSessionStore, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    (SqliteSessionStore::open(dir.path().join("telestore.db")).await.unwrap(), dir)
+}
+
+fn upload(name: &str, key: u8, total_chunks: u32) -> Upload {
+    Upload::new(NewUpload {
+        id: UploadId::new(name).unwrap(),
+        key: StorageKey::from_random([key; 16]),
+        file_name: FileName::new("a.bin").unwrap(),
+        file_size: u64::from(total_chunks),
+        total_chunks,
+        mime_type: None,
+        now: NOW,
+    })
+}
+
+fn chunk(index: u32) -> ChunkRecord {
+    let blob = BlobName::new(format!("blob-{index}"));
+    ChunkRecord { index: ChunkIndex::new(index, 1000).unwrap(), length: 1, crc32c: index, blob }
+}
+
+async fn record(store: &SqliteSessionStore, upload: &Upload, index: u32) -> Result<Recorded> {
+    store.record_chunk(&upload.id, &upload.key, &chunk(index), None, 1000, NOW).await
+}
+
+async fn run(store: &SqliteSessionStore, statements: &[&'static str]) {
+    for statement in statements {
+        sqlx::query(*statement).execute(&store.writer).await.unwrap();
+    }
+}
+
+/// A foreign key that is checked at the end makes the COMMIT itself fail, as a full disk does.
+const DEFERRED: [&str; 2] = [
+    "CREATE TABLE parent (id INTEGER PRIMARY KEY)",
+    "CREATE TABLE child (id INTEGER REFERENCES parent DEFERRABLE INITIALLY DEFERRED)",
+];
+
+/// Asks for chunks `0..count` while the writing connection is taken, so that all come into one group.
+async fn group(store: &SqliteSessionStore, upload: &Upload, count: u32) -> Vec<Result<Recorded>> {
+    let held = store.writer.acquire().await.unwrap();
+    let asked = (0..count).map(|index| {
+        let (store, upload) = (store.clone(), upload.clone());
+        tokio::spawn(async move { record(&store, &upload, index).await })
+    });
+    let asked: Vec<_> = asked.collect();
+    // On this one thread each of them has asked when this one goes on.
+    tokio::task::yield_now().await;
+    drop(held);
+    let mut answers = Vec::new();
+    for asked in asked {
+        answers.push(asked.await.unwrap());
+    }
+    answers
+}
+
+async fn recorded(store: &SqliteSessionStore, upload: &Upload) -> (u32, Vec<u32>) {
+    let chunks = store.chunks(&upload.key).await.unwrap();
+    let found = store.get(&upload.id).await.unwrap().unwrap();
+    (found.received_chunks, chunks.iter().map(|chunk| chunk.index.get()).collect())
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_harms_only_itself() {
+    let (store, _dir) = store().await;
+    run(&store, &DEFERRED).await;
+    run(&store, &["CREATE TRIGGER fails AFTER INSERT ON uploads BEGIN INSERT INTO child VALUES (7); END"])
+        .await;
+    let (first, second) = (upload("a", 1, 1), upload("b", 2, 1));
+    for _ in 0..3 {
+        assert!(matches!(store.create(&first, false).await, Err(Error::Database(_))));
+    }
+    run(&store, &["DROP TRIGGER fails"]).await;
+    assert_eq!(store.create(&second, false).await.unwrap(), Created::New);
+    assert_eq!(store.get(&first.id).await.unwrap(), None);
+    assert_eq!(store.get(&second.id).await.unwrap(), Some(second));
+}
+
+#[tokio::test]
+async fn one_chunk_that_fails_takes_no_other_down() {
+    let (store, _dir) = store().await;
+    let upload = upload("a", 1, 9);
+    store.create(&upload, false).await.unwrap();
+    run(
+        &store,
+        &["CREATE TRIGGER fails BEFORE INSERT ON chunks WHEN NEW.idx = 2 BEGIN SELECT RAISE(ABORT, 'no'); END"],
+    )
+    .await;
+    let answers = group(&store, &upload, 5).await;
+    let stored: Vec<bool> =
+        answers.iter().map(|answer| matches!(answer, Ok(Recorded::Stored { .. }))).collect();
+    assert_eq!(stored, [true, true, false, true, true]);
+    assert!(answers[2].as_ref().unwrap_err().to_string().contains("no"));
+    assert_eq!(recorded(&store, &upload).await, (4, vec![0, 1, 3, 4]), "a count of what is there");
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_fails_its_whole_group() {
+    let (store, _dir) = store().await;
+    let upload = upload("a", 1, 9);
+    store.create(&upload, false).await.unwrap();
+    run(&store, &DEFERRED).await;
+    let trigger = "CREATE TRIGGER fails AFTER INSERT ON chunks WHEN NEW.idx = 1 BEGIN INSERT INTO child VALUES (7); END";
+    run(&store, &[trigger]).await;
+    let answers = group(&store, &upload, 4).await;
+    assert!(answers.iter().all(|answer| matches!(answer, Err(Error::Database(_)))), "{answers:?}");
+    assert_eq!(recorded(&store, &upload).await, (0, vec![]));
+    run(&store, &["DROP TRIGGER fails"]).await;
+    assert!(group(&store, &upload, 4).await.iter().all(Result::is_ok));
+    assert_eq!(recorded(&store, &upload).await, (4, vec![0, 1, 2, 3]));
+}
+
+#[tokio::test]
+async fn a_transaction_that_sqlite_gives_up_fails_its_whole_group() {
+    let (store, _dir) = store().await;
+    let upload = upload("a", 1, 9);
+    store.create(&upload, false).await.unwrap();
+    // As a full disk may: everything of the transaction is taken back, its savepoints too.
+    let trigger = "CREATE TRIGGER fails BEFORE INSERT ON chunks WHEN NEW.idx = 2 \
+                   BEGIN SELECT RAISE(ROLLBACK, 'no'); END";
+    run(&store, &[trigger]).await;
+    assert!(group(&store, &upload, 4).await.iter().all(Result::is_err));
+    assert_eq!(recorded(&store, &upload).await, (0, vec![]));
+    assert!(group(&store, &upload, 2).await.iter().all(Result::is_ok));
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_holds_nobody_up() {
+    let (store, _dir) = store().await;
+    let upload = upload("a", 1, 9);
+    store.create(&upload, false).await.unwrap();
+    let held = store.writer.acquire().await.unwrap();
+    let mut gone = Box::pin(record(&store, &upload, 0));
+    let polled = gone.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(polled, Poll::Pending));
+    drop(gone);
+    drop(held);
+    assert!(record(&store, &upload, 1).await.is_ok());
+    let (count, chunks) = recorded(&store, &upload).await;
+    assert!(chunks.contains(&1) && chunks.len() == count as usize);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_callers_each_get_their_own_answer() {
+    let (store, _dir) = store().await;
+    let upload = upload("a", 1, 640);
+    store.create(&upload, false).await.unwrap();
+    let callers: Vec<_> = (0..64)
+        .map(|caller| {
+            let (store, upload) = (store.clone(), upload.clone());
+            tokio::spawn(async move {
+                for index in (caller * 10)..(caller * 10 + 10) {
+                    let answer = record(&store, &upload, index).await.unwrap();
+                    assert!(matches!(answer, Recorded::Stored { replaced: None, .. }));
+                    let again = record(&store, &upload, index).await.unwrap();
+                    let blob = chunk(index).blob;
+                    assert!(matches!(again, Recorded::Stored { replaced: Some(old), .. } if old == blob));
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    assert_eq!(recorded(&store, &upload).await, (640, (0..640).collect()));
+}
