@@ -11,7 +11,7 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Table>> {
     for round in 0..bench.rounds {
         for mib in bench.pick([50, 500, 2000], [5, 20, 60]) {
             bench.say(round, &format!("completing {mib} MiB"));
-            let worker = stage.worker(&[])?;
+            let worker = stage.worker(&[], mib * MIB)?;
             let file = File::new(&stage.user.auth_token, mib * MIB);
             flow::send_chunks(&worker, &file, 4)?;
             let complete = flow::complete(&mut worker.http()?, &file)?;

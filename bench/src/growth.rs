@@ -39,9 +39,9 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Table>> {
 
 /// One whole upload by each user, all at once.
 fn measure(table: &mut Table, stage: &Stage, row: usize, users: &[SandboxUser], mib: usize) -> Result<()> {
-    let worker = stage.worker(&[])?;
     let files: Vec<_> = users.iter().map(|user| File::new(&user.auth_token, mib * MIB)).collect();
     let bytes = users.len() * mib * MIB;
+    let worker = stage.worker(&[], bytes)?;
     let (received, completed) = flow::crowd(&worker, &files)?;
     let cost = worker.cost(bytes)?;
     table.record(

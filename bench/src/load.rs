@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use rand::Rng;
 
-use crate::{MIB, Result};
+use crate::proc::Usage;
+use crate::{GIB, MIB, Result, mb_per_s};
 
 /// Random bytes that every body is cut from.
 pub(crate) fn noise() -> &'static [u8] {
@@ -32,6 +33,38 @@ impl Sent {
     /// The latency that `share` of all requests stay below, in milliseconds.
     pub(crate) fn percentile(&self, share: f64) -> f64 {
         percentile(&self.latencies, share) * 1e3
+    }
+}
+
+/// What a receiver did, and what it used for that.
+#[derive(Debug, Default)]
+pub(crate) struct Measured {
+    pub(crate) sent: Sent,
+    pub(crate) bytes: f64,
+    pub(crate) usage: Usage,
+    /// The most memory it had, in MiB.
+    pub(crate) peak: f64,
+}
+
+impl Measured {
+    /// Counts another measurement in.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.sent.seconds += other.sent.seconds;
+        self.sent.latencies.extend(other.sent.latencies);
+        self.sent.latencies.sort_by(f64::total_cmp);
+        self.bytes += other.bytes;
+        self.usage.cpu += other.usage.cpu;
+        self.usage.written += other.usage.written;
+        self.peak = self.peak.max(other.peak);
+    }
+
+    /// In MB/s.
+    pub(crate) fn speed(&self) -> f64 {
+        mb_per_s(self.bytes, self.sent.seconds)
+    }
+
+    pub(crate) fn cpu_per_gib(&self) -> f64 {
+        self.usage.cpu / (self.bytes / GIB)
     }
 }
 

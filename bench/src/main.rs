@@ -15,6 +15,7 @@ mod poll;
 mod proc;
 mod receive;
 mod report;
+mod scratch;
 mod send;
 mod sender;
 mod stage;

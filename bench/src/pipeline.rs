@@ -61,7 +61,7 @@ fn upload(
     bytes: usize,
     connections: usize,
 ) -> Result<(flow::Flow, Cost)> {
-    let worker = stage.worker(settings)?;
+    let worker = stage.worker(settings, bytes)?;
     let flow = flow::whole(&worker, &File::new(&stage.user.auth_token, bytes), connections)?;
     Ok((flow, worker.cost(bytes)?))
 }

@@ -7,9 +7,9 @@ use crate::table::Table;
 const WIDTH: f64 = 360.0;
 const HEIGHT: f64 = 200.0;
 const LEFT: f64 = 52.0;
-const RIGHT: f64 = 16.0;
+const RIGHT: f64 = WIDTH - 16.0;
 const TOP: f64 = 30.0;
-const BOTTOM: f64 = 38.0;
+const BOTTOM: f64 = HEIGHT - 38.0;
 
 const GREY: &str = "#808080";
 
@@ -34,62 +34,78 @@ pub(crate) fn svg(uploads: &Table, sizes: &Table) -> String {
     ];
     for (table, lines, unit, x, y) in panels {
         let _ = writeln!(svg, "<g transform=\"translate({x} {y})\">");
-        panel(&mut svg, table, lines, unit);
+        let panel = Panel::new(table, lines, unit);
+        panel.grid(&mut svg);
+        panel.labels(&mut svg);
+        panel.lines(&mut svg);
         svg.push_str("</g>\n");
     }
     svg.push_str("</svg>\n");
     svg
 }
 
-fn panel(svg: &mut String, table: &Table, lines: &[Line], unit: &str) {
-    let figure = |row: &str, column: &str| table.median(row, column).unwrap_or_default();
-    let all = table.rows.iter().flat_map(|row| lines.iter().map(|line| figure(&row.name, line.0)));
-    let top = round_up(all.fold(0.0, f64::max));
-    let (bottom, right) = (HEIGHT - BOTTOM, WIDTH - RIGHT);
-    let at = |value: f64| bottom - value / top * (bottom - TOP);
-    let step = (right - LEFT - 30.0) / (table.rows.len().max(2) - 1) as f64;
-    let across = |index: usize| LEFT + 15.0 + step * index as f64;
-    for part in 0..=4 {
-        let value = top * f64::from(part) / 4.0;
-        let y = at(value);
-        let _ = writeln!(
-            svg,
-            "<path d=\"M{LEFT} {y:.1}H{right}\" stroke=\"{GREY}\" stroke-opacity=\"0.3\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>",
-            LEFT - 6.0,
-            y + 4.0
-        );
-    }
-    for (index, row) in table.rows.iter().enumerate() {
-        let x = across(index);
-        let _ = writeln!(
-            svg,
-            "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
-            bottom + 15.0,
-            row.name
-        );
-    }
-    let middle = f64::midpoint(LEFT, right);
-    let _ = writeln!(
-        svg,
-        "<text x=\"{middle:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\
-         <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{unit}</text>",
-        bottom + 31.0,
-        table.what,
-        LEFT - 6.0,
-        TOP - 14.0
-    );
-    for (number, (column, name, colour)) in lines.iter().enumerate() {
-        let x = LEFT + 15.0 + 110.0 * number as f64;
-        let _ = writeln!(svg, "<text x=\"{x}\" y=\"{:.1}\" fill=\"{colour}\">{name}</text>", TOP - 14.0);
-        let points: Vec<_> = table
+struct Panel<'a> {
+    table: &'a Table,
+    lines: &'a [Line],
+    unit: &'a str,
+    /// Where the axis ends.
+    top: f64,
+}
+
+impl<'a> Panel<'a> {
+    fn new(table: &'a Table, lines: &'a [Line], unit: &'a str) -> Self {
+        let all = table
             .rows
             .iter()
-            .enumerate()
-            .map(|(index, row)| (across(index), at(figure(&row.name, column))))
-            .collect();
-        line(svg, &points, colour);
+            .flat_map(|row| lines.iter().filter_map(|(column, ..)| table.median(&row.name, column)));
+        let top = round_up(all.fold(0.0, f64::max));
+        Self { table, lines, unit, top }
     }
+
+    /// Where the row with this number stands.
+    fn x(&self, row: usize) -> f64 {
+        let step = (RIGHT - LEFT - 30.0) / (self.table.rows.len().max(2) - 1) as f64;
+        LEFT + 15.0 + step * row as f64
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        BOTTOM - value / self.top * (BOTTOM - TOP)
+    }
+
+    fn grid(&self, svg: &mut String) {
+        for part in 0..=4 {
+            let value = self.top * f64::from(part) / 4.0;
+            let y = self.y(value);
+            let _ = writeln!(
+                svg,
+                "<path d=\"M{LEFT} {y:.1}H{RIGHT}\" stroke=\"{GREY}\" stroke-opacity=\"0.3\"/>"
+            );
+            text(svg, LEFT - 6.0, y + 4.0, "end", &value.to_string());
+        }
+    }
+
+    fn labels(&self, svg: &mut String) {
+        for (index, row) in self.table.rows.iter().enumerate() {
+            text(svg, self.x(index), BOTTOM + 15.0, "middle", &row.name);
+        }
+        text(svg, f64::midpoint(LEFT, RIGHT), BOTTOM + 31.0, "middle", &self.table.what);
+        text(svg, LEFT - 6.0, TOP - 14.0, "end", self.unit);
+    }
+
+    fn lines(&self, svg: &mut String) {
+        for (number, (column, name, colour)) in self.lines.iter().enumerate() {
+            let (x, y) = (LEFT + 15.0 + 110.0 * number as f64, TOP - 14.0);
+            let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" fill=\"{colour}\">{name}</text>");
+            let medians = self.table.rows.iter().map(|row| self.table.median(&row.name, column));
+            let points =
+                medians.enumerate().filter_map(|(index, value)| Some((self.x(index), self.y(value?))));
+            line(svg, &points.collect::<Vec<_>>(), colour);
+        }
+    }
+}
+
+fn text(svg: &mut String, x: f64, y: f64, anchor: &str, text: &str) {
+    let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>");
 }
 
 fn line(svg: &mut String, points: &[(f64, f64)], colour: &str) {

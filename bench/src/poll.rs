@@ -58,7 +58,7 @@ fn measure(
     bytes: usize,
     work: impl FnOnce(&Worker) -> Result<f64>,
 ) -> Result<()> {
-    let worker = stage.worker(&[])?;
+    let worker = stage.worker(&[], bytes)?;
     let (over, http) = (AtomicBool::new(false), worker.http()?);
     let (seconds, polls) = thread::scope(|scope| {
         let polling = scope.spawn(|| poll(http, &files[0], &over));

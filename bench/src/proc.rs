@@ -8,7 +8,7 @@ use crate::Result;
 const TICKS: f64 = 100.0;
 
 /// CPU time and disk bytes of a process, since it began.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Usage {
     /// User and system time in seconds, all threads.
     pub(crate) cpu: f64,

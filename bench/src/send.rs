@@ -53,11 +53,11 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Table>> {
 struct Speed {
     per_second: f64,
     per_cpu: f64,
-    peak: Option<f64>,
+    peak: f64,
 }
 
 impl Speed {
-    fn new(bytes: usize, seconds: f64, cpu: f64, peak: Option<f64>) -> Self {
+    fn new(bytes: usize, seconds: f64, cpu: f64, peak: f64) -> Self {
         let per = |seconds| mb_per_s(bytes as f64, seconds);
         Self { per_second: per(seconds), per_cpu: per(cpu), peak }
     }
@@ -81,11 +81,9 @@ impl Limits {
                 ("cpu", gib / speed.per_cpu),
                 ("to_stock", speed.per_cpu / self.stock),
                 ("to_crypto", speed.per_cpu / self.crypto),
+                ("rss", speed.peak),
             ],
         );
-        if let Some(peak) = speed.peak {
-            table.record(row, &[("rss", peak)]);
-        }
     }
 }
 
@@ -96,18 +94,17 @@ fn child(stage: &Stage, kind: Kind, bytes: usize) -> Result<Speed> {
         command.arg(job);
     })?;
     let done: Done = serde_json::from_str(&child.line()?)?;
-    Ok(Speed::new(bytes, done.seconds, done.cpu, Some(done.peak)))
+    Ok(Speed::new(bytes, done.seconds, done.cpu, done.peak))
 }
 
 /// The real worker with everything around the parts: leases, checkpoints, chunks read and checked. Only what it does
 /// after `/complete-upload` counts.
 fn worker(stage: &Stage, bytes: usize) -> Result<Speed> {
-    let mut worker = stage.worker(NOT_EAGER)?;
+    let mut worker = stage.worker(NOT_EAGER, bytes)?;
     let file = File::new(&stage.user.auth_token, bytes);
     flow::send_chunks(&worker, &file, 4)?;
     worker.start_counting()?;
     let mut http = worker.http()?;
     let seconds = flow::complete(&mut http, &file)? + flow::wait(&mut http, &file, Duration::from_millis(5))?;
-    let cost = worker.usage()?;
-    Ok(Speed::new(bytes, seconds, cost.cpu, Some(worker.cost(bytes)?.peak)))
+    Ok(Speed::new(bytes, seconds, worker.usage()?.cpu, worker.peak()?))
 }

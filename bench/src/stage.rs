@@ -4,9 +4,9 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::scratch::{Scratch, touch_memory};
 use serde_json::{Value, json};
 use telestore_sandbox::{Sandbox, SandboxUser};
-use tempfile::TempDir;
 
 use crate::child::{Child, Role, until_orphaned};
 use crate::http::Http;
@@ -35,12 +35,12 @@ pub(crate) struct Stage {
     pub(crate) user: SandboxUser,
     root: PathBuf,
     _sandbox: Child,
-    _dir: TempDir,
+    _dir: Scratch,
 }
 
 impl Stage {
     pub(crate) fn new(root: &Path) -> Result<Self> {
-        let dir = TempDir::new_in(root)?;
+        let dir = Scratch::new(root)?;
         let mut sandbox = Child::start(Role::Sandbox, |command| {
             command.arg(dir.path());
         })?;
@@ -69,9 +69,10 @@ impl Stage {
         if answer.status == 204 { Ok(()) } else { Err(format!("network: {}", answer.status).into()) }
     }
 
-    /// Starts a worker with an empty data directory.
-    pub(crate) fn worker(&self, settings: &[(&str, &str)]) -> Result<Worker> {
-        let dir = TempDir::new_in(&self.root)?;
+    /// Starts a worker with an empty data directory, which is going to hold so many bytes.
+    pub(crate) fn worker(&self, settings: &[(&str, &str)], bytes: usize) -> Result<Worker> {
+        touch_memory(&self.root, bytes)?;
+        let dir = Scratch::new(&self.root)?;
         let backend = format!("http://{}", self.control);
         let mut child = Child::start(Role::Worker, |command| {
             command.env("BACKEND_URL", &backend).env("TELEGRAM_BOT_API_URL", &backend);
@@ -91,7 +92,7 @@ pub(crate) struct Worker {
     pub(crate) address: SocketAddr,
     before: Usage,
     child: Child,
-    _dir: TempDir,
+    _dir: Scratch,
 }
 
 /// What a worker used for a number of bytes.
@@ -124,7 +125,11 @@ impl Worker {
     /// The same for each of `bytes`.
     pub(crate) fn cost(&self, bytes: usize) -> Result<Cost> {
         let (usage, bytes) = (self.usage()?, bytes as f64);
-        let peak = peak_rss(self.child.id())?;
-        Ok(Cost { cpu: usage.cpu / (bytes / GIB), written: usage.written / bytes, peak })
+        Ok(Cost { cpu: usage.cpu / (bytes / GIB), written: usage.written / bytes, peak: self.peak()? })
+    }
+
+    /// The most memory it had, in MiB.
+    pub(crate) fn peak(&self) -> Result<f64> {
+        peak_rss(self.child.id())
     }
 }

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use tempfile::TempDir;
+use crate::scratch::{Scratch, touch_memory};
 
+use crate::Result;
 use crate::child::{Child, Role, until_orphaned};
-use crate::load::{self, Sent};
-use crate::proc::Usage;
-use crate::{MIB, Result};
+use crate::file::CHUNK;
+use crate::load::{self, Measured};
+use crate::proc::{Usage, peak_rss};
 
 /// The best of 64 KiB, 256 KiB, 1 MiB and 5 MiB.
 const BUFFER: usize = 256 * 1024;
@@ -55,15 +56,10 @@ fn receive(mut stream: TcpStream, dir: &Path, number: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// What the yardstick did and used.
-pub(crate) struct Measured {
-    pub(crate) sent: Sent,
-    pub(crate) usage: Usage,
-}
-
 /// Sends it `chunks` bodies over each of `connections` connections.
 pub(crate) fn measure(root: &Path, connections: usize, chunks: usize) -> Result<Measured> {
-    let dir = TempDir::new_in(root)?;
+    touch_memory(root, connections * chunks * CHUNK)?;
+    let dir = Scratch::new(root)?;
     let mut child = Child::start(Role::Yardstick, |command| {
         command.arg(dir.path());
     })?;
@@ -76,11 +72,12 @@ pub(crate) fn measure(root: &Path, connections: usize, chunks: usize) -> Result<
     }
     let before = Usage::of(child.id())?;
     let sent = load::together(clients)?;
-    Ok(Measured { sent, usage: Usage::of(child.id())?.since(before) })
+    let bytes = (connections * chunks * CHUNK) as f64;
+    Ok(Measured { sent, bytes, usage: Usage::of(child.id())?.since(before), peak: peak_rss(child.id())? })
 }
 
 fn send(mut stream: TcpStream, chunks: usize, latencies: &mut Vec<f64>) -> Result<()> {
-    let body = &load::noise()[..5 * MIB];
+    let body = &load::noise()[..CHUNK];
     for _ in 0..chunks {
         let begin = Instant::now();
         load::write_all(&mut stream, &[&(body.len() as u64).to_le_bytes(), body])?;
