@@ -27,6 +27,14 @@ examples:
     cargo run -p telestore-uploader --features testsuite --example custom_backend
     cargo run -p telestore-http --example embed -- --once
 
+# Measure the worker against yardsticks; takes some minutes, and rewrites the figures in docs/PERFORMANCE.md
+bench *args:
+    cargo run --release -p telestore-bench -- --docs docs {{args}}
+
+# Micro-benchmarks of the hot crates
+bench-micro *filter:
+    cargo bench -p telestore-store -p telestore-merger -p telestore-uploader --bench spool --bench merged_read --bench pack -- {{filter}}
+
 # An unmodified Telethon against the sandbox (Python 3.11, packages from PyPI)
 telethon:
     .ci/telethon

@@ -13,7 +13,7 @@ fn floor(name: &str) -> Option<u32> {
         "telestore" => 20,
         "telestore-http" => 30,
         "telestore-worker" => 40,
-        "e2e" => 50,
+        "e2e" | "telestore-bench" => 50,
         _ => return None,
     })
 }

@@ -33,7 +33,7 @@ impl Default for SandboxBuilder {
             mtproto_addr: loopback,
             default_user: true,
             data_centres: Vec::new(),
-            rules: Rules { hash: true, strict_time: false, single_connection: false },
+            rules: Rules { hash: true, keep: true, strict_time: false, single_connection: false },
         }
     }
 }
@@ -73,6 +73,13 @@ impl SandboxBuilder {
     /// the messages then carry an empty `sha256`.
     pub fn hash(mut self, wanted: bool) -> Self {
         self.rules.hash = wanted;
+        self
+    }
+
+    /// Whether the bytes of parts are kept. Off saves a benchmark the disk; what arrives by MTProto then has the right
+    /// length and holds zeros.
+    pub fn keep_bytes(mut self, wanted: bool) -> Self {
+        self.rules.keep = wanted;
         self
     }
 

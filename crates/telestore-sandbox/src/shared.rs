@@ -37,6 +37,7 @@ pub struct WebhookCall {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
     pub(crate) hash: bool,
+    pub(crate) keep: bool,
     pub(crate) strict_time: bool,
     pub(crate) single_connection: bool,
 }
@@ -75,7 +76,7 @@ impl Shared {
         std::fs::create_dir_all(&parts_dir)?;
         Ok(Self {
             channels: Arc::new(Channels::new(dir.clone(), Arc::clone(&pulse))),
-            parts: Parts::new(parts_dir),
+            parts: Parts::new(parts_dir, rules.keep),
             faults: Faults::new(Arc::clone(&pulse)),
             stats: StatsBook::new(Arc::clone(&pulse)),
             network: Network::default(),

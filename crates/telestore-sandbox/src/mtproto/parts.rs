@@ -39,6 +39,8 @@ pub(crate) struct NewPart {
 /// The parts of all files.
 pub(crate) struct Parts {
     dir: PathBuf,
+    /// Whether bytes are written at all.
+    keep: bool,
     files: Mutex<HashMap<Key, Arc<Mutex<PartFile>>>>,
     /// Files that are in a message by now: the same parts may be sent once more.
     used: Mutex<HashMap<Key, Used>>,
@@ -52,8 +54,8 @@ struct Used {
 }
 
 impl Parts {
-    pub(crate) fn new(dir: PathBuf) -> Self {
-        Self { dir, files: Mutex::default(), used: Mutex::default() }
+    pub(crate) fn new(dir: PathBuf, keep: bool) -> Self {
+        Self { dir, keep, files: Mutex::default(), used: Mutex::default() }
     }
 
     /// Stores a part. Blocks on the disk.
@@ -80,7 +82,7 @@ impl Parts {
             }
         };
         // Written outside the lock: parts of one file arrive side by side.
-        if let Some(target) = target {
+        if let Some(target) = target.filter(|_| self.keep) {
             target.write_all_at(&part.bytes, offset).map_err(RpcError::internal)?;
         }
         lock(&file).received.insert(part.index, part.bytes.len());

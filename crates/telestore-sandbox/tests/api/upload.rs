@@ -83,6 +83,21 @@ async fn parts_may_come_in_any_order_and_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_bytes_a_file_still_has_its_length() {
+    let sandbox = Sandbox::builder().hash(false).keep_bytes(false).start().await.expect("a sandbox");
+    let user = sandbox.user();
+    let client = connect(&sandbox, &user);
+    let peer = find_channel(&client, &user).await;
+    for (index, len) in [(0, 512 * 1024), (1, 1000)] {
+        assert!(client.invoke(&big_part(7, index, 2, noise(len, 1))).await.expect("an answer"));
+    }
+    client.invoke(&send_media(peer, big_file(7, 2), 7)).await.expect("a message");
+    let received = &sandbox.messages(&user.channel_id)[0];
+    assert_eq!((received.size, received.sha256.as_str()), (512 * 1024 + 1000, ""));
+    assert!(std::fs::read(&received.path).expect("a file") == vec![0; 512 * 1024 + 1000]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_random_id_is_the_earlier_message() {
     let sandbox = Sandbox::start().await.expect("a sandbox");
     let user = sandbox.user();

@@ -1,0 +1,105 @@
+//! What the worker is to reach, and whether it does.
+
+use std::fmt::Write;
+
+use crate::report::Report;
+
+enum Bound {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+struct Goal {
+    what: &'static str,
+    bound: Bound,
+    decimals: usize,
+    /// Section, table, row and column.
+    figure: [&'static str; 4],
+}
+
+const fn goal(what: &'static str, bound: Bound, decimals: usize, figure: [&'static str; 4]) -> Goal {
+    Goal { what, bound, decimals, figure }
+}
+
+use Bound::{AtLeast, AtMost};
+
+const SENT: &str = "worker, after `/complete-upload`";
+const CROWD: &str = "8 whole uploads";
+const WINDOW: &str = "uploader alone, 16 parts in flight";
+
+const GOALS: &[Goal] = &[
+    goal(
+        "receiving at 4 connections, share of the yardstick",
+        AtLeast(0.70),
+        2,
+        ["receive", "chunks", "4", "ratio"],
+    ),
+    goal("its CPU, times the yardstick's", AtMost(1.4), 2, ["receive", "chunks", "4", "cpu_ratio"]),
+    goal("disk written per byte", AtMost(1.05), 2, ["receive", "chunks", "4", "written"]),
+    goal("peak RSS at 16 connections, MiB", AtMost(40.0), 1, ["receive", "chunks", "16", "rss"]),
+    goal("5 MiB of `\\r\\n--`, ms", AtMost(50.0), 1, ["receive", "odd", "5 MiB of `\\r\\n--`", "ms"]),
+    goal("`/complete-upload` of 2000 MiB, ms", AtMost(10.0), 1, ["complete", "complete", "2000", "ms"]),
+    goal("sending, MB per CPU second of the worker", AtLeast(250.0), 0, ["send", "send", SENT, "per_cpu"]),
+    goal("the same, times stock `upload_stream`", AtLeast(10.0), 1, ["send", "send", SENT, "to_stock"]),
+    goal("MB/s at 50 ms with 16 parts in flight", AtLeast(100.0), 0, ["send", "send_50ms", WINDOW, "speed"]),
+    goal(
+        "1000 MiB, pipelined, times the slower half",
+        AtMost(1.3),
+        2,
+        ["pipeline", "pipeline", "1", "ratio"],
+    ),
+    goal("seconds after `/complete-upload`", AtMost(1.0), 2, ["pipeline", "pipeline", "1", "after"]),
+    goal("8 uploads of 500 MiB at once, peak RSS MiB", AtMost(96.0), 1, ["poll", "poll", CROWD, "rss"]),
+    goal("polling meanwhile, p99 ms", AtMost(20.0), 1, ["poll", "poll", CROWD, "p99"]),
+];
+
+/// A table of the goals. What was not measured stands empty.
+pub(crate) fn markdown(report: &Report) -> String {
+    let mut text = "| goal | | measured | reached |\n| --- | --- | ---: | --- |\n".to_owned();
+    for goal in GOALS {
+        let [section, table, row, column] = goal.figure;
+        let (sign, bound) = match goal.bound {
+            AtLeast(bound) => ("≥", bound),
+            AtMost(bound) => ("≤", bound),
+        };
+        let _ = write!(text, "| {} | {sign} {bound} |", goal.what);
+        let measured = report.table(section, table).and_then(|table| table.median(row, column));
+        let _ = match measured {
+            Some(value) => {
+                let reached = match goal.bound {
+                    AtLeast(bound) => value >= bound,
+                    AtMost(bound) => value <= bound,
+                };
+                writeln!(text, " {value:.*} | {} |", goal.decimals, if reached { "yes" } else { "**no**" })
+            }
+            None => writeln!(text, " | |"),
+        };
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Section;
+    use crate::table::Table;
+
+    #[test]
+    fn says_which_goals_are_reached() {
+        let mut table = Table::new("complete", "MiB", &[("ms", "ms", 1)]);
+        table.record("2000", &[("ms", 3.0)]);
+        let mut report = Report::default();
+        let section = Section {
+            machine: String::new(),
+            revision: String::new(),
+            date: String::new(),
+            rounds: 1,
+            others: 0.0,
+            tables: vec![table],
+        };
+        report.sections.insert("complete".to_owned(), section);
+        let text = markdown(&report);
+        assert!(text.contains("| `/complete-upload` of 2000 MiB, ms | ≤ 10 | 3.0 | yes |"), "{text}");
+        assert!(text.contains("| polling meanwhile, p99 ms | ≤ 20 | | |"));
+    }
+}

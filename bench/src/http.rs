@@ -1,0 +1,81 @@
+//! An HTTP/1.1 client that costs next to nothing: one connection, kept alive, blocking.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpStream};
+
+use serde_json::Value;
+
+use crate::{Result, load};
+
+/// A connection.
+pub(crate) struct Http {
+    stream: BufReader<TcpStream>,
+}
+
+/// An answer with its whole body.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The JSON of a 200.
+    pub(crate) fn ok(self) -> Result<Value> {
+        if self.status != 200 {
+            return Err(format!("{}: {}", self.status, String::from_utf8_lossy(&self.body)).into());
+        }
+        Ok(serde_json::from_slice(&self.body)?)
+    }
+}
+
+impl Http {
+    pub(crate) fn connect(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream: BufReader::new(stream) })
+    }
+
+    pub(crate) fn get(&mut self, path: &str) -> Result<Answer> {
+        self.exchange(&[format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()])
+    }
+
+    /// `POST` or `PUT` with a body of JSON.
+    pub(crate) fn send(&mut self, method: &str, path: &str, body: &Value) -> Result<Answer> {
+        let body = body.to_string();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        self.exchange(&[head.as_bytes(), body.as_bytes()])
+    }
+
+    /// Sends a whole request and reads the whole answer.
+    pub(crate) fn exchange(&mut self, request: &[&[u8]]) -> Result<Answer> {
+        load::write_all(self.stream.get_mut(), request)?;
+        let status = self.line()?;
+        let status = status.split(' ').nth(1).ok_or("no status line")?.parse()?;
+        let mut length = 0;
+        loop {
+            let line = self.line()?;
+            if line.is_empty() {
+                break;
+            }
+            if let Some((name, value)) = line.split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse()?;
+            }
+        }
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body)?;
+        Ok(Answer { status, body })
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        if self.stream.read_line(&mut line)? == 0 {
+            return Err("the server closed the connection".into());
+        }
+        Ok(line.trim_end().to_owned())
+    }
+}

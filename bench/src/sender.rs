@@ -1,0 +1,164 @@
+//! Those who send parts to the sandbox, each in a process of its own: the worker's uploader, stock grammers, and the bare
+//! cipher, which sends nothing.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use grammers_client::Client;
+use grammers_crypto::{AuthKey, DequeBuffer, encrypt_data_v2};
+use grammers_mtsender::{ConnectionParams, NoRetries, SenderPool};
+use grammers_session::SessionData;
+use grammers_session::storages::MemorySession;
+use grammers_session::types::DcOption;
+use serde::{Deserialize, Serialize};
+use telestore_sandbox::SandboxUser;
+use telestore_types::{
+    ApiId, ByteSource, ChatId, FileName, Secret, SourceError, TelegramCredentials, UploadId, UserId,
+};
+use telestore_uploader::{MtprotoConfig, MtprotoUploader, NoProgress, TelegramUploader, UploadRequest};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio_util::sync::CancellationToken;
+
+use crate::load::noise;
+use crate::proc::{Usage, peak_rss};
+use crate::{MIB, Result};
+
+/// Who sends.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) enum Kind {
+    /// The worker's uploader, with its own number of parts in flight or another.
+    Uploader { window: Option<usize> },
+    /// `grammers_client::Client::upload_stream`.
+    Stock,
+    /// What both spend on encryption at the least, by the cipher of grammers.
+    Crypto,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Job {
+    pub(crate) kind: Kind,
+    pub(crate) user: SandboxUser,
+    pub(crate) mtproto: SocketAddr,
+    pub(crate) bytes: usize,
+}
+
+/// What it took.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Done {
+    pub(crate) seconds: f64,
+    pub(crate) cpu: f64,
+    pub(crate) peak: f64,
+}
+
+/// The child's part: does its job and says what it took.
+pub(crate) fn send() -> Result<()> {
+    let job: Job = serde_json::from_str(&std::env::args().nth(1).ok_or("a job is missing")?)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    noise();
+    let (begin, before) = (Instant::now(), Usage::of(std::process::id())?);
+    match job.kind {
+        Kind::Uploader { window } => runtime.block_on(by_uploader(&job, window))?,
+        Kind::Stock => runtime.block_on(by_stock(&job))?,
+        Kind::Crypto => encrypt(&job),
+    }
+    let (seconds, usage) = (begin.elapsed().as_secs_f64(), Usage::of(std::process::id())?.since(before));
+    let done = Done { seconds, cpu: usage.cpu, peak: peak_rss(std::process::id())? };
+    writeln!(std::io::stdout(), "{}", serde_json::to_string(&done)?)?;
+    Ok(())
+}
+
+async fn by_uploader(job: &Job, window: Option<usize>) -> Result<()> {
+    let user = &job.user;
+    let request = UploadRequest {
+        upload_id: UploadId::new("benchmark")?,
+        credentials: Arc::new(TelegramCredentials {
+            user_id: UserId::new(&user.user_id),
+            chat_id: ChatId::new(&user.channel_id)?,
+            bot_token: None,
+            session: user.telethon_session.as_deref().map(Secret::new),
+            api_id: ApiId::new(user.api_id).ok(),
+            api_hash: None,
+        }),
+        file_name: FileName::new("video.bin")?,
+        mime_type: "application/octet-stream".to_owned(),
+        caption: "Uploaded: video.bin".to_owned(),
+        source: Arc::new(Noise { length: job.bytes, at: 0 }),
+        resume: None,
+        changed: Vec::new(),
+        cancel: CancellationToken::new(),
+    };
+    let mut config = MtprotoConfig::default();
+    config.window = window.unwrap_or(config.window);
+    MtprotoUploader::new(config).upload(request, Arc::new(NoProgress)).await?;
+    Ok(())
+}
+
+async fn by_stock(job: &Job) -> Result<()> {
+    let SocketAddr::V4(ipv4) = job.mtproto else { return Err("the sandbox is not bound to IPv4".into()) };
+    let ipv6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, ipv4.port(), 0, 0);
+    let option = DcOption { id: 2, ipv4, ipv6, auth_key: Some(job.user.auth_key_bytes()) };
+    let data = SessionData { home_dc: 2, dc_options: HashMap::from([(2, option)]), ..Default::default() };
+    let params = ConnectionParams { retry_policy: Box::new(NoRetries), ..Default::default() };
+    let session = Arc::new(MemorySession::from(data));
+    let pool = SenderPool::with_configuration(session, job.user.api_id, params);
+    tokio::spawn(pool.runner.run());
+    let client = Client::new(pool.handle);
+    let mut stream = Noise { length: job.bytes, at: 0 };
+    client.upload_stream(&mut stream, job.bytes, "video.bin".to_owned()).await?;
+    Ok(())
+}
+
+/// Parts of 512 KiB, encrypted one after another on one thread.
+fn encrypt(job: &Job) {
+    let key = AuthKey::from_bytes(job.user.auth_key_bytes());
+    let mut packet = DequeBuffer::with_capacity(MIB, 64);
+    for part in noise().chunks(MIB / 2).cycle().take(job.bytes / (MIB / 2)) {
+        packet.clear();
+        packet.extend(part);
+        encrypt_data_v2(&mut packet, &key);
+    }
+}
+
+/// A file of noise that takes no memory of its own.
+#[derive(Debug)]
+struct Noise {
+    length: usize,
+    at: usize,
+}
+
+#[async_trait::async_trait]
+impl ByteSource for Noise {
+    fn len(&self) -> u64 {
+        self.length as u64
+    }
+
+    async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes, SourceError> {
+        let noise = noise();
+        let start = usize::try_from(offset).unwrap_or(usize::MAX) % noise.len();
+        Ok(match noise.get(start..start + length) {
+            Some(bytes) => Bytes::from_static(bytes),
+            None => noise.iter().cycle().skip(start).take(length).copied().collect(),
+        })
+    }
+}
+
+impl AsyncRead for Noise {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let start = self.at % noise().len();
+        let rest = &noise()[start..];
+        let length = rest.len().min(out.remaining()).min(self.length - self.at);
+        out.put_slice(&rest[..length]);
+        self.at += length;
+        Poll::Ready(Ok(()))
+    }
+}
