@@ -235,7 +235,7 @@ impl Upload {
         match old {
             None => self.received_chunks += 1,
             Some(old) => {
-                self.received_bytes -= old.0;
+                self.received_bytes = self.received_bytes.saturating_sub(old.0);
                 if old != new {
                     self.resume = None;
                 }

@@ -80,7 +80,8 @@ impl ProgressSink for NoProgress {
 /// # Contract
 /// - [`upload`](Self::upload) returns after the message exists, or with an error. It sends the file as a document, with
 ///   the name, the content type and the caption of the request.
-/// - It reads every byte of the source at least once and holds a bounded piece of it, whatever the size.
+/// - It reads every byte of the source that Telegram does not have yet and holds a bounded piece of it, whatever the
+///   size. Where the source says that its bytes are damaged, nothing that was sent of them is used later.
 /// - It reports [`Stage::Connecting`], [`Stage::Resolving`] (where there is something to resolve), [`Stage::Sending`]
 ///   and [`Stage::Finishing`], in this order, and acknowledged bytes that end at the length of the file.
 /// - Where [`Capability::resumable`] is declared, it checkpoints whatever a later attempt needs *before* that matters;

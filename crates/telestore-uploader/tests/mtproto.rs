@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use common::{PART, World, mtproto, mtproto_with};
 use telestore_sandbox::{Fault, FaultAction, UserSpec};
-use telestore_types::{ChatId, ManualClock, Secret, StoredAs, Timestamp};
-use telestore_uploader::testsuite::sources::BlockingSource;
+use telestore_types::{ChatId, ManualClock, Secret, SourceError, StoredAs, Timestamp};
+use telestore_uploader::testsuite::sources::{BlockingSource, CountingSource, FailingSource};
 use telestore_uploader::testsuite::{Recorder, bytes};
 use telestore_uploader::{ErrorKind, TelegramUploader, Verdict};
 use tokio::time::timeout;
@@ -375,6 +375,39 @@ async fn a_message_that_was_accepted_outlives_a_cancel() {
         world.sandbox.faults().wait_fired(hold, 1).await;
         cancel.cancel();
         world.sandbox.resume(hold);
+    };
+    let (stored, ()) = tokio::join!(uploader.upload(request, Recorder::new()), stopper);
+    world.holds_once(&stored.unwrap(), &bytes);
+}
+
+#[tokio::test]
+async fn parts_of_a_damaged_file_are_not_kept() {
+    let world = World::new().await;
+    let (uploader, bytes, listener) = (mtproto(), bytes(28, LENGTH), Recorder::new());
+    let damaged = SourceError::Damaged("chunk 0 is not what was received".to_owned());
+    let mut request = world.request(&bytes);
+    request.source = FailingSource::new(bytes.clone(), 5 * PART as u64, damaged);
+    let error = uploader.upload(request.clone(), listener.clone()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SourceDamaged);
+    // The client has sent the chunk again.
+    let source = CountingSource::new(bytes.clone());
+    (request.source, request.resume) = (source.clone(), listener.checkpoints().pop());
+    let stored = uploader.upload(request, Recorder::new()).await.unwrap();
+    world.holds_once(&stored, &bytes);
+    assert_eq!(source.read(), bytes.len() as u64, "whatever was sent may have been damaged");
+}
+
+#[tokio::test]
+async fn a_cancel_with_a_lost_answer_still_names_the_message() {
+    let world = World::new().await;
+    let lost = world.sandbox.faults().inject(Fault::new(SEND, FaultAction::LoseAnswer).once());
+    let slow = mtproto_with(|config| config.backoff_base = Duration::from_secs(60));
+    let (uploader, bytes) = (slow, bytes(29, 1000));
+    let request = world.request(&bytes);
+    let cancel = request.cancel.clone();
+    let stopper = async {
+        world.sandbox.faults().wait_fired(lost, 1).await;
+        cancel.cancel();
     };
     let (stored, ()) = tokio::join!(uploader.upload(request, Recorder::new()), stopper);
     world.holds_once(&stored.unwrap(), &bytes);

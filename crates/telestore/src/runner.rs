@@ -190,7 +190,7 @@ impl Telestore {
                 sent = &mut sending => sent,
                 // A send that can be repeated stops now and goes on after the restart. Any other one gets the grace of
                 // the shutdown to end: interrupted, nobody would know whether its message was made.
-                () = self.0.shutdown.cancelled(), if backend.capability().idempotent => {
+                () = self.interrupted(&request.cancel), if backend.capability().idempotent => {
                     request.cancel.cancel();
                     match tokio::time::timeout(STOP_WITHIN, &mut sending).await {
                         Ok(sent) => sent,
@@ -209,6 +209,15 @@ impl Telestore {
                 }
                 done => return done.map(|stored| (stored, backend)),
             }
+        }
+    }
+
+    /// Returns when the worker stops, unless the upload was cancelled before: then the answer is waited for, since it
+    /// may name a message that is to be taken back.
+    async fn interrupted(&self, cancel: &CancellationToken) {
+        self.0.shutdown.cancelled().await;
+        if cancel.is_cancelled() {
+            std::future::pending::<()>().await;
         }
     }
 

@@ -12,7 +12,7 @@ use super::attempt::{Attempt, Failures};
 use super::resume::Resume;
 use super::rpc::{CallError, Remedy};
 use super::window::Permit;
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// The bytes of every part but the last: the most that Telegram takes, and what it recommends.
 pub(crate) const PART_SIZE: usize = 512 * 1024;
@@ -72,6 +72,10 @@ pub(crate) async fn send_all(
     let mut ledger = Ledger { attempt, confirmed: resume.confirmed_bytes(), resume, reported, unwritten: 0 };
     ledger.report();
     if let Err(error) = parts.fly(plan, digest.as_ref(), &mut ledger, stop).await {
+        if error.kind() == ErrorKind::SourceDamaged {
+            // Only the end of a chunk tells that it is damaged, and parts of it may be confirmed by then.
+            ledger.resume.restart(attempt.now());
+        }
         // Keep what was confirmed for the next attempt; why this one ended matters more than whether that works.
         let _ = ledger.write().await;
         return Err(error);

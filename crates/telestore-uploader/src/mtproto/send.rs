@@ -26,6 +26,15 @@ pub(crate) struct Sending<'a> {
     history: History,
 }
 
+/// Whether the message may exist although the call has no answer that names it.
+fn may_have_been_made(error: &CallError) -> bool {
+    match error {
+        CallError::Lost(_) => true,
+        CallError::Rpc(rpc) => rpc.is("RANDOM_ID_DUPLICATE"),
+        _ => false,
+    }
+}
+
 #[derive(Debug, Default)]
 struct History {
     failures: Failures,
@@ -53,7 +62,8 @@ impl<'a> Sending<'a> {
         self.attempt.progress.stage(Stage::Finishing);
         loop {
             // What was begun ends, but after a cancel nothing new is begun.
-            if self.request.cancel.is_cancelled() {
+            let cancelled = self.request.cancel.is_cancelled();
+            if cancelled && !self.history.ambiguous {
                 return Err(Error::cancelled());
             }
             let error = match self.attempt.call_for_parts(&self.message()).await {
@@ -63,11 +73,19 @@ impl<'a> Sending<'a> {
                 },
                 Err(error) => error,
             };
+            self.history.ambiguous |= may_have_been_made(&error);
+            let again =
+                may_have_been_made(&error) || matches!(error.remedy(), Remedy::Again | Remedy::Wait(_));
+            if cancelled && !again {
+                return Err(Error::cancelled());
+            }
             // The parts that may have to go again can take long; the call above is never dropped, since its answer
-            // alone tells whether there is a message.
+            // alone tells whether there is a message. Where it was lost, the same call names the message, so that it
+            // can be taken back.
+            let cancel = self.request.cancel.clone();
             tokio::select! {
                 biased;
-                () = self.request.cancel.cancelled() => return Err(Error::cancelled()),
+                () = cancel.cancelled(), if !cancelled => {}
                 recovered = self.recover(error) => recovered?,
             }
         }
@@ -80,12 +98,10 @@ impl<'a> Sending<'a> {
             CallError::Rpc(rpc) if rpc.is("MD5_CHECKSUM_INVALID") => return self.start_over(error).await,
             // The first call is still being worked on: its message is found once that is over.
             CallError::Rpc(rpc) if rpc.is("RANDOM_ID_DUPLICATE") => {
-                self.history.ambiguous = true;
                 let lost = CallError::Lost("Telegram still works on an earlier call".to_owned());
                 return self.again(lost).await;
             }
             CallError::Moved => return self.follow().await,
-            CallError::Lost(_) => self.history.ambiguous = true,
             _ => {}
         }
         if error.remedy() == Remedy::Resolve {

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::sink::EarlySink;
-use super::{Of, Running, States};
+use super::{Of, Running};
 use crate::Telestore;
 
 /// How often in a row a session tries again after a failure that may pass.
@@ -27,11 +27,21 @@ pub(super) struct Session {
     of: Of,
     running: Running,
     inbox: mpsc::UnboundedReceiver<ChunkRecord>,
-    /// The chunks that the newest state was made of.
-    made_of: Vec<ChunkRecord>,
+    /// The last state that the store took while these chunks were the upload's, or one that followed it in the same
+    /// round. Only together do they say which bytes were sent.
+    base: Option<(ResumeState, Vec<ChunkRecord>)>,
     /// Whether something may still be in flight that nobody waits for.
     unsettled: bool,
+    /// Rounds in a row that came to nothing.
     failures: u32,
+}
+
+/// What a session finds in the store.
+struct Found {
+    upload: Upload,
+    chunks: Vec<ChunkRecord>,
+    /// Whether there was a state already.
+    begun: bool,
 }
 
 /// What a session does next.
@@ -65,16 +75,7 @@ impl Session {
         inbox: mpsc::UnboundedReceiver<ChunkRecord>,
     ) -> Self {
         let of = Of { id: upload.id.clone(), key: upload.key.clone() };
-        // What an earlier session left in flight is not known.
-        Self {
-            engine,
-            of,
-            running,
-            inbox,
-            made_of: Vec::new(),
-            unsettled: upload.resume.is_some(),
-            failures: 0,
-        }
+        Self { engine, of, running, inbox, base: None, unsettled: false, failures: 0 }
     }
 
     pub(super) async fn run(mut self) {
@@ -108,15 +109,26 @@ impl Session {
 
     /// Sends until the chunks change, there are no more of them, or the backend gives up.
     async fn round(&mut self) -> Next {
-        let Some((upload, chunks)) = self.look().await else { return Next::Over };
-        let file = Arc::new(GrowingFile::new(Arc::clone(&self.engine.0.chunks), upload.file_size));
-        let cancel = self.running.stop.child_token();
-        let Some((backend, mut request)) = self.prepare(&upload, file.clone(), cancel.clone()).await else {
-            return Next::Rest(REST);
+        let stop = self.running.stop.clone();
+        let found = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Next::Over,
+            found = self.look() => found,
         };
-        let known = fill(&file, chunks);
-        request.changed = self.go_on(&upload, &file.chunks());
-        request.resume = self.running.states().newest.clone();
+        let Some(found) = found else {
+            self.forget_if_over().await;
+            return Next::Over;
+        };
+        let file = Arc::new(GrowingFile::new(Arc::clone(&self.engine.0.chunks), found.upload.file_size));
+        let cancel = stop.child_token();
+        let prepared = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Next::Over,
+            prepared = self.prepare(&found.upload, file.clone(), cancel.clone()) => prepared,
+        };
+        let Some((backend, mut request)) = prepared else { return Next::Rest(REST) };
+        let known = fill(&file, &found.chunks);
+        (request.resume, request.changed) = self.go_on(&found, &file.chunks());
         let sink = EarlySink::new(self.engine.clone(), self.of.clone(), self.running.clone(), cancel.clone());
         tracing::debug!(upload = %self.of.id, backend = backend.name(), "sending early");
         let progress: Arc<dyn ProgressSink> = sink.clone();
@@ -130,24 +142,35 @@ impl Session {
                 (sending.await, Some(quiet))
             }
         };
-        self.made_of = file.chunks();
         let ended = ended.unwrap_or_else(|died| {
             tracing::error!(upload = %self.of.id, error = %died, "backend died");
             Err(Error::cancelled())
         });
+        self.settle(&file, &sink);
         let replaced = matches!(quiet, Some(Quiet::Replaced)) || sink.is_stale();
         self.next(ended, replaced)
     }
 
+    /// Takes over what was sent in this round, where the store took a state of it: that proves that the file was made
+    /// of the upload's chunks, and that what had changed before was taken back.
+    fn settle(&mut self, file: &GrowingFile, sink: &EarlySink) {
+        let newest = self.running.states().newest.clone();
+        if let (true, Some(newest)) = (sink.was_taken(), newest) {
+            self.base = Some((newest, file.chunks()));
+            self.failures = 0;
+        }
+    }
+
     /// The upload and its chunks, where it still receives. From here on, other bytes for one of these chunks are seen
     /// by the store refusing the next state.
-    async fn look(&self) -> Option<(Upload, Vec<ChunkRecord>)> {
+    async fn look(&self) -> Option<Found> {
         let (sessions, Of { id, key }) = (&self.engine.0.sessions, &self.of);
         let mut upload = sessions.get(id).await.ok()??;
         if upload.key != *key || upload.state != UploadState::Receiving || upload.user_id.is_none() {
             return None;
         }
-        if upload.resume.is_none() {
+        let begun = upload.resume.is_some();
+        if !begun {
             // There must be something for other bytes to clear. No backend reads it.
             let mark = ResumeState(rand::random::<[u8; 16]>().to_vec());
             if !sessions.checkpoint_early(id, key, None, &mark).await.ok()? {
@@ -156,23 +179,43 @@ impl Session {
             upload.resume = Some(mark);
         }
         let chunks = sessions.chunks(key).await.ok()?;
-        Some((upload, chunks))
+        Some(Found { upload, chunks, begun })
     }
 
-    /// Settles what the backend goes on from; gives what has changed since that was made.
-    fn go_on(&mut self, upload: &Upload, chunks: &[ChunkRecord]) -> Vec<Range<u64>> {
-        let mut states = self.running.states();
-        let first = states.saved.is_none();
-        let States { saved, newest } = &mut *states;
-        let same = *saved == upload.resume;
-        saved.clone_from(&upload.resume);
-        if first || (!same && self.unsettled) {
-            // Old bytes that are still on their way must not end up among the new ones, so that is for a new file.
-            newest.clone_from(&upload.resume);
-            self.unsettled = first && self.unsettled;
-            return Vec::new();
+    /// A chunk that came late must not leave an entry for an upload that nobody will ask for again. A runner still
+    /// does for one that is on its way.
+    async fn forget_if_over(&self) {
+        let Ok(upload) = self.engine.0.sessions.get(&self.of.id).await else { return };
+        let on_its_way = |upload: &Upload| {
+            use UploadState::{Queued, Receiving, Sending};
+            upload.key == self.of.key && matches!(upload.state, Receiving | Queued | Sending)
+        };
+        if !upload.as_ref().is_some_and(on_its_way) {
+            self.engine.0.early.entries().remove(&self.of.key);
         }
-        changed(&self.made_of, chunks)
+    }
+
+    /// What the backend goes on from, and what has changed since that was made.
+    ///
+    /// Until the store has taken a state of this round, a runner that takes over gets what the row holds.
+    fn go_on(&mut self, found: &Found, chunks: &[ChunkRecord]) -> (Option<ResumeState>, Vec<Range<u64>>) {
+        let row = &found.upload.resume;
+        let (first, same) = {
+            let mut states = self.running.states();
+            let (first, same) = (states.saved.is_none(), states.saved == *row);
+            (states.saved, states.newest) = (row.clone(), row.clone());
+            (first, same)
+        };
+        // What an earlier session left in flight is not known.
+        self.unsettled |= first && found.begun;
+        if !same && !first && self.unsettled {
+            // Old bytes that are still on their way must not end up among the new ones, so those are for a new file.
+            (self.base, self.unsettled) = (None, false);
+        }
+        match &self.base {
+            Some((base, made_of)) => (Some(base.clone()), changed(made_of, chunks)),
+            None => (row.clone(), Vec::new()),
+        }
     }
 
     /// Who sends it, and as what; `None` where nobody can.
@@ -221,7 +264,8 @@ impl Session {
             Err(error) => error,
         };
         self.unsettled = true;
-        if self.running.stop.is_cancelled() {
+        let asked_to_stop = error.kind() == ErrorKind::Cancelled && !replaced;
+        if asked_to_stop || self.running.stop.is_cancelled() {
             return Next::Over;
         }
         tracing::debug!(upload = %self.of.id, %error, "could not send early");
@@ -241,8 +285,8 @@ impl Session {
 }
 
 /// Lets the file begin with what is there; gives every chunk that is known, by its place.
-fn fill(file: &GrowingFile, chunks: Vec<ChunkRecord>) -> BTreeMap<u32, ChunkRecord> {
-    let known: BTreeMap<_, _> = chunks.into_iter().map(|chunk| (chunk.index.get(), chunk)).collect();
+fn fill(file: &GrowingFile, chunks: &[ChunkRecord]) -> BTreeMap<u32, ChunkRecord> {
+    let known: BTreeMap<_, _> = chunks.iter().map(|chunk| (chunk.index.get(), chunk.clone())).collect();
     grow(file, &known);
     known
 }

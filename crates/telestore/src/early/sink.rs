@@ -20,6 +20,8 @@ pub(super) struct EarlySink {
     cancel: CancellationToken,
     /// Whether the row has changed behind the backend's back.
     stale: AtomicBool,
+    /// Whether the store took a state.
+    taken: AtomicBool,
 }
 
 impl fmt::Debug for EarlySink {
@@ -30,12 +32,18 @@ impl fmt::Debug for EarlySink {
 
 impl EarlySink {
     pub(super) fn new(engine: Telestore, of: Of, running: Running, cancel: CancellationToken) -> Arc<Self> {
-        Arc::new(Self { engine, of, running, cancel, stale: AtomicBool::new(false) })
+        let (stale, taken) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { engine, of, running, cancel, stale, taken })
     }
 
     /// Whether a chunk was replaced, or the upload does not receive any more.
     pub(super) fn is_stale(&self) -> bool {
         self.stale.load(Ordering::SeqCst)
+    }
+
+    /// Whether the store took a state.
+    pub(super) fn was_taken(&self) -> bool {
+        self.taken.load(Ordering::SeqCst)
     }
 }
 
@@ -62,7 +70,10 @@ impl ProgressSink for EarlySink {
         };
         let Of { id, key } = &self.of;
         match self.engine.0.sessions.checkpoint_early(id, key, expected.as_ref(), &state).await {
-            Ok(true) => self.running.states().saved = Some(state),
+            Ok(true) => {
+                self.running.states().saved = Some(state);
+                self.taken.store(true, Ordering::SeqCst);
+            }
             // What is in flight comes to its end first: then it is known what Telegram has.
             Ok(false) => {
                 self.stale.store(true, Ordering::SeqCst);

@@ -65,6 +65,11 @@ impl Parts {
 
     async fn send(&self, request: &UploadRequest, sink: &dyn ProgressSink, early: bool) -> Result<()> {
         let mut confirmed = confirmed(request);
+        // Connecting takes a while, and a cancel ends it.
+        tokio::task::yield_now().await;
+        if request.cancel.is_cancelled() {
+            return if early { Ok(()) } else { Err(Error::cancelled()) };
+        }
         sink.checkpoint(state_of(&confirmed)).await?;
         let length = usize::try_from(request.source.len()).unwrap();
         for part in 0..length.div_ceil(PART) {
@@ -171,7 +176,8 @@ impl Life {
     /// Ends the process as a kill does, and begins the next one.
     async fn killed(&mut self) {
         drop(self.running.take());
-        self.engine = build(&self.sessions, &self.chunks, &self.clock, &self.parts, config());
+        let config = self.engine.config().clone();
+        self.engine = build(&self.sessions, &self.chunks, &self.clock, &self.parts, config);
         self.running = Some(self.engine.start().await.unwrap());
     }
 
@@ -381,6 +387,30 @@ async fn a_stop_lets_it_write_down_how_far_it_is() {
     assert_eq!(upload.resume, Some(state_of(&BTreeSet::from([0]))));
 }
 
+/// Tries again at once.
+fn quick() -> EngineConfig {
+    EngineConfig { retry_first_pause: Duration::from_micros(1), ..config() }
+}
+
+#[tokio::test]
+async fn a_chunk_that_is_replaced_while_the_last_replacement_is_taken_in_is_not_forgotten() {
+    let life = Life::with(quick()).await;
+    let file = file("a", 12, 3);
+    life.chunk(&file, 0, b"aaaa").await;
+    life.chunk(&file, 1, b"bbbb").await;
+    life.parts.until(|state| state.log == [0, 1]).await;
+    life.parts.change(|state| state.refusals.push(ErrorKind::Unavailable));
+    let (engine, again) = (life.engine.clone(), file.clone());
+    life.sessions.hooks.after("chunks", async move {
+        send_chunk(&engine, &again, 1, b"BBBB").await.unwrap();
+    });
+    life.chunk(&file, 0, b"AAAA").await;
+    life.parts.until(|state| state.refusals.is_empty()).await;
+    life.chunk(&file, 2, b"cccc").await;
+    life.complete("a").await;
+    assert_eq!(life.parts.messages(), [b"AAAABBBBcccc"]);
+}
+
 /// What a client, or fate, does next.
 #[derive(Debug, Clone)]
 enum Act {
@@ -390,6 +420,8 @@ enum Act {
     },
     /// Lets the others work for a while.
     Yield(u8),
+    /// Lets the next try to send early fail before it has begun.
+    Refuse,
     Kill,
 }
 
@@ -397,6 +429,7 @@ fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         6 => (0..4_u32, 0..3_u8).prop_map(|(index, variant)| Act::Chunk { index, variant }),
         3 => (0..40_u8).prop_map(Act::Yield),
+        1 => Just(Act::Refuse),
         1 => Just(Act::Kill),
     ]
 }
@@ -407,13 +440,13 @@ fn bytes(index: u32, variant: u8) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_file_is_what_was_acknowledged_last(acts in prop::collection::vec(act(), 0..25)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut life = Life::new().await;
+            let mut life = Life::with(quick()).await;
             let file = file("a", 18, 4);
             let mut expected = BTreeMap::new();
             for act in acts {
@@ -423,6 +456,7 @@ proptest! {
                         expected.insert(index, variant);
                     }
                     Act::Yield(times) => for _ in 0..times { tokio::task::yield_now().await },
+                    Act::Refuse => life.parts.change(|state| state.refusals.push(ErrorKind::Unavailable)),
                     Act::Kill => life.killed().await,
                 }
             }
