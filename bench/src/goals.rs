@@ -94,6 +94,7 @@ mod tests {
             revision: String::new(),
             date: String::new(),
             rounds: 1,
+            seconds: 0.0,
             others: 0.0,
             tables: vec![table],
         };

@@ -5,7 +5,7 @@ use telestore_sandbox::SandboxUser;
 use crate::file::File;
 use crate::stage::Stage;
 use crate::table::Table;
-use crate::{Bench, MIB, Result, flow, mb_per_s};
+use crate::{Bench, MIB, Part, Result, flow, mb_per_s};
 
 const COLUMNS: &[(&str, &str, usize)] = &[
     ("receive", "receiving MB/s", 0),
@@ -24,7 +24,7 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Table>> {
     let stage = Stage::new(&bench.root)?;
     let counts = bench.pick([1, 4, 16, 64], [1, 2, 3, 4]);
     let users: Vec<_> = (0..counts[3]).map(|_| stage.add_user()).collect::<Result<_>>()?;
-    for round in 0..bench.rounds {
+    for round in 0..bench.rounds_of(Part::Growth) {
         for count in counts {
             bench.say(round, &format!("{count} uploads at once"));
             measure(&mut uploads, &stage, count, &users[..count], EACH)?;

@@ -113,6 +113,11 @@ impl Bench {
         if self.quick { quick } else { full }
     }
 
+    /// Growth takes long and is compared with nothing: two rounds do.
+    fn rounds_of(&self, part: Part) -> usize {
+        if part == Part::Growth { self.rounds.div_ceil(2) } else { self.rounds }
+    }
+
     fn say(&self, round: usize, what: &str) {
         eprintln!("round {} of {}: {what}", round + 1, self.rounds);
     }
@@ -177,14 +182,15 @@ fn measure(args: &Args) -> Result<()> {
 }
 
 fn section(bench: &Bench, part: Part) -> Result<Section> {
-    let before = Busy::now()?;
+    let (begin, before) = (Instant::now(), Busy::now()?);
     let tables = part.run(bench)?;
     let others = Busy::now()?.others_since(before);
     Ok(Section {
         machine: machine::describe(&bench.root)?,
         revision: machine::revision(),
         date: machine::today(),
-        rounds: bench.rounds,
+        rounds: bench.rounds_of(part),
+        seconds: begin.elapsed().as_secs_f64(),
         others,
         tables,
     })

@@ -25,6 +25,8 @@ pub(crate) struct Section {
     pub(crate) revision: String,
     pub(crate) date: String,
     pub(crate) rounds: usize,
+    /// How long all of it took.
+    pub(crate) seconds: f64,
     /// The share of the machine's CPU time that went to others meanwhile.
     pub(crate) others: f64,
     pub(crate) tables: Vec<Table>,
@@ -35,11 +37,12 @@ impl Section {
     pub(crate) fn markdown(&self) -> String {
         let tables: Vec<_> = self.tables.iter().map(Table::markdown).collect();
         format!(
-            "{}\n{}, revision {}, rounds: {}; {}; {:.0} % of the CPU went to others.\n",
+            "{}\n{}, revision {}, rounds: {}, {:.0} s; {}; {:.0} % of the CPU went to others.\n",
             tables.join("\n"),
             self.date,
             self.revision,
             self.rounds,
+            self.seconds,
             self.machine,
             self.others * 100.0
         )

@@ -14,7 +14,7 @@ pub(crate) struct Figure {
 
 impl Figure {
     fn add(&mut self, value: f64) {
-        self.rounds.push(value);
+        self.rounds.push(rounded(value));
         let mut sorted = self.rounds.clone();
         sorted.sort_by(f64::total_cmp);
         let middle = sorted.len() / 2;
@@ -23,6 +23,13 @@ impl Figure {
             _ => sorted[middle],
         };
     }
+}
+
+/// To five digits: more are noise.
+fn rounded(value: f64) -> f64 {
+    let unit = 10_f64.powf(value.abs().max(1e-9).log10().floor() - 4.0);
+    // By way of its text, so that no tail of the division is left.
+    format!("{:.*}", (-unit.log10()).max(0.0) as usize, value).parse().unwrap_or(value)
 }
 
 /// What stands in a column.
@@ -101,6 +108,14 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keeps_five_digits() {
+        assert_eq!(rounded(0.123_456_7), 0.123_46);
+        assert_eq!(rounded(1.0 / 3.0 * 1e5), 33333.0);
+        assert_eq!((rounded(1_234_567.8), rounded(0.0)), (1_234_568.0, 0.0));
+        assert!(rounded(f64::NAN).is_nan());
+    }
 
     #[test]
     fn shows_the_median_of_the_rounds() {
