@@ -27,7 +27,7 @@ fn encrypt(bencher: Bencher<'_, '_>) {
     let mut packet = DequeBuffer::with_capacity(2 * PART, FRONT);
     bencher.counter(BytesCount::new(PART)).bench_local(|| {
         packet.clear();
-        packet.extend(part.iter().copied());
+        packet.extend(part.iter());
         encrypt_data_v2(&mut packet, &key);
     });
 }
