@@ -231,11 +231,15 @@ async fn a_key_that_dies_while_nobody_is_connected_is_replaced_by_the_next_attem
     let uploader = world.mtproto_with(|config| config.idle_timeout = Duration::from_millis(50));
     uploader.check(&world.credentials()).await.unwrap();
     world.sandbox.wait_until(|stats| stats.connections.values().all(|open| *open == 0)).await;
+    let before = world.counts();
     let dead = Fault::rpc_error("help.getConfig", 401, "AUTH_KEY_UNREGISTERED").once();
     world.sandbox.faults().inject(dead);
     assert_eq!(world.fails(&uploader, &bytes(45, 1000)).await.kind(), ErrorKind::NotAuthorized);
     world.sends_once(&uploader, &bytes(45, 1000)).await;
-    assert_eq!(world.counts(), (2, 2, 1));
+    // On a slow machine a connection may also become idle on the way, and the move begins again.
+    let (keys, imports, connections) = world.counts();
+    assert!(keys > before.0 && imports > before.1, "{before:?} {keys} {imports}");
+    assert_eq!(connections, 1);
 }
 
 #[tokio::test]
