@@ -64,10 +64,10 @@ pub(crate) fn wait(http: &mut Http, file: &File, pause: Duration) -> Result<f64>
     }
 }
 
-/// One upload from its first chunk to its message.
-pub(crate) fn whole(worker: &Worker, file: &File, connections: usize) -> Result<Flow> {
+/// One upload from its first chunk to its message, chunk after chunk, as the browser sends it.
+pub(crate) fn whole(worker: &Worker, file: &File) -> Result<Flow> {
     let mut http = worker.http()?;
-    let receive = send_chunks(worker, file, connections)?;
+    let receive = send_chunks(worker, file, 1)?;
     let complete = complete(&mut http, file)?;
     let after = wait(&mut http, file, Duration::from_millis(5))?;
     Ok(Flow { receive, complete, after })

@@ -8,7 +8,7 @@ use crate::{Bench, MIB, Result, flow, in_turn};
 pub(crate) fn run(bench: &Bench) -> Result<Vec<Table>> {
     let mut table = Table::new(
         "pipeline",
-        "connections",
+        "MiB",
         &[
             ("receive", "receiving alone s", 2),
             ("send", "sending alone s", 2),
@@ -23,23 +23,18 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Table>> {
     );
     let stage = Stage::new(&bench.root)?;
     for round in 0..bench.rounds {
-        for connections in [1, 4] {
-            bench.say(round, &format!("first chunk to completed, {connections} connections"));
-            compare(bench, &stage, round, connections, &mut table)?;
-        }
+        bench.say(round, "first chunk to completed");
+        compare(bench, &stage, round, &mut table)?;
     }
     Ok(vec![table])
 }
 
-fn compare(bench: &Bench, stage: &Stage, round: usize, connections: usize, table: &mut Table) -> Result<()> {
+fn compare(bench: &Bench, stage: &Stage, round: usize, table: &mut Table) -> Result<()> {
     let bytes = bench.pick(1000, 60) * MIB;
-    let ((off, _), (on, cost)) = in_turn(
-        round,
-        || upload(stage, NOT_EAGER, bytes, connections),
-        || upload(stage, &[], bytes, connections),
-    )?;
+    let ((off, _), (on, cost)) =
+        in_turn(round, || upload(stage, NOT_EAGER, bytes), || upload(stage, &[], bytes))?;
     table.record(
-        &connections.to_string(),
+        &(bytes / MIB).to_string(),
         &[
             ("receive", off.receive),
             ("send", off.after),
@@ -55,13 +50,8 @@ fn compare(bench: &Bench, stage: &Stage, round: usize, connections: usize, table
     Ok(())
 }
 
-fn upload(
-    stage: &Stage,
-    settings: &[(&str, &str)],
-    bytes: usize,
-    connections: usize,
-) -> Result<(flow::Flow, Cost)> {
+fn upload(stage: &Stage, settings: &[(&str, &str)], bytes: usize) -> Result<(flow::Flow, Cost)> {
     let worker = stage.worker(settings, bytes)?;
-    let flow = flow::whole(&worker, &File::new(&stage.user.auth_token, bytes), connections)?;
+    let flow = flow::whole(&worker, &File::new(&stage.user.auth_token, bytes))?;
     Ok((flow, worker.cost(bytes)?))
 }

@@ -18,8 +18,9 @@ pub(crate) struct Report {
     pub(crate) sections: BTreeMap<String, Section>,
 }
 
-/// What one run found out about one subject.
-#[derive(Debug, Serialize, Deserialize)]
+/// What one run found out about one subject. Results of an older version may lack something.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Section {
     pub(crate) machine: String,
     pub(crate) revision: String,
