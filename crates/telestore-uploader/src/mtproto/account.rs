@@ -3,12 +3,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use grammers_tl_types::{self as tl, Deserializable, RemoteCall, Serializable};
+use grammers_tl_types::{self as tl, Deserializable, RemoteCall};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::MtprotoConfig;
 use super::connection::{Connection, Timing};
 use super::home::{Home, Homes, Whereabouts};
+use super::packet::Body;
 use super::rpc::{CallError, Remedy};
 use super::session::Session;
 use super::window::{Permit, Window};
@@ -23,6 +25,8 @@ const MAX_PEERS: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct AccountPool {
     config: Arc<MtprotoConfig>,
+    /// The parts that may be in flight, over all accounts.
+    places: Arc<Semaphore>,
     accounts: Mutex<HashMap<[u8; 32], Arc<Account>>>,
 }
 
@@ -53,7 +57,8 @@ pub(super) struct Link {
 
 impl AccountPool {
     pub(crate) fn new(config: Arc<MtprotoConfig>) -> Self {
-        Self { config, accounts: Mutex::default() }
+        let places = Arc::new(Semaphore::new(config.max_parts_in_flight.max(1)));
+        Self { config, places, accounts: Mutex::default() }
     }
 
     /// The account of a session. It connects by itself when the first call is made.
@@ -62,7 +67,8 @@ impl AccountPool {
         if accounts.len() >= MAX_ACCOUNTS {
             accounts.retain(|_, account| Arc::strong_count(account) > 1 || account.is_connected());
         }
-        let new = || Arc::new(Account::new(self.config.clone(), session.clone(), api_id));
+        let window = || Window::new(self.config.window, self.places.clone());
+        let new = || Arc::new(Account::new(self.config.clone(), session.clone(), api_id, window()));
         accounts.entry(session.digest()).or_insert_with(new).clone()
     }
 }
@@ -74,9 +80,9 @@ impl fmt::Debug for Account {
 }
 
 impl Account {
-    fn new(config: Arc<MtprotoConfig>, session: Session, api_id: i32) -> Self {
+    fn new(config: Arc<MtprotoConfig>, session: Session, api_id: i32, window: Window) -> Self {
         let homes = Mutex::new(Homes::new(&session, config.address));
-        let (window, link) = (Window::new(config.window), tokio::sync::Mutex::default());
+        let link = tokio::sync::Mutex::default();
         Self { config, session, api_id, homes, link, window, peers: Mutex::default() }
     }
 
@@ -101,7 +107,7 @@ impl Account {
     /// Calls `request`, wherever the account is. It ends, well or not, after the times of the configuration.
     pub(crate) async fn call<R: RemoteCall>(&self, request: &R) -> Result<R::Return, CallError> {
         let (connection, moves) = self.connection().await?;
-        read::<R>(&self.send(&connection, moves, request.to_bytes(), None).await?)
+        read::<R>(&self.send(&connection, moves, Body::of(request), None).await?)
     }
 
     /// Calls what makes sense only where the account was after so many moves; [`CallError::Moved`] where it has gone.
@@ -110,14 +116,14 @@ impl Account {
         moves: u32,
         request: &R,
     ) -> Result<R::Return, CallError> {
-        read::<R>(&self.call_bytes_at(moves, request.to_bytes(), None).await?)
+        read::<R>(&self.call_bytes_at(moves, Body::of(request), None).await?)
     }
 
     /// The same with the bytes of a request, which are moved and not copied.
     pub(crate) async fn call_bytes_at(
         &self,
         moves: u32,
-        body: Vec<u8>,
+        body: Body,
         permit: Option<Permit>,
     ) -> Result<Vec<u8>, CallError> {
         let (connection, now) = self.connection().await?;
@@ -131,7 +137,7 @@ impl Account {
         &self,
         connection: &Connection,
         moves: u32,
-        body: Vec<u8>,
+        body: Body,
         permit: Option<Permit>,
     ) -> Result<Vec<u8>, CallError> {
         let answer = connection.call(body, permit).await;
@@ -213,8 +219,8 @@ impl Account {
     }
 
     /// The first call of a connection: it tells Telegram who speaks, and which version of the schema.
-    fn greeting(&self) -> Vec<u8> {
-        tl::functions::InvokeWithLayer {
+    fn greeting(&self) -> Body {
+        Body::of(&tl::functions::InvokeWithLayer {
             layer: tl::LAYER,
             query: tl::functions::InitConnection {
                 api_id: self.api_id,
@@ -228,8 +234,7 @@ impl Account {
                 params: None,
                 query: tl::functions::help::GetConfig {},
             },
-        }
-        .to_bytes()
+        })
     }
 
     fn is_connected(&self) -> bool {

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::MtprotoConfig;
 use super::account::Account;
+use super::packet::Body;
 use super::resume::Resume;
 use super::rpc::{CallError, Remedy};
 use super::window::Permit;
@@ -72,7 +73,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Sends a part, once, to where the others are.
-    pub(crate) async fn call_part(&self, body: Vec<u8>, permit: Permit) -> Result<Vec<u8>, CallError> {
+    pub(crate) async fn call_part(&self, body: Body, permit: Permit) -> Result<Vec<u8>, CallError> {
         self.account.call_bytes_at(self.parts_began.load(Ordering::Relaxed), body, Some(permit)).await
     }
 

@@ -23,9 +23,11 @@ pub struct MtprotoConfig {
     pub server_keys: Vec<ServerKey>,
     /// The application to present where neither the credentials nor the session name one.
     pub api_id: Option<ApiId>,
-    /// Parts in flight per account, over all of its uploads. Each takes 512 KiB of memory, about three times while it
-    /// is encrypted.
+    /// The most parts in flight of one account, over all of its uploads. How many there are depends on the round trip:
+    /// as many as fill the line. Each takes 512 KiB of memory.
     pub window: usize,
+    /// The most parts in flight of all accounts together.
+    pub max_parts_in_flight: usize,
     /// How long a call may stay unanswered, counted from when it was written. The connection is closed then, since a
     /// server that leaves out one answer is likely stuck.
     pub call_timeout: Duration,
@@ -66,7 +68,8 @@ impl Default for MtprotoConfig {
             address: None,
             server_keys: Vec::new(),
             api_id: None,
-            window: 8,
+            window: 16,
+            max_parts_in_flight: 64,
             call_timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(60),

@@ -4,16 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use grammers_tl_types::{self as tl, Deserializable, RemoteCall, Serializable};
+use grammers_tl_types::{self as tl, Deserializable, RemoteCall};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::packet::Body;
 use super::rpc::CallError;
 use super::window::Permit;
-use super::wire::{Answer, Broken, Request, Wire};
+use super::wire::{Answer, Broken, Caller, Request, Wire};
 
 /// How long Telegram may take to end its half of a connection that we closed.
 const CLOSING: Duration = Duration::from_millis(500);
@@ -96,11 +97,11 @@ impl Connection {
     }
 
     /// Sends a call and waits for its answer. The connection itself sees to it that this ends.
-    pub(crate) async fn call(&self, body: Vec<u8>, permit: Option<Permit>) -> Answer {
+    pub(crate) async fn call(&self, body: Body, permit: Option<Permit>) -> Answer {
         let (answer, receiver) = oneshot::channel();
         let closed = || "the connection to Telegram was closed".to_owned();
         self.calls
-            .send(Request { body, answer, _permit: permit })
+            .send(Request { body, caller: Caller { answer, _permit: permit } })
             .map_err(|_| CallError::NotSent(closed()))?;
         let mut waiting = Waiting { answer: receiver, abandoned: self.abandoned.clone() };
         // The task answers whatever it took, unless it panicked.
@@ -109,7 +110,7 @@ impl Connection {
 
     /// Calls `request`, and reads its answer.
     pub(crate) async fn ask<R: RemoteCall>(&self, request: &R) -> Result<R::Return, CallError> {
-        let answer = self.call(request.to_bytes(), None).await?;
+        let answer = self.call(Body::of(request), None).await?;
         R::Return::from_bytes(&answer)
             .map_err(|error| CallError::Lost(format!("an answer cannot be read: {error}")))
     }
@@ -222,7 +223,7 @@ impl Task {
     fn due(&self, schedule: &Schedule) -> Instant {
         let mut due = schedule.ping;
         due = due.min(self.wire.deadline(self.timing.call).unwrap_or(due));
-        if !self.wire.unwritten().is_empty() {
+        if self.wire.is_writing() {
             due = due.min(schedule.wrote + self.timing.call);
         }
         if self.wire.is_quiet() {
@@ -243,7 +244,7 @@ impl Task {
         if self.wire.deadline(self.timing.call).is_some_and(past) {
             return broken("it did not answer in time");
         }
-        if !self.wire.unwritten().is_empty() && past(schedule.wrote + self.timing.call) {
+        if self.wire.is_writing() && past(schedule.wrote + self.timing.call) {
             return broken("it took no more bytes");
         }
         if past(schedule.heard + self.silence()) {
@@ -263,7 +264,7 @@ impl Task {
         let disconnect_delay = i32::try_from((self.silence() + CLOSING).as_secs().max(1)).unwrap_or(i32::MAX);
         let ping = tl::functions::PingDelayDisconnect { ping_id: rand::random(), disconnect_delay };
         let (answer, pong) = oneshot::channel();
-        self.wire.enqueue(Request { body: ping.to_bytes(), answer, _permit: None });
+        self.wire.enqueue(Request { body: Body::of(&ping), caller: Caller { answer, _permit: None } });
         self.pong = Some(pong);
     }
 }

@@ -2,11 +2,15 @@
 
 mod account;
 mod attempt;
+mod cipher;
 mod config;
 mod connection;
+mod envelope;
 mod home;
+mod inbound;
 mod key_exchange;
 mod moving;
+mod packet;
 mod parts;
 mod resolve;
 mod resume;

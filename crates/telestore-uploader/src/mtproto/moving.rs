@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use grammers_tl_types::{self as tl, Serializable};
+use grammers_tl_types as tl;
 use telestore_types::ByteSource;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +12,7 @@ use super::attempt::Attempt;
 use super::connection::Connection;
 use super::home::{Home, Whereabouts, address_of};
 use super::key_exchange::{DataCentre, ServerKey, make_key};
+use super::packet::Body;
 use super::parts;
 use super::resume::Resume;
 use super::rpc::{CallError, Remedy};
@@ -99,7 +100,7 @@ impl Account {
         if link.options.is_empty() {
             // The greeting was answered with the order to go. Without an answer the known addresses have to do.
             let old = self.old_connection(link, from).await?;
-            let config = old.call(tl::functions::help::GetConfig {}.to_bytes(), None).await;
+            let config = old.call(Body::of(&tl::functions::help::GetConfig {}), None).await;
             link.options = config.ok().and_then(|answer| dc_options(&answer)).unwrap_or_default();
         }
         let address = address_of(dc, &link.options, from.home.address);

@@ -6,9 +6,11 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use grammers_tl_types::{self as tl, Deserializable, Identifiable};
 use md5::{Digest, Md5};
 use telestore_types::ByteSource;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Attempt, Failures};
+use super::packet::Body;
 use super::resume::Resume;
 use super::rpc::{CallError, Remedy};
 use super::window::Permit;
@@ -201,9 +203,10 @@ impl Parts<'_> {
             };
             let body = self.body(part, &bytes);
             drop(bytes);
+            let began = Instant::now();
             match self.attempt.call_part(body, permit).await {
                 Ok(answer) if bool::from_bytes(&answer).unwrap_or(false) => {
-                    self.attempt.account.window().succeeded();
+                    self.attempt.account.window().answered(began.elapsed());
                     return Ok(part);
                 }
                 Ok(_) => {
@@ -219,36 +222,23 @@ impl Parts<'_> {
     }
 
     /// The call, written in one piece: `tl` would copy the bytes of the part one by one.
-    fn body(&self, part: u32, bytes: &[u8]) -> Vec<u8> {
-        let mut body = Vec::with_capacity(bytes.len() + 32);
+    fn body(&self, part: u32, bytes: &[u8]) -> Body {
+        let mut body = Body::with_capacity(bytes.len() + 32);
         let big = is_big(self.source.len());
         let method = if big {
             tl::functions::upload::SaveBigFilePart::CONSTRUCTOR_ID
         } else {
             tl::functions::upload::SaveFilePart::CONSTRUCTOR_ID
         };
-        body.extend_from_slice(&method.to_le_bytes());
-        body.extend_from_slice(&self.file_id.to_le_bytes());
-        body.extend_from_slice(&part.to_le_bytes());
+        body.put(&method.to_le_bytes());
+        body.put(&self.file_id.to_le_bytes());
+        body.put(&part.to_le_bytes());
         if big {
-            body.extend_from_slice(&self.total.to_le_bytes());
+            body.put(&self.total.to_le_bytes());
         }
-        put_bytes(&mut body, bytes);
+        body.put_tl_bytes(bytes);
         body
     }
-}
-
-/// Writes TL's `bytes`: a length of one byte, or of three behind 254, and zeros up to a multiple of four.
-fn put_bytes(body: &mut Vec<u8>, bytes: &[u8]) {
-    match u8::try_from(bytes.len()) {
-        Ok(length) if length < 254 => body.push(length),
-        _ => {
-            let length = (bytes.len() as u32).to_le_bytes();
-            body.extend_from_slice(&[254, length[0], length[1], length[2]]);
-        }
-    }
-    body.extend_from_slice(bytes);
-    body.resize(body.len().next_multiple_of(4), 0);
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -257,19 +247,7 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use grammers_tl_types::Serializable;
-
     use super::*;
-
-    #[test]
-    fn bytes_are_written_as_tl_does() {
-        for length in [0, 1, 2, 3, 4, 252, 253, 254, 255, 256, 1000, PART_SIZE] {
-            let bytes: Vec<u8> = (0..length).map(|i| i as u8).collect();
-            let mut body = Vec::new();
-            put_bytes(&mut body, &bytes);
-            assert_eq!(body, bytes.to_bytes(), "{length}");
-        }
-    }
 
     #[test]
     fn the_line_is_ten_mebibytes() {

@@ -1,20 +1,41 @@
+//! How many parts of an account may be in flight.
+//!
+//! As TCP Vegas does: parts that are answered later than the fastest ones were must have waited somewhere on the way. A
+//! window that makes fewer wait than [`QUEUED_MIN`] does not fill the line and grows; one that makes more wait than
+//! [`QUEUED_MAX`] only fills queues, where it takes memory and delays small calls, and shrinks. A flood wait halves it.
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// How many parts must be confirmed in a row, per place in the window, before it grows by one.
-const GROWTH: usize = 4;
+/// The window at first. It doubles with each round until parts begin to wait.
+const START: usize = 4;
 
-/// The parts of one account that may be in flight, over all of its uploads. A flood wait halves it, success grows it
-/// back.
+/// As small as it gets for round trips alone.
+const FLOOR: usize = 4;
+
+/// Parts that should be waiting on the way, at least and at most. Telegram's own time for a part varies, so there is
+/// room between them.
+const QUEUED_MIN: f64 = 2.0;
+const QUEUED_MAX: f64 = 4.0;
+
+/// How long the fastest answer counts as what the way takes: ways change.
+const FASTEST_AGE: Duration = Duration::from_secs(60);
+
+/// How many rounds it takes to grow by one after Telegram asked to wait.
+const CAREFUL: usize = 4;
+
+/// The parts of one account that may be in flight, over all of its uploads.
 #[derive(Debug, Clone)]
 pub(crate) struct Window(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     places: Arc<Semaphore>,
+    /// The places of all accounts together.
+    everywhere: Arc<Semaphore>,
     state: Mutex<State>,
 }
 
@@ -24,30 +45,65 @@ struct State {
     limit: usize,
     /// Places that go when they come back, since they were taken when the window shrank.
     surplus: usize,
-    successes: usize,
+    round: Round,
+    fastest: Option<(Duration, Instant)>,
+    growth: Growth,
     /// No part is sent before; Telegram asked to wait.
     closed_until: Option<(Instant, Duration)>,
+}
+
+/// The answers since the window was looked at last: as many as it has places.
+#[derive(Debug, Default)]
+struct Round {
+    answers: usize,
+    total: Duration,
+    /// Whether all places were taken at one time. Where they were not, more would change nothing.
+    full: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Growth {
+    Doubling,
+    ByOne,
+    /// By one after so many more rounds.
+    Slow(usize),
 }
 
 /// A place in the window.
 #[derive(Debug)]
 pub(crate) struct Permit {
     place: Option<OwnedSemaphorePermit>,
+    _everywhere: Option<OwnedSemaphorePermit>,
     window: Window,
 }
 
 impl Window {
-    pub(crate) fn new(max: usize) -> Self {
+    /// A window that grows to `max`, among others that share the places of `everywhere`.
+    pub(crate) fn new(max: usize, everywhere: Arc<Semaphore>) -> Self {
         let max = max.max(1);
-        let state = State { max, limit: max, surplus: 0, successes: 0, closed_until: None };
-        Self(Arc::new(Shared { places: Arc::new(Semaphore::new(max)), state: Mutex::new(state) }))
+        let limit = START.min(max);
+        let state = State {
+            max,
+            limit,
+            surplus: 0,
+            round: Round::default(),
+            fastest: None,
+            growth: Growth::Doubling,
+            closed_until: None,
+        };
+        let places = Arc::new(Semaphore::new(limit));
+        Self(Arc::new(Shared { places, everywhere, state: Mutex::new(state) }))
     }
 
     /// Waits for a place. It is given back when the permit is dropped.
     pub(crate) async fn enter(&self) -> Permit {
-        // The semaphore is never closed.
+        // The semaphores are never closed.
         let place = self.0.places.clone().acquire_owned().await.ok();
-        Permit { place, window: self.clone() }
+        let everywhere = self.0.everywhere.clone().acquire_owned().await.ok();
+        if self.0.places.available_permits() == 0 {
+            self.state().round.full = true;
+        }
+        Permit { place, _everywhere: everywhere, window: self.clone() }
     }
 
     /// Until when no part is to be sent, and how long the wait was to be.
@@ -64,36 +120,76 @@ impl Window {
             state.closed_until = Some((until, wait));
         }
         if open {
-            self.halve(&mut state);
+            let half = (state.limit / 2).max(1);
+            self.resize(&mut state, half);
+            state.growth = Growth::Slow(CAREFUL);
         }
     }
 
-    /// Notes that a part was confirmed.
-    pub(crate) fn succeeded(&self) {
-        let mut state = self.state();
-        state.successes += 1;
-        if state.successes < state.limit * GROWTH || state.limit == state.max {
-            return;
+    /// Notes that a part was answered so long after it was begun.
+    pub(crate) fn answered(&self, after: Duration) {
+        let (now, mut state) = (Instant::now(), self.state());
+        let fastest = match state.fastest {
+            Some((fastest, at)) if fastest < after && now < at + FASTEST_AGE => fastest,
+            _ => {
+                state.fastest = Some((after, now));
+                after
+            }
+        };
+        state.round.answers += 1;
+        state.round.total += after;
+        if state.round.answers >= state.limit {
+            let limit = state.end_round(fastest);
+            self.resize(&mut state, limit);
         }
-        state.successes = 0;
-        state.limit += 1;
-        if state.surplus > 0 {
-            state.surplus -= 1;
+    }
+
+    fn resize(&self, state: &mut State, limit: usize) {
+        if limit < state.limit {
+            let excess = state.limit - limit;
+            state.surplus += excess - self.0.places.forget_permits(excess);
         } else {
-            self.0.places.add_permits(1);
+            let more = limit - state.limit;
+            let kept = more.min(state.surplus);
+            state.surplus -= kept;
+            self.0.places.add_permits(more - kept);
         }
-    }
-
-    fn halve(&self, state: &mut State) {
-        let limit = (state.limit / 2).max(1);
-        let excess = state.limit - limit;
-        state.surplus += excess - self.0.places.forget_permits(excess);
         state.limit = limit;
-        state.successes = 0;
+        state.round = Round::default();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The window for the next round.
+    fn end_round(&mut self, fastest: Duration) -> usize {
+        let mean = self.round.total.as_secs_f64() / self.round.answers as f64;
+        let waiting = self.limit as f64 * (1.0 - fastest.as_secs_f64() / mean.max(f64::MIN_POSITIVE));
+        if waiting < QUEUED_MIN {
+            return if self.round.full { self.grown().min(self.max) } else { self.limit };
+        }
+        if self.growth == Growth::Doubling {
+            self.growth = Growth::ByOne;
+        }
+        if waiting > QUEUED_MAX { (self.limit - 1).max(FLOOR.min(self.limit)) } else { self.limit }
+    }
+
+    fn grown(&mut self) -> usize {
+        match self.growth {
+            Growth::Doubling => self.limit * 2,
+            Growth::ByOne => self.limit + 1,
+            Growth::Slow(1) => {
+                self.growth = Growth::Slow(CAREFUL);
+                self.limit + 1
+            }
+            Growth::Slow(rounds) => {
+                self.growth = Growth::Slow(rounds - 1);
+                self.limit
+            }
+        }
     }
 }
 
@@ -112,25 +208,84 @@ impl Drop for Permit {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
+    use tokio::task::unconstrained;
 
     use super::*;
 
+    fn window(max: usize) -> Window {
+        Window::new(max, Arc::new(Semaphore::new(64)))
+    }
+
+    fn fill(window: &Window) -> Vec<Permit> {
+        // Tokio would make a task wait that takes so much in one go.
+        std::iter::from_fn(|| unconstrained(window.enter()).now_or_never()).collect()
+    }
+
     fn free(window: &Window) -> usize {
-        std::iter::from_fn(|| window.enter().now_or_never()).collect::<Vec<_>>().len()
+        fill(window).len()
+    }
+
+    /// Full rounds over a line that takes `way` and serves a part in each `service`.
+    fn rounds(window: &Window, count: usize, way: Duration, service: Duration) {
+        for _ in 0..count {
+            let places = fill(window);
+            let first = window.state().fastest.is_none();
+            for i in 1..=places.len() {
+                // The first parts find the line empty; later each waits for all that are in flight.
+                let before = if first { i } else { places.len() } as u32;
+                window.answered((way + service).max(service * before));
+            }
+        }
     }
 
     #[tokio::test]
-    async fn shrinks_with_places_taken_and_grows_back() {
-        let window = Window::new(8);
+    async fn shrinks_with_places_taken_and_grows_back_slowly() {
+        let window = window(8);
+        rounds(&window, 1, Duration::from_secs(1), Duration::ZERO);
         let taken = [window.enter().await, window.enter().await, window.enter().await];
         window.close_for(Duration::from_secs(60));
         window.close_for(Duration::from_secs(61));
         assert_eq!(free(&window), 1, "one pause halves it once");
         drop(taken);
         assert_eq!(free(&window), 4);
-        for _ in 0..1_000 {
-            window.succeeded();
-        }
+        rounds(&window, CAREFUL - 1, Duration::from_secs(1), Duration::ZERO);
+        assert_eq!(free(&window), 4);
+        rounds(&window, 100, Duration::from_secs(1), Duration::ZERO);
         assert_eq!(free(&window), 8);
+    }
+
+    #[tokio::test]
+    async fn a_long_way_opens_it_to_its_limit() {
+        let window = window(16);
+        rounds(&window, 3, Duration::from_millis(50), Duration::from_millis(2));
+        assert_eq!(free(&window), 16);
+    }
+
+    #[tokio::test]
+    async fn a_slow_line_keeps_it_small() {
+        let window = window(16);
+        rounds(&window, 50, Duration::from_millis(20), Duration::from_millis(200));
+        let free = free(&window);
+        assert!((FLOOR..=8).contains(&free), "{free}");
+    }
+
+    #[tokio::test]
+    async fn does_not_grow_where_nobody_fills_it() {
+        let window = window(16);
+        for _ in 0..100 {
+            let _place = window.enter().await;
+            window.answered(Duration::from_millis(50));
+        }
+        assert_eq!(free(&window), START);
+    }
+
+    #[tokio::test]
+    async fn accounts_share_the_places_of_all() {
+        let everywhere = Arc::new(Semaphore::new(6));
+        let windows = [Window::new(8, everywhere.clone()), Window::new(8, everywhere)];
+        let one = fill(&windows[0]);
+        assert_eq!((one.len(), free(&windows[1])), (4, 2));
+        drop(one);
+        assert_eq!(free(&windows[1]), 4);
     }
 }

@@ -2,31 +2,23 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use grammers_crypto::DequeBuffer;
-use grammers_mtproto::MsgId;
-use grammers_mtproto::mtp::{self, BadMessage, Deserialization, Encrypted, Mtp};
-use grammers_mtproto::transport::{self, Full, Transport};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::envelope::{Envelope, Event, MsgId};
+use super::packet::{Body, Frame, Packet};
 use super::rpc::{CallError, RpcError};
 use super::window::Permit;
-
-/// Space in front of a packet for the headers that are put there last.
-const HEADERS: usize = mtp::MAX_TRANSPORT_HEADER_LEN
-    + mtp::ENCRYPTED_PACKET_HEADER_LEN
-    + mtp::PLAIN_PACKET_HEADER_LEN
-    + mtp::MESSAGE_CONTAINER_HEADER_LEN;
-
-/// What is allocated for a packet: one part with its headers.
-const PACKET: usize = 513 * 1024;
 
 /// The read buffer at first, and the largest answer that is taken.
 const READ_MIN: usize = 16 * 1024;
 const READ_MAX: usize = 8 * 1024 * 1024;
 
-/// A correct clock needs one correction at most; more than a few mean that corrections do not help.
-const MAX_CLOCK_ERRORS: u32 = 4;
+/// One correction is enough, for all messages in flight; more mean that corrections do not help.
+const MAX_CLOCK_ERRORS: u32 = 64;
+
+/// What is right when a message is sent again with what was learned: clock, sequence number, salt.
+const CURABLE: [i32; 5] = [16, 17, 32, 33, 48];
 
 /// The answer to a call: the bytes of its result.
 pub(crate) type Answer = Result<Vec<u8>, CallError>;
@@ -34,18 +26,31 @@ pub(crate) type Answer = Result<Vec<u8>, CallError>;
 /// A call on its way to the connection.
 #[derive(Debug)]
 pub(crate) struct Request {
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Body,
+    pub(crate) caller: Caller,
+}
+
+/// Who waits for an answer.
+#[derive(Debug)]
+pub(crate) struct Caller {
     pub(crate) answer: oneshot::Sender<Answer>,
-    /// The place in the window that the body takes until it is dropped.
+    /// The place in the window that the call takes until it is answered.
     pub(crate) _permit: Option<Permit>,
 }
 
 /// A call that has an id and is written, or about to be.
 struct Pending {
-    request: Request,
-    container: MsgId,
-    /// When the last of its bytes was handed to the socket.
-    written_at: Option<Instant>,
+    caller: Caller,
+    /// When the last of its bytes was handed to the socket, and the bytes, should Telegram not take them.
+    written: Option<(Instant, Packet)>,
+}
+
+/// What is being written.
+struct Outgoing {
+    /// The call that it is, if it is one.
+    id: Option<MsgId>,
+    packet: Packet,
+    head: usize,
 }
 
 /// Why a connection cannot go on.
@@ -60,14 +65,14 @@ pub(crate) enum Broken {
 }
 
 pub(crate) struct Wire {
-    mtp: Encrypted,
-    transport: Full,
+    envelope: Envelope,
     queue: VecDeque<Request>,
     pending: HashMap<MsgId, Pending>,
+    outgoing: Option<Outgoing>,
+    /// Whether the first packet is still to be written, with the tag of the transport in front.
+    untagged: bool,
     read: Vec<u8>,
     read_tail: usize,
-    write: DequeBuffer<u8>,
-    write_head: usize,
     clock_errors: u32,
     /// When the last answer to a call came.
     last_answer: Option<Instant>,
@@ -76,15 +81,13 @@ pub(crate) struct Wire {
 impl Wire {
     pub(crate) fn new(auth_key: [u8; 256]) -> Self {
         Self {
-            // Files that are worth compressing are so already; trying costs four fifths of the time.
-            mtp: Encrypted::build().compression_threshold(None).finish(auth_key),
-            transport: Full::new(),
+            envelope: Envelope::new(auth_key),
             queue: VecDeque::new(),
             pending: HashMap::new(),
+            outgoing: None,
+            untagged: true,
             read: vec![0; READ_MIN],
             read_tail: 0,
-            write: DequeBuffer::with_capacity(PACKET, HEADERS),
-            write_head: 0,
             clock_errors: 0,
             last_answer: None,
         }
@@ -100,31 +103,31 @@ impl Wire {
 
     /// Forgets the calls that nobody waits for any more; those not yet packed will never be sent.
     pub(crate) fn forget_abandoned(&mut self) {
-        self.queue.retain(|request| !request.answer.is_closed());
-        self.pending.retain(|_, pending| !pending.request.answer.is_closed());
+        self.queue.retain(|request| !request.caller.answer.is_closed());
+        self.pending.retain(|_, pending| !pending.caller.answer.is_closed());
     }
 
-    /// Packs the next calls, unless the last packet is still being written. Says whether there is a new packet.
+    /// Packs the next call, unless the last packet is still being written. Says whether there is a new packet.
     pub(crate) fn pack(&mut self) -> bool {
-        if !self.write.is_empty() {
+        if self.outgoing.is_some() {
             return false;
         }
         self.forget_abandoned();
-        let mut packed = Vec::new();
-        while let Some(request) = self.queue.front() {
-            let Some(id) = self.mtp.push(&mut self.write, &request.body) else { break };
-            packed.extend(self.queue.pop_front().map(|request| (id, request)));
-        }
-        let Some(container) = self.mtp.finalize(&mut self.write) else { return false };
-        self.transport.pack(&mut self.write);
-        for (id, request) in packed {
-            self.pending.insert(id, Pending { request, container, written_at: None });
-        }
+        let (id, packet) = if let Some(packet) = self.envelope.service(!self.queue.is_empty()) {
+            (None, packet)
+        } else if let Some(Request { body, caller }) = self.queue.pop_front() {
+            let (id, packet) = self.envelope.seal(body);
+            self.pending.insert(id, Pending { caller, written: None });
+            (Some(id), packet)
+        } else {
+            return false;
+        };
+        self.outgoing = Some(Outgoing { id, packet, head: 0 });
         true
     }
 
-    pub(crate) fn unwritten(&self) -> &[u8] {
-        &self.write[self.write_head..]
+    pub(crate) fn is_writing(&self) -> bool {
+        self.outgoing.is_some()
     }
 
     /// Both halves at once, so that reading and writing can go on at the same time.
@@ -132,19 +135,21 @@ impl Wire {
         if self.read_tail == self.read.len() {
             self.read.resize((self.read.len() * 2).min(READ_MAX), 0);
         }
-        (&mut self.read[self.read_tail..], &self.write[self.write_head..])
+        let unwritten = self.outgoing.as_ref().map_or(&[][..], |outgoing| outgoing.unwritten(self.untagged));
+        (&mut self.read[self.read_tail..], unwritten)
     }
 
     /// Notes that `count` bytes were written.
     pub(crate) fn wrote(&mut self, count: usize, now: Instant) {
-        self.write_head += count;
-        if self.write_head < self.write.len() {
+        let Some(outgoing) = &mut self.outgoing else { return };
+        outgoing.head += count;
+        if !outgoing.unwritten(self.untagged).is_empty() {
             return;
         }
-        self.write.clear();
-        self.write_head = 0;
-        for pending in self.pending.values_mut() {
-            pending.written_at.get_or_insert(now);
+        self.untagged = false;
+        let Some(Outgoing { id: Some(id), packet, .. }) = self.outgoing.take() else { return };
+        if let Some(pending) = self.pending.get_mut(&id) {
+            pending.written = Some((now, packet));
         }
     }
 
@@ -155,22 +160,17 @@ impl Wire {
         }
         self.read_tail += count;
         let mut from = 0;
-        while from < self.read_tail {
-            let packet = match self.transport.unpack(&mut self.read[from..self.read_tail]) {
-                Ok(packet) => packet,
-                Err(transport::Error::MissingBytes) => break,
-                Err(transport::Error::BadStatus { status }) => return Err(Broken::Status(status)),
-                Err(error) => return Err(Broken::Protocol(error.to_string())),
-            };
-            let payload = &mut self.read[from..][packet.data_range];
-            // A status comes in place of a packet, or as the whole of one.
-            if let Ok(status) = <[u8; 4]>::try_from(&*payload) {
-                return Err(Broken::Status(i32::from_le_bytes(status).unsigned_abs()));
+        loop {
+            match Frame::of(&self.read[from..self.read_tail]) {
+                Frame::Partial => break,
+                Frame::Status(status) => return Err(Broken::Status(status)),
+                Frame::Packet(length) => {
+                    let packet = &mut self.read[from + Frame::HEADER..][..length];
+                    let events = self.envelope.open(packet).map_err(Broken::Protocol)?;
+                    from += Frame::HEADER + length;
+                    events.into_iter().try_for_each(|event| self.handle(event, now))?;
+                }
             }
-            let events =
-                self.mtp.deserialize(payload).map_err(|error| Broken::Protocol(error.to_string()))?;
-            from += packet.next_offset;
-            self.handle(events, now)?;
         }
         self.read.copy_within(from..self.read_tail, 0);
         self.read_tail -= from;
@@ -180,21 +180,14 @@ impl Wire {
         Ok(())
     }
 
-    fn handle(&mut self, events: Vec<Deserialization>, now: Instant) -> Result<(), Broken> {
-        for event in events {
-            match event {
-                Deserialization::RpcResult(result) => self.answer(result.msg_id, Ok(result.body), now),
-                Deserialization::RpcError(error) => {
-                    self.answer(error.msg_id, Err(CallError::Rpc(RpcError::from(error.error))), now);
-                }
-                Deserialization::Failure(failure) => {
-                    let why = format!("the answer cannot be read: {}", failure.error);
-                    self.answer(failure.msg_id, Err(CallError::Lost(why)), now);
-                }
-                Deserialization::BadMessage(bad) => self.refused(&bad)?,
-                // The answer itself comes as a result too, and other updates are nobody's business here.
-                Deserialization::OwnUpdate { .. } | Deserialization::Update(_) => {}
+    fn handle(&mut self, event: Event, now: Instant) -> Result<(), Broken> {
+        match event {
+            Event::Answer(id, body) => self.answer(id, Ok(body), now),
+            Event::Failed(id, error) => self.answer(id, Err(CallError::Rpc(RpcError::from(error))), now),
+            Event::Unreadable(id, why) => {
+                self.answer(id, Err(CallError::Lost(format!("the answer cannot be read: {why}"))), now);
             }
+            Event::NotTaken(id, code) => self.send_again(id, code)?,
         }
         Ok(())
     }
@@ -204,36 +197,34 @@ impl Wire {
         self.clock_errors = 0;
         if let Some(pending) = self.pending.remove(&id) {
             // The caller may have gone meanwhile.
-            let _ = pending.request.answer.send(answer);
+            let _ = pending.caller.answer.send(answer);
         }
     }
 
     /// Sends again what Telegram did not take because of its envelope: it was not carried out.
-    fn refused(&mut self, bad: &BadMessage) -> Result<(), Broken> {
-        if matches!(bad.code, 16 | 17) {
+    fn send_again(&mut self, id: MsgId, code: i32) -> Result<(), Broken> {
+        tracing::debug!(code, "telegram did not take a message");
+        if matches!(code, 16 | 17) {
             self.clock_errors += 1;
             if self.clock_errors > MAX_CLOCK_ERRORS {
                 return Err(Broken::Clock);
             }
         }
-        tracing::debug!(code = bad.code, reason = bad.description(), "telegram refused a message");
-        if bad.fatal() {
-            return Err(Broken::Protocol(bad.description().to_owned()));
+        if !CURABLE.contains(&code) {
+            return Err(Broken::Protocol(format!("Telegram did not take a message, code {code}")));
         }
-        let concerned =
-            |id: &MsgId, pending: &mut Pending| *id == bad.msg_id || pending.container == bad.msg_id;
-        let mut again: Vec<_> = self.pending.extract_if(concerned).collect();
-        again.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
-        for (_, pending) in again {
-            self.queue.push_front(pending.request);
-        }
+        let Some(Pending { caller, written }) = self.pending.remove(&id) else { return Ok(()) };
+        let Some((_, packet)) = written else {
+            return Err(Broken::Protocol("Telegram speaks of a message that it cannot have".to_owned()));
+        };
+        self.queue.push_front(Request { body: self.envelope.unseal(packet), caller });
         Ok(())
     }
 
     /// When the first call has waited too long, as things stand. Slow answers to other calls put it off, up to a limit:
     /// over a thin line a full window takes a while.
     pub(crate) fn deadline(&self, patience: std::time::Duration) -> Option<Instant> {
-        let oldest = self.pending.values().filter_map(|pending| pending.written_at).min()?;
+        let oldest = self.pending.values().filter_map(|pending| Some(pending.written.as_ref()?.0)).min()?;
         let since = self.last_answer.map_or(oldest, |answer| answer.max(oldest));
         Some((since + patience).min(oldest + patience * 4))
     }
@@ -241,11 +232,18 @@ impl Wire {
     /// Ends every call. Those that were (at least partly) written may have been carried out.
     pub(crate) fn fail(&mut self, why: &Broken) {
         for (_, pending) in self.pending.drain() {
-            let _ = pending.request.answer.send(Err(why.error(true)));
+            let _ = pending.caller.answer.send(Err(why.error(true)));
         }
         for request in self.queue.drain(..) {
-            let _ = request.answer.send(Err(why.error(false)));
+            let _ = request.caller.answer.send(Err(why.error(false)));
         }
+    }
+}
+
+impl Outgoing {
+    fn unwritten(&self, untagged: bool) -> &[u8] {
+        let bytes = if untagged { self.packet.with_tag() } else { self.packet.without_tag() };
+        &bytes[self.head..]
     }
 }
 
