@@ -33,7 +33,13 @@ impl Default for SandboxBuilder {
             mtproto_addr: loopback,
             default_user: true,
             data_centres: Vec::new(),
-            rules: Rules { hash: true, keep: true, strict_time: false, single_connection: false },
+            rules: Rules {
+                hash: true,
+                keep: true,
+                strict_time: false,
+                clock_ahead: 0,
+                single_connection: false,
+            },
         }
     }
 }
@@ -86,6 +92,12 @@ impl SandboxBuilder {
     /// Refuses messages whose `msg_id` is over 300 s old or over 30 s in the future.
     pub fn strict_time(mut self, wanted: bool) -> Self {
         self.rules.strict_time = wanted;
+        self
+    }
+
+    /// Sets the clock of the MTProto servers ahead of this machine's, as a client sees it whose clock is late.
+    pub fn clock_ahead(mut self, seconds: i64) -> Self {
+        self.rules.clock_ahead = seconds;
         self
     }
 

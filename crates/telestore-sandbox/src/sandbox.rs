@@ -103,6 +103,11 @@ impl Sandbox {
         }
     }
 
+    /// Changes the salts of the user's auth keys: what is sent with the old ones gets `bad_server_salt`.
+    pub fn change_salts(&self, user: &SandboxUser) {
+        self.shared.keys.of(&user.user_id).iter().for_each(|key| key.sessions.change_salts());
+    }
+
     /// Signs the user's auth keys in again.
     pub fn restore_session(&self, user: &SandboxUser) {
         for key in self.shared.keys.of(&user.user_id) {

@@ -39,6 +39,8 @@ pub(crate) struct Rules {
     pub(crate) hash: bool,
     pub(crate) keep: bool,
     pub(crate) strict_time: bool,
+    /// How far its clock is ahead, in seconds.
+    pub(crate) clock_ahead: i64,
     pub(crate) single_connection: bool,
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{PART, World, mtproto, mtproto_with};
-use telestore_sandbox::{Fault, FaultAction, UserSpec};
+use telestore_sandbox::{Fault, FaultAction, Sandbox, UserSpec};
 use telestore_types::{ChatId, ManualClock, Secret, SourceError, StoredAs, Timestamp};
 use telestore_uploader::testsuite::sources::{BlockingSource, CountingSource, FailingSource};
 use telestore_uploader::testsuite::{Recorder, bytes};
@@ -344,6 +344,29 @@ async fn a_server_that_says_nothing_ends_in_an_error_that_names_the_clock() {
     let error = world.fails(&uploader, &bytes(21, 1000)).await;
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.to_string().contains("clock"), "{error}");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_an_hour_off_is_put_right() {
+    for ahead in [3600, -3600] {
+        let sandbox = Sandbox::builder().strict_time(true).clock_ahead(ahead).start().await.unwrap();
+        let world = World::of(sandbox);
+        world.sends_once(&mtproto(), &bytes(31, LENGTH)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_sealed_with_an_old_salt_is_sent_again() {
+    let world = World::new().await;
+    let held = world.sandbox.faults().inject(Fault::hold(BIG).part(10));
+    let (uploader, bytes) = (mtproto(), bytes(32, LENGTH));
+    let changed = async {
+        world.sandbox.faults().wait_fired(held, 1).await;
+        world.sandbox.change_salts(&world.user);
+        world.sandbox.faults().release(held);
+    };
+    tokio::join!(world.sends_once(&uploader, &bytes), changed);
+    assert_eq!(world.sandbox.stats().parts_total(), 25, "what was refused was not taken");
 }
 
 #[tokio::test]

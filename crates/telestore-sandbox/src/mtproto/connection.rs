@@ -60,7 +60,7 @@ async fn read(
 ) -> std::io::Result<()> {
     let shared = Arc::clone(&link.shared);
     let mut frames = FrameReader::detect(reader, &shared.network).await?;
-    let writing = write(outgoing, writer, frames.transport());
+    let writing = write(outgoing, writer, frames.transport(), shared.rules.clock_ahead);
     let reading = async {
         let mut handshake = Handshake::default();
         loop {
@@ -95,6 +95,7 @@ async fn write(
     mut outgoing: UnboundedReceiver<Outgoing>,
     mut writer: OwnedWriteHalf,
     transport: Transport,
+    clock_ahead: i64,
 ) -> std::io::Result<()> {
     let mut frames = FrameWriter::new(transport);
     while let Some(message) = outgoing.recv().await {
@@ -104,17 +105,17 @@ async fn write(
                 return writer.shutdown().await;
             }
             Outgoing::Plain(message) => writer.write_all(&frames.pack(&message)).await?,
-            message => writer.write_all(&frames.pack(&seal(message))).await?,
+            message => writer.write_all(&frames.pack(&seal(message, clock_ahead))).await?,
         }
     }
     Ok(())
 }
 
-fn seal(message: Outgoing) -> Vec<u8> {
+fn seal(message: Outgoing, clock_ahead: i64) -> Vec<u8> {
     let Outgoing::Message { key, session, body, answer, content_related } = message else {
         return Vec::new();
     };
-    let (msg_id, seqno) = session.number(answer, content_related);
+    let (msg_id, seqno) = session.number(clock_ahead, answer, content_related);
     let mut plaintext = Vec::with_capacity(32 + body.len());
     plaintext.extend(key.sessions.salt().to_le_bytes());
     plaintext.extend(session.id.to_le_bytes());

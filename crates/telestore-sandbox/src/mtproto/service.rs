@@ -42,7 +42,8 @@ pub(crate) fn receive(link: &Arc<Link>, key: &Arc<AuthKey>, mut plaintext: Bytes
         }
         return;
     }
-    let wrong_time = link.shared.rules.strict_time.then(|| wrong_time(outer.0, unix_time()));
+    let rules = link.shared.rules;
+    let wrong_time = rules.strict_time.then(|| wrong_time(outer.0, unix_time() + rules.clock_ahead));
     if let Some(error_code) = wrong_time.flatten() {
         let (bad_msg_id, bad_msg_seqno) = outer;
         return caller.notify(&tl::types::BadMsgNotification { bad_msg_id, bad_msg_seqno, error_code });

@@ -1,7 +1,7 @@
 //! MTProto sessions: salts, message ids and sequence numbers.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -40,9 +40,10 @@ impl Session {
     }
 
     /// The next `msg_id`, 1 mod 4 for an answer and 3 mod 4 for anything else, and its `seqno`.
-    pub(crate) fn number(&self, answer: bool, content_related: bool) -> (i64, i32) {
+    pub(crate) fn number(&self, clock_ahead: i64, answer: bool, content_related: bool) -> (i64, i32) {
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        let msg_id = msg_time().max(numbers.last_msg_id + 4) & !3 | if answer { 1 } else { 3 };
+        let now = msg_time() + (clock_ahead << 32);
+        let msg_id = now.max(numbers.last_msg_id + 4) & !3 | if answer { 1 } else { 3 };
         numbers.last_msg_id = msg_id;
         let seqno = numbers.content_related * 2 + i32::from(content_related);
         numbers.content_related += i32::from(content_related);
@@ -63,7 +64,7 @@ fn msg_time() -> i64 {
 
 /// The sessions of an auth key, and what belongs to all of them.
 pub(crate) struct Sessions {
-    first_salt: i64,
+    first_salt: AtomicI64,
     open: Mutex<HashMap<i64, Arc<Session>>>,
     /// The connections at the main address that sent a call.
     senders: Mutex<HashSet<u64>>,
@@ -77,7 +78,7 @@ impl Default for Sessions {
 
 impl Sessions {
     pub(crate) fn new(first_salt: i64) -> Self {
-        Self { first_salt, open: Mutex::default(), senders: Mutex::default() }
+        Self { first_salt: AtomicI64::new(first_salt), open: Mutex::default(), senders: Mutex::default() }
     }
 
     /// The session of that id, and whether it is new.
@@ -93,11 +94,16 @@ impl Sessions {
     }
 
     pub(crate) fn salt(&self) -> i64 {
-        self.first_salt
+        self.first_salt.load(Ordering::Relaxed)
+    }
+
+    /// From now on only other salts are taken.
+    pub(crate) fn change_salts(&self) {
+        self.first_salt.fetch_add(SALTS, Ordering::Relaxed);
     }
 
     pub(crate) fn is_salt(&self, salt: i64) -> bool {
-        (0..SALTS).contains(&salt.wrapping_sub(self.first_salt))
+        (0..SALTS).contains(&salt.wrapping_sub(self.salt()))
     }
 
     pub(crate) fn future_salts(&self, count: i32) -> Vec<tl::types::FutureSalt> {
@@ -105,7 +111,7 @@ impl Sessions {
         let salt = |i: i64| tl::types::FutureSalt {
             valid_since: now + i as i32 * 1800,
             valid_until: now + (i as i32 + 2) * 1800,
-            salt: self.first_salt.wrapping_add(i),
+            salt: self.salt().wrapping_add(i),
         };
         (0..i64::from(count).clamp(1, SALTS)).map(salt).collect()
     }
@@ -137,7 +143,7 @@ mod tests {
     #[test]
     fn message_ids_increase_and_tell_answers_apart() {
         let session = Session::new(1);
-        let numbers: Vec<_> = (0..100).map(|i| session.number(i % 2 == 0, i % 3 == 0)).collect();
+        let numbers: Vec<_> = (0..100).map(|i| session.number(0, i % 2 == 0, i % 3 == 0)).collect();
         assert!(numbers.windows(2).all(|pair| pair[0].0 < pair[1].0));
         assert!(numbers.iter().enumerate().all(|(i, (id, _))| id & 3 == if i % 2 == 0 { 1 } else { 3 }));
         assert_eq!(numbers[..4].iter().map(|(_, seqno)| *seqno).collect::<Vec<_>>(), [1, 2, 2, 3]);

@@ -203,8 +203,13 @@ mod tests {
     fn the_configuration_names_both_addresses() {
         let any: std::net::SocketAddr = ([127, 0, 0, 1], 443).into();
         let media: std::net::SocketAddr = ([127, 0, 0, 1], 444).into();
-        let rules =
-            crate::shared::Rules { hash: true, keep: true, strict_time: false, single_connection: false };
+        let rules = crate::shared::Rules {
+            hash: true,
+            keep: true,
+            strict_time: false,
+            clock_ahead: 0,
+            single_connection: false,
+        };
         let dir = tempfile::tempdir().expect("a directory");
         let addresses = Addresses { http: any, mtproto: any, media };
         let shared = Shared::new(dir.path().to_owned(), rules, addresses).expect("a sandbox");

@@ -224,12 +224,8 @@ mod tests {
 
     #[test]
     fn reads_what_is_wrong_with_a_message() {
-        let bad = types::BadServerSalt {
-            bad_msg_id: 4,
-            bad_msg_seqno: 1,
-            error_code: 48,
-            new_server_salt: 99,
-        };
+        let bad =
+            types::BadServerSalt { bad_msg_id: 4, bad_msg_seqno: 1, error_code: 48, new_server_salt: 99 };
         let bad = enums::BadMsgNotification::from(bad).to_bytes();
         let notices = read(&packet(&message(5, 0, &bad)), SESSION).expect("readable");
         assert_eq!(notices, [Notice::Salt(99), Notice::NotTaken { id: 4, code: 48, told_in: 5 }]);
