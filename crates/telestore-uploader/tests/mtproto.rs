@@ -237,7 +237,7 @@ async fn a_connection_given_up_does_not_speak_beside_the_next() {
 async fn a_part_without_answer_is_sent_again_over_a_new_connection() {
     let world = World::new().await;
     world.sandbox.faults().inject(Fault::new(BIG, FaultAction::Silence).part(5).once());
-    let uploader = mtproto_with(|config| config.call_timeout = Duration::from_millis(1500));
+    let uploader = mtproto_with(|config| config.call_timeout = Duration::from_secs(4));
     world.sends_once(&uploader, &bytes(27, LENGTH)).await;
     assert!(world.sandbox.stats().connections_accepted > 1);
 }
@@ -344,6 +344,24 @@ async fn a_server_that_says_nothing_ends_in_an_error_that_names_the_clock() {
     let error = world.fails(&uploader, &bytes(21, 1000)).await;
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.to_string().contains("clock"), "{error}");
+}
+
+#[tokio::test]
+async fn parts_go_over_as_many_connections_as_asked_for() {
+    let world = World::new().await;
+    let uploader = mtproto_with(|config| config.connections = 3);
+    world.sends_once(&uploader, &bytes(33, LENGTH)).await;
+    // The sandbox would end the login if a second one called at the main address.
+    assert_eq!(world.sandbox.stats().max_connections(&world.user.user_id), 3);
+}
+
+#[tokio::test]
+async fn a_data_centre_without_addresses_for_files_gets_one_connection() {
+    let world = World::with_another_data_centre().await;
+    world.sandbox.move_account(&world.user, 4);
+    let uploader = world.mtproto_with(|config| config.connections = 3);
+    world.sends_once(&uploader, &bytes(34, LENGTH)).await;
+    assert_eq!(world.sandbox.stats().max_connections(&world.user.user_id), 1);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 use super::MtprotoConfig;
 use super::connection::{Connection, Timing};
 use super::home::{Home, Homes, Whereabouts};
+use super::lines::Lines;
 use super::packet::Body;
 use super::rpc::{CallError, Remedy};
 use super::session::Session;
@@ -38,6 +39,8 @@ pub(crate) struct Account {
     homes: Mutex<Homes>,
     /// Held while connecting and while moving, so that only one does.
     pub(super) link: tokio::sync::Mutex<Link>,
+    /// Beside the connection of the link.
+    pub(super) lines: Lines,
     window: Window,
     peers: Mutex<HashMap<String, tl::enums::InputPeer>>,
 }
@@ -83,7 +86,8 @@ impl Account {
     fn new(config: Arc<MtprotoConfig>, session: Session, api_id: i32, window: Window) -> Self {
         let homes = Mutex::new(Homes::new(&session, config.address));
         let link = tokio::sync::Mutex::default();
-        Self { config, session, api_id, homes, link, window, peers: Mutex::default() }
+        let lines = Lines::new(config.connections.saturating_sub(1));
+        Self { config, session, api_id, homes, link, lines, window, peers: Mutex::default() }
     }
 
     /// Where the account is.
@@ -116,21 +120,26 @@ impl Account {
         moves: u32,
         request: &R,
     ) -> Result<R::Return, CallError> {
-        read::<R>(&self.call_bytes_at(moves, Body::of(request), None).await?)
+        let connection = self.connection_at(moves).await?;
+        read::<R>(&self.send(&connection, moves, Body::of(request), None).await?)
     }
 
-    /// The same with the bytes of a request, which are moved and not copied.
-    pub(crate) async fn call_bytes_at(
+    /// The same for a part, by any of the connections.
+    pub(crate) async fn call_part_at(
         &self,
         moves: u32,
+        part: u32,
         body: Body,
-        permit: Option<Permit>,
+        permit: Permit,
     ) -> Result<Vec<u8>, CallError> {
+        let first = self.connection_at(moves).await?;
+        let connection = self.line_for(part, first, moves).await;
+        self.send(&connection, moves, body, Some(permit)).await
+    }
+
+    async fn connection_at(&self, moves: u32) -> Result<Connection, CallError> {
         let (connection, now) = self.connection().await?;
-        if now != moves {
-            return Err(CallError::Moved);
-        }
-        self.send(&connection, moves, body, permit).await
+        if now == moves { Ok(connection) } else { Err(CallError::Moved) }
     }
 
     async fn send(
@@ -188,13 +197,7 @@ impl Account {
     ) -> Result<Connection, CallError> {
         link.close().await;
         let config = &self.config;
-        let timing = Timing {
-            connect: config.connect_timeout,
-            call: config.call_timeout,
-            idle: config.idle_timeout,
-            ping: config.ping_interval,
-        };
-        let connection = Connection::open(home.address, home.auth_key, timing).await?;
+        let connection = Connection::open(home.address, home.auth_key, self.timing()).await?;
         // Where this caller goes away now, the next one ends the connection before it opens another.
         link.connection = Some(connection.clone());
         let greeted = timeout(config.connect_timeout, connection.call(self.greeting(), None)).await;
@@ -218,8 +221,17 @@ impl Account {
         }
     }
 
+    pub(super) fn timing(&self) -> Timing {
+        Timing {
+            connect: self.config.connect_timeout,
+            call: self.config.call_timeout,
+            idle: self.config.idle_timeout,
+            ping: self.config.ping_interval,
+        }
+    }
+
     /// The first call of a connection: it tells Telegram who speaks, and which version of the schema.
-    fn greeting(&self) -> Body {
+    pub(super) fn greeting(&self) -> Body {
         Body::of(&tl::functions::InvokeWithLayer {
             layer: tl::LAYER,
             query: tl::functions::InitConnection {

@@ -73,8 +73,13 @@ impl<'a> Attempt<'a> {
     }
 
     /// Sends a part, once, to where the others are.
-    pub(crate) async fn call_part(&self, body: Body, permit: Permit) -> Result<Vec<u8>, CallError> {
-        self.account.call_bytes_at(self.parts_began.load(Ordering::Relaxed), body, Some(permit)).await
+    pub(crate) async fn call_part(
+        &self,
+        part: u32,
+        body: Body,
+        permit: Permit,
+    ) -> Result<Vec<u8>, CallError> {
+        self.account.call_part_at(self.parts_began.load(Ordering::Relaxed), part, body, permit).await
     }
 
     /// Whether the account is elsewhere now than the parts of the file.

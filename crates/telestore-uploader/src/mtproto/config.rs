@@ -26,6 +26,10 @@ pub struct MtprotoConfig {
     /// The most parts in flight of one account, over all of its uploads. How many there are depends on the round trip:
     /// as many as fill the line. Each takes 512 KiB of memory.
     pub window: usize,
+    /// Connections of an account that parts are sent over in turn, for a long way that loses packets, or one on which
+    /// single connections are slowed down. Those beyond the first go to the data centre's addresses for files; where
+    /// Telegram names none, there is one. One is right unless measured otherwise.
+    pub connections: usize,
     /// The most parts in flight of all accounts together.
     pub max_parts_in_flight: usize,
     /// How long a call may stay unanswered, counted from when it was written. The connection is closed then, since a
@@ -69,6 +73,7 @@ impl Default for MtprotoConfig {
             server_keys: Vec::new(),
             api_id: None,
             window: 16,
+            connections: 1,
             max_parts_in_flight: 64,
             call_timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(15),

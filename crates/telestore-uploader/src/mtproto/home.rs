@@ -100,14 +100,27 @@ impl Homes {
 /// The address of a data centre: the one that Telegram's configuration names, or else the known one. An account of a test
 /// server, or behind a relay on this machine, is never led to Telegram itself.
 pub(crate) fn address_of(dc: i32, options: &[tl::types::DcOption], from: SocketAddr) -> Option<SocketAddr> {
-    let usable = |option: &&tl::types::DcOption| {
-        option.id == dc && !option.media_only && !option.cdn && !option.tcpo_only && option.secret.is_none()
-    };
-    let mut found: Vec<_> = options.iter().filter(usable).filter_map(address).collect();
-    // The family that works from here, and otherwise IPv4.
-    found.sort_by_key(|address| (address.is_ipv4() != from.is_ipv4(), !address.is_ipv4()));
     let known = || session::data_centre(dc).filter(|_| is_public(from.ip()));
-    found.first().copied().or_else(known)
+    named(dc, false, options, from).or_else(known)
+}
+
+/// The address of a data centre that is for files only, where Telegram's configuration names one.
+pub(crate) fn media_address_of(
+    dc: i32,
+    options: &[tl::types::DcOption],
+    from: SocketAddr,
+) -> Option<SocketAddr> {
+    named(dc, true, options, from)
+}
+
+fn named(dc: i32, media_only: bool, options: &[tl::types::DcOption], from: SocketAddr) -> Option<SocketAddr> {
+    let usable = |option: &&tl::types::DcOption| {
+        let kind = option.id == dc && option.media_only == media_only;
+        kind && !option.cdn && !option.tcpo_only && option.secret.is_none()
+    };
+    // The family that works from here, and otherwise IPv4.
+    let fits = |address: &SocketAddr| (address.is_ipv4() != from.is_ipv4(), !address.is_ipv4());
+    options.iter().filter(usable).filter_map(address).min_by_key(fits)
 }
 
 fn address(option: &tl::types::DcOption) -> Option<SocketAddr> {
@@ -168,6 +181,8 @@ mod tests {
         let pick = |from: SocketAddr| address_of(4, &options, from).unwrap().to_string();
         assert_eq!(pick(home), "10.0.0.7:8");
         assert_eq!(pick("[2001:db8::2]:443".parse().unwrap()), "[2001:db8::1]:6");
+        assert_eq!(media_address_of(4, &options, home).unwrap().to_string(), "10.0.0.3:2");
+        assert_eq!(media_address_of(2, &options, home), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod envelope;
 mod home;
 mod inbound;
 mod key_exchange;
+mod lines;
 mod moving;
 mod packet;
 mod parts;

@@ -204,7 +204,7 @@ impl Parts<'_> {
             let body = self.body(part, &bytes);
             drop(bytes);
             let began = Instant::now();
-            match self.attempt.call_part(body, permit).await {
+            match self.attempt.call_part(part, body, permit).await {
                 Ok(answer) if bool::from_bytes(&answer).unwrap_or(false) => {
                     self.attempt.account.window().answered(began.elapsed());
                     return Ok(part);
