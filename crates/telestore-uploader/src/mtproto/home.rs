@@ -28,7 +28,7 @@ impl fmt::Debug for Home {
 impl Home {
     /// A name for the account at this place that says nothing about its key. Parts are known to this place only.
     pub(crate) fn fingerprint(&self) -> String {
-        Sha256::digest(self.auth_key)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&Sha256::digest(self.auth_key)[..8])
     }
 }
 
