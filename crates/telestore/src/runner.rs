@@ -163,7 +163,7 @@ impl Telestore {
                 if error.kind() == ErrorKind::NotAuthorized {
                     self.0.credentials.forget(&token).await;
                 }
-                Err(self.stop_for(&error))
+                Err(Stop::from_uploader(&error))
             }
         }
     }
@@ -223,26 +223,10 @@ impl Telestore {
     }
 
     async fn merged(&self, upload: &Upload) -> std::result::Result<MergedFile, Stop> {
-        let later = |error: telestore_store::Error| Stop::Later { why: error.to_string(), wait: None };
+        let later = |error: StoreError| Stop::Later { why: error.to_string(), wait: None };
         let chunks = self.0.sessions.chunks(&upload.key).await.map_err(later)?;
         MergedFile::new(Arc::clone(&self.0.chunks), chunks, upload.file_size)
             .map_err(|error| Stop::Failed(format!("stored chunks are damaged: {error}; send the file again")))
-    }
-
-    fn stop_for(&self, error: &UploaderError) -> Stop {
-        let cause = std::error::Error::source(error).map(ToString::to_string);
-        match error.verdict() {
-            _ if error.kind() == ErrorKind::Cancelled => Stop::Interrupted,
-            Verdict::Permanent => Stop::Failed(error.to_string()),
-            Verdict::Temporary => {
-                let why = cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
-                Stop::Later { why, wait: error.retry_after() }
-            }
-            // A second try could make a second message, and nothing tells whether the first is there.
-            Verdict::Ambiguous => Stop::Failed(format!(
-                "{error}. The file may be in the channel already: look there before you complete the upload again"
-            )),
-        }
     }
 
     async fn record(&self, lease: &Lease, sent: &Sent) -> Result<()> {
@@ -405,6 +389,22 @@ impl Stop {
             }
             BackendError::NotConfigured(words) => Self::Failed(words),
             error => Self::Later { why: error.to_string(), wait: None },
+        }
+    }
+
+    fn from_uploader(error: &UploaderError) -> Self {
+        match error.verdict() {
+            _ if error.kind() == ErrorKind::Cancelled => Self::Interrupted,
+            Verdict::Permanent => Self::Failed(error.to_string()),
+            Verdict::Temporary => {
+                let cause = std::error::Error::source(error);
+                let why = cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
+                Self::Later { why, wait: error.retry_after() }
+            }
+            // A second try could make a second message, and nothing tells whether the first is there.
+            Verdict::Ambiguous => Self::Failed(format!(
+                "{error}. The file may be in the channel already: look there before you complete the upload again"
+            )),
         }
     }
 }
