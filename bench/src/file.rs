@@ -79,6 +79,11 @@ impl File {
         let length = self.chunk.min(self.size - index * self.chunk);
         self.send_bytes(http, index, &load::noise()[..length])
     }
+
+    /// Sends one chunk after the other. Gives the seconds that each took.
+    pub(crate) fn send_all(&self, http: &mut Http) -> Result<Vec<f64>> {
+        (0..self.total()).map(|index| self.send(http, index)).collect()
+    }
 }
 
 #[cfg(test)]

@@ -81,9 +81,7 @@ pub(crate) fn crowd(worker: &Worker, files: &[File]) -> Result<(f64, f64)> {
         let mut http = worker.http()?;
         clients.push(move |times: &mut Vec<f64>| {
             let begin = Instant::now();
-            for index in 0..file.total() {
-                file.send(&mut http, index)?;
-            }
+            file.send_all(&mut http)?;
             times.push(begin.elapsed().as_secs_f64());
             complete(&mut http, file)?;
             wait(&mut http, file, Duration::from_millis(100)).map(drop)

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::Result;
-use crate::proc::{field, own_cpu};
+use crate::proc::{TICKS, field, own_cpu};
 
 /// What figures from this machine must be read with; no names and no paths.
 pub(crate) fn describe(root: &Path) -> Result<String> {
@@ -68,9 +68,9 @@ impl Busy {
         let [user, nice, system, idle, waiting, interrupts, soft, stolen] = ticks[..] else {
             return Err("an odd cpu line".into());
         };
-        let all = (user + nice + system + interrupts + soft) / 100.0;
-        let total = all + (idle + waiting + stolen) / 100.0;
-        Ok(Self { all, stolen: stolen / 100.0, total, own: own_cpu()? })
+        let all = (user + nice + system + interrupts + soft) / TICKS;
+        let total = all + (idle + waiting + stolen) / TICKS;
+        Ok(Self { all, stolen: stolen / TICKS, total, own: own_cpu()? })
     }
 
     /// The share of all CPU time that others took since `earlier`: other programs, the kernel's own threads, and the

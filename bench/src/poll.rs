@@ -104,9 +104,7 @@ fn send(worker: &Worker, files: &[File]) -> Result<f64> {
     for file in files {
         let mut http = worker.http()?;
         clients.push(move |latencies: &mut Vec<f64>| {
-            for index in 0..file.total() {
-                latencies.push(file.send(&mut http, index)?);
-            }
+            latencies.extend(file.send_all(&mut http)?);
             Ok(())
         });
     }

@@ -5,7 +5,7 @@ use std::fs;
 use crate::Result;
 
 /// Clock ticks in a second: the same on every Linux that runs this.
-const TICKS: f64 = 100.0;
+pub(crate) const TICKS: f64 = 100.0;
 
 /// CPU time and disk bytes of a process, since it began.
 #[derive(Debug, Default, Clone, Copy)]

@@ -87,9 +87,7 @@ fn worker(stage: &Stage, connections: usize, each: usize, chunk: usize) -> Resul
         let file = File::in_chunks(&stage.user.auth_token, each * chunk, chunk);
         let mut http = worker.http()?;
         clients.push(move |latencies: &mut Vec<f64>| {
-            for index in 0..file.total() {
-                latencies.push(file.send(&mut http, index)?);
-            }
+            latencies.extend(file.send_all(&mut http)?);
             Ok(())
         });
     }

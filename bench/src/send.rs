@@ -7,7 +7,7 @@ use crate::file::File;
 use crate::sender::{Done, Job, Kind};
 use crate::stage::{NOT_EAGER, Stage};
 use crate::table::Table;
-use crate::{Bench, MIB, Result, flow, mb_per_s};
+use crate::{Bench, GIB, MIB, Result, flow, mb_per_s};
 
 const COLUMNS: &[(&str, &str, usize)] = &[
     ("speed", "MB/s", 0),
@@ -72,13 +72,12 @@ struct Limits {
 
 impl Limits {
     fn record(self, table: &mut Table, row: &str, speed: &Speed) {
-        let gib = f64::from(1 << 30) / 1e6;
         table.record(
             row,
             &[
                 ("speed", speed.per_second),
                 ("per_cpu", speed.per_cpu),
-                ("cpu", gib / speed.per_cpu),
+                ("cpu", GIB / 1e6 / speed.per_cpu),
                 ("to_stock", speed.per_cpu / self.stock),
                 ("to_crypto", speed.per_cpu / self.crypto),
                 ("rss", speed.peak),

@@ -4,13 +4,13 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::scratch::{Scratch, touch_memory};
 use serde_json::{Value, json};
 use telestore_sandbox::{Sandbox, SandboxUser};
 
 use crate::child::{Child, Role, until_orphaned};
 use crate::http::Http;
 use crate::proc::{Usage, peak_rss};
+use crate::scratch::{Scratch, touch_memory};
 use crate::{GIB, Result};
 
 /// Turns pipelining off: sending begins with `/complete-upload`.

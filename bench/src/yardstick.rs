@@ -9,13 +9,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use crate::scratch::{Scratch, touch_memory};
-
 use crate::Result;
 use crate::child::{Child, Role, until_orphaned};
 use crate::file::CHUNK;
 use crate::load::{self, Measured};
 use crate::proc::{Usage, peak_rss};
+use crate::scratch::{Scratch, touch_memory};
 
 /// The best of 64 KiB, 256 KiB, 1 MiB and 5 MiB.
 const BUFFER: usize = 256 * 1024;

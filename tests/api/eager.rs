@@ -16,6 +16,18 @@ async fn until_sent(stage: &Stage, bytes: usize) {
     soon("parts", stage.sandbox.wait_until(|stats| stats.parts_total() >= parts)).await;
 }
 
+/// Sends the chunks from `next` on and completes; once the file has arrived, gives how many parts went, and how many
+/// the file has.
+async fn go_on(stage: &Stage, file: &File, next: usize) -> (u64, u64) {
+    for index in next..file.total() {
+        stage.chunk(file, index).await.ok();
+    }
+    stage.complete(&file.id).await.ok();
+    assert_eq!(stage.end(&file.id).await["status"], "completed");
+    stage.arrived(file);
+    (stage.sandbox.stats().parts_total(), file.bytes.len().div_ceil(MIB / 2) as u64)
+}
+
 #[tokio::test]
 async fn after_completion_only_the_end_is_left_to_send() {
     let stage = Stage::new().await;
@@ -25,12 +37,8 @@ async fn after_completion_only_the_end_is_left_to_send() {
         until_sent(&stage, file.ends[index]).await;
     }
     assert!(stage.sandbox.messages_of(&stage.user).is_empty(), "nobody has asked for the message");
-    stage.chunk(&file, file.total() - 1).await.ok();
-    stage.complete(&file.id).await.ok();
-    assert_eq!(stage.end(&file.id).await["status"], "completed");
-    stage.arrived(&file);
-    let parts = file.bytes.len().div_ceil(MIB / 2) as u64;
-    assert_eq!(stage.sandbox.stats().parts_total(), parts, "no part goes twice");
+    let (sent, parts) = go_on(&stage, &file, file.total() - 1).await;
+    assert_eq!(sent, parts, "no part goes twice");
 }
 
 #[tokio::test]
@@ -44,14 +52,8 @@ async fn a_replaced_chunk_goes_again_and_the_rest_does_not() {
     file.bytes[CHUNK..2 * CHUNK].iter_mut().for_each(|byte| *byte ^= 0xff);
     stage.chunk(&file, 1).await.ok();
     until_sent(&stage, 5 * CHUNK).await;
-    for index in 4..file.total() {
-        stage.chunk(&file, index).await.ok();
-    }
-    stage.complete(&file.id).await.ok();
-    assert_eq!(stage.end(&file.id).await["status"], "completed");
-    stage.arrived(&file);
-    let parts = file.bytes.len().div_ceil(MIB / 2) as u64;
-    assert_eq!(stage.sandbox.stats().parts_total(), parts + (CHUNK / (MIB / 2)) as u64);
+    let (sent, parts) = go_on(&stage, &file, 4).await;
+    assert_eq!(sent, parts + (CHUNK / (MIB / 2)) as u64);
 }
 
 #[tokio::test]
@@ -80,14 +82,8 @@ async fn a_killed_worker_goes_on_early_with_the_next_chunk() {
     until_sent(&stage, 6 * CHUNK).await;
     stage.kill().await;
     stage.start().await;
-    for index in 6..file.total() {
-        stage.chunk(&file, index).await.ok();
-    }
-    stage.complete(&file.id).await.ok();
-    assert_eq!(stage.end(&file.id).await["status"], "completed");
-    stage.arrived(&file);
-    let parts = file.bytes.len().div_ceil(MIB / 2) as u64;
-    let again = stage.sandbox.stats().parts_total() - parts;
+    let (sent, parts) = go_on(&stage, &file, 6).await;
+    let again = sent - parts;
     assert!(again <= 32, "{again} parts went again, which is more than 16 MiB");
 }
 
@@ -101,13 +97,8 @@ async fn a_stopped_worker_sends_nothing_twice() {
     until_sent(&stage, 3 * CHUNK).await;
     assert!(stage.terminate().await.success());
     stage.start().await;
-    for index in 6..file.total() {
-        stage.chunk(&file, index).await.ok();
-    }
-    stage.complete(&file.id).await.ok();
-    assert_eq!(stage.end(&file.id).await["status"], "completed");
-    stage.arrived(&file);
-    assert_eq!(stage.sandbox.stats().parts_total(), file.bytes.len().div_ceil(MIB / 2) as u64);
+    let (sent, parts) = go_on(&stage, &file, 6).await;
+    assert_eq!(sent, parts);
 }
 
 #[tokio::test]
@@ -116,7 +107,5 @@ async fn turned_off_nothing_goes_before_completion() {
     let file = large();
     stage.chunks(&file).await;
     assert_eq!(stage.sandbox.stats().parts_total(), 0);
-    stage.complete(&file.id).await.ok();
-    assert_eq!(stage.end(&file.id).await["status"], "completed");
-    stage.arrived(&file);
+    go_on(&stage, &file, file.total()).await;
 }

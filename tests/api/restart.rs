@@ -5,6 +5,14 @@ use telestore_sandbox::Fault;
 
 use crate::support::{File, MIB, Stage, files_below, soon};
 
+/// Sends a file's chunks and completes it; returns once so many parts have gone and the next one is held.
+async fn send_parts(stage: &Stage, file: &File, parts: u64) {
+    let hold = stage.sandbox.faults().inject(Fault::hold("upload.saveBigFilePart").skip(parts));
+    stage.chunks(file).await;
+    stage.complete(&file.id).await.ok();
+    soon("the parts", stage.sandbox.faults().wait_fired(hold, 1)).await;
+}
+
 #[tokio::test]
 async fn chunks_and_results_are_there_after_a_kill() {
     let mut stage = Stage::new().await;
@@ -30,10 +38,7 @@ async fn chunks_and_results_are_there_after_a_kill() {
 async fn an_upload_goes_on_after_a_kill_without_its_token_being_sent_again() {
     let mut stage = Stage::new().await;
     let file = File::new(51 * MIB);
-    let hold = stage.sandbox.faults().inject(Fault::hold("upload.saveBigFilePart").skip(40));
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
-    soon("the send", stage.sandbox.faults().wait_fired(hold, 1)).await;
+    send_parts(&stage, &file, 40).await;
     stage.kill().await;
     stage.sandbox.faults().clear();
     stage.start().await;
@@ -46,10 +51,7 @@ async fn an_upload_goes_on_after_a_kill_without_its_token_being_sent_again() {
 async fn a_stop_leaves_running_work_for_the_next_start() {
     let mut stage = Stage::new().await;
     let file = File::new(51 * MIB);
-    let hold = stage.sandbox.faults().inject(Fault::hold("upload.saveBigFilePart").skip(40));
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
-    soon("the send", stage.sandbox.faults().wait_fired(hold, 1)).await;
+    send_parts(&stage, &file, 40).await;
     assert!(stage.terminate().await.success());
     stage.sandbox.faults().clear();
     stage.start().await;
@@ -101,10 +103,7 @@ async fn no_secret_is_on_disk_in_clear() {
 async fn a_killed_worker_sends_at_most_sixteen_mebibytes_of_parts_again() {
     let mut stage = Stage::new().await;
     let file = File::new(120 * MIB);
-    let half = stage.sandbox.faults().inject(Fault::hold("upload.saveBigFilePart").skip(120));
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
-    soon("half of the parts", stage.sandbox.faults().wait_fired(half, 1)).await;
+    send_parts(&stage, &file, 120).await;
     stage.kill().await;
     stage.sandbox.faults().clear();
     stage.start().await;

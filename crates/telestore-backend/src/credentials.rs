@@ -46,8 +46,7 @@ impl StaticCredentialProvider {
     pub fn new(credentials: &TelegramCredentials, tokens: impl IntoIterator<Item = Secret>) -> Self {
         let user = |token: Secret| {
             let digest = digest(&token);
-            let name: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-            let user_id = UserId::new(format!("token-{name}"));
+            let user_id = UserId::new(format!("token-{}", hex::encode(&digest[..6])));
             (digest, Arc::new(TelegramCredentials { user_id, ..credentials.clone() }))
         };
         Self(tokens.into_iter().filter(|token| !token.is_empty()).map(user).collect())

@@ -98,8 +98,7 @@ impl Signing {
         // HMAC takes keys of any length.
         let mac = Hmac::<Sha256>::new_from_slice(self.secret.expose().as_bytes());
         let digest = mac.map(|mac| mac.chain_update(format!("{time}.{body}")).finalize().into_bytes());
-        let hex: String = digest.unwrap_or_default().iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("t={time},v1={hex}")
+        format!("t={time},v1={}", hex::encode(digest.unwrap_or_default()))
     }
 }
 

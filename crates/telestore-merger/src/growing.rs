@@ -8,7 +8,7 @@ use telestore_store::{ChunkRecord, ChunkStore};
 use telestore_types::{ByteSource, SourceError};
 use tokio::sync::watch;
 
-use crate::pieces::{Piece, read};
+use crate::pieces::{Piece, cover, range_of, read};
 
 /// The chunks of an upload that still arrive, as one file of the declared length. A read waits until its bytes are
 /// there.
@@ -75,13 +75,6 @@ impl GrowingFile {
     fn pieces(&self) -> MutexGuard<'_, Vec<Arc<Piece>>> {
         self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// The pieces that cover a range.
-    fn cover(&self, range: &Range<u64>) -> Vec<Arc<Piece>> {
-        let pieces = self.pieces();
-        let first = pieces.partition_point(|piece| piece.end() <= range.start);
-        pieces[first..].iter().take_while(|piece| piece.start < range.end).cloned().collect()
-    }
 }
 
 #[async_trait]
@@ -91,11 +84,11 @@ impl ByteSource for GrowingFile {
     }
 
     async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes, SourceError> {
-        let end = offset.checked_add(length as u64).filter(|end| *end <= self.length);
-        let end = end.ok_or(SourceError::OutOfRange { offset, length })?;
+        let range = range_of(offset, length, self.length)?;
         // The sender lives as long as this file.
-        let _ = self.filled.subscribe().wait_for(|filled| *filled >= end).await;
-        read(self.store.as_ref(), &self.cover(&(offset..end)), offset..end).await
+        let _ = self.filled.subscribe().wait_for(|filled| *filled >= range.end).await;
+        let pieces = cover(&self.pieces(), &range).to_vec();
+        read(self.store.as_ref(), &pieces, range).await
     }
 }
 
@@ -125,19 +118,10 @@ pub fn changed(old: &[ChunkRecord], new: &[ChunkRecord]) -> Vec<Range<u64>> {
 mod tests {
     use futures_util::FutureExt;
     use telestore_store::{BlobName, MemoryChunkStore};
-    use telestore_types::{ChunkIndex, StorageKey};
+    use telestore_types::ChunkIndex;
 
     use super::*;
-
-    async fn stored(store: &MemoryChunkStore, index: u32, bytes: &'static [u8]) -> ChunkRecord {
-        let index = ChunkIndex::new(index, 100).unwrap();
-        let mut spool = store.spool().await.unwrap();
-        spool.write(Bytes::from_static(bytes)).await.unwrap();
-        let spooled = spool.finish().await.unwrap();
-        let (length, crc32c) = (spooled.length, spooled.crc32c);
-        let blob = store.put(&StorageKey::from_random([1; 16]), index, spooled).await.unwrap();
-        ChunkRecord { index, length, crc32c, blob }
-    }
+    use crate::testing::stored;
 
     #[tokio::test]
     async fn a_read_waits_for_its_bytes() {

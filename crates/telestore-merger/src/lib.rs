@@ -3,6 +3,8 @@
 mod growing;
 mod merged;
 mod pieces;
+#[cfg(test)]
+mod testing;
 mod verify;
 
 pub use growing::{GrowingFile, changed};

@@ -7,7 +7,7 @@ use telestore_store::{ChunkRecord, ChunkStore};
 use telestore_types::{ByteSource, SourceError};
 
 use crate::GapError;
-use crate::pieces::{Piece, read};
+use crate::pieces::{Piece, cover, range_of, read};
 use crate::verify::check_whole;
 
 /// The chunks of one upload as one file.
@@ -47,35 +47,27 @@ impl ByteSource for MergedFile {
     }
 
     async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes, SourceError> {
-        let end = offset.checked_add(length as u64).filter(|end| *end <= self.length);
-        let end = end.ok_or(SourceError::OutOfRange { offset, length })?;
-        read(self.store.as_ref(), &self.pieces, offset..end).await
+        let range = range_of(offset, length, self.length)?;
+        read(self.store.as_ref(), cover(&self.pieces, &range), range).await
     }
 }
 
 #[cfg(test)]
 mod tests {
     use telestore_store::{BlobName, MemoryChunkStore};
-    use telestore_types::{ChunkIndex, StorageKey};
 
     use super::*;
+    use crate::testing;
 
-    async fn stored(store: &MemoryChunkStore, pieces: &[&[u8]]) -> Vec<ChunkRecord> {
-        let key = StorageKey::from_random([1; 16]);
+    async fn stored(store: &MemoryChunkStore, pieces: &[&'static [u8]]) -> Vec<ChunkRecord> {
         let mut chunks = Vec::new();
         for (index, piece) in (0..).zip(pieces) {
-            let index = ChunkIndex::new(index, 100).unwrap();
-            let mut spool = store.spool().await.unwrap();
-            spool.write(Bytes::copy_from_slice(piece)).await.unwrap();
-            let spooled = spool.finish().await.unwrap();
-            let (length, crc32c) = (spooled.length, spooled.crc32c);
-            let blob = store.put(&key, index, spooled).await.unwrap();
-            chunks.push(ChunkRecord { index, length, crc32c, blob });
+            chunks.push(testing::stored(store, index, piece).await);
         }
         chunks
     }
 
-    async fn merged(pieces: &[&[u8]]) -> MergedFile {
+    async fn merged(pieces: &[&'static [u8]]) -> MergedFile {
         let store = MemoryChunkStore::new();
         let chunks = stored(&store, pieces).await;
         let length = chunks.iter().map(|chunk| chunk.length).sum();

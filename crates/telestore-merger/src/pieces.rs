@@ -21,20 +21,32 @@ pub(crate) struct Piece {
     verifier: Mutex<Verifier>,
 }
 
-/// Reads a range that the pieces, in order, cover.
+/// The range of `length` bytes from `offset` on, in a file of `total` bytes.
+pub(crate) fn range_of(offset: u64, length: usize, total: u64) -> Result<Range<u64>, SourceError> {
+    let end = offset.checked_add(length as u64).filter(|end| *end <= total);
+    end.map(|end| offset..end).ok_or(SourceError::OutOfRange { offset, length })
+}
+
+/// Those of the pieces, which are in order, that a range needs.
+pub(crate) fn cover<'a>(pieces: &'a [Arc<Piece>], range: &Range<u64>) -> &'a [Arc<Piece>] {
+    if range.is_empty() {
+        return &[];
+    }
+    let first = pieces.partition_point(|piece| piece.end() <= range.start);
+    let last = pieces.partition_point(|piece| piece.start < range.end);
+    &pieces[first..last]
+}
+
+/// Reads a range that just these pieces [cover].
 pub(crate) async fn read(
     store: &dyn ChunkStore,
     pieces: &[Arc<Piece>],
     range: Range<u64>,
 ) -> Result<Bytes, SourceError> {
     let total = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-    let first = pieces.partition_point(|piece| piece.end() <= range.start);
     let mut joined = Joined::default();
     let mut at = range.start;
-    for piece in &pieces[first..] {
-        if at >= range.end {
-            break;
-        }
+    for piece in pieces {
         let upto = range.end.min(piece.end());
         let wanted = usize::try_from(upto - at).unwrap_or(usize::MAX);
         joined.push(piece.read(store, at - piece.start, wanted).await?, total);

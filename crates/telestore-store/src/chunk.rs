@@ -18,6 +18,16 @@ impl BlobName {
         Self(name.into())
     }
 
+    /// A new name for bytes that wait for their place.
+    pub(crate) fn in_spool() -> Self {
+        Self(format!("spool/{:016x}", rand::random::<u64>()))
+    }
+
+    /// A new name for a chunk in its place: two writes of one chunk never meet.
+    pub(crate) fn in_place(key: &StorageKey, index: ChunkIndex) -> Self {
+        Self(format!("chunks/{key}/{:05}-{:016x}", index.get(), rand::random::<u64>()))
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -48,10 +48,6 @@ impl LocalChunkStore {
     }
 }
 
-fn random_name() -> String {
-    format!("{:016x}", rand::random::<u64>())
-}
-
 /// Runs file work off the async threads: a slow disk must not stall other requests.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T> {
     match spawn_blocking(work).await {
@@ -99,12 +95,12 @@ fn sync_dir(dir: &Path) -> io::Result<()> {
 #[async_trait]
 impl ChunkStore for LocalChunkStore {
     async fn spool(&self) -> Result<Box<dyn Spool>> {
-        let blob = BlobName::new(format!("spool/{}", random_name()));
+        let blob = BlobName::in_spool();
         Ok(Box::new(LocalSpool::new(self.path(&blob), blob, self.durability)))
     }
 
     async fn put(&self, key: &StorageKey, index: ChunkIndex, spooled: SpooledChunk) -> Result<BlobName> {
-        let blob = BlobName::new(format!("chunks/{key}/{index:05}-{}", random_name(), index = index.get()));
+        let blob = BlobName::in_place(key, index);
         let (from, to, place) = (self.path(&spooled.spool), self.path(&blob), self.place(key));
         let durability = self.durability;
         blocking(move || {

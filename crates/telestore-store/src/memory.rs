@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use telestore_types::{
-    ChunkIndex, ChunkVerdict, ContentDigest, ResumeState, StorageKey, StoredFile, Timestamp, Upload,
-    UploadId, UploadState, UserId,
+    ChunkIndex, ContentDigest, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState,
+    UserId,
 };
 
+use crate::admit::admit;
 use crate::{
     BlobName, Cancelled, Check, ChunkRecord, ChunkStore, Claim, Completed, Created, Digest, Error, Lease,
     NewEvent, OutboxEvent, Owner, Place, Recorded, Result, SessionStore, Spool, SpooledChunk,
@@ -40,8 +41,18 @@ impl State {
         if held { self.find(&lease.upload.id, &lease.upload.key) } else { None }
     }
 
-    fn end_lease(&mut self, lease: &Lease) {
-        self.leases.remove(&lease.upload.key);
+    /// Changes the upload of a lease; says whether it was held.
+    fn change(&mut self, lease: &Lease, change: impl FnOnce(&mut Upload)) -> bool {
+        self.leased(lease).map(change).is_some()
+    }
+
+    /// The same, as the last thing under this lease.
+    fn end(&mut self, lease: &Lease, change: impl FnOnce(&mut Upload)) -> bool {
+        let held = self.change(lease, change);
+        if held {
+            self.leases.remove(&lease.upload.key);
+        }
+        held
     }
 }
 
@@ -103,22 +114,14 @@ impl SessionStore for MemorySessionStore {
         let Some(upload) = state.find(id, key) else {
             return Ok(Recorded::NotFound);
         };
-        let (before, new) = (old.as_ref().map(|old| (old.length, old.crc32c)), (chunk.length, chunk.crc32c));
-        match upload.chunk_verdict(before, new) {
-            ChunkVerdict::Store => {}
-            verdict => {
-                return Ok(Recorded::Refused { verdict, upload: Box::new(upload.clone()) });
-            }
-        }
-        let mut after = upload.clone();
-        after.chunk_stored(before, new, now);
-        after.mime_type = after.mime_type.or_else(|| mime_type.map(str::to_owned));
-        if after.received_bytes > max_bytes {
-            return Ok(Recorded::TooLarge { received: after.received_bytes });
-        }
-        *upload = after.clone();
+        let held = old.as_ref().map(|old| (old.length, old.crc32c));
+        let after = match admit(Box::new(upload.clone()), held, chunk, mime_type, max_bytes, now) {
+            Ok(after) => after,
+            Err(refused) => return Ok(refused),
+        };
+        upload.clone_from(&after);
         state.chunks.entry(key.clone()).or_default().insert(chunk.index, chunk.clone());
-        Ok(Recorded::Stored { upload: Box::new(after), replaced: old.map(|old| old.blob) })
+        Ok(Recorded::Stored { upload: after, replaced: old.map(|old| old.blob) })
     }
 
     async fn chunks(&self, key: &StorageKey) -> Result<Vec<ChunkRecord>> {
@@ -163,29 +166,24 @@ impl SessionStore for MemorySessionStore {
 
     async fn lease(&self, now: Timestamp, until: Timestamp) -> Result<Option<Lease>> {
         let mut state = self.lock();
-        let State { uploads, leases, turns, .. } = &*state;
-        let due = |upload: &&Upload| match upload.state {
+        let State { uploads, leases, turns, next_token, .. } = &mut *state;
+        let due = |upload: &Upload| match upload.state {
             UploadState::Queued => upload.next_attempt_at.is_none_or(|at| at <= now),
             UploadState::Sending => leases.get(&upload.key).is_none_or(|(_, until)| *until <= now),
             _ => false,
         };
-        let turn = |u: &&Upload| turns.get(&u.user_id).copied().unwrap_or(0);
-        let next = uploads.values().filter(due).min_by_key(|u| (turn(u), u.queued_at, u.id.clone()));
-        let Some(id) = next.map(|upload| upload.id.clone()) else {
+        let turn = |upload: &Upload| turns.get(&upload.user_id).copied().unwrap_or(0);
+        let due = uploads.values_mut().filter(|upload| due(upload));
+        let next = due.min_by_key(|upload| (turn(upload), upload.queued_at, upload.id.clone()));
+        let Some(upload) = next else {
             return Ok(None);
         };
-        state.next_token += 1;
-        let number = state.next_token;
-        let State { uploads, turns, .. } = &mut *state;
-        let Some(upload) = uploads.get_mut(&id) else {
-            return Ok(None);
-        };
-        turns.insert(upload.user_id.clone(), number);
-        let token = number.to_string();
+        *next_token += 1;
+        turns.insert(upload.user_id.clone(), *next_token);
+        let token = next_token.to_string();
         upload.start_attempt(now);
-        let upload = upload.clone();
-        state.leases.insert(upload.key.clone(), (token.clone(), until));
-        Ok(Some(Lease { upload, token, until }))
+        leases.insert(upload.key.clone(), (token.clone(), until));
+        Ok(Some(Lease { upload: upload.clone(), token, until }))
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>> {
@@ -211,12 +209,7 @@ impl SessionStore for MemorySessionStore {
     }
 
     async fn checkpoint(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool> {
-        let mut state = self.lock();
-        let Some(upload) = state.leased(lease) else {
-            return Ok(false);
-        };
-        upload.checkpoint(progress, resume);
-        Ok(true)
+        Ok(self.lock().change(lease, |upload| upload.checkpoint(progress, resume)))
     }
 
     async fn finish(
@@ -227,12 +220,8 @@ impl SessionStore for MemorySessionStore {
         now: Timestamp,
     ) -> Result<bool> {
         let mut state = self.lock();
-        let Some(upload) = state.leased(lease) else {
-            return Ok(false);
-        };
-        upload.finish(stored.clone(), now);
-        state.end_lease(lease);
-        if let Some(event) = event {
+        let held = state.end(lease, |upload| upload.finish(stored.clone(), now));
+        if let Some(event) = event.filter(|_| held) {
             let event = OutboxEvent {
                 event_id: event.event_id.clone(),
                 upload_id: lease.upload.id.clone(),
@@ -242,27 +231,15 @@ impl SessionStore for MemorySessionStore {
             };
             state.outbox.push((event, now));
         }
-        Ok(true)
+        Ok(held)
     }
 
     async fn fail(&self, lease: &Lease, error: &str, now: Timestamp) -> Result<bool> {
-        let mut state = self.lock();
-        let Some(upload) = state.leased(lease) else {
-            return Ok(false);
-        };
-        upload.fail(error, now);
-        state.end_lease(lease);
-        Ok(true)
+        Ok(self.lock().end(lease, |upload| upload.fail(error, now)))
     }
 
     async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> Result<bool> {
-        let mut state = self.lock();
-        let Some(upload) = state.leased(lease) else {
-            return Ok(false);
-        };
-        upload.retry_later(at, counted, now);
-        state.end_lease(lease);
-        Ok(true)
+        Ok(self.lock().end(lease, |upload| upload.retry_later(at, counted, now)))
     }
 
     async fn release_all(&self, now: Timestamp) -> Result<u64> {
@@ -385,7 +362,7 @@ impl Spool for MemorySpool {
 
     async fn finish(self: Box<Self>) -> Result<SpooledChunk> {
         self.checks.into_iter().try_for_each(Check::finish)?;
-        let spool = BlobName::new(format!("spool/{:016x}", rand::random::<u64>()));
+        let spool = BlobName::in_spool();
         let bytes = self.bytes.freeze();
         let (length, crc32c) = (bytes.len() as u64, Digest::of(&bytes));
         self.store.lock().insert(spool.clone(), bytes);
@@ -401,7 +378,7 @@ impl ChunkStore for MemoryChunkStore {
     }
 
     async fn put(&self, key: &StorageKey, index: ChunkIndex, spooled: SpooledChunk) -> Result<BlobName> {
-        let blob = BlobName::new(format!("chunks/{key}/{index}-{:016x}", rand::random::<u64>()));
+        let blob = BlobName::in_place(key, index);
         let mut blobs = self.lock();
         let bytes = blobs.remove(&spooled.spool).ok_or(Error::Missing)?;
         blobs.insert(blob.clone(), bytes);

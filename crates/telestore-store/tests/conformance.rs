@@ -1,10 +1,22 @@
 //! Every store against the one contract.
 
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+
 use telestore_store::{
     Durability, LocalChunkStore, MemoryChunkStore, MemorySessionStore, SessionStore, SqliteSessionStore,
     testsuite,
 };
 use telestore_types::{FileName, NewUpload, StorageKey, Timestamp, Upload, UploadId};
+
+/// A new path in `dir` with each call.
+fn paths(dir: &Path) -> impl Fn() -> PathBuf {
+    let (dir, last) = (dir.to_owned(), Cell::new(0));
+    move || {
+        last.set(last.get() + 1);
+        dir.join(last.get().to_string())
+    }
+}
 
 #[tokio::test]
 async fn memory_sessions_keep_the_contract() {
@@ -14,10 +26,9 @@ async fn memory_sessions_keep_the_contract() {
 #[tokio::test]
 async fn sqlite_sessions_keep_the_contract() {
     let dir = tempfile::tempdir().unwrap();
-    let opened = std::cell::Cell::new(0);
+    let path = paths(dir.path());
     testsuite::session_store(|| {
-        opened.set(opened.get() + 1);
-        let path = dir.path().join(format!("{}.db", opened.get()));
+        let path = path();
         async { SqliteSessionStore::open(path).await.unwrap() }
     })
     .await;
@@ -26,16 +37,14 @@ async fn sqlite_sessions_keep_the_contract() {
 #[tokio::test]
 async fn durable_stores_keep_the_contract() {
     let dir = tempfile::tempdir().unwrap();
-    let opened = std::cell::Cell::new(0);
+    let path = paths(dir.path());
     testsuite::session_store(|| {
-        opened.set(opened.get() + 1);
-        let path = dir.path().join(format!("{}.db", opened.get()));
+        let path = path();
         async { SqliteSessionStore::open_durable(path, Durability::Disk).await.unwrap() }
     })
     .await;
     testsuite::chunk_store(|| {
-        opened.set(opened.get() + 1);
-        let store = LocalChunkStore::open(dir.path().join(opened.get().to_string())).unwrap();
+        let store = LocalChunkStore::open(path()).unwrap();
         async { store.durable(Durability::Disk) }
     })
     .await;
@@ -49,10 +58,9 @@ async fn memory_chunks_keep_the_contract() {
 #[tokio::test]
 async fn local_chunks_keep_the_contract() {
     let dir = tempfile::tempdir().unwrap();
-    let opened = std::cell::Cell::new(0);
+    let path = paths(dir.path());
     testsuite::chunk_store(|| {
-        opened.set(opened.get() + 1);
-        let store = LocalChunkStore::open(dir.path().join(opened.get().to_string())).unwrap();
+        let store = LocalChunkStore::open(path()).unwrap();
         async { store }
     })
     .await;

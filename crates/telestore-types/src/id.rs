@@ -91,7 +91,7 @@ pub struct StorageKey(String);
 impl StorageKey {
     /// The key made of 16 random bytes.
     pub fn from_random(random: [u8; 16]) -> Self {
-        Self(random.iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(hex::encode(random))
     }
 
     /// Reads a key back.

@@ -102,7 +102,7 @@ pub fn bytes(seed: u64, length: usize) -> Bytes {
 
 /// The SHA-256 of `bytes` in lower-case hexadecimal digits.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// A request that sends `source` with the subject's credentials.

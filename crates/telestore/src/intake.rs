@@ -1,7 +1,7 @@
 use std::future::Future;
 
 use telestore_progress::Subscription;
-use telestore_store::{Cancelled, ChunkRecord, Completed, Created, Recorded, Spool, SpooledChunk};
+use telestore_store::{BlobName, Cancelled, ChunkRecord, Completed, Created, Recorded, Spool, SpooledChunk};
 use telestore_types::{
     ChunkIndex, ChunkVerdict, Completion, ContentDigest, FileName, NewUpload, Secret, StorageKey, Upload,
     UploadEvent, UploadId, UploadState, UploadStatus, UserId, mime_type_of,
@@ -90,12 +90,10 @@ impl Telestore {
     /// [`Error::Invalid`] and [`Error::TooLarge`] for values that are not allowed.
     pub async fn init(&self, file: &FileInfo, token: Option<&Secret>) -> Result<()> {
         self.check_file(file)?;
-        let mut upload = self.new_upload(file);
-        if let Some(token) = token {
-            let user = self.authenticate(token).await?;
-            let owner = self.owner(&upload, token, &user)?;
-            (upload.user_id, upload.sealed_token) = (Some(owner.user_id), Some(owner.sealed_token));
-        }
+        let upload = match token {
+            Some(token) => self.owned_upload(file, token).await?,
+            None => self.new_upload(file),
+        };
         // An explicit start may use the id of a cancelled upload again, but never wipes a result.
         let anew = match self.0.sessions.get(&file.id).await? {
             Some(found) if found.state == UploadState::Cancelled => {
@@ -275,13 +273,12 @@ impl Telestore {
                     self.progress(&upload.id, None).await?
                 }
             };
-            let failed = || event.error.clone().unwrap_or_else(|| "upload failed".to_owned());
-            return match (event.status, event.message_id, event.file_id.clone()) {
+            return match (event.status, event.message_id, event.file_id) {
                 (UploadStatus::Uploading, ..) => continue,
                 (UploadStatus::Completed, Some(message_id), Some(file_id)) => {
                     Ok(DirectReceipt { message_id, file_id, file_name: upload.file_name })
                 }
-                _ => Err(Error::UploadFailed(failed())),
+                _ => Err(Error::UploadFailed(event.error.unwrap_or_else(|| "upload failed".to_owned()))),
             };
         }
     }
@@ -307,16 +304,21 @@ impl Telestore {
         })
     }
 
+    /// The same, with the token's user as its owner.
+    async fn owned_upload(&self, file: &FileInfo, token: &Secret) -> Result<Upload> {
+        let user = self.authenticate(token).await?;
+        let mut upload = self.new_upload(file);
+        let owner = self.owner(&upload, token, &user)?;
+        (upload.user_id, upload.sealed_token) = (Some(owner.user_id), Some(owner.sealed_token));
+        Ok(upload)
+    }
+
     /// The upload that a chunk is for, created where it is not there, and claimed for the token's user.
     async fn upload_of(&self, file: &FileInfo, token: Option<&Secret>) -> Result<Upload> {
         let found = match self.0.sessions.get(&file.id).await? {
             Some(found) => found,
             None => {
-                let token = token.ok_or_else(missing_token)?;
-                let user = self.authenticate(token).await?;
-                let mut upload = self.new_upload(file);
-                let owner = self.owner(&upload, token, &user)?;
-                (upload.user_id, upload.sealed_token) = (Some(owner.user_id), Some(owner.sealed_token));
+                let upload = self.owned_upload(file, token.ok_or_else(missing_token)?).await?;
                 match self.0.sessions.create(&upload, false).await? {
                     Created::New => return Ok(upload),
                     // Another chunk was quicker.
@@ -394,7 +396,7 @@ impl Telestore {
         refusal
     }
 
-    async fn delete_quietly(&self, blob: &telestore_store::BlobName) {
+    async fn delete_quietly(&self, blob: &BlobName) {
         if let Err(error) = self.0.chunks.delete(blob).await {
             tracing::warn!(%error, "could not delete a chunk; the next start will");
         }

@@ -7,7 +7,7 @@ use telestore_backend::{Error as BackendError, WebhookEvent};
 use telestore_merger::MergedFile;
 use telestore_store::{Error as StoreError, Lease, NewEvent};
 use telestore_types::{
-    ByteSource, Secret, Stage, StorageKey, StoredFile, TelegramCredentials, Upload, UploadState, mime_type_of,
+    ByteSource, Stage, StorageKey, StoredFile, TelegramCredentials, Upload, UploadState, mime_type_of,
 };
 use telestore_uploader::{
     Error as UploaderError, ErrorKind, ProgressSink, TelegramUploader, UploadRequest, Verdict, caption_of,
@@ -155,14 +155,15 @@ impl Telestore {
             return Err(Stop::Failed("authToken belongs to another user now: sign in again".to_owned()));
         }
         let source = Arc::new(self.merged(upload).await?);
-        let request = self.request(upload, Arc::clone(&credentials), source, stop.clone());
+        let request = request_of(upload, Arc::clone(&credentials), source, stop.clone());
+        let mime_type = request.mime_type.clone();
         match self.send_by_any(request, sink).await {
-            Ok((stored, backend)) => Ok(Sent { stored, backend, credentials, mime_type: mime_type(upload) }),
+            Ok((stored, backend)) => Ok(Sent { stored, backend, credentials, mime_type }),
             Err(error) => {
                 if error.kind() == ErrorKind::NotAuthorized {
                     self.0.credentials.forget(&token).await;
                 }
-                Err(self.stop_for(&error))
+                Err(Stop::from_uploader(&error))
             }
         }
     }
@@ -221,54 +222,11 @@ impl Telestore {
         }
     }
 
-    /// What a backend is to send of `upload`, and as what.
-    pub(crate) fn request(
-        &self,
-        upload: &Upload,
-        credentials: Arc<TelegramCredentials>,
-        source: Arc<dyn ByteSource>,
-        cancel: CancellationToken,
-    ) -> UploadRequest {
-        UploadRequest {
-            upload_id: upload.id.clone(),
-            credentials,
-            file_name: upload.file_name.clone(),
-            mime_type: mime_type(upload),
-            caption: caption_of(&upload.file_name),
-            source,
-            resume: upload.resume.clone(),
-            changed: Vec::new(),
-            cancel,
-        }
-    }
-
-    /// The token that the upload is sent with, where this process can read it.
-    pub(crate) fn token_of(&self, upload: &Upload) -> Option<Secret> {
-        let sealed = upload.sealed_token.as_deref();
-        sealed.and_then(|sealed| self.0.sealer.open(&upload.key, sealed).ok())
-    }
-
     async fn merged(&self, upload: &Upload) -> std::result::Result<MergedFile, Stop> {
-        let later = |error: telestore_store::Error| Stop::Later { why: error.to_string(), wait: None };
+        let later = |error: StoreError| Stop::Later { why: error.to_string(), wait: None };
         let chunks = self.0.sessions.chunks(&upload.key).await.map_err(later)?;
         MergedFile::new(Arc::clone(&self.0.chunks), chunks, upload.file_size)
             .map_err(|error| Stop::Failed(format!("stored chunks are damaged: {error}; send the file again")))
-    }
-
-    fn stop_for(&self, error: &UploaderError) -> Stop {
-        let cause = std::error::Error::source(error).map(ToString::to_string);
-        match error.verdict() {
-            _ if error.kind() == ErrorKind::Cancelled => Stop::Interrupted,
-            Verdict::Permanent => Stop::Failed(error.to_string()),
-            Verdict::Temporary => {
-                let why = cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
-                Stop::Later { why, wait: error.retry_after() }
-            }
-            // A second try could make a second message, and nothing tells whether the first is there.
-            Verdict::Ambiguous => Stop::Failed(format!(
-                "{error}. The file may be in the channel already: look there before you complete the upload again"
-            )),
-        }
     }
 
     async fn record(&self, lease: &Lease, sent: &Sent) -> Result<()> {
@@ -303,31 +261,26 @@ impl Telestore {
     /// that runner's message too.
     async fn withdraw_unwanted(&self, lease: &Lease, sent: &Sent) {
         let upload = &lease.upload;
-        let now = self.0.sessions.get(&upload.id).await;
-        let wanted = match &now {
-            Ok(now) => {
-                now.as_ref().is_some_and(|now| now.key == upload.key && now.state != UploadState::Cancelled)
-            }
-            Err(_) => true,
-        };
-        if wanted {
+        // Where nobody knows, it stays.
+        let Ok(now) = self.0.sessions.get(&upload.id).await else { return };
+        if now.is_some_and(|now| now.key == upload.key && now.state != UploadState::Cancelled) {
             return;
         }
         let message_id = sent.stored.message_id;
-        match sent.backend.withdraw(&sent.credentials, &sent.stored).await {
-            Ok(true) => tracing::info!(message_id, "[{}] Message of a cancelled upload deleted", upload.id),
-            Ok(false) => tracing::warn!(
-                message_id,
-                "[{}] Upload was cancelled, but its message could not be deleted: delete it by hand",
-                upload.id
-            ),
-            Err(error) => tracing::warn!(
-                message_id,
-                %error,
-                "[{}] Upload was cancelled, but its message could not be deleted: delete it by hand",
-                upload.id
-            ),
-        }
+        let error = match sent.backend.withdraw(&sent.credentials, &sent.stored).await {
+            Ok(true) => {
+                tracing::info!(message_id, "[{}] Message of a cancelled upload deleted", upload.id);
+                return;
+            }
+            Ok(false) => None,
+            Err(error) => Some(tracing::field::display(error)),
+        };
+        tracing::warn!(
+            message_id,
+            error,
+            "[{}] Upload was cancelled, but its message could not be deleted: delete it by hand",
+            upload.id
+        );
     }
 
     async fn record_stop(&self, lease: &Lease, sink: &LeaseSink, stop: Stop) -> Result<()> {
@@ -437,6 +390,42 @@ impl Stop {
             BackendError::NotConfigured(words) => Self::Failed(words),
             error => Self::Later { why: error.to_string(), wait: None },
         }
+    }
+
+    fn from_uploader(error: &UploaderError) -> Self {
+        match error.verdict() {
+            _ if error.kind() == ErrorKind::Cancelled => Self::Interrupted,
+            Verdict::Permanent => Self::Failed(error.to_string()),
+            Verdict::Temporary => {
+                let cause = std::error::Error::source(error);
+                let why = cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
+                Self::Later { why, wait: error.retry_after() }
+            }
+            // A second try could make a second message, and nothing tells whether the first is there.
+            Verdict::Ambiguous => Self::Failed(format!(
+                "{error}. The file may be in the channel already: look there before you complete the upload again"
+            )),
+        }
+    }
+}
+
+/// What a backend is to send of `upload`, and as what.
+pub(crate) fn request_of(
+    upload: &Upload,
+    credentials: Arc<TelegramCredentials>,
+    source: Arc<dyn ByteSource>,
+    cancel: CancellationToken,
+) -> UploadRequest {
+    UploadRequest {
+        upload_id: upload.id.clone(),
+        credentials,
+        file_name: upload.file_name.clone(),
+        mime_type: mime_type(upload),
+        caption: caption_of(&upload.file_name),
+        source,
+        resume: upload.resume.clone(),
+        changed: Vec::new(),
+        cancel,
     }
 }
 

@@ -74,8 +74,9 @@ impl Sealer {
             Err(error) if error.kind() == io::ErrorKind::NotFound => make_key(path).map_err(failed)?,
             Err(error) => return Err(failed(error)),
         };
-        let key = parse_key(text.trim())
-            .ok_or_else(|| SealError::BadKeyFile { path: path.display().to_string() })?;
+        let mut key = [0; 32];
+        hex::decode_to_slice(text.trim(), &mut key)
+            .map_err(|_| SealError::BadKeyFile { path: path.display().to_string() })?;
         Ok(Self::from_key(key))
     }
 
@@ -103,21 +104,9 @@ impl Sealer {
     }
 }
 
-fn parse_key(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    let mut key = [0; 32];
-    for (byte, place) in key.iter_mut().zip(0..) {
-        *byte = u8::from_str_radix(&text[2 * place..2 * place + 2], 16).ok()?;
-    }
-    Some(key)
-}
-
 /// Writes a new key so that a crash leaves either no file or a whole one.
 fn make_key(path: &Path) -> io::Result<String> {
-    let key: [u8; 32] = rand::random();
-    let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = hex::encode(rand::random::<[u8; 32]>());
     let new = path.with_extension("new");
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);

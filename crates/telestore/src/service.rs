@@ -62,8 +62,8 @@ impl Telestore {
             match self.step().await {
                 Ok(true) => {}
                 Ok(false) => {
-                    self.wait_until(self.0.sessions.next_due().await.unwrap_or(None), self.0.work.notified())
-                        .await
+                    let due = self.0.sessions.next_due().await.unwrap_or(None);
+                    self.wait_until(due, self.0.work.notified()).await;
                 }
                 Err(error) => self.pause_after(&error).await,
             }

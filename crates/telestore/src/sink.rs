@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_progress::Tracker;
-use telestore_store::Lease;
+use telestore_store::{Error as StoreError, Lease};
 use telestore_types::{ResumeState, Stage};
 use telestore_uploader::{Error, ErrorKind, ProgressSink, Result};
 
@@ -14,7 +14,7 @@ use crate::Telestore;
 pub(crate) struct LeaseSink {
     engine: Telestore,
     lease: Lease,
-    tracker: Mutex<State>,
+    state: Mutex<State>,
 }
 
 struct State {
@@ -33,7 +33,7 @@ impl LeaseSink {
         let upload = &lease.upload;
         let tracker = Tracker::new(upload.id.clone(), upload.file_size, upload.progress, upload.attempt);
         let logged = upload.progress / 10;
-        Arc::new(Self { engine, lease, tracker: Mutex::new(State { tracker, logged }) })
+        Arc::new(Self { engine, lease, state: Mutex::new(State { tracker, logged }) })
     }
 
     pub(crate) fn progress(&self) -> u8 {
@@ -41,7 +41,7 @@ impl LeaseSink {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.tracker.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self, change: impl FnOnce(&mut Tracker)) {
@@ -75,11 +75,11 @@ impl ProgressSink for LeaseSink {
 
     async fn checkpoint(&self, state: ResumeState) -> Result<()> {
         let held = self.engine.0.sessions.checkpoint(&self.lease, self.progress(), Some(state)).await;
-        match held {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Error::cancelled()),
-            Err(error) => Err(Error::new(ErrorKind::Storage, "could not write down how far the upload is")
-                .with_source(error)),
-        }
+        if held.map_err(not_written)? { Ok(()) } else { Err(Error::cancelled()) }
     }
+}
+
+/// The session store did not take a checkpoint.
+pub(crate) fn not_written(error: StoreError) -> Error {
+    Error::new(ErrorKind::Storage, "could not write down how far the upload is").with_source(error)
 }

@@ -1,3 +1,4 @@
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use telestore_types::Timestamp;
@@ -39,7 +40,7 @@ impl Telestore {
         if enough { Ok(()) } else { Err(Error::NoSpace) }
     }
 
-    fn space(&self) -> std::sync::MutexGuard<'_, Option<Look>> {
-        self.0.space.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn space(&self) -> MutexGuard<'_, Option<Look>> {
+        self.0.space.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -137,14 +137,14 @@ struct Writer {
 
 impl Writer {
     fn file(&mut self) -> io::Result<&mut File> {
-        if self.file.is_none() {
-            let file = OpenOptions::new().write(true).create_new(true).open(&self.path)?;
-            self.file = Some((file, SpoolGuard(self.path.clone())));
-        }
-        match &mut self.file {
-            Some((file, _)) => Ok(file),
-            None => Err(io::ErrorKind::NotFound.into()),
-        }
+        let (file, _) = match &mut self.file {
+            Some(made) => made,
+            none => {
+                let file = OpenOptions::new().write(true).create_new(true).open(&self.path)?;
+                none.insert((file, SpoolGuard(self.path.clone())))
+            }
+        };
+        Ok(file)
     }
 
     fn write(&mut self, pieces: &[Bytes]) -> io::Result<()> {

@@ -16,7 +16,9 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Row, SqliteConnection};
-use telestore_types::{ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState};
+use telestore_types::{
+    ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState, UserId,
+};
 
 use self::group::{Group, NewChunk};
 use self::tx::Tx;
@@ -80,8 +82,7 @@ impl SqliteSessionStore {
         // A connection in this process needs no question whether it is still there.
         let pool =
             |connections| SqlitePoolOptions::new().max_connections(connections).test_before_acquire(false);
-        let writer = pool(1).connect_with(options.clone()).await;
-        let writer = writer.map_err(database)?;
+        let writer = pool(1).connect_with(options.clone()).await.map_err(database)?;
         sqlx::migrate!("./migrations").run(&writer).await.map_err(database)?;
         let readers = pool(4).connect_with(options.read_only(true)).await.map_err(database)?;
         let group = Group::start(writer.clone());
@@ -149,7 +150,7 @@ async fn take_turn(on: &mut SqliteConnection, upload: &Upload) -> Result<()> {
     let turn = sqlx::query(
         "INSERT OR REPLACE INTO turns (user_id, turn) VALUES (?, (SELECT COALESCE(MAX(turn), 0) + 1 FROM turns))",
     );
-    let user = upload.user_id.as_ref().map(telestore_types::UserId::as_str).unwrap_or_default();
+    let user = upload.user_id.as_ref().map(UserId::as_str).unwrap_or_default();
     turn.bind(user).execute(on).await.map_err(database)?;
     Ok(())
 }

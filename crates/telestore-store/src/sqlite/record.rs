@@ -1,8 +1,9 @@
 use sqlx::SqliteConnection;
-use telestore_types::{ChunkVerdict, Upload};
+use telestore_types::Upload;
 
 use super::group::NewChunk;
 use super::{database, row};
+use crate::admit::admit;
 use crate::{BlobName, Recorded, Result};
 
 /// An upload, and what one of its places holds.
@@ -22,8 +23,8 @@ const WRITE: &str = concat!(
 /// error where the whole transaction is lost.
 pub(super) async fn record(on: &mut SqliteConnection, new: &NewChunk) -> Result<Result<Recorded>> {
     let (upload, replaced) = match judge(on, new).await {
-        Ok(Judged::Store(upload, replaced)) => (upload, replaced),
-        Ok(Judged::Not(refusal)) => return Ok(Ok(refusal)),
+        Ok(Ok(admitted)) => admitted,
+        Ok(Err(refused)) => return Ok(Ok(refused)),
         // Nothing was written yet.
         Err(error) => return Ok(Err(error)),
     };
@@ -37,30 +38,18 @@ pub(super) async fn record(on: &mut SqliteConnection, new: &NewChunk) -> Result<
     }
 }
 
-enum Judged {
-    /// It is to be written, and takes the place of these bytes.
-    Store(Box<Upload>, Option<BlobName>),
-    Not(Recorded),
-}
+/// The upload with the chunk, and the blob that loses its place to it; or why it is not recorded.
+type Judged = std::result::Result<(Box<Upload>, Option<BlobName>), Recorded>;
 
 async fn judge(on: &mut SqliteConnection, new: &NewChunk) -> Result<Judged> {
     let find = sqlx::query(FIND).bind(new.chunk.index.get()).bind(new.id.as_str()).bind(new.key.as_str());
     let Some(found) = find.fetch_optional(on).await.map_err(database)? else {
-        return Ok(Judged::Not(Recorded::NotFound));
+        return Ok(Err(Recorded::NotFound));
     };
-    let mut upload = Box::new(row::upload(&found)?);
-    let old = row::held(&found)?;
-    let (before, bytes) = (old.as_ref().map(|(bytes, _)| *bytes), (new.chunk.length, new.chunk.crc32c));
-    match upload.chunk_verdict(before, bytes) {
-        ChunkVerdict::Store => {}
-        verdict => return Ok(Judged::Not(Recorded::Refused { verdict, upload })),
-    }
-    upload.chunk_stored(before, bytes, new.now);
-    upload.mime_type = upload.mime_type.or_else(|| new.mime_type.clone());
-    if upload.received_bytes > new.max_bytes {
-        return Ok(Judged::Not(Recorded::TooLarge { received: upload.received_bytes }));
-    }
-    Ok(Judged::Store(upload, old.map(|(_, blob)| blob)))
+    let upload = Box::new(row::upload(&found)?);
+    let (held, replaced) = row::held(&found)?.unzip();
+    let after = admit(upload, held, &new.chunk, new.mime_type.as_deref(), new.max_bytes, new.now);
+    Ok(after.map(|upload| (upload, replaced)))
 }
 
 async fn write(on: &mut SqliteConnection, new: &NewChunk, upload: &Upload) -> Result<()> {

@@ -21,6 +21,13 @@ pub struct BotApiConfig {
     pub piece_bytes: usize,
 }
 
+impl BotApiConfig {
+    /// Where a method is called. The URL holds the bot token.
+    pub(super) fn url(&self, token: &str, method: &str) -> String {
+        format!("{}/bot{token}/{method}", self.base_url.trim_end_matches('/'))
+    }
+}
+
 impl Default for BotApiConfig {
     fn default() -> Self {
         Self {

@@ -1,4 +1,3 @@
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,21 +25,20 @@ impl Transfer<'_> {
     /// Sends the file and gives the status and the body of the answer.
     pub(super) async fn run(&self, state: &Arc<BodyState>) -> Result<(StatusCode, Vec<u8>)> {
         state.rewind();
-        let mut exchange = pin!(self.exchange(state));
-        let mut watchdog = pin!(self.watchdog(state));
         tokio::select! {
             biased;
-            answer = &mut exchange => return answer,
-            // Where Telegram has the file, the message may be made, and the answer alone tells.
-            () = self.request.cancel.cancelled() => if !state.is_consumed() {
-                return Err(Error::cancelled());
-            },
-            error = &mut watchdog => return Err(error),
+            answer = self.exchange(state) => answer,
+            () = self.stopped(state) => Err(Error::cancelled()),
+            error = self.watchdog(state) => Err(error),
         }
-        tokio::select! {
-            biased;
-            answer = exchange => answer,
-            error = watchdog => Err(error),
+    }
+
+    /// Returns when the upload is cancelled, unless Telegram has the file by then: the message may be made, and the
+    /// answer alone tells.
+    async fn stopped(&self, state: &BodyState) {
+        self.request.cancel.cancelled().await;
+        if state.is_consumed() {
+            std::future::pending::<()>().await;
         }
     }
 
@@ -52,10 +50,9 @@ impl Transfer<'_> {
             ("disable_content_type_detection", "true"),
         ];
         let form = Multipart::new(&fields, request.file_name.as_str(), &request.mime_type);
-        let url = format!("{}/bot{}/sendDocument", self.config.base_url.trim_end_matches('/'), self.token);
         let builder = self
             .client
-            .post(url)
+            .post(self.config.url(self.token, "sendDocument"))
             .header(header::CONTENT_TYPE, form.content_type())
             .header(header::CONTENT_LENGTH, form.content_length(request.source.len()));
         let stream = form.stream(request.source.clone(), self.config.piece_bytes.max(1), state.clone());
@@ -106,12 +103,17 @@ fn lost(state: &BodyState, error: reqwest::Error) -> Error {
     if let Some(error) = state.take_source_error() {
         return error.into();
     }
-    // The URL holds the bot token.
-    let error = error.without_url();
     if state.is_consumed() && !error.is_connect() {
         let text = "the connection to Telegram was lost before it answered: the message may exist";
-        Error::new(ErrorKind::AnswerLost, text).with_source(error)
+        // The URL holds the bot token.
+        Error::new(ErrorKind::AnswerLost, text).with_source(error.without_url())
     } else {
-        Error::new(ErrorKind::Unavailable, "the connection to Telegram failed").with_source(error)
+        not_connected(error)
     }
+}
+
+/// A connection that failed before anything was asked for.
+pub(super) fn not_connected(error: reqwest::Error) -> Error {
+    // The URL holds the bot token.
+    Error::new(ErrorKind::Unavailable, "the connection to Telegram failed").with_source(error.without_url())
 }

@@ -9,7 +9,7 @@ use telestore_types::{ChatId, Secret, Stage, StoredFile, TelegramCredentials, Us
 use super::BotApiConfig;
 use super::answer::{self, Outcome};
 use super::body::BodyState;
-use super::transfer::Transfer;
+use super::transfer::{Transfer, not_connected};
 use crate::{
     Capability, Error, ErrorKind, ProgressSink, Requirement, Result, TelegramUploader, UploadRequest,
 };
@@ -156,14 +156,10 @@ impl TelegramUploader for BotApiUploader {
 
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
         let token = token_of(credentials)?.expose();
-        let url = format!("{}/bot{token}/deleteMessage", self.config.base_url.trim_end_matches('/'));
+        let url = self.config.url(token, "deleteMessage");
         let message = json!({ "chat_id": self.chat_of(credentials), "message_id": stored.message_id });
         let request = self.client.post(url).timeout(self.config.answer_timeout).json(&message);
-        let response = request.send().await.map_err(|error| {
-            // The URL holds the bot token.
-            Error::new(ErrorKind::Unavailable, "the connection to Telegram failed")
-                .with_source(error.without_url())
-        })?;
+        let response = request.send().await.map_err(not_connected)?;
         Ok(response.status().is_success())
     }
 }

@@ -91,7 +91,7 @@ impl<'a> Attempt<'a> {
     pub(crate) fn settle(&self, resume: &mut Resume) -> bool {
         let here = self.account.here();
         self.parts_began.store(here.moves, Ordering::Relaxed);
-        resume.settle(&here.fingerprint(), self.now())
+        resume.settle(&here.home.fingerprint(), self.now())
     }
 
     /// Connects, unless that is done already.

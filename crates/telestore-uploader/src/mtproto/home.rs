@@ -27,8 +27,8 @@ impl fmt::Debug for Home {
 
 impl Home {
     /// A name for the account at this place that says nothing about its key. Parts are known to this place only.
-    fn fingerprint(&self) -> String {
-        Sha256::digest(self.auth_key)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    pub(crate) fn fingerprint(&self) -> String {
+        hex::encode(&Sha256::digest(self.auth_key)[..8])
     }
 }
 
@@ -37,12 +37,6 @@ impl Home {
 pub(crate) struct Whereabouts {
     pub(crate) home: Home,
     pub(crate) moves: u32,
-}
-
-impl Whereabouts {
-    pub(crate) fn fingerprint(&self) -> String {
-        self.home.fingerprint()
-    }
 }
 
 /// The places where an account has a key. The first one is the session's.
@@ -198,14 +192,14 @@ mod tests {
     #[test]
     fn remembers_its_places_and_names_each_of_them() {
         let mut homes = homes();
-        let first = homes.here().fingerprint();
+        let first = homes.here().home.fingerprint();
         let address = "127.0.0.1:2".parse().unwrap();
         assert!(!homes.go_back(4));
         homes.settle(Home { dc_id: 4, address, auth_key: [2; 256] });
         assert_eq!(at(&homes), (4, 1));
-        assert_ne!(homes.here().fingerprint(), first);
+        assert_ne!(homes.here().home.fingerprint(), first);
         assert!(homes.go_back(2) && homes.go_back(4) && homes.go_back(2));
-        assert_eq!((at(&homes), homes.here().fingerprint()), ((2, 4), first));
+        assert_eq!((at(&homes), homes.here().home.fingerprint()), ((2, 4), first));
     }
 
     #[test]

@@ -83,7 +83,7 @@ pub(crate) async fn send_all(
         return Err(error);
     }
     let digest = digest.map(|digest| digest.into_inner().unwrap_or_else(PoisonError::into_inner));
-    Ok(digest.map(|digest| hex(&digest.finalize())))
+    Ok(digest.map(|digest| hex::encode(digest.finalize())))
 }
 
 /// What is confirmed, told and written down.
@@ -239,10 +239,6 @@ impl Parts<'_> {
         body.put_tl_bytes(bytes);
         body
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub(crate) struct Resume {
     #[serde(default)]
     pub(crate) access_hash: Option<i64>,
     /// Which parts are confirmed: part `n` is bit `n % 8` of byte `n / 8`, as hexadecimal digits.
-    #[serde(with = "bits")]
+    #[serde(with = "hex")]
     confirmed: Vec<u8>,
 }
 
@@ -162,24 +162,6 @@ fn random_id() -> i64 {
             0 => {}
             id => return id,
         }
-    }
-}
-
-mod bits {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
-        let text = String::deserialize(from)?;
-        let digits: Vec<_> = text.chars().map(|c| c.to_digit(16)).collect();
-        let byte = |pair: &[Option<u32>]| match pair {
-            [Some(high), Some(low)] => u8::try_from(high * 16 + low).ok(),
-            _ => None,
-        };
-        digits.chunks(2).map(byte).collect::<Option<_>>().ok_or_else(|| D::Error::custom("not hexadecimal"))
     }
 }
 

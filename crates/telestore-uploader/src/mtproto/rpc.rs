@@ -93,13 +93,13 @@ impl RpcError {
     pub(crate) fn remedy(&self) -> Remedy {
         let name = self.name.as_str();
         let wait = matches!(name, "FLOOD_WAIT" | "FLOOD_PREMIUM_WAIT" | "SLOWMODE_WAIT");
-        match self.code {
+        match (self.code, self.data_centre()) {
             _ if wait => Remedy::Wait(Duration::from_secs(u64::from(self.value.unwrap_or(1).max(1)))),
             _ if DEAD_SESSION.contains(&name) || self.code == 401 => Remedy::LogIn,
             _ if WRONG_CHANNEL.contains(&name) => Remedy::Resolve,
-            _ if self.data_centre().is_some() => self.data_centre().map_or(Remedy::GiveUp, Remedy::Move),
+            (_, Some(dc)) => Remedy::Move(dc),
             // Server trouble has negative codes too, such as -503 for a timeout.
-            500.. | ..0 => Remedy::Again,
+            (500.. | ..0, None) => Remedy::Again,
             _ if name.eq_ignore_ascii_case("timedout") || name.starts_with("WORKER_BUSY") => Remedy::Again,
             _ if matches!(name, "RPC_CALL_FAIL" | "RPC_MCGET_FAIL" | "MSG_WAIT_FAILED") => Remedy::Again,
             _ => Remedy::GiveUp,

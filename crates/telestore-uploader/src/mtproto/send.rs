@@ -73,9 +73,9 @@ impl<'a> Sending<'a> {
                 },
                 Err(error) => error,
             };
-            self.history.ambiguous |= may_have_been_made(&error);
-            let again =
-                may_have_been_made(&error) || matches!(error.remedy(), Remedy::Again | Remedy::Wait(_));
+            let may_exist = may_have_been_made(&error);
+            self.history.ambiguous |= may_exist;
+            let again = may_exist || matches!(error.remedy(), Remedy::Again | Remedy::Wait(_));
             if cancelled && !again {
                 return Err(Error::cancelled());
             }
@@ -152,13 +152,11 @@ impl<'a> Sending<'a> {
 
     /// Sends the parts to where the account is now. The message stays the same one.
     async fn follow(&mut self) -> Result<()> {
-        self.history.missing = 0;
-        let source = self.request.source.as_ref();
-        self.md5 = {
-            let (resume, reported) = (&mut self.resume, &mut self.reported);
-            moving::send_parts(self.attempt, source, resume, reported, &self.request.cancel).await?
-        };
-        self.attempt.progress.checkpoint(self.resume.to_state()).await
+        let Self { attempt, request, resume, md5, reported, history, .. } = self;
+        history.missing = 0;
+        let source = request.source.as_ref();
+        *md5 = moving::send_parts(attempt, source, resume, reported, &request.cancel).await?;
+        attempt.progress.checkpoint(resume.to_state()).await
     }
 
     async fn resolve_again(&mut self, error: CallError) -> Result<()> {

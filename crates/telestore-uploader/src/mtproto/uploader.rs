@@ -92,7 +92,7 @@ impl MtprotoUploader {
     async fn begin(&self, attempt: &Attempt<'_>, request: &UploadRequest) -> Result<(Resume, InputPeer)> {
         let source = request.source.as_ref();
         attempt.connect().await?;
-        let account = attempt.account.here().fingerprint();
+        let account = attempt.account.here().home.fingerprint();
         let of = Of { chat: request.credentials.chat_id.as_str(), account: &account, length: source.len() };
         let mut resume =
             Resume::go_on(request.resume.as_ref(), &of, attempt.now(), self.config.resume_max_age);
@@ -166,7 +166,6 @@ impl TelegramUploader for MtprotoUploader {
         let Ok(message_id) = i32::try_from(stored.message_id) else { return Ok(false) };
         let account = self.account(credentials)?;
         let attempt = Attempt::new(&self.config, account, credentials, &NoProgress);
-        attempt.connect().await?;
         let peer = resolve::resolve(&attempt, None).await?;
         updates::delete(&attempt, &peer, message_id).await
     }

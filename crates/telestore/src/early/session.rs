@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use telestore_merger::{GrowingFile, changed};
 use telestore_store::ChunkRecord;
-use telestore_types::{ResumeState, Upload, UploadState};
+use telestore_types::{ByteSource, ResumeState, Upload, UploadState};
 use telestore_uploader::{Error, ErrorKind, ProgressSink, TelegramUploader, UploadRequest, Verdict, select};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::sink::EarlySink;
 use super::{Of, Running};
 use crate::Telestore;
+use crate::runner::request_of;
 
 /// How often in a row a session tries again after a failure that may pass.
 const MAX_FAILURES: u32 = 5;
@@ -47,18 +48,10 @@ struct Found {
 /// What a session does next.
 enum Next {
     Over,
-    /// The chunks are not those any more that it began with.
-    Again,
-    /// As above, after a pause.
+    /// Another round, after this pause.
     After(Duration),
     /// Nothing, and not soon again.
     Rest(Duration),
-}
-
-/// Why a backend is to stop.
-enum Quiet {
-    Idle,
-    Replaced,
 }
 
 impl Drop for Session {
@@ -88,7 +81,6 @@ impl Session {
             };
             let pause = match next {
                 Next::Over => return,
-                Next::Again => Duration::ZERO,
                 Next::After(pause) => pause,
                 Next::Rest(rest) => return self.rest(rest),
             };
@@ -135,11 +127,11 @@ impl Session {
         // In a task of its own: a backend that panics takes nothing else down.
         let sending = tokio::spawn(async move { backend.send_early(request, progress).await });
         let mut sending = AbortOnDropHandle::new(sending);
-        let (ended, quiet) = tokio::select! {
-            ended = &mut sending => (ended, None),
-            quiet = self.feed(&file, known) => {
+        let (ended, replaced) = tokio::select! {
+            ended = &mut sending => (ended, false),
+            replaced = self.feed(&file, known) => {
                 cancel.cancel();
-                (sending.await, Some(quiet))
+                (sending.await, replaced)
             }
         };
         let ended = ended.unwrap_or_else(|died| {
@@ -147,8 +139,7 @@ impl Session {
             Err(Error::cancelled())
         });
         self.settle(&file, &sink);
-        let replaced = matches!(quiet, Some(Quiet::Replaced)) || sink.is_stale();
-        self.next(ended, replaced)
+        self.next(ended, replaced || sink.is_stale())
     }
 
     /// Takes over what was sent in this round, where the store took a state of it: that proves that the file was made
@@ -235,23 +226,24 @@ impl Session {
         if upload.file_size < from {
             return None;
         }
-        Some((backend, self.engine.request(upload, credentials, source, cancel)))
+        Some((backend, request_of(upload, credentials, source, cancel)))
     }
 
-    /// Lets the file grow as chunks arrive; returns where the backend is to stop.
-    async fn feed(&mut self, file: &GrowingFile, mut known: BTreeMap<u32, ChunkRecord>) -> Quiet {
+    /// Lets the file grow as chunks arrive; returns where the backend is to stop, and says whether that is because other
+    /// bytes took the place of a chunk: otherwise nothing has come for long.
+    async fn feed(&mut self, file: &GrowingFile, mut known: BTreeMap<u32, ChunkRecord>) -> bool {
         loop {
             let idle = tokio::time::sleep(self.engine.config().eager_idle);
             let chunk = tokio::select! {
                 chunk = self.inbox.recv() => chunk,
-                () = idle, if file.filled() < telestore_types::ByteSource::len(file) => return Quiet::Idle,
+                () = idle, if file.filled() < file.len() => return false,
             };
             // The sender lives as long as this session.
-            let Some(chunk) = chunk else { return Quiet::Idle };
+            let Some(chunk) = chunk else { return false };
             match known.insert(chunk.index.get(), chunk.clone()) {
                 Some(old) if old.blob == chunk.blob => {}
                 Some(old) if (old.length, old.crc32c) == (chunk.length, chunk.crc32c) => file.rename(&chunk),
-                Some(_) => return Quiet::Replaced,
+                Some(_) => return true,
                 None => grow(file, &known),
             }
         }
@@ -259,7 +251,7 @@ impl Session {
 
     fn next(&mut self, ended: Result<(), Error>, replaced: bool) -> Next {
         let error = match ended {
-            Ok(()) if replaced => return Next::Again,
+            Ok(()) if replaced => return Next::After(Duration::ZERO),
             Ok(()) => return Next::Over,
             Err(error) => error,
         };

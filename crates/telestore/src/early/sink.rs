@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_types::{ResumeState, Stage};
-use telestore_uploader::{Error, ErrorKind, ProgressSink, Result};
+use telestore_uploader::{ProgressSink, Result};
 use tokio_util::sync::CancellationToken;
 
 use super::{Of, Running};
 use crate::Telestore;
+use crate::sink::not_written;
 
 /// Where a backend tells how far it is with a file that still arrives. Nobody listens but the store.
 pub(super) struct EarlySink {
@@ -69,20 +70,14 @@ impl ProgressSink for EarlySink {
             states.saved.clone()
         };
         let Of { id, key } = &self.of;
-        match self.engine.0.sessions.checkpoint_early(id, key, expected.as_ref(), &state).await {
-            Ok(true) => {
-                self.running.states().saved = Some(state);
-                self.taken.store(true, Ordering::SeqCst);
-            }
+        let taken = self.engine.0.sessions.checkpoint_early(id, key, expected.as_ref(), &state).await;
+        if taken.map_err(not_written)? {
+            self.running.states().saved = Some(state);
+            self.taken.store(true, Ordering::SeqCst);
+        } else {
             // What is in flight comes to its end first: then it is known what Telegram has.
-            Ok(false) => {
-                self.stale.store(true, Ordering::SeqCst);
-                self.cancel.cancel();
-            }
-            Err(error) => {
-                let text = "could not write down how far the upload is";
-                return Err(Error::new(ErrorKind::Storage, text).with_source(error));
-            }
+            self.stale.store(true, Ordering::SeqCst);
+            self.cancel.cancel();
         }
         Ok(())
     }

@@ -27,12 +27,7 @@ async fn dropped_in_the_middle(call: impl Future) {
 #[tokio::test]
 async fn cancelling_a_send_stops_it_and_takes_everything_away() {
     let world = World::new();
-    let started = Arc::new(Notify::new());
-    let telling = Arc::clone(&started);
-    world.uploader.then(move |call| async move {
-        telling.notify_one();
-        call.until_cancelled().await
-    });
+    let started = world.uploader.then_telling(|call| call.until_cancelled());
     world.queue("a").await;
     let mut listener = world.engine.subscribe(&id("a"));
     let engine = world.engine.clone();
@@ -77,10 +72,7 @@ async fn cancelling_too_late_gives_the_result() {
 #[tokio::test]
 async fn a_message_that_was_accepted_before_the_send_could_stop_is_recorded() {
     let world = World::new();
-    let started = Arc::new(Notify::new());
-    let telling = Arc::clone(&started);
-    world.uploader.then(move |call| async move {
-        telling.notify_one();
+    let started = world.uploader.then_telling(|call| async move {
         call.request.cancel.cancelled().await;
         Ok(stored(9))
     });

@@ -82,12 +82,7 @@ async fn a_caller_that_goes_away_does_not_stop_the_file() {
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_waits_during_a_shutdown_is_told_that_the_file_is_kept() {
     let world = World::new();
-    let started = Arc::new(Notify::new());
-    let telling = Arc::clone(&started);
-    world.uploader.then(move |call| async move {
-        telling.notify_one();
-        call.until_cancelled().await
-    });
+    let started = world.uploader.then_telling(|call| call.until_cancelled());
     let running = world.engine.start().await.unwrap();
     let caller = tokio::spawn(upload(world.engine.clone()));
     started.notified().await;

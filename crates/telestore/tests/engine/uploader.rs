@@ -11,6 +11,7 @@ use telestore::types::{StoredAs, StoredFile, TelegramCredentials};
 use telestore::uploader::{
     Capability, Error, ErrorKind, ProgressSink, Requirement, Result, TelegramUploader, UploadRequest,
 };
+use tokio::sync::Notify;
 
 /// One attempt, in the hands of a script.
 pub(crate) struct Call {
@@ -74,6 +75,20 @@ impl Scripted {
         F: Future<Output = Result<StoredFile>> + Send + 'static,
     {
         self.state.lock().unwrap().scripts.push_back(Box::new(|call| Box::pin(script(call))));
+    }
+
+    /// The same; tells as soon as the attempt has begun.
+    pub(crate) fn then_telling<F>(&self, script: impl FnOnce(Call) -> F + Send + 'static) -> Arc<Notify>
+    where
+        F: Future<Output = Result<StoredFile>> + Send + 'static,
+    {
+        let started = Arc::new(Notify::new());
+        let telling = Arc::clone(&started);
+        self.then(move |call| {
+            telling.notify_one();
+            script(call)
+        });
+        started
     }
 
     pub(crate) fn then_fail(&self, kind: ErrorKind, words: &'static str) {

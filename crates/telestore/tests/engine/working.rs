@@ -54,10 +54,7 @@ async fn a_shutdown_puts_a_send_back_into_the_queue_uncounted() {
 #[tokio::test(start_paused = true)]
 async fn a_message_that_was_accepted_during_a_shutdown_is_recorded() {
     let world = World::new();
-    let started = Arc::new(Notify::new());
-    let telling = Arc::clone(&started);
-    world.uploader.then(move |call| async move {
-        telling.notify_one();
+    let started = world.uploader.then_telling(|call| async move {
         call.request.cancel.cancelled().await;
         Ok(crate::uploader::stored(5))
     });

@@ -221,5 +221,4 @@ fn digits(number: u64) -> Vec<u8> {
 }
 
 #[cfg(test)]
-#[path = "steps_tests.rs"]
 mod tests;

@@ -1,0 +1,392 @@
+use std::future::Future;
+use std::time::Duration;
+
+use telestore_types::{
+    ChunkIndex, ChunkVerdict, Completion, CompletionError, FileName, NewUpload, ResumeState, StorageKey,
+    StoredAs, StoredFile, Timestamp, Upload, UploadId, UploadState, UserId,
+};
+
+use crate::{
+    BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Lease, NewEvent, Owner, Recorded,
+    SessionStore,
+};
+
+const NOW: Timestamp = Timestamp::from_millis(1_763_790_000_000);
+const SECOND: Duration = Duration::from_secs(1);
+const MAX_BYTES: u64 = 1_000;
+
+fn id(name: &str) -> UploadId {
+    UploadId::new(name).expect("test ids are good")
+}
+
+fn upload(name: &str, key: u8, total_chunks: u32, file_size: u64) -> Upload {
+    Upload::new(NewUpload {
+        id: id(name),
+        key: StorageKey::from_random([key; 16]),
+        file_name: FileName::new("video.mp4").expect("good name"),
+        file_size,
+        total_chunks,
+        mime_type: Some("video/mp4".to_owned()),
+        now: NOW,
+    })
+}
+
+fn owner(user: &str, token: &[u8]) -> Owner {
+    Owner { user_id: UserId::new(user), sealed_token: token.to_vec() }
+}
+
+fn chunk(index: u32, length: u64, crc32c: u32, blob: &str) -> ChunkRecord {
+    let index = ChunkIndex::new(index, 100).expect("good index");
+    ChunkRecord { index, length, crc32c, blob: BlobName::new(blob) }
+}
+
+async fn record(store: &dyn SessionStore, upload: &Upload, chunk: &ChunkRecord) -> Recorded {
+    store.record_chunk(&upload.id, &upload.key, chunk, None, MAX_BYTES, NOW).await.expect("records")
+}
+
+/// An upload of one chunk of 10 bytes that was completed at `NOW` + `after`.
+async fn queued(store: &dyn SessionStore, name: &str, key: u8, after: Duration) -> Upload {
+    queued_by("u", store, name, key, after).await
+}
+
+async fn queued_by(user: &str, store: &dyn SessionStore, name: &str, key: u8, after: Duration) -> Upload {
+    let upload = upload(name, key, 1, 10);
+    assert_eq!(store.create(&upload, false).await.expect("creates"), Created::New);
+    assert_eq!(store.claim(&upload.id, &upload.key, &owner(user, b"t")).await.expect("claims"), Claim::Owned);
+    record(store, &upload, &chunk(0, 10, 1, "blob")).await;
+    match store.complete(&upload.id, NOW + after).await.expect("completes") {
+        Completed::Accepted(Completion::Queued, upload) => *upload,
+        other => panic!("not queued: {other:?}"),
+    }
+}
+
+async fn lease(store: &dyn SessionStore, now: Timestamp) -> Option<Lease> {
+    store.lease(now, now + SECOND * 30).await.expect("leases")
+}
+
+async fn get(store: &dyn SessionStore, name: &str) -> Upload {
+    store.get(&id(name)).await.expect("reads").expect("is there")
+}
+
+fn result() -> StoredFile {
+    StoredFile { message_id: 12, stored_as: StoredAs::BotApi { file_id: "file_abc".to_owned() } }
+}
+
+/// Runs every check of the session store contract, each on a store of its own.
+pub async fn session_store<S, F, R>(open: F)
+where
+    S: SessionStore,
+    F: Fn() -> R,
+    R: Future<Output = S>,
+{
+    creates_once(&open().await).await;
+    claims_for_the_first_user(&open().await).await;
+    records_chunks(&open().await).await;
+    refuses_chunks_too_late(&open().await).await;
+    completes_once(&open().await).await;
+    leases_in_order(&open().await).await;
+    users_take_turns(&open().await).await;
+    takes_over_expired_leases(&open().await).await;
+    keeps_early_state_for_the_bytes_it_was_made_of(&open().await).await;
+    keeps_how_far_it_is(&open().await).await;
+    finishes_with_the_webhook(&open().await).await;
+    cancels(&open().await).await;
+    delivers_the_outbox(&open().await).await;
+    expires(&open().await).await;
+    concurrent_chunks_all_count(&open().await).await;
+}
+
+async fn creates_once(store: &dyn SessionStore) {
+    let first = upload("a", 1, 2, 20);
+    assert_eq!(store.get(&first.id).await.expect("reads"), None);
+    assert_eq!(store.create(&first, false).await.expect("creates"), Created::New);
+    assert_eq!(get(store, "a").await, first, "what was created reads back whole");
+    let second = upload("a", 2, 9, 90);
+    let found = store.create(&second, true).await.expect("creates");
+    assert_eq!(found, Created::Exists(Box::new(first.clone())), "a living upload makes no room");
+
+    store.cancel(&first.id, NOW).await.expect("cancels");
+    assert!(matches!(store.create(&second, false).await.expect("creates"), Created::Exists(_)));
+    assert_eq!(store.create(&second, true).await.expect("creates"), Created::New);
+    assert_eq!(get(store, "a").await, second);
+    let late = store.record_chunk(&first.id, &first.key, &chunk(0, 1, 1, "late"), None, MAX_BYTES, NOW).await;
+    assert_eq!(late.expect("records"), Recorded::NotFound, "a late chunk of the first life stays out");
+}
+
+async fn claims_for_the_first_user(store: &dyn SessionStore) {
+    let upload = upload("a", 1, 1, 10);
+    assert_eq!(
+        store.claim(&upload.id, &upload.key, &owner("u", b"1")).await.expect("claims"),
+        Claim::NotFound
+    );
+    store.create(&upload, false).await.expect("creates");
+    assert_eq!(store.claim(&upload.id, &upload.key, &owner("u", b"1")).await.expect("claims"), Claim::Owned);
+    assert_eq!(
+        store.claim(&upload.id, &upload.key, &owner("v", b"2")).await.expect("claims"),
+        Claim::Foreign
+    );
+    assert_eq!(get(store, "a").await.sealed_token.as_deref(), Some(&b"1"[..]));
+    assert_eq!(store.claim(&upload.id, &upload.key, &owner("u", b"3")).await.expect("claims"), Claim::Owned);
+    assert_eq!(get(store, "a").await.sealed_token.as_deref(), Some(&b"3"[..]), "the newest token is kept");
+    assert_eq!(get(store, "a").await.user_id, Some(UserId::new("u")));
+}
+
+async fn records_chunks(store: &dyn SessionStore) {
+    let upload = Upload { mime_type: None, ..upload("a", 1, 3, 30) };
+    store.create(&upload, false).await.expect("creates");
+    for (index, blob) in [(2, "two"), (0, "zero")] {
+        match record(store, &upload, &chunk(index, 10, index, blob)).await {
+            Recorded::Stored { replaced: None, .. } => {}
+            other => panic!("not stored: {other:?}"),
+        }
+    }
+    match record(store, &upload, &chunk(2, 7, 9, "other")).await {
+        Recorded::Stored { replaced, upload } => {
+            assert_eq!(replaced, Some(BlobName::new("two")));
+            assert_eq!((upload.received_chunks, upload.received_bytes), (2, 17));
+        }
+        other => panic!("not stored: {other:?}"),
+    }
+    let chunks = store.chunks(&upload.key).await.expect("reads");
+    assert_eq!(chunks, [chunk(0, 10, 0, "zero"), chunk(2, 7, 9, "other")], "in order, the last one won");
+    let blobs = store.live_blobs(&upload.key).await.expect("reads");
+    assert_eq!(blobs, [BlobName::new("zero"), BlobName::new("other")]);
+    for mime_type in ["audio/ogg", "text/plain"] {
+        let zero = chunk(0, 10, 0, "zero");
+        let typed = store.record_chunk(&upload.id, &upload.key, &zero, Some(mime_type), MAX_BYTES, NOW);
+        typed.await.expect("records");
+    }
+    assert_eq!(
+        get(store, "a").await.mime_type.as_deref(),
+        Some("audio/ogg"),
+        "the first type that says something"
+    );
+    let large = record(store, &upload, &chunk(1, MAX_BYTES, 1, "large")).await;
+    assert_eq!(large, Recorded::TooLarge { received: MAX_BYTES + 17 });
+    assert_eq!(get(store, "a").await.received_bytes, 17);
+}
+
+async fn refuses_chunks_too_late(store: &dyn SessionStore) {
+    let upload = queued(store, "a", 1, Duration::ZERO).await;
+    for (chunk, expected) in [
+        (chunk(0, 10, 1, "again"), ChunkVerdict::Duplicate),
+        (chunk(0, 10, 2, "other"), ChunkVerdict::Conflict),
+    ] {
+        match record(store, &upload, &chunk).await {
+            Recorded::Refused { verdict, .. } => assert_eq!(verdict, expected),
+            other => panic!("not refused: {other:?}"),
+        }
+    }
+    assert_eq!(store.live_blobs(&upload.key).await.expect("reads"), [BlobName::new("blob")]);
+}
+
+async fn completes_once(store: &dyn SessionStore) {
+    assert_eq!(store.complete(&id("a"), NOW).await.expect("completes"), Completed::NotFound);
+    let upload = upload("a", 1, 2, 20);
+    store.create(&upload, false).await.expect("creates");
+    record(store, &upload, &chunk(0, 10, 1, "a")).await;
+    let missing = CompletionError::MissingChunks { received: 1, total: 2 };
+    assert_eq!(store.complete(&upload.id, NOW).await.expect("completes"), Completed::Refused(missing));
+    record(store, &upload, &chunk(1, 10, 1, "b")).await;
+    let nobody = store.complete(&upload.id, NOW).await.expect("completes");
+    assert_eq!(nobody, Completed::Refused(CompletionError::NoOwner));
+    store.claim(&upload.id, &upload.key, &owner("u", b"t")).await.expect("claims");
+    for expected in [Completion::Queued, Completion::Already] {
+        match store.complete(&upload.id, NOW).await.expect("completes") {
+            Completed::Accepted(completion, _) => assert_eq!(completion, expected),
+            other => panic!("not accepted: {other:?}"),
+        }
+    }
+}
+
+async fn leases_in_order(store: &dyn SessionStore) {
+    assert_eq!(store.next_due().await.expect("reads"), None);
+    queued(store, "late", 1, SECOND * 2).await;
+    queued(store, "early", 2, SECOND).await;
+    assert_eq!(store.next_due().await.expect("reads"), Some(NOW + SECOND));
+    assert_eq!(lease(store, NOW).await, None, "nothing is due yet");
+    let now = NOW + SECOND * 3;
+    let first = lease(store, now).await.expect("one is due");
+    assert_eq!((first.upload.id.as_str(), first.upload.attempt), ("early", 1));
+    assert_eq!(first.upload.sealed_token.as_deref(), Some(&b"t"[..]));
+    let second = lease(store, now).await.expect("one is due");
+    assert_eq!(second.upload.id.as_str(), "late");
+    assert_ne!(first.token, second.token);
+    assert_eq!(lease(store, now).await, None, "each is leased once");
+
+    let later = now + SECOND * 9;
+    assert!(store.retry_later(&first, later, false, now).await.expect("gives back"));
+    assert!(!store.retry_later(&first, later, false, now).await.expect("gives back"), "the lease is over");
+    assert_eq!(lease(store, now).await, None, "not before its time");
+    assert_eq!(lease(store, later).await.expect("due").upload.attempt, 1, "a wait is not counted");
+}
+
+async fn users_take_turns(store: &dyn SessionStore) {
+    let (now, mut key) = (NOW + SECOND * 99, 0);
+    // Alice was first and has much; the others come later with less.
+    for (user, name) in [("a", "a1"), ("a", "a2"), ("a", "a3"), ("b", "b1"), ("c", "c1"), ("b", "b2")] {
+        key += 1;
+        queued_by(user, store, name, key, SECOND * u32::from(key)).await;
+    }
+    let mut order = Vec::new();
+    while let Some(lease) = lease(store, now).await {
+        order.push(lease.upload.id.as_str().to_owned());
+    }
+    assert_eq!(order, ["a1", "b1", "c1", "a2", "b2", "a3"]);
+}
+
+async fn keeps_early_state_for_the_bytes_it_was_made_of(store: &dyn SessionStore) {
+    let upload = upload("a", 1, 2, 20);
+    let (one, two) = (ResumeState(b"one".to_vec()), ResumeState(b"two".to_vec()));
+    let write = |expected: Option<ResumeState>, resume: ResumeState| {
+        let (id, key) = (upload.id.clone(), upload.key.clone());
+        async move { store.checkpoint_early(&id, &key, expected.as_ref(), &resume).await.expect("writes") }
+    };
+    assert!(!write(None, one.clone()).await, "there is no such upload");
+    store.create(&upload, false).await.expect("creates");
+    assert!(write(None, one.clone()).await);
+    assert!(!write(None, two.clone()).await, "it holds another state by now");
+    record(store, &upload, &chunk(0, 10, 1, "first")).await;
+    record(store, &upload, &chunk(0, 10, 1, "again")).await;
+    assert!(write(Some(one.clone()), two.clone()).await, "the same bytes again change nothing");
+    record(store, &upload, &chunk(0, 10, 2, "other")).await;
+    assert!(!write(Some(two.clone()), one.clone()).await, "other bytes took the place of the first");
+    assert_eq!(get(store, "a").await.resume, None);
+    assert!(write(None, one.clone()).await);
+
+    assert_eq!(store.claim(&upload.id, &upload.key, &owner("u", b"t")).await.expect("claims"), Claim::Owned);
+    record(store, &upload, &chunk(1, 10, 3, "second")).await;
+    store.complete(&upload.id, NOW).await.expect("completes");
+    assert!(!write(Some(one.clone()), two).await, "completion was asked for");
+    assert_eq!(lease(store, NOW).await.expect("due").upload.resume, Some(one));
+}
+
+async fn takes_over_expired_leases(store: &dyn SessionStore) {
+    queued(store, "a", 1, Duration::ZERO).await;
+    let dead = lease(store, NOW).await.expect("due");
+    assert_eq!(store.next_due().await.expect("reads"), Some(NOW + SECOND * 30));
+    assert!(store.extend(&dead, NOW + SECOND * 60).await.expect("extends"));
+    assert_eq!(lease(store, NOW + SECOND * 30).await, None, "an extended lease holds");
+    let heir = lease(store, NOW + SECOND * 60).await.expect("expired");
+    assert_eq!(heir.upload.attempt, 2);
+    assert!(!store.extend(&dead, NOW + SECOND * 90).await.expect("extends"));
+    assert!(!store.checkpoint(&dead, 50, None).await.expect("answers"));
+    assert!(!store.finish(&dead, &result(), None, NOW).await.expect("answers"));
+    assert!(!store.fail(&dead, "no", NOW).await.expect("answers"));
+    assert_eq!(get(store, "a").await.state, UploadState::Sending, "the dead one changed nothing");
+
+    assert_eq!(store.release_all(NOW).await.expect("releases"), 1);
+    assert!(!store.extend(&heir, NOW + SECOND * 90).await.expect("extends"));
+    let after = lease(store, NOW).await.expect("due at once");
+    assert_eq!(after.upload.attempt, 2, "a killed attempt is not counted");
+}
+
+async fn keeps_how_far_it_is(store: &dyn SessionStore) {
+    queued(store, "a", 1, Duration::ZERO).await;
+    let held = lease(store, NOW).await.expect("due");
+    let resume = ResumeState(b"part 7".to_vec());
+    assert!(store.checkpoint(&held, 60, Some(resume.clone())).await.expect("writes"));
+    assert!(store.checkpoint(&held, 50, None).await.expect("writes"));
+    assert!(store.fail(&held, "Could not resolve channel ID", NOW).await.expect("fails"));
+    let failed = get(store, "a").await;
+    assert_eq!((failed.state, failed.progress), (UploadState::Failed, 60));
+    assert_eq!(failed.error.as_deref(), Some("Could not resolve channel ID"));
+    assert_eq!(failed.resume, Some(resume), "a failure keeps the resume state");
+    assert_eq!(store.live_blobs(&failed.key).await.expect("reads").len(), 1, "and the chunks");
+    match store.complete(&failed.id, NOW).await.expect("completes") {
+        Completed::Accepted(Completion::Queued, upload) => {
+            assert_eq!((upload.progress, upload.error), (0, None))
+        }
+        other => panic!("not queued again: {other:?}"),
+    }
+}
+
+async fn finishes_with_the_webhook(store: &dyn SessionStore) {
+    let upload = queued(store, "a", 1, Duration::ZERO).await;
+    assert_eq!(store.live_keys().await.expect("reads"), std::slice::from_ref(&upload.key));
+    let held = lease(store, NOW).await.expect("due");
+    let event = NewEvent { event_id: "e1".to_owned(), body: "{}".to_owned() };
+    assert!(store.finish(&held, &result(), Some(&event), NOW).await.expect("finishes"));
+    assert!(!store.finish(&held, &result(), Some(&event), NOW).await.expect("answers"), "once");
+    let done = get(store, "a").await;
+    assert_eq!((done.state, done.progress), (UploadState::Completed, 100));
+    assert_eq!(done.stored, Some(result()));
+    assert_eq!((done.sealed_token, done.resume), (None, None), "secrets go when they are of no more use");
+    assert_eq!(store.outbox_due(NOW, 9).await.expect("reads").len(), 1);
+    assert!(store.live_keys().await.expect("reads").is_empty(), "the bytes are free to go");
+    assert!(matches!(
+        record(store, &upload, &chunk(0, 10, 1, "x")).await,
+        Recorded::Refused { verdict: ChunkVerdict::Duplicate, .. }
+    ));
+}
+
+async fn cancels(store: &dyn SessionStore) {
+    assert_eq!(store.cancel(&id("a"), NOW).await.expect("cancels"), Cancelled::NotFound);
+    let upload = queued(store, "a", 1, Duration::ZERO).await;
+    let held = lease(store, NOW).await.expect("due");
+    assert!(matches!(store.cancel(&upload.id, NOW).await.expect("cancels"), Cancelled::Now(_)));
+    assert!(!store.finish(&held, &result(), None, NOW).await.expect("answers"), "the lease is lost");
+    assert!(matches!(store.cancel(&upload.id, NOW).await.expect("cancels"), Cancelled::Over(_)));
+    let gone = get(store, "a").await;
+    assert_eq!((gone.state, gone.error.as_deref()), (UploadState::Cancelled, Some("Upload cancelled")));
+    assert_eq!(gone.sealed_token, None);
+    assert!(store.chunks(&upload.key).await.expect("reads").is_empty());
+    assert_eq!(lease(store, NOW + SECOND * 99).await, None);
+    let late = record(store, &upload, &chunk(0, 10, 1, "late")).await;
+    assert!(matches!(late, Recorded::Refused { verdict: ChunkVerdict::Cancelled, .. }));
+}
+
+async fn delivers_the_outbox(store: &dyn SessionStore) {
+    for (key, name) in [(1, "a"), (2, "b")] {
+        queued(store, name, key, Duration::ZERO).await;
+        let held = lease(store, NOW).await.expect("due");
+        let event = NewEvent { event_id: format!("event-{name}"), body: format!("{{\"of\":\"{name}\"}}") };
+        assert!(store.finish(&held, &result(), Some(&event), NOW).await.expect("finishes"));
+    }
+    let due = store.outbox_due(NOW, 9).await.expect("reads");
+    assert_eq!(due.iter().map(|event| event.event_id.as_str()).collect::<Vec<_>>(), ["event-a", "event-b"]);
+    assert_eq!((due[0].upload_id.as_str(), due[0].body.as_str(), due[0].attempt), ("a", "{\"of\":\"a\"}", 0));
+    assert_eq!(store.outbox_due(NOW, 1).await.expect("reads").len(), 1);
+
+    store.outbox_retry("event-a", NOW + SECOND).await.expect("writes");
+    store.outbox_done("event-b").await.expect("writes");
+    assert!(store.outbox_due(NOW, 9).await.expect("reads").is_empty());
+    assert_eq!(store.outbox_next_due().await.expect("reads"), Some(NOW + SECOND));
+    let again = store.outbox_due(NOW + SECOND, 9).await.expect("reads");
+    assert_eq!((again[0].event_id.as_str(), again[0].attempt), ("event-a", 1));
+    store.outbox_done("event-a").await.expect("writes");
+    assert_eq!(store.outbox_next_due().await.expect("reads"), None);
+}
+
+async fn expires(store: &dyn SessionStore) {
+    let old = upload("old", 1, 1, 10);
+    store.create(&old, false).await.expect("creates");
+    queued(store, "waiting", 2, Duration::ZERO).await;
+    let states = [UploadState::Receiving, UploadState::Failed];
+    assert!(store.expire(&states, NOW).await.expect("expires").is_empty(), "not older than the limit");
+    let gone = store.expire(&states, NOW + SECOND).await.expect("expires");
+    assert_eq!(gone.iter().map(|upload| upload.id.as_str()).collect::<Vec<_>>(), ["old"]);
+    assert_eq!(store.get(&old.id).await.expect("reads"), None);
+    assert!(store.get(&id("waiting")).await.expect("reads").is_some());
+}
+
+async fn concurrent_chunks_all_count(store: &dyn SessionStore) {
+    let upload = upload("a", 1, 40, 40);
+    store.create(&upload, false).await.expect("creates");
+    let chunks: Vec<ChunkRecord> =
+        (0..40).map(|index| chunk(index, 1, index, &format!("blob-{index}"))).collect();
+    futures_join(chunks.iter().map(|chunk| record(store, &upload, chunk))).await;
+    let upload = get(store, "a").await;
+    assert_eq!((upload.received_chunks, upload.received_bytes), (40, 40));
+    assert_eq!(store.chunks(&upload.key).await.expect("reads"), chunks);
+}
+
+/// Drives all futures at once.
+async fn futures_join<F: Future>(futures: impl Iterator<Item = F>) {
+    let mut futures: Vec<_> = futures.map(Box::pin).collect();
+    std::future::poll_fn(|context| {
+        futures.retain_mut(|future| future.as_mut().poll(context).is_pending());
+        if futures.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}

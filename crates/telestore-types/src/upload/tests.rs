@@ -1,0 +1,119 @@
+use super::*;
+use crate::StoredAs;
+
+const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+fn upload() -> Upload {
+    let mut upload = Upload::new(NewUpload {
+        id: UploadId::new("a").unwrap(),
+        key: StorageKey::from_random([0; 16]),
+        file_name: FileName::new("a.bin").unwrap(),
+        file_size: 10,
+        total_chunks: 2,
+        mime_type: None,
+        now: NOW,
+    });
+    upload.user_id = Some(UserId::new("u"));
+    upload
+}
+
+fn complete() -> Upload {
+    let mut upload = upload();
+    upload.chunk_stored(None, (6, 1), NOW);
+    upload.chunk_stored(None, (4, 2), NOW);
+    upload
+}
+
+#[test]
+fn completes_only_when_everything_is_there() {
+    let mut missing = upload();
+    missing.chunk_stored(None, (10, 1), NOW);
+    assert_eq!(missing.complete(NOW), Err(CompletionError::MissingChunks { received: 1, total: 2 }));
+    missing.chunk_stored(None, (1, 1), NOW);
+    assert_eq!(missing.complete(NOW), Err(CompletionError::SizeMismatch { declared: 10, received: 11 }));
+    assert_eq!(missing.state, UploadState::Receiving);
+
+    let mut unowned = complete();
+    unowned.user_id = None;
+    assert_eq!(unowned.complete(NOW), Err(CompletionError::NoOwner));
+}
+
+#[test]
+fn completing_again_changes_nothing_until_it_failed() {
+    let mut upload = complete();
+    assert_eq!(upload.complete(NOW), Ok(Completion::Queued));
+    upload.start_attempt(NOW);
+    assert_eq!(upload.complete(NOW), Ok(Completion::Already));
+    upload.fail("no", NOW);
+    assert_eq!(upload.complete(NOW), Ok(Completion::Queued));
+    assert_eq!((upload.attempt, upload.progress, upload.error.clone()), (0, 0, None));
+    upload.start_attempt(NOW);
+    upload.finish(StoredFile { message_id: 1, stored_as: StoredAs::Mtproto { document_id: 7 } }, NOW);
+    assert_eq!(upload.complete(NOW), Ok(Completion::Already));
+    assert!(!upload.cancel(NOW), "what was sent cannot be cancelled");
+}
+
+#[test]
+fn a_replaced_chunk_counts_once_and_drops_the_resume_state() {
+    let mut upload = complete();
+    upload.resume = Some(ResumeState(vec![1]));
+    upload.chunk_stored(Some((4, 2)), (4, 2), NOW);
+    assert!(upload.resume.is_some(), "the same bytes leave it valid");
+    upload.chunk_stored(Some((4, 2)), (3, 9), NOW);
+    assert_eq!((upload.received_chunks, upload.received_bytes, upload.resume.clone()), (2, 9, None));
+}
+
+#[test]
+fn chunks_of_a_running_upload_must_be_the_same() {
+    let mut upload = complete();
+    assert_eq!(upload.chunk_verdict(Some((4, 2)), (4, 3)), ChunkVerdict::Store);
+    upload.complete(NOW).unwrap();
+    assert_eq!(upload.chunk_verdict(Some((4, 2)), (4, 2)), ChunkVerdict::Duplicate);
+    assert_eq!(upload.chunk_verdict(Some((4, 2)), (4, 3)), ChunkVerdict::Conflict);
+    assert!(upload.cancel(NOW));
+    assert_eq!(upload.chunk_verdict(None, (4, 3)), ChunkVerdict::Cancelled);
+    assert_eq!(upload.complete(NOW), Err(CompletionError::Cancelled));
+}
+
+#[test]
+fn progress_never_goes_back() {
+    let mut upload = complete();
+    upload.checkpoint(40, Some(ResumeState(vec![1])));
+    upload.checkpoint(35, None);
+    assert_eq!((upload.progress, upload.resume), (40, Some(ResumeState(vec![1]))));
+}
+
+#[test]
+fn early_state_counts_only_for_the_bytes_it_was_made_of() {
+    let mut upload = complete();
+    let (first, second) = (ResumeState(vec![1]), ResumeState(vec![2]));
+    assert!(upload.checkpoint_early(None, &first));
+    assert!(!upload.checkpoint_early(None, &second), "somebody else was quicker");
+    upload.chunk_stored(Some((4, 2)), (4, 9), NOW);
+    assert!(!upload.checkpoint_early(Some(&first), &second), "other bytes took the place of some");
+    assert_eq!(upload.resume, None);
+    assert!(upload.checkpoint_early(None, &second));
+    upload.complete(NOW).unwrap();
+    assert!(!upload.checkpoint_early(Some(&second), &first), "a runner has it now");
+    assert_eq!(upload.resume, Some(second));
+}
+
+#[test]
+fn a_flood_wait_uses_up_no_attempt() {
+    let mut upload = complete();
+    upload.complete(NOW).unwrap();
+    upload.start_attempt(NOW);
+    upload.retry_later(NOW, false, NOW);
+    assert_eq!(upload.attempt, 0);
+    upload.start_attempt(NOW);
+    upload.retry_later(NOW, true, NOW);
+    assert_eq!(upload.attempt, 1);
+}
+
+#[test]
+fn states_read_back() {
+    for name in ["receiving", "queued", "sending", "completed", "failed", "cancelled"] {
+        assert_eq!(UploadState::parse(name).map(UploadState::as_str), Some(name));
+    }
+    assert_eq!(UploadState::parse("merged"), None);
+}
