@@ -1,5 +1,6 @@
 //! The benchmark: the real worker against yardsticks measured in the same run. `docs/PERFORMANCE.md` explains it.
 
+mod cgroup;
 mod child;
 mod complete;
 mod file;
@@ -18,6 +19,7 @@ mod report;
 mod scratch;
 mod send;
 mod sender;
+mod small;
 mod stage;
 mod table;
 mod yardstick;
@@ -73,6 +75,7 @@ enum Part {
     Pipeline,
     Poll,
     Growth,
+    Small,
 }
 
 impl Part {
@@ -84,6 +87,7 @@ impl Part {
             Self::Pipeline => "pipeline",
             Self::Poll => "poll",
             Self::Growth => "growth",
+            Self::Small => "small",
         }
     }
 
@@ -95,6 +99,7 @@ impl Part {
             Self::Pipeline => pipeline::run(bench),
             Self::Poll => poll::run(bench),
             Self::Growth => growth::run(bench),
+            Self::Small => small::run(bench),
         }
     }
 }
@@ -113,9 +118,9 @@ impl Bench {
         if self.quick { quick } else { full }
     }
 
-    /// Growth takes long and is compared with nothing: two rounds do.
+    /// Growth and the small machine take long and are compared with nothing: two rounds do.
     fn rounds_of(&self, part: Part) -> usize {
-        if part == Part::Growth { self.rounds.div_ceil(2) } else { self.rounds }
+        if matches!(part, Part::Growth | Part::Small) { self.rounds.div_ceil(2) } else { self.rounds }
     }
 
     fn say(&self, round: usize, what: &str) {

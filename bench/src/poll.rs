@@ -30,7 +30,7 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Table>> {
         ],
     );
     let stage = Stage::new(&bench.root)?;
-    let users: Vec<_> = (0..8).map(|_| stage.add_user()).collect::<Result<_>>()?;
+    let users = stage.add_users(8)?;
     for round in 0..bench.rounds {
         bench.say(round, "polling while 16 clients send");
         let each = bench.pick(200, 10) * MIB;

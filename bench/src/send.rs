@@ -26,11 +26,14 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Table>> {
     for round in 0..bench.rounds {
         bench.say(round, "sending at 0 ms");
         stage.set_round_trip(0)?;
-        let crypto = child(&stage, Kind::Crypto, bench.pick(512, 64) * MIB)?;
+        let crypto_bytes = bench.pick(512, 64) * MIB;
+        let crypto = child(&stage, Kind::Crypto, crypto_bytes)?;
+        let grammers = child(&stage, Kind::GrammersCrypto, crypto_bytes)?;
         let stock = child(&stage, Kind::Stock, stock_bytes)?;
         let limits = Limits { crypto: crypto.per_cpu, stock: stock.per_cpu };
         let bytes = bench.pick(1000, 60) * MIB;
         limits.record(&mut near, "the bare cipher", &crypto);
+        limits.record(&mut near, "the cipher of grammers", &grammers);
         limits.record(&mut near, "stock `upload_stream`", &stock);
         limits.record(&mut near, "uploader alone", &child(&stage, Kind::Uploader { window: None }, bytes)?);
         limits.record(&mut near, "worker, after `/complete-upload`", &worker(&stage, bytes)?);

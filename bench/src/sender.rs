@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use aes::Aes256Enc;
+use aes::cipher::{Array, BlockModeEncrypt, KeyIvInit};
 use bytes::Bytes;
 use grammers_client::Client;
 use grammers_crypto::{AuthKey, DequeBuffer, encrypt_data_v2};
@@ -17,6 +19,7 @@ use grammers_session::SessionData;
 use grammers_session::storages::MemorySession;
 use grammers_session::types::DcOption;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use telestore_sandbox::SandboxUser;
 use telestore_types::{
     ApiId, ByteSource, ChatId, FileName, Secret, SourceError, TelegramCredentials, UploadId, UserId,
@@ -36,8 +39,10 @@ pub(crate) enum Kind {
     Uploader { window: Option<usize> },
     /// `grammers_client::Client::upload_stream`.
     Stock,
-    /// What both spend on encryption at the least, by the cipher of grammers.
+    /// What a sender spends on encryption at the least.
     Crypto,
+    /// The same by the cipher of grammers.
+    GrammersCrypto,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -65,7 +70,11 @@ pub(crate) fn send() -> Result<()> {
     match job.kind {
         Kind::Uploader { window } => runtime.block_on(by_uploader(&job, window))?,
         Kind::Stock => runtime.block_on(by_stock(&job))?,
-        Kind::Crypto => encrypt(&job),
+        Kind::Crypto => encrypt(&job, seal),
+        Kind::GrammersCrypto => {
+            let key = AuthKey::from_bytes(job.user.auth_key_bytes());
+            encrypt(&job, |packet| encrypt_data_v2(packet, &key));
+        }
     }
     let (seconds, usage) = (begin.elapsed().as_secs_f64(), Usage::of(std::process::id())?.since(before));
     let done = Done { seconds, cpu: usage.cpu, peak: peak_rss(std::process::id())? };
@@ -115,14 +124,20 @@ async fn by_stock(job: &Job) -> Result<()> {
 }
 
 /// Parts of 512 KiB, encrypted one after another on one thread.
-fn encrypt(job: &Job) {
-    let key = AuthKey::from_bytes(job.user.auth_key_bytes());
+fn encrypt(job: &Job, mut cipher: impl FnMut(&mut DequeBuffer<u8>)) {
     let mut packet = DequeBuffer::with_capacity(MIB, 64);
     for part in noise().chunks(MIB / 2).cycle().take(job.bytes / (MIB / 2)) {
         packet.clear();
         packet.extend(part);
-        encrypt_data_v2(&mut packet, &key);
+        cipher(&mut packet);
     }
+}
+
+/// The two passes that MTProto demands: a SHA-256 of the packet, of which the key comes, and AES-256-IGE.
+fn seal(packet: &mut DequeBuffer<u8>) {
+    let key = Sha256::digest(&packet[..]);
+    let mut cipher = ige::Encryptor::<Aes256Enc>::new(&key, &[0; 32].into());
+    cipher.encrypt_blocks(Array::slice_as_chunks_mut(&mut packet[..]).0);
 }
 
 /// A file of noise that takes no memory of its own.

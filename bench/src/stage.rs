@@ -57,9 +57,14 @@ impl Stage {
     }
 
     /// Makes another user with an account and a channel.
-    pub(crate) fn add_user(&self) -> Result<SandboxUser> {
+    fn add_user(&self) -> Result<SandboxUser> {
         let user = Http::connect(self.control)?.send("POST", "/sandbox/users", &json!({ "name": "bob" }))?;
         Ok(serde_json::from_value(user.ok()?)?)
+    }
+
+    /// Makes so many.
+    pub(crate) fn add_users(&self, count: usize) -> Result<Vec<SandboxUser>> {
+        (0..count).map(|_| self.add_user()).collect()
     }
 
     /// Delays every answer of the sandbox from now on.
@@ -109,6 +114,10 @@ pub(crate) struct Cost {
 impl Worker {
     pub(crate) fn http(&self) -> Result<Http> {
         Http::connect(self.address)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Costs count from here on.
