@@ -33,7 +33,7 @@ bench *args:
 
 # Micro-benchmarks of the hot crates
 bench-micro *filter:
-    cargo bench -p telestore-store -p telestore-merger -p telestore-uploader --bench spool --bench merged_read --bench pack -- {{filter}}
+    cargo bench -p telestore-store -p telestore-merger -p telestore-uploader --features telestore-uploader/testsuite --bench spool --bench merged_read --bench pack -- {{filter}}
 
 # An unmodified Telethon against the sandbox (Python 3.11, packages from PyPI)
 telethon:

@@ -119,6 +119,15 @@ pub(crate) struct Settings {
     #[arg(long, env = "TELESTORE_MAX_CONCURRENT_UPLOADS", value_name = "N")]
     pub(crate) max_concurrent_uploads: Option<usize>,
 
+    /// Threads that serve HTTP [default: the number of CPUs, at least 8]
+    #[arg(long, env = "TELESTORE_HTTP_THREADS", value_name = "N")]
+    pub(crate) http_threads: Option<usize>,
+
+    /// MTProto connections of an account that parts take turns on; those beyond the first go to addresses for files
+    /// [default: 1]
+    #[arg(long, env = "TELESTORE_MTPROTO_CONNECTIONS", value_name = "N")]
+    pub(crate) mtproto_connections: Option<usize>,
+
     /// Whether large files are sent while they still arrive: `on` or `off` [default: on]
     #[arg(long, env = "TELESTORE_EAGER", value_name = "on|off")]
     pub(crate) eager: Option<String>,

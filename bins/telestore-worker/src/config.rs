@@ -22,6 +22,8 @@ pub(crate) struct Config {
     pub(crate) bot_api_max_bytes: u64,
     pub(crate) mtproto_dc: Option<SocketAddr>,
     pub(crate) mtproto_server_key: Option<ServerKey>,
+    pub(crate) mtproto_connections: usize,
+    pub(crate) http_threads: usize,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) secret_key: Option<Secret>,
     pub(crate) webhook_secret: Option<Secret>,
@@ -68,6 +70,9 @@ pub(crate) enum ConfigError {
 
 const MIB: u64 = 1024 * 1024;
 
+/// More than there are CPUs, mostly: with few, a small request waits behind the chunks that its thread is just reading.
+const MIN_HTTP_THREADS: usize = 8;
+
 /// The API document promises that results are kept for an hour.
 const MIN_RESULT_TTL: Duration = Duration::from_secs(60 * 60);
 
@@ -96,8 +101,16 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
     }
     let bot_api_url = settings.bot_api_url.map(|url| http_url("TELEGRAM_BOT_API_URL", url)).transpose()?;
     let concurrent = settings.max_concurrent_uploads.unwrap_or(default.max_concurrent_uploads);
-    if concurrent == 0 {
-        return Err(bad("TELESTORE_MAX_CONCURRENT_UPLOADS", "must be at least 1"));
+    let threads =
+        std::thread::available_parallelism().map_or(MIN_HTTP_THREADS, |n| n.get().max(MIN_HTTP_THREADS));
+    for (name, count) in [
+        ("TELESTORE_MAX_CONCURRENT_UPLOADS", Some(concurrent)),
+        ("TELESTORE_HTTP_THREADS", settings.http_threads),
+        ("TELESTORE_MTPROTO_CONNECTIONS", settings.mtproto_connections),
+    ] {
+        if count == Some(0) {
+            return Err(bad(name, "must be at least 1"));
+        }
     }
     for (name, size) in [
         ("TELESTORE_MAX_FILE_BYTES", settings.max_file_bytes),
@@ -118,6 +131,8 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
         bot_api_max_bytes: bytes(settings.bot_api_max_bytes, 50 * MIB),
         mtproto_dc: settings.mtproto_dc,
         mtproto_server_key: server_key.map_err(|error| bad("TELESTORE_MTPROTO_SERVER_KEY", error))?,
+        mtproto_connections: settings.mtproto_connections.unwrap_or(1),
+        http_threads: settings.http_threads.unwrap_or(threads),
         cors_origins: origins
             .split(',')
             .map(|origin| origin.trim().to_owned())
@@ -229,6 +244,8 @@ impl Settings {
             durability: self.durability.or(behind.durability),
             webhook_secret: self.webhook_secret.or(behind.webhook_secret),
             mtproto_dc: self.mtproto_dc.or(behind.mtproto_dc),
+            mtproto_connections: self.mtproto_connections.or(behind.mtproto_connections),
+            http_threads: self.http_threads.or(behind.http_threads),
             mtproto_server_key: self.mtproto_server_key.or(behind.mtproto_server_key),
             secret_key: self.secret_key.or(behind.secret_key),
             bot_token: self.bot_token.or(behind.bot_token),
@@ -368,6 +385,8 @@ mod tests {
             assert!(load(None, settings).is_err(), "{url}");
         }
         assert!(load(None, Settings { max_concurrent_uploads: Some(0), ..backend() }).is_err());
+        assert!(load(None, Settings { http_threads: Some(0), ..backend() }).is_err());
+        assert!(load(None, Settings { mtproto_connections: Some(0), ..backend() }).is_err());
         let key = Some("no key".to_owned());
         let error = load(None, Settings { mtproto_server_key: key, ..backend() }).unwrap_err().to_string();
         assert!(error.starts_with("TELESTORE_MTPROTO_SERVER_KEY: "), "{error}");

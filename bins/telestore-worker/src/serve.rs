@@ -97,6 +97,7 @@ fn listen(config: &Config, engine: &Telestore) -> Result<(Server, SocketAddr), S
             .configure(telestore_http::routes(engine.clone(), HttpOptions::default()))
             .default_service(web::to(telestore_http::no_such_endpoint))
     })
+    .workers(config.http_threads)
     .disable_signals()
     .keep_alive(KEEP_ALIVE)
     .client_disconnect_timeout(READ_AWAY)

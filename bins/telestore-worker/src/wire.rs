@@ -100,5 +100,6 @@ fn bot_api(config: &Config) -> BotApiConfig {
 
 fn mtproto(config: &Config) -> MtprotoConfig {
     let server_keys = config.mtproto_server_key.iter().cloned().collect();
-    MtprotoConfig { address: config.mtproto_dc, server_keys, ..MtprotoConfig::default() }
+    let (address, connections) = (config.mtproto_dc, config.mtproto_connections);
+    MtprotoConfig { address, server_keys, connections, ..MtprotoConfig::default() }
 }

@@ -1,5 +1,5 @@
-//! What a part costs before it is written to the socket: the cipher of grammers alone, and with its message around it,
-//! uncompressed and as stock grammers packs it. `just bench-micro`.
+//! What a part costs before it is written to the socket: here, by the cipher of grammers alone, and by grammers with a
+//! message around it, uncompressed and as stock grammers packs it. `just bench-micro`.
 
 use divan::Bencher;
 use divan::counter::BytesCount;
@@ -7,6 +7,7 @@ use grammers_crypto::{AuthKey, DequeBuffer, encrypt_data_v2};
 use grammers_mtproto::mtp::{Encrypted, Mtp};
 use grammers_tl_types::Serializable;
 use grammers_tl_types::functions::upload::SaveBigFilePart;
+use telestore_uploader::Packing;
 
 const PART: usize = 512 * 1024;
 
@@ -22,7 +23,13 @@ fn random() -> Vec<u8> {
 }
 
 #[divan::bench]
-fn encrypt(bencher: Bencher<'_, '_>) {
+fn pack(bencher: Bencher<'_, '_>) {
+    let (mut packing, part) = (Packing::new([3; 256]), random());
+    bencher.counter(BytesCount::new(PART)).bench_local(|| packing.pack(&part));
+}
+
+#[divan::bench]
+fn grammers_encrypts(bencher: Bencher<'_, '_>) {
     let (key, part) = (AuthKey::from_bytes([3; 256]), random());
     let mut packet = DequeBuffer::with_capacity(2 * PART, FRONT);
     bencher.counter(BytesCount::new(PART)).bench_local(|| {
@@ -33,7 +40,7 @@ fn encrypt(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench(args = [None, Some(512)])]
-fn pack(bencher: Bencher<'_, '_>, compression_threshold: Option<usize>) {
+fn grammers_packs(bencher: Bencher<'_, '_>, compression_threshold: Option<usize>) {
     let mut mtp = Encrypted::build().compression_threshold(compression_threshold).finish([3; 256]);
     let call =
         SaveBigFilePart { file_id: 1, file_part: 0, file_total_parts: 4000, bytes: random() }.to_bytes();

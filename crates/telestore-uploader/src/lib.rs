@@ -21,5 +21,8 @@ pub use uploader::{NoProgress, ProgressSink, TelegramUploader, UploadRequest, ca
 
 #[cfg(feature = "bot-api")]
 pub use bot_api::{BotApiConfig, BotApiUploader};
+#[cfg(all(feature = "mtproto", feature = "testsuite"))]
+#[doc(hidden)]
+pub use mtproto::Packing;
 #[cfg(feature = "mtproto")]
 pub use mtproto::{BadServerKey, MtprotoConfig, MtprotoUploader, ServerKey};

@@ -12,6 +12,8 @@ mod key_exchange;
 mod lines;
 mod moving;
 mod packet;
+#[cfg(feature = "testsuite")]
+mod packing;
 mod parts;
 mod resolve;
 mod resume;
@@ -25,4 +27,6 @@ mod wire;
 
 pub use config::MtprotoConfig;
 pub use key_exchange::{BadServerKey, ServerKey};
+#[cfg(feature = "testsuite")]
+pub use packing::Packing;
 pub use uploader::MtprotoUploader;
