@@ -22,10 +22,11 @@ fn random() -> Vec<u8> {
     std::iter::repeat_with(rand::random::<[u8; 16]>).take(PART / 16).flatten().collect()
 }
 
-#[divan::bench]
-fn pack(bencher: Bencher<'_, '_>) {
+/// One part, and two side by side.
+#[divan::bench(args = [1, 2])]
+fn pack(bencher: Bencher<'_, '_>, count: usize) {
     let (mut packing, part) = (Packing::new([3; 256]), random());
-    bencher.counter(BytesCount::new(PART)).bench_local(|| packing.pack(&part));
+    bencher.counter(BytesCount::new(count * PART)).bench_local(|| packing.pack(&part, count));
 }
 
 #[divan::bench]

@@ -11,7 +11,7 @@ use grammers_tl_types::{enums, types};
 
 use super::cipher::Cipher;
 use super::inbound::{self, Notice};
-use super::packet::{Body, MESSAGE_HEADER, Packet};
+use super::packet::{Body, MESSAGE_HEADER, Packet, Unsealed};
 
 /// How many acknowledgements wait for a call to go with before they go alone.
 const MANY_ACKS: usize = 16;
@@ -65,11 +65,15 @@ impl Envelope {
         }
     }
 
-    /// Makes a call a packet.
-    pub(crate) fn seal(&mut self, call: Body) -> (MsgId, Packet) {
-        let sequence = self.sequence + 1;
-        self.sequence += 2;
-        self.message(call, sequence)
+    /// Makes calls packets; for two at a time that costs less than for each.
+    pub(crate) fn seal(&mut self, calls: Vec<Body>) -> Vec<(MsgId, Packet)> {
+        let number = |call| {
+            let sequence = self.sequence + 1;
+            self.sequence += 2;
+            self.message(call, sequence)
+        };
+        let (ids, messages): (Vec<_>, Vec<_>) = calls.into_iter().map(number).unzip();
+        ids.into_iter().zip(self.packets(messages)).collect()
     }
 
     /// The call that a packet holds: Telegram did not take it.
@@ -89,7 +93,13 @@ impl Envelope {
         } else {
             return None;
         };
-        Some(self.message(body, self.sequence).1)
+        let (_, message) = self.message(body, self.sequence);
+        self.packets(vec![message]).pop()
+    }
+
+    fn packets(&self, mut messages: Vec<Unsealed>) -> Vec<Packet> {
+        self.cipher.seal(&mut messages);
+        messages.into_iter().map(Unsealed::into_packet).collect()
     }
 
     /// Takes a packet from Telegram.
@@ -128,7 +138,7 @@ impl Envelope {
         }
     }
 
-    fn message(&mut self, body: Body, sequence: i32) -> (MsgId, Packet) {
+    fn message(&mut self, body: Body, sequence: i32) -> (MsgId, Unsealed) {
         let id = self.next_id();
         let mut header = [0; MESSAGE_HEADER];
         header[..8].copy_from_slice(&self.salt.to_le_bytes());
@@ -136,7 +146,7 @@ impl Envelope {
         header[16..24].copy_from_slice(&id.to_le_bytes());
         header[24..28].copy_from_slice(&sequence.to_le_bytes());
         header[28..].copy_from_slice(&(body.bytes().len() as u32).to_le_bytes());
-        (id, body.into_packet(&header, |packet, from| self.cipher.seal(packet, from)))
+        (id, body.with_header(&header))
     }
 
     /// Unix time times 2^32, divisible by four, and higher than the last one.

@@ -7,6 +7,7 @@ mod config;
 mod connection;
 mod envelope;
 mod home;
+mod ige;
 mod inbound;
 mod key_exchange;
 mod lines;

@@ -65,14 +65,29 @@ impl Body {
         &self.0[HEADROOM..]
     }
 
-    /// Puts the header in front and encrypts all of it with `seal`, which pads.
-    pub(super) fn into_packet(
-        mut self,
-        header: &[u8; MESSAGE_HEADER],
-        seal: impl FnOnce(&mut Vec<u8>, usize),
-    ) -> Packet {
+    /// Puts the header in front.
+    pub(super) fn with_header(mut self, header: &[u8; MESSAGE_HEADER]) -> Unsealed {
         self.0[HEADROOM - MESSAGE_HEADER..HEADROOM].copy_from_slice(header);
-        seal(&mut self.0, ENCRYPTED);
+        Unsealed(self.0)
+    }
+}
+
+/// A message with its header, on its way to be encrypted.
+#[derive(Debug)]
+pub(super) struct Unsealed(Vec<u8>);
+
+impl Unsealed {
+    pub(super) fn pad(&mut self, padding: &[u8]) {
+        self.0.extend_from_slice(padding);
+    }
+
+    /// The place of the key's header, and what is to be encrypted.
+    pub(super) fn parts(&mut self) -> (&mut [u8], &mut [u8]) {
+        self.0[ENCRYPTED..].split_at_mut(KEY_HEADER)
+    }
+
+    /// What it is once it is encrypted.
+    pub(super) fn into_packet(mut self) -> Packet {
         let length = (self.0.len() - ENCRYPTED) as u32;
         self.0[..TAG.len()].copy_from_slice(&TAG);
         self.0[TAG.len()..ENCRYPTED].copy_from_slice(&length.to_le_bytes());

@@ -12,11 +12,15 @@ impl Packing {
         Self(Envelope::new(auth_key))
     }
 
-    /// Makes a packet of a part; gives its length.
-    pub fn pack(&mut self, part: &[u8]) -> usize {
-        let mut body = Body::with_capacity(part.len() + 32);
-        body.put_tl_bytes(part);
-        self.0.seal(body).1.without_tag().len()
+    /// Makes so many packets of a part; gives their length.
+    pub fn pack(&mut self, part: &[u8], count: usize) -> usize {
+        let call = || {
+            let mut body = Body::with_capacity(part.len() + 32);
+            body.put_tl_bytes(part);
+            body
+        };
+        let packets = self.0.seal(std::iter::repeat_with(call).take(count).collect());
+        packets.iter().map(|(_, packet)| packet.without_tag().len()).sum()
     }
 }
 

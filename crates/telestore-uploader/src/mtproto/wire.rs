@@ -14,6 +14,9 @@ use super::window::Permit;
 const READ_MIN: usize = 16 * 1024;
 const READ_MAX: usize = 8 * 1024 * 1024;
 
+/// How many calls are packed at a time: two packets are encrypted side by side.
+const TOGETHER: usize = 2;
+
 /// One correction is enough, for all messages in flight; more mean that corrections do not help.
 const MAX_CLOCK_ERRORS: u32 = 64;
 
@@ -68,7 +71,8 @@ pub(crate) struct Wire {
     envelope: Envelope,
     queue: VecDeque<Request>,
     pending: HashMap<MsgId, Pending>,
-    outgoing: Option<Outgoing>,
+    /// Being written, the first one first.
+    outgoing: VecDeque<Outgoing>,
     /// Whether the first packet is still to be written, with the tag of the transport in front.
     untagged: bool,
     read: Vec<u8>,
@@ -84,7 +88,7 @@ impl Wire {
             envelope: Envelope::new(auth_key),
             queue: VecDeque::new(),
             pending: HashMap::new(),
-            outgoing: None,
+            outgoing: VecDeque::new(),
             untagged: true,
             read: vec![0; READ_MIN],
             read_tail: 0,
@@ -107,27 +111,25 @@ impl Wire {
         self.pending.retain(|_, pending| !pending.caller.answer.is_closed());
     }
 
-    /// Packs the next call, unless the last packet is still being written. Says whether there is a new packet.
+    /// Packs the next call or two, unless a packet is still being written. Says whether there is a new packet.
     pub(crate) fn pack(&mut self) -> bool {
-        if self.outgoing.is_some() {
+        if self.is_writing() {
             return false;
         }
         self.forget_abandoned();
-        let (id, packet) = if let Some(packet) = self.envelope.service(!self.queue.is_empty()) {
-            (None, packet)
-        } else if let Some(Request { body, caller }) = self.queue.pop_front() {
-            let (id, packet) = self.envelope.seal(body);
+        let service = self.envelope.service(!self.queue.is_empty());
+        self.outgoing.extend(service.map(|packet| Outgoing { id: None, packet, head: 0 }));
+        let next = self.queue.drain(..self.queue.len().min(TOGETHER));
+        let (calls, callers): (Vec<_>, Vec<_>) = next.map(|Request { body, caller }| (body, caller)).unzip();
+        for ((id, packet), caller) in self.envelope.seal(calls).into_iter().zip(callers) {
             self.pending.insert(id, Pending { caller, written: None });
-            (Some(id), packet)
-        } else {
-            return false;
-        };
-        self.outgoing = Some(Outgoing { id, packet, head: 0 });
-        true
+            self.outgoing.push_back(Outgoing { id: Some(id), packet, head: 0 });
+        }
+        self.is_writing()
     }
 
     pub(crate) fn is_writing(&self) -> bool {
-        self.outgoing.is_some()
+        !self.outgoing.is_empty()
     }
 
     /// Both halves at once, so that reading and writing can go on at the same time.
@@ -135,19 +137,19 @@ impl Wire {
         if self.read_tail == self.read.len() {
             self.read.resize((self.read.len() * 2).min(READ_MAX), 0);
         }
-        let unwritten = self.outgoing.as_ref().map_or(&[][..], |outgoing| outgoing.unwritten(self.untagged));
+        let unwritten = self.outgoing.front().map_or(&[][..], |outgoing| outgoing.unwritten(self.untagged));
         (&mut self.read[self.read_tail..], unwritten)
     }
 
     /// Notes that `count` bytes were written.
     pub(crate) fn wrote(&mut self, count: usize, now: Instant) {
-        let Some(outgoing) = &mut self.outgoing else { return };
+        let Some(outgoing) = self.outgoing.front_mut() else { return };
         outgoing.head += count;
         if !outgoing.unwritten(self.untagged).is_empty() {
             return;
         }
         self.untagged = false;
-        let Some(Outgoing { id: Some(id), packet, .. }) = self.outgoing.take() else { return };
+        let Some(Outgoing { id: Some(id), packet, .. }) = self.outgoing.pop_front() else { return };
         if let Some(pending) = self.pending.get_mut(&id) {
             pending.written = Some((now, packet));
         }
