@@ -16,7 +16,7 @@ use super::packet::{Body, MESSAGE_HEADER, Packet, Unsealed};
 /// How many acknowledgements wait for a call to go with before they go alone.
 const MANY_ACKS: usize = 16;
 
-/// The most that one message acknowledges, as Telegram demands.
+/// The most that one message acknowledges or asks for, as Telegram demands.
 /// <https://core.telegram.org/mtproto/service_messages_about_messages#acknowledgment-of-receipt>
 const ACKS_MAX: usize = 8192;
 
@@ -68,8 +68,8 @@ impl Envelope {
     /// Makes calls packets; for two at a time that costs less than for each.
     pub(crate) fn seal(&mut self, calls: Vec<Body>) -> Vec<(MsgId, Packet)> {
         let number = |call| {
-            let sequence = self.sequence + 1;
-            self.sequence += 2;
+            let sequence = self.sequence.wrapping_add(1);
+            self.sequence = self.sequence.wrapping_add(2);
             self.message(call, sequence)
         };
         let (ids, messages): (Vec<_>, Vec<_>) = calls.into_iter().map(number).unzip();
@@ -84,7 +84,8 @@ impl Envelope {
     /// What is to be said beside calls, if anything: with the next call, or where there is much of it.
     pub(crate) fn service(&mut self, call_follows: bool) -> Option<Packet> {
         let body = if !self.held_back.is_empty() {
-            let msg_ids = std::mem::take(&mut self.held_back);
+            let some = self.held_back.len().min(ACKS_MAX);
+            let msg_ids = self.held_back.drain(..some).collect();
             Body::of(&enums::MsgResendReq::from(types::MsgResendReq { msg_ids }))
         } else if self.acks.len() >= MANY_ACKS || call_follows && !self.acks.is_empty() {
             let some = self.acks.len().min(ACKS_MAX);
@@ -132,8 +133,8 @@ impl Envelope {
                 self.last_id = 0;
             }
             // The sequence number was too low, or too high. By how much is not said.
-            32 => self.sequence += 64,
-            33 => self.sequence = (self.sequence - 16).max(0),
+            32 => self.sequence = self.sequence.wrapping_add(64),
+            33 => self.sequence = self.sequence.saturating_sub(16).max(0),
             _ => {}
         }
     }
