@@ -102,7 +102,10 @@ mod tests {
     use super::*;
 
     fn key_iv(seed: u8) -> KeyIv {
-        (std::array::from_fn(|i| i as u8 * 3 + seed), std::array::from_fn(|i| i as u8 * 5 ^ seed))
+        (
+            std::array::from_fn(|i| (i as u8 * 3).wrapping_add(seed)),
+            std::array::from_fn(|i| (i as u8 * 5) ^ seed),
+        )
     }
 
     fn plaintext(blocks: usize, seed: u8) -> Vec<u8> {
