@@ -1,4 +1,4 @@
-//! What every [`SessionStore`] and every [`ChunkStore`] must do.
+//! What every [`SessionStore`](crate::SessionStore) and every [`ChunkStore`](crate::ChunkStore) must do.
 //!
 //! Call [`session_store`] with a function that opens an *empty* store, and [`chunk_store`] likewise. They panic where
 //! the contract is broken.
