@@ -133,7 +133,7 @@ impl Account {
         permit: Permit,
     ) -> Result<Vec<u8>, CallError> {
         let first = self.connection_at(moves).await?;
-        let connection = self.line_for(part, first, moves).await;
+        let connection = self.line_for(part, first, moves).await?;
         self.send(&connection, moves, body, Some(permit)).await
     }
 

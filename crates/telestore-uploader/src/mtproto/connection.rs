@@ -101,7 +101,7 @@ impl Connection {
         let (answer, receiver) = oneshot::channel();
         let closed = || "the connection to Telegram was closed".to_owned();
         self.calls
-            .send(Request { body, caller: Caller { answer, _permit: permit } })
+            .send(Request { body, caller: Caller::new(answer, permit) })
             .map_err(|_| CallError::NotSent(closed()))?;
         let mut waiting = Waiting { answer: receiver, abandoned: self.abandoned.clone() };
         // The task answers whatever it took, unless it panicked.
@@ -264,7 +264,7 @@ impl Task {
         let disconnect_delay = i32::try_from((self.silence() + CLOSING).as_secs().max(1)).unwrap_or(i32::MAX);
         let ping = tl::functions::PingDelayDisconnect { ping_id: rand::random(), disconnect_delay };
         let (answer, pong) = oneshot::channel();
-        self.wire.enqueue(Request { body: Body::of(&ping), caller: Caller { answer, _permit: None } });
+        self.wire.enqueue(Request { body: Body::of(&ping), caller: Caller::new(answer, None) });
         self.pong = Some(pong);
     }
 }

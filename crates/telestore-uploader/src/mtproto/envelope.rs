@@ -20,6 +20,9 @@ const MANY_ACKS: usize = 16;
 /// <https://core.telegram.org/mtproto/service_messages_about_messages#acknowledgment-of-receipt>
 const ACKS_MAX: usize = 8192;
 
+/// How many may wait. They wait only as long as nothing can be written.
+const UNSAID_MAX: usize = 64 * 1024;
+
 /// What a message is known by.
 pub(crate) type MsgId = i64;
 
@@ -107,6 +110,9 @@ impl Envelope {
     pub(crate) fn open(&mut self, packet: &mut [u8]) -> Result<Vec<Event>, String> {
         let plaintext = self.cipher.open(packet).map_err(|error| error.to_string())?;
         let notices = inbound::read(plaintext, self.session_id)?;
+        if self.acks.len() + self.held_back.len() > UNSAID_MAX {
+            return Err("Telegram takes no acknowledgements".to_owned());
+        }
         Ok(notices.into_iter().filter_map(|notice| self.heed(notice)).collect())
     }
 

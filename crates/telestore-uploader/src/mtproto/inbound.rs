@@ -14,8 +14,11 @@ const RPC_RESULT: u32 = 0xf35c_6d01;
 const CONTAINER: u32 = 0x73f1_f8dc;
 const GZIP_PACKED: u32 = 0x3072_cfa1;
 
-/// What a compressed answer may grow to.
+/// What all compressed answers of a packet may grow to together.
 const INFLATED_MAX: u64 = 8 * 1024 * 1024;
+
+/// What a packet may say: a container has 1020 messages at most, each with an acknowledgement and what it says.
+const NOTICES_MAX: usize = 4096;
 
 /// The padding that a packet may have. <https://core.telegram.org/mtproto/description#encrypted-message-encrypted-data>
 const PADDING_MAX: usize = 1024;
@@ -49,7 +52,8 @@ pub(super) fn read(plaintext: &[u8], session_id: i64) -> Result<Vec<Notice>> {
     if rest.len() > PADDING_MAX {
         return Err("a packet has too much padding".to_owned());
     }
-    message.read(&mut notices)?;
+    let mut budget = INFLATED_MAX;
+    message.read(&mut notices, &mut budget)?;
     Ok(notices)
 }
 
@@ -68,27 +72,30 @@ impl<'p> Message<'p> {
     }
 
     /// The message, or those in it: a container holds no containers.
-    fn read(&self, notices: &mut Vec<Notice>) -> Result {
-        let body = inflated(self.body)?;
+    fn read(&self, notices: &mut Vec<Notice>, budget: &mut u64) -> Result {
+        let body = inflated(self.body, budget)?;
         let mut rest = &*body;
         if word(&mut rest)? != CONTAINER {
-            return self.heed(&body, notices);
+            return self.heed(&body, notices, budget);
         }
         for _ in 0..word(&mut rest)? {
             let message = Message::take(&mut rest)?;
-            message.heed(&inflated(message.body)?, notices)?;
+            message.heed(&inflated(message.body, budget)?, notices, budget)?;
         }
         Ok(())
     }
 
     /// Updates, and whatever else nobody asked for, say nothing.
-    fn heed(&self, body: &[u8], notices: &mut Vec<Notice>) -> Result {
+    fn heed(&self, body: &[u8], notices: &mut Vec<Notice>, budget: &mut u64) -> Result {
+        if notices.len() > NOTICES_MAX {
+            return Err("a packet says too much".to_owned());
+        }
         // <https://core.telegram.org/mtproto/description#content-related-message>
         if self.sequence % 2 == 1 {
             notices.push(Notice::Ack(self.id));
         }
         let notice = match word(&mut &*body)? {
-            RPC_RESULT => Notice::Event(result(&body[4..])?),
+            RPC_RESULT => Notice::Event(result(&body[4..], budget)?),
             types::Pong::CONSTRUCTOR_ID => {
                 let enums::Pong::Pong(pong) = object(body)?;
                 Notice::Event(Event::Answer(pong.msg_id, body.to_vec()))
@@ -115,9 +122,9 @@ impl<'p> Message<'p> {
 }
 
 /// `rpc_result`, behind its constructor.
-fn result(mut body: &[u8]) -> Result<Event> {
+fn result(mut body: &[u8], budget: &mut u64) -> Result<Event> {
     let id = number(&mut body)?;
-    let answer = match inflated(body) {
+    let answer = match inflated(body, budget) {
         Ok(answer) => answer,
         Err(why) => return Ok(Event::Unreadable(id, why)),
     };
@@ -130,8 +137,8 @@ fn result(mut body: &[u8]) -> Result<Event> {
     })
 }
 
-/// Takes `gzip_packed` away, where it is.
-fn inflated(body: &[u8]) -> Result<Cow<'_, [u8]>> {
+/// Takes `gzip_packed` away, where it is, as far as `budget` goes.
+fn inflated<'b>(body: &'b [u8], budget: &mut u64) -> Result<Cow<'b, [u8]>> {
     let mut rest = body;
     if word(&mut rest) != Ok(GZIP_PACKED) {
         return Ok(Cow::Borrowed(body));
@@ -139,12 +146,12 @@ fn inflated(body: &[u8]) -> Result<Cow<'_, [u8]>> {
     let packed: Vec<u8> = object(rest)?;
     let mut inflated = Vec::new();
     GzDecoder::new(&packed[..])
-        .take(INFLATED_MAX + 1)
+        .take(*budget + 1)
         .read_to_end(&mut inflated)
         .map_err(|error| format!("it cannot be unpacked: {error}"))?;
-    if inflated.len() as u64 > INFLATED_MAX {
-        return Err("it is too large when unpacked".to_owned());
-    }
+    *budget = budget
+        .checked_sub(inflated.len() as u64)
+        .ok_or_else(|| "it is too large when unpacked".to_owned())?;
     Ok(Cow::Owned(inflated))
 }
 
@@ -248,5 +255,19 @@ mod tests {
         let bomb = gzip(&vec![0; INFLATED_MAX as usize + 1]);
         assert!(read(&packet(&message(5, 1, &bomb)), SESSION).is_err());
         assert!(read(&[&whole[..], &[0; PADDING_MAX]].concat(), SESSION).is_err());
+        let much = message(9, 1, &true.to_bytes());
+        let many = container(&vec![much; NOTICES_MAX + 2]);
+        assert!(read(&packet(&message(5, 0, &many)), SESSION).is_err());
+    }
+
+    #[test]
+    fn compressed_answers_of_a_packet_share_what_they_may_grow_to() {
+        let half = gzip(&vec![0; INFLATED_MAX as usize / 2 + 1]);
+        let inner = [message(5, 0, &rpc_result(4, &half)), message(9, 0, &rpc_result(8, &half))];
+        let notices = read(&packet(&message(13, 0, &container(&inner))), SESSION).expect("readable");
+        let [Notice::Event(Event::Answer(4, _)), Notice::Event(Event::Unreadable(8, _))] = &notices[..]
+        else {
+            panic!("{} notices", notices.len());
+        };
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use super::account::Account;
 use super::connection::Connection;
-use super::home::media_address_of;
+use super::home::{Whereabouts, media_address_of};
 use super::rpc::CallError;
 
 /// How long nothing is tried after a further connection could not be had.
@@ -48,28 +48,39 @@ impl Line {
 
 impl Account {
     /// The connection for a part. All have their turn; where a further one cannot be had it is the `first`.
-    pub(super) async fn line_for(&self, part: u32, first: Connection, moves: u32) -> Connection {
-        let Some(line) = self.lines.of(part) else { return first };
+    ///
+    /// [`CallError::Moved`] where the account is not any more where it was after so many moves.
+    pub(super) async fn line_for(
+        &self,
+        part: u32,
+        first: Connection,
+        moves: u32,
+    ) -> Result<Connection, CallError> {
+        let Some(line) = self.lines.of(part) else { return Ok(first) };
         let mut line = line.lock().await;
         if let Some(connection) = line.usable(moves) {
-            return connection;
+            return Ok(connection);
         }
         if line.failed.is_some_and(|failed| failed.elapsed() < REST) {
-            return first;
+            return Ok(first);
         }
         match self.open_line(&mut line, moves).await {
-            Ok(connection) => connection,
+            Ok(connection) => Ok(connection),
+            Err(CallError::Moved) => Err(CallError::Moved),
             Err(error) => {
                 tracing::info!(%error, "no further connection to telegram; going on with the first one");
                 line.failed = Some(Instant::now());
                 line.connection = None;
-                first
+                Ok(first)
             }
         }
     }
 
     async fn open_line(&self, line: &mut Line, moves: u32) -> Result<Connection, CallError> {
-        let home = self.here().home;
+        let Whereabouts { home, moves: now } = self.here();
+        if now != moves {
+            return Err(CallError::Moved);
+        }
         let options = self.link.lock().await.options.clone();
         // Telegram may end a login that calls over two connections to the addresses for everything.
         let address = media_address_of(home.dc_id, &options, home.address).ok_or_else(|| {

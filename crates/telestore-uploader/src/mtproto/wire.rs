@@ -17,8 +17,8 @@ const READ_MAX: usize = 8 * 1024 * 1024;
 /// How many calls are packed at a time: two packets are encrypted side by side.
 const TOGETHER: usize = 2;
 
-/// One correction is enough, for all messages in flight; more mean that corrections do not help.
-const MAX_CLOCK_ERRORS: u32 = 64;
+/// One correction is enough for a call, and some may cross; more mean that corrections do not help.
+const MAX_REFUSALS: u32 = 8;
 
 /// What is right when a message is sent again with what was learned: clock, sequence number, salt.
 const CURABLE: [i32; 5] = [16, 17, 32, 33, 48];
@@ -36,9 +36,17 @@ pub(crate) struct Request {
 /// Who waits for an answer.
 #[derive(Debug)]
 pub(crate) struct Caller {
-    pub(crate) answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<Answer>,
     /// The place in the window that the call takes until it is answered.
-    pub(crate) _permit: Option<Permit>,
+    _permit: Option<Permit>,
+    /// How often Telegram did not take the call.
+    refused: u32,
+}
+
+impl Caller {
+    pub(crate) fn new(answer: oneshot::Sender<Answer>, permit: Option<Permit>) -> Self {
+        Self { answer, _permit: permit, refused: 0 }
+    }
 }
 
 /// A call that has an id and is written, or about to be.
@@ -77,7 +85,6 @@ pub(crate) struct Wire {
     untagged: bool,
     read: Vec<u8>,
     read_tail: usize,
-    clock_errors: u32,
     /// When the last answer to a call came.
     last_answer: Option<Instant>,
 }
@@ -92,7 +99,6 @@ impl Wire {
             untagged: true,
             read: vec![0; READ_MIN],
             read_tail: 0,
-            clock_errors: 0,
             last_answer: None,
         }
     }
@@ -196,7 +202,6 @@ impl Wire {
 
     fn answer(&mut self, id: MsgId, answer: Answer, now: Instant) {
         self.last_answer = Some(now);
-        self.clock_errors = 0;
         if let Some(pending) = self.pending.remove(&id) {
             // The caller may have gone meanwhile.
             let _ = pending.caller.answer.send(answer);
@@ -206,21 +211,21 @@ impl Wire {
     /// Sends again what Telegram did not take because of its envelope: it was not carried out.
     fn send_again(&mut self, id: MsgId, code: i32) -> Result<(), Broken> {
         tracing::debug!(code, "telegram did not take a message");
-        if matches!(code, 16 | 17) {
-            self.clock_errors += 1;
-            if self.clock_errors > MAX_CLOCK_ERRORS {
-                return Err(Broken::Clock);
-            }
-        }
         if !CURABLE.contains(&code) {
             return Err(Broken::Protocol(format!("Telegram did not take a message, code {code}")));
         }
-        let Some(Pending { caller, written }) = self.pending.remove(&id) else { return Ok(()) };
+        let Some(Pending { mut caller, written }) = self.pending.remove(&id) else { return Ok(()) };
         let Some((_, packet)) = written else {
             return Err(Broken::Protocol("Telegram speaks of a message that it cannot have".to_owned()));
         };
+        caller.refused += 1;
+        let refused = caller.refused;
         self.queue.push_front(Request { body: self.envelope.unseal(packet), caller });
-        Ok(())
+        match code {
+            _ if refused <= MAX_REFUSALS => Ok(()),
+            16 | 17 => Err(Broken::Clock),
+            _ => Err(Broken::Protocol(format!("Telegram goes on not taking a message, code {code}"))),
+        }
     }
 
     /// When the first call has waited too long, as things stand. Slow answers to other calls put it off, up to a limit:
@@ -257,11 +262,7 @@ impl Broken {
             Self::Status(status) => format!("Telegram refused the connection with status {status}"),
             Self::Io(why) => format!("the connection to Telegram was lost: {why}"),
             Self::Protocol(why) => format!("the connection to Telegram was lost: {why}"),
-            Self::Clock => {
-                return CallError::NotSent(
-                    "Telegram refuses the time of this machine: its clock may be wrong".to_owned(),
-                );
-            }
+            Self::Clock => "Telegram refuses the time of this machine: its clock may be wrong".to_owned(),
         };
         if written { CallError::Lost(why) } else { CallError::NotSent(why) }
     }
