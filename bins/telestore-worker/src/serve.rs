@@ -92,6 +92,8 @@ fn listen(config: &Config, engine: &Telestore) -> Result<(Server, SocketAddr), S
     let failed = |source| ServeError::Listen { host: host.clone(), port, source };
     let (engine, origins) = (engine.clone(), config.cors_origins.clone());
     let server = HttpServer::new(move || {
+        // The last wrap is the outermost. From outside in: trusted proxies (who calls), request id and span (what is
+        // logged), response headers, CORS, compression, limits (who calls too often), bodies (who sends too slowly).
         App::new()
             .wrap(telestore_http::cors(&origins))
             .configure(telestore_http::routes(engine.clone(), HttpOptions::default()))

@@ -3,6 +3,7 @@
 mod answer;
 mod blank_line;
 mod chunked;
+mod client;
 mod delimiter;
 mod digest;
 mod direct;
@@ -19,5 +20,6 @@ mod routes;
 mod tap;
 mod token;
 
+pub use client::{ClientAddress, HasHead, client_address};
 pub use error::status_of;
 pub use routes::{Endpoint, HttpOptions, cors, endpoints, no_such_endpoint, routes};
