@@ -1,9 +1,9 @@
 //! The documents agree with the program.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::support::program;
+use crate::support::{files_below, program};
 
 fn document(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
@@ -38,4 +38,74 @@ async fn the_operations_document_has_exactly_the_settings() {
         .filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
         .collect();
     assert_eq!(documented, in_help);
+}
+
+/// Markdown files of the repository that a reader is led through.
+fn pages() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut pages = vec![root.join("README.md"), root.join("CONTRIBUTING.md"), root.join("CHANGELOG.md")];
+    for dir in ["docs", "crates", "deploy", "fuzz"] {
+        let dir = root.join(dir);
+        pages.extend(
+            files_below_if_there(&dir).into_iter().filter(|path| path.extension() == Some("md".as_ref())),
+        );
+    }
+    pages
+}
+
+fn files_below_if_there(dir: &Path) -> Vec<PathBuf> {
+    if dir.is_dir() { files_below(dir) } else { Vec::new() }
+}
+
+/// The text outside of code blocks.
+fn prose(page: &str) -> Vec<&str> {
+    let mut code = false;
+    page.lines()
+        .filter(|line| {
+            let fence = line.trim_start().starts_with("```");
+            code ^= fence;
+            !code && !fence
+        })
+        .collect()
+}
+
+/// What `](…)` of these lines point to.
+fn links(page: &str) -> Vec<String> {
+    let text = prose(page).join("\n");
+    let pieces = text.split("](").skip(1);
+    pieces.filter_map(|rest| rest.split_once(')')).map(|(link, _)| link.trim().to_owned()).collect()
+}
+
+/// The anchors that a heading makes: lower case, without punctuation, `-` for a space.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let headings = prose(page).into_iter().filter(|line| line.starts_with('#'));
+    headings
+        .map(|line| line.trim_start_matches('#').trim().to_lowercase())
+        .map(|heading| {
+            let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        })
+        .collect()
+}
+
+#[test]
+fn every_relative_link_of_the_documents_leads_somewhere() {
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+    let (mut lost, mut seen) = (Vec::new(), 0);
+    for page in pages() {
+        let text = read(&page);
+        for link in
+            links(&text).into_iter().filter(|link| !link.contains("://") && !link.starts_with("mailto:"))
+        {
+            seen += 1;
+            let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let target = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            let found = target.exists() && (anchor.is_empty() || anchors(&read(&target)).contains(anchor));
+            if !found {
+                lost.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(lost.is_empty(), "{lost:#?}");
+    assert!(seen > 20, "only {seen} links were seen");
 }
