@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use telestore::{Running, Telestore};
 use telestore_http::HttpOptions;
@@ -96,6 +97,7 @@ fn listen(config: &Config, engine: &Telestore) -> Result<(Server, SocketAddr), S
         // logged), response headers, CORS, compression, limits (who calls too often), bodies (who sends too slowly).
         App::new()
             .wrap(telestore_http::cors(&origins))
+            .wrap(from_fn(telestore_http::request_id))
             .configure(telestore_http::routes(engine.clone(), HttpOptions::default()))
             .default_service(web::to(telestore_http::no_such_endpoint))
     })

@@ -1,39 +1,44 @@
+mod bodies;
+
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use serde::Deserialize;
-use serde_json::json;
 use telestore::types::{FileName, UploadId};
 use telestore::{FileInfo, IncomingChunk, Telestore};
 
 use crate::error::{ApiError, ApiResult};
 use crate::form::{Form, Limits};
-use crate::json::Number;
+use crate::openapi::refusals::{
+    BadForm, BadId, BadJson, BytesTooLarge, Conflict, Forbidden, Incomplete, JsonTooLarge, NoSpace, NotFound,
+    Storage, Unauthorized, Unavailable,
+};
 use crate::{HttpOptions, json, token};
+use bodies::{ById, Cancelled, ChunkForm, Chunks, Init, Initialized, Received, Started};
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct InitBody {
-    upload_id: String,
-    file_name: String,
-    total_chunks: Number,
-    file_size: Number,
-    auth_token: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct IdBody {
-    upload_id: String,
-    auth_token: Option<String>,
-}
-
+/// Creates an upload
+///
+/// Optional: the first chunk does so too. Doing it again with the same words changes nothing.
+#[utoipa::path(
+    post,
+    path = "/init-upload",
+    tag = "chunked",
+    security((), ("token" = [])),
+    request_body(content = Init, example = json!({
+        "uploadId": "1763790000000_k3j9x0abc", "fileName": "video.mp4", "totalChunks": 20, "fileSize": 104_857_600,
+    })),
+    responses(
+        (status = 200, description = "It is there", body = Initialized, example = json!({
+            "success": true, "uploadId": "1763790000000_k3j9x0abc", "message": "Upload session initialized",
+        })),
+        BadJson, Unauthorized, Forbidden, Conflict, JsonTooLarge, Storage, Unavailable, NoSpace,
+    )
+)]
 pub(crate) async fn init(
     engine: Data<Telestore>,
     options: Data<HttpOptions>,
     request: HttpRequest,
     payload: Payload,
 ) -> ApiResult {
-    let body: InitBody = json::read(payload, options.max_json_bytes).await?;
+    let body: Init = json::read(payload, options.max_json_bytes).await?;
     let file = FileInfo {
         id: UploadId::new(body.upload_id)?,
         file_name: FileName::new(&body.file_name)?,
@@ -42,13 +47,29 @@ pub(crate) async fn init(
     };
     let token = token::either(body.auth_token, token::bearer(&request));
     engine.init(&file, token.as_ref()).await?;
-    Ok(HttpResponse::Ok().json(json!({
-        "success": true,
-        "uploadId": file.id,
-        "message": "Upload session initialized",
-    })))
+    Ok(HttpResponse::Ok().json(Initialized {
+        message: "Upload session initialized",
+        success: true,
+        upload_id: file.id,
+    }))
 }
 
+/// Takes in a chunk
+///
+/// Creates the upload where there is none. Chunks may come in any order, several at a time, and again.
+#[utoipa::path(
+    post,
+    path = "/upload-chunk",
+    tag = "chunked",
+    security((), ("token" = [])),
+    request_body(content = ChunkForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 200, description = "The chunk is there, and survives a killed worker", body = Received, example = json!({
+            "success": true, "chunk_index": 5, "received_chunks": 6, "total_chunks": 20, "complete": false,
+        })),
+        BadForm, Unauthorized, Forbidden, NotFound, Conflict, BytesTooLarge, Storage, Unavailable, NoSpace,
+    )
+)]
 pub(crate) async fn chunk(
     engine: Data<Telestore>,
     options: Data<HttpOptions>,
@@ -80,62 +101,103 @@ pub(crate) async fn chunk(
     let token = token::either(form.optional("authToken"), header);
     let chunk = IncomingChunk { file, index, mime_type: part.mime_type };
     let receipt = engine.write_chunk(&chunk, part.spooled, token.as_ref()).await?;
-    Ok(HttpResponse::Ok().json(json!({
-        "success": true,
-        "chunk_index": receipt.index,
-        "received_chunks": receipt.received_chunks,
-        "total_chunks": receipt.total_chunks,
-        "complete": receipt.is_complete(),
-    })))
+    Ok(HttpResponse::Ok().json(Received {
+        chunk_index: receipt.index,
+        complete: receipt.is_complete(),
+        received_chunks: receipt.received_chunks,
+        success: true,
+        total_chunks: receipt.total_chunks,
+    }))
 }
 
+/// Starts the sending
+///
+/// Checks that nothing is missing and answers at once; the file is sent in the background. Again after a failure, it is
+/// sent anew from the chunks that are there.
+#[utoipa::path(
+    post,
+    path = "/complete-upload",
+    tag = "chunked",
+    security((), ("token" = [])),
+    request_body(content = ById, example = json!({ "uploadId": "1763790000000_k3j9x0abc" })),
+    responses(
+        (status = 200, description = "It waits to be sent, is being sent, or has been", body = Started, example = json!({
+            "success": true, "uploadId": "1763790000000_k3j9x0abc", "message": "Upload started in background",
+            "checkProgressAt": "/upload-progress/1763790000000_k3j9x0abc",
+        })),
+        Incomplete, Unauthorized, Forbidden, NotFound, Conflict, JsonTooLarge, Storage, Unavailable, NoSpace,
+    )
+)]
 pub(crate) async fn complete(
     engine: Data<Telestore>,
     options: Data<HttpOptions>,
     request: HttpRequest,
     payload: Payload,
 ) -> ApiResult {
-    let body: IdBody = json::read(payload, options.max_json_bytes).await?;
+    let body: ById = json::read(payload, options.max_json_bytes).await?;
     let id = UploadId::new(body.upload_id)?;
     let token = token::either(body.auth_token, token::bearer(&request));
     engine.complete(&id, token.as_ref()).await?;
-    Ok(HttpResponse::Ok().json(json!({
-        "success": true,
-        "uploadId": id,
-        "message": "Upload started in background",
-        "checkProgressAt": format!("/upload-progress/{id}"),
-    })))
+    Ok(HttpResponse::Ok().json(Started {
+        check_progress_at: format!("/upload-progress/{id}"),
+        message: "Upload started in background",
+        success: true,
+        upload_id: id,
+    }))
 }
 
+/// Stops an upload and deletes its chunks
+///
+/// Also the second time, and for an unknown id.
+#[utoipa::path(
+    post,
+    path = "/cancel-upload",
+    tag = "chunked",
+    security((), ("token" = [])),
+    request_body(content = ById, example = json!({ "uploadId": "1763790000000_k3j9x0abc" })),
+    responses(
+        (status = 200, description = "It is gone, or it was too late", body = Cancelled, examples(
+            ("cancelled" = (value = json!({ "success": true, "message": "Upload cancelled" }))),
+            ("too late" = (value = json!({
+                "success": true, "message": "Upload was already completed; the file is in the channel",
+                "messageId": 12345, "fileId": "5274001234567890123",
+            }))),
+        )),
+        BadJson, Unauthorized, Forbidden, JsonTooLarge, Storage, Unavailable, NoSpace,
+    )
+)]
 pub(crate) async fn cancel(
     engine: Data<Telestore>,
     options: Data<HttpOptions>,
     request: HttpRequest,
     payload: Payload,
 ) -> ApiResult {
-    let body: IdBody = json::read(payload, options.max_json_bytes).await?;
+    let body: ById = json::read(payload, options.max_json_bytes).await?;
     let id = UploadId::new(body.upload_id)?;
     let token = token::either(body.auth_token, token::bearer(&request));
-    Ok(HttpResponse::Ok().json(match engine.cancel(&id, token.as_ref()).await? {
-        None => json!({ "success": true, "message": "Upload cancelled" }),
-        Some(done) => json!({
-            "success": true,
-            "message": "Upload was already completed; the file is in the channel",
-            "messageId": done.message_id,
-            "fileId": done.file_id,
-        }),
-    }))
+    let done = engine.cancel(&id, token.as_ref()).await?;
+    Ok(HttpResponse::Ok().json(Cancelled::from(done)))
 }
 
+/// Asks which chunks are there
+///
+/// Also after completion, as long as the result is kept.
+#[utoipa::path(
+    get,
+    path = "/upload-status/{uploadId}",
+    tag = "chunked",
+    params(("uploadId" = String, Path, description = "The upload", example = "1763790000000_k3j9x0abc")),
+    security((), ("token" = [])),
+    responses(
+        (status = 200, description = "These are there", body = Chunks, example = json!({
+            "upload_id": "1763790000000_k3j9x0abc", "file_name": "video.mp4", "total_chunks": 20,
+            "received_chunks": 2, "received_chunk_indices": [0, 3], "complete": false,
+        })),
+        BadId, Unauthorized, Forbidden, NotFound, Storage, Unavailable,
+    )
+)]
 pub(crate) async fn status(engine: Data<Telestore>, request: HttpRequest, id: Path<String>) -> ApiResult {
     let id = UploadId::new(id.into_inner()).map_err(ApiError::from)?;
     let status = engine.status(&id, token::bearer(&request).as_ref()).await?;
-    Ok(HttpResponse::Ok().json(json!({
-        "upload_id": status.upload_id,
-        "file_name": status.file_name,
-        "total_chunks": status.total_chunks,
-        "received_chunks": status.received.len(),
-        "received_chunk_indices": status.received,
-        "complete": status.received.len() == status.total_chunks as usize,
-    })))
+    Ok(HttpResponse::Ok().json(Chunks::from(status)))
 }

@@ -1,13 +1,63 @@
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::json;
+use serde::Serialize;
 use telestore::Telestore;
 use telestore::types::FileName;
+use utoipa::ToSchema;
 
 use crate::error::ApiResult;
 use crate::form::{Form, Limits};
+use crate::openapi::refusals::{BadForm, BytesTooLarge, NoSpace, SendingFailed, Unauthorized, Unavailable};
 use crate::{HttpOptions, token};
 
+/// A file in one request.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "the schema of a form that is read part by part")]
+#[schema(rename_all = "camelCase")]
+struct FileForm {
+    /// The bytes. The part may have a `Content-Digest`.
+    #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
+    file: Vec<u8>,
+    /// The auth token, where no header has it.
+    auth_token: Option<String>,
+    /// The name, where it is not that of the part.
+    #[schema(nullable = false, max_length = 255)]
+    file_name: Option<String>,
+    /// Ignored.
+    #[schema(nullable = false)]
+    user_id: Option<String>,
+}
+
+/// A file that is in the channel.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Sent {
+    /// The Bot API's `file_id`, or with MTProto the document id in decimal digits.
+    file_id: String,
+    /// The name that it has there.
+    #[schema(value_type = String)]
+    file_name: FileName,
+    /// The message in the channel.
+    message_id: i64,
+    success: bool,
+}
+
+/// Sends a file in one request
+///
+/// Answers when the file is in the channel.
+#[utoipa::path(
+    post,
+    path = "/upload",
+    tag = "direct",
+    security((), ("token" = [])),
+    request_body(content = FileForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 200, description = "It is in the channel", body = Sent, example = json!({
+            "success": true, "messageId": 12345, "fileId": "BQACAgQAAx0CZ", "fileName": "document.pdf",
+        })),
+        BadForm, Unauthorized, BytesTooLarge, SendingFailed, Unavailable, NoSpace,
+    )
+)]
 pub(crate) async fn upload(
     engine: Data<Telestore>,
     options: Data<HttpOptions>,
@@ -27,10 +77,10 @@ pub(crate) async fn upload(
     let file_name = FileName::new(&file_name)?;
     let token = token::either(form.optional("authToken"), header);
     let receipt = engine.upload(file_name, part.mime_type.as_deref(), part.spooled, token.as_ref()).await?;
-    Ok(HttpResponse::Ok().json(json!({
-        "success": true,
-        "messageId": receipt.message_id,
-        "fileId": receipt.file_id,
-        "fileName": receipt.file_name,
-    })))
+    Ok(HttpResponse::Ok().json(Sent {
+        file_id: receipt.file_id,
+        file_name: receipt.file_name,
+        message_id: receipt.message_id,
+        success: true,
+    }))
 }

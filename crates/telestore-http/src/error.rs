@@ -3,8 +3,9 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpResponse, ResponseError};
-use serde_json::{Value, json};
+use serde::Serialize;
 use telestore::Error;
+use utoipa::ToSchema;
 
 /// The status of an error: the one place where it is decided.
 pub fn status_of(error: &Error) -> StatusCode {
@@ -48,28 +49,58 @@ impl fmt::Display for ApiError {
     }
 }
 
+/// Why it did not work.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct ErrorBody {
+    /// Where the sizes differ: the declared one, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    declared: Option<u64>,
+    /// What to do.
+    error: String,
+    /// Where chunks are missing: how many are there. Where the sizes differ: how many bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    received: Option<u64>,
+    /// Where a direct upload could not be sent: `failed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = String, pattern = "^failed$")]
+    status: Option<&'static str>,
+    /// Where chunks are missing: how many there should be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    total: Option<u32>,
+}
+
+impl ErrorBody {
+    pub(crate) fn new(error: impl Into<String>) -> Self {
+        Self { error: error.into(), ..Self::default() }
+    }
+}
+
 impl ApiError {
-    fn body(&self) -> Value {
-        let mut body = json!({ "error": self.0.to_string() });
-        match &self.0 {
+    pub(crate) fn status(&self) -> StatusCode {
+        status_of(&self.0)
+    }
+
+    pub(crate) fn body(&self) -> ErrorBody {
+        let body = ErrorBody::new(self.0.to_string());
+        match self.0 {
             Error::MissingChunks { received, total } => {
-                body["received"] = json!(received);
-                body["total"] = json!(total);
+                ErrorBody { received: Some(received.into()), total: Some(total), ..body }
             }
             Error::SizeMismatch { declared, received } => {
-                body["declared"] = json!(declared);
-                body["received"] = json!(received);
+                ErrorBody { declared: Some(declared), received: Some(received), ..body }
             }
-            Error::UploadFailed(_) => body["status"] = json!("failed"),
-            _ => {}
+            Error::UploadFailed(_) => ErrorBody { status: Some("failed"), ..body },
+            _ => body,
         }
-        body
     }
 }
 
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
-        status_of(&self.0)
+        self.status()
     }
 
     fn error_response(&self) -> HttpResponse {

@@ -2,6 +2,9 @@ use actix_web::web::Payload;
 use futures_util::StreamExt;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
 use telestore::Error;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::error::ApiError;
 
@@ -23,6 +26,16 @@ pub(crate) async fn read<T: DeserializeOwned>(mut payload: Payload, limit: usize
 /// A whole number, also where a client sends it as text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Number(pub(crate) u64);
+
+impl PartialSchema for Number {
+    fn schema() -> RefOr<Schema> {
+        let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^ *[0-9]+ *$"));
+        OneOfBuilder::new().item(number).item(text).into()
+    }
+}
+
+impl ToSchema for Number {}
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -14,12 +14,16 @@ mod form;
 pub mod fuzzing;
 mod health;
 mod json;
+mod openapi;
 mod parts;
 mod progress;
+mod request_id;
 mod routes;
 mod tap;
 mod token;
 
 pub use client::{ClientAddress, HasHead, client_address};
 pub use error::status_of;
+pub use openapi::openapi;
+pub use request_id::{RequestId, request_id};
 pub use routes::{Endpoint, HttpOptions, cors, endpoints, no_such_endpoint, routes};

@@ -4,7 +4,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, guard};
 use telestore::Telestore;
 
-use crate::{answer, chunked, direct, health, progress};
+use crate::{answer, chunked, direct, health, openapi, progress};
 
 /// What the routes need beside the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Default for HttpOptions {
 pub struct Endpoint {
     /// `GET` or `POST`.
     pub method: &'static str,
-    /// As documented, with `{uploadId}` where the id goes.
+    /// As documented, with `{uploadId}` where the id goes, and `{file}` for whatever a page is made of.
     pub path: &'static str,
 }
 
@@ -45,6 +45,9 @@ const ENDPOINTS: &[Endpoint] = &[
     endpoint("GET", "/upload-status/{uploadId}"),
     endpoint("POST", "/cancel-upload"),
     endpoint("POST", "/upload"),
+    endpoint("GET", "/openapi.json"),
+    endpoint("GET", "/docs"),
+    endpoint("GET", "/docs/{file}"),
 ];
 
 /// Everything that [`routes`] mounts.
@@ -74,6 +77,9 @@ fn mount(endpoint: &Endpoint) -> Resource {
         "/upload-status/{uploadId}" => resource.route(get().to(chunked::status)),
         "/cancel-upload" => resource.route(web::post().to(chunked::cancel)),
         "/upload" => resource.route(web::post().to(direct::upload)),
+        "/openapi.json" => resource.route(get().to(openapi::document)),
+        "/docs" => resource.route(get().to(openapi::page)),
+        "/docs/{file}" => resource.route(get().to(openapi::asset)),
         // The test over all endpoints finds a path without a handler.
         _ => resource,
     }
@@ -81,10 +87,7 @@ fn mount(endpoint: &Endpoint) -> Resource {
 
 /// The answer for every other path, for a service that mounts nothing else.
 pub async fn no_such_endpoint(request: HttpRequest) -> HttpResponse {
-    answer::error(
-        actix_web::http::StatusCode::NOT_FOUND,
-        &format!("no such endpoint: {}; GET / lists them", request.path()),
-    )
+    answer::no_such_endpoint(&request)
 }
 
 /// Lets pages of `origins` call, or all pages where it is empty or holds `*`.

@@ -1,0 +1,169 @@
+//! What the calls on chunks take and answer.
+
+use serde::{Deserialize, Serialize};
+use telestore::ChunkStatus;
+use telestore::types::{FileName, UploadEvent, UploadId};
+use utoipa::ToSchema;
+
+use crate::json::Number;
+
+/// An upload to create.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Init {
+    /// The client's name for the upload.
+    #[schema(pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 128)]
+    pub(crate) upload_id: String,
+    /// The name of the file: at most 255 bytes of UTF-8 without control characters. What stands before the last `/` or
+    /// `\` is cut off.
+    #[schema(min_length = 1)]
+    pub(crate) file_name: String,
+    /// How many chunks there will be, 1-10000.
+    #[schema(inline)]
+    pub(crate) total_chunks: Number,
+    /// The length of the file in bytes, from 1 up to the limit.
+    #[schema(inline)]
+    pub(crate) file_size: Number,
+    /// The auth token, where no header has it.
+    pub(crate) auth_token: Option<String>,
+}
+
+/// An upload, by its id.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ById {
+    /// The client's name for the upload.
+    #[schema(pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 128)]
+    pub(crate) upload_id: String,
+    /// The auth token, where no header has it.
+    pub(crate) auth_token: Option<String>,
+}
+
+/// A chunk, its place, and the upload that it belongs to. The parts may come in any order.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "the schema of a form that is read part by part")]
+#[schema(rename_all = "camelCase")]
+pub(crate) struct ChunkForm {
+    /// The bytes. The part may have a `Content-Digest`.
+    #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
+    chunk: Vec<u8>,
+    /// The client's name for the upload.
+    #[schema(pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 128)]
+    upload_id: String,
+    /// The chunk's place, from 0.
+    #[schema(maximum = 9999)]
+    chunk_index: u32,
+    /// How many chunks there will be.
+    #[schema(minimum = 1, maximum = 10_000)]
+    total_chunks: u32,
+    /// The name of the file: at most 255 bytes of UTF-8 without control characters.
+    #[schema(min_length = 1)]
+    file_name: String,
+    /// The length of the file in bytes.
+    #[schema(minimum = 1)]
+    file_size: u64,
+    /// The auth token, where no header has it.
+    #[schema(nullable = false)]
+    auth_token: Option<String>,
+    /// The SHA-256 of the bytes.
+    #[schema(nullable = false, pattern = "^[0-9A-Fa-f]{64}$")]
+    chunk_sha256: Option<String>,
+    /// Ignored.
+    #[schema(nullable = false)]
+    user_id: Option<String>,
+}
+
+/// An upload was created, or was there already.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Initialized {
+    pub(crate) message: &'static str,
+    pub(crate) success: bool,
+    /// The client's name for the upload.
+    #[schema(value_type = String)]
+    pub(crate) upload_id: UploadId,
+}
+
+/// A chunk is there, and survives a killed worker.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Received {
+    /// The chunk's place, from 0.
+    pub(crate) chunk_index: u32,
+    /// Whether all chunks are there.
+    pub(crate) complete: bool,
+    /// How many chunks are there.
+    pub(crate) received_chunks: u32,
+    pub(crate) success: bool,
+    /// How many there will be.
+    pub(crate) total_chunks: u32,
+}
+
+/// The upload waits to be sent, is being sent, or has been.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Started {
+    /// The path to ask for progress.
+    pub(crate) check_progress_at: String,
+    pub(crate) message: &'static str,
+    pub(crate) success: bool,
+    /// The client's name for the upload.
+    #[schema(value_type = String)]
+    pub(crate) upload_id: UploadId,
+}
+
+/// Which chunks are there.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Chunks {
+    /// Whether all chunks are there.
+    complete: bool,
+    /// The name of the file.
+    #[schema(value_type = String)]
+    file_name: FileName,
+    /// Which chunks are there, in order.
+    received_chunk_indices: Vec<u32>,
+    /// How many chunks are there.
+    received_chunks: usize,
+    /// How many there will be.
+    total_chunks: u32,
+    /// The client's name for the upload.
+    #[schema(value_type = String)]
+    upload_id: UploadId,
+}
+
+impl From<ChunkStatus> for Chunks {
+    fn from(status: ChunkStatus) -> Self {
+        Self {
+            complete: status.received.len() == status.total_chunks as usize,
+            file_name: status.file_name,
+            received_chunks: status.received.len(),
+            received_chunk_indices: status.received,
+            total_chunks: status.total_chunks,
+            upload_id: status.upload_id,
+        }
+    }
+}
+
+/// The upload is gone; or the file was in the channel already, and here it is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Cancelled {
+    /// Of a file that was in the channel already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_id: Option<Option<String>>,
+    message: &'static str,
+    /// Of a file that was in the channel already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<Option<i64>>,
+    success: bool,
+}
+
+impl From<Option<UploadEvent>> for Cancelled {
+    fn from(done: Option<UploadEvent>) -> Self {
+        let message = match &done {
+            None => "Upload cancelled",
+            Some(_) => "Upload was already completed; the file is in the channel",
+        };
+        let message_id = done.as_ref().map(|done| done.message_id);
+        Self { file_id: done.map(|done| done.file_id), message, message_id, success: true }
+    }
+}

@@ -1,0 +1,99 @@
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+use actix_web::web::Path;
+use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
+use utoipa_swagger_ui::Config;
+
+use crate::answer;
+
+/// Paths are relative, so that the page works below any path that the routes are mounted at.
+const PAGE: &str = r##"<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>TeleStore Worker: the HTTP API</title>
+<link rel="icon" type="image/png" href="docs/favicon-32x32.png">
+<link rel="stylesheet" href="docs/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/start.js"></script>
+</body>
+</html>
+"##;
+
+const START: &str = r##"window.ui = SwaggerUIBundle({
+  url: new URL("openapi.json", document.baseURI).href,
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  validatorUrl: null,
+});
+"##;
+
+/// Swagger UI sets styles on elements, and draws with images that stand in its style sheet.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Its files that the page needs.
+const FILES: [&str; 3] = ["swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"];
+
+/// The API as a page
+///
+/// Swagger UI over `/openapi.json`. It needs nothing from elsewhere.
+#[utoipa::path(
+    get,
+    path = "/docs",
+    tag = "service",
+    responses((status = 200, description = "The page", body = str, content_type = "text/html; charset=utf-8"))
+)]
+pub(crate) async fn page() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+        .body(PAGE)
+}
+
+/// What the page is made of
+#[utoipa::path(
+    get,
+    path = "/docs/{file}",
+    tag = "service",
+    params(("file" = String, Path, description = "Its name", example = "swagger-ui.css")),
+    responses(
+        (status = 200, description = "The file", content(
+            (str = "text/css"),
+            (str = "text/javascript"),
+            (Vec<u8> = "image/png"),
+        )),
+        (status = 404, description = "There is no such file", body = crate::error::ErrorBody,
+         example = json!({ "error": "no such endpoint: /docs/other; GET / lists them" }))
+    )
+)]
+pub(crate) async fn asset(request: HttpRequest, file: Path<String>) -> HttpResponse {
+    let found = match file.as_str() {
+        "start.js" => Some(("text/javascript".to_owned(), Bytes::from_static(START.as_bytes()))),
+        name if FILES.contains(&name) => swagger_file(name),
+        _ => None,
+    };
+    let Some((content_type, bytes)) = found else {
+        return answer::no_such_endpoint(&request);
+    };
+    HttpResponse::Ok()
+        .content_type(content_type)
+        .insert_header((CACHE_CONTROL, "public, max-age=86400"))
+        .body(bytes)
+}
+
+fn swagger_file(name: &str) -> Option<(String, Bytes)> {
+    let file = utoipa_swagger_ui::serve(name, Arc::new(Config::<'static>::from(""))).ok()??;
+    let bytes = match file.bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    };
+    Some((file.content_type, bytes))
+}

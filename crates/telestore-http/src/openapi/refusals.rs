@@ -1,0 +1,162 @@
+//! The answers that are errors. Status and words of the examples come from the code that makes the real ones.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::StatusCode;
+use telestore::types::{CompletionError, Error as BadValue};
+use telestore::{Error, backend};
+use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr};
+use utoipa::{IntoResponses, ToSchema};
+
+use crate::error::{ApiError, ErrorBody};
+
+/// One status that calls share, with an example of each text.
+struct Refusal {
+    name: &'static str,
+    description: &'static str,
+    examples: Vec<(&'static str, ApiError)>,
+}
+
+/// Defines refusals: the name for `responses(…)` of an operation, what a client should know, an example of each text.
+macro_rules! refusals {
+    ($($(#[doc = $description:literal])+ $name:ident: $($what:ident = $error:expr),+;)+) => {
+        $($(#[doc = $description])+
+        pub(crate) struct $name;
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                let refusal = Refusal::$name();
+                let reference = Ref::from_response_name(refusal.name);
+                BTreeMap::from([(refusal.status().as_str().to_owned(), RefOr::Ref(reference))])
+            }
+        })+
+
+        #[allow(non_snake_case, reason = "named like the types")]
+        impl Refusal {
+            $(fn $name() -> Self {
+                let examples = vec![$((stringify!($what), ApiError::from($error))),+];
+                Self { name: stringify!($name), description: concat!($($description),+).trim_ascii(), examples }
+            })+
+
+            fn all() -> Vec<Self> {
+                vec![$(Self::$name()),+]
+            }
+        }
+    };
+}
+
+refusals! {
+    /// The JSON is not the documented one, a value breaks its rule, or the user has not set up Telegram.
+    BadJson:
+        not_json = Error::Invalid("body is not the documented JSON: missing field `uploadId` at line 1 column 2".into()),
+        bad_id = BadValue::UploadId,
+        telegram_not_set_up = not_set_up();
+    /// The form is not the documented one, a value breaks its rule, the bytes do not have the digest that came with
+    /// them, or the user has not set up Telegram.
+    BadForm:
+        missing_field = Error::Invalid("form field chunkIndex is missing".into()),
+        not_a_form = Error::Invalid("body is not a complete multipart/form-data form; send it again".into()),
+        empty = Error::Invalid("chunk is empty".into()),
+        other_bytes = Error::Invalid("bytes do not have the sha-256 digest that was sent with them: send them again".into()),
+        telegram_not_set_up = not_set_up();
+    /// Chunks are missing, they do not add up to the declared size, the JSON is not the documented one, or the user has
+    /// not set up Telegram.
+    Incomplete:
+        missing_chunks = CompletionError::MissingChunks { received: 15, total: 20 },
+        size_mismatch = CompletionError::SizeMismatch { declared: 11, received: 10 },
+        bad_id = BadValue::UploadId,
+        telegram_not_set_up = not_set_up();
+    /// The id cannot be one, or the user has not set up Telegram.
+    BadId:
+        bad_id = BadValue::UploadId,
+        telegram_not_set_up = not_set_up();
+    /// The token is missing where one is needed, or not valid.
+    Unauthorized:
+        invalid_token = backend::Error::InvalidToken,
+        missing_token = Error::Unauthorized(
+            "authToken is missing: send it as a form field, in the JSON, or as a bearer token".into()
+        );
+    /// The upload belongs to another user.
+    Forbidden:
+        another_user = Error::Forbidden;
+    /// There is no such upload, or it was cancelled.
+    NotFound:
+        unknown_upload = Error::NotFound;
+    /// There is no such upload, or its completion was not asked for yet.
+    NotStarted:
+        not_started = Error::NotStarted;
+    /// The request contradicts the upload, or the upload was cancelled.
+    Conflict:
+        another_file = Error::Conflict(
+            "fileName, fileSize or totalChunks contradict upload 1763790000000_k3j9x0abc, which is video.mp4 with \
+             104857600 bytes in 20 chunks: use a new uploadId for another file".into()
+        ),
+        cancelled = CompletionError::Cancelled;
+    /// The JSON or the declared file is over its limit.
+    JsonTooLarge:
+        json = Error::TooLarge { what: "JSON body", limit: 65_536 },
+        file = Error::TooLarge { what: "file", limit: 2_097_152_000 };
+    /// The chunk or the file is over its limit.
+    BytesTooLarge:
+        chunk = Error::TooLarge { what: "chunk", limit: 52_428_800 },
+        file = Error::TooLarge { what: "file", limit: 2_097_152_000 };
+    /// The data directory or the database failed. The cause stands in the worker's log.
+    Storage:
+        storage = Error::Storage("example".into());
+    /// The file could not be sent (in the words of `/upload-progress`), or the data directory failed.
+    SendingFailed:
+        session = Error::UploadFailed("Telegram session not authorized".into()),
+        channel = Error::UploadFailed("Could not resolve channel ID".into()),
+        storage = Error::Storage("example".into());
+    /// The backend cannot be asked about a token that is not known yet, or the worker is stopping. `Retry-After` says
+    /// when to try again.
+    Unavailable:
+        backend_down = backend::Error::Unavailable("it answered 502 Bad Gateway".into()),
+        stopping = Error::ShuttingDown;
+    /// The data disk is full, or nearly.
+    NoSpace:
+        no_space = Error::NoSpace;
+}
+
+fn not_set_up() -> Error {
+    Error::NotConfigured("Telegram not fully configured. Please complete setup in Settings.".into())
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        self.examples.first().map_or(StatusCode::INTERNAL_SERVER_ERROR, |(_, error)| error.status())
+    }
+
+    fn response(&self) -> Response {
+        let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ErrorBody::name())));
+        for (name, error) in &self.examples {
+            let value = serde_json::to_value(error.body()).ok();
+            content = content.examples_from_iter([(*name, ExampleBuilder::new().value(value).build())]);
+        }
+        ResponseBuilder::new()
+            .description(self.description)
+            .content("application/json", content.build())
+            .build()
+    }
+}
+
+/// All of them, by name, for the components of the document.
+pub(super) fn responses() -> impl Iterator<Item = (&'static str, Response)> {
+    Refusal::all().into_iter().map(|refusal| (refusal.name, refusal.response()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_examples_of_a_refusal_have_its_status() {
+        for refusal in Refusal::all() {
+            for (what, error) in &refusal.examples {
+                assert_eq!(error.status(), refusal.status(), "{} {what}", refusal.name);
+            }
+        }
+    }
+}
