@@ -6,7 +6,6 @@ mod cli;
 mod config;
 mod demo;
 mod log;
-mod metrics;
 mod send;
 mod serve;
 mod wire;

@@ -14,21 +14,21 @@ mod form;
 pub mod fuzzing;
 mod health;
 mod json;
-mod measure;
-mod metrics_page;
+mod live;
 mod openapi;
 mod parts;
 mod progress;
-mod ready;
 mod request_id;
 mod routes;
+mod socket;
+mod sse;
 mod tap;
+#[cfg(test)]
+mod testing;
 mod token;
 
 pub use client::{ClientAddress, HasHead, client_address};
 pub use error::status_of;
-pub use measure::{describe_metrics, measure};
-pub use metrics_page::MetricsPage;
 pub use openapi::openapi;
 pub use request_id::{RequestId, request_id};
 pub use routes::{Endpoint, HttpOptions, cors, endpoints, no_such_endpoint, routes};

@@ -1,13 +1,28 @@
-use actix_web::web::{Data, Path};
+use std::fmt;
+use std::time::Duration;
+
+use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
-use serde::Serialize;
-use telestore::Telestore;
-use telestore::types::{UploadEvent, UploadId};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use telestore::types::{Secret, UploadEvent, UploadId};
+use telestore::{Error, Telestore};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use utoipa::ToSchema;
 
 use crate::error::{ApiError, ApiResult};
-use crate::openapi::refusals::{BadId, Forbidden, NotStarted, Storage, Unauthorized, Unavailable};
+use crate::live::PAUSE;
+use crate::openapi::refusals::{BadPoll, Forbidden, NotStarted, Storage, Unauthorized, Unavailable};
 use crate::token;
+
+/// The longest that a poll waits; what stands in between often closes connections that are silent for a minute.
+const LONGEST_WAIT: u64 = 30;
+
+#[derive(Deserialize)]
+struct Polling {
+    wait: Option<String>,
+}
 
 /// How far an upload is: the documented six fields, and what is known beside them.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -82,17 +97,32 @@ impl From<&UploadEvent> for Progress {
     }
 }
 
+impl fmt::Display for Progress {
+    /// As JSON, in one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
+    }
+}
+
 /// Asks how far an upload is
 ///
-/// From the moment that its completion was asked for. A failed upload is a 200 with `"status": "failed"`.
+/// From the moment that its completion was asked for. A failed upload is a 200 with `"status": "failed"`. With
+/// `wait`, it is answered when something changes.
 #[utoipa::path(
     get,
     path = "/upload-progress/{uploadId}",
     tag = "chunked",
-    params(("uploadId" = String, Path, description = "The upload", example = "1763790000000_k3j9x0abc")),
+    params(
+        ("uploadId" = String, Path, description = "The upload", example = "1763790000000_k3j9x0abc"),
+        ("wait" = Option<u64>, Query, description = "Seconds to wait for a change, 30 at most (more counts as 30)"),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of the state that the client has: \
+            with `wait`, only that one is waited on"),
+    ),
     security((), ("token" = [])),
     responses(
-        (status = 200, description = "How far it is", body = Progress, examples(
+        (status = 200, description = "How far it is", body = Progress, headers(
+            ("ETag" = String, description = "A digest of the state"),
+        ), examples(
             ("uploading" = (value = json!({
                 "uploadId": "1763790000000_k3j9x0abc", "status": "uploading", "progress": 45, "error": null,
                 "messageId": null, "fileId": null, "stage": "sending", "bytesSent": 26_214_400,
@@ -109,11 +139,74 @@ impl From<&UploadEvent> for Progress {
                 "bytesSent": 0, "bytesTotal": 104_857_600, "attempt": 1, "retryAfter": null,
             }))),
         )),
-        BadId, Unauthorized, Forbidden, NotStarted, Storage, Unavailable,
+        BadPoll, Unauthorized, Forbidden, NotStarted, Storage, Unavailable,
     )
 )]
 pub(crate) async fn progress(engine: Data<Telestore>, request: HttpRequest, id: Path<String>) -> ApiResult {
     let id = UploadId::new(id.into_inner()).map_err(ApiError::from)?;
-    let event = engine.progress(&id, token::bearer(&request).as_ref()).await?;
-    Ok(HttpResponse::Ok().insert_header(("Cache-Control", "no-store")).json(Progress::from(&event)))
+    let token = token::bearer(&request);
+    let state = match wait_of(&request)? {
+        None => engine.progress(&id, token.as_ref()).await?,
+        Some(wait) => changed(&engine, &id, token.as_ref(), known(&request), wait).await?,
+    };
+    Ok(HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((ETAG, format!("\"{}\"", tag(&state))))
+        .json(Progress::from(&state)))
+}
+
+/// Waits until the state is another one than `known`, or than it was at the beginning. A final state is not waited for.
+async fn changed(
+    engine: &Telestore,
+    id: &UploadId,
+    token: Option<&Secret>,
+    known: Option<String>,
+    wait: Duration,
+) -> Result<UploadEvent, ApiError> {
+    let begin = Instant::now();
+    let mut watch = engine.watch(id, token).await?;
+    let known = known.or_else(|| watch.first().map(tag));
+    let mut newest = None;
+    while let Ok(next) = timeout_at(begin + wait, watch.next()).await {
+        newest = match next? {
+            Some(state) if state.is_final() => return Ok(state),
+            Some(state) if known.as_ref() != Some(&tag(&state)) => {
+                // Who asks again at once is answered ten times a second, as listeners are.
+                sleep_until(begin + PAUSE.min(wait)).await;
+                return Ok(engine.progress(id, token).await?);
+            }
+            None => break,
+            same => same,
+        };
+    }
+    Ok(newest.ok_or(Error::NotStarted)?)
+}
+
+pub(crate) fn bad_wait() -> ApiError {
+    ApiError::invalid("wait must be a whole number of seconds, as in ?wait=20")
+}
+
+fn wait_of(request: &HttpRequest) -> Result<Option<Duration>, ApiError> {
+    let query = Query::<Polling>::from_query(request.query_string()).map_err(|_| bad_wait())?;
+    let Some(wait) = query.into_inner().wait else { return Ok(None) };
+    if wait.is_empty() || !wait.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(bad_wait());
+    }
+    // Digits that are no number are a large one.
+    let seconds = wait.parse().unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
+    Ok(Some(Duration::from_secs(seconds)))
+}
+
+/// The state that the client says it has.
+fn known(request: &HttpRequest) -> Option<String> {
+    let tag = request.headers().get(IF_NONE_MATCH)?.to_str().ok()?.trim();
+    Some(tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"').to_owned())
+}
+
+/// A name for a state: the same for the same state, also after a restart.
+pub(crate) fn tag(event: &UploadEvent) -> String {
+    let state = Progress::from(event);
+    // A wait that grows shorter is no other state.
+    let state = Progress { retry_after: state.retry_after.map(|_| 0), ..state };
+    hex::encode(&Sha256::digest(state.to_string())[..8])
 }

@@ -1,10 +1,12 @@
+use std::time::Duration;
+
 use actix_cors::Cors;
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, guard};
 use telestore::Telestore;
 
-use crate::{answer, chunked, direct, health, metrics_page, openapi, progress, ready};
+use crate::{answer, chunked, direct, health, openapi, progress, socket, sse};
 
 /// What the routes need beside the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,11 +17,28 @@ pub struct HttpOptions {
     pub max_field_bytes: usize,
     /// The most parts of a form.
     pub max_fields: usize,
+    /// The origins whose pages may open WebSockets, as for [`cors`]: all where it is empty or holds `*`.
+    pub origins: Vec<String>,
+    /// How often a listener hears something when nothing changes. A WebSocket that is silent for three times as long
+    /// is closed.
+    pub heartbeat: Duration,
 }
 
 impl Default for HttpOptions {
     fn default() -> Self {
-        Self { max_json_bytes: 64 * 1024, max_field_bytes: 16 * 1024, max_fields: 32 }
+        Self {
+            max_json_bytes: 64 * 1024,
+            max_field_bytes: 16 * 1024,
+            max_fields: 32,
+            origins: Vec::new(),
+            heartbeat: Duration::from_secs(15),
+        }
+    }
+}
+
+impl HttpOptions {
+    pub(crate) fn any_origin(&self) -> bool {
+        is_any(&self.origins)
     }
 }
 
@@ -38,13 +57,12 @@ const fn endpoint(method: &'static str, path: &'static str) -> Endpoint {
 
 const ENDPOINTS: &[Endpoint] = &[
     endpoint("GET", "/"),
-    endpoint("GET", "/health"),
-    endpoint("GET", "/ready"),
-    endpoint("GET", "/metrics"),
     endpoint("POST", "/init-upload"),
     endpoint("POST", "/upload-chunk"),
     endpoint("POST", "/complete-upload"),
     endpoint("GET", "/upload-progress/{uploadId}"),
+    endpoint("GET", "/upload-events/{uploadId}"),
+    endpoint("GET", "/ws/upload-progress/{uploadId}"),
     endpoint("GET", "/upload-status/{uploadId}"),
     endpoint("POST", "/cancel-upload"),
     endpoint("POST", "/upload"),
@@ -73,13 +91,13 @@ fn mount(endpoint: &Endpoint) -> Resource {
     let get = || web::route().guard(guard::Any(guard::Get()).or(guard::Method(Method::HEAD)));
     match endpoint.path {
         "/" => resource.route(get().to(health::index)),
-        "/health" => resource.route(get().to(ready::alive)),
-        "/ready" => resource.route(get().to(ready::ready)),
-        "/metrics" => resource.route(get().to(metrics_page::metrics)),
         "/init-upload" => resource.route(web::post().to(chunked::init)),
         "/upload-chunk" => resource.route(web::post().to(chunked::chunk)),
         "/complete-upload" => resource.route(web::post().to(chunked::complete)),
         "/upload-progress/{uploadId}" => resource.route(get().to(progress::progress)),
+        // No HEAD: its answer would end with the upload.
+        "/upload-events/{uploadId}" => resource.route(web::get().to(sse::events)),
+        "/ws/upload-progress/{uploadId}" => resource.route(web::get().to(socket::progress_socket)),
         "/upload-status/{uploadId}" => resource.route(get().to(chunked::status)),
         "/cancel-upload" => resource.route(web::post().to(chunked::cancel)),
         "/upload" => resource.route(web::post().to(direct::upload)),
@@ -101,10 +119,14 @@ pub fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
         .allow_any_method()
         .allow_any_header()
-        .expose_headers(["Retry-After", "X-Request-Id"])
+        .expose_headers(["ETag", "Retry-After", "X-Request-Id"])
         .max_age(3600);
-    if origins.is_empty() || origins.iter().any(|origin| origin == "*") {
+    if is_any(origins) {
         return cors.allow_any_origin().send_wildcard();
     }
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+}
+
+fn is_any(origins: &[String]) -> bool {
+    origins.is_empty() || origins.iter().any(|origin| origin == "*")
 }

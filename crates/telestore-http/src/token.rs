@@ -1,6 +1,26 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
+use actix_web::web::Query;
+use serde::Deserialize;
 use telestore::types::Secret;
+
+use crate::error::ApiError;
+
+#[derive(Deserialize)]
+struct Listening {
+    token: Option<String>,
+}
+
+/// The token of the header, else `?token=`: a browser's `EventSource` and `WebSocket` can send no header. Other calls
+/// must not take it from there, since addresses are written into logs.
+pub(crate) fn of_listener(request: &HttpRequest) -> Result<Option<Secret>, ApiError> {
+    let query = Query::<Listening>::from_query(request.query_string()).map_err(|_| bad_query())?;
+    Ok(either(query.into_inner().token, bearer(request)))
+}
+
+pub(crate) fn bad_query() -> ApiError {
+    ApiError::invalid("query is malformed: it may hold one token")
+}
 
 /// The token of `Authorization: Bearer …`.
 pub(crate) fn bearer(request: &HttpRequest) -> Option<Secret> {

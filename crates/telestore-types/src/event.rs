@@ -60,3 +60,10 @@ pub struct UploadEvent {
     /// The documented `fileId`, once sent.
     pub file_id: Option<String>,
 }
+
+impl UploadEvent {
+    /// Whether nothing comes after it, unless the client completes a failed upload again.
+    pub fn is_final(&self) -> bool {
+        self.status != UploadStatus::Uploading
+    }
+}

@@ -2,7 +2,6 @@
 
 mod capability;
 mod error;
-mod metrics;
 mod select;
 mod uploader;
 
@@ -15,7 +14,6 @@ pub mod testsuite;
 
 pub use capability::{Capability, Requirement};
 pub use error::{Error, ErrorKind, Result, Verdict};
-pub use metrics::describe_metrics;
 pub use select::select;
 #[cfg(feature = "mock")]
 pub use uploader::MockTelegramUploader;

@@ -1,6 +1,5 @@
 use std::future::Future;
 
-use telestore_progress::Subscription;
 use telestore_store::{BlobName, Cancelled, ChunkRecord, Completed, Created, Recorded, Spool, SpooledChunk};
 use telestore_types::{
     ChunkIndex, ChunkVerdict, Completion, ContentDigest, FileName, NewUpload, Secret, StorageKey, Upload,
@@ -8,8 +7,7 @@ use telestore_types::{
 };
 
 use crate::access::missing_token;
-use crate::metrics::METRICS;
-use crate::{Error, Result, Telestore};
+use crate::{Error, Result, Telestore, Watch};
 
 /// What a client says of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,7 +213,6 @@ impl Telestore {
             Cancelled::Over(upload) if upload.state == UploadState::Completed => Ok(upload.event(self.now())),
             Cancelled::Over(_) => Ok(None),
             Cancelled::Now(upload) => {
-                METRICS.cancelled.increment(1);
                 self.forget_early(&upload.key);
                 // A runner may have leased it again in between.
                 self.stop_sending(&upload.key).await;
@@ -246,7 +243,7 @@ impl Telestore {
         let id = UploadId::new(format!("{DIRECT}{:032x}", rand::random::<u128>()))?;
         let file = FileInfo { id, file_name, file_size: spooled.length, total_chunks: 1 };
         self.check_file(&file)?;
-        let listener = self.0.bus.subscribe(&file.id);
+        let watch = Watch::from_now_on(self, &file.id);
         let (engine, token, mime_type) = (self.clone(), token.clone(), mime_type.map(str::to_owned));
         // Nobody else knows the id, so nobody could complete what a caller leaves behind half way.
         let upload = detached(async move {
@@ -256,25 +253,11 @@ impl Telestore {
             Ok(upload)
         });
         let upload = upload.await?;
-        self.wait_for(listener, upload).await
+        self.wait_for(watch, upload).await
     }
 
-    async fn wait_for(&self, mut listener: Subscription, upload: Upload) -> Result<DirectReceipt> {
-        loop {
-            let event = tokio::select! {
-                event = listener.next() => event,
-                // Not `ShuttingDown`, which invites the client to send the same file again.
-                () = self.0.shutdown.cancelled() => return Err(Error::UploadFailed(KEPT.to_owned())),
-            };
-            let event = match event {
-                Some(event) => event,
-                // A bus that has forgotten the upload leaves the store to ask. Listening begins anew before that, so
-                // that nothing falls in between.
-                None => {
-                    listener = self.0.bus.subscribe(&upload.id);
-                    self.progress(&upload.id, None).await?
-                }
-            };
+    async fn wait_for(&self, mut watch: Watch, upload: Upload) -> Result<DirectReceipt> {
+        while let Some(event) = watch.next().await? {
             return match (event.status, event.message_id, event.file_id) {
                 (UploadStatus::Uploading, ..) => continue,
                 (UploadStatus::Completed, Some(message_id), Some(file_id)) => {
@@ -283,6 +266,8 @@ impl Telestore {
                 _ => Err(Error::UploadFailed(event.error.unwrap_or_else(|| "upload failed".to_owned()))),
             };
         }
+        // Not `ShuttingDown`, which invites the client to send the same file again.
+        Err(Error::UploadFailed(KEPT.to_owned()))
     }
 
     fn check_file(&self, file: &FileInfo) -> Result<()> {
@@ -375,8 +360,6 @@ impl Telestore {
         // Where the record failed, the bytes may or may not be named by it: the next start's sweep will tell.
         let refusal = match recorded? {
             Recorded::Stored { upload, replaced } => {
-                METRICS.chunks.increment(1);
-                METRICS.received.increment(length);
                 self.send_early(&upload, &chunk);
                 if let Some(replaced) = replaced {
                     self.delete_quietly(&replaced).await;

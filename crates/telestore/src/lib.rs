@@ -6,9 +6,7 @@ mod config;
 mod early;
 mod error;
 mod intake;
-mod metrics;
 mod outbox;
-mod ready;
 mod report;
 mod runner;
 mod seal;
@@ -16,16 +14,16 @@ mod service;
 mod sink;
 mod space;
 mod sweeper;
+mod watch;
 
 pub use builder::{BuildError, Telestore, TelestoreBuilder};
 pub use config::EngineConfig;
 pub use error::{Error, Result};
 pub use intake::{ChunkReceipt, DirectReceipt, FileInfo, IncomingChunk};
-pub use metrics::describe_metrics;
-pub use ready::{Check, Readiness};
 pub use report::ChunkStatus;
 pub use seal::{SealError, Sealer};
 pub use service::Running;
+pub use watch::Watch;
 
 pub use telestore_backend as backend;
 pub use telestore_merger as merger;

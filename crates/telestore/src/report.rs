@@ -1,5 +1,5 @@
 use telestore_progress::Subscription;
-use telestore_types::{FileName, Secret, UploadEvent, UploadId, UploadState, UploadStatus};
+use telestore_types::{FileName, Secret, Upload, UploadEvent, UploadId, UploadState};
 
 use crate::{Error, Result, Telestore};
 
@@ -43,17 +43,22 @@ impl Telestore {
     pub async fn progress(&self, id: &UploadId, token: Option<&Secret>) -> Result<UploadEvent> {
         let upload = self.0.sessions.get(id).await?.ok_or(Error::NotStarted)?;
         self.check_access(&upload, token).await?;
-        let stored = upload.event(self.now()).ok_or(Error::NotStarted)?;
+        self.event_of(&upload).ok_or(Error::NotStarted)
+    }
+
+    /// What listeners of `upload` are told now; `None` before completion was asked for.
+    pub(crate) fn event_of(&self, upload: &Upload) -> Option<UploadEvent> {
+        let stored = upload.event(self.now())?;
         // The store has the truth about the end; the bus is ahead of it on the way there.
-        match self.0.bus.latest(id) {
-            Some(live) if upload.state == UploadState::Sending && live.status == UploadStatus::Uploading => {
-                Ok(UploadEvent { progress: live.progress.max(stored.progress), ..live })
+        match self.0.bus.latest(&upload.id) {
+            Some(live) if upload.state == UploadState::Sending && !live.is_final() => {
+                Some(UploadEvent { progress: live.progress.max(stored.progress), ..live })
             }
-            _ => Ok(stored),
+            _ => Some(stored),
         }
     }
 
-    /// Listens to an upload from now on.
+    /// Listens to an upload from now on. [`watch`](Self::watch) also tells the state before that, and the end.
     pub fn subscribe(&self, id: &UploadId) -> Subscription {
         self.0.bus.subscribe(id)
     }

@@ -49,6 +49,8 @@ impl Telestore {
                 tracing::info!(upload = %upload.id, state = upload.state.as_str(), "upload is past its time; deleted");
                 swept += 1;
                 self.forget_early(&upload.key);
+                // Whoever still watches it looks, and finds nothing.
+                self.0.bus.forget(&upload.id);
                 // The rows are gone already, so each of these is the only chance for its bytes before the next start.
                 self.delete_all_quietly(&upload).await;
             }

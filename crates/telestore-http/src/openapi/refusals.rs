@@ -11,6 +11,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr};
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::error::{ApiError, ErrorBody};
+use crate::{progress, socket, token};
 
 /// One status that calls share, with an example of each text.
 struct Refusal {
@@ -71,6 +72,22 @@ refusals! {
     /// The id cannot be one, or the user has not set up Telegram.
     BadId:
         bad_id = BadValue::UploadId,
+        telegram_not_set_up = not_set_up();
+    /// The id cannot be one, `wait` is no whole number of seconds, or the user has not set up Telegram.
+    BadPoll:
+        bad_id = BadValue::UploadId,
+        bad_wait = progress::bad_wait(),
+        telegram_not_set_up = not_set_up();
+    /// The id cannot be one, the query cannot be read, or the user has not set up Telegram.
+    BadListener:
+        bad_id = BadValue::UploadId,
+        bad_query = token::bad_query(),
+        telegram_not_set_up = not_set_up();
+    /// It is no WebSocket handshake, the id cannot be one, the query cannot be read, or the user has not set up Telegram.
+    NoHandshake:
+        no_handshake = socket::no_handshake("WebSocket upgrade is expected"),
+        bad_id = BadValue::UploadId,
+        bad_query = token::bad_query(),
         telegram_not_set_up = not_set_up();
     /// The token is missing where one is needed, or not valid.
     Unauthorized:

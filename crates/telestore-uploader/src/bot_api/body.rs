@@ -9,7 +9,6 @@ use telestore_types::{ByteSource, SourceError};
 use tokio::sync::watch;
 
 use crate::ProgressSink;
-use crate::metrics::BOT_API_BYTES;
 
 /// What is known about a body that a connection is taking.
 #[derive(Debug)]
@@ -52,9 +51,7 @@ impl BodyState {
     }
 
     pub(super) fn acknowledge(&self, bytes: u64) {
-        let before = self.highest.fetch_max(bytes, Ordering::SeqCst);
-        if before < bytes {
-            BOT_API_BYTES.increment(bytes - before);
+        if self.highest.fetch_max(bytes, Ordering::SeqCst) < bytes {
             self.progress.acknowledged(bytes);
         }
     }

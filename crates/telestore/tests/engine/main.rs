@@ -14,5 +14,6 @@ mod retries;
 mod support;
 mod tokens;
 mod uploader;
+mod watch;
 mod webhooks;
 mod working;

@@ -1,0 +1,115 @@
+use std::time::Duration;
+
+use telestore::Watch;
+use telestore::types::UploadEvent;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
+
+/// The least time between two states that one listener is told: ten a second.
+pub(crate) const PAUSE: Duration = Duration::from_millis(100);
+
+/// What a listener is told next.
+#[derive(Debug)]
+pub(crate) enum Beat {
+    /// The newest state.
+    State(UploadEvent),
+    /// Nothing, but it must hear something, or what stands in between closes the connection.
+    Alive,
+    /// Nothing more.
+    Over,
+}
+
+/// A watch at a pace that a listener can follow: a state at once where the last one is long enough ago, else the newest
+/// one after a pause.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    watch: Watch,
+    not_before: Instant,
+    heartbeats: Interval,
+}
+
+impl Pace {
+    pub(crate) fn new(watch: Watch, heartbeat: Duration) -> Self {
+        let now = Instant::now();
+        let mut heartbeats = interval_at(now + heartbeat, heartbeat);
+        // A listener that did not read for a while needs no heartbeats for that time.
+        heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { watch, not_before: now, heartbeats }
+    }
+
+    pub(crate) async fn next(&mut self) -> Beat {
+        let newest = async {
+            // The pause comes before the question, so that the answer is not older than the pause.
+            sleep_until(self.not_before).await;
+            self.watch.next().await
+        };
+        let newest = tokio::select! {
+            biased;
+            newest = newest => newest,
+            _ = self.heartbeats.tick() => return Beat::Alive,
+        };
+        match newest {
+            Ok(Some(state)) => {
+                self.not_before = Instant::now() + PAUSE;
+                Beat::State(state)
+            }
+            Ok(None) => Beat::Over,
+            Err(error) => {
+                // The client comes back, and is then told what is wrong.
+                tracing::warn!(error = ?error, "could not go on telling of an upload");
+                Beat::Over
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use telestore::types::UploadId;
+
+    use super::*;
+    use crate::testing::{ID, Told};
+
+    const HEARTBEAT: Duration = Duration::from_secs(15);
+
+    async fn pace(told: &Told) -> Pace {
+        Pace::new(told.engine.watch(&UploadId::new(ID).unwrap(), None).await.unwrap(), HEARTBEAT)
+    }
+
+    async fn bytes(pace: &mut Pace) -> u64 {
+        match pace.next().await {
+            Beat::State(state) => state.bytes_sent,
+            other => panic!("no state but {other:?}"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn states_come_at_once_or_the_newest_after_a_pause() {
+        let told = Told::new().await;
+        let mut pace = pace(&told).await;
+        let begin = Instant::now();
+        told.tell(1);
+        assert_eq!((bytes(&mut pace).await, begin.elapsed()), (1, Duration::ZERO));
+        told.tell(2);
+        told.tell(3);
+        assert_eq!(bytes(&mut pace).await, 3);
+        assert!(begin.elapsed() >= PAUSE && begin.elapsed() < PAUSE * 2, "{:?}", begin.elapsed());
+        tokio::time::advance(PAUSE * 5).await;
+        let quiet = Instant::now();
+        told.tell(4);
+        assert_eq!((bytes(&mut pace).await, quiet.elapsed()), (4, Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn heartbeats_break_the_silence_until_the_end() {
+        let told = Told::new().await;
+        let mut pace = pace(&told).await;
+        let begin = Instant::now();
+        for n in 1..=3 {
+            assert!(matches!(pace.next().await, Beat::Alive));
+            assert!(begin.elapsed() >= HEARTBEAT * n && begin.elapsed() < HEARTBEAT * n + PAUSE);
+        }
+        told.end();
+        assert_eq!(bytes(&mut pace).await, 1000);
+        assert!(matches!(pace.next().await, Beat::Over));
+    }
+}

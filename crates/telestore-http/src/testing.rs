@@ -1,0 +1,73 @@
+//! An engine in memory whose progress a test tells.
+
+use telestore::backend::StaticCredentialProvider;
+use telestore::progress::{LocalProgressBus, ProgressBus};
+use telestore::store::{MemoryChunkStore, MemorySessionStore};
+use telestore::types::{
+    ChatId, FileName, Stage, TelegramCredentials, UploadEvent, UploadId, UploadStatus, UserId,
+};
+use telestore::uploader::{MtprotoConfig, MtprotoUploader};
+use telestore::{FileInfo, Telestore};
+
+pub(crate) const ID: &str = "a";
+
+pub(crate) struct Told {
+    pub(crate) engine: Telestore,
+    bus: LocalProgressBus,
+}
+
+impl Told {
+    /// With one upload that nobody sends.
+    pub(crate) async fn new() -> Self {
+        let bus = LocalProgressBus::new();
+        let credentials = TelegramCredentials {
+            user_id: UserId::new("alice"),
+            chat_id: ChatId::new("-1001234567890").unwrap(),
+            bot_token: None,
+            session: None,
+            api_id: None,
+            api_hash: None,
+        };
+        let engine = Telestore::builder()
+            .sessions(MemorySessionStore::new())
+            .chunks(MemoryChunkStore::new())
+            .credentials(StaticCredentialProvider::new(&credentials, vec!["token".into()]))
+            .uploader(MtprotoUploader::new(MtprotoConfig::default()))
+            .bus(bus.clone())
+            .build()
+            .unwrap();
+        let file = FileInfo {
+            id: UploadId::new(ID).unwrap(),
+            file_name: FileName::new("film.mp4").unwrap(),
+            file_size: 1000,
+            total_chunks: 1,
+        };
+        engine.init(&file, None).await.unwrap();
+        Self { engine, bus }
+    }
+
+    /// Lets it be so far.
+    pub(crate) fn tell(&self, bytes_sent: u64) {
+        self.publish(UploadStatus::Uploading, bytes_sent);
+    }
+
+    pub(crate) fn end(&self) {
+        self.publish(UploadStatus::Completed, 1000);
+    }
+
+    fn publish(&self, status: UploadStatus, bytes_sent: u64) {
+        self.bus.publish(UploadEvent {
+            upload_id: UploadId::new(ID).unwrap(),
+            status,
+            stage: Stage::Sending,
+            progress: 50,
+            bytes_sent,
+            bytes_total: 1000,
+            attempt: 1,
+            retry_after: None,
+            error: None,
+            message_id: None,
+            file_id: None,
+        });
+    }
+}

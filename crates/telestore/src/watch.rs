@@ -1,0 +1,101 @@
+use telestore_progress::Subscription;
+use telestore_types::{Secret, UploadEvent, UploadId};
+
+use crate::{Error, Result, Telestore};
+
+/// One upload as it changes: its state now, then each newer one, and the final one as the last. Made by
+/// [`Telestore::watch`].
+///
+/// A watch that is not asked costs nothing and holds up nobody: what it did not see in the meantime is outdated, and the
+/// next state that it gives is the newest.
+#[derive(Debug)]
+pub struct Watch {
+    engine: Telestore,
+    id: UploadId,
+    listener: Subscription,
+    /// What was found at the beginning, until it is given.
+    first: Option<UploadEvent>,
+    last: Option<UploadEvent>,
+    /// The bus has forgotten the upload, so that the store is to be asked.
+    forgotten: bool,
+    over: bool,
+}
+
+impl Telestore {
+    /// Watches an upload. One that still receives chunks may be watched already; its first state comes when completion
+    /// is asked for.
+    ///
+    /// # Errors
+    /// [`Error::NotStarted`] for an upload that is not there; [`Error::Forbidden`], [`Error::Unauthorized`].
+    pub async fn watch(&self, id: &UploadId, token: Option<&Secret>) -> Result<Watch> {
+        // Listening begins before the look, so that nothing falls in between.
+        let mut watch = Watch::from_now_on(self, id);
+        let upload = self.0.sessions.get(id).await?.ok_or(Error::NotStarted)?;
+        self.check_access(&upload, token).await?;
+        watch.first = self.event_of(&upload);
+        Ok(watch)
+    }
+}
+
+impl Watch {
+    /// Watches an upload that may not be there yet.
+    pub(crate) fn from_now_on(engine: &Telestore, id: &UploadId) -> Self {
+        let listener = engine.0.bus.subscribe(id);
+        let (engine, id) = (engine.clone(), id.clone());
+        Self { engine, id, listener, first: None, last: None, forgotten: false, over: false }
+    }
+
+    /// The state at the beginning, until [`next`](Self::next) has given it.
+    pub fn first(&self) -> Option<&UploadEvent> {
+        self.first.as_ref()
+    }
+
+    /// Leaves the [`first`](Self::first) state out: the caller has it already.
+    pub fn skip_first(&mut self) {
+        self.last = self.first.take();
+        self.over |= self.last.as_ref().is_some_and(UploadEvent::is_final);
+    }
+
+    /// Waits for a state that is newer than the last one given. `None` is the end: the final state was given, the
+    /// upload is past its time, or the engine stops. A call that is dropped loses nothing.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] where the session store had to be asked and failed; another call asks it again.
+    pub async fn next(&mut self) -> Result<Option<UploadEvent>> {
+        while !self.over {
+            let newer = match self.first.take() {
+                Some(first) => Some(first),
+                None => self.newer().await?,
+            };
+            self.over = newer.as_ref().is_none_or(UploadEvent::is_final);
+            if newer != self.last {
+                self.last.clone_from(&newer);
+                return Ok(newer);
+            }
+        }
+        Ok(None)
+    }
+
+    async fn newer(&mut self) -> Result<Option<UploadEvent>> {
+        loop {
+            if self.forgotten {
+                let Some(upload) = self.engine.0.sessions.get(&self.id).await? else { return Ok(None) };
+                self.forgotten = false;
+                if let Some(event) = self.engine.event_of(&upload) {
+                    return Ok(Some(event));
+                }
+            }
+            tokio::select! {
+                biased;
+                event = self.listener.next() => match event {
+                    Some(event) => return Ok(Some(event)),
+                    None => {
+                        self.listener = self.engine.0.bus.subscribe(&self.id);
+                        self.forgotten = true;
+                    }
+                },
+                () = self.engine.0.shutdown.cancelled() => return Ok(None),
+            }
+        }
+    }
+}
