@@ -168,6 +168,10 @@ pub(crate) struct Settings {
     #[arg(long, env = "TELESTORE_WEBHOOK_SECRET", hide_env_values = true, value_parser = secret, value_name = "TEXT")]
     pub(crate) webhook_secret: Option<Secret>,
 
+    /// What who reads GET /metrics sends as a bearer token [default: none, loopback and private addresses read it]
+    #[arg(long, env = "TELESTORE_METRICS_TOKEN", hide_env_values = true, value_parser = secret, value_name = "TEXT")]
+    pub(crate) metrics_token: Option<Secret>,
+
     /// Origins whose pages may call, comma-separated [default: *]
     #[arg(long, env = "TELESTORE_CORS_ORIGINS", value_name = "ORIGINS")]
     pub(crate) cors_origins: Option<String>,

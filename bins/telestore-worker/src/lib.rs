@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod demo;
 mod log;
+mod metrics;
 mod send;
 mod serve;
 mod wire;

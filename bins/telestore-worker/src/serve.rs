@@ -7,9 +7,10 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use telestore::{Running, Telestore};
-use telestore_http::HttpOptions;
+use telestore_http::{HttpOptions, MetricsPage};
 
 use crate::config::{Access, Config};
+use crate::metrics;
 use crate::wire::{WireError, wire};
 
 /// How long actix reads away the body of a request that was refused: slow senders must still see the answer.
@@ -51,8 +52,10 @@ pub(crate) async fn serve(config: Config) -> Result<(), ServeError> {
 impl Worker {
     /// Opens the data directory, starts the engine and listens.
     pub(crate) async fn start(config: &Config) -> Result<Self, ServeError> {
+        let recorder = metrics::install();
         let wired = wire(config).await?;
-        let (server, address) = listen(config, &wired.engine)?;
+        let page = metrics::page(recorder, &wired.engine, config);
+        let (server, address) = listen(config, &wired.engine, page)?;
         let running = wired.engine.start().await?;
         Ok(Self { address, server, running, grace: config.shutdown_grace, _lock: wired.lock })
     }
@@ -88,16 +91,24 @@ impl Worker {
     }
 }
 
-fn listen(config: &Config, engine: &Telestore) -> Result<(Server, SocketAddr), ServeError> {
+fn listen(
+    config: &Config,
+    engine: &Telestore,
+    page: MetricsPage,
+) -> Result<(Server, SocketAddr), ServeError> {
     let (host, port) = (config.host.clone(), config.port);
     let failed = |source| ServeError::Listen { host: host.clone(), port, source };
     let options = HttpOptions { origins: config.cors_origins.clone(), ..HttpOptions::default() };
     let engine = engine.clone();
+    let page = web::Data::new(page);
     let server = HttpServer::new(move || {
         // The last wrap is the outermost. From outside in: trusted proxies (who calls), request id and span (what is
-        // logged), response headers, CORS, compression, limits (who calls too often), bodies (who sends too slowly).
+        // logged), measuring, response headers, CORS, compression, limits (who calls too often), bodies (who sends too
+        // slowly).
         App::new()
+            .app_data(page.clone())
             .wrap(telestore_http::cors(&options.origins))
+            .wrap(from_fn(telestore_http::measure))
             .wrap(from_fn(telestore_http::request_id))
             .configure(telestore_http::routes(engine.clone(), options.clone()))
             .default_service(web::to(telestore_http::no_such_endpoint))

@@ -7,6 +7,7 @@ use telestore_types::{Clock, Secret, TelegramCredentials, Timestamp};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::credentials::{TokenDigest, digest};
+use crate::metrics::METRICS;
 use crate::{CredentialProvider, Error, Result};
 
 /// How long an answer counts as fresh, as documented.
@@ -87,21 +88,26 @@ impl<P: CredentialProvider> CachedCredentialProvider<P> {
         let _asking = slot.asking.lock().await;
         let now = self.clock.now();
         if let Some(credentials) = slot.fresh(now) {
+            METRICS.cached.increment(1);
             return Ok(credentials);
         }
         match self.behind.credentials(token).await {
             Ok(credentials) => {
+                METRICS.fetched.increment(1);
                 *lock(&slot.answer) = Some((now, Arc::clone(&credentials)));
                 Ok(credentials)
             }
             Err(error @ (Error::Unavailable(_) | Error::BadAnswer(_))) => {
                 let Some((_, credentials)) = slot.answer().filter(|(at, _)| now.since(*at) < KEPT) else {
+                    METRICS.unavailable.increment(1);
                     return Err(error);
                 };
+                METRICS.stale.increment(1);
                 tracing::warn!(%error, "serving older credentials");
                 Ok(credentials)
             }
             Err(error) => {
+                METRICS.refused(&error);
                 *lock(&slot.answer) = None;
                 Err(error)
             }
@@ -115,6 +121,7 @@ impl<P: CredentialProvider> CredentialProvider for CachedCredentialProvider<P> {
         let digest = digest(token);
         let slot = self.slot(&digest);
         if let Some(credentials) = slot.fresh(self.clock.now()) {
+            METRICS.cached.increment(1);
             return Ok(credentials);
         }
         let answer = self.ask(&slot, token).await;
@@ -128,6 +135,10 @@ impl<P: CredentialProvider> CredentialProvider for CachedCredentialProvider<P> {
     async fn forget(&self, token: &Secret) {
         lock(&self.slots).remove(&digest(token));
         self.behind.forget(token).await;
+    }
+
+    async fn reach(&self) -> Result<()> {
+        self.behind.reach().await
     }
 }
 

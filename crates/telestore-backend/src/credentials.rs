@@ -25,6 +25,14 @@ pub trait CredentialProvider: fmt::Debug + Send + Sync + 'static {
 
     /// Telegram refused the credentials of `token`: ask anew next time.
     async fn forget(&self, token: &Secret);
+
+    /// Whether whoever is asked can be reached now. Success where there is nobody to ask.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    async fn reach(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// SHA-256 of a token: what it is looked up by, so that no map holds tokens in clear.

@@ -1,11 +1,12 @@
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 use telestore_types::{ApiId, ChatId, Secret, TelegramCredentials, UserId};
 
+use crate::metrics::METRICS;
 use crate::{CredentialProvider, Error, Result};
 
 /// Where the backend is and how long to wait for it.
@@ -135,8 +136,10 @@ impl CredentialProvider for HttpCredentialProvider {
             return Err(Error::InvalidToken);
         }
         let unavailable = |error| Error::Unavailable(describe(error));
-        let answer =
-            self.client.get(&self.url).bearer_auth(token.expose()).send().await.map_err(unavailable)?;
+        let began = Instant::now();
+        let answer = self.client.get(&self.url).bearer_auth(token.expose()).send().await;
+        METRICS.credentials.record(began.elapsed());
+        let answer = answer.map_err(unavailable)?;
         match answer.status() {
             StatusCode::OK => {
                 let body = answer.bytes().await.map_err(unavailable)?;
@@ -156,6 +159,15 @@ impl CredentialProvider for HttpCredentialProvider {
     }
 
     async fn forget(&self, _: &Secret) {}
+
+    /// Asks without a token, which a backend that is well refuses.
+    async fn reach(&self) -> Result<()> {
+        let asked = self.client.get(&self.url).send().await;
+        match asked.map_err(|error| Error::Unavailable(describe(error)))?.status() {
+            status if status.is_server_error() => Err(Error::Unavailable(format!("it answered {status}"))),
+            _ => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]

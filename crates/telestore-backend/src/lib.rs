@@ -4,6 +4,7 @@ mod cache;
 mod credentials;
 mod error;
 mod http;
+mod metrics;
 mod webhook;
 
 pub use cache::CachedCredentialProvider;
@@ -12,6 +13,7 @@ pub use credentials::MockCredentialProvider;
 pub use credentials::{CredentialProvider, StaticCredentialProvider};
 pub use error::{Error, Result};
 pub use http::{HttpConfig, HttpCredentialProvider};
+pub use metrics::describe_metrics;
 #[cfg(feature = "mock")]
 pub use webhook::MockWebhookSender;
 pub use webhook::{HttpWebhookSender, NoWebhook, WebhookEvent, WebhookSender};

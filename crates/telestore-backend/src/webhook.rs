@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use hmac::{Hmac, KeyInit, Mac};
@@ -10,6 +11,7 @@ use sha2::Sha256;
 use telestore_types::{Clock, Secret, StoredFile, UserId};
 
 use crate::http::describe;
+use crate::metrics::METRICS;
 use crate::{Error, HttpConfig, Result};
 
 /// The documented body of `POST {BACKEND_URL}/api/webhook/upload`.
@@ -132,7 +134,10 @@ impl WebhookSender for HttpWebhookSender {
         if let Some(signing) = &self.signing {
             post = post.header("X-Telestore-Signature", signing.header(body));
         }
-        let answer = post.send().await.map_err(|error| Error::Unavailable(describe(error)))?;
+        let began = Instant::now();
+        let answer = post.send().await;
+        METRICS.webhook.record(began.elapsed());
+        let answer = answer.map_err(|error| Error::Unavailable(describe(error)))?;
         let status = answer.status();
         if status.is_success() { Ok(()) } else { Err(Error::Unavailable(format!("it answered {status}"))) }
     }

@@ -6,7 +6,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, guard};
 use telestore::Telestore;
 
-use crate::{answer, chunked, direct, health, openapi, progress, socket, sse};
+use crate::{answer, chunked, direct, health, metrics_page, openapi, progress, ready, socket, sse};
 
 /// What the routes need beside the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +57,9 @@ const fn endpoint(method: &'static str, path: &'static str) -> Endpoint {
 
 const ENDPOINTS: &[Endpoint] = &[
     endpoint("GET", "/"),
+    endpoint("GET", "/health"),
+    endpoint("GET", "/ready"),
+    endpoint("GET", "/metrics"),
     endpoint("POST", "/init-upload"),
     endpoint("POST", "/upload-chunk"),
     endpoint("POST", "/complete-upload"),
@@ -91,6 +94,9 @@ fn mount(endpoint: &Endpoint) -> Resource {
     let get = || web::route().guard(guard::Any(guard::Get()).or(guard::Method(Method::HEAD)));
     match endpoint.path {
         "/" => resource.route(get().to(health::index)),
+        "/health" => resource.route(get().to(ready::alive)),
+        "/ready" => resource.route(get().to(ready::ready)),
+        "/metrics" => resource.route(get().to(metrics_page::metrics)),
         "/init-upload" => resource.route(web::post().to(chunked::init)),
         "/upload-chunk" => resource.route(web::post().to(chunked::chunk)),
         "/complete-upload" => resource.route(web::post().to(chunked::complete)),

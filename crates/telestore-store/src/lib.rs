@@ -7,6 +7,7 @@ mod durability;
 mod error;
 mod local;
 mod memory;
+mod metrics;
 mod session;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -19,8 +20,9 @@ pub use durability::Durability;
 pub use error::{Error, Result};
 pub use local::LocalChunkStore;
 pub use memory::{MemoryChunkStore, MemorySessionStore};
+pub use metrics::describe_metrics;
 pub use session::{
-    Cancelled, ChunkRecord, Claim, Completed, Created, Lease, NewEvent, OutboxEvent, Owner, Recorded,
+    Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Lease, NewEvent, OutboxEvent, Owner, Recorded,
     SessionStore,
 };
 #[cfg(feature = "sqlite")]

@@ -11,8 +11,8 @@ use telestore_types::{
 
 use crate::admit::admit;
 use crate::{
-    BlobName, Cancelled, Check, ChunkRecord, ChunkStore, Claim, Completed, Created, Digest, Error, Lease,
-    NewEvent, OutboxEvent, Owner, Place, Recorded, Result, SessionStore, Spool, SpooledChunk,
+    BlobName, Cancelled, Check, ChunkRecord, ChunkStore, Claim, Completed, Counts, Created, Digest, Error,
+    Lease, NewEvent, OutboxEvent, Owner, Place, Recorded, Result, SessionStore, Spool, SpooledChunk,
 };
 
 /// The reference: uploads in a map. It shows what each method means, and forgets everything at the end.
@@ -305,6 +305,24 @@ impl SessionStore for MemorySessionStore {
             state.chunks.remove(&upload.key);
         }
         Ok(expired)
+    }
+
+    async fn counts(&self) -> Result<Counts> {
+        let state = self.lock();
+        let mut counts = Counts { outbox: state.outbox.len() as u64, ..Counts::default() };
+        for upload in state.uploads.values() {
+            *counts.uploads.entry(upload.state).or_default() += 1;
+            if !upload.state.is_over() {
+                counts.stored_bytes += upload.received_bytes;
+            }
+        }
+        let queued = state.uploads.values().filter(|upload| upload.state == UploadState::Queued);
+        counts.oldest_queued = queued.filter_map(|upload| upload.queued_at).min();
+        Ok(counts)
+    }
+
+    async fn probe(&self) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -1,9 +1,10 @@
+use std::collections::HashMap;
 use std::fmt;
 
 use async_trait::async_trait;
 use telestore_types::{
     ChunkIndex, ChunkVerdict, Completion, CompletionError, ResumeState, StorageKey, StoredFile, Timestamp,
-    Upload, UploadId, UserId,
+    Upload, UploadId, UploadState, UserId,
 };
 
 use crate::{BlobName, Result};
@@ -139,6 +140,19 @@ pub struct OutboxEvent {
     pub created_at: Timestamp,
 }
 
+/// How much a store holds, for whoever operates it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// How many uploads there are in each state; none where a state is missing.
+    pub uploads: HashMap<UploadState, u64>,
+    /// How many bytes of chunks belong to uploads that are not over.
+    pub stored_bytes: u64,
+    /// Since when the upload that waits longest waits for a runner.
+    pub oldest_queued: Option<Timestamp>,
+    /// How many webhooks wait for their delivery.
+    pub outbox: u64,
+}
+
 /// Keeps uploads, chunk records, leases and the outbox.
 ///
 /// # Contract
@@ -248,6 +262,11 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Deletes uploads for which nothing happened since `before` in one of `states`; their webhooks stay. Gives the
     /// deleted ones, whose bytes are to be deleted now.
-    async fn expire(&self, states: &[telestore_types::UploadState], before: Timestamp)
-    -> Result<Vec<Upload>>;
+    async fn expire(&self, states: &[UploadState], before: Timestamp) -> Result<Vec<Upload>>;
+
+    /// How much there is of everything.
+    async fn counts(&self) -> Result<Counts>;
+
+    /// Writes something that changes nothing, to tell whether the store takes writes.
+    async fn probe(&self) -> Result<()>;
 }

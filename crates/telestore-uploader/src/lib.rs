@@ -2,6 +2,7 @@
 
 mod capability;
 mod error;
+mod metrics;
 mod select;
 mod uploader;
 
@@ -14,6 +15,7 @@ pub mod testsuite;
 
 pub use capability::{Capability, Requirement};
 pub use error::{Error, ErrorKind, Result, Verdict};
+pub use metrics::describe_metrics;
 pub use select::select;
 #[cfg(feature = "mock")]
 pub use uploader::MockTelegramUploader;

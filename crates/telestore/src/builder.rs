@@ -7,11 +7,12 @@ use telestore_progress::{LocalProgressBus, ProgressBus};
 use telestore_store::{ChunkStore, SessionStore};
 use telestore_types::{Clock, StorageKey, SystemClock, Timestamp};
 use telestore_uploader::TelegramUploader;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::EngineConfig;
 use crate::early::Early;
+use crate::ready::LastLook;
 use crate::runner::Sending;
 use crate::seal::Sealer;
 use crate::space::Look;
@@ -115,6 +116,8 @@ impl TelestoreBuilder {
             running: Mutex::default(),
             unwritten: watch::Sender::new(0),
             space: Mutex::default(),
+            ready: LastLook::default(),
+            measured: AsyncMutex::default(),
             work: Notify::new(),
             outbox: Notify::new(),
             shutdown: CancellationToken::new(),
@@ -144,6 +147,10 @@ pub(crate) struct Inner {
     pub(crate) unwritten: watch::Sender<usize>,
     /// The last look at the data disk.
     pub(crate) space: Mutex<Option<Look>>,
+    /// The last look at everything that the engine needs.
+    pub(crate) ready: LastLook,
+    /// When the metrics were brought up to date last.
+    pub(crate) measured: AsyncMutex<Option<Timestamp>>,
     /// Wakes a runner.
     pub(crate) work: Notify,
     /// Wakes the outbox.

@@ -7,6 +7,7 @@ use telestore_types::{
 };
 
 use crate::access::missing_token;
+use crate::metrics::METRICS;
 use crate::{Error, Result, Telestore, Watch};
 
 /// What a client says of a file.
@@ -213,6 +214,7 @@ impl Telestore {
             Cancelled::Over(upload) if upload.state == UploadState::Completed => Ok(upload.event(self.now())),
             Cancelled::Over(_) => Ok(None),
             Cancelled::Now(upload) => {
+                METRICS.cancelled.increment(1);
                 self.forget_early(&upload.key);
                 // A runner may have leased it again in between.
                 self.stop_sending(&upload.key).await;
@@ -360,6 +362,8 @@ impl Telestore {
         // Where the record failed, the bytes may or may not be named by it: the next start's sweep will tell.
         let refusal = match recorded? {
             Recorded::Stored { upload, replaced } => {
+                METRICS.chunks.increment(1);
+                METRICS.received.increment(length);
                 self.send_early(&upload, &chunk);
                 if let Some(replaced) = replaced {
                     self.delete_quietly(&replaced).await;

@@ -1,5 +1,6 @@
 use telestore_store::OutboxEvent;
 
+use crate::metrics::{Webhook, webhook};
 use crate::{Result, Telestore};
 
 /// Webhooks taken at a time.
@@ -24,13 +25,16 @@ impl Telestore {
 
     async fn deliver_one(&self, event: &OutboxEvent) -> Result<()> {
         let Err(error) = self.0.webhooks.send(&event.event_id, &event.body).await else {
+            webhook(Webhook::Delivered).increment(1);
             return Ok(self.0.sessions.outbox_done(&event.event_id).await?);
         };
         let now = self.now();
         if now.since(event.created_at) > self.config().webhook_max_age {
+            webhook(Webhook::GivenUp).increment(1);
             tracing::error!(upload = %event.upload_id, event = event.event_id, %error, "webhook given up");
             return Ok(self.0.sessions.outbox_done(&event.event_id).await?);
         }
+        webhook(Webhook::Failed).increment(1);
         let pause = self.config().pause(event.attempt + 1);
         tracing::warn!(upload = %event.upload_id, event = event.event_id, %error, seconds = pause.as_secs(), "webhook failed; trying again");
         Ok(self.0.sessions.outbox_retry(&event.event_id, now + pause).await?)

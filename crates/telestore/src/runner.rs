@@ -18,15 +18,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::intake::is_direct;
+use crate::metrics::{self, ErrorKind as Kind, Ongoing};
 use crate::sink::LeaseSink;
 use crate::{Result, Telestore};
 
 /// How an attempt ended that did not send the file.
 enum Stop {
     /// For good; the text is for the person who waits.
-    Failed(String),
+    Failed { kind: Kind, why: String },
     /// It may work later.
-    Later { why: String, wait: Option<Duration> },
+    Later { kind: Kind, why: String, wait: Option<Duration> },
     /// Cancelled, taken over by another runner, or the worker shuts down.
     Interrupted,
 }
@@ -79,6 +80,7 @@ impl Telestore {
         };
         // There may be more where that came from.
         self.0.work.notify_one();
+        let _ongoing = Ongoing::send();
         let stop = CancellationToken::new();
         let sending =
             Sending { lease: lease.token.clone(), stop: stop.clone(), over: CancellationToken::new() };
@@ -146,13 +148,14 @@ impl Telestore {
         tracing::info!(attempt = upload.attempt, "[{}] Background upload started", upload.id);
         sink.stage(Stage::Connecting);
         let token = self.token_of(upload).ok_or_else(|| {
-            Stop::Failed(
-                "authToken is no longer known to the worker: send it with /complete-upload".to_owned(),
+            Stop::failed(
+                Kind::Token,
+                "authToken is no longer known to the worker: send it with /complete-upload",
             )
         })?;
         let credentials = self.0.credentials.credentials(&token).await.map_err(Stop::from_backend)?;
         if upload.user_id.as_ref() != Some(&credentials.user_id) {
-            return Err(Stop::Failed("authToken belongs to another user now: sign in again".to_owned()));
+            return Err(Stop::failed(Kind::Token, "authToken belongs to another user now: sign in again"));
         }
         let source = Arc::new(self.merged(upload).await?);
         let request = request_of(upload, Arc::clone(&credentials), source, stop.clone());
@@ -223,10 +226,12 @@ impl Telestore {
     }
 
     async fn merged(&self, upload: &Upload) -> std::result::Result<MergedFile, Stop> {
-        let later = |error: StoreError| Stop::Later { why: error.to_string(), wait: None };
+        let later =
+            |error: StoreError| Stop::Later { kind: Kind::Storage, why: error.to_string(), wait: None };
         let chunks = self.0.sessions.chunks(&upload.key).await.map_err(later)?;
-        MergedFile::new(Arc::clone(&self.0.chunks), chunks, upload.file_size)
-            .map_err(|error| Stop::Failed(format!("stored chunks are damaged: {error}; send the file again")))
+        MergedFile::new(Arc::clone(&self.0.chunks), chunks, upload.file_size).map_err(|error| {
+            Stop::failed(Kind::Damaged, format!("stored chunks are damaged: {error}; send the file again"))
+        })
     }
 
     async fn record(&self, lease: &Lease, sent: &Sent) -> Result<()> {
@@ -250,6 +255,7 @@ impl Telestore {
             self.withdraw_unwanted(lease, sent).await;
             return Ok(());
         }
+        metrics::completed(upload, sent.backend.name(), now);
         tracing::info!(message_id = stored.message_id, "[{}] Upload completed successfully", upload.id);
         self.0.outbox.notify_one();
         self.publish_end(lease).await;
@@ -289,10 +295,8 @@ impl Telestore {
             tracing::warn!(upload = %upload.id, %error, "could not write down the percentage");
         }
         match stop {
-            Stop::Failed(why) => {
-                self.give_up(lease, &why).await?;
-            }
-            Stop::Later { why, wait } => self.retry(lease, &why, wait).await?,
+            Stop::Failed { kind, why } => self.give_up(lease, kind, &why).await?,
+            Stop::Later { kind, why, wait } => self.retry(lease, kind, &why, wait).await?,
             Stop::Interrupted => {
                 // A shutdown goes on at the next start. Behind a cancel comes the word to the store: until then no
                 // other runner may begin.
@@ -304,11 +308,14 @@ impl Telestore {
         Ok(())
     }
 
-    async fn give_up(&self, lease: &Lease, why: &str) -> Result<()> {
+    async fn give_up(&self, lease: &Lease, kind: Kind, why: &str) -> Result<()> {
         let upload = &lease.upload;
         tracing::warn!("[{}] Upload failed: {why}", upload.id);
         let now = self.now();
         let failed = self.insist(lease, || self.0.sessions.fail(lease, why, now)).await?;
+        if failed {
+            metrics::failed(kind).increment(1);
+        }
         // Nobody can complete a direct upload again, so its bytes would only fill the disk.
         if failed && is_direct(&upload.id) {
             self.delete_all_quietly(upload).await;
@@ -316,19 +323,23 @@ impl Telestore {
         Ok(())
     }
 
-    async fn retry(&self, lease: &Lease, why: &str, wait: Option<Duration>) -> Result<()> {
+    async fn retry(&self, lease: &Lease, kind: Kind, why: &str, wait: Option<Duration>) -> Result<()> {
         let (upload, now) = (&lease.upload, self.now());
         // A backend that asks for no time at all must not make a busy loop.
         let pause = wait.map_or_else(|| self.config().pause(upload.attempt), |wait| wait.max(LEAST_WAIT));
         let age = now.since(upload.queued_at.unwrap_or(upload.created_at));
         let max_age = self.config().retry_max_age;
         if is_direct(&upload.id) && age + pause > max_age.min(DIRECT_MAX_AGE) {
-            return self.give_up(lease, why).await;
+            return self.give_up(lease, kind, why).await;
         }
         if age > max_age {
             let hours = age.as_secs() / 3600;
             let why = format!("{why}. Tried for {hours} hours; complete the upload again to go on");
-            return self.give_up(lease, &why).await;
+            return self.give_up(lease, kind, &why).await;
+        }
+        metrics::retried(kind).increment(1);
+        if let Some(wait) = wait {
+            metrics::flood_wait(wait, 1);
         }
         tracing::info!(upload = %upload.id, why, attempt = upload.attempt, seconds = pause.as_secs(), "trying again later");
         let (at, counted) = (now + pause, wait.is_none());
@@ -384,29 +395,37 @@ impl Telestore {
 }
 
 impl Stop {
+    fn failed(kind: Kind, why: impl Into<String>) -> Self {
+        Self::Failed { kind, why: why.into() }
+    }
+
     fn from_backend(error: BackendError) -> Self {
         match error {
             BackendError::InvalidToken => {
-                Self::Failed("authToken is no longer valid: sign in again".to_owned())
+                Self::failed(Kind::Token, "authToken is no longer valid: sign in again")
             }
-            BackendError::NotConfigured(words) => Self::Failed(words),
-            error => Self::Later { why: error.to_string(), wait: None },
+            BackendError::NotConfigured(words) => Self::failed(Kind::NotConfigured, words),
+            error => Self::Later { kind: Kind::Backend, why: error.to_string(), wait: None },
         }
     }
 
     fn from_uploader(error: &UploaderError) -> Self {
+        let kind = error.kind().into();
         match error.verdict() {
             _ if error.kind() == ErrorKind::Cancelled => Self::Interrupted,
-            Verdict::Permanent => Self::Failed(error.to_string()),
+            Verdict::Permanent => Self::failed(kind, error.to_string()),
             Verdict::Temporary => {
                 let cause = std::error::Error::source(error);
                 let why = cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
-                Self::Later { why, wait: error.retry_after() }
+                Self::Later { kind, why, wait: error.retry_after() }
             }
             // A second try could make a second message, and nothing tells whether the first is there.
-            Verdict::Ambiguous => Self::Failed(format!(
-                "{error}. The file may be in the channel already: look there before you complete the upload again"
-            )),
+            Verdict::Ambiguous => Self::failed(
+                kind,
+                format!(
+                    "{error}. The file may be in the channel already: look there before you complete the upload again"
+                ),
+            ),
         }
     }
 }

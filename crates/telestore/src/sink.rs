@@ -8,7 +8,7 @@ use telestore_store::{Error as StoreError, Lease};
 use telestore_types::{ResumeState, Stage};
 use telestore_uploader::{Error, ErrorKind, ProgressSink, Result};
 
-use crate::Telestore;
+use crate::{Telestore, metrics};
 
 /// Where a backend tells how far it is with a leased upload.
 pub(crate) struct LeaseSink {
@@ -69,6 +69,7 @@ impl ProgressSink for LeaseSink {
 
     fn flood_wait(&self, wait: Duration) {
         tracing::info!(upload = %self.lease.upload.id, seconds = wait.as_secs(), "telegram asked to wait");
+        metrics::flood_wait(wait, 1);
         let now = self.engine.now();
         self.tell(|tracker| tracker.flood_wait(wait, now));
     }

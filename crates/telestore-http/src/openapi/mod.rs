@@ -17,7 +17,7 @@ use utoipa::openapi::{OpenApi, RefOr, Response};
 use utoipa::{Modify, OpenApi as _};
 
 use crate::error::ErrorBody;
-use crate::{chunked, direct, health, progress, socket, sse};
+use crate::{chunked, direct, health, metrics_page, progress, ready, socket, sse};
 
 pub(crate) use page::{asset, page};
 
@@ -31,6 +31,9 @@ pub(crate) use page::{asset, page};
     ),
     paths(
         health::index,
+        ready::alive,
+        ready::ready,
+        metrics_page::metrics,
         chunked::init,
         chunked::chunk,
         chunked::complete,

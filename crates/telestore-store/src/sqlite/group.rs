@@ -1,9 +1,12 @@
+use std::time::Instant;
+
 use sqlx::sqlite::SqlitePool;
 use telestore_types::{StorageKey, Timestamp, UploadId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::tx::Tx;
 use super::{database, record};
+use crate::metrics::COMMIT_DURATION;
 use crate::{ChunkRecord, Error, Recorded, Result};
 
 /// The most records of one transaction: those behind it wait no longer than this many take.
@@ -55,7 +58,9 @@ async fn write(writer: SqlitePool, mut waiting: mpsc::Receiver<Request>) {
     let mut requests = Vec::with_capacity(MOST);
     // Nobody waits for others to come: whoever came while the last group was written is the next one.
     while waiting.recv_many(&mut requests, MOST).await > 0 {
+        let began = Instant::now();
         let answers = commit(&writer, &requests).await;
+        COMMIT_DURATION.record(began.elapsed());
         for (request, answer) in requests.drain(..).zip(answers) {
             // The caller may have gone away.
             let _ = request.answer.send(answer);

@@ -1,5 +1,6 @@
 //! Uploads in one SQLite file.
 
+mod counts;
 mod group;
 mod record;
 mod row;
@@ -23,7 +24,7 @@ use telestore_types::{
 use self::group::{Group, NewChunk};
 use self::tx::Tx;
 use crate::{
-    BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Durability, Error, Lease, NewEvent,
+    BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Durability, Error, Lease, NewEvent,
     OutboxEvent, Owner, Recorded, Result, SessionStore,
 };
 
@@ -424,5 +425,13 @@ impl SessionStore for SqliteSessionStore {
         sqlx::query(forget).execute(&mut *tx).await.map_err(database)?;
         tx.commit().await?;
         Ok(expired)
+    }
+
+    async fn counts(&self) -> Result<Counts> {
+        counts::counts(&self.readers).await
+    }
+
+    async fn probe(&self) -> Result<()> {
+        counts::probe(&self.writer).await
     }
 }

@@ -14,7 +14,7 @@ fn bad(column: &'static str) -> Error {
     Error::BadRow { column }
 }
 
-fn number<T: TryFrom<i64>>(row: &SqliteRow, column: &'static str) -> Result<T> {
+pub(super) fn number<T: TryFrom<i64>>(row: &SqliteRow, column: &'static str) -> Result<T> {
     T::try_from(row.try_get(column).map_err(database)?).map_err(|_| bad(column))
 }
 

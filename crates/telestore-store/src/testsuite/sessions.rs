@@ -7,7 +7,7 @@ use telestore_types::{
 };
 
 use crate::{
-    BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Lease, NewEvent, Owner, Recorded,
+    BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Lease, NewEvent, Owner, Recorded,
     SessionStore,
 };
 
@@ -93,6 +93,7 @@ where
     cancels(&open().await).await;
     delivers_the_outbox(&open().await).await;
     expires(&open().await).await;
+    counts(&open().await).await;
     concurrent_chunks_all_count(&open().await).await;
 }
 
@@ -356,6 +357,38 @@ async fn delivers_the_outbox(store: &dyn SessionStore) {
     assert_eq!((again[0].event_id.as_str(), again[0].attempt), ("event-a", 1));
     store.outbox_done("event-a").await.expect("writes");
     assert_eq!(store.outbox_next_due().await.expect("reads"), None);
+}
+
+async fn counts(store: &dyn SessionStore) {
+    assert_eq!(store.counts().await.expect("counts"), Counts::default());
+    queued(store, "later", 1, SECOND).await;
+    queued(store, "first", 2, Duration::ZERO).await;
+    store.create(&upload("receiving", 3, 2, 20), false).await.expect("creates");
+    let half = upload("cancelled", 4, 2, 20);
+    store.create(&half, false).await.expect("creates");
+    record(store, &half, &chunk(0, 10, 1, "half")).await;
+    let counted = store.counts().await.expect("counts");
+    assert_eq!((counted.uploads[&UploadState::Queued], counted.uploads[&UploadState::Receiving]), (2, 2));
+    assert_eq!((counted.stored_bytes, counted.oldest_queued, counted.outbox), (30, Some(NOW), 0));
+
+    store.cancel(&half.id, NOW).await.expect("cancels");
+    let held = lease(store, NOW).await.expect("due");
+    let event = NewEvent { event_id: "event".to_owned(), body: "{}".to_owned() };
+    assert!(store.finish(&held, &result(), Some(&event), NOW).await.expect("finishes"));
+    store.probe().await.expect("takes writes");
+    let expected = Counts {
+        uploads: [
+            (UploadState::Receiving, 1),
+            (UploadState::Queued, 1),
+            (UploadState::Completed, 1),
+            (UploadState::Cancelled, 1),
+        ]
+        .into(),
+        stored_bytes: 10,
+        oldest_queued: Some(NOW + SECOND),
+        outbox: 1,
+    };
+    assert_eq!(store.counts().await.expect("counts"), expected, "what is over holds no bytes");
 }
 
 async fn expires(store: &dyn SessionStore) {

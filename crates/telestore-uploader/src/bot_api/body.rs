@@ -9,6 +9,7 @@ use telestore_types::{ByteSource, SourceError};
 use tokio::sync::watch;
 
 use crate::ProgressSink;
+use crate::metrics::BOT_API_BYTES;
 
 /// What is known about a body that a connection is taking.
 #[derive(Debug)]
@@ -51,7 +52,9 @@ impl BodyState {
     }
 
     pub(super) fn acknowledge(&self, bytes: u64) {
-        if self.highest.fetch_max(bytes, Ordering::SeqCst) < bytes {
+        let before = self.highest.fetch_max(bytes, Ordering::SeqCst);
+        if before < bytes {
+            BOT_API_BYTES.increment(bytes - before);
             self.progress.acknowledged(bytes);
         }
     }

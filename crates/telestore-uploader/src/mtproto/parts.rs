@@ -14,6 +14,7 @@ use super::packet::Body;
 use super::resume::Resume;
 use super::rpc::{CallError, Remedy};
 use super::window::Permit;
+use crate::metrics::MTPROTO_BYTES;
 use crate::{Error, ErrorKind, Result};
 
 /// The bytes of every part but the last: the most that Telegram takes, and what it recommends.
@@ -102,6 +103,7 @@ impl Ledger<'_> {
         let length = self.resume.part_length(part) as u64;
         self.resume.confirm(part);
         self.confirmed += length;
+        MTPROTO_BYTES.increment(length);
         self.unwritten += length;
         self.report();
         if self.unwritten < CHECKPOINT { Ok(()) } else { self.write().await }

@@ -10,6 +10,8 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use crate::metrics::PARTS_IN_FLIGHT;
+
 /// The window at first. It doubles with each round until parts begin to wait.
 const START: usize = 4;
 
@@ -103,6 +105,7 @@ impl Window {
         if self.0.places.available_permits() == 0 {
             self.state().round.full = true;
         }
+        PARTS_IN_FLIGHT.increment(1.0);
         Permit { place, _everywhere: everywhere, window: self.clone() }
     }
 
@@ -205,6 +208,7 @@ impl State {
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        PARTS_IN_FLIGHT.decrement(1.0);
         let mut state = self.window.state();
         if state.surplus > 0
             && let Some(place) = self.place.take()

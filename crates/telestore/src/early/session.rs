@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::sink::EarlySink;
 use super::{Of, Running};
 use crate::Telestore;
+use crate::metrics::Ongoing;
 use crate::runner::request_of;
 
 /// How often in a row a session tries again after a failure that may pass.
@@ -72,6 +73,7 @@ impl Session {
     }
 
     pub(super) async fn run(mut self) {
+        let _ongoing = Ongoing::early_send();
         let (stop, kill) = (self.running.stop.clone(), self.running.kill.clone());
         loop {
             let next = tokio::select! {

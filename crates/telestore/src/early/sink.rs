@@ -9,8 +9,8 @@ use telestore_uploader::{ProgressSink, Result};
 use tokio_util::sync::CancellationToken;
 
 use super::{Of, Running};
-use crate::Telestore;
 use crate::sink::not_written;
+use crate::{Telestore, metrics};
 
 /// Where a backend tells how far it is with a file that still arrives. Nobody listens but the store.
 pub(super) struct EarlySink {
@@ -60,6 +60,7 @@ impl ProgressSink for EarlySink {
     }
 
     fn flood_wait(&self, wait: Duration) {
+        metrics::flood_wait(wait, 1);
         tracing::info!(upload = %self.of.id, seconds = wait.as_secs(), "telegram asked to wait");
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use telestore::store::{
-    BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Created, Error, Lease, NewEvent,
+    BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Counts, Created, Error, Lease, NewEvent,
     OutboxEvent, Owner, Place, Recorded, Result, SessionStore, Spool, SpooledChunk,
 };
 use telestore::types::{
@@ -115,6 +115,8 @@ forward! { SessionStore {
     live_keys() -> Vec<StorageKey>;
     live_blobs(key: &StorageKey) -> Vec<BlobName>;
     expire(states: &[UploadState], before: Timestamp) -> Vec<Upload>;
+    counts() -> Counts;
+    probe() -> ();
 } }
 
 forward! { ChunkStore {

@@ -1,0 +1,120 @@
+use std::future::Future;
+use std::time::Duration;
+
+use telestore_types::Timestamp;
+use tokio::sync::Mutex;
+
+use crate::Telestore;
+
+/// How long a look counts: who asks more often costs no more.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+
+/// How long each of the things that are looked at may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Whether one of the things that the engine needs is well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What was looked at: `database`, `disk`, `backend` or `engine`.
+    pub name: &'static str,
+    /// What is wrong with it, in words for everybody: no address, no secret. `None` where it is well.
+    pub wrong: Option<String>,
+}
+
+/// Whether the engine can take uploads in and on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readiness {
+    /// Each thing that was looked at.
+    pub checks: Vec<Check>,
+}
+
+impl Readiness {
+    /// Whether all is well.
+    pub fn is_ready(&self) -> bool {
+        self.checks.iter().all(|check| check.wrong.is_none())
+    }
+
+    fn is_wrong(&self, name: &str) -> bool {
+        self.checks.iter().any(|check| check.name == name && check.wrong.is_some())
+    }
+}
+
+/// The last look. Whoever comes while somebody looks waits for that look.
+pub(crate) type LastLook = Mutex<Option<(Timestamp, Readiness)>>;
+
+impl Telestore {
+    /// Looks at the database, the data disk and the TeleStore backend. It takes two seconds at most; an answer serves
+    /// for three.
+    pub async fn readiness(&self) -> Readiness {
+        let mut last = self.0.ready.lock().await;
+        let now = self.now();
+        if let Some((at, readiness)) = &*last
+            && now >= *at
+            && now.since(*at) < LOOK_EVERY
+        {
+            return readiness.clone();
+        }
+        let (database, disk, backend) = tokio::join!(self.database(), self.disk(), self.backend());
+        let readiness = Readiness { checks: vec![self.engine(), database, disk, backend] };
+        for check in &readiness.checks {
+            let before = last.as_ref().is_some_and(|(_, last)| last.is_wrong(check.name));
+            match &check.wrong {
+                Some(wrong) if !before => tracing::warn!(check = check.name, wrong, "not ready"),
+                None if before => tracing::info!(check = check.name, "ready again"),
+                _ => {}
+            }
+        }
+        *last = Some((now, readiness.clone()));
+        readiness
+    }
+
+    fn engine(&self) -> Check {
+        let stopping = self.0.shutdown.is_cancelled();
+        Check { name: "engine", wrong: stopping.then(|| "it is stopping".to_owned()) }
+    }
+
+    async fn database(&self) -> Check {
+        let wrong = match in_time(self.0.sessions.probe()).await {
+            Some(Ok(())) => None,
+            Some(Err(error)) => {
+                tracing::debug!(%error, "database does not take writes");
+                Some("it does not take writes")
+            }
+            None => Some("it does not answer in time"),
+        };
+        Check { name: "database", wrong: wrong.map(str::to_owned) }
+    }
+
+    async fn disk(&self) -> Check {
+        let limit = self.config().min_free_bytes;
+        let wrong = match in_time(self.0.chunks.free_bytes()).await {
+            Some(Ok(Some(free))) if free < limit => Some(format!(
+                "{free} bytes are free, fewer than the {limit} below which new bytes are refused"
+            )),
+            Some(Ok(_)) => None,
+            Some(Err(error)) => {
+                tracing::debug!(%error, "cannot tell how much is free on the data disk");
+                Some("it cannot be read".to_owned())
+            }
+            None => Some("it does not answer in time".to_owned()),
+        };
+        Check { name: "disk", wrong }
+    }
+
+    async fn backend(&self) -> Check {
+        let wrong = match in_time(self.0.credentials.reach()).await {
+            Some(Ok(())) => None,
+            Some(Err(error)) => {
+                // Its words may name the address.
+                tracing::debug!(%error, "backend cannot be reached");
+                Some("it cannot be reached, or is not well")
+            }
+            None => Some("it does not answer in time"),
+        };
+        Check { name: "backend", wrong: wrong.map(str::to_owned) }
+    }
+}
+
+async fn in_time<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(PATIENCE, work).await.ok()
+}
