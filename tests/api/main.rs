@@ -19,6 +19,7 @@ mod progress;
 mod restart;
 mod socket;
 mod sse;
+mod strict;
 mod support;
 mod tenants;
 mod waiting;

@@ -95,6 +95,11 @@ pub(crate) struct Settings {
     #[arg(long, env = "BACKEND_URL", value_name = "URL")]
     pub(crate) backend_url: Option<String>,
 
+    /// Whether every call needs a token: `documented` asks for none once an upload has an owner, `strict` always does
+    /// [default: documented]
+    #[arg(long, env = "TELESTORE_AUTH", value_name = "documented|strict")]
+    pub(crate) auth: Option<String>,
+
     /// Where sessions and chunks are kept [default: ./telestore-data]
     #[arg(long, env = "TELESTORE_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use telestore::EngineConfig;
 use telestore::store::Durability;
 use telestore::types::{ApiId, ChatId, Secret, TelegramCredentials, UserId};
 use telestore::uploader::ServerKey;
+use telestore::{Auth, EngineConfig};
 
 use crate::cli::{Settings, Span};
 
@@ -145,6 +145,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
         durability: durability(settings.durability.as_deref())?,
         shutdown_grace: time(settings.shutdown_grace, Duration::from_secs(10)),
         engine: EngineConfig {
+            auth: auth(settings.auth.as_deref())?,
             min_free_bytes: bytes(settings.min_free_bytes, default.min_free_bytes),
             session_ttl: time(settings.session_ttl, default.session_ttl),
             failed_ttl: time(settings.failed_ttl, default.failed_ttl),
@@ -195,6 +196,14 @@ fn access(settings: &Settings) -> Result<Access, ConfigError> {
     Ok(Access::StandAlone { credentials, tokens })
 }
 
+fn auth(text: Option<&str>) -> Result<Auth, ConfigError> {
+    match text {
+        None | Some("documented") => Ok(Auth::Documented),
+        Some("strict") => Ok(Auth::Strict),
+        Some(_) => Err(bad("TELESTORE_AUTH", "must be documented or strict")),
+    }
+}
+
 fn durability(text: Option<&str>) -> Result<Durability, ConfigError> {
     match text {
         None | Some("process") => Ok(Durability::Process),
@@ -228,6 +237,7 @@ impl Settings {
             port: self.port.or(behind.port),
             host: self.host.or(behind.host),
             backend_url: self.backend_url.or(behind.backend_url),
+            auth: self.auth.or(behind.auth),
             data_dir: self.data_dir.or(behind.data_dir),
             bot_api_url: self.bot_api_url.or(behind.bot_api_url),
             bot_api_max_bytes: self.bot_api_max_bytes.or(behind.bot_api_max_bytes),
@@ -267,6 +277,7 @@ impl Settings {
         Self {
             host: text(self.host),
             backend_url: text(self.backend_url),
+            auth: text(self.auth),
             data_dir: self.data_dir.filter(|dir| !dir.as_os_str().is_empty()),
             bot_api_url: text(self.bot_api_url),
             cors_origins: text(self.cors_origins),
@@ -380,6 +391,14 @@ mod tests {
         assert!(load(None, backend()).unwrap().engine.eager);
         assert!(!eager("off").unwrap().engine.eager);
         assert!(eager("maybe").is_err());
+    }
+
+    #[test]
+    fn a_token_for_every_call_can_be_asked_for() {
+        let auth = |text: &str| load(None, Settings { auth: Some(text.to_owned()), ..backend() });
+        assert_eq!(load(None, backend()).unwrap().engine.auth, Auth::Documented);
+        assert_eq!(auth("strict").unwrap().engine.auth, Auth::Strict);
+        assert!(auth("maybe").unwrap_err().to_string().starts_with("TELESTORE_AUTH: "));
     }
 
     #[test]

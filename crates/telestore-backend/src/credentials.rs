@@ -23,6 +23,12 @@ pub trait CredentialProvider: fmt::Debug + Send + Sync + 'static {
     /// See [`Error`].
     async fn credentials(&self, token: &Secret) -> Result<Arc<TelegramCredentials>>;
 
+    /// The same, where nobody has to be asked for it; `None` otherwise, also for a good token.
+    async fn known(&self, token: &Secret) -> Option<Arc<TelegramCredentials>> {
+        let _ = token;
+        None
+    }
+
     /// Telegram refused the credentials of `token`: ask anew next time.
     async fn forget(&self, token: &Secret);
 
@@ -65,6 +71,10 @@ impl StaticCredentialProvider {
 impl CredentialProvider for StaticCredentialProvider {
     async fn credentials(&self, token: &Secret) -> Result<Arc<TelegramCredentials>> {
         self.0.get(&digest(token)).cloned().ok_or(Error::InvalidToken)
+    }
+
+    async fn known(&self, token: &Secret) -> Option<Arc<TelegramCredentials>> {
+        self.0.get(&digest(token)).cloned()
     }
 
     async fn forget(&self, _: &Secret) {}

@@ -14,7 +14,7 @@ pub fn status_of(error: &Error) -> StatusCode {
         | Error::MissingChunks { .. }
         | Error::SizeMismatch { .. }
         | Error::NotConfigured(_) => StatusCode::BAD_REQUEST,
-        Error::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+        Error::Unauthorized(_) | Error::InvalidToken(_) => StatusCode::UNAUTHORIZED,
         Error::Forbidden => StatusCode::FORBIDDEN,
         Error::NotFound | Error::NotStarted => StatusCode::NOT_FOUND,
         Error::Conflict(_) => StatusCode::CONFLICT,

@@ -1,17 +1,42 @@
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use telestore_store::{Claim, Owner};
-use telestore_types::{Secret, TelegramCredentials, Upload};
+use telestore_types::{Secret, TelegramCredentials, Upload, UploadId};
 
-use crate::{Error, Result, Telestore};
+use crate::{Auth, Error, Result, Telestore};
 
 impl Telestore {
     /// Whose `token` is it?
     ///
     /// # Errors
-    /// [`Error::Unauthorized`], [`Error::NotConfigured`] or [`Error::BackendUnavailable`].
+    /// [`Error::InvalidToken`], [`Error::NotConfigured`] or [`Error::BackendUnavailable`].
     pub async fn authenticate(&self, token: &Secret) -> Result<Arc<TelegramCredentials>> {
         Ok(self.0.credentials.credentials(token).await?)
+    }
+
+    /// Whose `token` is it, where nobody has to be asked for that; `None` otherwise, also for a good token.
+    pub async fn known(&self, token: &Secret) -> Option<Arc<TelegramCredentials>> {
+        self.0.credentials.known(token).await
+    }
+
+    /// In strict mode a call needs a valid token before anything is said about any upload, or about there being none.
+    pub(crate) async fn admit(&self, token: Option<&Secret>) -> Result<()> {
+        match (self.config().auth, token) {
+            (Auth::Documented, _) => Ok(()),
+            (Auth::Strict, None) => Err(missing_token()),
+            (Auth::Strict, Some(token)) => self.authenticate(token).await.map(drop),
+        }
+    }
+
+    /// The upload with this id, if there is one and the call may touch it.
+    pub(crate) async fn find(&self, id: &UploadId, token: Option<&Secret>) -> Result<Option<Upload>> {
+        self.admit(token).await?;
+        let found = self.0.sessions.get(id).await?;
+        if let Some(found) = &found {
+            self.check_access(found, token).await?;
+        }
+        Ok(found)
     }
 
     pub(crate) fn owner(&self, upload: &Upload, token: &Secret, user: &TelegramCredentials) -> Result<Owner> {
@@ -22,9 +47,9 @@ impl Telestore {
     /// Checks that a call may touch an upload that is there.
     ///
     /// The documented clients send no token with most calls, so none is needed once the upload has an owner; the id is
-    /// what they know. A token that is sent must be its owner's.
+    /// what they know. A token that is sent must be its owner's. In strict mode one must be sent.
     pub(crate) async fn check_access(&self, upload: &Upload, token: Option<&Secret>) -> Result<()> {
-        let Some(token) = token else { return Ok(()) };
+        let Some(token) = token else { return self.admit(None).await };
         let user = self.authenticate(token).await?;
         match &upload.user_id {
             Some(owner) if *owner != user.user_id => Err(Error::Forbidden),
@@ -37,6 +62,7 @@ impl Telestore {
     /// Bytes are only taken for somebody: without a token *and* an owner the call is refused.
     pub(crate) async fn claim(&self, upload: &Upload, token: Option<&Secret>) -> Result<()> {
         let Some(token) = token else {
+            self.admit(None).await?;
             return if upload.user_id.is_some() { Ok(()) } else { Err(missing_token()) };
         };
         let user = self.authenticate(token).await?;
@@ -44,7 +70,7 @@ impl Telestore {
             return Err(Error::Forbidden);
         }
         // The very token that it has needs no write.
-        if upload.state.is_over() || self.token_of(upload).as_ref() == Some(token) {
+        if upload.state.is_over() || self.token_of(upload).is_some_and(|held| same(&held, token)) {
             return Ok(());
         }
         match self.0.sessions.claim(&upload.id, &upload.key, &self.owner(upload, token, &user)?).await? {
@@ -59,6 +85,12 @@ impl Telestore {
         let sealed = upload.sealed_token.as_deref()?;
         self.0.sealer.open(&upload.key, sealed).ok()
     }
+}
+
+/// Compares digests, so that the time it takes tells nothing of how much of a token was right.
+fn same(one: &Secret, other: &Secret) -> bool {
+    let digest = |secret: &Secret| Sha256::digest(secret.expose().as_bytes());
+    digest(one) == digest(other)
 }
 
 pub(crate) fn missing_token() -> Error {

@@ -1,8 +1,20 @@
 use std::time::Duration;
 
+/// Who may call about uploads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Auth {
+    /// As documented: once an upload has an owner, who knows its id needs no token; a token that is sent must be good.
+    #[default]
+    Documented,
+    /// Every call needs a valid token.
+    Strict,
+}
+
 /// The engine's limits and times. [`Default`] is what the documentation promises.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineConfig {
+    /// Who may call.
+    pub auth: Auth,
     /// The largest file, in bytes.
     pub max_file_bytes: u64,
     /// The largest chunk, in bytes.
@@ -40,6 +52,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
+            auth: Auth::default(),
             max_file_bytes: 2000 * 1024 * 1024,
             max_chunk_bytes: 50 * 1024 * 1024,
             max_concurrent_uploads: 4,

@@ -17,9 +17,12 @@ pub enum Error {
     /// There is no such upload, or it was not completed yet.
     #[error("Upload not found or not started")]
     NotStarted,
-    /// The token is missing or not valid.
+    /// The token is missing.
     #[error("{0}")]
     Unauthorized(String),
+    /// The token is not, or no longer, valid.
+    #[error("{0}")]
+    InvalidToken(String),
     /// The upload belongs to somebody else.
     #[error("this upload belongs to another user")]
     Forbidden,
@@ -98,7 +101,7 @@ impl From<SealError> for Error {
 impl From<BackendError> for Error {
     fn from(error: BackendError) -> Self {
         match error {
-            BackendError::InvalidToken => Self::Unauthorized(error.to_string()),
+            BackendError::InvalidToken => Self::InvalidToken(error.to_string()),
             BackendError::NotConfigured(words) => Self::NotConfigured(words),
             error => Self::BackendUnavailable(error.to_string()),
         }

@@ -87,8 +87,10 @@ impl Telestore {
     ///
     /// # Errors
     /// [`Error::Conflict`] where the id stands for another file, [`Error::Forbidden`] where it is somebody else's;
+    /// [`Error::InvalidToken`], and in strict mode [`Error::Unauthorized`] without a token;
     /// [`Error::Invalid`] and [`Error::TooLarge`] for values that are not allowed.
     pub async fn init(&self, file: &FileInfo, token: Option<&Secret>) -> Result<()> {
+        self.admit(token).await?;
         self.check_file(file)?;
         let upload = match token {
             Some(token) => self.owned_upload(file, token).await?,
@@ -136,14 +138,15 @@ impl Telestore {
     /// other bytes replace a chunk until completion was asked for.
     ///
     /// # Errors
-    /// Nothing was recorded then. [`Error::Unauthorized`] without a token for a new upload, [`Error::Forbidden`],
-    /// [`Error::Conflict`], [`Error::Invalid`], [`Error::TooLarge`].
+    /// Nothing was recorded then. [`Error::Unauthorized`] without a token for a new upload, [`Error::InvalidToken`],
+    /// [`Error::Forbidden`], [`Error::Conflict`], [`Error::Invalid`], [`Error::TooLarge`].
     pub async fn write_chunk(
         &self,
         chunk: &IncomingChunk,
         spooled: SpooledChunk,
         token: Option<&Secret>,
     ) -> Result<ChunkReceipt> {
+        self.admit(token).await?;
         self.check_file(&chunk.file)?;
         let index = ChunkIndex::new(chunk.index, chunk.file.total_chunks)?;
         if spooled.length == 0 {
@@ -168,14 +171,17 @@ impl Telestore {
     /// [`Error::NotFound`], [`Error::MissingChunks`], [`Error::SizeMismatch`], [`Error::Forbidden`],
     /// [`Error::Unauthorized`] where nobody is known to send it for, [`Error::Conflict`] after a cancel.
     pub async fn complete(&self, id: &UploadId, token: Option<&Secret>) -> Result<()> {
-        let upload = self.0.sessions.get(id).await?.ok_or(Error::NotFound)?;
-        self.check_access(&upload, token).await?;
+        let upload = self.find(id, token).await?.ok_or(Error::NotFound)?;
         if let Some(token) = token {
             // Who is refused owns nothing.
             let mut owned = Upload { user_id: Some(UserId::new("")), ..upload.clone() };
             owned.complete(self.now())?;
             self.claim(&upload, Some(token)).await?;
         }
+        self.complete_now(id).await
+    }
+
+    async fn complete_now(&self, id: &UploadId) -> Result<()> {
         match self.0.sessions.complete(id, self.now()).await? {
             Completed::NotFound => Err(Error::NotFound),
             Completed::Refused(error) => Err(error.into()),
@@ -194,12 +200,11 @@ impl Telestore {
     /// Gives the upload's last event where it was too late: the message is in the channel.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], [`Error::Unauthorized`].
+    /// [`Error::Forbidden`], [`Error::InvalidToken`]; in strict mode [`Error::Unauthorized`] without a token.
     pub async fn cancel(&self, id: &UploadId, token: Option<&Secret>) -> Result<Option<UploadEvent>> {
-        let Some(upload) = self.0.sessions.get(id).await? else {
+        let Some(upload) = self.find(id, token).await? else {
             return Ok(None);
         };
-        self.check_access(&upload, token).await?;
         // A page that is closed cancels and hangs up: what was begun must not stop in the middle.
         let engine = self.clone();
         detached(async move { engine.cancel_now(&upload).await }).await
@@ -233,7 +238,7 @@ impl Telestore {
     ///
     /// # Errors
     /// [`Error::UploadFailed`] with the words of `/upload-progress`; [`Error::Invalid`], [`Error::TooLarge`],
-    /// [`Error::Unauthorized`], [`Error::NotConfigured`], [`Error::BackendUnavailable`].
+    /// [`Error::Unauthorized`], [`Error::InvalidToken`], [`Error::NotConfigured`], [`Error::BackendUnavailable`].
     pub async fn upload(
         &self,
         file_name: FileName,
@@ -241,6 +246,7 @@ impl Telestore {
         spooled: SpooledChunk,
         token: Option<&Secret>,
     ) -> Result<DirectReceipt> {
+        self.admit(token).await?;
         let token = token.ok_or_else(missing_token)?;
         let id = UploadId::new(format!("{DIRECT}{:032x}", rand::random::<u128>()))?;
         let file = FileInfo { id, file_name, file_size: spooled.length, total_chunks: 1 };
@@ -251,7 +257,7 @@ impl Telestore {
         let upload = detached(async move {
             let upload = engine.upload_of(&file, Some(&token)).await?;
             let upload = engine.keep(upload, ChunkIndex::new(0, 1)?, spooled, mime_type.as_deref()).await?;
-            engine.complete(&file.id, None).await?;
+            engine.complete_now(&file.id).await?;
             Ok(upload)
         });
         let upload = upload.await?;

@@ -19,7 +19,7 @@ mod sweeper;
 mod watch;
 
 pub use builder::{BuildError, Telestore, TelestoreBuilder};
-pub use config::EngineConfig;
+pub use config::{Auth, EngineConfig};
 pub use error::{Error, Result};
 pub use intake::{ChunkReceipt, DirectReceipt, FileInfo, IncomingChunk};
 pub use metrics::describe_metrics;

@@ -20,10 +20,10 @@ impl Telestore {
     /// Which chunks are there.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for an upload that is not there or was cancelled, [`Error::Forbidden`].
+    /// [`Error::NotFound`] for an upload that is not there or was cancelled, [`Error::Forbidden`], [`Error::InvalidToken`];
+    /// in strict mode [`Error::Unauthorized`] without a token.
     pub async fn status(&self, id: &UploadId, token: Option<&Secret>) -> Result<ChunkStatus> {
-        let upload = self.0.sessions.get(id).await?.ok_or(Error::NotFound)?;
-        self.check_access(&upload, token).await?;
+        let upload = self.find(id, token).await?.ok_or(Error::NotFound)?;
         if upload.state == UploadState::Cancelled {
             return Err(Error::NotFound);
         }
@@ -39,10 +39,10 @@ impl Telestore {
     /// How far an upload is.
     ///
     /// # Errors
-    /// [`Error::NotStarted`] for an upload that is not there or was not completed yet, [`Error::Forbidden`].
+    /// [`Error::NotStarted`] for an upload that is not there or was not completed yet, [`Error::Forbidden`],
+    /// [`Error::InvalidToken`]; in strict mode [`Error::Unauthorized`] without a token.
     pub async fn progress(&self, id: &UploadId, token: Option<&Secret>) -> Result<UploadEvent> {
-        let upload = self.0.sessions.get(id).await?.ok_or(Error::NotStarted)?;
-        self.check_access(&upload, token).await?;
+        let upload = self.find(id, token).await?.ok_or(Error::NotStarted)?;
         self.event_of(&upload).ok_or(Error::NotStarted)
     }
 

@@ -26,12 +26,12 @@ impl Telestore {
     /// is asked for.
     ///
     /// # Errors
-    /// [`Error::NotStarted`] for an upload that is not there; [`Error::Forbidden`], [`Error::Unauthorized`].
+    /// [`Error::NotStarted`] for an upload that is not there; [`Error::Forbidden`], [`Error::InvalidToken`]; in strict mode
+    /// [`Error::Unauthorized`] without a token.
     pub async fn watch(&self, id: &UploadId, token: Option<&Secret>) -> Result<Watch> {
         // Listening begins before the look, so that nothing falls in between.
         let mut watch = Watch::from_now_on(self, id);
-        let upload = self.0.sessions.get(id).await?.ok_or(Error::NotStarted)?;
-        self.check_access(&upload, token).await?;
+        let upload = self.find(id, token).await?.ok_or(Error::NotStarted)?;
         watch.first = self.event_of(&upload);
         Ok(watch)
     }

@@ -3,10 +3,10 @@
 use telestore::store::{LocalChunkStore, SqliteSessionStore};
 use telestore::types::{ManualClock, UploadState};
 use telestore::uploader::ErrorKind;
-use telestore::{Error, Sealer};
+use telestore::{Auth, EngineConfig, Error, Sealer};
 
 use crate::support::{
-    BODY, Forgotten, NOW, TOKEN, World, chunk_of, engine_on, file, id, queue, spooled, token,
+    BODY, Forgotten, NOW, TOKEN, World, chunk_of, config, engine_on, file, id, queue, spooled, token,
 };
 use crate::uploader::Scripted;
 
@@ -43,11 +43,56 @@ async fn a_token_of_nobody_is_refused_and_changes_nothing() {
     for bad in [Some(&token("bad-1")), None] {
         let chunk_again = spooled(&world.engine, BODY).await;
         let refused = world.engine.write_chunk(&chunk_of(info.clone(), 0), chunk_again, bad).await;
-        assert!(matches!(refused, Err(Error::Unauthorized(_))), "{refused:?}");
+        match bad {
+            Some(_) => assert!(matches!(refused, Err(Error::InvalidToken(_))), "{refused:?}"),
+            None => assert!(matches!(refused, Err(Error::Unauthorized(_))), "{refused:?}"),
+        }
     }
     drop(chunk);
     assert!(matches!(world.engine.status(&id("a"), None).await, Err(Error::NotFound)));
     assert_eq!(world.chunks.inner.blobs(), 0);
+}
+
+#[tokio::test]
+async fn in_strict_mode_every_call_needs_a_valid_token_before_it_hears_anything() {
+    let world = World::with(|builder| builder.config(EngineConfig { auth: Auth::Strict, ..config() }));
+    let engine = &world.engine;
+    let owner = token(TOKEN);
+    let there = file("there", BODY.len() as u64, 2);
+    let chunk = spooled(engine, BODY).await;
+    engine.write_chunk(&chunk_of(there.clone(), 0), chunk, Some(&owner)).await.unwrap();
+    for name in ["there", "nowhere"] {
+        let (info, name) = (file(name, BODY.len() as u64, 2), id(name));
+        for bad in [None, Some(&token("bad-1"))] {
+            let chunk = spooled(engine, BODY).await;
+            let direct = spooled(engine, BODY).await;
+            let results = [
+                engine.init(&info, bad).await.err(),
+                engine.init(&file("empty", 0, 0), bad).await.err(),
+                engine.write_chunk(&chunk_of(info.clone(), 1), chunk, bad).await.err(),
+                engine.upload(info.file_name.clone(), None, direct, bad).await.err(),
+                engine.complete(&name, bad).await.err(),
+                engine.status(&name, bad).await.err(),
+                engine.progress(&name, bad).await.err(),
+                engine.cancel(&name, bad).await.err(),
+            ];
+            for (call, result) in results.iter().enumerate() {
+                match bad {
+                    None => {
+                        assert!(matches!(result, Some(Error::Unauthorized(_))), "call {call}: {result:?}")
+                    }
+                    Some(_) => {
+                        assert!(matches!(result, Some(Error::InvalidToken(_))), "call {call}: {result:?}")
+                    }
+                }
+            }
+        }
+    }
+    let stranger = token("mallory-1");
+    assert!(matches!(engine.status(&id("there"), Some(&stranger)).await, Err(Error::Forbidden)));
+    assert!(matches!(engine.status(&id("nowhere"), Some(&owner)).await, Err(Error::NotFound)));
+    assert_eq!(engine.status(&id("there"), Some(&owner)).await.unwrap().received, [0]);
+    assert_eq!(engine.cancel(&id("there"), Some(&owner)).await.unwrap(), None);
 }
 
 #[tokio::test]

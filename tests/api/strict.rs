@@ -1,0 +1,89 @@
+//! `TELESTORE_AUTH=strict`: a token for every call.
+
+use reqwest::multipart::{Form, Part};
+use serde_json::json;
+use telestore_sandbox::UserSpec;
+
+use crate::support::{Answer, File, Stage, chunk_form};
+
+async fn strict() -> Stage {
+    Stage::with(&[("TELESTORE_AUTH", "strict")]).await
+}
+
+/// Every call about an upload, with `token` where there is one.
+async fn all_calls(stage: &Stage, file: &File, token: Option<&str>) -> Vec<(&'static str, Answer)> {
+    let with = |mut body: serde_json::Value| {
+        if let Some(token) = token {
+            body["authToken"] = json!(token);
+        }
+        body
+    };
+    let fields = file.fields(1, token.unwrap_or_default());
+    let direct = token.map_or(Form::new(), |token| Form::new().text("authToken", token.to_owned()));
+    let direct = direct.part("file", Part::bytes(vec![1]).file_name("a"));
+    let get = |path: &str| {
+        let request = stage.client.get(stage.url(&format!("{path}/{}", file.id)));
+        if let Some(token) = token { request.bearer_auth(token) } else { request }
+    };
+    let init = json!({ "uploadId": file.id, "fileName": file.name, "totalChunks": 2, "fileSize": 10 });
+    let id = json!({ "uploadId": file.id });
+    vec![
+        ("/init-upload", stage.post("/init-upload", with(init)).await),
+        ("/upload-chunk", stage.form("/upload-chunk", chunk_form(file.piece(1).to_vec(), fields)).await),
+        ("/complete-upload", stage.post("/complete-upload", with(id.clone())).await),
+        ("/upload-progress", stage.ask(get("/upload-progress")).await),
+        ("/upload-status", stage.ask(get("/upload-status")).await),
+        ("/upload", stage.form("/upload", direct).await),
+        ("/cancel-upload", stage.post("/cancel-upload", with(id)).await),
+    ]
+}
+
+#[tokio::test]
+async fn without_a_valid_token_every_call_is_refused_whether_the_upload_is_there_or_not() {
+    let stage = strict().await;
+    let there = File::in_chunks(10, &[5]);
+    stage.chunk(&there, 0).await.ok();
+    for file in [&there, &File::in_chunks(10, &[5])] {
+        for (token, words) in [(None, "authToken is missing"), (Some("guessed"), "invalid authToken")] {
+            for (path, answer) in all_calls(&stage, file, token).await {
+                let error = answer.error(401);
+                assert!(error.contains(words), "{path}: {error}");
+            }
+        }
+    }
+    stage.get("/").await.ok();
+    let get = stage.client.get(stage.url(&format!("/upload-status/{}", there.id)));
+    let status = stage.ask(get.bearer_auth(&stage.user.auth_token)).await.ok();
+    assert_eq!(status["received_chunk_indices"], json!([0]), "refused calls have changed nothing");
+}
+
+#[tokio::test]
+async fn with_the_owners_token_everything_goes_on() {
+    let stage = strict().await;
+    let file = File::in_chunks(10, &[5]);
+    stage.chunks(&file).await;
+    let token = stage.user.auth_token.clone();
+    stage.post("/complete-upload", json!({ "uploadId": file.id, "authToken": token })).await.ok();
+    stage.sandbox.wait_for_webhooks(1).await;
+    let get = stage.client.get(stage.url(&format!("/upload-progress/{}", file.id)));
+    assert_eq!(stage.ask(get.bearer_auth(&token)).await.ok()["status"], "completed");
+    stage.arrived(&file);
+    let unknown = stage.client.get(stage.url("/upload-status/unknown")).bearer_auth(&token);
+    assert_eq!(stage.ask(unknown).await.error(404), "Upload session not found");
+    stage.post("/cancel-upload", json!({ "uploadId": "unknown", "authToken": token })).await.ok();
+    stage.direct(&File::new(10)).await.ok();
+}
+
+#[tokio::test]
+async fn another_users_upload_stays_another_users() {
+    let stage = strict().await;
+    let bob = stage.sandbox.add_user(UserSpec::new("bob"));
+    let file = File::in_chunks(10, &[5]);
+    stage.chunk(&file, 0).await.ok();
+    for (path, answer) in all_calls(&stage, &file, Some(&bob.auth_token)).await {
+        // A direct upload is one of his own.
+        if path != "/upload" {
+            assert_eq!(answer.error(403), "this upload belongs to another user", "{path}");
+        }
+    }
+}
