@@ -24,7 +24,9 @@ use telestore_sandbox::SandboxUser;
 use telestore_types::{
     ApiId, ByteSource, ChatId, FileName, Secret, SourceError, TelegramCredentials, UploadId, UserId,
 };
-use telestore_uploader::{MtprotoConfig, MtprotoUploader, NoProgress, TelegramUploader, UploadRequest};
+use telestore_uploader::{
+    AllowedAddresses, MtprotoConfig, MtprotoUploader, NoProgress, TelegramUploader, UploadRequest,
+};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
@@ -102,7 +104,7 @@ async fn by_uploader(job: &Job, window: Option<usize>) -> Result<()> {
         changed: Vec::new(),
         cancel: CancellationToken::new(),
     };
-    let mut config = MtprotoConfig::default();
+    let mut config = MtprotoConfig { allowed: AllowedAddresses::any(), ..MtprotoConfig::default() };
     config.window = window.unwrap_or(config.window);
     MtprotoUploader::new(config).upload(request, Arc::new(NoProgress)).await?;
     Ok(())

@@ -13,6 +13,7 @@ mod endpoints;
 mod faults;
 mod floors;
 mod flows;
+mod limits;
 mod observe;
 mod openapi;
 mod progress;

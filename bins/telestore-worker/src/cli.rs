@@ -120,6 +120,23 @@ pub(crate) struct Settings {
     #[arg(long, env = "TELESTORE_MAX_CHUNK_BYTES", value_name = "BYTES")]
     pub(crate) max_chunk_bytes: Option<ByteSize>,
 
+    /// Requests a second of each user; five seconds' worth may come at once [default: 2000]
+    #[arg(long, env = "TELESTORE_USER_REQUESTS_PER_SECOND", value_name = "N|off")]
+    pub(crate) user_requests_per_second: Option<Limit>,
+
+    /// Requests a second from each address; five seconds' worth may come at once [default: 1000]
+    #[arg(long, env = "TELESTORE_ADDRESS_REQUESTS_PER_SECOND", value_name = "N|off")]
+    pub(crate) address_requests_per_second: Option<Limit>,
+
+    /// Invalid tokens a minute from each address; beyond that only known ones are taken from there [default: 60]
+    #[arg(long, env = "TELESTORE_ADDRESS_REFUSED_TOKENS_PER_MINUTE", value_name = "N|off")]
+    pub(crate) address_refused_tokens_per_minute: Option<Limit>,
+
+    /// Which addresses the limits of addresses hold for: `public` spares loopback and private ones, `all` none
+    /// [default: public]
+    #[arg(long, env = "TELESTORE_LIMITED_ADDRESSES", value_name = "public|all")]
+    pub(crate) limited_addresses: Option<String>,
+
     /// Files sent at a time; the rest wait their turn [default: 4]
     #[arg(long, env = "TELESTORE_MAX_CONCURRENT_UPLOADS", value_name = "N")]
     pub(crate) max_concurrent_uploads: Option<usize>,
@@ -185,6 +202,11 @@ pub(crate) struct Settings {
     #[arg(long, env = "TELESTORE_MTPROTO_DC", value_name = "IP:PORT")]
     pub(crate) mtproto_dc: Option<SocketAddr>,
 
+    /// Where MTProto connections may go, since session strings name addresses: `auto`, `public`, `any`, or networks,
+    /// comma-separated [default: auto]
+    #[arg(long, env = "TELESTORE_MTPROTO_ADDRESSES", value_name = "NETWORKS")]
+    pub(crate) mtproto_addresses: Option<String>,
+
     /// RSA key of a test server, in PEM, to trust beside Telegram's own [default: none]
     #[arg(long, env = "TELESTORE_MTPROTO_SERVER_KEY", value_name = "PEM", allow_hyphen_values = true)]
     pub(crate) mtproto_server_key: Option<String>,
@@ -216,6 +238,40 @@ pub(crate) struct Settings {
     /// Stand-alone: the tokens that clients may use, comma-separated [default: none]
     #[arg(long, env = "TELESTORE_AUTH_TOKENS", hide_env_values = true, value_parser = secret, value_name = "TOKENS")]
     pub(crate) auth_tokens: Option<Secret>,
+}
+
+/// How much or how many may be: a number, for bytes with a unit such as `10 GiB` where wanted; `off` and 0 are no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limit(pub(crate) u64);
+
+impl FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "off" => Ok(Self(0)),
+            text => text.parse::<ByteSize>().map(|size| Self(size.as_u64())).map_err(|_| wrong_limit()),
+        }
+    }
+}
+
+fn wrong_limit() -> String {
+    "expected a number, or off".to_owned()
+}
+
+impl<'de> Deserialize<'de> for Limit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Raw {
+            Number(u64),
+            Text(String),
+        }
+        match Raw::deserialize(deserializer).map_err(|_| serde::de::Error::custom(wrong_limit()))? {
+            Raw::Number(number) => Ok(Self(number)),
+            Raw::Text(text) => text.parse().map_err(serde::de::Error::custom),
+        }
+    }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "clap's signature")]

@@ -6,10 +6,12 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use telestore::store::Durability;
 use telestore::types::{ApiId, ChatId, Secret, TelegramCredentials, UserId};
-use telestore::uploader::ServerKey;
+use telestore::uploader::{AllowedAddresses, ServerKey};
 use telestore::{Auth, EngineConfig};
+use telestore_http::{LimitedAddresses, RequestLimits};
 
-use crate::cli::{Settings, Span};
+use crate::addresses;
+use crate::cli::{Limit, Settings, Span};
 
 /// What the worker runs with: checked, with every default in its place.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +23,7 @@ pub(crate) struct Config {
     pub(crate) bot_api_url: Option<String>,
     pub(crate) bot_api_max_bytes: u64,
     pub(crate) mtproto_dc: Option<SocketAddr>,
+    pub(crate) mtproto_addresses: AllowedAddresses,
     pub(crate) mtproto_server_key: Option<ServerKey>,
     pub(crate) mtproto_connections: usize,
     pub(crate) http_threads: usize,
@@ -30,6 +33,7 @@ pub(crate) struct Config {
     pub(crate) metrics_token: Option<Secret>,
     pub(crate) durability: Durability,
     pub(crate) shutdown_grace: Duration,
+    pub(crate) request_limits: RequestLimits,
     pub(crate) engine: EngineConfig,
 }
 
@@ -100,6 +104,8 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
     if result_ttl < MIN_RESULT_TTL {
         return Err(bad("TELESTORE_RESULT_TTL", "must be at least 1h: clients poll for the result"));
     }
+    let request_limits = request_limits(&settings)?;
+    let mtproto_addresses = addresses::allowed(&settings)?;
     let bot_api_url = settings.bot_api_url.map(|url| http_url("TELEGRAM_BOT_API_URL", url)).transpose()?;
     let concurrent = settings.max_concurrent_uploads.unwrap_or(default.max_concurrent_uploads);
     let threads =
@@ -131,6 +137,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
         bot_api_url,
         bot_api_max_bytes: bytes(settings.bot_api_max_bytes, 50 * MIB),
         mtproto_dc: settings.mtproto_dc,
+        mtproto_addresses,
         mtproto_server_key: server_key.map_err(|error| bad("TELESTORE_MTPROTO_SERVER_KEY", error))?,
         mtproto_connections: settings.mtproto_connections.unwrap_or(1),
         http_threads: settings.http_threads.unwrap_or(threads),
@@ -144,6 +151,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
         metrics_token: settings.metrics_token,
         durability: durability(settings.durability.as_deref())?,
         shutdown_grace: time(settings.shutdown_grace, Duration::from_secs(10)),
+        request_limits,
         engine: EngineConfig {
             auth: auth(settings.auth.as_deref())?,
             min_free_bytes: bytes(settings.min_free_bytes, default.min_free_bytes),
@@ -204,6 +212,27 @@ fn auth(text: Option<&str>) -> Result<Auth, ConfigError> {
     }
 }
 
+fn request_limits(settings: &Settings) -> Result<RequestLimits, ConfigError> {
+    let default = RequestLimits::default();
+    let count = |limit: Option<Limit>, default: u64| limit.map_or(default, |Limit(count)| count);
+    Ok(RequestLimits {
+        user_requests_per_second: count(settings.user_requests_per_second, default.user_requests_per_second),
+        address_requests_per_second: count(
+            settings.address_requests_per_second,
+            default.address_requests_per_second,
+        ),
+        address_refused_tokens_per_minute: count(
+            settings.address_refused_tokens_per_minute,
+            default.address_refused_tokens_per_minute,
+        ),
+        addresses: match settings.limited_addresses.as_deref() {
+            None | Some("public") => LimitedAddresses::Public,
+            Some("all") => LimitedAddresses::All,
+            Some(_) => return Err(bad("TELESTORE_LIMITED_ADDRESSES", "must be public or all")),
+        },
+    })
+}
+
 fn durability(text: Option<&str>) -> Result<Durability, ConfigError> {
     match text {
         None | Some("process") => Ok(Durability::Process),
@@ -220,7 +249,7 @@ fn eager(text: Option<&str>) -> Result<bool, ConfigError> {
     }
 }
 
-fn bad(name: &'static str, message: impl ToString) -> ConfigError {
+pub(crate) fn bad(name: &'static str, message: impl ToString) -> ConfigError {
     ConfigError::Bad { name, message: message.to_string() }
 }
 
@@ -244,6 +273,14 @@ impl Settings {
             max_file_bytes: self.max_file_bytes.or(behind.max_file_bytes),
             max_chunk_bytes: self.max_chunk_bytes.or(behind.max_chunk_bytes),
             max_concurrent_uploads: self.max_concurrent_uploads.or(behind.max_concurrent_uploads),
+            user_requests_per_second: self.user_requests_per_second.or(behind.user_requests_per_second),
+            address_requests_per_second: self
+                .address_requests_per_second
+                .or(behind.address_requests_per_second),
+            address_refused_tokens_per_minute: self
+                .address_refused_tokens_per_minute
+                .or(behind.address_refused_tokens_per_minute),
+            limited_addresses: self.limited_addresses.or(behind.limited_addresses),
             eager: self.eager.or(behind.eager),
             eager_max_bytes: self.eager_max_bytes.or(behind.eager_max_bytes),
             cors_origins: self.cors_origins.or(behind.cors_origins),
@@ -257,6 +294,7 @@ impl Settings {
             webhook_secret: self.webhook_secret.or(behind.webhook_secret),
             metrics_token: self.metrics_token.or(behind.metrics_token),
             mtproto_dc: self.mtproto_dc.or(behind.mtproto_dc),
+            mtproto_addresses: self.mtproto_addresses.or(behind.mtproto_addresses),
             mtproto_connections: self.mtproto_connections.or(behind.mtproto_connections),
             http_threads: self.http_threads.or(behind.http_threads),
             mtproto_server_key: self.mtproto_server_key.or(behind.mtproto_server_key),
@@ -281,7 +319,9 @@ impl Settings {
             data_dir: self.data_dir.filter(|dir| !dir.as_os_str().is_empty()),
             bot_api_url: text(self.bot_api_url),
             cors_origins: text(self.cors_origins),
+            mtproto_addresses: text(self.mtproto_addresses),
             mtproto_server_key: text(self.mtproto_server_key),
+            limited_addresses: text(self.limited_addresses),
             durability: text(self.durability),
             eager: text(self.eager),
             webhook_secret: secret(self.webhook_secret),

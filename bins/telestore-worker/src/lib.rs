@@ -2,6 +2,7 @@
 //!
 //! The program is a library with one entry, [`main`], so that the black-box tests start exactly what users start.
 
+mod addresses;
 mod cli;
 mod config;
 mod demo;

@@ -7,7 +7,7 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use telestore::{Running, Telestore};
-use telestore_http::{HttpOptions, MetricsPage};
+use telestore_http::{HttpOptions, Limiter, MetricsPage};
 
 use crate::config::{Access, Config};
 use crate::metrics;
@@ -101,12 +101,14 @@ fn listen(
     let options = HttpOptions { origins: config.cors_origins.clone(), ..HttpOptions::default() };
     let engine = engine.clone();
     let page = web::Data::new(page);
+    let limiter = Limiter::new(&config.request_limits);
     let server = HttpServer::new(move || {
         // The last wrap is the outermost. From outside in: trusted proxies (who calls), request id and span (what is
         // logged), measuring, response headers, CORS, compression, limits (who calls too often), bodies (who sends too
         // slowly).
         App::new()
             .app_data(page.clone())
+            .wrap(telestore_http::limits(&limiter))
             .wrap(telestore_http::cors(&options.origins))
             .wrap(from_fn(telestore_http::measure))
             .wrap(from_fn(telestore_http::request_id))

@@ -101,5 +101,6 @@ fn bot_api(config: &Config) -> BotApiConfig {
 fn mtproto(config: &Config) -> MtprotoConfig {
     let server_keys = config.mtproto_server_key.iter().cloned().collect();
     let (address, connections) = (config.mtproto_dc, config.mtproto_connections);
-    MtprotoConfig { address, server_keys, connections, ..MtprotoConfig::default() }
+    let allowed = config.mtproto_addresses.clone();
+    MtprotoConfig { address, allowed, server_keys, connections, ..MtprotoConfig::default() }
 }

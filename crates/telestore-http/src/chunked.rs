@@ -9,7 +9,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::form::{Form, Limits};
 use crate::openapi::refusals::{
     BadForm, BadId, BadJson, BytesTooLarge, Conflict, Forbidden, Incomplete, JsonTooLarge, NoSpace, NotFound,
-    Storage, Unauthorized, Unavailable,
+    Storage, TooMany, Unauthorized, Unavailable,
 };
 use crate::{HttpOptions, json, token};
 use bodies::{ById, Cancelled, ChunkForm, Chunks, Init, Initialized, Received, Started};
@@ -29,7 +29,7 @@ use bodies::{ById, Cancelled, ChunkForm, Chunks, Init, Initialized, Received, St
         (status = 200, description = "It is there", body = Initialized, example = json!({
             "success": true, "uploadId": "1763790000000_k3j9x0abc", "message": "Upload session initialized",
         })),
-        BadJson, Unauthorized, Forbidden, Conflict, JsonTooLarge, Storage, Unavailable, NoSpace,
+        BadJson, Unauthorized, Forbidden, Conflict, JsonTooLarge, TooMany, Storage, Unavailable, NoSpace,
     )
 )]
 pub(crate) async fn init(
@@ -38,14 +38,15 @@ pub(crate) async fn init(
     request: HttpRequest,
     payload: Payload,
 ) -> ApiResult {
+    let header = token::of_header(&engine, &request).await?;
     let body: Init = json::read(payload, options.max_json_bytes).await?;
+    let token = token::either(&engine, &request, body.auth_token, header).await?;
     let file = FileInfo {
         id: UploadId::new(body.upload_id)?,
         file_name: FileName::new(&body.file_name)?,
         file_size: body.file_size.0,
         total_chunks: body.total_chunks.0.try_into().unwrap_or(u32::MAX),
     };
-    let token = token::either(body.auth_token, token::bearer(&request));
     engine.init(&file, token.as_ref()).await?;
     Ok(HttpResponse::Ok().json(Initialized {
         message: "Upload session initialized",
@@ -67,7 +68,7 @@ pub(crate) async fn init(
         (status = 200, description = "The chunk is there, and survives a killed worker", body = Received, example = json!({
             "success": true, "chunk_index": 5, "received_chunks": 6, "total_chunks": 20, "complete": false,
         })),
-        BadForm, Unauthorized, Forbidden, NotFound, Conflict, BytesTooLarge, Storage, Unavailable, NoSpace,
+        BadForm, Unauthorized, Forbidden, NotFound, Conflict, BytesTooLarge, TooMany, Storage, Unavailable, NoSpace,
     )
 )]
 pub(crate) async fn chunk(
@@ -76,7 +77,7 @@ pub(crate) async fn chunk(
     request: HttpRequest,
     payload: Payload,
 ) -> ApiResult {
-    let header = token::bearer(&request);
+    let header = token::of_header(&engine, &request).await?;
     if let Some(token) = &header {
         // A refusal that is known before the body saves taking it in.
         engine.authenticate(token).await?;
@@ -90,6 +91,7 @@ pub(crate) async fn chunk(
         options: &options,
     };
     let mut form = Form::read(&engine, &request, payload, limits).await?;
+    let token = token::either(&engine, &request, form.optional("authToken"), header).await?;
     let file = FileInfo {
         id: form.upload_id()?,
         file_name: form.file_name()?,
@@ -98,7 +100,6 @@ pub(crate) async fn chunk(
     };
     let index = form.number("chunkIndex")?;
     let part = form.file()?;
-    let token = token::either(form.optional("authToken"), header);
     let chunk = IncomingChunk { file, index, mime_type: part.mime_type };
     let receipt = engine.write_chunk(&chunk, part.spooled, token.as_ref()).await?;
     Ok(HttpResponse::Ok().json(Received {
@@ -125,7 +126,7 @@ pub(crate) async fn chunk(
             "success": true, "uploadId": "1763790000000_k3j9x0abc", "message": "Upload started in background",
             "checkProgressAt": "/upload-progress/1763790000000_k3j9x0abc",
         })),
-        Incomplete, Unauthorized, Forbidden, NotFound, Conflict, JsonTooLarge, Storage, Unavailable, NoSpace,
+        Incomplete, Unauthorized, Forbidden, NotFound, Conflict, JsonTooLarge, TooMany, Storage, Unavailable, NoSpace,
     )
 )]
 pub(crate) async fn complete(
@@ -134,9 +135,10 @@ pub(crate) async fn complete(
     request: HttpRequest,
     payload: Payload,
 ) -> ApiResult {
+    let header = token::of_header(&engine, &request).await?;
     let body: ById = json::read(payload, options.max_json_bytes).await?;
+    let token = token::either(&engine, &request, body.auth_token, header).await?;
     let id = UploadId::new(body.upload_id)?;
-    let token = token::either(body.auth_token, token::bearer(&request));
     engine.complete(&id, token.as_ref()).await?;
     Ok(HttpResponse::Ok().json(Started {
         check_progress_at: format!("/upload-progress/{id}"),
@@ -163,7 +165,7 @@ pub(crate) async fn complete(
                 "messageId": 12345, "fileId": "5274001234567890123",
             }))),
         )),
-        BadJson, Unauthorized, Forbidden, JsonTooLarge, Storage, Unavailable, NoSpace,
+        BadJson, Unauthorized, Forbidden, JsonTooLarge, TooMany, Storage, Unavailable, NoSpace,
     )
 )]
 pub(crate) async fn cancel(
@@ -172,9 +174,10 @@ pub(crate) async fn cancel(
     request: HttpRequest,
     payload: Payload,
 ) -> ApiResult {
+    let header = token::of_header(&engine, &request).await?;
     let body: ById = json::read(payload, options.max_json_bytes).await?;
+    let token = token::either(&engine, &request, body.auth_token, header).await?;
     let id = UploadId::new(body.upload_id)?;
-    let token = token::either(body.auth_token, token::bearer(&request));
     let done = engine.cancel(&id, token.as_ref()).await?;
     Ok(HttpResponse::Ok().json(Cancelled::from(done)))
 }
@@ -193,11 +196,12 @@ pub(crate) async fn cancel(
             "upload_id": "1763790000000_k3j9x0abc", "file_name": "video.mp4", "total_chunks": 20,
             "received_chunks": 2, "received_chunk_indices": [0, 3], "complete": false,
         })),
-        BadId, Unauthorized, Forbidden, NotFound, Storage, Unavailable,
+        BadId, Unauthorized, Forbidden, NotFound, TooMany, Storage, Unavailable,
     )
 )]
 pub(crate) async fn status(engine: Data<Telestore>, request: HttpRequest, id: Path<String>) -> ApiResult {
     let id = UploadId::new(id.into_inner()).map_err(ApiError::from)?;
-    let status = engine.status(&id, token::bearer(&request).as_ref()).await?;
+    let token = token::of_header(&engine, &request).await?;
+    let status = engine.status(&id, token.as_ref()).await?;
     Ok(HttpResponse::Ok().json(Chunks::from(status)))
 }

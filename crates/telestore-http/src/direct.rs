@@ -7,7 +7,9 @@ use utoipa::ToSchema;
 
 use crate::error::ApiResult;
 use crate::form::{Form, Limits};
-use crate::openapi::refusals::{BadForm, BytesTooLarge, NoSpace, SendingFailed, Unauthorized, Unavailable};
+use crate::openapi::refusals::{
+    BadForm, BytesTooLarge, NoSpace, SendingFailed, TooMany, Unauthorized, Unavailable,
+};
 use crate::{HttpOptions, token};
 
 /// A file in one request.
@@ -55,7 +57,7 @@ struct Sent {
         (status = 200, description = "It is in the channel", body = Sent, example = json!({
             "success": true, "messageId": 12345, "fileId": "BQACAgQAAx0CZ", "fileName": "document.pdf",
         })),
-        BadForm, Unauthorized, BytesTooLarge, SendingFailed, Unavailable, NoSpace,
+        BadForm, Unauthorized, BytesTooLarge, TooMany, SendingFailed, Unavailable, NoSpace,
     )
 )]
 pub(crate) async fn upload(
@@ -64,7 +66,7 @@ pub(crate) async fn upload(
     request: HttpRequest,
     payload: Payload,
 ) -> ApiResult {
-    let header = token::bearer(&request);
+    let header = token::of_header(&engine, &request).await?;
     if let Some(token) = &header {
         engine.authenticate(token).await?;
     }
@@ -72,10 +74,10 @@ pub(crate) async fn upload(
     let limits =
         Limits { file_field: "file", digest_field: None, what: "file", max_bytes, options: &options };
     let mut form = Form::read(&engine, &request, payload, limits).await?;
+    let token = token::either(&engine, &request, form.optional("authToken"), header).await?;
     let part = form.file()?;
     let file_name = form.optional("fileName").or(part.file_name).unwrap_or_default();
     let file_name = FileName::new(&file_name)?;
-    let token = token::either(form.optional("authToken"), header);
     let receipt = engine.upload(file_name, part.mime_type.as_deref(), part.spooled, token.as_ref()).await?;
     Ok(HttpResponse::Ok().json(Sent {
         file_id: receipt.file_id,

@@ -19,6 +19,7 @@ pub fn status_of(error: &Error) -> StatusCode {
         Error::NotFound | Error::NotStarted => StatusCode::NOT_FOUND,
         Error::Conflict(_) => StatusCode::CONFLICT,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        Error::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::BackendUnavailable(_) | Error::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
         Error::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
@@ -34,6 +35,24 @@ pub(crate) type ApiResult = Result<HttpResponse, ApiError>;
 impl ApiError {
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self(Error::Invalid(message.into()))
+    }
+}
+
+impl ApiError {
+    /// Whether it is about a token that was tried and is not valid.
+    pub(crate) fn is_refused_token(&self) -> bool {
+        matches!(self.0, Error::InvalidToken(_))
+    }
+
+    /// When the same call may be made again, in whole seconds.
+    fn retry_after(&self) -> Option<u64> {
+        match &self.0 {
+            Error::TooManyRequests { retry_after, .. } => {
+                Some(u64::try_from(retry_after.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1))
+            }
+            _ if self.status_code() == StatusCode::SERVICE_UNAVAILABLE => Some(5),
+            _ => None,
+        }
     }
 }
 
@@ -62,6 +81,10 @@ pub(crate) struct ErrorBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     received: Option<u64>,
+    /// Where there was too much: after how many seconds to try again.
+    #[serde(rename = "retryAfter", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    retry_after: Option<u64>,
     /// Where a direct upload could not be sent: `failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = String, pattern = "^failed$")]
@@ -92,6 +115,7 @@ impl ApiError {
             Error::SizeMismatch { declared, received } => {
                 ErrorBody { declared: Some(declared), received: Some(received), ..body }
             }
+            Error::TooManyRequests { .. } => ErrorBody { retry_after: self.retry_after(), ..body },
             Error::UploadFailed(_) => ErrorBody { status: Some("failed"), ..body },
             _ => body,
         }
@@ -108,8 +132,8 @@ impl ResponseError for ApiError {
             tracing::error!(error = %source, "request failed");
         }
         let mut response = HttpResponse::build(self.status_code());
-        if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
-            response.insert_header((RETRY_AFTER, "5"));
+        if let Some(seconds) = self.retry_after() {
+            response.insert_header((RETRY_AFTER, seconds));
         }
         response.json(self.body())
     }

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::error::{ApiError, ApiResult};
 use crate::live::PAUSE;
-use crate::openapi::refusals::{BadPoll, Forbidden, NotStarted, Storage, Unauthorized, Unavailable};
+use crate::openapi::refusals::{BadPoll, Forbidden, NotStarted, Storage, TooMany, Unauthorized, Unavailable};
 use crate::token;
 
 /// The longest that a poll waits; what stands in between often closes connections that are silent for a minute.
@@ -139,12 +139,12 @@ impl fmt::Display for Progress {
                 "bytesSent": 0, "bytesTotal": 104_857_600, "attempt": 1, "retryAfter": null,
             }))),
         )),
-        BadPoll, Unauthorized, Forbidden, NotStarted, Storage, Unavailable,
+        BadPoll, Unauthorized, Forbidden, NotStarted, TooMany, Storage, Unavailable,
     )
 )]
 pub(crate) async fn progress(engine: Data<Telestore>, request: HttpRequest, id: Path<String>) -> ApiResult {
     let id = UploadId::new(id.into_inner()).map_err(ApiError::from)?;
-    let token = token::bearer(&request);
+    let token = token::of_header(&engine, &request).await?;
     let state = match wait_of(&request)? {
         None => engine.progress(&id, token.as_ref()).await?,
         Some(wait) => changed(&engine, &id, token.as_ref(), known(&request), wait).await?,

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::error::{ApiError, ApiResult, ErrorBody};
 use crate::live::{Beat, Pace};
-use crate::openapi::refusals::{NoHandshake, NotStarted, Storage, Unauthorized, Unavailable};
+use crate::openapi::refusals::{NoHandshake, NotStarted, Storage, TooMany, Unauthorized, Unavailable};
 use crate::progress::Progress;
 use crate::{HttpOptions, answer, token};
 
@@ -44,7 +44,7 @@ const SILENT_BEATS: u32 = 3;
             ("another_user" = (value = json!({ "error": "this upload belongs to another user" }))),
             ("foreign_page" = (value = json!({ "error": FOREIGN }))),
         )),
-        NoHandshake, Unauthorized, NotStarted, Storage, Unavailable,
+        NoHandshake, Unauthorized, NotStarted, TooMany, Storage, Unavailable,
     )
 )]
 pub(crate) async fn progress_socket(
@@ -58,7 +58,8 @@ pub(crate) async fn progress_socket(
         return Ok(refusal);
     }
     let id = UploadId::new(id.into_inner()).map_err(ApiError::from)?;
-    let watch = engine.watch(&id, token::of_listener(&request)?.as_ref()).await?;
+    let token = token::of_listener(&engine, &request).await?;
+    let watch = engine.watch(&id, token.as_ref()).await?;
     let (response, session, messages) = actix_ws::handle(&request, payload).map_err(no_handshake)?;
     let pace = Pace::new(watch, options.heartbeat);
     actix_web::rt::spawn(converse(pace, session, messages, options.heartbeat * SILENT_BEATS));

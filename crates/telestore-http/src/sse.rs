@@ -11,7 +11,9 @@ use telestore::types::{UploadEvent, UploadId};
 
 use crate::error::{ApiError, ApiResult};
 use crate::live::{Beat, Pace};
-use crate::openapi::refusals::{BadListener, Forbidden, NotStarted, Storage, Unauthorized, Unavailable};
+use crate::openapi::refusals::{
+    BadListener, Forbidden, NotStarted, Storage, TooMany, Unauthorized, Unavailable,
+};
 use crate::progress::{Progress, tag};
 use crate::{HttpOptions, token};
 
@@ -39,7 +41,7 @@ const HEARTBEAT: &[u8] = b":\n\n";
     responses(
         (status = 200, description = "The events", body = str, content_type = "text/event-stream"),
         (status = 204, description = "The client has the final state already"),
-        BadListener, Unauthorized, Forbidden, NotStarted, Storage, Unavailable,
+        BadListener, Unauthorized, Forbidden, NotStarted, TooMany, Storage, Unavailable,
     )
 )]
 pub(crate) async fn events(
@@ -49,7 +51,8 @@ pub(crate) async fn events(
     id: Path<String>,
 ) -> ApiResult {
     let id = UploadId::new(id.into_inner()).map_err(ApiError::from)?;
-    let mut watch = engine.watch(&id, token::of_listener(&request)?.as_ref()).await?;
+    let token = token::of_listener(&engine, &request).await?;
+    let mut watch = engine.watch(&id, token.as_ref()).await?;
     let seen = request.headers().get("Last-Event-ID").and_then(|id| id.to_str().ok());
     if let Some(first) = watch.first().filter(|first| seen == Some(&tag(first))) {
         if first.is_final() {

@@ -2,9 +2,11 @@ use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::Query;
 use serde::Deserialize;
+use telestore::Telestore;
 use telestore::types::Secret;
 
 use crate::error::ApiError;
+use crate::limits;
 
 #[derive(Deserialize)]
 struct Listening {
@@ -13,9 +15,13 @@ struct Listening {
 
 /// The token of the header, else `?token=`: a browser's `EventSource` and `WebSocket` can send no header. Other calls
 /// must not take it from there, since addresses are written into logs.
-pub(crate) fn of_listener(request: &HttpRequest) -> Result<Option<Secret>, ApiError> {
+pub(crate) async fn of_listener(
+    engine: &Telestore,
+    request: &HttpRequest,
+) -> Result<Option<Secret>, ApiError> {
     let query = Query::<Listening>::from_query(request.query_string()).map_err(|_| bad_query())?;
-    Ok(either(query.into_inner().token, bearer(request)))
+    let header = of_header(engine, request).await?;
+    either(engine, request, query.into_inner().token, header).await
 }
 
 pub(crate) fn bad_query() -> ApiError {
@@ -30,8 +36,26 @@ pub(crate) fn bearer(request: &HttpRequest) -> Option<Secret> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| Secret::new(token))
 }
 
+/// The token of the header, once it is known that it may be used now. To be asked for before the body.
+pub(crate) async fn of_header(engine: &Telestore, request: &HttpRequest) -> Result<Option<Secret>, ApiError> {
+    let token = bearer(request);
+    if let Some(token) = &token {
+        limits::check_token(engine, request, token).await?;
+    }
+    Ok(token)
+}
+
 /// The token of the header where there is one, else that of the body. The header is checked before a body is taken in, so
 /// it must be the one that counts.
-pub(crate) fn either(body: Option<String>, header: Option<Secret>) -> Option<Secret> {
-    header.or_else(|| body.filter(|token| !token.is_empty()).map(Secret::new))
+pub(crate) async fn either(
+    engine: &Telestore,
+    request: &HttpRequest,
+    body: Option<String>,
+    header: Option<Secret>,
+) -> Result<Option<Secret>, ApiError> {
+    let body = body.filter(|token| !token.is_empty()).map(Secret::new);
+    if let (Some(token), None) = (&body, &header) {
+        limits::check_token(engine, request, token).await?;
+    }
+    Ok(header.or(body))
 }

@@ -10,7 +10,8 @@ use telestore_sandbox::{Sandbox, SandboxUser};
 use telestore_types::{ApiId, BytesSource, ChatId, FileName, Secret, TelegramCredentials, UploadId, UserId};
 use telestore_uploader::testsuite::bytes;
 use telestore_uploader::{
-    BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUploader, NoProgress, TelegramUploader, UploadRequest,
+    AllowedAddresses, BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUploader, NoProgress,
+    TelegramUploader, UploadRequest,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -47,7 +48,7 @@ async fn main() {
     let mut backends: Vec<(String, Arc<dyn TelegramUploader>)> =
         vec![("bot api".to_owned(), Arc::new(BotApiUploader::new(bot).expect("an HTTP client")))];
     for window in [1, 4, 8, 16] {
-        let config = MtprotoConfig { window, ..MtprotoConfig::default() };
+        let config = MtprotoConfig { allowed: AllowedAddresses::any(), window, ..MtprotoConfig::default() };
         backends.push((format!("mtproto, window {window}"), Arc::new(MtprotoUploader::new(config))));
     }
     for (name, backend) in backends {

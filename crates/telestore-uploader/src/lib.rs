@@ -27,4 +27,4 @@ pub use bot_api::{BotApiConfig, BotApiUploader};
 #[doc(hidden)]
 pub use mtproto::Packing;
 #[cfg(feature = "mtproto")]
-pub use mtproto::{BadServerKey, MtprotoConfig, MtprotoUploader, ServerKey};
+pub use mtproto::{AllowedAddresses, BadServerKey, MtprotoConfig, MtprotoUploader, ServerKey};

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use telestore_sandbox::{Sandbox, SandboxUser};
 use telestore_types::{ApiId, ChatId, Secret, StoredFile, TelegramCredentials, UserId};
 use telestore_uploader::testsuite::{Received, Subject, conformance};
-use telestore_uploader::{BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUploader, TelegramUploader};
+use telestore_uploader::{
+    AllowedAddresses, BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUploader, TelegramUploader,
+};
 
 struct Tested {
     sandbox: Sandbox,
@@ -69,7 +71,9 @@ async fn the_bot_api_backend_conforms() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_mtproto_backend_conforms() {
-    let subject = tested(|_| Arc::new(MtprotoUploader::new(MtprotoConfig::default()))).await;
+    let allowed = AllowedAddresses::any();
+    let config = MtprotoConfig { allowed, ..MtprotoConfig::default() };
+    let subject = tested(|_| Arc::new(MtprotoUploader::new(config))).await;
     conformance(&subject).await;
     assert_eq!(subject.sandbox.stats().max_connections(&subject.user.user_id), 1);
 }

@@ -8,7 +8,7 @@ use common::{PART, World, mtproto_with};
 use telestore_sandbox::{Fault, FaultAction, FaultId};
 use telestore_types::ResumeState;
 use telestore_uploader::testsuite::{Recorder, bytes};
-use telestore_uploader::{ErrorKind, MtprotoUploader, TelegramUploader, Verdict};
+use telestore_uploader::{AllowedAddresses, ErrorKind, MtprotoUploader, TelegramUploader, Verdict};
 
 const BIG: &str = "upload.saveBigFilePart";
 const SEND: &str = "messages.sendMedia";
@@ -73,6 +73,26 @@ async fn an_account_that_moved_before_is_followed_once_and_for_all() {
     assert_eq!(world.sandbox.stats().parts_total(), 25);
     let again = uploader.upload(world.request(&bytes(29, 1000)), Recorder::new()).await;
     assert_eq!((again.unwrap().message_id, world.counts()), (3, (1, 1, 1)), "the way is remembered");
+}
+
+#[tokio::test]
+async fn an_account_does_not_lead_where_no_connections_may_go() {
+    let world = World::with_another_data_centre().await;
+    let uploader = world.mtproto_with(|config| config.allowed = AllowedAddresses::public());
+    let refused = uploader.upload(world.request(&bytes(40, 1000)), Recorder::new()).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.verdict()), (ErrorKind::NotAuthorized, Verdict::Permanent));
+    assert!(refused.to_string().contains("TELESTORE_MTPROTO_ADDRESSES"), "{refused}");
+    assert_eq!(world.sandbox.stats().connections_accepted, 0, "the session's address is not dialled");
+
+    let home = world.sandbox.mtproto_addr();
+    let uploader = world.mtproto_with(|config| {
+        (config.allowed, config.address) = (AllowedAddresses::none(), Some(home));
+    });
+    world.sends_once(&uploader, &bytes(41, 1000)).await;
+    world.sandbox.move_account(&world.user, 4);
+    let refused = uploader.upload(world.request(&bytes(42, 1000)), Recorder::new()).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.verdict()), (ErrorKind::NotAuthorized, Verdict::Permanent));
+    assert_eq!(world.sandbox.stats().calls(EXCHANGE), 0, "nor is what Telegram names");
 }
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use telestore_backend::Error as BackendError;
 use telestore_store::Error as StoreError;
 use telestore_types::{CompletionError, Error as ValueError, MISSING_CHUNKS};
@@ -36,6 +38,14 @@ pub enum Error {
         what: &'static str,
         /// How large it may be, in bytes.
         limit: u64,
+    },
+    /// More than a user, or the clients at an address, may do now.
+    #[error("too many {what}: try again in {} s", retry_after.as_secs_f64().ceil())]
+    TooManyRequests {
+        /// What there is too much of.
+        what: &'static str,
+        /// How long to wait.
+        retry_after: Duration,
     },
     /// Chunks are missing.
     #[error("{MISSING_CHUNKS}")]

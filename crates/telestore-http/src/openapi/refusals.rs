@@ -1,6 +1,7 @@
 //! The answers that are errors. Status and words of the examples come from the code that makes the real ones.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use telestore::types::{CompletionError, Error as BadValue};
@@ -119,6 +120,11 @@ refusals! {
     BytesTooLarge:
         chunk = Error::TooLarge { what: "chunk", limit: 52_428_800 },
         file = Error::TooLarge { what: "file", limit: 2_097_152_000 };
+    /// Too much of a user, or from an address. `Retry-After` and `retryAfter` say when to try again.
+    TooMany:
+        requests = too_many("requests of this user", 1),
+        address = too_many("requests from this address", 1),
+        guesses = too_many("invalid tokens from this address", 1);
     /// The data directory or the database failed. The cause stands in the worker's log.
     Storage:
         storage = Error::Storage("example".into());
@@ -135,6 +141,10 @@ refusals! {
     /// The data disk is full, or nearly.
     NoSpace:
         no_space = Error::NoSpace;
+}
+
+fn too_many(what: &'static str, seconds: u64) -> Error {
+    Error::TooManyRequests { what, retry_after: Duration::from_secs(seconds) }
 }
 
 fn not_set_up() -> Error {

@@ -197,6 +197,7 @@ impl Account {
     ) -> Result<Connection, CallError> {
         link.close().await;
         let config = &self.config;
+        config.check_address(home.address)?;
         let connection = Connection::open(home.address, home.auth_key, self.timing()).await?;
         // Where this caller goes away now, the next one ends the connection before it opens another.
         link.connection = Some(connection.clone());

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use telestore_types::{ApiId, Clock, SystemClock};
 
+use super::allowed::AllowedAddresses;
 use super::key_exchange::ServerKey;
 use super::parts::PART_SIZE;
+use super::rpc::CallError;
 
 /// The most parts that a file of an account without Premium may have.
 const MAX_PARTS: u64 = 4000;
@@ -18,6 +20,9 @@ pub struct MtprotoConfig {
     /// Where sessions connect to whose string names no address (Pyrogram's): a test server, or a relay. Unless set,
     /// the known address of their data centre.
     pub address: Option<SocketAddr>,
+    /// Where else connections may go: session strings name addresses, and so does whoever is there. The
+    /// [`address`](Self::address) above is always allowed.
+    pub allowed: AllowedAddresses,
     /// Keys of servers to trust beside Telegram's own: for a test server. They matter where an account is sent to
     /// another data centre, with which a key must be made first.
     pub server_keys: Vec<ServerKey>,
@@ -65,11 +70,26 @@ pub struct MtprotoConfig {
     pub clock: Arc<dyn Clock>,
 }
 
+impl MtprotoConfig {
+    /// Refuses an address that must not be dialled.
+    pub(super) fn check_address(&self, address: SocketAddr) -> Result<(), CallError> {
+        if self.address == Some(address) || self.allowed.allows(address.ip()) {
+            return Ok(());
+        }
+        let ip = address.ip();
+        Err(CallError::NotAdmitted(format!(
+            "it leads to {ip}, where this worker makes no connections: sign in to Telegram again, or have the operator \
+             allow the address with TELESTORE_MTPROTO_ADDRESSES"
+        )))
+    }
+}
+
 impl Default for MtprotoConfig {
     fn default() -> Self {
         Self {
             max_bytes: MAX_PARTS * PART_SIZE as u64,
             address: None,
+            allowed: AllowedAddresses::default(),
             server_keys: Vec::new(),
             api_id: None,
             window: 16,

@@ -1,11 +1,12 @@
 //! Where an account is. It begins where its session string says, and Telegram may send it elsewhere.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use grammers_tl_types as tl;
 use sha2::{Digest, Sha256};
 
+use super::allowed::is_public;
 use super::session::{self, Session};
 
 /// A data centre, and the key that the account has there.
@@ -119,13 +120,6 @@ fn named(dc: i32, media_only: bool, options: &[tl::types::DcOption], from: Socke
 
 fn address(option: &tl::types::DcOption) -> Option<SocketAddr> {
     Some(SocketAddr::new(option.ip_address.parse().ok()?, u16::try_from(option.port).ok()?))
-}
-
-fn is_public(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_private() && !ip.is_link_local(),
-        IpAddr::V6(ip) => !ip.is_loopback() && !ip.is_unique_local() && !ip.is_unicast_link_local(),
-    }
 }
 
 #[cfg(test)]

@@ -86,6 +86,7 @@ impl Account {
         let address = media_address_of(home.dc_id, &options, home.address).ok_or_else(|| {
             CallError::NotSent(format!("data centre {} names no address for files", home.dc_id))
         })?;
+        self.config.check_address(address)?;
         let connection = Connection::open(address, home.auth_key, self.timing()).await?;
         line.ready = None;
         line.connection = Some(connection.clone());

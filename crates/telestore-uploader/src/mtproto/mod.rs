@@ -1,6 +1,7 @@
 //! Sends files over MTProto: session strings, one connection per account, parts, one message.
 
 mod account;
+mod allowed;
 mod attempt;
 mod cipher;
 mod config;
@@ -26,6 +27,7 @@ mod uploader;
 mod window;
 mod wire;
 
+pub use allowed::AllowedAddresses;
 pub use config::MtprotoConfig;
 pub use key_exchange::{BadServerKey, ServerKey};
 #[cfg(feature = "testsuite")]

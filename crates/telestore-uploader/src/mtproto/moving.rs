@@ -76,6 +76,7 @@ impl Account {
             return Ok(());
         }
         let address = self.find(link, &from, dc).await?;
+        self.config.check_address(address)?;
         let keys = [ServerKey::telegram(), self.config.server_keys.clone()].concat();
         let auth_key = make_key(DataCentre { id: dc, address }, keys, self.config.connect_timeout).await?;
         // Only now, since it may have become idle meanwhile.

@@ -118,7 +118,7 @@ pub(crate) enum CallError {
     Lost(String),
     /// Telegram does not know the authorisation key of the session.
     UnknownKey,
-    /// The data centre that the account moved to does not let it in.
+    /// The data centre that the account moved to does not let it in, or the worker must not go there.
     NotAdmitted(String),
     /// Not sent: the account is at another data centre than the parts of the file.
     Moved,

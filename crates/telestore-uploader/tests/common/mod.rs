@@ -10,8 +10,8 @@ use telestore_types::{
 };
 use telestore_uploader::testsuite::{Recorder, sha256};
 use telestore_uploader::{
-    BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUploader, Result, TelegramUploader, UploadRequest,
-    caption_of,
+    AllowedAddresses, BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUploader, Result, TelegramUploader,
+    UploadRequest, caption_of,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -119,8 +119,12 @@ pub(crate) fn mtproto() -> MtprotoUploader {
 
 pub(crate) fn mtproto_with(change: impl FnOnce(&mut MtprotoConfig)) -> MtprotoUploader {
     let quick = std::time::Duration::from_millis(2);
-    let mut config =
-        MtprotoConfig { backoff_base: quick, backoff_max: quick * 10, ..MtprotoConfig::default() };
+    let mut config = MtprotoConfig {
+        allowed: AllowedAddresses::any(),
+        backoff_base: quick,
+        backoff_max: quick * 10,
+        ..MtprotoConfig::default()
+    };
     change(&mut config);
     MtprotoUploader::new(config)
 }

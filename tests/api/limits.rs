@@ -1,0 +1,132 @@
+//! How often calls may come, and how often tokens may be guessed.
+
+use futures_util::future::join_all;
+use serde_json::Value;
+use telestore_sandbox::UserSpec;
+
+use crate::support::{File, Stage};
+
+/// A stage whose limits hold for this machine's addresses too.
+async fn limited(settings: &[(&str, &str)]) -> Stage {
+    Stage::with(&[settings, &[("TELESTORE_LIMITED_ADDRESSES", "all")]].concat()).await
+}
+
+/// The JSON of a 429, and its `Retry-After` in seconds.
+async fn too_many(request: reqwest::RequestBuilder) -> (Value, u64) {
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 429);
+    let retry_after = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!(body["retryAfter"], retry_after);
+    (body, retry_after)
+}
+
+#[tokio::test]
+async fn an_address_that_calls_too_often_is_told_when_to_come_back_and_may_ask_for_health() {
+    let stage = limited(&[("TELESTORE_ADDRESS_REQUESTS_PER_SECOND", "1")]).await;
+    // Five seconds' worth at once; more only as time goes by.
+    for _ in 0..5 {
+        stage.get("/upload-status/unknown").await.error(404);
+    }
+    // The body is larger than what a connection holds, so the answer comes before it.
+    let file = File::new(8 * 1024 * 1024);
+    let request = stage.client.post(stage.url("/upload")).multipart(file.direct(&stage.user.auth_token));
+    let (body, retry_after) = too_many(request).await;
+    assert_eq!(retry_after, 1);
+    assert!(body["error"].as_str().unwrap().starts_with("too many requests from this address"), "{body}");
+    for _ in 0..20 {
+        stage.get("/").await.ok();
+    }
+    assert!(stage.sandbox.stats().credential_calls(&stage.user.auth_token) == 0, "refused before anything");
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_can_read_that_it_was_too_much() {
+    let stage = limited(&[("TELESTORE_ADDRESS_REQUESTS_PER_SECOND", "1")]).await;
+    for _ in 0..5 {
+        stage.get("/upload-status/unknown").await.error(404);
+    }
+    let request = stage.client.get(stage.url("/upload-status/unknown")).header("Origin", "https://a.example");
+    let answer = request.send().await.unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["access-control-allow-origin"]),
+        (429, &"*".parse().unwrap())
+    );
+}
+
+#[tokio::test]
+async fn two_users_and_the_one_at_its_limit_does_not_hold_up_the_other() {
+    let stage = Stage::with(&[("TELESTORE_USER_REQUESTS_PER_SECOND", "1")]).await;
+    let bob = stage.sandbox.add_user(UserSpec::new("bob"));
+    let file = File::in_chunks(100, &[5]);
+    stage.chunk(&file, 0).await.ok();
+    let answers = join_all((1..20).map(|index| stage.chunk(&file, index))).await;
+    let refused: Vec<_> = answers.into_iter().filter(|answer| answer.status != 200).collect();
+    assert!(refused.len() >= 10, "{} of 19 were refused", refused.len());
+    for answer in refused {
+        assert!(answer.error(429).starts_with("too many requests of this user"));
+    }
+    let bobs = File::new(10);
+    stage.form("/upload-chunk", bobs.chunk(0, &bob.auth_token)).await.ok();
+    stage.complete(&bobs.id).await.ok();
+    assert_eq!(stage.end(&bobs.id).await["status"], "completed");
+}
+
+#[tokio::test]
+async fn nobody_meets_a_limit_who_does_what_clients_do() {
+    let stage = limited(&[]).await;
+    let file = File::in_chunks(3000, &[10]);
+    for round in 0..6 {
+        join_all((round * 50..round * 50 + 50).map(async |index| {
+            stage.chunk(&file, index).await.ok();
+            stage.progress(&file.id).await.error(404);
+        }))
+        .await;
+    }
+    stage.complete(&file.id).await.ok();
+    assert_eq!(stage.end(&file.id).await["status"], "completed");
+}
+
+#[tokio::test]
+async fn where_many_tokens_were_guessed_only_known_ones_are_taken() {
+    let stage = limited(&[("TELESTORE_ADDRESS_REFUSED_TOKENS_PER_MINUTE", "5")]).await;
+    let file = File::in_chunks(10, &[5]);
+    stage.chunk(&file, 0).await.ok();
+    for guess in 0..5 {
+        stage.form("/upload", File::new(10).direct(&format!("guess-{guess}"))).await.error(401);
+    }
+    let large = File::new(8 * 1024 * 1024);
+    let before_the_body =
+        stage.client.post(stage.url("/upload")).bearer_auth("guess-6").multipart(large.direct(""));
+    let (body, retry_after) = too_many(before_the_body).await;
+    assert!(
+        body["error"].as_str().unwrap().starts_with("too many invalid tokens from this address"),
+        "{body}"
+    );
+    assert!((1..=12).contains(&retry_after), "{retry_after}");
+    stage.form("/upload", File::new(10).direct("guess-7")).await.error(429);
+    for guess in ["guess-6", "guess-7"] {
+        assert_eq!(stage.sandbox.stats().credential_calls(guess), 0, "not asked for");
+    }
+    stage.chunk(&file, 1).await.ok();
+    stage.complete(&file.id).await.ok();
+    assert_eq!(stage.end(&file.id).await["status"], "completed", "whose token is known goes on");
+}
+
+#[tokio::test]
+async fn a_flood_of_bad_tokens_does_not_stop_anybody_and_the_backend_hears_of_each_once() {
+    let stage = Stage::new().await;
+    let same = join_all((0..100).map(|_| stage.form("/upload", File::new(10).direct("the-same-guess"))));
+    let distinct: Vec<_> = (0..200).map(|guess| format!("guess-{guess}")).collect();
+    let distinct = join_all(distinct.iter().map(|guess| stage.form("/upload", File::new(10).direct(guess))));
+    let file = File::in_chunks(100, &[10]);
+    let (same, distinct, end) = tokio::join!(same, distinct, stage.send(&file));
+    assert_eq!(end["status"], "completed");
+    stage.arrived(&file);
+    for answer in same.into_iter().chain(distinct) {
+        assert!(answer.error(401).contains("invalid authToken"));
+    }
+    let stats = stage.sandbox.stats();
+    assert_eq!(stats.credential_calls("the-same-guess"), 1);
+    assert_eq!(stats.calls("backend.credentials"), 202, "one each, and one for the user");
+}
