@@ -14,6 +14,7 @@ mod faults;
 mod floors;
 mod flows;
 mod limits;
+mod listeners;
 mod observe;
 mod openapi;
 mod progress;

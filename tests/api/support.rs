@@ -93,10 +93,14 @@ impl Worker {
     }
 
     async fn signal(&self, name: &str) {
-        let pid = self.child.id().expect("the worker runs").to_string();
+        let pid = self.pid().to_string();
         let status =
             Command::new("kill").args([&format!("-{name}"), &pid]).status().await.expect("kill runs");
         assert!(status.success());
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.id().expect("the worker runs")
     }
 
     async fn ended(mut self) -> std::process::ExitStatus {
@@ -162,6 +166,10 @@ impl Stage {
 
     pub(crate) async fn signal(&self, name: &str) {
         self.worker.as_ref().expect("a worker runs").signal(name).await;
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.worker.as_ref().expect("a worker runs").pid()
     }
 
     pub(crate) async fn ended(&mut self) -> std::process::ExitStatus {
@@ -337,6 +345,16 @@ impl File {
 pub(crate) fn chunk_form(bytes: Vec<u8>, fields: Vec<(&'static str, String)>) -> Form {
     let form = Form::new().part("chunk", Part::bytes(bytes).file_name("blob"));
     fields.into_iter().fold(form, |form, (name, value)| form.text(name, value))
+}
+
+/// Lets this process have `wanted` files and sockets open.
+pub(crate) fn allow_open_files(wanted: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let (now, wanted) = (getrlimit(Resource::Nofile), wanted as u64);
+    if now.current.is_some_and(|current| current < wanted) {
+        let limit = Rlimit { current: Some(wanted), ..now };
+        setrlimit(Resource::Nofile, limit).expect("the hard limit of open files is high enough");
+    }
 }
 
 /// All regular files below `dir`.

@@ -6,6 +6,7 @@ mod addresses;
 mod cli;
 mod config;
 mod demo;
+mod files;
 mod log;
 mod metrics;
 mod send;
@@ -21,6 +22,7 @@ use cli::{Cli, Command};
 pub fn main() -> ExitCode {
     let cli = Cli::read();
     log::init();
+    files::allow_all();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("could not start: {error}")),
