@@ -5,7 +5,7 @@ use std::process::Stdio;
 use crate::support::{File, Stage, Worker, program, soon};
 
 /// How the program ends, and what it says on standard error.
-async fn fails(command: &mut tokio::process::Command) -> String {
+pub(crate) async fn fails(command: &mut tokio::process::Command) -> String {
     let output = command.stdout(Stdio::null()).stderr(Stdio::piped()).output();
     let output = soon("the program to end", output).await.unwrap();
     assert!(!output.status.success());

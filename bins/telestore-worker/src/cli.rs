@@ -91,6 +91,18 @@ pub(crate) struct Settings {
     #[arg(long, env = "TELESTORE_HOST")]
     pub(crate) host: Option<String>,
 
+    /// Certificate chain (PEM) to serve HTTPS with, read again when it changes [default: none, HTTP]
+    #[arg(long, env = "TELESTORE_TLS_CERT", value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// Private key (PEM) of that certificate [default: none]
+    #[arg(long, env = "TELESTORE_TLS_KEY", value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// Proxies whose X-Forwarded-For counts: addresses, networks, `loopback`, `private` [default: none]
+    #[arg(long, env = "TELESTORE_TRUSTED_PROXIES", value_name = "LIST")]
+    pub(crate) trusted_proxies: Option<String>,
+
     /// The TeleStore backend: credentials and webhook [default: none]
     #[arg(long, env = "BACKEND_URL", value_name = "URL")]
     pub(crate) backend_url: Option<String>,
@@ -314,6 +326,10 @@ pub(crate) struct SendArgs {
     /// The auth token
     #[arg(long, env = "TELESTORE_TOKEN", hide_env_values = true, value_parser = secret)]
     pub(crate) token: Secret,
+
+    /// Certificates (PEM) to trust beside none else, for a worker whose certificate is not publicly trusted
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
 
     /// The size of a chunk
     #[arg(long, default_value = "5MiB", value_name = "BYTES")]

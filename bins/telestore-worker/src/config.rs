@@ -8,16 +8,19 @@ use telestore::store::Durability;
 use telestore::types::{ApiId, ChatId, Secret, TelegramCredentials, UserId};
 use telestore::uploader::{AllowedAddresses, ServerKey};
 use telestore::{Auth, EngineConfig};
-use telestore_http::{LimitedAddresses, RequestLimits};
+use telestore_http::{LimitedAddresses, RequestLimits, TrustedProxies};
 
 use crate::addresses;
 use crate::cli::{Limit, Settings, Span};
+use crate::tls::TlsFiles;
 
 /// What the worker runs with: checked, with every default in its place.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Config {
     pub(crate) host: String,
     pub(crate) port: u16,
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) data_dir: PathBuf,
     pub(crate) access: Access,
     pub(crate) bot_api_url: Option<String>,
@@ -128,10 +131,12 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
         }
     }
     let server_key = settings.mtproto_server_key.as_deref().map(str::parse::<ServerKey>).transpose();
-    let origins = settings.cors_origins.unwrap_or_else(|| "*".to_owned());
+    let trusted = settings.trusted_proxies.as_deref().unwrap_or_default().parse();
     Ok(Config {
         host: settings.host.unwrap_or_else(|| "0.0.0.0".to_owned()),
         port: settings.port.unwrap_or(10_000),
+        tls: tls(settings.tls_cert, settings.tls_key)?,
+        trusted_proxies: trusted.map_err(|error| bad("TELESTORE_TRUSTED_PROXIES", error))?,
         data_dir: settings.data_dir.unwrap_or_else(|| PathBuf::from("telestore-data")),
         access,
         bot_api_url,
@@ -141,11 +146,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
         mtproto_server_key: server_key.map_err(|error| bad("TELESTORE_MTPROTO_SERVER_KEY", error))?,
         mtproto_connections: settings.mtproto_connections.unwrap_or(1),
         http_threads: settings.http_threads.unwrap_or(threads),
-        cors_origins: origins
-            .split(',')
-            .map(|origin| origin.trim().to_owned())
-            .filter(|o| !o.is_empty())
-            .collect(),
+        cors_origins: origins(settings.cors_origins.as_deref().unwrap_or("*"))?,
         secret_key: settings.secret_key,
         webhook_secret: settings.webhook_secret,
         metrics_token: settings.metrics_token,
@@ -233,6 +234,30 @@ fn request_limits(settings: &Settings) -> Result<RequestLimits, ConfigError> {
     })
 }
 
+fn tls(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>, ConfigError> {
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(bad("TELESTORE_TLS_KEY", "is not set, which TELESTORE_TLS_CERT needs")),
+        (None, Some(_)) => Err(bad("TELESTORE_TLS_CERT", "is not set, which TELESTORE_TLS_KEY needs")),
+    }
+}
+
+fn origins(text: &str) -> Result<Vec<String>, ConfigError> {
+    let mut origins = Vec::new();
+    for origin in text.split(',').map(str::trim).filter(|origin| !origin.is_empty()) {
+        // What browsers send: scheme, host and perhaps a port. Apps have schemes of their own.
+        let bare = |host: &str| !host.is_empty() && !host.contains(['/', '?', '#', ' ', '@']);
+        let good = origin.split_once("://").is_some_and(|(scheme, host)| !scheme.is_empty() && bare(host));
+        if origin != "*" && !good {
+            let message = format!("{origin} is no origin: write it as https://app.example, or * for all");
+            return Err(bad("TELESTORE_CORS_ORIGINS", message));
+        }
+        origins.push(origin.to_owned());
+    }
+    Ok(origins)
+}
+
 fn durability(text: Option<&str>) -> Result<Durability, ConfigError> {
     match text {
         None | Some("process") => Ok(Durability::Process),
@@ -265,6 +290,9 @@ impl Settings {
         Self {
             port: self.port.or(behind.port),
             host: self.host.or(behind.host),
+            tls_cert: self.tls_cert.or(behind.tls_cert),
+            tls_key: self.tls_key.or(behind.tls_key),
+            trusted_proxies: self.trusted_proxies.or(behind.trusted_proxies),
             backend_url: self.backend_url.or(behind.backend_url),
             auth: self.auth.or(behind.auth),
             data_dir: self.data_dir.or(behind.data_dir),
@@ -312,11 +340,15 @@ impl Settings {
     fn without_empty(self) -> Self {
         let text = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
         let secret = |secret: Option<Secret>| secret.filter(|secret| !secret.expose().trim().is_empty());
+        let path = |path: Option<PathBuf>| path.filter(|path| !path.as_os_str().is_empty());
         Self {
             host: text(self.host),
+            tls_cert: path(self.tls_cert),
+            tls_key: path(self.tls_key),
+            trusted_proxies: text(self.trusted_proxies),
             backend_url: text(self.backend_url),
             auth: text(self.auth),
-            data_dir: self.data_dir.filter(|dir| !dir.as_os_str().is_empty()),
+            data_dir: path(self.data_dir),
             bot_api_url: text(self.bot_api_url),
             cors_origins: text(self.cors_origins),
             mtproto_addresses: text(self.mtproto_addresses),
@@ -423,6 +455,38 @@ mod tests {
         assert!("soon".parse::<Span>().is_err());
         assert!(load(None, Settings { result_ttl: "59m".parse().ok(), ..backend() }).is_err());
         assert!(load(None, Settings { durability: Some("tape".to_owned()), ..backend() }).is_err());
+    }
+
+    #[test]
+    fn origins_are_what_browsers_send() {
+        let origins = |text: &str| {
+            load(None, Settings { cors_origins: Some(text.to_owned()), ..backend() })
+                .map(|config| config.cors_origins)
+        };
+        assert_eq!(
+            origins("https://a.example, http://localhost:3000, capacitor://localhost,").unwrap().len(),
+            3
+        );
+        assert_eq!(origins("*").unwrap(), ["*"]);
+        for text in ["a.example", "https://a.example/", "https://a.example/app", "://a", "https://"] {
+            let error = origins(text).unwrap_err().to_string();
+            assert!(
+                error.starts_with("TELESTORE_CORS_ORIGINS: ") && error.contains("https://app.example"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn tls_needs_both_files_and_proxies_are_checked() {
+        let file = Some(PathBuf::from("x.pem"));
+        let error = |settings| load(None, settings).unwrap_err().to_string();
+        let alone = error(Settings { tls_cert: file.clone(), ..backend() });
+        assert!(alone.starts_with("TELESTORE_TLS_KEY: is not set"), "{alone}");
+        let alone = error(Settings { tls_key: file, ..backend() });
+        assert!(alone.starts_with("TELESTORE_TLS_CERT: is not set"), "{alone}");
+        let proxies = error(Settings { trusted_proxies: Some("loopback, nginx".to_owned()), ..backend() });
+        assert!(proxies.starts_with("TELESTORE_TRUSTED_PROXIES: nginx"), "{proxies}");
     }
 
     #[test]

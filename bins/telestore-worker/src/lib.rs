@@ -11,6 +11,7 @@ mod log;
 mod metrics;
 mod send;
 mod serve;
+mod tls;
 mod wire;
 
 use std::process::ExitCode;

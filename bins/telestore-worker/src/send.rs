@@ -3,7 +3,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::multipart::{Form, Part};
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Certificate, Client, RequestBuilder};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::fs::File;
@@ -17,7 +17,7 @@ const SMALL: u64 = 8 * 1024 * 1024;
 /// Sends a file as the browser client does.
 pub(crate) async fn send(args: SendArgs) -> Result<(), String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::builder().build().map_err(|error| error.to_string())?;
+    let client = client(args.ca.as_deref())?;
     let mut file =
         File::open(&args.file).await.map_err(|error| format!("{}: {error}", args.file.display()))?;
     let length = file.metadata().await.map_err(|error| error.to_string())?.len();
@@ -27,6 +27,20 @@ pub(crate) async fn send(args: SendArgs) -> Result<(), String> {
     say(&format!("completed: messageId {}, fileId {}", result["messageId"], result["fileId"]));
     say(&format!("sha256 {digest}  {}", args.file.display()));
     Ok(())
+}
+
+fn client(ca: Option<&Path>) -> Result<Client, String> {
+    let mut builder = Client::builder();
+    if let Some(path) = ca {
+        let failed = |error: &dyn std::fmt::Display| format!("--ca {}: {error}", path.display());
+        let pem = std::fs::read(path).map_err(|error| failed(&error))?;
+        let trusted = Certificate::from_pem_bundle(&pem).map_err(|error| failed(&error))?;
+        if trusted.is_empty() {
+            return Err(failed(&"holds no certificate in PEM"));
+        }
+        builder = builder.tls_certs_only(trusted);
+    }
+    builder.build().map_err(|error| error.to_string())
 }
 
 struct Sender<'a> {
@@ -107,7 +121,7 @@ impl Sender<'_> {
 
 /// The JSON of a 2xx; else the server's own words.
 async fn ask(request: RequestBuilder) -> Result<Value, String> {
-    let answer = request.send().await.map_err(|error| format!("cannot reach the worker: {error}"))?;
+    let answer = request.send().await.map_err(|error| format!("cannot reach the worker: {}", why(error)))?;
     let status = answer.status();
     let body: Value =
         answer.json().await.map_err(|_| format!("the worker answered {status} without JSON"))?;
@@ -115,6 +129,13 @@ async fn ask(request: RequestBuilder) -> Result<Value, String> {
         return Ok(body);
     }
     Err(format!("the worker answered {status}: {}", body["error"].as_str().unwrap_or("no reason given")))
+}
+
+/// The error with its causes: the first one alone does not tell a refused connection from a bad certificate.
+fn why(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let causes = std::iter::successors(std::error::Error::source(&error), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 async fn read(file: &mut File, length: usize) -> Result<Vec<u8>, String> {

@@ -11,6 +11,7 @@ use telestore_http::{HttpOptions, Limiter, MetricsPage};
 
 use crate::config::{Access, Config};
 use crate::metrics;
+use crate::tls::{self, TlsError};
 use crate::wire::{WireError, wire};
 
 /// How long actix reads away the body of a request that was refused: slow senders must still see the answer.
@@ -24,6 +25,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 pub(crate) enum ServeError {
     #[error(transparent)]
     Wire(#[from] WireError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("cannot listen on {host}:{port}: {source}; set PORT or TELESTORE_HOST")]
     Listen { host: String, port: u16, source: io::Error },
     #[error("could not start: {0}")]
@@ -98,20 +101,26 @@ fn listen(
 ) -> Result<(Server, SocketAddr), ServeError> {
     let (host, port) = (config.host.clone(), config.port);
     let failed = |source| ServeError::Listen { host: host.clone(), port, source };
+    let tls = config.tls.as_ref().map(tls::server_config).transpose()?;
     let options = HttpOptions { origins: config.cors_origins.clone(), ..HttpOptions::default() };
     let engine = engine.clone();
     let page = web::Data::new(page);
     let limiter = Limiter::new(&config.request_limits);
+    let trusted = web::Data::new(config.trusted_proxies.clone());
     let server = HttpServer::new(move || {
         // The last wrap is the outermost. From outside in: trusted proxies (who calls), request id and span (what is
         // logged), measuring, response headers, CORS, compression, limits (who calls too often), bodies (who sends too
         // slowly).
         App::new()
             .app_data(page.clone())
+            .app_data(trusted.clone())
             .wrap(telestore_http::limits(&limiter))
+            .wrap(from_fn(telestore_http::compress))
             .wrap(telestore_http::cors(&options.origins))
+            .wrap(from_fn(telestore_http::headers))
             .wrap(from_fn(telestore_http::measure))
             .wrap(from_fn(telestore_http::request_id))
+            .wrap(from_fn(telestore_http::trust_proxies))
             .configure(telestore_http::routes(engine.clone(), options.clone()))
             .default_service(web::to(telestore_http::no_such_endpoint))
     })
@@ -119,9 +128,13 @@ fn listen(
     .disable_signals()
     .keep_alive(KEEP_ALIVE)
     .client_disconnect_timeout(READ_AWAY)
-    .shutdown_timeout(config.shutdown_grace.as_secs().max(1))
-    .bind((config.host.as_str(), config.port))
-    .map_err(failed)?;
+    .shutdown_timeout(config.shutdown_grace.as_secs().max(1));
+    let place = (config.host.as_str(), config.port);
+    let server = match tls {
+        Some(tls) => server.bind_rustls_0_23(place, tls),
+        None => server.bind(place),
+    };
+    let server = server.map_err(failed)?;
     let address =
         server.addrs().first().copied().ok_or_else(|| failed(io::ErrorKind::AddrNotAvailable.into()))?;
     Ok((server.run(), address))
@@ -129,7 +142,8 @@ fn listen(
 
 /// One line on standard output tells whoever started the worker on port 0 where it is.
 fn announce(config: &Config, address: SocketAddr) -> io::Result<()> {
-    writeln!(io::stdout(), "listening on http://{address}")?;
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    writeln!(io::stdout(), "listening on {scheme}://{address}")?;
     match &config.access {
         // A URL may carry a password.
         Access::Backend { .. } => tracing::info!(%address, "serving the users of the TeleStore backend"),

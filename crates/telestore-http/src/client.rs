@@ -1,6 +1,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 
-use actix_web::dev::{RequestHead, ServiceRequest};
+use actix_web::dev::{AppConfig, RequestHead, ServiceRequest};
 use actix_web::{HttpMessage, HttpRequest};
 
 /// The address of the client, put into a request's extensions where something in front of the worker names it and is
@@ -8,21 +8,38 @@ use actix_web::{HttpMessage, HttpRequest};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
+/// Whether the client's connection is encrypted, put into a request's extensions as [`ClientAddress`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClientScheme {
+    pub(crate) secure: bool,
+}
+
 /// A request, before or after its route was found.
 pub trait HasHead: HttpMessage {
     /// Its head.
     fn request_head(&self) -> &RequestHead;
+
+    /// How the service that takes it listens.
+    fn service_config(&self) -> &AppConfig;
 }
 
 impl HasHead for HttpRequest {
     fn request_head(&self) -> &RequestHead {
         self.head()
     }
+
+    fn service_config(&self) -> &AppConfig {
+        self.app_config()
+    }
 }
 
 impl HasHead for ServiceRequest {
     fn request_head(&self) -> &RequestHead {
         self.head()
+    }
+
+    fn service_config(&self) -> &AppConfig {
+        self.app_config()
     }
 }
 
@@ -33,6 +50,12 @@ pub fn client_address(request: &impl HasHead) -> IpAddr {
     let address = named.or_else(|| request.request_head().peer_addr.map(|peer| peer.ip()));
     // Only a request without a connection, as tests make them, has none.
     address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical()
+}
+
+/// Whether the client came by HTTPS: as a trusted proxy says, else by how the worker listens.
+pub fn is_secure(request: &impl HasHead) -> bool {
+    let named = request.extensions().get::<ClientScheme>().map(|scheme| scheme.secure);
+    named.unwrap_or_else(|| request.service_config().secure())
 }
 
 #[cfg(test)]

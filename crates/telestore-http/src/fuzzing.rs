@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use actix_multipart::Multipart;
 use actix_web::error::PayloadError;
-use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
@@ -34,6 +34,19 @@ pub fn form(input: &[u8]) {
         rest = after;
     }
     compare("B", &reads);
+}
+
+/// An entry for a fuzzer: the lines of `input` are `X-Forwarded-For`, `Forwarded` and `X-Forwarded-Proto` of a trusted
+/// proxy, in turn.
+pub fn proxy_headers(input: &[u8]) {
+    let names = ["x-forwarded-for", "forwarded", "x-forwarded-proto"].map(HeaderName::from_static);
+    let mut headers = HeaderMap::new();
+    for (line, name) in input.split(|byte| *byte == b'\n').zip(names.iter().cycle()) {
+        let Ok(value) = HeaderValue::from_bytes(line) else { continue };
+        headers.append(name.clone(), value);
+    }
+    let Ok(trusted) = "loopback, private".parse() else { return };
+    let _ = crate::proxy::client_named_by(&headers, &trusted);
 }
 
 /// Reads the same body with both readers.

@@ -8,7 +8,7 @@ use actix_web::{Error, HttpMessage};
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
-use crate::answer::with_headers;
+use crate::answer;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -45,10 +45,10 @@ fn made() -> HeaderValue {
 ///
 /// # Errors
 /// Those of the services within; their answers have the id, too.
-pub async fn request_id<B: MessageBody>(
+pub async fn request_id<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
+) -> Result<ServiceResponse, Error> {
     let id = RequestId::of(request.headers());
     let span = span(&request, &id);
     request.extensions_mut().insert(id.clone());
@@ -59,7 +59,10 @@ pub async fn request_id<B: MessageBody>(
         .map_or_else(|error| error.as_response_error().status_code(), |answer| answer.status());
     let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::debug!(parent: &span, status = status.as_u16(), ms, "answered");
-    with_headers(answer, move |headers| drop(headers.insert(X_REQUEST_ID, id.0.clone())))
+    answer::map(answer, move |mut answer| {
+        answer.headers_mut().insert(X_REQUEST_ID, id.0.clone());
+        answer
+    })
 }
 
 fn span(request: &ServiceRequest, id: &RequestId) -> Span {

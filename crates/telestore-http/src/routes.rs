@@ -90,7 +90,9 @@ pub fn routes(engine: Telestore, options: HttpOptions) -> impl FnOnce(&mut Servi
 }
 
 fn mount(endpoint: &Endpoint) -> Resource {
-    let resource = web::resource(endpoint.path).default_service(web::to(answer::wrong_method));
+    let method = endpoint.method;
+    let wrong_method = move |request: HttpRequest| async move { answer::wrong_method(&request, method) };
+    let resource = web::resource(endpoint.path).default_service(web::to(wrong_method));
     let get = || web::route().guard(guard::Any(guard::Get()).or(guard::Method(Method::HEAD)));
     match endpoint.path {
         "/" => resource.route(get().to(health::index)),

@@ -17,7 +17,7 @@ use utoipa::openapi::{OpenApi, RefOr, Response};
 use utoipa::{Modify, OpenApi as _};
 
 use crate::error::ErrorBody;
-use crate::{chunked, direct, health, metrics_page, progress, ready, socket, sse};
+use crate::{chunked, compress, direct, health, metrics_page, progress, ready, socket, sse};
 
 pub(crate) use page::{asset, page};
 
@@ -116,13 +116,12 @@ pub fn openapi() -> OpenApi {
 pub(crate) async fn document(request: HttpRequest) -> HttpResponse {
     static AT_THE_ROOT: OnceLock<Bytes> = OnceLock::new();
     let prefix = request.path().strip_suffix("/openapi.json").unwrap_or_default();
-    let mut answer = HttpResponse::Ok();
     if !prefix.is_empty() {
         // Mounted below a path: clients must know.
         let mut document = openapi();
         document.servers = Some(vec![utoipa::openapi::Server::new(prefix)]);
-        return answer.json(document);
+        return HttpResponse::Ok().json(document);
     }
     let bytes = AT_THE_ROOT.get_or_init(|| serde_json::to_vec(&openapi()).unwrap_or_default().into());
-    answer.content_type("application/json").body(bytes.clone())
+    compress::kept(&request, "openapi.json", "application/json", bytes.clone()).await
 }

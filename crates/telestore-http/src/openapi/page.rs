@@ -1,13 +1,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue};
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use utoipa_swagger_ui::Config;
 
-use crate::answer;
+use crate::{answer, compress};
 
 /// Paths are relative, so that the page works below any path that the routes are mounted at.
 const PAGE: &str = r##"<!doctype html>
@@ -39,8 +39,13 @@ const START: &str = r##"window.ui = SwaggerUIBundle({
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Its files that the page needs.
-const FILES: [&str; 3] = ["swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"];
+/// What the page needs, of Swagger UI and of its own, and the types.
+const FILES: [(&str, &str); 4] = [
+    ("swagger-ui.css", "text/css"),
+    ("swagger-ui-bundle.js", "text/javascript"),
+    ("start.js", "text/javascript"),
+    ("favicon-32x32.png", "image/png"),
+];
 
 /// The API as a page
 ///
@@ -75,25 +80,23 @@ pub(crate) async fn page() -> HttpResponse {
     )
 )]
 pub(crate) async fn asset(request: HttpRequest, file: Path<String>) -> HttpResponse {
-    let found = match file.as_str() {
-        "start.js" => Some(("text/javascript".to_owned(), Bytes::from_static(START.as_bytes()))),
-        name if FILES.contains(&name) => swagger_file(name),
-        _ => None,
-    };
-    let Some((content_type, bytes)) = found else {
+    let found = FILES.iter().find(|(name, _)| *name == file.as_str());
+    let Some((name, kind, bytes)) = found.and_then(|(name, kind)| Some((*name, *kind, bytes_of(name)?)))
+    else {
         return answer::no_such_endpoint(&request);
     };
-    HttpResponse::Ok()
-        .content_type(content_type)
-        .insert_header((CACHE_CONTROL, "public, max-age=86400"))
-        .body(bytes)
+    let mut answer = compress::kept(&request, name, kind, bytes).await;
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"));
+    answer
 }
 
-fn swagger_file(name: &str) -> Option<(String, Bytes)> {
+fn bytes_of(name: &str) -> Option<Bytes> {
+    if name == "start.js" {
+        return Some(Bytes::from_static(START.as_bytes()));
+    }
     let file = utoipa_swagger_ui::serve(name, Arc::new(Config::<'static>::from(""))).ok()??;
-    let bytes = match file.bytes {
+    Some(match file.bytes {
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),
         Cow::Owned(bytes) => bytes.into(),
-    };
-    Some((file.content_type, bytes))
+    })
 }

@@ -1,0 +1,169 @@
+//! HTTPS by the worker itself.
+
+use std::path::{Path, PathBuf};
+
+use reqwest::{Certificate, Client, ClientBuilder, Version};
+use tempfile::TempDir;
+
+use crate::config::fails;
+use crate::support::{File, MIB, Stage, program, soon};
+
+/// A certificate for this machine and its key, in files.
+struct Files {
+    dir: TempDir,
+}
+
+impl Files {
+    fn new() -> Self {
+        let files = Self { dir: tempfile::tempdir().unwrap() };
+        files.write(&pair());
+        files
+    }
+
+    fn write(&self, (cert, key): &(String, String)) {
+        std::fs::write(self.cert(), cert).unwrap();
+        std::fs::write(self.key(), key).unwrap();
+    }
+
+    fn cert(&self) -> PathBuf {
+        self.dir.path().join("cert.pem")
+    }
+
+    fn key(&self) -> PathBuf {
+        self.dir.path().join("key.pem")
+    }
+
+    async fn stage(&self) -> Stage {
+        let (cert, key) = (self.cert(), self.key());
+        let settings =
+            [("TELESTORE_TLS_CERT", cert.to_str().unwrap()), ("TELESTORE_TLS_KEY", key.to_str().unwrap())];
+        let mut stage = Stage::with(&settings).await;
+        stage.client = trusting(&self.cert()).build().unwrap();
+        stage
+    }
+}
+
+/// A certificate and its key in PEM.
+fn pair() -> (String, String) {
+    let pair = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+    (pair.cert.pem(), pair.signing_key.serialize_pem())
+}
+
+/// A client that trusts nobody else.
+fn trusting(cert: &Path) -> ClientBuilder {
+    let cert = Certificate::from_pem(&std::fs::read(cert).unwrap()).unwrap();
+    Client::builder().tls_certs_only([cert])
+}
+
+#[tokio::test]
+async fn files_go_by_http_2_and_by_http_1() {
+    let files = Files::new();
+    let mut stage = files.stage().await;
+    assert!(stage.url("/").starts_with("https://"));
+    let index = stage.client.get(stage.url("/")).send().await.unwrap();
+    assert_eq!(index.version(), Version::HTTP_2);
+    assert!(index.headers()["strict-transport-security"].to_str().unwrap().starts_with("max-age="));
+    let chunked = File::new(11 * MIB);
+    assert_eq!(stage.send(&chunked).await["status"], "completed");
+    let direct = File::new(3 * MIB);
+    stage.direct(&direct).await.ok();
+
+    stage.client = trusting(&files.cert()).http1_only().build().unwrap();
+    let index = stage.client.get(stage.url("/")).send().await.unwrap();
+    assert_eq!(index.version(), Version::HTTP_11);
+    let again = File::new(11 * MIB);
+    assert_eq!(stage.send(&again).await["status"], "completed");
+    let messages = stage.sandbox.messages_of(&stage.user);
+    assert_eq!(messages.len(), 3);
+    for (file, message) in [chunked, direct, again].iter().zip(&messages) {
+        file.assert_is(message);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_upload_can_be_read_by_http_2() {
+    let stage = Files::new().stage().await;
+    let form = File::new(8 * MIB).direct("nobody");
+    let request = stage.client.post(stage.url("/upload")).bearer_auth("nobody").multipart(form);
+    assert!(stage.ask(request).await.error(401).contains("invalid authToken"));
+    // The connection is good for more.
+    stage.direct(&File::new(10)).await.ok();
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_needs_no_restart() {
+    let files = Files::new();
+    let stage = files.stage().await;
+    let (old, new) = (files.dir.path().join("old.pem"), files.dir.path().join("new.pem"));
+    std::fs::copy(files.cert(), &old).unwrap();
+    let renewed = pair();
+    std::fs::write(&new, &renewed.0).unwrap();
+    // Each question is a connection of its own.
+    let serves = async |cert: &Path| {
+        let client = trusting(cert).build().unwrap();
+        client.get(stage.url("/")).send().await.is_ok()
+    };
+    assert!(serves(&old).await && !serves(&new).await);
+    // Without its key it is not taken; with it, soon.
+    std::fs::write(files.cert(), &renewed.0).unwrap();
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(300));
+    for _ in 0..5 {
+        ticks.tick().await;
+        assert!(serves(&old).await && !serves(&new).await);
+    }
+    files.write(&renewed);
+    let taken = async {
+        while !serves(&new).await {
+            ticks.tick().await;
+        }
+    };
+    soon("the renewed certificate", taken).await;
+    assert!(!serves(&old).await);
+}
+
+#[tokio::test]
+async fn files_that_do_not_fit_are_named_at_the_start() {
+    let (files, other) = (Files::new(), Files::new());
+    let empty = files.dir.path().join("empty.pem");
+    std::fs::write(&empty, "").unwrap();
+    let missing = files.dir.path().join("missing.pem");
+    for (cert, key, named) in [
+        (&missing, &files.key(), "TELESTORE_TLS_CERT: cannot read"),
+        (&files.cert(), &missing, "TELESTORE_TLS_KEY: cannot read"),
+        (&empty, &files.key(), "holds no certificate"),
+        (&files.cert(), &empty, "holds no private key"),
+        (&files.cert(), &files.cert(), "holds no private key"),
+        (&files.cert(), &other.key(), "does not belong to the first certificate"),
+    ] {
+        let data = tempfile::tempdir().unwrap();
+        let mut command = program();
+        command
+            .env("BACKEND_URL", "http://127.0.0.1:1")
+            .env("TELESTORE_DATA_DIR", data.path())
+            .env("PORT", "0");
+        let said = fails(command.env("TELESTORE_TLS_CERT", cert).env("TELESTORE_TLS_KEY", key)).await;
+        assert!(said.contains(named), "{named}: {said}");
+        let secret = std::fs::read_to_string(files.key()).unwrap();
+        assert!(!said.contains(secret.lines().nth(1).unwrap()), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn the_command_that_sends_trusts_the_named_certificate() {
+    let files = Files::new();
+    let stage = files.stage().await;
+    let path = files.dir.path().join("hello.bin");
+    std::fs::write(&path, vec![7; 9 * MIB]).unwrap();
+    let send = || {
+        let mut command = program();
+        command.arg("send").arg(&path).args(["--to", &stage.url(""), "--token", &stage.user.auth_token]);
+        command
+    };
+    let refused = fails(&mut send()).await;
+    assert!(refused.contains("certificate"), "{refused}");
+    let sent = send().arg("--ca").arg(files.cert()).output().await.unwrap();
+    assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
+    assert_eq!(stage.sandbox.messages_of(&stage.user)[0].size, 9 * MIB as u64);
+    let unfit = fails(send().arg("--ca").arg(&path)).await;
+    assert!(unfit.contains("--ca"), "{unfit}");
+}
