@@ -184,6 +184,19 @@ impl Stage {
         format!("{}{path}", self.worker.as_ref().expect("a worker runs").url)
     }
 
+    /// Where the worker listens.
+    pub(crate) fn address(&self) -> String {
+        self.url("").trim_start_matches("http://").to_owned()
+    }
+
+    /// The memory of the worker in bytes (its resident set).
+    pub(crate) fn memory(&self) -> u64 {
+        let pid = self.worker.as_ref().and_then(|worker| worker.child.id()).expect("a worker runs");
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("Linux");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a resident set");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+    }
+
     pub(crate) async fn ask(&self, request: RequestBuilder) -> Answer {
         let answer = request.send().await.expect("the worker answers");
         let status = answer.status().as_u16();

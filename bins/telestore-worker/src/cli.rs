@@ -157,6 +157,30 @@ pub(crate) struct Settings {
     #[arg(long, env = "TELESTORE_HTTP_THREADS", value_name = "N")]
     pub(crate) http_threads: Option<usize>,
 
+    /// How long the head of a request may take to come [default: 10s]
+    #[arg(long, env = "TELESTORE_HEADER_TIMEOUT", value_name = "TIME")]
+    pub(crate) header_timeout: Option<Span>,
+
+    /// How long the worker waits for the next bytes of a body [default: 30s]
+    #[arg(long, env = "TELESTORE_BODY_TIMEOUT", value_name = "TIME")]
+    pub(crate) body_timeout: Option<Span>,
+
+    /// The least that a body must bring in a second, averaged over the body timeout; 0 for any [default: 1 KiB]
+    #[arg(long, env = "TELESTORE_BODY_MIN_RATE", value_name = "BYTES")]
+    pub(crate) body_min_rate: Option<ByteSize>,
+
+    /// How long a connection may do nothing [default: 75s]
+    #[arg(long, env = "TELESTORE_IDLE_TIMEOUT", value_name = "TIME")]
+    pub(crate) idle_timeout: Option<Span>,
+
+    /// Connections at a time; requests on others get 503 [default: 10000]
+    #[arg(long, env = "TELESTORE_MAX_CONNECTIONS", value_name = "N")]
+    pub(crate) max_connections: Option<usize>,
+
+    /// Connections at a time from one address; requests on others get 429; 0 for any number [default: 0]
+    #[arg(long, env = "TELESTORE_ADDRESS_CONNECTIONS", value_name = "N")]
+    pub(crate) address_connections: Option<usize>,
+
     /// MTProto connections of an account that parts take turns on; those beyond the first go to addresses for files
     /// [default: 1]
     #[arg(long, env = "TELESTORE_MTPROTO_CONNECTIONS", value_name = "N")]

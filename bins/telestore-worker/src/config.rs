@@ -8,7 +8,7 @@ use telestore::store::Durability;
 use telestore::types::{ApiId, ChatId, Secret, TelegramCredentials, UserId};
 use telestore::uploader::{AllowedAddresses, ServerKey};
 use telestore::{Auth, EngineConfig};
-use telestore_http::{LimitedAddresses, RequestLimits, TrustedProxies};
+use telestore_http::{ConnectionLimits, LimitedAddresses, RequestLimits, TrustedProxies};
 
 use crate::addresses;
 use crate::cli::{Limit, Settings, Span};
@@ -30,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) mtproto_server_key: Option<ServerKey>,
     pub(crate) mtproto_connections: usize,
     pub(crate) http_threads: usize,
+    pub(crate) connections: ConnectionLimits,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) secret_key: Option<Secret>,
     pub(crate) webhook_secret: Option<Secret>,
@@ -100,6 +101,7 @@ fn read(path: &Path) -> Result<Settings, ConfigError> {
 
 fn resolve(settings: Settings) -> Result<Config, ConfigError> {
     let access = access(&settings)?;
+    let connections = connections(&settings)?;
     let bytes = |size: Option<ByteSize>, default: u64| size.map_or(default, |size| size.as_u64());
     let time = |span: Option<Span>, default: Duration| span.map_or(default, |Span(time)| time);
     let default = EngineConfig::default();
@@ -117,6 +119,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
         ("TELESTORE_MAX_CONCURRENT_UPLOADS", Some(concurrent)),
         ("TELESTORE_HTTP_THREADS", settings.http_threads),
         ("TELESTORE_MTPROTO_CONNECTIONS", settings.mtproto_connections),
+        ("TELESTORE_MAX_CONNECTIONS", settings.max_connections),
     ] {
         if count == Some(0) {
             return Err(bad(name, "must be at least 1"));
@@ -146,6 +149,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
         mtproto_server_key: server_key.map_err(|error| bad("TELESTORE_MTPROTO_SERVER_KEY", error))?,
         mtproto_connections: settings.mtproto_connections.unwrap_or(1),
         http_threads: settings.http_threads.unwrap_or(threads),
+        connections,
         cors_origins: origins(settings.cors_origins.as_deref().unwrap_or("*"))?,
         secret_key: settings.secret_key,
         webhook_secret: settings.webhook_secret,
@@ -258,6 +262,22 @@ fn origins(text: &str) -> Result<Vec<String>, ConfigError> {
     Ok(origins)
 }
 
+fn connections(settings: &Settings) -> Result<ConnectionLimits, ConfigError> {
+    let default = ConnectionLimits::default();
+    let time = |name, span: Option<Span>, default| match span {
+        Some(Span(Duration::ZERO)) => Err(bad(name, "must be more than 0")),
+        span => Ok(span.map_or(default, |Span(time)| time)),
+    };
+    Ok(ConnectionLimits {
+        header_timeout: time("TELESTORE_HEADER_TIMEOUT", settings.header_timeout, default.header_timeout)?,
+        body_timeout: time("TELESTORE_BODY_TIMEOUT", settings.body_timeout, default.body_timeout)?,
+        body_min_rate: settings.body_min_rate.map_or(default.body_min_rate, |rate| rate.as_u64()),
+        idle_timeout: time("TELESTORE_IDLE_TIMEOUT", settings.idle_timeout, default.idle_timeout)?,
+        max_connections: settings.max_connections.unwrap_or(default.max_connections),
+        address_connections: settings.address_connections.unwrap_or(default.address_connections),
+    })
+}
+
 fn durability(text: Option<&str>) -> Result<Durability, ConfigError> {
     match text {
         None | Some("process") => Ok(Durability::Process),
@@ -325,6 +345,12 @@ impl Settings {
             mtproto_addresses: self.mtproto_addresses.or(behind.mtproto_addresses),
             mtproto_connections: self.mtproto_connections.or(behind.mtproto_connections),
             http_threads: self.http_threads.or(behind.http_threads),
+            header_timeout: self.header_timeout.or(behind.header_timeout),
+            body_timeout: self.body_timeout.or(behind.body_timeout),
+            body_min_rate: self.body_min_rate.or(behind.body_min_rate),
+            idle_timeout: self.idle_timeout.or(behind.idle_timeout),
+            max_connections: self.max_connections.or(behind.max_connections),
+            address_connections: self.address_connections.or(behind.address_connections),
             mtproto_server_key: self.mtproto_server_key.or(behind.mtproto_server_key),
             secret_key: self.secret_key.or(behind.secret_key),
             bot_token: self.bot_token.or(behind.bot_token),
@@ -513,6 +539,8 @@ mod tests {
         }
         assert!(load(None, Settings { max_concurrent_uploads: Some(0), ..backend() }).is_err());
         assert!(load(None, Settings { http_threads: Some(0), ..backend() }).is_err());
+        assert!(load(None, Settings { max_connections: Some(0), ..backend() }).is_err());
+        assert!(load(None, Settings { idle_timeout: Some(Span(Duration::ZERO)), ..backend() }).is_err());
         assert!(load(None, Settings { mtproto_connections: Some(0), ..backend() }).is_err());
         let key = Some("no key".to_owned());
         let error = load(None, Settings { mtproto_server_key: key, ..backend() }).unwrap_err().to_string();

@@ -7,19 +7,15 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use telestore::{Running, Telestore};
-use telestore_http::{HttpOptions, Limiter, MetricsPage};
+use telestore_http::{Connections, HttpOptions, Limiter, MetricsPage};
 
 use crate::config::{Access, Config};
-use crate::metrics;
 use crate::tls::{self, TlsError};
 use crate::wire::{WireError, wire};
+use crate::{files, metrics};
 
-/// How long actix reads away the body of a request that was refused: slow senders must still see the answer.
-const READ_AWAY: Duration = Duration::from_secs(30);
-
-/// How long an idle connection stays open. A client that sends a chunk just when its connection is closed for idleness
-/// loses it; most pause for less than this.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long actix waits for a client to close when it was told to, behind what [`Connections::watch`] reads away.
+const CLOSING: Duration = Duration::from_secs(2);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServeError {
@@ -104,30 +100,40 @@ fn listen(
     let tls = config.tls.as_ref().map(tls::server_config).transpose()?;
     let options = HttpOptions { origins: config.cors_origins.clone(), ..HttpOptions::default() };
     let engine = engine.clone();
+    let mut limits = config.connections.clone();
+    limits.max_connections = files::enough_for(limits.max_connections);
+    let connections = Connections::new(limits.clone());
+    tokio::spawn(connections.tend());
+    let on_connect = connections.on_connect();
     let page = web::Data::new(page);
     let limiter = Limiter::new(&config.request_limits);
     let trusted = web::Data::new(config.trusted_proxies.clone());
     let server = HttpServer::new(move || {
         // The last wrap is the outermost. From outside in: trusted proxies (who calls), request id and span (what is
-        // logged), measuring, response headers, CORS, compression, limits (who calls too often), bodies (who sends too
-        // slowly).
+        // logged), measuring, response headers, CORS, compression, limits (who calls too often). Around all of them:
+        // connections (who sends too slowly).
         App::new()
             .app_data(page.clone())
             .app_data(trusted.clone())
             .wrap(telestore_http::limits(&limiter))
+            .wrap(from_fn(telestore_http::turn_away_crowds))
             .wrap(from_fn(telestore_http::compress))
             .wrap(telestore_http::cors(&options.origins))
             .wrap(from_fn(telestore_http::headers))
             .wrap(from_fn(telestore_http::measure))
             .wrap(from_fn(telestore_http::request_id))
             .wrap(from_fn(telestore_http::trust_proxies))
+            .wrap(connections.watch())
             .configure(telestore_http::routes(engine.clone(), options.clone()))
             .default_service(web::to(telestore_http::no_such_endpoint))
     })
     .workers(config.http_threads)
     .disable_signals()
-    .keep_alive(KEEP_ALIVE)
-    .client_disconnect_timeout(READ_AWAY)
+    .on_connect(on_connect)
+    .client_request_timeout(limits.header_timeout)
+    .tls_handshake_timeout(limits.header_timeout)
+    .keep_alive(limits.idle_timeout)
+    .client_disconnect_timeout(CLOSING)
     .shutdown_timeout(config.shutdown_grace.as_secs().max(1));
     let place = (config.host.as_str(), config.port);
     let server = match tls {

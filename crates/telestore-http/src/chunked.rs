@@ -9,7 +9,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::form::{Form, Limits};
 use crate::openapi::refusals::{
     BadForm, BadId, BadJson, BytesTooLarge, Conflict, Forbidden, Incomplete, JsonTooLarge, NoSpace, NotFound,
-    Storage, TooMany, Unauthorized, Unavailable,
+    Storage, TooMany, TooSlow, Unauthorized, Unavailable,
 };
 use crate::{HttpOptions, json, token};
 use bodies::{ById, Cancelled, ChunkForm, Chunks, Init, Initialized, Received, Started};
@@ -29,7 +29,7 @@ use bodies::{ById, Cancelled, ChunkForm, Chunks, Init, Initialized, Received, St
         (status = 200, description = "It is there", body = Initialized, example = json!({
             "success": true, "uploadId": "1763790000000_k3j9x0abc", "message": "Upload session initialized",
         })),
-        BadJson, Unauthorized, Forbidden, Conflict, JsonTooLarge, TooMany, Storage, Unavailable, NoSpace,
+        BadJson, Unauthorized, Forbidden, Conflict, TooSlow, JsonTooLarge, TooMany, Storage, Unavailable, NoSpace,
     )
 )]
 pub(crate) async fn init(
@@ -68,7 +68,7 @@ pub(crate) async fn init(
         (status = 200, description = "The chunk is there, and survives a killed worker", body = Received, example = json!({
             "success": true, "chunk_index": 5, "received_chunks": 6, "total_chunks": 20, "complete": false,
         })),
-        BadForm, Unauthorized, Forbidden, NotFound, Conflict, BytesTooLarge, TooMany, Storage, Unavailable, NoSpace,
+        BadForm, Unauthorized, Forbidden, NotFound, Conflict, TooSlow, BytesTooLarge, TooMany, Storage, Unavailable, NoSpace,
     )
 )]
 pub(crate) async fn chunk(
@@ -126,7 +126,7 @@ pub(crate) async fn chunk(
             "success": true, "uploadId": "1763790000000_k3j9x0abc", "message": "Upload started in background",
             "checkProgressAt": "/upload-progress/1763790000000_k3j9x0abc",
         })),
-        Incomplete, Unauthorized, Forbidden, NotFound, Conflict, JsonTooLarge, TooMany, Storage, Unavailable, NoSpace,
+        Incomplete, Unauthorized, Forbidden, NotFound, Conflict, TooSlow, JsonTooLarge, TooMany, Storage, Unavailable, NoSpace,
     )
 )]
 pub(crate) async fn complete(
@@ -165,7 +165,7 @@ pub(crate) async fn complete(
                 "messageId": 12345, "fileId": "5274001234567890123",
             }))),
         )),
-        BadJson, Unauthorized, Forbidden, JsonTooLarge, TooMany, Storage, Unavailable, NoSpace,
+        BadJson, Unauthorized, Forbidden, TooSlow, JsonTooLarge, TooMany, Storage, Unavailable, NoSpace,
     )
 )]
 pub(crate) async fn cancel(

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::error::ApiResult;
 use crate::form::{Form, Limits};
 use crate::openapi::refusals::{
-    BadForm, BytesTooLarge, NoSpace, SendingFailed, TooMany, Unauthorized, Unavailable,
+    BadForm, BytesTooLarge, NoSpace, SendingFailed, TooMany, TooSlow, Unauthorized, Unavailable,
 };
 use crate::{HttpOptions, token};
 
@@ -57,7 +57,7 @@ struct Sent {
         (status = 200, description = "It is in the channel", body = Sent, example = json!({
             "success": true, "messageId": 12345, "fileId": "BQACAgQAAx0CZ", "fileName": "document.pdf",
         })),
-        BadForm, Unauthorized, BytesTooLarge, TooMany, SendingFailed, Unavailable, NoSpace,
+        BadForm, Unauthorized, TooSlow, BytesTooLarge, TooMany, SendingFailed, Unavailable, NoSpace,
     )
 )]
 pub(crate) async fn upload(

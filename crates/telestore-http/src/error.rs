@@ -26,28 +26,33 @@ pub fn status_of(error: &Error) -> StatusCode {
     }
 }
 
-/// An engine error on its way to the client.
+/// An error on its way to the client.
 #[derive(Debug)]
-pub(crate) struct ApiError(Error);
+pub(crate) enum ApiError {
+    /// The engine's.
+    Engine(Error),
+    /// The client sent its body too slowly.
+    TooSlow,
+}
 
 pub(crate) type ApiResult = Result<HttpResponse, ApiError>;
 
 impl ApiError {
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
-        Self(Error::Invalid(message.into()))
+        Self::Engine(Error::Invalid(message.into()))
     }
 }
 
 impl ApiError {
     /// Whether it is about a token that was tried and is not valid.
     pub(crate) fn is_refused_token(&self) -> bool {
-        matches!(self.0, Error::InvalidToken(_))
+        matches!(self, Self::Engine(Error::InvalidToken(_)))
     }
 
     /// When the same call may be made again, in whole seconds.
     fn retry_after(&self) -> Option<u64> {
-        match &self.0 {
-            Error::TooManyRequests { retry_after, .. } => {
+        match self {
+            Self::Engine(Error::TooManyRequests { retry_after, .. }) => {
                 Some(u64::try_from(retry_after.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1))
             }
             _ if self.status_code() == StatusCode::SERVICE_UNAVAILABLE => Some(5),
@@ -58,13 +63,16 @@ impl ApiError {
 
 impl<E: Into<Error>> From<E> for ApiError {
     fn from(error: E) -> Self {
-        Self(error.into())
+        Self::Engine(error.into())
     }
 }
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match self {
+            Self::Engine(error) => error.fmt(f),
+            Self::TooSlow => f.write_str("body came too slowly, or not at all; send it again"),
+        }
     }
 }
 
@@ -103,12 +111,16 @@ impl ErrorBody {
 
 impl ApiError {
     pub(crate) fn status(&self) -> StatusCode {
-        status_of(&self.0)
+        match self {
+            Self::Engine(error) => status_of(error),
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+        }
     }
 
     pub(crate) fn body(&self) -> ErrorBody {
-        let body = ErrorBody::new(self.0.to_string());
-        match self.0 {
+        let body = ErrorBody::new(self.to_string());
+        let Self::Engine(error) = self else { return body };
+        match *error {
             Error::MissingChunks { received, total } => {
                 ErrorBody { received: Some(received.into()), total: Some(total), ..body }
             }
@@ -128,12 +140,15 @@ impl ResponseError for ApiError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        if let Error::Storage(source) = &self.0 {
+        if let Self::Engine(Error::Storage(source)) = self {
             tracing::error!(error = %source, "request failed");
         }
         let mut response = HttpResponse::build(self.status_code());
         if let Some(seconds) = self.retry_after() {
             response.insert_header((RETRY_AFTER, seconds));
+        }
+        if matches!(self, Self::TooSlow) {
+            response.force_close();
         }
         response.json(self.body())
     }

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use actix_multipart::Field;
+use actix_multipart::{Field, MultipartError};
 use actix_web::HttpRequest;
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::Payload;
@@ -10,6 +10,7 @@ use telestore::{Error, Telestore};
 
 use crate::error::ApiError;
 use crate::parts::{Part, Parts};
+use crate::patience::is_too_slow;
 use crate::tap::MOST_BESIDE;
 use crate::{HttpOptions, digest};
 
@@ -65,6 +66,7 @@ impl Form {
         if declared.is_some_and(|length| length > limits.max_bytes.saturating_add(MOST_BESIDE as u64)) {
             return Err(limits.too_large());
         }
+        engine.check_intake().await?;
         let mut form = Self {
             fields: HashMap::new(),
             file: None,
@@ -202,8 +204,11 @@ async fn text(mut part: Part, name: &str, limit: usize) -> Result<String, ApiErr
         .map_err(|_| ApiError::invalid(format!("form field {} is not UTF-8", printable(name))))
 }
 
-/// Whatever is wrong with the body, the client's next step is the same.
-fn broken(error: actix_multipart::MultipartError) -> ApiError {
+/// Whatever else is wrong with the body, the client's next step is the same.
+fn broken(error: MultipartError) -> ApiError {
+    if matches!(&error, MultipartError::Payload(error) if is_too_slow(error)) {
+        return ApiError::TooSlow;
+    }
     tracing::debug!(%error, "form is broken");
     ApiError::invalid("body is not a complete multipart/form-data form; send it again")
 }

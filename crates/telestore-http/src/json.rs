@@ -7,13 +7,16 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::error::ApiError;
+use crate::patience::is_too_slow;
 
 /// Reads a JSON body, whatever its declared type.
 pub(crate) async fn read<T: DeserializeOwned>(mut payload: Payload, limit: usize) -> Result<T, ApiError> {
     let mut body = Vec::new();
     while let Some(piece) = payload.next().await {
-        let piece =
-            piece.map_err(|_| ApiError::invalid("body ended before it was complete; send it again"))?;
+        let piece = piece.map_err(|error| match error {
+            error if is_too_slow(&error) => ApiError::TooSlow,
+            _ => ApiError::invalid("body ended before it was complete; send it again"),
+        })?;
         if body.len() + piece.len() > limit {
             return Err(Error::TooLarge { what: "JSON body", limit: limit as u64 }.into());
         }

@@ -116,11 +116,19 @@ impl Telestore {
     /// # Errors
     /// [`Error::NoSpace`], [`Error::Storage`], [`Error::ShuttingDown`].
     pub async fn spool(&self) -> Result<Box<dyn Spool>> {
+        self.check_intake().await?;
+        Ok(self.0.chunks.spool().await?)
+    }
+
+    /// Whether new bytes are taken now, to be asked before a client sends them.
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`], [`Error::Storage`], [`Error::ShuttingDown`].
+    pub async fn check_intake(&self) -> Result<()> {
         if self.0.shutdown.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
-        self.check_space().await?;
-        Ok(self.0.chunks.spool().await?)
+        self.check_space().await
     }
 
     /// Compares spooled bytes with a digest that only came after them. One that comes before is for

@@ -112,6 +112,9 @@ refusals! {
              104857600 bytes in 20 chunks: use a new uploadId for another file".into()
         ),
         cancelled = CompletionError::Cancelled;
+    /// The body came too slowly, or stopped. The connection is closed.
+    TooSlow:
+        too_slow = ApiError::TooSlow;
     /// The JSON or the declared file is over its limit.
     JsonTooLarge:
         json = Error::TooLarge { what: "JSON body", limit: 65_536 },
