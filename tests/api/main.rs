@@ -20,6 +20,7 @@ mod manners;
 mod observe;
 mod openapi;
 mod progress;
+mod quotas;
 mod raw;
 mod refusals;
 mod restart;

@@ -140,6 +140,30 @@ pub(crate) struct Settings {
     #[arg(long, env = "TELESTORE_ADDRESS_REQUESTS_PER_SECOND", value_name = "N|off")]
     pub(crate) address_requests_per_second: Option<Limit>,
 
+    /// Uploads that are not over, of each user [default: 10000]
+    #[arg(long, env = "TELESTORE_USER_SESSIONS", value_name = "N|off")]
+    pub(crate) user_sessions: Option<Limit>,
+
+    /// Bytes of uploads that are not over, of each user; above: 507 [default: off]
+    #[arg(long, env = "TELESTORE_USER_STORED_BYTES", value_name = "BYTES|off")]
+    pub(crate) user_stored_bytes: Option<Limit>,
+
+    /// Bytes a day (UTC) of each user [default: off]
+    #[arg(long, env = "TELESTORE_USER_BYTES_PER_DAY", value_name = "BYTES|off")]
+    pub(crate) user_bytes_per_day: Option<Limit>,
+
+    /// Uploads that are not over, from each address [default: 5000]
+    #[arg(long, env = "TELESTORE_ADDRESS_SESSIONS", value_name = "N|off")]
+    pub(crate) address_sessions: Option<Limit>,
+
+    /// Bytes of uploads that are not over, from each address; above: 507 [default: off]
+    #[arg(long, env = "TELESTORE_ADDRESS_STORED_BYTES", value_name = "BYTES|off")]
+    pub(crate) address_stored_bytes: Option<Limit>,
+
+    /// Bytes a day (UTC) from each address [default: off]
+    #[arg(long, env = "TELESTORE_ADDRESS_BYTES_PER_DAY", value_name = "BYTES|off")]
+    pub(crate) address_bytes_per_day: Option<Limit>,
+
     /// Invalid tokens a minute from each address; beyond that only known ones are taken from there [default: 60]
     #[arg(long, env = "TELESTORE_ADDRESS_REFUSED_TOKENS_PER_MINUTE", value_name = "N|off")]
     pub(crate) address_refused_tokens_per_minute: Option<Limit>,

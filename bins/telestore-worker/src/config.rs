@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use telestore::store::Durability;
+use telestore::store::{Durability, Quota};
 use telestore::types::{ApiId, ChatId, Secret, TelegramCredentials, UserId};
 use telestore::uploader::{AllowedAddresses, ServerKey};
 use telestore::{Auth, EngineConfig};
@@ -110,6 +110,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
         return Err(bad("TELESTORE_RESULT_TTL", "must be at least 1h: clients poll for the result"));
     }
     let request_limits = request_limits(&settings)?;
+    let (user, address) = quotas(&settings, &default);
     let mtproto_addresses = addresses::allowed(&settings)?;
     let bot_api_url = settings.bot_api_url.map(|url| http_url("TELEGRAM_BOT_API_URL", url)).transpose()?;
     let concurrent = settings.max_concurrent_uploads.unwrap_or(default.max_concurrent_uploads);
@@ -159,6 +160,8 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
         request_limits,
         engine: EngineConfig {
             auth: auth(settings.auth.as_deref())?,
+            user,
+            address,
             min_free_bytes: bytes(settings.min_free_bytes, default.min_free_bytes),
             session_ttl: time(settings.session_ttl, default.session_ttl),
             failed_ttl: time(settings.failed_ttl, default.failed_ttl),
@@ -215,6 +218,24 @@ fn auth(text: Option<&str>) -> Result<Auth, ConfigError> {
         Some("strict") => Ok(Auth::Strict),
         Some(_) => Err(bad("TELESTORE_AUTH", "must be documented or strict")),
     }
+}
+
+/// Quotas of users and of addresses.
+fn quotas(settings: &Settings, default: &EngineConfig) -> (Quota, Quota) {
+    let limit = |limit: Option<Limit>, default: Option<u64>| match limit {
+        Some(Limit(limit)) => Some(limit).filter(|limit| *limit > 0),
+        None => default,
+    };
+    let quota = |default: Quota, sessions, stored_bytes, bytes_per_day| Quota {
+        sessions: limit(sessions, default.sessions),
+        stored_bytes: limit(stored_bytes, default.stored_bytes),
+        bytes_per_day: limit(bytes_per_day, default.bytes_per_day),
+    };
+    let of = settings;
+    let user = quota(default.user, of.user_sessions, of.user_stored_bytes, of.user_bytes_per_day);
+    let address =
+        quota(default.address, of.address_sessions, of.address_stored_bytes, of.address_bytes_per_day);
+    (user, address)
 }
 
 fn request_limits(settings: &Settings) -> Result<RequestLimits, ConfigError> {
@@ -328,6 +349,12 @@ impl Settings {
             address_refused_tokens_per_minute: self
                 .address_refused_tokens_per_minute
                 .or(behind.address_refused_tokens_per_minute),
+            user_sessions: self.user_sessions.or(behind.user_sessions),
+            user_stored_bytes: self.user_stored_bytes.or(behind.user_stored_bytes),
+            user_bytes_per_day: self.user_bytes_per_day.or(behind.user_bytes_per_day),
+            address_sessions: self.address_sessions.or(behind.address_sessions),
+            address_stored_bytes: self.address_stored_bytes.or(behind.address_stored_bytes),
+            address_bytes_per_day: self.address_bytes_per_day.or(behind.address_bytes_per_day),
             limited_addresses: self.limited_addresses.or(behind.limited_addresses),
             eager: self.eager.or(behind.eager),
             eager_max_bytes: self.eager_max_bytes.or(behind.eager_max_bytes),
@@ -521,6 +548,26 @@ mod tests {
         assert!(load(None, backend()).unwrap().engine.eager);
         assert!(!eager("off").unwrap().engine.eager);
         assert!(eager("maybe").is_err());
+    }
+
+    #[test]
+    fn limits_can_be_set_and_turned_off() {
+        let config = load(None, backend()).unwrap();
+        assert_eq!(config.engine.user, EngineConfig::default().user);
+        assert_eq!(config.request_limits, RequestLimits::default());
+        let file = write(
+            "user_sessions = \"off\"\nuser_stored_bytes = \"10 GiB\"\naddress_bytes_per_day = 7\n\
+             address_sessions = 0\nuser_requests_per_second = \"off\"\nlimited_addresses = \"all\"\n",
+        );
+        let config = load(Some(file.path()), backend()).unwrap();
+        let user = Quota { stored_bytes: Some(10 * 1024 * MIB), ..Quota::NONE };
+        assert_eq!((config.engine.user, config.engine.address.sessions), (user, None));
+        assert_eq!(config.engine.address.bytes_per_day, Some(7));
+        let RequestLimits { user_requests_per_second, addresses, .. } = config.request_limits;
+        assert_eq!((user_requests_per_second, addresses), (0, LimitedAddresses::All));
+        assert!("many".parse::<Limit>().is_err());
+        let wrong = Settings { limited_addresses: Some("some".to_owned()), ..backend() };
+        assert!(load(None, wrong).unwrap_err().to_string().starts_with("TELESTORE_LIMITED_ADDRESSES: "));
     }
 
     #[test]

@@ -98,7 +98,11 @@ fn listen(
     let (host, port) = (config.host.clone(), config.port);
     let failed = |source| ServeError::Listen { host: host.clone(), port, source };
     let tls = config.tls.as_ref().map(tls::server_config).transpose()?;
-    let options = HttpOptions { origins: config.cors_origins.clone(), ..HttpOptions::default() };
+    let options = HttpOptions {
+        limited_addresses: config.request_limits.addresses,
+        origins: config.cors_origins.clone(),
+        ..HttpOptions::default()
+    };
     let engine = engine.clone();
     let mut limits = config.connections.clone();
     limits.max_connections = files::enough_for(limits.max_connections);

@@ -2,6 +2,7 @@ mod bodies;
 
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use telestore::store::More;
 use telestore::types::{FileName, UploadId};
 use telestore::{FileInfo, IncomingChunk, Telestore};
 
@@ -11,7 +12,7 @@ use crate::openapi::refusals::{
     BadForm, BadId, BadJson, BytesTooLarge, Conflict, Forbidden, Incomplete, JsonTooLarge, NoSpace, NotFound,
     Storage, TooMany, TooSlow, Unauthorized, Unavailable,
 };
-use crate::{HttpOptions, json, token};
+use crate::{HttpOptions, form, json, token};
 use bodies::{ById, Cancelled, ChunkForm, Chunks, Init, Initialized, Received, Started};
 
 /// Creates an upload
@@ -47,7 +48,7 @@ pub(crate) async fn init(
         file_size: body.file_size.0,
         total_chunks: body.total_chunks.0.try_into().unwrap_or(u32::MAX),
     };
-    engine.init(&file, token.as_ref()).await?;
+    engine.init(&file, token::caller(&options, &request, token.as_ref())).await?;
     Ok(HttpResponse::Ok().json(Initialized {
         message: "Upload session initialized",
         success: true,
@@ -82,6 +83,9 @@ pub(crate) async fn chunk(
         // A refusal that is known before the body saves taking it in.
         engine.authenticate(token).await?;
     }
+    // Whether the bytes are stored in addition is not known yet: they may take the place of others.
+    let more = More { bytes: form::declared(&request), ..More::default() };
+    engine.check_quotas(token::caller(&options, &request, header.as_ref()), &more).await?;
     let max_bytes = engine.config().max_chunk_bytes;
     let limits = Limits {
         file_field: "chunk",
@@ -101,7 +105,8 @@ pub(crate) async fn chunk(
     let index = form.number("chunkIndex")?;
     let part = form.file()?;
     let chunk = IncomingChunk { file, index, mime_type: part.mime_type };
-    let receipt = engine.write_chunk(&chunk, part.spooled, token.as_ref()).await?;
+    let caller = token::caller(&options, &request, token.as_ref());
+    let receipt = engine.write_chunk(&chunk, part.spooled, caller).await?;
     Ok(HttpResponse::Ok().json(Received {
         chunk_index: receipt.index,
         complete: receipt.is_complete(),

@@ -2,6 +2,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use telestore::Telestore;
+use telestore::store::More;
 use telestore::types::FileName;
 use utoipa::ToSchema;
 
@@ -10,7 +11,7 @@ use crate::form::{Form, Limits};
 use crate::openapi::refusals::{
     BadForm, BytesTooLarge, NoSpace, SendingFailed, TooMany, TooSlow, Unauthorized, Unavailable,
 };
-use crate::{HttpOptions, token};
+use crate::{HttpOptions, form, token};
 
 /// A file in one request.
 #[derive(ToSchema)]
@@ -70,6 +71,9 @@ pub(crate) async fn upload(
     if let Some(token) = &header {
         engine.authenticate(token).await?;
     }
+    let bytes = form::declared(&request);
+    let more = More { sessions: 1, stored_bytes: bytes, bytes };
+    engine.check_quotas(token::caller(&options, &request, header.as_ref()), &more).await?;
     let max_bytes = engine.config().max_file_bytes;
     let limits =
         Limits { file_field: "file", digest_field: None, what: "file", max_bytes, options: &options };
@@ -78,7 +82,8 @@ pub(crate) async fn upload(
     let part = form.file()?;
     let file_name = form.optional("fileName").or(part.file_name).unwrap_or_default();
     let file_name = FileName::new(&file_name)?;
-    let receipt = engine.upload(file_name, part.mime_type.as_deref(), part.spooled, token.as_ref()).await?;
+    let caller = token::caller(&options, &request, token.as_ref());
+    let receipt = engine.upload(file_name, part.mime_type.as_deref(), part.spooled, caller).await?;
     Ok(HttpResponse::Ok().json(Sent {
         file_id: receipt.file_id,
         file_name: receipt.file_name,

@@ -59,11 +59,7 @@ impl Form {
         payload: Payload,
         limits: Limits<'_>,
     ) -> Result<Self, ApiError> {
-        let declared = request
-            .headers()
-            .get(CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|length| length > limits.max_bytes.saturating_add(MOST_BESIDE as u64)) {
+        if declared(request) > limits.max_bytes {
             return Err(limits.too_large());
         }
         engine.check_intake().await?;
@@ -161,6 +157,13 @@ impl Form {
         let missing = format!("form part {} is missing", self.file_field);
         self.file.take().ok_or_else(|| ApiError::invalid(missing))
     }
+}
+
+/// How many bytes of the file a request declares at least; 1 where it says nothing.
+pub(crate) fn declared(request: &HttpRequest) -> u64 {
+    let length = request.headers().get(CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    length.map_or(1, |length| length.saturating_sub(MOST_BESIDE as u64).max(1))
 }
 
 async fn spool(

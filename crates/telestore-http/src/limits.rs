@@ -1,6 +1,6 @@
 //! How often calls may come, and how often tokens may be guessed.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpMessage, HttpRequest, ResponseError};
-use telestore::types::{Secret, UserId};
+use telestore::types::{Secret, UserId, network_of};
 use telestore::{Error, Telestore};
 
 use crate::client_address;
@@ -60,14 +60,6 @@ fn is_local(address: IpAddr) -> bool {
                 || address.is_unicast_link_local()
                 || address.is_unspecified()
         }
-    }
-}
-
-/// One customer has a whole /64 in IPv6.
-fn network_of(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

@@ -6,11 +6,14 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, guard};
 use telestore::Telestore;
 
+use crate::limits::LimitedAddresses;
 use crate::{answer, chunked, direct, health, metrics_page, openapi, progress, ready, socket, sse};
 
 /// What the routes need beside the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpOptions {
+    /// Whose addresses are held to the limits of addresses.
+    pub limited_addresses: LimitedAddresses,
     /// The largest JSON body, in bytes.
     pub max_json_bytes: usize,
     /// The largest text field of a form, in bytes.
@@ -27,6 +30,7 @@ pub struct HttpOptions {
 impl Default for HttpOptions {
     fn default() -> Self {
         Self {
+            limited_addresses: LimitedAddresses::default(),
             max_json_bytes: 64 * 1024,
             max_field_bytes: 16 * 1024,
             max_fields: 32,

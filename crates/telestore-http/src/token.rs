@@ -2,11 +2,11 @@ use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::Query;
 use serde::Deserialize;
-use telestore::Telestore;
 use telestore::types::Secret;
+use telestore::{Caller, Telestore};
 
 use crate::error::ApiError;
-use crate::limits;
+use crate::{HttpOptions, client_address, limits};
 
 #[derive(Deserialize)]
 struct Listening {
@@ -58,4 +58,13 @@ pub(crate) async fn either(
         limits::check_token(engine, request, token).await?;
     }
     Ok(header.or(body))
+}
+
+/// Who calls, with the address where it is limited.
+pub(crate) fn caller<'a>(
+    options: &HttpOptions,
+    request: &HttpRequest,
+    token: Option<&'a Secret>,
+) -> Caller<'a> {
+    Caller { token, address: options.limited_addresses.counted(client_address(request)) }
 }

@@ -8,6 +8,7 @@ mod error;
 mod local;
 mod memory;
 mod metrics;
+mod quota;
 mod session;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -21,6 +22,7 @@ pub use error::{Error, Result};
 pub use local::LocalChunkStore;
 pub use memory::{MemoryChunkStore, MemorySessionStore};
 pub use metrics::describe_metrics;
+pub use quota::{Exceeded, Limits, More, Quota, Resource, Subject, Usage, Whose, until_midnight};
 pub use session::{
     Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Lease, NewEvent, OutboxEvent, Owner, Recorded,
     SessionStore,

@@ -10,9 +10,11 @@ use telestore_types::{
 };
 
 use crate::admit::admit;
+use crate::quota::day_of;
 use crate::{
     BlobName, Cancelled, Check, ChunkRecord, ChunkStore, Claim, Completed, Counts, Created, Digest, Error,
-    Lease, NewEvent, OutboxEvent, Owner, Place, Recorded, Result, SessionStore, Spool, SpooledChunk,
+    Exceeded, Lease, Limits, More, NewEvent, OutboxEvent, Owner, Place, Quota, Recorded, Result,
+    SessionStore, Spool, SpooledChunk, Subject, Usage,
 };
 
 /// The reference: uploads in a map. It shows what each method means, and forgets everything at the end.
@@ -26,6 +28,8 @@ struct State {
     leases: HashMap<StorageKey, (String, Timestamp)>,
     outbox: Vec<(OutboxEvent, Timestamp)>,
     next_token: u64,
+    /// The day of the last chunk of a user or an address, and the bytes of that day.
+    traffic: HashMap<String, (i64, u64)>,
     /// When each user was given a lease last.
     turns: HashMap<Option<UserId>, u64>,
 }
@@ -54,6 +58,40 @@ impl State {
         }
         held
     }
+
+    fn usage(&self, of: Subject<'_>, now: Timestamp) -> Usage {
+        let is_of = |upload: &&Upload| match of {
+            Subject::User(user) => upload.user_id.as_ref() == Some(user),
+            Subject::Address(address) => upload.address.as_ref() == Some(address),
+        };
+        let today = self.traffic.get(&of.name()).filter(|(day, _)| *day == day_of(now));
+        let mut usage = Usage { bytes_today: today.map_or(0, |(_, bytes)| *bytes), ..Usage::default() };
+        for upload in self.uploads.values().filter(|upload| !upload.state.is_over()).filter(is_of) {
+            usage.sessions += 1;
+            usage.stored_bytes += upload.received_bytes;
+        }
+        usage
+    }
+
+    fn check_one(&self, of: Subject<'_>, quota: &Quota, more: &More, now: Timestamp) -> Result<(), Exceeded> {
+        quota.check(of, &self.usage(of, now), more)
+    }
+
+    fn check(&self, upload: &Upload, limits: &Limits, more: &More, now: Timestamp) -> Result<(), Exceeded> {
+        let mut quotas = limits.of(upload.user_id.as_ref(), upload.address.as_ref()).into_iter();
+        quotas.try_for_each(|(subject, quota)| self.check_one(subject, &quota, more, now))
+    }
+
+    fn count(&mut self, upload: &Upload, limits: &Limits, bytes: u64, now: Timestamp) {
+        let today = day_of(now);
+        for (subject, quota) in limits.of(upload.user_id.as_ref(), upload.address.as_ref()) {
+            if quota.bytes_per_day.is_some() {
+                let (day, counted) = self.traffic.entry(subject.name()).or_default();
+                *counted = if *day == today { *counted + bytes } else { bytes };
+                *day = today;
+            }
+        }
+    }
 }
 
 impl MemorySessionStore {
@@ -69,13 +107,16 @@ impl MemorySessionStore {
 
 #[async_trait]
 impl SessionStore for MemorySessionStore {
-    async fn create(&self, upload: &Upload, anew: bool) -> Result<Created> {
+    async fn create(&self, upload: &Upload, anew: bool, limits: &Limits) -> Result<Created> {
         let mut state = self.lock();
-        if let Some(found) = state.uploads.get(&upload.id).cloned() {
-            if !(anew && found.state.is_over()) {
-                return Ok(Created::Exists(Box::new(found)));
-            }
-            state.chunks.remove(&found.key);
+        if let Some(found) = state.uploads.get(&upload.id).filter(|found| !(anew && found.state.is_over())) {
+            return Ok(Created::Exists(Box::new(found.clone())));
+        }
+        if let Err(exceeded) = state.check(upload, limits, &More::UPLOAD, upload.created_at) {
+            return Ok(Created::TooMuch(exceeded));
+        }
+        if let Some(over) = state.uploads.get(&upload.id).map(|over| over.key.clone()) {
+            state.chunks.remove(&over);
         }
         state.uploads.insert(upload.id.clone(), upload.clone());
         Ok(Created::New)
@@ -85,8 +126,16 @@ impl SessionStore for MemorySessionStore {
         Ok(self.lock().uploads.get(id).cloned())
     }
 
-    async fn claim(&self, id: &UploadId, key: &StorageKey, owner: &Owner) -> Result<Claim> {
+    async fn claim(&self, id: &UploadId, key: &StorageKey, owner: &Owner, limits: &Limits) -> Result<Claim> {
         let mut state = self.lock();
+        if let Some(free) =
+            state.find(id, key).filter(|upload| upload.user_id.is_none()).map(|free| free.created_at)
+        {
+            let more = More { sessions: 1, ..More::default() };
+            if let Err(exceeded) = state.check_one(Subject::User(&owner.user_id), &limits.user, &more, free) {
+                return Ok(Claim::TooMuch(exceeded));
+            }
+        }
         let Some(upload) = state.find(id, key) else {
             return Ok(Claim::NotFound);
         };
@@ -106,7 +155,7 @@ impl SessionStore for MemorySessionStore {
         key: &StorageKey,
         chunk: &ChunkRecord,
         mime_type: Option<&str>,
-        max_bytes: u64,
+        limits: &Limits,
         now: Timestamp,
     ) -> Result<Recorded> {
         let mut state = self.lock();
@@ -115,13 +164,23 @@ impl SessionStore for MemorySessionStore {
             return Ok(Recorded::NotFound);
         };
         let held = old.as_ref().map(|old| (old.length, old.crc32c));
-        let after = match admit(Box::new(upload.clone()), held, chunk, mime_type, max_bytes, now) {
+        let before = upload.clone();
+        let after = match admit(Box::new(before.clone()), held, chunk, mime_type, limits.max_bytes, now) {
             Ok(after) => after,
             Err(refused) => return Ok(refused),
         };
-        upload.clone_from(&after);
+        let more = More::chunk(chunk, held.map(|(length, _)| length));
+        if let Err(exceeded) = state.check(&before, limits, &more, now) {
+            return Ok(Recorded::TooMuch(exceeded));
+        }
+        state.count(&before, limits, chunk.length, now);
+        state.uploads.insert(id.clone(), (*after).clone());
         state.chunks.entry(key.clone()).or_default().insert(chunk.index, chunk.clone());
         Ok(Recorded::Stored { upload: after, replaced: old.map(|old| old.blob) })
+    }
+
+    async fn usage(&self, of: Subject<'_>, now: Timestamp) -> Result<Usage> {
+        Ok(self.lock().usage(of, now))
     }
 
     async fn chunks(&self, key: &StorageKey) -> Result<Vec<ChunkRecord>> {

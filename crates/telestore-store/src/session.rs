@@ -7,7 +7,7 @@ use telestore_types::{
     Upload, UploadId, UploadState, UserId,
 };
 
-use crate::{BlobName, Result};
+use crate::{BlobName, Exceeded, Limits, Result, Subject, Usage};
 
 /// A chunk that was acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub enum Created {
     New,
     /// There is one with this id: this one. Nothing has changed.
     Exists(Box<Upload>),
+    /// There may be no more. Nothing has changed.
+    TooMuch(Exceeded),
 }
 
 /// What claiming an upload found.
@@ -53,6 +55,8 @@ pub enum Claim {
     Owned,
     /// It belongs to somebody else. Nothing has changed.
     Foreign,
+    /// The user may have no more. Nothing has changed.
+    TooMuch(Exceeded),
     /// There is no such upload.
     NotFound,
 }
@@ -79,6 +83,8 @@ pub enum Recorded {
         /// How many bytes the upload would have.
         received: u64,
     },
+    /// With it, its owner or the clients at its address would have more than they may. Nothing has changed.
+    TooMuch(Exceeded),
     /// There is no such upload (any more). Nothing has changed.
     NotFound,
 }
@@ -168,25 +174,30 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Creates an upload, unless there is one with its id.
     ///
     /// With `anew`, one that is over (completed or cancelled) makes room: its rows go, its bytes are left to the
-    /// sweeper.
-    async fn create(&self, upload: &Upload, anew: bool) -> Result<Created>;
+    /// sweeper. A new one must be within the `limits` of its owner and its address, with room for bytes.
+    async fn create(&self, upload: &Upload, anew: bool, limits: &Limits) -> Result<Created>;
 
     /// Finds an upload.
     async fn get(&self, id: &UploadId) -> Result<Option<Upload>>;
 
-    /// Makes `owner` the owner of an upload that has none, or renews the token of its owner.
-    async fn claim(&self, id: &UploadId, key: &StorageKey, owner: &Owner) -> Result<Claim>;
+    /// Makes `owner` the owner of an upload that has none, within the `limits` of a user, or renews the token of its
+    /// owner.
+    async fn claim(&self, id: &UploadId, key: &StorageKey, owner: &Owner, limits: &Limits) -> Result<Claim>;
 
-    /// Acknowledges a chunk: **the commit point**. `mime_type` becomes the upload's, unless it has one.
+    /// Acknowledges a chunk within `limits`: **the commit point**. `mime_type` becomes the upload's, unless it has one.
     async fn record_chunk(
         &self,
         id: &UploadId,
         key: &StorageKey,
         chunk: &ChunkRecord,
         mime_type: Option<&str>,
-        max_bytes: u64,
+        limits: &Limits,
         now: Timestamp,
     ) -> Result<Recorded>;
+
+    /// What a user, or the clients at an address, have now. Bytes of a day are only counted where the limits that
+    /// chunks were recorded with limited them.
+    async fn usage(&self, of: Subject<'_>, now: Timestamp) -> Result<Usage>;
 
     /// The chunks of an upload in order.
     async fn chunks(&self, key: &StorageKey) -> Result<Vec<ChunkRecord>>;

@@ -4,6 +4,7 @@
 //! the contract is broken.
 
 mod chunks;
+mod quotas;
 mod sessions;
 
 pub use chunks::chunk_store;

@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use telestore_store::{
-    Durability, LocalChunkStore, MemoryChunkStore, MemorySessionStore, SessionStore, SqliteSessionStore,
-    testsuite,
+    Durability, Limits, LocalChunkStore, MemoryChunkStore, MemorySessionStore, SessionStore,
+    SqliteSessionStore, testsuite,
 };
 use telestore_types::{FileName, NewUpload, StorageKey, Timestamp, Upload, UploadId};
 
@@ -83,7 +83,7 @@ async fn sqlite_sessions_are_there_after_a_restart() {
         now: Timestamp::from_millis(5),
     });
     let store = SqliteSessionStore::open(&path).await.unwrap();
-    store.create(&upload, false).await.unwrap();
+    store.create(&upload, false, &Limits::NONE).await.unwrap();
     // No orderly close: a killed process has none either.
     drop(store);
     let store = SqliteSessionStore::open(&path).await.unwrap();

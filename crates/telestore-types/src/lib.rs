@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod address;
 mod clock;
 mod credentials;
 mod digest;
@@ -12,6 +13,7 @@ mod source;
 mod stored;
 mod upload;
 
+pub use address::{AddressKey, network_of};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use credentials::{ApiId, ChatId, TelegramCredentials, UserId};
 pub use digest::ContentDigest;

@@ -1,7 +1,7 @@
 use crate::id::check_total_chunks;
 use crate::{
-    ChunkIndex, FileName, Result, Stage, StorageKey, StoredFile, Timestamp, UploadEvent, UploadId,
-    UploadStatus, UserId,
+    AddressKey, ChunkIndex, FileName, Result, Stage, StorageKey, StoredFile, Timestamp, UploadEvent,
+    UploadId, UploadStatus, UserId,
 };
 
 /// The documented text for an incomplete upload.
@@ -101,6 +101,8 @@ pub struct Upload {
     pub mime_type: Option<String>,
     /// Whose it is, once a token was seen.
     pub user_id: Option<UserId>,
+    /// A name for the address that created it, where that is limited.
+    pub address: Option<AddressKey>,
     /// The sealed auth token that the file will be sent with.
     pub sealed_token: Option<Vec<u8>>,
     /// Where it is in its life.
@@ -189,6 +191,7 @@ impl Upload {
             total_chunks: new.total_chunks,
             mime_type: new.mime_type,
             user_id: None,
+            address: None,
             sealed_token: None,
             state: UploadState::Receiving,
             received_chunks: 0,

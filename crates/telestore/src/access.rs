@@ -73,9 +73,11 @@ impl Telestore {
         if upload.state.is_over() || self.token_of(upload).is_some_and(|held| same(&held, token)) {
             return Ok(());
         }
-        match self.0.sessions.claim(&upload.id, &upload.key, &self.owner(upload, token, &user)?).await? {
+        let owner = self.owner(upload, token, &user)?;
+        match self.0.sessions.claim(&upload.id, &upload.key, &owner, &self.limits()).await? {
             Claim::Owned => Ok(()),
             Claim::Foreign => Err(Error::Forbidden),
+            Claim::TooMuch(exceeded) => Err(self.too_much(exceeded)),
             Claim::NotFound => Err(Error::NotFound),
         }
     }

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use telestore_store::Quota;
+
 /// Who may call about uploads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Auth {
@@ -27,6 +29,10 @@ pub struct EngineConfig {
     pub eager_max_bytes: u64,
     /// How long such a file may go without a new chunk before it leaves its place to others.
     pub eager_idle: Duration,
+    /// What one user may have and send.
+    pub user: Quota,
+    /// What the clients at one address may have and send.
+    pub address: Quota,
     /// With fewer bytes free on the data disk, new bytes are refused; running work goes on.
     pub min_free_bytes: u64,
     /// How long a runner that has gone silent keeps its upload.
@@ -59,6 +65,8 @@ impl Default for EngineConfig {
             eager: true,
             eager_max_bytes: 8 * 1024 * 1024 * 1024,
             eager_idle: Duration::from_secs(30),
+            user: Quota { sessions: Some(10_000), ..Quota::NONE },
+            address: Quota { sessions: Some(5_000), ..Quota::NONE },
             min_free_bytes: 512 * 1024 * 1024,
             lease: Duration::from_secs(30),
             retry_max_age: HOUR * 24,

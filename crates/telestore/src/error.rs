@@ -47,6 +47,16 @@ pub enum Error {
         /// How long to wait.
         retry_after: Duration,
     },
+    /// A user, or the clients at an address, have as many bytes stored as they may.
+    #[error(
+        "{whose} has as many bytes of unfinished uploads as allowed, {limit}: wait until some are sent, or cancel some"
+    )]
+    QuotaFull {
+        /// Who.
+        whose: &'static str,
+        /// How many, in bytes.
+        limit: u64,
+    },
     /// Chunks are missing.
     #[error("{MISSING_CHUNKS}")]
     MissingChunks {

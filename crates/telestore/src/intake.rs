@@ -8,7 +8,7 @@ use telestore_types::{
 
 use crate::access::missing_token;
 use crate::metrics::METRICS;
-use crate::{Error, Result, Telestore, Watch};
+use crate::{Caller, Error, Result, Telestore, Watch};
 
 /// What a client says of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,12 +89,14 @@ impl Telestore {
     /// [`Error::Conflict`] where the id stands for another file, [`Error::Forbidden`] where it is somebody else's;
     /// [`Error::InvalidToken`], and in strict mode [`Error::Unauthorized`] without a token;
     /// [`Error::Invalid`] and [`Error::TooLarge`] for values that are not allowed.
-    pub async fn init(&self, file: &FileInfo, token: Option<&Secret>) -> Result<()> {
+    pub async fn init(&self, file: &FileInfo, caller: impl Into<Caller<'_>>) -> Result<()> {
+        let caller = caller.into();
+        let token = caller.token;
         self.admit(token).await?;
         self.check_file(file)?;
         let upload = match token {
-            Some(token) => self.owned_upload(file, token).await?,
-            None => self.new_upload(file),
+            Some(token) => self.owned_upload(file, token, caller).await?,
+            None => self.new_upload(file, caller),
         };
         // An explicit start may use the id of a cancelled upload again, but never wipes a result.
         let anew = match self.0.sessions.get(&file.id).await? {
@@ -104,8 +106,10 @@ impl Telestore {
             }
             _ => false,
         };
-        let Created::Exists(found) = self.0.sessions.create(&upload, anew).await? else {
-            return Ok(());
+        let found = match self.0.sessions.create(&upload, anew, &self.limits()).await? {
+            Created::New => return Ok(()),
+            Created::TooMuch(exceeded) => return Err(self.too_much(exceeded)),
+            Created::Exists(found) => found,
         };
         self.check(&found, file, token).await?;
         if token.is_some() { self.claim(&found, token).await } else { Ok(()) }
@@ -147,13 +151,16 @@ impl Telestore {
     ///
     /// # Errors
     /// Nothing was recorded then. [`Error::Unauthorized`] without a token for a new upload, [`Error::InvalidToken`],
-    /// [`Error::Forbidden`], [`Error::Conflict`], [`Error::Invalid`], [`Error::TooLarge`].
+    /// [`Error::Forbidden`], [`Error::Conflict`], [`Error::Invalid`], [`Error::TooLarge`]; [`Error::TooManyRequests`] and
+    /// [`Error::QuotaFull`] where the user or the address may have no more.
     pub async fn write_chunk(
         &self,
         chunk: &IncomingChunk,
         spooled: SpooledChunk,
-        token: Option<&Secret>,
+        caller: impl Into<Caller<'_>>,
     ) -> Result<ChunkReceipt> {
+        let caller = caller.into();
+        let token = caller.token;
         self.admit(token).await?;
         self.check_file(&chunk.file)?;
         let index = ChunkIndex::new(chunk.index, chunk.file.total_chunks)?;
@@ -163,7 +170,7 @@ impl Telestore {
         if spooled.length > self.config().max_chunk_bytes {
             return Err(Error::TooLarge { what: "chunk", limit: self.config().max_chunk_bytes });
         }
-        let upload = self.upload_of(&chunk.file, token).await?;
+        let upload = self.upload_of(&chunk.file, caller).await?;
         let upload = self.keep(upload, index, spooled, chunk.mime_type.as_deref()).await?;
         Ok(ChunkReceipt {
             index: chunk.index,
@@ -252,8 +259,10 @@ impl Telestore {
         file_name: FileName,
         mime_type: Option<&str>,
         spooled: SpooledChunk,
-        token: Option<&Secret>,
+        caller: impl Into<Caller<'_>>,
     ) -> Result<DirectReceipt> {
+        let caller = caller.into();
+        let (token, address) = (caller.token, caller.address);
         self.admit(token).await?;
         let token = token.ok_or_else(missing_token)?;
         let id = UploadId::new(format!("{DIRECT}{:032x}", rand::random::<u128>()))?;
@@ -263,8 +272,14 @@ impl Telestore {
         let (engine, token, mime_type) = (self.clone(), token.clone(), mime_type.map(str::to_owned));
         // Nobody else knows the id, so nobody could complete what a caller leaves behind half way.
         let upload = detached(async move {
-            let upload = engine.upload_of(&file, Some(&token)).await?;
-            let upload = engine.keep(upload, ChunkIndex::new(0, 1)?, spooled, mime_type.as_deref()).await?;
+            let caller = Caller { token: Some(&token), address };
+            let created = engine.upload_of(&file, caller).await?;
+            let kept =
+                engine.keep(created.clone(), ChunkIndex::new(0, 1)?, spooled, mime_type.as_deref()).await;
+            if kept.is_err() {
+                engine.abandon(&created).await;
+            }
+            let upload = kept?;
             engine.complete_now(&file.id).await?;
             Ok(upload)
         });
@@ -295,8 +310,8 @@ impl Telestore {
         if file.file_size > limit { Err(Error::TooLarge { what: "file", limit }) } else { Ok(()) }
     }
 
-    fn new_upload(&self, file: &FileInfo) -> Upload {
-        Upload::new(NewUpload {
+    fn new_upload(&self, file: &FileInfo, caller: Caller<'_>) -> Upload {
+        let upload = Upload::new(NewUpload {
             id: file.id.clone(),
             key: StorageKey::from_random(rand::random()),
             file_name: file.file_name.clone(),
@@ -304,26 +319,29 @@ impl Telestore {
             total_chunks: file.total_chunks,
             mime_type: None,
             now: self.now(),
-        })
+        });
+        Upload { address: self.address_key(caller.address), ..upload }
     }
 
     /// The same, with the token's user as its owner.
-    async fn owned_upload(&self, file: &FileInfo, token: &Secret) -> Result<Upload> {
+    async fn owned_upload(&self, file: &FileInfo, token: &Secret, caller: Caller<'_>) -> Result<Upload> {
         let user = self.authenticate(token).await?;
-        let mut upload = self.new_upload(file);
+        let mut upload = self.new_upload(file, caller);
         let owner = self.owner(&upload, token, &user)?;
         (upload.user_id, upload.sealed_token) = (Some(owner.user_id), Some(owner.sealed_token));
         Ok(upload)
     }
 
     /// The upload that a chunk is for, created where it is not there, and claimed for the token's user.
-    async fn upload_of(&self, file: &FileInfo, token: Option<&Secret>) -> Result<Upload> {
+    async fn upload_of(&self, file: &FileInfo, caller: Caller<'_>) -> Result<Upload> {
+        let token = caller.token;
         let found = match self.0.sessions.get(&file.id).await? {
             Some(found) => found,
             None => {
-                let upload = self.owned_upload(file, token.ok_or_else(missing_token)?).await?;
-                match self.0.sessions.create(&upload, false).await? {
+                let upload = self.owned_upload(file, token.ok_or_else(missing_token)?, caller).await?;
+                match self.0.sessions.create(&upload, false, &self.limits()).await? {
                     Created::New => return Ok(upload),
+                    Created::TooMuch(exceeded) => return Err(self.too_much(exceeded)),
                     // Another chunk was quicker.
                     Created::Exists(found) => *found,
                 }
@@ -367,11 +385,11 @@ impl Telestore {
         let (length, crc32c) = (spooled.length, spooled.crc32c);
         let blob = self.0.chunks.put(&upload.key, index, spooled).await?;
         let chunk = ChunkRecord { index, length, crc32c, blob };
-        let limit = self.config().max_file_bytes;
+        let limits = self.limits();
         let recorded = self
             .0
             .sessions
-            .record_chunk(&upload.id, &upload.key, &chunk, mime_type.as_deref(), limit, self.now())
+            .record_chunk(&upload.id, &upload.key, &chunk, mime_type.as_deref(), &limits, self.now())
             .await;
         // Where the record failed, the bytes may or may not be named by it: the next start's sweep will tell.
         let refusal = match recorded? {
@@ -391,14 +409,26 @@ impl Telestore {
             Recorded::Refused { .. } => Err(Error::Conflict(format!(
                 "chunk {index} differs from the one that is already on its way: use a new uploadId for another file"
             ))),
-            Recorded::TooLarge { .. } => Err(Error::TooLarge { what: "file", limit }),
+            Recorded::TooLarge { .. } => Err(Error::TooLarge { what: "file", limit: limits.max_bytes }),
+            Recorded::TooMuch(exceeded) => Err(self.too_much(exceeded)),
             Recorded::NotFound => Err(Error::NotFound),
         };
         self.delete_quietly(&chunk.blob).await;
-        if !matches!(refusal, Err(Error::TooLarge { .. })) {
+        if !matches!(
+            refusal,
+            Err(Error::TooLarge { .. } | Error::TooManyRequests { .. } | Error::QuotaFull { .. })
+        ) {
             self.remove_if_over(&upload).await;
         }
         refusal
+    }
+
+    /// Ends an upload of which nobody knows the id, and which will never be whole.
+    async fn abandon(&self, upload: &Upload) {
+        if let Err(error) = self.0.sessions.cancel(&upload.id, self.now()).await {
+            tracing::warn!(%error, "could not take a refused upload back; it goes when it is past its time");
+        }
+        self.delete_all_quietly(upload).await;
     }
 
     async fn delete_quietly(&self, blob: &BlobName) {

@@ -2,6 +2,7 @@
 
 mod access;
 mod builder;
+mod caller;
 mod config;
 mod early;
 mod error;
@@ -19,6 +20,7 @@ mod sweeper;
 mod watch;
 
 pub use builder::{BuildError, Telestore, TelestoreBuilder};
+pub use caller::Caller;
 pub use config::{Auth, EngineConfig};
 pub use error::{Error, Result};
 pub use intake::{ChunkReceipt, DirectReceipt, FileInfo, IncomingChunk};

@@ -1,12 +1,14 @@
 use std::fmt;
 use std::fs;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::path::Path;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
-use telestore_types::{Secret, StorageKey};
+use telestore_types::{AddressKey, Secret, StorageKey, network_of};
 
 const NONCE_BYTES: usize = 24;
 
@@ -40,7 +42,10 @@ pub enum SealError {
 
 /// Keeps tokens on disk in a form that only this worker can read: XChaCha20-Poly1305, bound to the upload.
 #[derive(Clone)]
-pub struct Sealer(XChaCha20Poly1305);
+pub struct Sealer {
+    cipher: XChaCha20Poly1305,
+    names: Hmac<Sha256>,
+}
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,7 +65,9 @@ impl Sealer {
     }
 
     fn from_key(key: [u8; 32]) -> Self {
-        Self(XChaCha20Poly1305::new(&key.into()))
+        let mut block = [0; 64];
+        block[..key.len()].copy_from_slice(&key);
+        Self { cipher: XChaCha20Poly1305::new(&key.into()), names: Hmac::new(&block.into()) }
     }
 
     /// A sealer with the key in the file at `path`, which is made, readable by its owner only, where there is none.
@@ -80,6 +87,14 @@ impl Sealer {
         Ok(Self::from_key(key))
     }
 
+    /// A name for a client's address, or its /64 network in IPv6, that does not tell which it is to whoever has not the
+    /// key.
+    pub fn address_key(&self, address: IpAddr) -> AddressKey {
+        let name = format!("address {}", network_of(address));
+        let digest = self.names.clone().chain_update(name).finalize().into_bytes();
+        AddressKey::new(hex::encode(&digest[..16]))
+    }
+
     /// Seals `secret` for one upload.
     ///
     /// # Errors
@@ -87,7 +102,7 @@ impl Sealer {
     pub fn seal(&self, key: &StorageKey, secret: &Secret) -> Result<Vec<u8>, SealError> {
         let nonce: [u8; NONCE_BYTES] = rand::random();
         let payload = Payload { msg: secret.expose().as_bytes(), aad: key.as_str().as_bytes() };
-        let sealed = self.0.encrypt(&XNonce::from(nonce), payload).map_err(|_| SealError::Cipher)?;
+        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| SealError::Cipher)?;
         Ok([nonce.as_slice(), &sealed].concat())
     }
 
@@ -99,7 +114,7 @@ impl Sealer {
         let (nonce, text) = sealed.split_at_checked(NONCE_BYTES).ok_or(SealError::WrongKey)?;
         let nonce: [u8; NONCE_BYTES] = nonce.try_into().map_err(|_| SealError::WrongKey)?;
         let payload = Payload { msg: text, aad: key.as_str().as_bytes() };
-        let opened = self.0.decrypt(&XNonce::from(nonce), payload).map_err(|_| SealError::WrongKey)?;
+        let opened = self.cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| SealError::WrongKey)?;
         String::from_utf8(opened).map(Secret::new).map_err(|_| SealError::WrongKey)
     }
 }
@@ -137,6 +152,17 @@ mod tests {
             assert!(matches!(result, Err(SealError::WrongKey)));
         }
         assert!(sealer.open(&key(1), b"short").is_err());
+    }
+
+    #[test]
+    fn an_address_has_one_name_that_only_the_key_tells() {
+        let sealer = Sealer::from_secret(&"hush".into());
+        let name = |sealer: &Sealer, address: &str| sealer.address_key(address.parse().unwrap());
+        let one = name(&sealer, "2001:db8::1");
+        assert_eq!(one, name(&Sealer::from_secret(&"hush".into()), "2001:db8::ffff"), "one customer");
+        assert_ne!(one, name(&sealer, "2001:db8:0:1::1"));
+        assert_ne!(one, name(&Sealer::ephemeral(), "2001:db8::1"));
+        assert!(one.as_str().len() == 32 && !one.as_str().contains("db8"));
     }
 
     #[test]

@@ -127,7 +127,9 @@ refusals! {
     TooMany:
         requests = too_many("requests of this user", 1),
         address = too_many("requests from this address", 1),
-        guesses = too_many("invalid tokens from this address", 1);
+        guesses = too_many("invalid tokens from this address", 1),
+        uploads = too_many("unfinished uploads of this user", 60),
+        bytes = too_many("bytes of this user today", 3600);
     /// The data directory or the database failed. The cause stands in the worker's log.
     Storage:
         storage = Error::Storage("example".into());
@@ -141,9 +143,10 @@ refusals! {
     Unavailable:
         backend_down = backend::Error::Unavailable("it answered 502 Bad Gateway".into()),
         stopping = Error::ShuttingDown;
-    /// The data disk is full, or nearly.
+    /// The data disk is full, or nearly, or a user or an address has as much stored as it may.
     NoSpace:
-        no_space = Error::NoSpace;
+        no_space = Error::NoSpace,
+        quota = Error::QuotaFull { whose: "this user", limit: 10_737_418_240 };
 }
 
 fn too_many(what: &'static str, seconds: u64) -> Error {

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::tx::Tx;
 use super::{database, record};
 use crate::metrics::COMMIT_DURATION;
-use crate::{ChunkRecord, Error, Recorded, Result};
+use crate::{ChunkRecord, Error, Limits, Recorded, Result};
 
 /// The most records of one transaction: those behind it wait no longer than this many take.
 const MOST: usize = 256;
@@ -19,7 +19,7 @@ pub(super) struct NewChunk {
     pub(super) key: StorageKey,
     pub(super) chunk: ChunkRecord,
     pub(super) mime_type: Option<String>,
-    pub(super) max_bytes: u64,
+    pub(super) limits: Limits,
     pub(super) now: Timestamp,
 }
 

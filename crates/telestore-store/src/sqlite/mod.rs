@@ -7,6 +7,7 @@ mod row;
 #[cfg(test)]
 mod tests;
 mod tx;
+mod usage;
 
 use std::fmt;
 use std::path::Path;
@@ -24,8 +25,8 @@ use telestore_types::{
 use self::group::{Group, NewChunk};
 use self::tx::Tx;
 use crate::{
-    BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Durability, Error, Lease, NewEvent,
-    OutboxEvent, Owner, Recorded, Result, SessionStore,
+    BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Durability, Error, Lease, Limits,
+    More, NewEvent, OutboxEvent, Owner, Recorded, Result, SessionStore, Subject, Usage,
 };
 
 /// Uploads in one SQLite file in WAL mode: one connection writes, a few read. Chunks that come at the same time are
@@ -173,13 +174,17 @@ async fn delete_upload(on: &mut SqliteConnection, key: &StorageKey) -> Result<()
 
 #[async_trait]
 impl SessionStore for SqliteSessionStore {
-    async fn create(&self, upload: &Upload, anew: bool) -> Result<Created> {
+    async fn create(&self, upload: &Upload, anew: bool, limits: &Limits) -> Result<Created> {
         let mut tx = self.begin().await?;
         if let Some(found) = row::load(&mut tx, &upload.id).await? {
             if !(anew && found.state.is_over()) {
                 return tx.unchanged(Created::Exists(Box::new(found))).await;
             }
             delete_upload(&mut tx, &found.key).await?;
+        }
+        if let Err(exceeded) = usage::check(&mut tx, upload, limits, &More::UPLOAD, upload.created_at).await?
+        {
+            return tx.unchanged(Created::TooMuch(exceeded)).await;
         }
         row::insert(&mut tx, upload).await?;
         tx.commit().await?;
@@ -191,13 +196,21 @@ impl SessionStore for SqliteSessionStore {
         row::load(&mut reader, id).await
     }
 
-    async fn claim(&self, id: &UploadId, key: &StorageKey, owner: &Owner) -> Result<Claim> {
+    async fn claim(&self, id: &UploadId, key: &StorageKey, owner: &Owner, limits: &Limits) -> Result<Claim> {
         let mut tx = self.begin().await?;
         let Some(mut upload) = row::load(&mut tx, id).await?.filter(|upload| upload.key == *key) else {
             return tx.unchanged(Claim::NotFound).await;
         };
         if upload.user_id.as_ref().is_some_and(|user| *user != owner.user_id) {
             return tx.unchanged(Claim::Foreign).await;
+        }
+        if upload.user_id.is_none() {
+            let mine = Subject::User(&owner.user_id);
+            let used = usage::usage(&mut tx, mine, upload.created_at).await?;
+            let more = More { sessions: 1, ..More::default() };
+            if let Err(exceeded) = limits.user.check(mine, &used, &more) {
+                return tx.unchanged(Claim::TooMuch(exceeded)).await;
+            }
         }
         upload.user_id = Some(owner.user_id.clone());
         if !upload.state.is_over() {
@@ -214,7 +227,7 @@ impl SessionStore for SqliteSessionStore {
         key: &StorageKey,
         chunk: &ChunkRecord,
         mime_type: Option<&str>,
-        max_bytes: u64,
+        limits: &Limits,
         now: Timestamp,
     ) -> Result<Recorded> {
         let chunk = NewChunk {
@@ -222,10 +235,15 @@ impl SessionStore for SqliteSessionStore {
             key: key.clone(),
             chunk: chunk.clone(),
             mime_type: mime_type.map(str::to_owned),
-            max_bytes,
+            limits: *limits,
             now,
         };
         self.group.record(chunk).await
+    }
+
+    async fn usage(&self, of: Subject<'_>, now: Timestamp) -> Result<Usage> {
+        let mut reader = self.readers.acquire().await.map_err(database)?;
+        usage::usage(&mut reader, of, now).await
     }
 
     async fn chunks(&self, key: &StorageKey) -> Result<Vec<ChunkRecord>> {
@@ -420,6 +438,7 @@ impl SessionStore for SqliteSessionStore {
                 expired.push(upload);
             }
         }
+        usage::forget(&mut tx, before).await?;
         // Who has no upload left counts as new when he comes back.
         let forget = "DELETE FROM turns WHERE NOT EXISTS (SELECT 1 FROM uploads WHERE uploads.user_id = turns.user_id)";
         sqlx::query(forget).execute(&mut *tx).await.map_err(database)?;

@@ -2,8 +2,8 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row, Sqlite, SqliteConnection};
 use telestore_types::{
-    ChunkIndex, FileName, MAX_CHUNKS, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
-    UploadState, UserId,
+    AddressKey, ChunkIndex, FileName, MAX_CHUNKS, ResumeState, StorageKey, StoredFile, Timestamp, Upload,
+    UploadId, UploadState, UserId,
 };
 
 use super::database;
@@ -55,6 +55,7 @@ pub(super) fn upload(row: &SqliteRow) -> Result<Upload> {
         total_chunks: number(row, "total_chunks")?,
         mime_type: optional_text(row, "mime_type")?,
         user_id: optional_text(row, "user_id")?.map(UserId::new),
+        address: optional_text(row, "address")?.map(AddressKey::new),
         sealed_token: optional_bytes(row, "sealed_token")?,
         state: UploadState::parse(&text(row, "state")?).ok_or(bad("state"))?,
         received_chunks: number(row, "received_chunks")?,
@@ -113,11 +114,12 @@ pub(super) async fn load(on: &mut SqliteConnection, id: &UploadId) -> Result<Opt
 
 pub(super) async fn insert(on: &mut SqliteConnection, upload: &Upload) -> Result<()> {
     let insert = sqlx::query(
-        "INSERT INTO uploads (id, key, file_name, file_size, total_chunks, state, received_chunks, received_bytes, \
-         progress, attempt, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, ?)",
+        "INSERT INTO uploads (id, key, file_name, file_size, total_chunks, state, address, received_chunks, \
+         received_bytes, progress, attempt, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, ?)",
     );
     let insert = insert.bind(upload.id.as_str()).bind(upload.key.as_str()).bind(upload.file_name.as_str());
     let insert = insert.bind(signed(upload.file_size)).bind(upload.total_chunks).bind(upload.state.as_str());
+    let insert = insert.bind(upload.address.as_ref().map(AddressKey::as_str));
     let insert = insert.bind(upload.created_at.as_millis()).bind(upload.updated_at.as_millis());
     insert.execute(&mut *on).await.map_err(database)?;
     save(on, upload).await

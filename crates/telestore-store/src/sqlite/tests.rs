@@ -29,7 +29,16 @@ fn chunk(index: u32) -> ChunkRecord {
 }
 
 async fn record(store: &SqliteSessionStore, upload: &Upload, index: u32) -> Result<Recorded> {
-    store.record_chunk(&upload.id, &upload.key, &chunk(index), None, 1000, NOW).await
+    store
+        .record_chunk(
+            &upload.id,
+            &upload.key,
+            &chunk(index),
+            None,
+            &Limits { max_bytes: 1000, ..Limits::NONE },
+            NOW,
+        )
+        .await
 }
 
 async fn run(store: &SqliteSessionStore, statements: &[&'static str]) {
@@ -76,10 +85,10 @@ async fn a_commit_that_fails_harms_only_itself() {
         .await;
     let (first, second) = (upload("a", 1, 1), upload("b", 2, 1));
     for _ in 0..3 {
-        assert!(matches!(store.create(&first, false).await, Err(Error::Database(_))));
+        assert!(matches!(store.create(&first, false, &Limits::NONE).await, Err(Error::Database(_))));
     }
     run(&store, &["DROP TRIGGER fails"]).await;
-    assert_eq!(store.create(&second, false).await.unwrap(), Created::New);
+    assert_eq!(store.create(&second, false, &Limits::NONE).await.unwrap(), Created::New);
     assert_eq!(store.get(&first.id).await.unwrap(), None);
     assert_eq!(store.get(&second.id).await.unwrap(), Some(second));
 }
@@ -88,7 +97,7 @@ async fn a_commit_that_fails_harms_only_itself() {
 async fn one_chunk_that_fails_takes_no_other_down() {
     let (store, _dir) = store().await;
     let upload = upload("a", 1, 9);
-    store.create(&upload, false).await.unwrap();
+    store.create(&upload, false, &Limits::NONE).await.unwrap();
     run(
         &store,
         &["CREATE TRIGGER fails BEFORE INSERT ON chunks WHEN NEW.idx = 2 BEGIN SELECT RAISE(ABORT, 'no'); END"],
@@ -106,7 +115,7 @@ async fn one_chunk_that_fails_takes_no_other_down() {
 async fn a_commit_that_fails_fails_its_whole_group() {
     let (store, _dir) = store().await;
     let upload = upload("a", 1, 9);
-    store.create(&upload, false).await.unwrap();
+    store.create(&upload, false, &Limits::NONE).await.unwrap();
     run(&store, &DEFERRED).await;
     let trigger = "CREATE TRIGGER fails AFTER INSERT ON chunks WHEN NEW.idx = 1 BEGIN INSERT INTO child VALUES (7); END";
     run(&store, &[trigger]).await;
@@ -122,7 +131,7 @@ async fn a_commit_that_fails_fails_its_whole_group() {
 async fn a_transaction_that_sqlite_gives_up_fails_its_whole_group() {
     let (store, _dir) = store().await;
     let upload = upload("a", 1, 9);
-    store.create(&upload, false).await.unwrap();
+    store.create(&upload, false, &Limits::NONE).await.unwrap();
     // As a full disk may: everything of the transaction is taken back, its savepoints too.
     let trigger = "CREATE TRIGGER fails BEFORE INSERT ON chunks WHEN NEW.idx = 2 \
                    BEGIN SELECT RAISE(ROLLBACK, 'no'); END";
@@ -136,7 +145,7 @@ async fn a_transaction_that_sqlite_gives_up_fails_its_whole_group() {
 async fn a_caller_that_goes_away_holds_nobody_up() {
     let (store, _dir) = store().await;
     let upload = upload("a", 1, 9);
-    store.create(&upload, false).await.unwrap();
+    store.create(&upload, false, &Limits::NONE).await.unwrap();
     let held = store.writer.acquire().await.unwrap();
     let mut gone = Box::pin(record(&store, &upload, 0));
     let polled = gone.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -152,7 +161,7 @@ async fn a_caller_that_goes_away_holds_nobody_up() {
 async fn many_callers_each_get_their_own_answer() {
     let (store, _dir) = store().await;
     let upload = upload("a", 1, 640);
-    store.create(&upload, false).await.unwrap();
+    store.create(&upload, false, &Limits::NONE).await.unwrap();
     let callers: Vec<_> = (0..64)
         .map(|caller| {
             let (store, upload) = (store.clone(), upload.clone());

@@ -6,20 +6,22 @@ use telestore_types::{
     StoredAs, StoredFile, Timestamp, Upload, UploadId, UploadState, UserId,
 };
 
+use super::quotas;
 use crate::{
-    BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Lease, NewEvent, Owner, Recorded,
-    SessionStore,
+    BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Lease, Limits, NewEvent, Owner,
+    Recorded, SessionStore,
 };
 
-const NOW: Timestamp = Timestamp::from_millis(1_763_790_000_000);
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_763_790_000_000);
 const SECOND: Duration = Duration::from_secs(1);
 const MAX_BYTES: u64 = 1_000;
+const LIMITS: Limits = Limits { max_bytes: MAX_BYTES, ..Limits::NONE };
 
-fn id(name: &str) -> UploadId {
+pub(super) fn id(name: &str) -> UploadId {
     UploadId::new(name).expect("test ids are good")
 }
 
-fn upload(name: &str, key: u8, total_chunks: u32, file_size: u64) -> Upload {
+pub(super) fn upload(name: &str, key: u8, total_chunks: u32, file_size: u64) -> Upload {
     Upload::new(NewUpload {
         id: id(name),
         key: StorageKey::from_random([key; 16]),
@@ -31,17 +33,26 @@ fn upload(name: &str, key: u8, total_chunks: u32, file_size: u64) -> Upload {
     })
 }
 
-fn owner(user: &str, token: &[u8]) -> Owner {
+pub(super) fn owner(user: &str, token: &[u8]) -> Owner {
     Owner { user_id: UserId::new(user), sealed_token: token.to_vec() }
 }
 
-fn chunk(index: u32, length: u64, crc32c: u32, blob: &str) -> ChunkRecord {
+pub(super) fn chunk(index: u32, length: u64, crc32c: u32, blob: &str) -> ChunkRecord {
     let index = ChunkIndex::new(index, 100).expect("good index");
     ChunkRecord { index, length, crc32c, blob: BlobName::new(blob) }
 }
 
 async fn record(store: &dyn SessionStore, upload: &Upload, chunk: &ChunkRecord) -> Recorded {
-    store.record_chunk(&upload.id, &upload.key, chunk, None, MAX_BYTES, NOW).await.expect("records")
+    record_within(store, upload, chunk, &LIMITS).await
+}
+
+pub(super) async fn record_within(
+    store: &dyn SessionStore,
+    upload: &Upload,
+    chunk: &ChunkRecord,
+    limits: &Limits,
+) -> Recorded {
+    store.record_chunk(&upload.id, &upload.key, chunk, None, limits, NOW).await.expect("records")
 }
 
 /// An upload of one chunk of 10 bytes that was completed at `NOW` + `after`.
@@ -51,8 +62,11 @@ async fn queued(store: &dyn SessionStore, name: &str, key: u8, after: Duration) 
 
 async fn queued_by(user: &str, store: &dyn SessionStore, name: &str, key: u8, after: Duration) -> Upload {
     let upload = upload(name, key, 1, 10);
-    assert_eq!(store.create(&upload, false).await.expect("creates"), Created::New);
-    assert_eq!(store.claim(&upload.id, &upload.key, &owner(user, b"t")).await.expect("claims"), Claim::Owned);
+    assert_eq!(store.create(&upload, false, &LIMITS).await.expect("creates"), Created::New);
+    assert_eq!(
+        store.claim(&upload.id, &upload.key, &owner(user, b"t"), &LIMITS).await.expect("claims"),
+        Claim::Owned
+    );
     record(store, &upload, &chunk(0, 10, 1, "blob")).await;
     match store.complete(&upload.id, NOW + after).await.expect("completes") {
         Completed::Accepted(Completion::Queued, upload) => *upload,
@@ -60,15 +74,15 @@ async fn queued_by(user: &str, store: &dyn SessionStore, name: &str, key: u8, af
     }
 }
 
-async fn lease(store: &dyn SessionStore, now: Timestamp) -> Option<Lease> {
+pub(super) async fn lease(store: &dyn SessionStore, now: Timestamp) -> Option<Lease> {
     store.lease(now, now + SECOND * 30).await.expect("leases")
 }
 
-async fn get(store: &dyn SessionStore, name: &str) -> Upload {
+pub(super) async fn get(store: &dyn SessionStore, name: &str) -> Upload {
     store.get(&id(name)).await.expect("reads").expect("is there")
 }
 
-fn result() -> StoredFile {
+pub(super) fn result() -> StoredFile {
     StoredFile { message_id: 12, stored_as: StoredAs::BotApi { file_id: "file_abc".to_owned() } }
 }
 
@@ -95,46 +109,57 @@ where
     expires(&open().await).await;
     counts(&open().await).await;
     concurrent_chunks_all_count(&open().await).await;
+    quotas::uploads_that_are_not_over_are_counted(&open().await).await;
+    quotas::an_address_is_counted_with_and_without_owners(&open().await).await;
+    quotas::stored_bytes_are_given_back(&open().await).await;
+    quotas::bytes_of_a_day_are_counted_until_midnight(&open().await).await;
+    quotas::what_comes_at_once_is_not_more_than_allowed(&open().await).await;
 }
 
 async fn creates_once(store: &dyn SessionStore) {
     let first = upload("a", 1, 2, 20);
     assert_eq!(store.get(&first.id).await.expect("reads"), None);
-    assert_eq!(store.create(&first, false).await.expect("creates"), Created::New);
+    assert_eq!(store.create(&first, false, &LIMITS).await.expect("creates"), Created::New);
     assert_eq!(get(store, "a").await, first, "what was created reads back whole");
     let second = upload("a", 2, 9, 90);
-    let found = store.create(&second, true).await.expect("creates");
+    let found = store.create(&second, true, &LIMITS).await.expect("creates");
     assert_eq!(found, Created::Exists(Box::new(first.clone())), "a living upload makes no room");
 
     store.cancel(&first.id, NOW).await.expect("cancels");
-    assert!(matches!(store.create(&second, false).await.expect("creates"), Created::Exists(_)));
-    assert_eq!(store.create(&second, true).await.expect("creates"), Created::New);
+    assert!(matches!(store.create(&second, false, &LIMITS).await.expect("creates"), Created::Exists(_)));
+    assert_eq!(store.create(&second, true, &LIMITS).await.expect("creates"), Created::New);
     assert_eq!(get(store, "a").await, second);
-    let late = store.record_chunk(&first.id, &first.key, &chunk(0, 1, 1, "late"), None, MAX_BYTES, NOW).await;
+    let late = store.record_chunk(&first.id, &first.key, &chunk(0, 1, 1, "late"), None, &LIMITS, NOW).await;
     assert_eq!(late.expect("records"), Recorded::NotFound, "a late chunk of the first life stays out");
 }
 
 async fn claims_for_the_first_user(store: &dyn SessionStore) {
     let upload = upload("a", 1, 1, 10);
     assert_eq!(
-        store.claim(&upload.id, &upload.key, &owner("u", b"1")).await.expect("claims"),
+        store.claim(&upload.id, &upload.key, &owner("u", b"1"), &LIMITS).await.expect("claims"),
         Claim::NotFound
     );
-    store.create(&upload, false).await.expect("creates");
-    assert_eq!(store.claim(&upload.id, &upload.key, &owner("u", b"1")).await.expect("claims"), Claim::Owned);
+    store.create(&upload, false, &LIMITS).await.expect("creates");
     assert_eq!(
-        store.claim(&upload.id, &upload.key, &owner("v", b"2")).await.expect("claims"),
+        store.claim(&upload.id, &upload.key, &owner("u", b"1"), &LIMITS).await.expect("claims"),
+        Claim::Owned
+    );
+    assert_eq!(
+        store.claim(&upload.id, &upload.key, &owner("v", b"2"), &LIMITS).await.expect("claims"),
         Claim::Foreign
     );
     assert_eq!(get(store, "a").await.sealed_token.as_deref(), Some(&b"1"[..]));
-    assert_eq!(store.claim(&upload.id, &upload.key, &owner("u", b"3")).await.expect("claims"), Claim::Owned);
+    assert_eq!(
+        store.claim(&upload.id, &upload.key, &owner("u", b"3"), &LIMITS).await.expect("claims"),
+        Claim::Owned
+    );
     assert_eq!(get(store, "a").await.sealed_token.as_deref(), Some(&b"3"[..]), "the newest token is kept");
     assert_eq!(get(store, "a").await.user_id, Some(UserId::new("u")));
 }
 
 async fn records_chunks(store: &dyn SessionStore) {
     let upload = Upload { mime_type: None, ..upload("a", 1, 3, 30) };
-    store.create(&upload, false).await.expect("creates");
+    store.create(&upload, false, &LIMITS).await.expect("creates");
     for (index, blob) in [(2, "two"), (0, "zero")] {
         match record(store, &upload, &chunk(index, 10, index, blob)).await {
             Recorded::Stored { replaced: None, .. } => {}
@@ -154,7 +179,7 @@ async fn records_chunks(store: &dyn SessionStore) {
     assert_eq!(blobs, [BlobName::new("zero"), BlobName::new("other")]);
     for mime_type in ["audio/ogg", "text/plain"] {
         let zero = chunk(0, 10, 0, "zero");
-        let typed = store.record_chunk(&upload.id, &upload.key, &zero, Some(mime_type), MAX_BYTES, NOW);
+        let typed = store.record_chunk(&upload.id, &upload.key, &zero, Some(mime_type), &LIMITS, NOW);
         typed.await.expect("records");
     }
     assert_eq!(
@@ -184,14 +209,14 @@ async fn refuses_chunks_too_late(store: &dyn SessionStore) {
 async fn completes_once(store: &dyn SessionStore) {
     assert_eq!(store.complete(&id("a"), NOW).await.expect("completes"), Completed::NotFound);
     let upload = upload("a", 1, 2, 20);
-    store.create(&upload, false).await.expect("creates");
+    store.create(&upload, false, &LIMITS).await.expect("creates");
     record(store, &upload, &chunk(0, 10, 1, "a")).await;
     let missing = CompletionError::MissingChunks { received: 1, total: 2 };
     assert_eq!(store.complete(&upload.id, NOW).await.expect("completes"), Completed::Refused(missing));
     record(store, &upload, &chunk(1, 10, 1, "b")).await;
     let nobody = store.complete(&upload.id, NOW).await.expect("completes");
     assert_eq!(nobody, Completed::Refused(CompletionError::NoOwner));
-    store.claim(&upload.id, &upload.key, &owner("u", b"t")).await.expect("claims");
+    store.claim(&upload.id, &upload.key, &owner("u", b"t"), &LIMITS).await.expect("claims");
     for expected in [Completion::Queued, Completion::Already] {
         match store.complete(&upload.id, NOW).await.expect("completes") {
             Completed::Accepted(completion, _) => assert_eq!(completion, expected),
@@ -244,7 +269,7 @@ async fn keeps_early_state_for_the_bytes_it_was_made_of(store: &dyn SessionStore
         async move { store.checkpoint_early(&id, &key, expected.as_ref(), &resume).await.expect("writes") }
     };
     assert!(!write(None, one.clone()).await, "there is no such upload");
-    store.create(&upload, false).await.expect("creates");
+    store.create(&upload, false, &LIMITS).await.expect("creates");
     assert!(write(None, one.clone()).await);
     assert!(!write(None, two.clone()).await, "it holds another state by now");
     record(store, &upload, &chunk(0, 10, 1, "first")).await;
@@ -255,7 +280,10 @@ async fn keeps_early_state_for_the_bytes_it_was_made_of(store: &dyn SessionStore
     assert_eq!(get(store, "a").await.resume, None);
     assert!(write(None, one.clone()).await);
 
-    assert_eq!(store.claim(&upload.id, &upload.key, &owner("u", b"t")).await.expect("claims"), Claim::Owned);
+    assert_eq!(
+        store.claim(&upload.id, &upload.key, &owner("u", b"t"), &LIMITS).await.expect("claims"),
+        Claim::Owned
+    );
     record(store, &upload, &chunk(1, 10, 3, "second")).await;
     store.complete(&upload.id, NOW).await.expect("completes");
     assert!(!write(Some(one.clone()), two).await, "completion was asked for");
@@ -363,9 +391,9 @@ async fn counts(store: &dyn SessionStore) {
     assert_eq!(store.counts().await.expect("counts"), Counts::default());
     queued(store, "later", 1, SECOND).await;
     queued(store, "first", 2, Duration::ZERO).await;
-    store.create(&upload("receiving", 3, 2, 20), false).await.expect("creates");
+    store.create(&upload("receiving", 3, 2, 20), false, &LIMITS).await.expect("creates");
     let half = upload("cancelled", 4, 2, 20);
-    store.create(&half, false).await.expect("creates");
+    store.create(&half, false, &LIMITS).await.expect("creates");
     record(store, &half, &chunk(0, 10, 1, "half")).await;
     let counted = store.counts().await.expect("counts");
     assert_eq!((counted.uploads[&UploadState::Queued], counted.uploads[&UploadState::Receiving]), (2, 2));
@@ -393,7 +421,7 @@ async fn counts(store: &dyn SessionStore) {
 
 async fn expires(store: &dyn SessionStore) {
     let old = upload("old", 1, 1, 10);
-    store.create(&old, false).await.expect("creates");
+    store.create(&old, false, &LIMITS).await.expect("creates");
     queued(store, "waiting", 2, Duration::ZERO).await;
     let states = [UploadState::Receiving, UploadState::Failed];
     assert!(store.expire(&states, NOW).await.expect("expires").is_empty(), "not older than the limit");
@@ -405,21 +433,27 @@ async fn expires(store: &dyn SessionStore) {
 
 async fn concurrent_chunks_all_count(store: &dyn SessionStore) {
     let upload = upload("a", 1, 40, 40);
-    store.create(&upload, false).await.expect("creates");
+    store.create(&upload, false, &LIMITS).await.expect("creates");
     let chunks: Vec<ChunkRecord> =
         (0..40).map(|index| chunk(index, 1, index, &format!("blob-{index}"))).collect();
-    futures_join(chunks.iter().map(|chunk| record(store, &upload, chunk))).await;
+    all(chunks.iter().map(|chunk| record(store, &upload, chunk))).await;
     let upload = get(store, "a").await;
     assert_eq!((upload.received_chunks, upload.received_bytes), (40, 40));
     assert_eq!(store.chunks(&upload.key).await.expect("reads"), chunks);
 }
 
-/// Drives all futures at once.
-async fn futures_join<F: Future>(futures: impl Iterator<Item = F>) {
-    let mut futures: Vec<_> = futures.map(Box::pin).collect();
+/// Drives all futures at once, and gives what they gave.
+pub(super) async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut futures: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
     std::future::poll_fn(|context| {
-        futures.retain_mut(|future| future.as_mut().poll(context).is_pending());
-        if futures.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        for (future, output) in futures.iter_mut().filter(|(_, output)| output.is_none()) {
+            if let std::task::Poll::Ready(ready) = future.as_mut().poll(context) {
+                *output = Some(ready);
+            }
+        }
+        let done = futures.iter().all(|(_, output)| output.is_some());
+        if done { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
     })
     .await;
+    futures.into_iter().filter_map(|(_, output)| output).collect()
 }

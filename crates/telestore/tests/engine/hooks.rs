@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use telestore::store::{
-    BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Counts, Created, Error, Lease, NewEvent,
-    OutboxEvent, Owner, Place, Recorded, Result, SessionStore, Spool, SpooledChunk,
+    BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Counts, Created, Error, Lease, Limits,
+    NewEvent, OutboxEvent, Owner, Place, Recorded, Result, SessionStore, Spool, SpooledChunk, Subject, Usage,
 };
 use telestore::types::{
     ChunkIndex, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState,
@@ -90,12 +90,13 @@ macro_rules! forward {
 }
 
 forward! { SessionStore {
-    create(upload: &Upload, anew: bool) -> Created;
+    create(upload: &Upload, anew: bool, limits: &Limits) -> Created;
     get(id: &UploadId) -> Option<Upload>;
-    claim(id: &UploadId, key: &StorageKey, owner: &Owner) -> Claim;
+    claim(id: &UploadId, key: &StorageKey, owner: &Owner, limits: &Limits) -> Claim;
     record_chunk(
-        id: &UploadId, key: &StorageKey, chunk: &ChunkRecord, mime_type: Option<&str>, max_bytes: u64, now: Timestamp
+        id: &UploadId, key: &StorageKey, chunk: &ChunkRecord, mime_type: Option<&str>, limits: &Limits, now: Timestamp
     ) -> Recorded;
+    usage(of: Subject<'_>, now: Timestamp) -> Usage;
     chunks(key: &StorageKey) -> Vec<ChunkRecord>;
     checkpoint_early(id: &UploadId, key: &StorageKey, expected: Option<&ResumeState>, resume: &ResumeState) -> bool;
     complete(id: &UploadId, now: Timestamp) -> Completed;

@@ -192,7 +192,15 @@ async fn a_token_that_died_while_the_upload_waited_fails_it() {
     let bad = Sealer::from_secret(&"the key of these tests".into()).seal(&upload.key, &token("bad-1"));
     let owner =
         telestore::store::Owner { user_id: upload.user_id.take().unwrap(), sealed_token: bad.unwrap() };
-    telestore::store::SessionStore::claim(&world.sessions, &upload.id, &upload.key, &owner).await.unwrap();
+    telestore::store::SessionStore::claim(
+        &world.sessions,
+        &upload.id,
+        &upload.key,
+        &owner,
+        &telestore::store::Limits::NONE,
+    )
+    .await
+    .unwrap();
     world.drain().await;
     let failed = world.stored("a").await;
     assert_eq!(failed.state, UploadState::Failed);

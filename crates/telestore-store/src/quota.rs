@@ -1,0 +1,212 @@
+use std::time::Duration;
+
+use telestore_types::{AddressKey, Timestamp, UserId};
+
+use crate::ChunkRecord;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How much one user, or the clients at one address, may take. `None` is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Quota {
+    /// Uploads that are not over.
+    pub sessions: Option<u64>,
+    /// Bytes of their chunks.
+    pub stored_bytes: Option<u64>,
+    /// Bytes of the chunks that were acknowledged since midnight (UTC), those that came again included.
+    pub bytes_per_day: Option<u64>,
+}
+
+/// What an upload is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The most bytes of one upload.
+    pub max_bytes: u64,
+    /// What its owner may take.
+    pub user: Quota,
+    /// What the clients at the address that created it may take.
+    pub address: Quota,
+}
+
+impl Limits {
+    /// Nothing is too much.
+    pub const NONE: Self = Self { max_bytes: u64::MAX, user: Quota::NONE, address: Quota::NONE };
+
+    /// Whether any of them limits what `more` takes.
+    pub fn concern(&self, more: &More) -> bool {
+        let concerns = |quota: &Quota| {
+            (quota.sessions.is_some() && more.sessions > 0)
+                || (quota.stored_bytes.is_some() && more.stored_bytes > 0)
+                || (quota.bytes_per_day.is_some() && more.bytes > 0)
+        };
+        concerns(&self.user) || concerns(&self.address)
+    }
+
+    /// The quotas of an upload's owner and address, as far as they are known and limited.
+    pub fn of<'a>(
+        &self,
+        user: Option<&'a UserId>,
+        address: Option<&'a AddressKey>,
+    ) -> Vec<(Subject<'a>, Quota)> {
+        let user = user.map(|user| (Subject::User(user), self.user));
+        let address = address.map(|address| (Subject::Address(address), self.address));
+        user.into_iter().chain(address).filter(|(_, quota)| *quota != Quota::NONE).collect()
+    }
+}
+
+/// Whom a quota is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Subject<'a> {
+    /// The owner of uploads.
+    User(&'a UserId),
+    /// The clients at the address that created them.
+    Address(&'a AddressKey),
+}
+
+impl Subject<'_> {
+    fn whose(self) -> Whose {
+        match self {
+            Self::User(_) => Whose::User,
+            Self::Address(_) => Whose::Address,
+        }
+    }
+
+    /// A name that no other subject has.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::User(user) => format!("user {user}"),
+            Self::Address(address) => format!("address {}", address.as_str()),
+        }
+    }
+}
+
+/// What is taken now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Uploads that are not over.
+    pub sessions: u64,
+    /// Bytes of their chunks.
+    pub stored_bytes: u64,
+    /// Bytes of the chunks that were acknowledged since midnight (UTC).
+    pub bytes_today: u64,
+}
+
+/// What there may be too much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    /// Uploads that are not over.
+    Sessions,
+    /// Bytes of their chunks.
+    StoredBytes,
+    /// Bytes of a day.
+    BytesPerDay,
+}
+
+/// Of whom there may be too much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// A user.
+    User,
+    /// The clients at an address.
+    Address,
+}
+
+/// A quota does not allow it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exceeded {
+    /// Whose quota.
+    pub whose: Whose,
+    /// Of what.
+    pub resource: Resource,
+    /// How much it allows.
+    pub limit: u64,
+}
+
+/// What is to be taken in addition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct More {
+    /// Uploads.
+    pub sessions: u64,
+    /// Bytes that will be stored, beyond those whose place they take.
+    pub stored_bytes: u64,
+    /// Bytes that were sent for it.
+    pub bytes: u64,
+}
+
+impl More {
+    /// A new upload. It makes sense only where a byte of it may follow.
+    pub const UPLOAD: Self = Self { sessions: 1, stored_bytes: 1, bytes: 1 };
+
+    /// A chunk in the place of one that had `old` bytes.
+    pub(crate) fn chunk(chunk: &ChunkRecord, old: Option<u64>) -> Self {
+        let stored_bytes = chunk.length.saturating_sub(old.unwrap_or(0));
+        Self { sessions: 0, stored_bytes, bytes: chunk.length }
+    }
+}
+
+impl Quota {
+    /// Nothing is too much.
+    pub const NONE: Self = Self { sessions: None, stored_bytes: None, bytes_per_day: None };
+
+    /// Whether bytes are limited, which is to be looked at with each chunk.
+    pub(crate) fn limits_bytes(&self) -> bool {
+        self.stored_bytes.is_some() || self.bytes_per_day.is_some()
+    }
+
+    /// Whether there may be so much more. What takes nothing of a resource is not refused for it.
+    ///
+    /// # Errors
+    /// [`Exceeded`] for the first that it is too much of.
+    pub fn check(&self, of: Subject<'_>, used: &Usage, more: &More) -> Result<(), Exceeded> {
+        for (resource, limit, used, more) in [
+            (Resource::Sessions, self.sessions, used.sessions, more.sessions),
+            (Resource::StoredBytes, self.stored_bytes, used.stored_bytes, more.stored_bytes),
+            (Resource::BytesPerDay, self.bytes_per_day, used.bytes_today, more.bytes),
+        ] {
+            if let Some(limit) = limit
+                && more > 0
+                && used.saturating_add(more) > limit
+            {
+                return Err(Exceeded { whose: of.whose(), resource, limit });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Days since the Unix epoch.
+pub(crate) fn day_of(now: Timestamp) -> i64 {
+    now.as_millis().div_euclid(i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// How long it is until the bytes of a day are counted from zero again.
+pub fn until_midnight(now: Timestamp) -> Duration {
+    let day = i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX);
+    Duration::from_millis((day - now.as_millis().rem_euclid(day)).unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_ends_at_midnight() {
+        let noon = Timestamp::from_millis(1_763_769_600_000 + 12 * 60 * 60 * 1000);
+        assert_eq!(until_midnight(noon), DAY / 2);
+        assert_eq!(day_of(noon + until_midnight(noon)), day_of(noon) + 1);
+        assert_eq!(day_of(noon + until_midnight(noon) - Duration::from_millis(1)), day_of(noon));
+    }
+
+    #[test]
+    fn what_takes_nothing_is_not_refused() {
+        let user = UserId::new("u");
+        let quota = Quota { stored_bytes: Some(10), ..Quota::NONE };
+        let used = Usage { stored_bytes: 12, ..Usage::default() };
+        let check = |stored_bytes| {
+            quota.check(Subject::User(&user), &used, &More { stored_bytes, bytes: 5, ..More::default() })
+        };
+        assert_eq!(check(0), Ok(()), "a chunk that comes again");
+        let exceeded = Exceeded { whose: Whose::User, resource: Resource::StoredBytes, limit: 10 };
+        assert_eq!(check(1), Err(exceeded));
+    }
+}

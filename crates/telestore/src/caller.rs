@@ -1,0 +1,80 @@
+use std::net::IpAddr;
+
+use telestore_store::{Exceeded, Limits, More, Quota, Resource, Whose, until_midnight};
+use telestore_types::{AddressKey, Secret};
+
+use crate::{Error, Result, Telestore};
+
+/// When to look again whether an upload has ended; nobody knows when one will.
+const UNTIL_AN_UPLOAD_ENDS: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Who calls. A token alone makes one, too.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Caller<'a> {
+    /// The auth token, if one was sent.
+    pub token: Option<&'a Secret>,
+    /// Where the call comes from, if the limits of addresses hold for that one.
+    pub address: Option<IpAddr>,
+}
+
+impl<'a> From<Option<&'a Secret>> for Caller<'a> {
+    fn from(token: Option<&'a Secret>) -> Self {
+        Self { token, address: None }
+    }
+}
+
+impl Telestore {
+    /// What uploads, users and addresses are held to.
+    pub(crate) fn limits(&self) -> Limits {
+        let config = self.config();
+        Limits { max_bytes: config.max_file_bytes, user: config.user, address: config.address }
+    }
+
+    /// What the uploads from an address are counted by; nothing is kept of it where nothing of addresses is limited.
+    pub(crate) fn address_key(&self, address: Option<IpAddr>) -> Option<AddressKey> {
+        let address = address.filter(|_| self.config().address != Quota::NONE)?;
+        Some(self.0.sealer.address_key(address))
+    }
+
+    /// Refuses what the caller may not have in addition, as far as that is known before the bytes are there: of the
+    /// user, if it is known whose the token is. Recording looks again.
+    ///
+    /// # Errors
+    /// [`Error::TooManyRequests`], [`Error::QuotaFull`], [`Error::Storage`].
+    pub async fn check_quotas(&self, caller: Caller<'_>, more: &More) -> Result<()> {
+        let limits = self.limits();
+        if !limits.concern(more) {
+            return Ok(());
+        }
+        let user = match caller.token {
+            Some(token) => self.known(token).await,
+            None => None,
+        };
+        let address = self.address_key(caller.address);
+        let now = self.now();
+        for (subject, quota) in limits.of(user.as_ref().map(|user| &user.user_id), address.as_ref()) {
+            let used = self.0.sessions.usage(subject, now).await?;
+            quota.check(subject, &used, more).map_err(|exceeded| self.too_much(exceeded))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn too_much(&self, exceeded: Exceeded) -> Error {
+        let Exceeded { whose, resource, limit } = exceeded;
+        let retry_after = match resource {
+            Resource::BytesPerDay => until_midnight(self.now()),
+            _ => UNTIL_AN_UPLOAD_ENDS,
+        };
+        let what = match (resource, whose) {
+            (Resource::StoredBytes, Whose::User) => return Error::QuotaFull { whose: "this user", limit },
+            (Resource::StoredBytes, Whose::Address) => {
+                return Error::QuotaFull { whose: "this address", limit };
+            }
+            (Resource::Sessions, Whose::User) => "unfinished uploads of this user",
+            (Resource::Sessions, Whose::Address) => "unfinished uploads from this address",
+            (Resource::BytesPerDay, Whose::User) => "bytes of this user today",
+            (Resource::BytesPerDay, Whose::Address) => "bytes from this address today",
+        };
+        Error::TooManyRequests { what, retry_after }
+    }
+}
