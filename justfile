@@ -39,6 +39,10 @@ bench-micro *filter:
 telethon:
     .ci/telethon
 
+# A real browser against the demo page of the sandbox; `just browser --screenshot docs/images/demo.png` for the README's picture
+browser *args:
+    .ci/browser {{args}}
+
 # Everything that must pass on a clean checkout
 ci:
     .ci/run

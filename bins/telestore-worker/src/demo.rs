@@ -104,7 +104,9 @@ mod with_sandbox {
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         say(&format!(
             "worker: http://{worker}\n\n\
-             Try, in another terminal:\n\n\
+             In a browser, a page that uploads and shows the progress live:\n\n\
+             \x20 {backend}/demo#worker=http://{worker}&token={token}\n\n\
+             Or, in another terminal:\n\n\
              \x20 # a small file, in one request, by the Bot API\n\
              \x20 echo 'hello, channel' > /tmp/hello.txt\n\
              \x20 {program} send /tmp/hello.txt --to http://{worker} --token {token}\n\n\
@@ -120,6 +122,7 @@ mod with_sandbox {
             program = program(),
             token = user.auth_token,
             folder = folder.display(),
+            backend = sandbox.backend_url(),
             control = sandbox.control_url(),
         ));
     }

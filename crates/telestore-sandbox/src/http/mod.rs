@@ -1,10 +1,11 @@
-//! The HTTP server: Bot API, backend and control API at one address.
+//! The HTTP server: Bot API, backend, control API and the demo page at one address.
 
 mod backend;
 mod bot_api;
 mod bot_files;
 mod bot_params;
 mod control;
+mod demo;
 mod faulty;
 
 use std::sync::Arc;
@@ -50,6 +51,7 @@ fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/api/worker/credentials", get(backend::credentials))
         .route("/api/webhook/upload", post(backend::webhook))
+        .route("/demo", get(demo::page))
         .route("/sandbox", get(control::overview))
         .route("/sandbox/messages", get(control::messages))
         .route("/sandbox/webhooks", get(control::webhooks))

@@ -65,3 +65,16 @@ async fn other_processes_see_and_steer_the_sandbox() {
     assert_eq!(sandbox.network().bandwidth(), Some(1_000_000));
     sandbox.shutdown().await;
 }
+
+#[tokio::test]
+async fn the_demo_page_is_one_file_and_may_load_nothing_else() {
+    let sandbox = Sandbox::start().await.expect("a sandbox");
+    let page = http().get(format!("{}/demo", sandbox.backend_url())).send().await.expect("an answer");
+    let policy = page.headers()["content-security-policy"].to_str().expect("text").to_owned();
+    assert!(policy.starts_with("default-src 'none'"), "{policy}");
+    let html = page.text().await.expect("a page");
+    assert!(html.contains("/upload-events/") && html.contains("/ws/upload-progress/"));
+    for loads in ["src=", "@import", "url(", "<link rel=\"stylesheet\""] {
+        assert!(!html.contains(loads), "{loads}");
+    }
+}
