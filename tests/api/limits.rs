@@ -130,3 +130,44 @@ async fn a_flood_of_bad_tokens_does_not_stop_anybody_and_the_backend_hears_of_ea
     assert_eq!(stats.credential_calls("the-same-guess"), 1);
     assert_eq!(stats.calls("backend.credentials"), 202, "one each, and one for the user");
 }
+
+#[tokio::test]
+async fn a_session_string_does_not_lead_the_worker_to_its_own_machine() {
+    let settings = [("TELESTORE_BOT_API_MAX_BYTES", "5"), ("TELESTORE_MTPROTO_ADDRESSES", "public")];
+    let mut stage = Stage::with(&settings).await;
+    let file = File::new(10);
+    let end = stage.send(&file).await;
+    assert_eq!(end["status"], "failed");
+    let error = end["error"].as_str().unwrap();
+    assert!(error.starts_with("Telegram session not authorized") && error.contains("127.0.0.1"), "{error}");
+    assert_eq!(stage.sandbox.stats().connections_accepted, 0);
+    stage.set("TELESTORE_MTPROTO_ADDRESSES", "auto");
+    stage.kill().await;
+    stage.start().await;
+    stage.complete(&file.id).await.ok();
+    assert_eq!(stage.end(&file.id).await["status"], "completed", "the backend is on this machine");
+    stage.arrived(&file);
+}
+
+#[tokio::test]
+async fn a_client_is_known_by_what_a_trusted_proxy_says() {
+    let settings =
+        [("TELESTORE_ADDRESS_REQUESTS_PER_SECOND", "1"), ("TELESTORE_TRUSTED_PROXIES", "loopback")];
+    let stage = Stage::with(&settings).await;
+    let from = async |address: &str| {
+        let get = stage.client.get(stage.url("/upload-status/unknown")).header("X-Forwarded-For", address);
+        stage.ask(get).await
+    };
+    for _ in 0..5 {
+        from("203.0.113.1").await.error(404);
+        from("2001:db8::1").await.error(404);
+    }
+    from("203.0.113.1").await.error(429);
+    from("2001:db8::2").await.error(429);
+    for other in ["203.0.113.2", "2001:db8:0:1::1"] {
+        from(other).await.error(404);
+    }
+    for _ in 0..10 {
+        from("10.0.0.1").await.error(404);
+    }
+}

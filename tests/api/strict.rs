@@ -87,3 +87,28 @@ async fn another_users_upload_stays_another_users() {
         }
     }
 }
+
+#[tokio::test]
+async fn who_can_send_no_header_listens_with_the_token_in_the_address() {
+    let stage = strict().await;
+    let bob = stage.sandbox.add_user(UserSpec::new("bob"));
+    let file = File::in_chunks(10, &[10]);
+    stage.chunks(&file).await;
+    let token = stage.user.auth_token.clone();
+    stage.post("/complete-upload", json!({ "uploadId": file.id, "authToken": token })).await.ok();
+    stage.sandbox.wait_for_webhooks(1).await;
+    for id in [file.id.as_str(), "unknown"] {
+        for path in ["/upload-events", "/ws/upload-progress"] {
+            stage.get(&format!("{path}/{id}")).await.error(401);
+            stage.get(&format!("{path}/{id}?token=guessed")).await.error(401);
+        }
+        // Others do not take it from there.
+        stage.get(&format!("/upload-progress/{id}?token={token}")).await.error(401);
+        stage.get(&format!("/upload-progress/{id}?wait=1")).await.error(401);
+    }
+    stage.get(&format!("/upload-events/unknown?token={token}")).await.error(404);
+    stage.get(&format!("/upload-events/{}?token={}", file.id, bob.auth_token)).await.error(403);
+    let events = stage.client.get(stage.url(&format!("/upload-events/{}?token={token}", file.id)));
+    let events = events.send().await.unwrap().text().await.unwrap();
+    assert!(events.contains(r#""status":"completed""#), "{events}");
+}

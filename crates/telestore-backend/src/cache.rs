@@ -207,7 +207,7 @@ impl<P: CredentialProvider> CredentialProvider for CachedCredentialProvider<P> {
     }
 
     async fn known(&self, token: &Secret) -> Option<Arc<TelegramCredentials>> {
-        self.answer(&digest(token), self.clock.now(), FRESH)
+        self.answer(&digest(token), self.clock.now(), KEPT)
     }
 
     async fn forget(&self, token: &Secret) {

@@ -23,7 +23,8 @@ pub trait CredentialProvider: fmt::Debug + Send + Sync + 'static {
     /// See [`Error`].
     async fn credentials(&self, token: &Secret) -> Result<Arc<TelegramCredentials>>;
 
-    /// The same, where nobody has to be asked for it; `None` otherwise, also for a good token.
+    /// What was said of `token` last, if that is remembered and it was good, without asking anybody: who may be asked
+    /// again, not who is let in.
     async fn known(&self, token: &Secret) -> Option<Arc<TelegramCredentials>> {
         let _ = token;
         None

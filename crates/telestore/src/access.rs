@@ -15,7 +15,8 @@ impl Telestore {
         Ok(self.0.credentials.credentials(token).await?)
     }
 
-    /// Whose `token` is it, where nobody has to be asked for that; `None` otherwise, also for a good token.
+    /// Whose `token` was when the backend was asked last, if that is remembered; nobody is asked. That lets nobody in,
+    /// but is enough to count by.
     pub async fn known(&self, token: &Secret) -> Option<Arc<TelegramCredentials>> {
         self.0.credentials.known(token).await
     }

@@ -104,7 +104,12 @@ impl Telestore {
                 self.check_access(&found, token).await?;
                 true
             }
-            _ => false,
+            Some(_) => false,
+            None => {
+                // Rows take space too, and whoever makes them needs no token.
+                self.check_space().await?;
+                false
+            }
         };
         let found = match self.0.sessions.create(&upload, anew, &self.limits()).await? {
             Created::New => return Ok(()),

@@ -3,6 +3,7 @@ use std::task::{Context, Poll, Waker};
 use telestore_types::{ChunkIndex, FileName, NewUpload};
 
 use super::*;
+use crate::Quota;
 
 const NOW: Timestamp = Timestamp::from_millis(5);
 
@@ -180,4 +181,22 @@ async fn many_callers_each_get_their_own_answer() {
         caller.await.unwrap();
     }
     assert_eq!(recorded(&store, &upload).await, (640, (0..640).collect()));
+}
+
+#[tokio::test]
+async fn bytes_of_a_record_that_fails_are_not_counted() {
+    let (store, _dir) = store().await;
+    let upload = Upload { user_id: Some(UserId::new("u")), ..upload("a", 1, 9) };
+    let user = Quota { bytes_per_day: Some(100), ..Quota::NONE };
+    let limits = Limits { user, ..Limits::NONE };
+    store.create(&upload, false, &limits).await.unwrap();
+    let trigger =
+        "CREATE TRIGGER fails BEFORE INSERT ON chunks WHEN NEW.idx = 1 BEGIN SELECT RAISE(ABORT, 'no'); END";
+    run(&store, &[trigger]).await;
+    for (index, good) in [(0, true), (1, false), (2, true)] {
+        let recorded = store.record_chunk(&upload.id, &upload.key, &chunk(index), None, &limits, NOW).await;
+        assert_eq!(recorded.is_ok(), good, "{recorded:?}");
+    }
+    let used = store.usage(Subject::User(&UserId::new("u")), NOW).await.unwrap();
+    assert_eq!(used, Usage { sessions: 1, stored_bytes: 2, bytes_today: 2 });
 }
