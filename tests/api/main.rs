@@ -3,6 +3,7 @@
 mod auth;
 mod bad_input;
 mod cancel;
+mod collector;
 mod complete;
 mod config;
 mod crash;
@@ -16,14 +17,18 @@ mod flows;
 mod hostile;
 mod limits;
 mod listeners;
+mod logs;
 mod manners;
 mod observe;
 mod openapi;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod progress;
 mod quotas;
 mod raw;
 mod refusals;
 mod restart;
+mod secrets;
 mod slow;
 mod smuggling;
 mod socket;

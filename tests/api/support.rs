@@ -1,6 +1,6 @@
 //! What the tests share: a worker in a process of its own, the sandbox, and a client that talks like the browser.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use telestore_sandbox::{Sandbox, SandboxMessage, SandboxUser};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
 pub(crate) const MIB: usize = 1024 * 1024;
@@ -55,7 +55,7 @@ pub(crate) struct Worker {
     pub(crate) url: String,
     child: Child,
     // Held open, so that the worker never meets a closed pipe.
-    _stdout: BufReader<ChildStdout>,
+    stdout: BufReader<ChildStdout>,
 }
 
 /// The program, with nothing of this process's environment that it would look at.
@@ -64,6 +64,7 @@ pub(crate) fn program() -> Command {
     for (name, _) in std::env::vars() {
         if name.starts_with("TELESTORE_")
             || name.starts_with("TELEGRAM_")
+            || name.starts_with("OTEL_")
             || name == "PORT"
             || name == "BACKEND_URL"
         {
@@ -84,7 +85,7 @@ impl Worker {
         soon("the worker to listen", stdout.read_line(&mut line)).await.expect("stdout can be read");
         let url =
             line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("unexpected line {line:?}"));
-        Self { url: url.to_owned(), child, _stdout: stdout }
+        Self { url: url.to_owned(), child, stdout }
     }
 
     /// SIGKILL.
@@ -104,7 +105,11 @@ impl Worker {
     }
 
     async fn ended(mut self) -> std::process::ExitStatus {
-        soon("the worker to stop", self.child.wait()).await.expect("the worker ends")
+        let status = soon("the worker to stop", self.child.wait()).await.expect("the worker ends");
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).await.expect("stdout can be read");
+        assert_eq!(rest, "", "standard output says where it listens, and nothing else");
+        status
     }
 }
 
@@ -116,6 +121,8 @@ pub(crate) struct Stage {
     pub(crate) dir: TempDir,
     worker: Option<Worker>,
     settings: Vec<(String, String)>,
+    /// Where standard error goes, unless it is the test's.
+    log: Option<PathBuf>,
 }
 
 impl Stage {
@@ -125,6 +132,20 @@ impl Stage {
 
     /// With settings of its own on top.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        let mut stage = Self::set_up(settings).await;
+        stage.start().await;
+        stage
+    }
+
+    /// The same, with its log in a file; see [`logged`](Self::logged).
+    pub(crate) async fn recording(settings: &[(&str, &str)]) -> Self {
+        let mut stage = Self::set_up(settings).await;
+        stage.log = Some(stage.dir.path().join("log"));
+        stage.start().await;
+        stage
+    }
+
+    async fn set_up(settings: &[(&str, &str)]) -> Self {
         let sandbox = Sandbox::start().await.expect("the sandbox starts");
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().timeout(PATIENCE).build().expect("a client");
@@ -132,9 +153,23 @@ impl Stage {
             settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let dir = tempfile::tempdir().expect("a directory");
         let user = sandbox.user();
-        let mut stage = Self { sandbox, user, client, dir, worker: None, settings };
-        stage.start().await;
-        stage
+        Self { sandbox, user, client, dir, worker: None, settings, log: None }
+    }
+
+    /// All that was logged, once `what` is in it. Only for a stage that records.
+    pub(crate) async fn logged(&self, what: &str) -> String {
+        let path = self.log.as_ref().expect("the stage records");
+        let read = async {
+            let mut ticks = tokio::time::interval(Duration::from_millis(20));
+            loop {
+                ticks.tick().await;
+                let log = std::fs::read_to_string(path).expect("the log can be read");
+                if log.contains(what) {
+                    return log;
+                }
+            }
+        };
+        soon(what, read).await
     }
 
     /// Starts the worker, also after [`kill`](Self::kill).
@@ -146,6 +181,10 @@ impl Stage {
             .env("TELESTORE_MTPROTO_SERVER_KEY", self.sandbox.server_key())
             .env("TELESTORE_DATA_DIR", self.data_dir());
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        if let Some(path) = &self.log {
+            let log = std::fs::File::options().create(true).append(true).open(path).expect("a file");
+            command.stderr(log);
+        }
         self.worker = Some(Worker::start(&mut command).await);
     }
 

@@ -250,6 +250,14 @@ pub(crate) struct Settings {
     #[arg(long, env = "TELESTORE_WEBHOOK_SECRET", hide_env_values = true, value_parser = secret, value_name = "TEXT")]
     pub(crate) webhook_secret: Option<Secret>,
 
+    /// How log lines look: `human` or `json` [default: human]
+    #[arg(long, env = "TELESTORE_LOG_FORMAT", value_name = "human|json")]
+    pub(crate) log_format: Option<String>,
+
+    /// How much is logged: a level, or levels by target, as in RUST_LOG [default: RUST_LOG, else info]
+    #[arg(long, env = "TELESTORE_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+
     /// What who reads GET /metrics sends as a bearer token [default: none, loopback and private addresses read it]
     #[arg(long, env = "TELESTORE_METRICS_TOKEN", hide_env_values = true, value_parser = secret, value_name = "TEXT")]
     pub(crate) metrics_token: Option<Secret>,

@@ -87,8 +87,13 @@ const MIN_RESULT_TTL: Duration = Duration::from_secs(60 * 60);
 
 /// Puts the settings of flags and environment over those of the file over the defaults.
 pub(crate) fn load(file: Option<&Path>, settings: Settings) -> Result<Config, ConfigError> {
+    resolve(merge(file, settings)?)
+}
+
+/// Puts the settings of flags and environment over those of the file.
+pub(crate) fn merge(file: Option<&Path>, settings: Settings) -> Result<Settings, ConfigError> {
     let file = file.map(read).transpose()?.unwrap_or_default();
-    resolve(settings.without_empty().or(file.without_empty()))
+    Ok(settings.without_empty().or(file.without_empty()))
 }
 
 fn read(path: &Path) -> Result<Settings, ConfigError> {
@@ -367,6 +372,8 @@ impl Settings {
             shutdown_grace: self.shutdown_grace.or(behind.shutdown_grace),
             durability: self.durability.or(behind.durability),
             webhook_secret: self.webhook_secret.or(behind.webhook_secret),
+            log_format: self.log_format.or(behind.log_format),
+            log: self.log.or(behind.log),
             metrics_token: self.metrics_token.or(behind.metrics_token),
             mtproto_dc: self.mtproto_dc.or(behind.mtproto_dc),
             mtproto_addresses: self.mtproto_addresses.or(behind.mtproto_addresses),
@@ -410,6 +417,8 @@ impl Settings {
             durability: text(self.durability),
             eager: text(self.eager),
             webhook_secret: secret(self.webhook_secret),
+            log_format: text(self.log_format),
+            log: text(self.log),
             metrics_token: secret(self.metrics_token),
             secret_key: secret(self.secret_key),
             bot_token: secret(self.bot_token),

@@ -9,6 +9,8 @@ mod demo;
 mod files;
 mod log;
 mod metrics;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod send;
 mod serve;
 mod tls;
@@ -21,17 +23,22 @@ use cli::{Cli, Command};
 /// Runs the program with the arguments and the environment of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::read();
-    log::init();
-    files::allow_all();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("could not start: {error}")),
-    };
-    match runtime.block_on(run(cli)) {
+    match start(Cli::read()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => fail(&message),
     }
+}
+
+fn start(mut cli: Cli) -> Result<(), String> {
+    cli.settings =
+        config::merge(cli.config.take().as_deref(), cli.settings).map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("could not start: {error}"))?;
+    files::allow_all();
+    let logging = log::init(&cli.settings, runtime.handle())?;
+    let ended = runtime.block_on(run(cli));
+    logging.finish();
+    ended
 }
 
 async fn run(cli: Cli) -> Result<(), String> {

@@ -1,14 +1,167 @@
-use std::io::IsTerminal;
+use std::borrow::Cow;
+use std::io::{self, IsTerminal, Write};
 
-use tracing_subscriber::EnvFilter;
+use tokio::runtime::Handle;
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt};
+
+use crate::cli::Settings;
 
 /// The worker's own lines from `info` on; of its libraries only what is wrong.
 const DEFAULT: &str = "warn,telestore=info,telestore_backend=info,telestore_http=info,telestore_sandbox=info,\
                        telestore_store=info,telestore_uploader=info,telestore_worker=info";
 
-/// Logs to standard error; `RUST_LOG` says how much.
-pub(crate) fn init() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
+/// What has to be brought to its end before the process ends.
+#[must_use]
+pub(crate) struct Logging {
+    #[cfg(feature = "otlp")]
+    spans: Option<crate::otlp::Spans>,
+}
+
+impl Logging {
+    /// Sends what is left, for a bounded time. Not to be called within the runtime.
+    pub(crate) fn finish(self) {
+        #[cfg(feature = "otlp")]
+        if let Some(spans) = self.spans {
+            spans.finish();
+        }
+    }
+}
+
+/// Logs to standard error from now on.
+///
+/// # Errors
+/// Words for the operator, where a setting is not one.
+pub(crate) fn init(settings: &Settings, runtime: &Handle) -> Result<Logging, String> {
+    let lines = lines(settings)?.with_filter(filter(settings)?.and(filter_fn(may_be_logged)));
+    let subscriber = Registry::default().with(lines);
+    #[cfg(feature = "otlp")]
+    {
+        let (layer, spans) = crate::otlp::layer(runtime)?.unzip();
+        subscriber.with(layer).init();
+        Ok(Logging { spans })
+    }
+    #[cfg(not(feature = "otlp"))]
+    {
+        let _ = runtime;
+        subscriber.init();
+        Ok(Logging {})
+    }
+}
+
+fn lines<S>(settings: &Settings) -> Result<Box<dyn Layer<S> + Send + Sync>, String>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    match settings.log_format.as_deref().map(str::trim) {
+        None | Some("" | "human") => {
+            let colours = io::stderr().is_terminal();
+            Ok(fmt::layer().with_ansi(colours).with_writer(OneLine { colours }).boxed())
+        }
+        // JSON need not escape all that ends a line somewhere.
+        Some("json") => {
+            let json = fmt::layer().json().flatten_event(true).with_current_span(false);
+            Ok(json.with_writer(OneLine { colours: false }).boxed())
+        }
+        Some(_) => Err("TELESTORE_LOG_FORMAT: must be human or json".to_owned()),
+    }
+}
+
+fn filter(settings: &Settings) -> Result<EnvFilter, String> {
+    match settings.log.as_deref().map(str::trim).filter(|filter| !filter.is_empty()) {
+        Some(filter) => EnvFilter::try_new(filter).map_err(|error| format!("TELESTORE_LOG: {error}")),
+        None => Ok(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT))),
+    }
+}
+
+/// Libraries tell on their lower levels what goes over the wire, and with it bot tokens in URLs and tokens in headers. No
+/// filter lets those through.
+pub(crate) fn may_be_logged(metadata: &Metadata<'_>) -> bool {
+    let ours = metadata.target().starts_with("telestore");
+    // The parent that another service named is for the collector.
+    (ours || *metadata.level() <= Level::INFO) && metadata.target() != FOREIGN_PARENT
+}
+
+/// The target of spans that stand for a caller's.
+pub(crate) const FOREIGN_PARENT: &str = "telestore_worker::foreign_parent";
+
+/// Writes each event as one line: a control character in what a client, a backend or Telegram said must not make a second
+/// one, nor move a terminal's cursor.
+struct OneLine {
+    /// Whether escape sequences are ours: the formatter takes them out of messages then.
+    colours: bool,
+}
+
+impl<'a> MakeWriter<'a> for OneLine {
+    type Writer = LineWriter;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        LineWriter { colours: self.colours }
+    }
+}
+
+/// Gets each event in one write.
+struct LineWriter {
+    colours: bool,
+}
+
+impl Write for LineWriter {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        io::stderr().write_all(one_line(&text, self.colours).as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+fn one_line(event: &str, colours: bool) -> Cow<'_, str> {
+    let dangerous =
+        |c: char| (c.is_control() && !(colours && c == '\x1b')) || matches!(c, '\u{2028}' | '\u{2029}');
+    let (line, end) = event.strip_suffix('\n').map_or((event, ""), |line| (line, "\n"));
+    if !line.contains(dangerous) {
+        return Cow::Borrowed(event);
+    }
+    let mut safe = String::with_capacity(event.len() + 16);
+    for c in line.chars() {
+        match c {
+            // Escapes that JSON knows, too.
+            '\n' => safe.push_str("\\n"),
+            '\r' => safe.push_str("\\r"),
+            '\t' => safe.push_str("\\t"),
+            c if dangerous(c) => safe.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => safe.push(c),
+        }
+    }
+    Cow::Owned(safe + end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line_whatever_is_in_it() {
+        assert!(matches!(one_line("plain ü\n", false), Cow::Borrowed(_)));
+        assert_eq!(one_line("a\nb\r\u{85}c\u{2028}\td\n", false), "a\\nb\\r\\u0085c\\u2028\\td\n");
+        assert_eq!(one_line("\x1b[2Jgone\n", false), "\\u001b[2Jgone\n");
+        assert_eq!(one_line("\x1b[32m INFO\x1b[0m a\nb\n", true), "\x1b[32m INFO\x1b[0m a\\nb\n");
+    }
+
+    #[test]
+    fn settings_that_are_none_are_told() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let told = |settings| init(&settings, runtime.handle()).err().unwrap();
+        let format = Settings { log_format: Some("xml".to_owned()), ..Settings::default() };
+        assert!(told(format).starts_with("TELESTORE_LOG_FORMAT: "));
+        let filter = Settings { log: Some("telestore=loud".to_owned()), ..Settings::default() };
+        assert!(told(filter).starts_with("TELESTORE_LOG: "));
+    }
 }

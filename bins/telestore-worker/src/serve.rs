@@ -116,7 +116,7 @@ fn listen(
         // The last wrap is the outermost. From outside in: trusted proxies (who calls), request id and span (what is
         // logged), measuring, response headers, CORS, compression, limits (who calls too often). Around all of them:
         // connections (who sends too slowly).
-        App::new()
+        let app = App::new()
             .app_data(page.clone())
             .app_data(trusted.clone())
             .wrap(telestore_http::limits(&limiter))
@@ -129,7 +129,10 @@ fn listen(
             .wrap(from_fn(telestore_http::trust_proxies))
             .wrap(connections.watch())
             .configure(telestore_http::routes(engine.clone(), options.clone()))
-            .default_service(web::to(telestore_http::no_such_endpoint))
+            .default_service(web::to(telestore_http::no_such_endpoint));
+        #[cfg(feature = "otlp")]
+        let app = app.wrap(from_fn(crate::otlp::take_parent));
+        app
     })
     .workers(config.http_threads)
     .disable_signals()

@@ -3,8 +3,15 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use telestore_store::{Claim, Owner};
 use telestore_types::{Secret, TelegramCredentials, Upload, UploadId};
+use tracing::Span;
+use tracing::field::display;
 
 use crate::{Auth, Error, Result, Telestore};
+
+/// Names the upload in the span of the call, where that has a field for it.
+pub(crate) fn concerns(id: &UploadId) {
+    Span::current().record("upload", display(id));
+}
 
 impl Telestore {
     /// Whose `token` is it?
@@ -12,7 +19,9 @@ impl Telestore {
     /// # Errors
     /// [`Error::InvalidToken`], [`Error::NotConfigured`] or [`Error::BackendUnavailable`].
     pub async fn authenticate(&self, token: &Secret) -> Result<Arc<TelegramCredentials>> {
-        Ok(self.0.credentials.credentials(token).await?)
+        let user = self.0.credentials.credentials(token).await?;
+        Span::current().record("user", display(&user.user_id));
+        Ok(user)
     }
 
     /// Whose `token` was when the backend was asked last, if that is remembered; nobody is asked. That lets nobody in,
@@ -32,6 +41,7 @@ impl Telestore {
 
     /// The upload with this id, if there is one and the call may touch it.
     pub(crate) async fn find(&self, id: &UploadId, token: Option<&Secret>) -> Result<Option<Upload>> {
+        concerns(id);
         self.admit(token).await?;
         let found = self.0.sessions.get(id).await?;
         if let Some(found) = &found {

@@ -5,8 +5,9 @@ use telestore_types::{
     ChunkIndex, ChunkVerdict, Completion, ContentDigest, FileName, NewUpload, Secret, StorageKey, Upload,
     UploadEvent, UploadId, UploadState, UploadStatus, UserId, mime_type_of,
 };
+use tracing::Instrument;
 
-use crate::access::missing_token;
+use crate::access::{concerns, missing_token};
 use crate::metrics::METRICS;
 use crate::{Caller, Error, Result, Telestore, Watch};
 
@@ -79,7 +80,7 @@ const KEPT: &str =
 
 /// Runs to its end what must not stop where its caller goes away.
 async fn detached<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-    tokio::spawn(work).await.map_err(|error| Error::Storage(Box::new(error)))?
+    tokio::spawn(work.in_current_span()).await.map_err(|error| Error::Storage(Box::new(error)))?
 }
 
 impl Telestore {
@@ -92,6 +93,7 @@ impl Telestore {
     pub async fn init(&self, file: &FileInfo, caller: impl Into<Caller<'_>>) -> Result<()> {
         let caller = caller.into();
         let token = caller.token;
+        concerns(&file.id);
         self.admit(token).await?;
         self.check_file(file)?;
         let upload = match token {
@@ -166,6 +168,7 @@ impl Telestore {
     ) -> Result<ChunkReceipt> {
         let caller = caller.into();
         let token = caller.token;
+        concerns(&chunk.file.id);
         self.admit(token).await?;
         self.check_file(&chunk.file)?;
         let index = ChunkIndex::new(chunk.index, chunk.file.total_chunks)?;
@@ -207,6 +210,7 @@ impl Telestore {
             Completed::Refused(error) => Err(error.into()),
             Completed::Accepted(completion, upload) => {
                 if completion == Completion::Queued {
+                    tracing::info!("[{}] Upload queued", upload.id);
                     self.publish_queued(&upload).await;
                     self.0.work.notify_one();
                 }
@@ -271,6 +275,7 @@ impl Telestore {
         self.admit(token).await?;
         let token = token.ok_or_else(missing_token)?;
         let id = UploadId::new(format!("{DIRECT}{:032x}", rand::random::<u128>()))?;
+        concerns(&id);
         let file = FileInfo { id, file_name, file_size: spooled.length, total_chunks: 1 };
         self.check_file(&file)?;
         let watch = Watch::from_now_on(self, &file.id);

@@ -16,6 +16,8 @@ use telestore_uploader::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
+use tracing::field::display;
 
 use crate::intake::is_direct;
 use crate::metrics::{self, ErrorKind as Kind, Ongoing};
@@ -75,11 +77,18 @@ impl Telestore {
             () = self.0.shutdown.cancelled() => return Ok(false),
         }
         let now = self.now();
-        let Some(mut lease) = self.0.sessions.lease(now, now + self.config().lease).await? else {
+        let Some(lease) = self.0.sessions.lease(now, now + self.config().lease).await? else {
             return Ok(false);
         };
         // There may be more where that came from.
         self.0.work.notify_one();
+        let (upload, user) = (&lease.upload, lease.upload.user_id.as_ref().map(display));
+        let span = tracing::info_span!("send", upload = %upload.id, user, attempt = upload.attempt);
+        self.run(lease).instrument(span).await?;
+        Ok(true)
+    }
+
+    async fn run(&self, mut lease: Lease) -> Result<()> {
         let _ongoing = Ongoing::send();
         let stop = CancellationToken::new();
         let sending =
@@ -98,10 +107,9 @@ impl Telestore {
             () = self.hold(&lease, &stop) => Err(Stop::Interrupted),
         };
         match sent {
-            Ok(sent) => self.record(&lease, &sent).await?,
-            Err(stop) => self.record_stop(&lease, &sink, stop).await?,
+            Ok(sent) => self.record(&lease, &sent).await,
+            Err(stop) => self.record_stop(&lease, &sink, stop).await,
         }
-        Ok(true)
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<StorageKey, Sending>> {
@@ -188,7 +196,8 @@ impl Telestore {
             let progress: Arc<dyn ProgressSink> = Arc::<LeaseSink>::clone(sink);
             // In a task of its own: a backend that panics takes its file down, and not the runner.
             let (sender, attempt) = (Arc::clone(&backend), request.clone());
-            let sending = tokio::spawn(async move { sender.upload(attempt, progress).await });
+            let sending =
+                tokio::spawn(async move { sender.upload(attempt, progress).await }.in_current_span());
             let mut sending = AbortOnDropHandle::new(sending);
             let sent = tokio::select! {
                 sent = &mut sending => sent,

@@ -7,6 +7,7 @@ use telestore_progress::Tracker;
 use telestore_store::{Error as StoreError, Lease};
 use telestore_types::{ResumeState, Stage};
 use telestore_uploader::{Error, ErrorKind, ProgressSink, Result};
+use tracing::Span;
 
 use crate::{Telestore, metrics};
 
@@ -15,6 +16,8 @@ pub(crate) struct LeaseSink {
     engine: Telestore,
     lease: Lease,
     state: Mutex<State>,
+    /// The send's. Backends call from tasks that know of none.
+    span: Span,
 }
 
 struct State {
@@ -33,7 +36,7 @@ impl LeaseSink {
         let upload = &lease.upload;
         let tracker = Tracker::new(upload.id.clone(), upload.file_size, upload.progress, upload.attempt);
         let logged = upload.progress / 10;
-        Arc::new(Self { engine, lease, state: Mutex::new(State { tracker, logged }) })
+        Arc::new(Self { engine, lease, state: Mutex::new(State { tracker, logged }), span: Span::current() })
     }
 
     pub(crate) fn progress(&self) -> u8 {
@@ -50,7 +53,7 @@ impl LeaseSink {
         let progress = state.tracker.progress();
         if progress / 10 > state.logged {
             state.logged = progress / 10;
-            tracing::info!("[{}] Upload progress: {progress}%", self.lease.upload.id);
+            tracing::info!(parent: &self.span, "[{}] Upload progress: {progress}%", self.lease.upload.id);
         }
         // Published under the lock, so that listeners never see an older percentage after a newer one.
         self.engine.0.bus.publish(state.tracker.event(self.engine.now()));
@@ -68,7 +71,7 @@ impl ProgressSink for LeaseSink {
     }
 
     fn flood_wait(&self, wait: Duration) {
-        tracing::info!(upload = %self.lease.upload.id, seconds = wait.as_secs(), "telegram asked to wait");
+        tracing::info!(parent: &self.span, seconds = wait.as_secs(), "telegram asked to wait");
         metrics::flood_wait(wait, 1);
         let now = self.engine.now();
         self.tell(|tracker| tracker.flood_wait(wait, now));

@@ -165,7 +165,6 @@ impl TelegramUploader for BotApiUploader {
 }
 
 async fn pause(request: &UploadRequest, progress: &dyn ProgressSink, wait: Duration) -> Result<()> {
-    tracing::info!(upload_id = %request.upload_id, seconds = wait.as_secs(), "telegram asked to wait");
     progress.flood_wait(wait);
     tokio::select! {
         () = request.cancel.cancelled() => Err(Error::cancelled()),

@@ -164,7 +164,6 @@ impl<'a> Attempt<'a> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.is_none_or(|told| until > told + SAME_WAIT.min(wait / 2)) {
             *told = Some(until);
-            tracing::info!(seconds = wait.as_secs(), "telegram asked to wait");
             self.progress.flood_wait(wait);
         }
     }

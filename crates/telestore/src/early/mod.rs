@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::Telestore;
 use crate::config::EngineConfig;
@@ -140,7 +141,9 @@ impl Telestore {
         }
         drop(entries);
         let session = Session::new(self.clone(), upload, running, inbox);
-        self.0.early.tasks.spawn_on(session.run(), runtime);
+        // The request that began it ends long before.
+        let span = tracing::info_span!(parent: None, "send_early", upload = %upload.id, user = %user);
+        self.0.early.tasks.spawn_on(session.run().instrument(span), runtime);
     }
 
     fn new_session(&self) -> (Running, mpsc::UnboundedReceiver<ChunkRecord>) {

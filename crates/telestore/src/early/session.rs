@@ -10,6 +10,7 @@ use telestore_uploader::{Error, ErrorKind, ProgressSink, TelegramUploader, Uploa
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use super::sink::EarlySink;
 use super::{Of, Running};
@@ -127,7 +128,8 @@ impl Session {
         tracing::debug!(upload = %self.of.id, backend = backend.name(), "sending early");
         let progress: Arc<dyn ProgressSink> = sink.clone();
         // In a task of its own: a backend that panics takes nothing else down.
-        let sending = tokio::spawn(async move { backend.send_early(request, progress).await });
+        let sending =
+            tokio::spawn(async move { backend.send_early(request, progress).await }.in_current_span());
         let mut sending = AbortOnDropHandle::new(sending);
         let (ended, replaced) = tokio::select! {
             ended = &mut sending => (ended, false),

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use telestore_types::{ResumeState, Stage};
 use telestore_uploader::{ProgressSink, Result};
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use super::{Of, Running};
 use crate::sink::not_written;
@@ -23,6 +24,8 @@ pub(super) struct EarlySink {
     stale: AtomicBool,
     /// Whether the store took a state.
     taken: AtomicBool,
+    /// The session's. Backends call from tasks that know of none.
+    span: Span,
 }
 
 impl fmt::Debug for EarlySink {
@@ -34,7 +37,7 @@ impl fmt::Debug for EarlySink {
 impl EarlySink {
     pub(super) fn new(engine: Telestore, of: Of, running: Running, cancel: CancellationToken) -> Arc<Self> {
         let (stale, taken) = (AtomicBool::new(false), AtomicBool::new(false));
-        Arc::new(Self { engine, of, running, cancel, stale, taken })
+        Arc::new(Self { engine, of, running, cancel, stale, taken, span: Span::current() })
     }
 
     /// Whether a chunk was replaced, or the upload does not receive any more.
@@ -54,14 +57,14 @@ impl ProgressSink for EarlySink {
 
     fn acknowledged(&self, bytes: u64) {
         if !self.engine.note_sent(&self.of.key, bytes) {
-            tracing::info!(upload = %self.of.id, "as much as allowed is sent early; the rest waits for completion");
+            tracing::info!(parent: &self.span, upload = %self.of.id, "as much as allowed is sent early; the rest waits for completion");
             self.cancel.cancel();
         }
     }
 
     fn flood_wait(&self, wait: Duration) {
         metrics::flood_wait(wait, 1);
-        tracing::info!(upload = %self.of.id, seconds = wait.as_secs(), "telegram asked to wait");
+        tracing::info!(parent: &self.span, seconds = wait.as_secs(), "telegram asked to wait");
     }
 
     async fn checkpoint(&self, state: ResumeState) -> Result<()> {
