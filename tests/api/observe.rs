@@ -6,7 +6,7 @@ use serde_json::json;
 use telestore_sandbox::UserSpec;
 
 use crate::docs::document;
-use crate::support::{File, MIB, Stage};
+use crate::support::{File, MIB, Stage, soon};
 
 /// What `GET /metrics` says: each series with its labels, and its value.
 struct Metrics(BTreeMap<String, f64>);
@@ -114,6 +114,21 @@ async fn metrics_follow_uploads_from_their_first_chunk_to_the_channel() {
     let (sum, count) = ("telestore_upload_duration_seconds_sum", "telestore_upload_duration_seconds_count");
     let label = "{backend=\"MTProto\"}";
     assert!(metrics.get(&format!("{sum}{label}")) > 0.0 && metrics.get(&format!("{count}{label}")) == 1.0);
+}
+
+#[tokio::test]
+async fn listeners_are_counted_while_they_listen() {
+    let stage = Stage::new().await;
+    let file = File::new(6 * MIB);
+    stage.chunk(&file, 0).await.ok();
+    let stream = stage.client.get(stage.url(&format!("/upload-events/{}", file.id))).send().await.unwrap();
+    let listeners = "telestore_listeners{via=\"sse\"}";
+    assert_eq!(Metrics::of(&stage).await.get(listeners), 1.0);
+    drop(stream);
+    let gone = async { while Metrics::of(&stage).await.get(listeners) > 0.0 {} };
+    // The worker notices with the next event.
+    stage.post("/cancel-upload", json!({ "uploadId": file.id })).await.ok();
+    soon("the listener to be gone", gone).await;
 }
 
 #[tokio::test]

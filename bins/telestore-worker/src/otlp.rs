@@ -41,12 +41,14 @@ impl Spans {
     }
 }
 
+type BoxedLayer<S> = Box<dyn Layer<S> + Send + Sync>;
+
 /// Sends spans to the collector that the environment names, by the variables that OpenTelemetry defines; none where it
 /// names none.
 ///
 /// # Errors
 /// Words for the operator.
-pub(crate) fn layer<S>(runtime: &Handle) -> Result<Option<(Box<dyn Layer<S> + Send + Sync>, Spans)>, String>
+pub(crate) fn layer<S>(runtime: &Handle) -> Result<Option<(BoxedLayer<S>, Spans)>, String>
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {

@@ -4,6 +4,8 @@ use telestore::Watch;
 use telestore::types::UploadEvent;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
+use crate::measure::Ongoing;
+
 /// The least time between two states that one listener is told: ten a second.
 pub(crate) const PAUSE: Duration = Duration::from_millis(100);
 
@@ -25,15 +27,16 @@ pub(crate) struct Pace {
     watch: Watch,
     not_before: Instant,
     heartbeats: Interval,
+    _counted: Ongoing,
 }
 
 impl Pace {
-    pub(crate) fn new(watch: Watch, heartbeat: Duration) -> Self {
+    pub(crate) fn new(watch: Watch, heartbeat: Duration, counted: Ongoing) -> Self {
         let now = Instant::now();
         let mut heartbeats = interval_at(now + heartbeat, heartbeat);
         // A listener that did not read for a while needs no heartbeats for that time.
         heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { watch, not_before: now, heartbeats }
+        Self { watch, not_before: now, heartbeats, _counted: counted }
     }
 
     pub(crate) async fn next(&mut self) -> Beat {
@@ -72,7 +75,11 @@ mod tests {
     const HEARTBEAT: Duration = Duration::from_secs(15);
 
     async fn pace(told: &Told) -> Pace {
-        Pace::new(told.engine.watch(&UploadId::new(ID).unwrap(), None).await.unwrap(), HEARTBEAT)
+        Pace::new(
+            told.engine.watch(&UploadId::new(ID).unwrap(), None).await.unwrap(),
+            HEARTBEAT,
+            Ongoing::by_events(),
+        )
     }
 
     async fn bytes(pace: &mut Pace) -> u64 {

@@ -15,6 +15,8 @@ const REQUESTS: &str = "telestore_http_requests_total";
 const DURATION: &str = "telestore_http_request_duration_seconds";
 const IN_FLIGHT: &str = "telestore_http_requests_in_flight";
 
+const LISTENERS: &str = "telestore_listeners";
+
 /// The route of what belongs to none; paths are the client's words and never a label.
 const NO_ROUTE: &str = "none";
 
@@ -30,16 +32,23 @@ pub fn describe_metrics() {
         "From the head of a request to that of its answer, by route"
     );
     metrics::describe_gauge!(IN_FLIGHT, Unit::Count, "Requests without an answer yet");
+    metrics::describe_gauge!(LISTENERS, Unit::Count, "Who is told of an upload live, by way");
     LazyLock::force(&MEASURES);
 }
 
 struct Measures {
     routes: RwLock<HashMap<String, Arc<Route>>>,
     in_flight: Gauge,
+    by_events: Gauge,
+    by_socket: Gauge,
 }
 
-static MEASURES: LazyLock<Measures> =
-    LazyLock::new(|| Measures { routes: RwLock::default(), in_flight: metrics::gauge!(IN_FLIGHT) });
+static MEASURES: LazyLock<Measures> = LazyLock::new(|| Measures {
+    routes: RwLock::default(),
+    in_flight: metrics::gauge!(IN_FLIGHT),
+    by_events: metrics::gauge!(LISTENERS, "via" => "sse"),
+    by_socket: metrics::gauge!(LISTENERS, "via" => "websocket"),
+});
 
 /// What is measured of one route.
 struct Route {
@@ -72,19 +81,30 @@ impl Route {
     }
 }
 
-/// Counts a request for as long as it has no answer.
-struct InFlight;
+/// Counts something for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Ongoing(&'static Gauge);
 
-impl InFlight {
-    fn new() -> Self {
-        MEASURES.in_flight.increment(1.0);
-        Self
+impl Ongoing {
+    fn begin(gauge: &'static Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+
+    /// Somebody listens by Server-Sent Events.
+    pub(crate) fn by_events() -> Self {
+        Self::begin(&MEASURES.by_events)
+    }
+
+    /// Somebody listens by WebSocket.
+    pub(crate) fn by_socket() -> Self {
+        Self::begin(&MEASURES.by_socket)
     }
 }
 
-impl Drop for InFlight {
+impl Drop for Ongoing {
     fn drop(&mut self) {
-        MEASURES.in_flight.decrement(1.0);
+        self.0.decrement(1.0);
     }
 }
 
@@ -97,7 +117,7 @@ pub async fn measure<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    let (began, _in_flight) = (Instant::now(), InFlight::new());
+    let (began, _in_flight) = (Instant::now(), Ongoing::begin(&MEASURES.in_flight));
     let route = Route::of(request.match_pattern());
     let answer = next.call(request).await;
     let status = match &answer {

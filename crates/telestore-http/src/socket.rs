@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::error::{ApiError, ApiResult, ErrorBody};
 use crate::live::{Beat, Pace};
+use crate::measure::Ongoing;
 use crate::openapi::refusals::{NoHandshake, NotStarted, Storage, TooMany, Unauthorized, Unavailable};
 use crate::progress::Progress;
 use crate::{HttpOptions, answer, token};
@@ -61,7 +62,7 @@ pub(crate) async fn progress_socket(
     let token = token::of_listener(&engine, &request).await?;
     let watch = engine.watch(&id, token.as_ref()).await?;
     let (response, session, messages) = actix_ws::handle(&request, payload).map_err(no_handshake)?;
-    let pace = Pace::new(watch, options.heartbeat);
+    let pace = Pace::new(watch, options.heartbeat, Ongoing::by_socket());
     actix_web::rt::spawn(converse(pace, session, messages, options.heartbeat * SILENT_BEATS));
     Ok(response)
 }

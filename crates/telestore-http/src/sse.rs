@@ -11,6 +11,7 @@ use telestore::types::{UploadEvent, UploadId};
 
 use crate::error::{ApiError, ApiResult};
 use crate::live::{Beat, Pace};
+use crate::measure::Ongoing;
 use crate::openapi::refusals::{
     BadListener, Forbidden, NotStarted, Storage, TooMany, Unauthorized, Unavailable,
 };
@@ -61,7 +62,7 @@ pub(crate) async fn events(
         }
         watch.skip_first();
     }
-    let pace = Pace::new(watch, options.heartbeat);
+    let pace = Pace::new(watch, options.heartbeat, Ongoing::by_events());
     let opening = once(ready(Ok(Bytes::from_static(OPENING))));
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))
