@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpCollector, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::soon;
 
@@ -24,7 +24,7 @@ pub(crate) struct Collector {
 
 impl Collector {
     pub(crate) async fn new() -> Self {
-        let socket = TcpCollector::bind("127.0.0.1:0").await.expect("a free port");
+        let socket = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let (address, heard) =
             (socket.local_addr().expect("an address"), Arc::<Mutex<Vec<Heard>>>::default());
         let keep = Arc::clone(&heard);

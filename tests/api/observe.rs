@@ -132,6 +132,20 @@ async fn listeners_are_counted_while_they_listen() {
 }
 
 #[tokio::test]
+async fn refusals_are_counted_by_limit() {
+    let stage = Stage::with(&[("TELESTORE_USER_REQUESTS_PER_SECOND", "1")]).await;
+    let file = File::new(10);
+    // From now on the token is known.
+    stage.chunks(&file).await;
+    let url = stage.url(&format!("/upload-status/{}", file.id));
+    let ask = async || stage.ask(stage.client.get(&url).bearer_auth(&stage.user.auth_token)).await.status;
+    let refused = async { while ask().await != 429 {} };
+    soon("a refusal", refused).await;
+    let refused = "telestore_refused_requests_total{limit=\"requests of this user\"}";
+    assert_eq!(Metrics::of(&stage).await.get(refused), 1.0);
+}
+
+#[tokio::test]
 async fn labels_hold_no_words_of_clients() {
     let stage = Stage::new().await;
     stage.get("/no-such-path-of-a-client").await.error(404);

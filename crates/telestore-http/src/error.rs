@@ -7,6 +7,8 @@ use serde::Serialize;
 use telestore::Error;
 use utoipa::ToSchema;
 
+use crate::measure;
+
 /// The status of an error: the one place where it is decided.
 pub fn status_of(error: &Error) -> StatusCode {
     match error {
@@ -143,6 +145,7 @@ impl ResponseError for ApiError {
         if let Self::Engine(Error::Storage(source)) = self {
             tracing::error!(error = %source, "request failed");
         }
+        measure::refused(&self.0);
         let mut response = HttpResponse::build(self.status_code());
         if let Some(seconds) = self.retry_after() {
             response.insert_header((RETRY_AFTER, seconds));

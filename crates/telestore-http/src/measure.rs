@@ -17,6 +17,11 @@ const IN_FLIGHT: &str = "telestore_http_requests_in_flight";
 
 const LISTENERS: &str = "telestore_listeners";
 
+const REFUSED: &str = "telestore_refused_requests_total";
+
+/// The limit that a full disk is.
+const DISK: &str = "disk space";
+
 /// The route of what belongs to none; paths are the client's words and never a label.
 const NO_ROUTE: &str = "none";
 
@@ -33,6 +38,8 @@ pub fn describe_metrics() {
     );
     metrics::describe_gauge!(IN_FLIGHT, Unit::Count, "Requests without an answer yet");
     metrics::describe_gauge!(LISTENERS, Unit::Count, "Who is told of an upload live, by way");
+    metrics::describe_counter!(REFUSED, Unit::Count, "Requests that were refused, by limit");
+    metrics::counter!(REFUSED, "limit" => DISK).increment(0);
     LazyLock::force(&MEASURES);
 }
 
@@ -79,6 +86,16 @@ impl Route {
             || metrics::counter!(REQUESTS, "route" => self.name.clone(), "status" => CLASSES[class]);
         self.requests[class].get_or_init(counter).increment(1);
     }
+}
+
+/// Counts a request that is refused for a limit.
+pub(crate) fn refused(error: &telestore::Error) {
+    let limit = match error {
+        telestore::Error::TooManyRequests { what, .. } => what,
+        telestore::Error::NoSpace => DISK,
+        _ => return,
+    };
+    metrics::counter!(REFUSED, "limit" => limit).increment(1);
 }
 
 /// Counts something for as long as this lives.
