@@ -145,7 +145,7 @@ impl ResponseError for ApiError {
         if let Self::Engine(Error::Storage(source)) = self {
             tracing::error!(error = %source, "request failed");
         }
-        measure::refused(&self.0);
+        measure::refused(self);
         let mut response = HttpResponse::build(self.status_code());
         if let Some(seconds) = self.retry_after() {
             response.insert_header((RETRY_AFTER, seconds));

@@ -10,6 +10,9 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
 use metrics::{Counter, Gauge, Histogram, Unit};
+use telestore::Error as Refusal;
+
+use crate::error::ApiError;
 
 const REQUESTS: &str = "telestore_http_requests_total";
 const DURATION: &str = "telestore_http_request_duration_seconds";
@@ -89,10 +92,12 @@ impl Route {
 }
 
 /// Counts a request that is refused for a limit.
-pub(crate) fn refused(error: &telestore::Error) {
+pub(crate) fn refused(error: &ApiError) {
     let limit = match error {
-        telestore::Error::TooManyRequests { what, .. } => what,
-        telestore::Error::NoSpace => DISK,
+        ApiError::Engine(Refusal::TooManyRequests { what, .. }) => *what,
+        ApiError::Engine(Refusal::QuotaFull { .. }) => "stored bytes",
+        ApiError::Engine(Refusal::NoSpace) => DISK,
+        ApiError::TooSlow => "speed of a body",
         _ => return,
     };
     metrics::counter!(REFUSED, "limit" => limit).increment(1);

@@ -16,6 +16,7 @@ mod seal;
 mod service;
 mod sink;
 mod space;
+mod stop;
 mod sweeper;
 mod watch;
 

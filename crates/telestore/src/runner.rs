@@ -3,15 +3,14 @@ use std::future::Future;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use telestore_backend::{Error as BackendError, WebhookEvent};
+use telestore_backend::WebhookEvent;
 use telestore_merger::MergedFile;
 use telestore_store::{Error as StoreError, Lease, NewEvent};
 use telestore_types::{
     ByteSource, Stage, StorageKey, StoredFile, TelegramCredentials, Upload, UploadState, mime_type_of,
 };
 use telestore_uploader::{
-    Error as UploaderError, ErrorKind, ProgressSink, TelegramUploader, UploadRequest, Verdict, caption_of,
-    select,
+    Error as UploaderError, ErrorKind, ProgressSink, TelegramUploader, UploadRequest, caption_of, select,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -22,17 +21,8 @@ use tracing::field::display;
 use crate::intake::is_direct;
 use crate::metrics::{self, ErrorKind as Kind, Ongoing};
 use crate::sink::LeaseSink;
+use crate::stop::Stop;
 use crate::{Result, Telestore};
-
-/// How an attempt ended that did not send the file.
-enum Stop {
-    /// For good; the text is for the person who waits.
-    Failed { kind: Kind, why: String },
-    /// It may work later.
-    Later { kind: Kind, why: String, wait: Option<Duration> },
-    /// Cancelled, taken over by another runner, or the worker shuts down.
-    Interrupted,
-}
 
 /// A file that is in the channel, and how it got there.
 struct Sent {
@@ -399,42 +389,6 @@ impl Telestore {
         self.publish(&upload);
         if upload.stored.is_some() || upload.error.is_some() {
             self.0.bus.forget(&upload.id);
-        }
-    }
-}
-
-impl Stop {
-    fn failed(kind: Kind, why: impl Into<String>) -> Self {
-        Self::Failed { kind, why: why.into() }
-    }
-
-    fn from_backend(error: BackendError) -> Self {
-        match error {
-            BackendError::InvalidToken => {
-                Self::failed(Kind::Token, "authToken is no longer valid: sign in again")
-            }
-            BackendError::NotConfigured(words) => Self::failed(Kind::NotConfigured, words),
-            error => Self::Later { kind: Kind::Backend, why: error.to_string(), wait: None },
-        }
-    }
-
-    fn from_uploader(error: &UploaderError) -> Self {
-        let kind = error.kind().into();
-        match error.verdict() {
-            _ if error.kind() == ErrorKind::Cancelled => Self::Interrupted,
-            Verdict::Permanent => Self::failed(kind, error.to_string()),
-            Verdict::Temporary => {
-                let cause = std::error::Error::source(error);
-                let why = cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
-                Self::Later { kind, why, wait: error.retry_after() }
-            }
-            // A second try could make a second message, and nothing tells whether the first is there.
-            Verdict::Ambiguous => Self::failed(
-                kind,
-                format!(
-                    "{error}. The file may be in the channel already: look there before you complete the upload again"
-                ),
-            ),
         }
     }
 }

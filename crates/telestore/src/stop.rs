@@ -1,0 +1,52 @@
+use std::time::Duration;
+
+use telestore_backend::Error as BackendError;
+use telestore_uploader::{Error as UploaderError, ErrorKind, Verdict};
+
+use crate::metrics::ErrorKind as Kind;
+
+/// How an attempt ended that did not send the file.
+pub(crate) enum Stop {
+    /// For good; the text is for the person who waits.
+    Failed { kind: Kind, why: String },
+    /// It may work later.
+    Later { kind: Kind, why: String, wait: Option<Duration> },
+    /// Cancelled, taken over by another runner, or the worker shuts down.
+    Interrupted,
+}
+
+impl Stop {
+    pub(crate) fn failed(kind: Kind, why: impl Into<String>) -> Self {
+        Self::Failed { kind, why: why.into() }
+    }
+
+    pub(crate) fn from_backend(error: BackendError) -> Self {
+        match error {
+            BackendError::InvalidToken => {
+                Self::failed(Kind::Token, "authToken is no longer valid: sign in again")
+            }
+            BackendError::NotConfigured(words) => Self::failed(Kind::NotConfigured, words),
+            error => Self::Later { kind: Kind::Backend, why: error.to_string(), wait: None },
+        }
+    }
+
+    pub(crate) fn from_uploader(error: &UploaderError) -> Self {
+        let kind = error.kind().into();
+        match error.verdict() {
+            _ if error.kind() == ErrorKind::Cancelled => Self::Interrupted,
+            Verdict::Permanent => Self::failed(kind, error.to_string()),
+            Verdict::Temporary => {
+                let cause = std::error::Error::source(error);
+                let why = cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
+                Self::Later { kind, why, wait: error.retry_after() }
+            }
+            // A second try could make a second message, and nothing tells whether the first is there.
+            Verdict::Ambiguous => Self::failed(
+                kind,
+                format!(
+                    "{error}. The file may be in the channel already: look there before you complete the upload again"
+                ),
+            ),
+        }
+    }
+}
