@@ -3,6 +3,7 @@
 mod auth;
 mod bad_input;
 mod cancel;
+mod check;
 mod collector;
 mod complete;
 mod config;
@@ -21,6 +22,7 @@ mod logs;
 mod manners;
 mod observe;
 mod openapi;
+mod operator;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod progress;

@@ -50,6 +50,37 @@ impl Answer {
     }
 }
 
+/// What a subcommand did.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// What it said, having done what it was told.
+    #[track_caller]
+    pub(crate) fn ok(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.stdout
+    }
+
+    /// The same as JSON.
+    #[track_caller]
+    pub(crate) fn json(self) -> Value {
+        let text = self.ok();
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON: {text}"))
+    }
+
+    /// Why it did not.
+    #[track_caller]
+    pub(crate) fn error(self) -> String {
+        assert_eq!(self.code, Some(1), "{self:?}");
+        self.stderr
+    }
+}
+
 /// A worker in a process of its own. It is killed when it is dropped.
 pub(crate) struct Worker {
     pub(crate) url: String,
@@ -172,8 +203,8 @@ impl Stage {
         soon(what, read).await
     }
 
-    /// Starts the worker, also after [`kill`](Self::kill).
-    pub(crate) async fn start(&mut self) {
+    /// The program with the settings of this stage.
+    fn program(&self) -> Command {
         let mut command = program();
         command
             .env("BACKEND_URL", self.sandbox.backend_url())
@@ -181,6 +212,19 @@ impl Stage {
             .env("TELESTORE_MTPROTO_SERVER_KEY", self.sandbox.server_key())
             .env("TELESTORE_DATA_DIR", self.data_dir());
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs one of the program's subcommands beside the worker, or without one.
+    pub(crate) async fn command(&self, args: &[&str]) -> Ran {
+        let output = soon("the command", self.program().args(args).output()).await.expect("the program runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// Starts the worker, also after [`kill`](Self::kill).
+    pub(crate) async fn start(&mut self) {
+        let mut command = self.program();
         if let Some(path) = &self.log {
             let log = std::fs::File::options().create(true).append(true).open(path).expect("a file");
             command.stderr(log);

@@ -8,7 +8,7 @@ use bytesize::ByteSize;
 use clap::builder::Resettable;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use serde::{Deserialize, Deserializer};
-use telestore::types::Secret;
+use telestore::types::{Secret, UploadState};
 
 /// Takes files in one request or in chunks and puts them into Telegram channels.
 ///
@@ -48,6 +48,79 @@ pub(crate) enum Command {
     Sandbox(SandboxArgs),
     /// Send a file to a worker, as the browser does, and wait until it is in the channel
     Send(SendArgs),
+    /// Test settings, data directory, backend and Telegram, and say what is wrong
+    Check(CheckArgs),
+    /// Ask the worker on this machine whether it is alive: for health checks of containers
+    Health,
+    /// List, show, retry or cancel uploads, with or without a running worker
+    Uploads(UploadsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Check with the credentials of this user of the backend
+    #[arg(long, env = "TELESTORE_TOKEN", hide_env_values = true, value_parser = secret)]
+    pub(crate) token: Option<Secret>,
+
+    /// Sign in by MTProto also while a worker runs; Telegram may end the session for that
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// Answer in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UploadsArgs {
+    #[command(subcommand)]
+    pub(crate) command: UploadsCommand,
+
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UploadsCommand {
+    /// List them, those first whose state changed last
+    List {
+        /// Only those that are: receiving, queued, sending, completed, failed or cancelled
+        #[arg(long, value_parser = state)]
+        state: Option<UploadState>,
+
+        /// Only those of this user of the backend
+        #[arg(long, value_name = "ID")]
+        user: Option<String>,
+
+        /// How many to show
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        limit: u32,
+
+        /// How many of the first to leave out
+        #[arg(long, default_value_t = 0, value_name = "N")]
+        skip: u32,
+    },
+    /// Show everything about one
+    Show {
+        /// Its uploadId
+        id: String,
+    },
+    /// Send a failed one again, from the chunks that are there
+    Retry {
+        /// Its uploadId
+        id: String,
+    },
+    /// Stop one and delete its chunks
+    Cancel {
+        /// Its uploadId
+        id: String,
+    },
+}
+
+fn state(text: &str) -> Result<UploadState, String> {
+    UploadState::parse(text)
+        .ok_or_else(|| "expected receiving, queued, sending, completed, failed or cancelled".to_owned())
 }
 
 /// A length of time: `90s`, `24h`, `7d`, or whole seconds.

@@ -96,6 +96,33 @@ pub(crate) fn merge(file: Option<&Path>, settings: Settings) -> Result<Settings,
     Ok(settings.without_empty().or(file.without_empty()))
 }
 
+/// Where the worker's data is: all that work on it needs.
+#[derive(Debug)]
+pub(crate) struct Data {
+    pub(crate) dir: PathBuf,
+    pub(crate) durability: Durability,
+}
+
+/// The same as [`load`] for those who only work on the data: nobody needs to be served.
+pub(crate) fn load_data(file: Option<&Path>, settings: Settings) -> Result<Data, ConfigError> {
+    let settings = merge(file, settings)?;
+    Ok(Data { durability: durability(settings.durability.as_deref())?, dir: data_dir(settings.data_dir) })
+}
+
+/// The host and the port that a worker with these settings listens on.
+pub(crate) fn load_address(file: Option<&Path>, settings: Settings) -> Result<(String, u16), ConfigError> {
+    let settings = merge(file, settings)?;
+    Ok(listens_at(settings.host, settings.port))
+}
+
+fn listens_at(host: Option<String>, port: Option<u16>) -> (String, u16) {
+    (host.unwrap_or_else(|| "0.0.0.0".to_owned()), port.unwrap_or(10_000))
+}
+
+fn data_dir(set: Option<PathBuf>) -> PathBuf {
+    set.unwrap_or_else(|| PathBuf::from("telestore-data"))
+}
+
 fn read(path: &Path) -> Result<Settings, ConfigError> {
     let name = || path.display().to_string();
     let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: name(), source })?;
@@ -140,13 +167,14 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
         }
     }
     let server_key = settings.mtproto_server_key.as_deref().map(str::parse::<ServerKey>).transpose();
+    let (host, port) = listens_at(settings.host, settings.port);
     let trusted = settings.trusted_proxies.as_deref().unwrap_or_default().parse();
     Ok(Config {
-        host: settings.host.unwrap_or_else(|| "0.0.0.0".to_owned()),
-        port: settings.port.unwrap_or(10_000),
+        host,
+        port,
         tls: tls(settings.tls_cert, settings.tls_key)?,
         trusted_proxies: trusted.map_err(|error| bad("TELESTORE_TRUSTED_PROXIES", error))?,
-        data_dir: settings.data_dir.unwrap_or_else(|| PathBuf::from("telestore-data")),
+        data_dir: data_dir(settings.data_dir),
         access,
         bot_api_url,
         bot_api_max_bytes: bytes(settings.bot_api_max_bytes, 50 * MIB),

@@ -3,10 +3,12 @@
 //! The program is a library with one entry, [`main`], so that the black-box tests start exactly what users start.
 
 mod addresses;
+mod check;
 mod cli;
 mod config;
 mod demo;
 mod files;
+mod health;
 mod log;
 mod metrics;
 #[cfg(feature = "otlp")]
@@ -14,6 +16,7 @@ mod otlp;
 mod send;
 mod serve;
 mod tls;
+mod uploads;
 mod wire;
 
 use std::process::ExitCode;
@@ -48,6 +51,9 @@ async fn run(cli: Cli) -> Result<(), String> {
                 config::load(cli.config.as_deref(), cli.settings).map_err(|error| error.to_string())?;
             serve::serve(config).await.map_err(|error| error.to_string())
         }
+        Some(Command::Check(args)) => check::check(cli.config.as_deref(), cli.settings, args).await,
+        Some(Command::Health) => health::health(cli.config.as_deref(), cli.settings).await,
+        Some(Command::Uploads(args)) => uploads::uploads(cli.config.as_deref(), cli.settings, args).await,
         Some(Command::Send(args)) => send::send(args).await,
         Some(Command::Sandbox(args)) => demo::run(args).await,
     }

@@ -44,8 +44,10 @@ pub(crate) struct Worker {
 /// Serves until the process is told to stop.
 pub(crate) async fn serve(config: Config) -> Result<(), ServeError> {
     let worker = Worker::start(&config).await?;
+    // Whoever reads that it listens may tell it to stop at once.
+    let stop = told_to_stop();
     announce(&config, worker.address)?;
-    worker.run(told_to_stop()).await
+    worker.run(stop).await
 }
 
 impl Worker {
@@ -167,18 +169,22 @@ fn announce(config: &Config, address: SocketAddr) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns at Ctrl-C or SIGTERM.
-pub(crate) async fn told_to_stop() {
+/// Returns at Ctrl-C or SIGTERM; it listens for them from the call on.
+pub(crate) fn told_to_stop() -> impl Future<Output = ()> {
     #[cfg(unix)]
-    {
+    let told = {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    };
+    async move {
+        #[cfg(unix)]
+        if let (Ok(mut interrupt), Ok(mut terminate)) = told {
             tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
+                _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
             return;
         }
+        let _ = tokio::signal::ctrl_c().await;
     }
-    let _ = tokio::signal::ctrl_c().await;
 }

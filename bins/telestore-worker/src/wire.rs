@@ -6,11 +6,11 @@ use telestore::backend::{
     CachedCredentialProvider, HttpConfig, HttpCredentialProvider, HttpWebhookSender, StaticCredentialProvider,
 };
 use telestore::store::{LocalChunkStore, SqliteSessionStore};
-use telestore::types::SystemClock;
+use telestore::types::{ChatId, SystemClock, TelegramCredentials, UserId};
 use telestore::uploader::{BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUploader};
 use telestore::{Sealer, Telestore, TelestoreBuilder};
 
-use crate::config::{Access, Config};
+use crate::config::{Access, Config, Data};
 
 /// Why the worker cannot run. The texts say what to do.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,12 @@ pub(crate) enum WireError {
     DataDir { dir: String, source: std::io::Error },
     #[error("data directory {dir} is in use by another worker: stop it, or set TELESTORE_DATA_DIR")]
     InUse { dir: String },
+    #[error(
+        "no worker's data in {dir}: set TELESTORE_DATA_DIR, or give --data-dir before the subcommand, as for the worker"
+    )]
+    NoData { dir: String },
+    #[error(transparent)]
+    Value(#[from] telestore::Error),
     #[error(transparent)]
     Store(#[from] telestore::store::Error),
     #[error(transparent)]
@@ -31,6 +37,14 @@ pub(crate) enum WireError {
     Build(#[from] telestore::BuildError),
 }
 
+/// The database's file in the data directory.
+pub(crate) const DATABASE: &str = "telestore.db";
+
+/// The file of the key that seals tokens, where no setting gives one.
+pub(crate) const SECRET_KEY: &str = "secret.key";
+
+const LOCK: &str = "lock";
+
 /// The engine, and the lock that keeps other workers from its data.
 pub(crate) struct Wired {
     pub(crate) engine: Telestore,
@@ -42,12 +56,10 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
     let lock = lock(&config.data_dir)?;
     let sealer = match &config.secret_key {
         Some(secret) => Sealer::from_secret(secret),
-        None => Sealer::from_file(&config.data_dir.join("secret.key"))?,
+        None => Sealer::from_file(&config.data_dir.join(SECRET_KEY))?,
     };
     let builder = Telestore::builder()
-        .sessions(
-            SqliteSessionStore::open_durable(config.data_dir.join("telestore.db"), config.durability).await?,
-        )
+        .sessions(SqliteSessionStore::open_durable(config.data_dir.join(DATABASE), config.durability).await?)
         .chunks(LocalChunkStore::open(&config.data_dir)?.durable(config.durability))
         .sealer(sealer)
         .uploader(BotApiUploader::new(bot_api(config))?)
@@ -61,12 +73,42 @@ fn lock(dir: &Path) -> Result<File, WireError> {
     let name = || dir.display().to_string();
     let failed = |source| WireError::DataDir { dir: name(), source };
     fs::create_dir_all(dir).map_err(failed)?;
-    let lock = File::options().create(true).append(true).open(dir.join("lock")).map_err(failed)?;
+    let lock = File::options().create(true).append(true).open(dir.join(LOCK)).map_err(failed)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(WireError::InUse { dir: name() }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
+}
+
+/// Whether a worker runs on this data directory.
+pub(crate) fn is_running(dir: &Path) -> bool {
+    let lock = File::options().append(true).open(dir.join(LOCK));
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// An engine for an operator's commands, which may run beside the worker: it takes no lock, sends nothing, and cannot
+/// read a token.
+pub(crate) async fn operator_engine(data: &Data) -> Result<Telestore, WireError> {
+    let database = data.dir.join(DATABASE);
+    if !database.exists() {
+        return Err(WireError::NoData { dir: data.dir.display().to_string() });
+    }
+    let nobody = TelegramCredentials {
+        user_id: UserId::new(""),
+        chat_id: ChatId::new("@nobody").map_err(telestore::Error::from)?,
+        bot_token: None,
+        session: None,
+        api_id: None,
+        api_hash: None,
+    };
+    let engine = Telestore::builder()
+        .sessions(SqliteSessionStore::attach(database, data.durability).await?)
+        .chunks(LocalChunkStore::open(&data.dir)?.durable(data.durability))
+        .credentials(StaticCredentialProvider::new(&nobody, []))
+        .uploader(BotApiUploader::new(BotApiConfig::default())?)
+        .build()?;
+    Ok(engine)
 }
 
 fn with_access(builder: TelestoreBuilder, config: &Config) -> Result<TelestoreBuilder, WireError> {
@@ -89,7 +131,7 @@ fn with_access(builder: TelestoreBuilder, config: &Config) -> Result<TelestoreBu
     })
 }
 
-fn bot_api(config: &Config) -> BotApiConfig {
+pub(crate) fn bot_api(config: &Config) -> BotApiConfig {
     let default = BotApiConfig::default();
     BotApiConfig {
         base_url: config.bot_api_url.clone().unwrap_or(default.base_url),
@@ -98,7 +140,7 @@ fn bot_api(config: &Config) -> BotApiConfig {
     }
 }
 
-fn mtproto(config: &Config) -> MtprotoConfig {
+pub(crate) fn mtproto(config: &Config) -> MtprotoConfig {
     let server_keys = config.mtproto_server_key.iter().cloned().collect();
     let (address, connections) = (config.mtproto_dc, config.mtproto_connections);
     let allowed = config.mtproto_addresses.clone();

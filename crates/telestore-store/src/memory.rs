@@ -13,7 +13,7 @@ use crate::admit::admit;
 use crate::quota::day_of;
 use crate::{
     BlobName, Cancelled, Check, ChunkRecord, ChunkStore, Claim, Completed, Counts, Created, Digest, Error,
-    Exceeded, Lease, Limits, More, NewEvent, OutboxEvent, Owner, Place, Quota, Recorded, Result,
+    Exceeded, Lease, Limits, Listing, More, NewEvent, OutboxEvent, Owner, Place, Quota, Recorded, Result,
     SessionStore, Spool, SpooledChunk, Subject, Usage,
 };
 
@@ -124,6 +124,17 @@ impl SessionStore for MemorySessionStore {
 
     async fn get(&self, id: &UploadId) -> Result<Option<Upload>> {
         Ok(self.lock().uploads.get(id).cloned())
+    }
+
+    async fn list(&self, listing: &Listing) -> Result<Vec<Upload>> {
+        let state = self.lock();
+        let wanted = |upload: &&Upload| {
+            listing.state.is_none_or(|state| upload.state == state)
+                && listing.user.as_ref().is_none_or(|user| upload.user_id.as_ref() == Some(user))
+        };
+        let mut found: Vec<Upload> = state.uploads.values().filter(wanted).cloned().collect();
+        found.sort_by_key(|upload| (std::cmp::Reverse(upload.updated_at), upload.id.clone()));
+        Ok(found.into_iter().skip(listing.skip as usize).take(listing.limit as usize).collect())
     }
 
     async fn claim(&self, id: &UploadId, key: &StorageKey, owner: &Owner, limits: &Limits) -> Result<Claim> {

@@ -122,6 +122,19 @@ pub struct Lease {
     pub until: Timestamp,
 }
 
+/// Which uploads to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Only those in this state.
+    pub state: Option<UploadState>,
+    /// Only those of this user.
+    pub user: Option<UserId>,
+    /// How many of the first to leave out.
+    pub skip: u32,
+    /// How many to give at most.
+    pub limit: u32,
+}
+
 /// A webhook that is to be delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
@@ -179,6 +192,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Finds an upload.
     async fn get(&self, id: &UploadId) -> Result<Option<Upload>>;
+
+    /// Uploads, those first whose state changed last or got a chunk last.
+    async fn list(&self, listing: &Listing) -> Result<Vec<Upload>>;
 
     /// Makes `owner` the owner of an upload that has none, within the `limits` of a user, or renews the token of its
     /// owner.

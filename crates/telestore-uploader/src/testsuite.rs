@@ -72,6 +72,7 @@ pub async fn conformance(subject: &dyn Subject) {
     refusals::bad_credentials(subject).await;
     refusals::unknown_channel(subject).await;
     refusals::secrets(subject).await;
+    refusals::checks(subject).await;
     if subject.uploader().capability().resumable {
         resuming::sends_only_the_rest(subject).await;
         resuming::ignores_foreign_state(subject).await;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use telestore_types::{ByteSource, FileName, ResumeState, Stage, StoredFile, TelegramCredentials, UploadId};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Capability, Result};
+use crate::{Capability, Error, ErrorKind, Result};
 
 /// The caption that the TeleStore clients look for.
 pub fn caption_of(file_name: &FileName) -> String {
@@ -121,6 +121,16 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
     async fn send_early(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<()> {
         let _ = (request, progress);
         Ok(())
+    }
+
+    /// Whether these credentials would do: signs in and finds the channel, and sends nothing. It is for an operator's
+    /// question; an upload does not need it.
+    ///
+    /// # Errors
+    /// As [`upload`](Self::upload); [`ErrorKind::Rejected`](crate::ErrorKind::Rejected) by a backend that cannot tell.
+    async fn check(&self, credentials: &TelegramCredentials) -> Result<()> {
+        let _ = credentials;
+        Err(Error::new(ErrorKind::Rejected, "this backend cannot be checked without a file"))
     }
 
     /// Deletes a message that [`upload`](Self::upload) has made and that is not wanted any more: its upload was

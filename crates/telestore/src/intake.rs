@@ -79,7 +79,9 @@ const KEPT: &str =
     "worker is stopping; the file is kept and will be sent after the restart: do not send it again";
 
 /// Runs to its end what must not stop where its caller goes away.
-async fn detached<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+pub(crate) async fn detached<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
     tokio::spawn(work.in_current_span()).await.map_err(|error| Error::Storage(Box::new(error)))?
 }
 
@@ -204,7 +206,8 @@ impl Telestore {
         self.complete_now(id).await
     }
 
-    async fn complete_now(&self, id: &UploadId) -> Result<()> {
+    /// Queues an upload, whoever asks.
+    pub(crate) async fn complete_now(&self, id: &UploadId) -> Result<()> {
         match self.0.sessions.complete(id, self.now()).await? {
             Completed::NotFound => Err(Error::NotFound),
             Completed::Refused(error) => Err(error.into()),
@@ -234,7 +237,7 @@ impl Telestore {
         detached(async move { engine.cancel_now(&upload).await }).await
     }
 
-    async fn cancel_now(&self, upload: &Upload) -> Result<Option<UploadEvent>> {
+    pub(crate) async fn cancel_now(&self, upload: &Upload) -> Result<Option<UploadEvent>> {
         self.forget_early(&upload.key);
         // First the send, so that a message that was already accepted is recorded and not disowned.
         self.stop_sending(&upload.key).await;

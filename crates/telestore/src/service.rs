@@ -12,8 +12,8 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// How often to look for what is past its time.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-/// The longest sleep of a runner; another process on the same store cannot wake it.
-const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// The longest sleep of a runner; another process on the same store, such as an operator's command, cannot wake it.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
 /// An engine at work. Dropped, it stops at once, as if killed; nothing that was acknowledged is lost by that.
 #[derive(Debug)]
@@ -88,14 +88,17 @@ impl Telestore {
             if let Err(error) = self.sweep().await {
                 tracing::warn!(error = ?error, "sweep failed");
             }
-            self.wait_until(Some(self.now() + SWEEP_EVERY), std::future::pending()).await;
+            self.rest(SWEEP_EVERY, std::future::pending()).await;
         }
     }
 
     /// Sleeps until something is due, somebody wakes us, or the engine stops.
     async fn wait_until(&self, due: Option<Timestamp>, woken: impl Future<Output = ()>) {
-        let sleep =
-            due.map_or(LONGEST_SLEEP, |due| due.since(self.now()).min(LONGEST_SLEEP.max(SWEEP_EVERY)));
+        let sleep = due.map_or(LONGEST_SLEEP, |due| due.since(self.now()).min(LONGEST_SLEEP));
+        self.rest(sleep, woken).await;
+    }
+
+    async fn rest(&self, sleep: Duration, woken: impl Future<Output = ()>) {
         tokio::select! {
             () = woken => {}
             () = tokio::time::sleep(sleep) => {}
@@ -105,6 +108,6 @@ impl Telestore {
 
     async fn pause_after(&self, error: &crate::Error) {
         tracing::error!(error = ?error, "background work failed");
-        self.wait_until(Some(self.now() + AFTER_FAILURE), std::future::pending()).await;
+        self.rest(AFTER_FAILURE, std::future::pending()).await;
     }
 }

@@ -60,6 +60,10 @@ async fn call(method: &str, call: BotCall) -> Answer {
     match method.to_ascii_lowercase().as_str() {
         "getme" => Ok(ok(get_me(&call.bot))),
         "getchat" => call.channel().and_then(|id| call.look(id, chat_json)).map(ok),
+        "getchatmember" => {
+            let bot = call.bot.user.bot_user_id;
+            call.channel().and_then(|id| call.look(id, |channel| member_json(channel, bot))).map(ok)
+        }
         "senddocument" => send_document(call).await,
         "sendmessage" => send_message(call).await,
         "deletemessage" => delete_message(&call),
@@ -194,6 +198,12 @@ fn get_me(bot: &Account) -> Value {
 
 fn chat_json(channel: &Channel) -> Value {
     json!({"id": channel.id.bot_api(), "title": channel.title, "type": "channel"})
+}
+
+/// The one member that it tells of is the bot that asks.
+fn member_json(channel: &Channel, bot: i64) -> Value {
+    let user = json!({"id": bot, "is_bot": true});
+    json!({"status": "administrator", "user": user, "can_post_messages": channel.writable})
 }
 
 fn message_json(message: &SandboxMessage, chat: &Value) -> Value {

@@ -4,6 +4,7 @@ mod counts;
 mod group;
 mod record;
 mod row;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod tx;
@@ -23,10 +24,11 @@ use telestore_types::{
 };
 
 use self::group::{Group, NewChunk};
+use self::schema::MIGRATIONS;
 use self::tx::Tx;
 use crate::{
     BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Durability, Error, Lease, Limits,
-    More, NewEvent, OutboxEvent, Owner, Recorded, Result, SessionStore, Subject, Usage,
+    Listing, More, NewEvent, OutboxEvent, Owner, Recorded, Result, SessionStore, Subject, Usage,
 };
 
 /// Uploads in one SQLite file in WAL mode: one connection writes, a few read. Chunks that come at the same time are
@@ -40,6 +42,8 @@ pub struct SqliteSessionStore {
     readers: SqlitePool,
     group: Group,
 }
+
+pub use self::schema::Schema;
 
 impl fmt::Debug for SqliteSessionStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,13 +75,18 @@ impl SqliteSessionStore {
     /// # Errors
     /// As [`open`](Self::open).
     pub async fn open_durable(path: impl AsRef<Path>, durability: Durability) -> Result<Self> {
+        Self::connect(path.as_ref(), durability, true).await
+    }
+
+    /// With `own`, the file is made where it is missing and its tables are brought up to date.
+    async fn connect(path: &Path, durability: Durability, own: bool) -> Result<Self> {
         let synchronous = match durability {
             Durability::Process => SqliteSynchronous::Normal,
             Durability::Disk => SqliteSynchronous::Full,
         };
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
+            .create_if_missing(own)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(synchronous)
             .busy_timeout(Duration::from_secs(10));
@@ -85,7 +94,9 @@ impl SqliteSessionStore {
         let pool =
             |connections| SqlitePoolOptions::new().max_connections(connections).test_before_acquire(false);
         let writer = pool(1).connect_with(options.clone()).await.map_err(database)?;
-        sqlx::migrate!("./migrations").run(&writer).await.map_err(database)?;
+        if own {
+            MIGRATIONS.run(&writer).await.map_err(database)?;
+        }
         let readers = pool(4).connect_with(options.read_only(true)).await.map_err(database)?;
         let group = Group::start(writer.clone());
         Ok(Self { writer, readers, group })
@@ -194,6 +205,21 @@ impl SessionStore for SqliteSessionStore {
     async fn get(&self, id: &UploadId) -> Result<Option<Upload>> {
         let mut reader = self.readers.acquire().await.map_err(database)?;
         row::load(&mut reader, id).await
+    }
+
+    async fn list(&self, listing: &Listing) -> Result<Vec<Upload>> {
+        let rows = sqlx::query(
+            "SELECT * FROM uploads WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR user_id = ?2) \
+             ORDER BY updated_at DESC, id LIMIT ?3 OFFSET ?4",
+        )
+        .bind(listing.state.map(UploadState::as_str))
+        .bind(listing.user.as_ref().map(UserId::as_str))
+        .bind(listing.limit)
+        .bind(listing.skip)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(database)?;
+        rows.iter().map(row::upload).collect()
     }
 
     async fn claim(&self, id: &UploadId, key: &StorageKey, owner: &Owner, limits: &Limits) -> Result<Claim> {

@@ -200,3 +200,27 @@ async fn bytes_of_a_record_that_fails_are_not_counted() {
     let used = store.usage(Subject::User(&UserId::new("u")), NOW).await.unwrap();
     assert_eq!(used, Usage { sessions: 1, stored_bytes: 2, bytes_today: 2 });
 }
+
+#[tokio::test]
+async fn a_file_is_looked_at_without_touching_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("telestore.db");
+    assert_eq!(SqliteSessionStore::schema(&path).await.unwrap(), Schema::Missing);
+    assert!(matches!(SqliteSessionStore::attach(&path, Durability::Process).await, Err(Error::Missing)));
+    assert!(!path.exists(), "looking makes no file");
+    let store = SqliteSessionStore::open(&path).await.unwrap();
+    assert_eq!(SqliteSessionStore::schema(&path).await.unwrap(), Schema::Current);
+    // A second process on the same file sees what the first one writes.
+    let beside = SqliteSessionStore::attach(&path, Durability::Process).await.unwrap();
+    let upload = upload("a", 1, 1);
+    store.create(&upload, false, &Limits::NONE).await.unwrap();
+    assert_eq!(beside.get(&upload.id).await.unwrap(), Some(upload));
+
+    run(&store, &["DELETE FROM _sqlx_migrations WHERE version > 1"]).await;
+    assert_eq!(SqliteSessionStore::schema(&path).await.unwrap(), Schema::Older);
+    run(&store, &["UPDATE _sqlx_migrations SET version = 9999"]).await;
+    assert_eq!(SqliteSessionStore::schema(&path).await.unwrap(), Schema::Newer);
+    assert!(SqliteSessionStore::attach(&path, Durability::Process).await.is_err());
+    std::fs::write(dir.path().join("garbage"), [7; 5000]).unwrap();
+    assert!(SqliteSessionStore::schema(dir.path().join("garbage")).await.is_err());
+}

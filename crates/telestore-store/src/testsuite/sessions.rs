@@ -8,8 +8,8 @@ use telestore_types::{
 
 use super::quotas;
 use crate::{
-    BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Lease, Limits, NewEvent, Owner,
-    Recorded, SessionStore,
+    BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Lease, Limits, Listing, NewEvent,
+    Owner, Recorded, SessionStore,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_763_790_000_000);
@@ -108,6 +108,7 @@ where
     delivers_the_outbox(&open().await).await;
     expires(&open().await).await;
     counts(&open().await).await;
+    lists(&open().await).await;
     concurrent_chunks_all_count(&open().await).await;
     quotas::uploads_that_are_not_over_are_counted(&open().await).await;
     quotas::an_address_is_counted_with_and_without_owners(&open().await).await;
@@ -429,6 +430,26 @@ async fn expires(store: &dyn SessionStore) {
     assert_eq!(gone.iter().map(|upload| upload.id.as_str()).collect::<Vec<_>>(), ["old"]);
     assert_eq!(store.get(&old.id).await.expect("reads"), None);
     assert!(store.get(&id("waiting")).await.expect("reads").is_some());
+}
+
+async fn lists(store: &dyn SessionStore) {
+    store.create(&upload("new", 1, 1, 10), false, &LIMITS).await.expect("creates");
+    for (key, name, after) in [(2, "first", 1), (3, "second", 2)] {
+        queued(store, name, key, SECOND * after).await;
+    }
+    queued_by("other", store, "third", 4, SECOND * 3).await;
+    let list = async |listing: Listing| {
+        let found = store.list(&listing).await.expect("reads");
+        found.iter().map(|upload| upload.id.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    let all_of_them = Listing { limit: 9, ..Listing::default() };
+    assert_eq!(list(all_of_them.clone()).await, ["third", "second", "first", "new"], "the latest first");
+    assert_eq!(list(Listing { skip: 1, limit: 2, ..Listing::default() }).await, ["second", "first"]);
+    assert_eq!(list(Listing { state: Some(UploadState::Receiving), ..all_of_them.clone() }).await, ["new"]);
+    let user = Some(UserId::new("u"));
+    assert_eq!(list(Listing { user: user.clone(), ..all_of_them.clone() }).await, ["second", "first"]);
+    let none = Listing { state: Some(UploadState::Failed), user, ..all_of_them };
+    assert!(list(none).await.is_empty());
 }
 
 async fn concurrent_chunks_all_count(store: &dyn SessionStore) {

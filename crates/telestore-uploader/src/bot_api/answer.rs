@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use telestore_types::{StoredAs, StoredFile};
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Result};
 
 /// What the Bot API said, and so what is to be done.
 #[derive(Debug)]
@@ -23,6 +23,37 @@ pub(super) fn read(status: StatusCode, body: &[u8], taken: bool) -> Outcome {
     if status.is_success() && json["ok"] == true {
         return stored(&json["result"]);
     }
+    refused(status, &json, taken)
+}
+
+/// Reads the answer to a call that changes nothing.
+pub(super) fn told(status: StatusCode, body: &[u8]) -> Result<Value> {
+    let mut json: Value = serde_json::from_slice(body).unwrap_or_default();
+    if status.is_success() && json["ok"] == true {
+        return Ok(json["result"].take());
+    }
+    Err(match refused(status, &json, false) {
+        Outcome::Wait(wait) => {
+            Error::new(ErrorKind::FloodWait(wait), format!("Telegram asked to wait {} s", wait.as_secs()))
+        }
+        Outcome::Failed(error) => error,
+        // The chat has moved: the credentials name one that is no more.
+        Outcome::Stored(_) | Outcome::Migrated(_) => Error::channel_unresolved(),
+    })
+}
+
+/// Whether a `ChatMember` may send files there.
+pub(super) fn may_post(member: &Value, channel: bool) -> bool {
+    match member["status"].as_str() {
+        Some("creator") => true,
+        Some("administrator") => !channel || member["can_post_messages"] == true,
+        Some("member") => !channel,
+        Some("restricted") => member["can_send_documents"] == true,
+        _ => false,
+    }
+}
+
+fn refused(status: StatusCode, json: &Value, taken: bool) -> Outcome {
     let parameters = &json["parameters"];
     let code =
         json["error_code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(status.as_u16());
@@ -148,6 +179,24 @@ mod tests {
         assert!(matches!(outcome(429, &flood, true), Outcome::Wait(wait) if wait.as_secs() == 7));
         let migrate = json!({"ok": false, "error_code": 400, "parameters": {"migrate_to_chat_id": -1009}});
         assert!(matches!(outcome(400, &migrate, true), Outcome::Migrated(-1009)));
+    }
+
+    #[test]
+    fn only_who_may_post_may_post() {
+        for (member, in_channel, in_group) in [
+            (json!({"status": "creator"}), true, true),
+            (json!({"status": "administrator", "can_post_messages": true}), true, true),
+            (json!({"status": "administrator", "can_post_messages": false}), false, true),
+            (json!({"status": "member"}), false, true),
+            (json!({"status": "restricted", "can_send_documents": false}), false, false),
+            (json!({"status": "left"}), false, false),
+        ] {
+            assert_eq!(
+                (may_post(&member, true), may_post(&member, false)),
+                (in_channel, in_group),
+                "{member}"
+            );
+        }
     }
 
     #[test]

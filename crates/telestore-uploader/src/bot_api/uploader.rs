@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::json;
+use serde_json::{Value, json};
 use telestore_types::{ChatId, Secret, Stage, StoredFile, TelegramCredentials, UserId};
 
 use super::BotApiConfig;
@@ -63,6 +63,19 @@ impl BotApiUploader {
         Ok(Self { client, config, migrated: Mutex::default() })
     }
 
+    /// Calls a method that sends no file.
+    async fn post(&self, token: &str, method: &str, arguments: &Value) -> Result<reqwest::Response> {
+        let request = self.client.post(self.config.url(token, method)).timeout(self.config.answer_timeout);
+        request.json(arguments).send().await.map_err(not_connected)
+    }
+
+    /// Calls a method that changes nothing, and gives its result.
+    async fn ask(&self, token: &str, method: &str, arguments: &Value) -> Result<Value> {
+        let response = self.post(token, method, arguments).await?;
+        let status = response.status();
+        answer::told(status, &response.bytes().await.map_err(not_connected)?)
+    }
+
     fn chat_of(&self, credentials: &TelegramCredentials) -> String {
         let key = (credentials.user_id.clone(), credentials.chat_id.clone());
         let moved = self.migrated.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
@@ -77,7 +90,7 @@ impl BotApiUploader {
         migrated.insert((request.credentials.user_id.clone(), request.credentials.chat_id.clone()), chat);
     }
 
-    fn check<'a>(&self, request: &'a UploadRequest) -> Result<&'a Secret> {
+    fn allowed<'a>(&self, request: &'a UploadRequest) -> Result<&'a Secret> {
         let length = request.source.len();
         if length > self.config.max_bytes {
             let text = format!("file of {length} bytes is over the limit of {} bytes", self.config.max_bytes);
@@ -120,7 +133,7 @@ impl TelegramUploader for BotApiUploader {
 
     async fn upload(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile> {
         progress.stage(Stage::Connecting);
-        let token = self.check(&request)?.expose();
+        let token = self.allowed(&request)?.expose();
         let state = BodyState::new(progress.clone());
         let mut chat_id = self.chat_of(&request.credentials);
         let mut moves = 0;
@@ -154,12 +167,25 @@ impl TelegramUploader for BotApiUploader {
         }
     }
 
+    async fn check(&self, credentials: &TelegramCredentials) -> Result<()> {
+        let token = token_of(credentials)?.expose();
+        let me = self.ask(token, "getMe", &json!({})).await?;
+        let chat = json!({ "chat_id": self.chat_of(credentials) });
+        let kind = self.ask(token, "getChat", &chat).await?["type"].clone();
+        let member = json!({ "chat_id": chat["chat_id"], "user_id": me["id"] });
+        match self.ask(token, "getChatMember", &member).await {
+            Ok(member) if answer::may_post(&member, kind == "channel") => Ok(()),
+            Ok(_) => Err(Error::channel_unresolved()),
+            // Not every server tells of members; whether it may post shows with the first file.
+            Err(error) if error.kind() == ErrorKind::Rejected => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
         let token = token_of(credentials)?.expose();
-        let url = self.config.url(token, "deleteMessage");
         let message = json!({ "chat_id": self.chat_of(credentials), "message_id": stored.message_id });
-        let request = self.client.post(url).timeout(self.config.answer_timeout).json(&message);
-        let response = request.send().await.map_err(not_connected)?;
+        let response = self.post(token, "deleteMessage", &message).await?;
         Ok(response.status().is_success())
     }
 }

@@ -40,18 +40,6 @@ impl MtprotoUploader {
         Self { accounts: AccountPool::new(config.clone()), config }
     }
 
-    /// Connects and finds the channel, and sends nothing: whether these credentials would do.
-    ///
-    /// # Errors
-    /// The same as an upload: [`ErrorKind::NotAuthorized`], [`ErrorKind::ChannelUnresolved`] or
-    /// [`ErrorKind::Unavailable`].
-    pub async fn check(&self, credentials: &TelegramCredentials) -> Result<()> {
-        let account = self.account(credentials)?;
-        let attempt = Attempt::new(&self.config, account, credentials, &NoProgress);
-        attempt.connect().await?;
-        resolve::resolve(&attempt, None).await.map(drop)
-    }
-
     fn account(&self, credentials: &TelegramCredentials) -> Result<Arc<Account>> {
         let session = credentials.session.as_ref().and_then(|session| Session::parse(session.expose()));
         let session = session.ok_or_else(Error::not_authorized)?;
@@ -160,6 +148,13 @@ impl TelegramUploader for MtprotoUploader {
             sent = sending => sent,
             () = too_late => Err(Error::cancelled()),
         }
+    }
+
+    async fn check(&self, credentials: &TelegramCredentials) -> Result<()> {
+        let account = self.account(credentials)?;
+        let attempt = Attempt::new(&self.config, account, credentials, &NoProgress);
+        attempt.connect().await?;
+        resolve::resolve(&attempt, None).await.map(drop)
     }
 
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {

@@ -91,3 +91,26 @@ pub(super) async fn secrets(subject: &dyn Subject) {
         assert!(!secrets.iter().any(|secret| text.contains(secret.as_str())), "no text holds a secret");
     }
 }
+
+pub(super) async fn checks(subject: &dyn Subject) {
+    let (uploader, good) = (subject.uploader(), subject.credentials());
+    let messages = subject.message_count().await;
+    match uploader.check(&good).await {
+        Ok(()) => {}
+        // It cannot tell, and says so whatever it is given.
+        Err(error) if error.kind() == ErrorKind::Rejected => return,
+        Err(error) => panic!("good credentials will do: {error:?}"),
+    }
+    let nowhere = ChatId::new(NOWHERE).expect("a chat id");
+    let mut wrong =
+        vec![(TelegramCredentials { chat_id: nowhere, ..good.clone() }, ErrorKind::ChannelUnresolved)];
+    if uploader.capability().requirement != Requirement::Nothing {
+        let dead = TelegramCredentials { bot_token: None, session: None, ..good };
+        wrong.push((dead, ErrorKind::NotAuthorized));
+    }
+    for (credentials, kind) in wrong {
+        let error = uploader.check(&credentials).await.expect_err("nothing could be sent with these");
+        assert_eq!(error.kind(), kind, "a check fails as an upload would: {error:?}");
+    }
+    assert_eq!(subject.message_count().await, messages, "a check sends nothing");
+}

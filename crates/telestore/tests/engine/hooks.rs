@@ -92,6 +92,7 @@ macro_rules! forward {
 forward! { SessionStore {
     create(upload: &Upload, anew: bool, limits: &Limits) -> Created;
     get(id: &UploadId) -> Option<Upload>;
+    list(listing: &telestore::store::Listing) -> Vec<Upload>;
     claim(id: &UploadId, key: &StorageKey, owner: &Owner, limits: &Limits) -> Claim;
     record_chunk(
         id: &UploadId, key: &StorageKey, chunk: &ChunkRecord, mime_type: Option<&str>, limits: &Limits, now: Timestamp

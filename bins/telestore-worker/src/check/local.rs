@@ -1,0 +1,174 @@
+//! What is on this machine. Nothing is made or changed: the checker may be another user than the worker.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytesize::ByteSize;
+use telestore::store::{Listing, Schema, SqliteSessionStore};
+use telestore::{SealError, Sealer};
+
+use super::report::Report;
+use crate::config::Config;
+use crate::wire::{DATABASE, SECRET_KEY, is_running};
+
+pub(super) async fn check(config: &Config, report: &mut Report) {
+    let dir = &config.data_dir;
+    directory(dir, report);
+    space(config, report);
+    if is_running(dir) {
+        report.ok("worker", "one runs on this data directory");
+    } else {
+        report.ok("worker", "none runs on this data directory");
+    }
+    let known = database(dir, report).await;
+    key(config, known, report).await;
+}
+
+fn directory(dir: &Path, report: &mut Report) {
+    const CHECK: &str = "data directory";
+    let shown = dir.display();
+    if dir.exists() && !dir.is_dir() {
+        return report.failed(CHECK, format!("{shown} is not a directory: set TELESTORE_DATA_DIR"));
+    }
+    let Some(there) = nearest(dir) else {
+        return report.failed(CHECK, format!("{shown} cannot be made: set TELESTORE_DATA_DIR"));
+    };
+    // Parts of it may belong to somebody else, after a run as another user.
+    let places = [there.clone(), dir.join("spool"), dir.join("chunks")];
+    for place in places.iter().filter(|place| place.is_dir()) {
+        if let Err(error) = tempfile::Builder::new().prefix(".check-").tempfile_in(place) {
+            let text = format!(
+                "{} is not writable ({}): it must belong to the worker's user",
+                place.display(),
+                error.kind()
+            );
+            return report.failed(CHECK, text);
+        }
+    }
+    for name in [DATABASE, "lock"] {
+        let path = dir.join(name);
+        if path.exists()
+            && let Err(error) = File::options().append(true).open(&path)
+        {
+            let text = format!(
+                "{} is not writable ({}): it must belong to the worker's user",
+                path.display(),
+                error.kind()
+            );
+            return report.failed(CHECK, text);
+        }
+    }
+    let made = if dir.is_dir() { "is writable" } else { "will be made at the first start" };
+    report.ok(CHECK, format!("{shown} {made}"));
+}
+
+/// The directory itself, or what of its path is there.
+fn nearest(dir: &Path) -> Option<PathBuf> {
+    let dir = std::path::absolute(dir).ok()?;
+    dir.ancestors().find(|place| place.exists()).filter(|place| place.is_dir()).map(Path::to_owned)
+}
+
+fn space(config: &Config, report: &mut Report) {
+    const CHECK: &str = "disk space";
+    let Some(place) = nearest(&config.data_dir) else { return };
+    let free = match fs4::available_space(&place) {
+        Ok(free) => free,
+        Err(error) => return report.warning(CHECK, format!("unknown ({}): look for yourself", error.kind())),
+    };
+    let (least, file) = (config.engine.min_free_bytes, config.engine.max_file_bytes);
+    let shown = ByteSize(free);
+    if free < least {
+        let text = format!(
+            "{shown} free, below TELESTORE_MIN_FREE_BYTES ({}): new bytes get 507; make room",
+            ByteSize(least)
+        );
+        report.failed(CHECK, text);
+    } else if free - least < file {
+        let text = format!(
+            "{shown} free: not enough for one file of the largest size ({}); make room",
+            ByteSize(file)
+        );
+        report.warning(CHECK, text);
+    } else {
+        report.ok(CHECK, format!("{shown} free"));
+    }
+}
+
+/// Says whether there is one whose tables this program knows.
+async fn database(dir: &Path, report: &mut Report) -> bool {
+    const CHECK: &str = "database";
+    let found = SqliteSessionStore::schema(dir.join(DATABASE)).await;
+    match &found {
+        Ok(Schema::Missing) => report.ok(CHECK, "none yet; it is made at the first start"),
+        Ok(Schema::Current) => report.ok(CHECK, "sound, and of this version"),
+        Ok(Schema::Older) => report.ok(CHECK, "sound, of an older version; the next start updates it: back it up first"),
+        Ok(Schema::Newer) => report.failed(
+            CHECK,
+            "written by a newer version: use that version's program, or put the backup of before in its place",
+        ),
+        Err(error) => report.failed(CHECK, format!("{error}; put a backup in its place")),
+    }
+    matches!(found, Ok(Schema::Current))
+}
+
+/// The key that opens the tokens of unfinished uploads.
+async fn key(config: &Config, known: bool, report: &mut Report) {
+    const CHECK: &str = "secret key";
+    let path = config.data_dir.join(SECRET_KEY);
+    let sealer = match &config.secret_key {
+        Some(secret) => Sealer::from_secret(secret),
+        None => match read_key(&path) {
+            Ok(Some(sealer)) => sealer,
+            Ok(None) => return report.ok(CHECK, "none yet; it is made at the first start"),
+            Err(error) => return report.failed(CHECK, error),
+        },
+    };
+    if config.secret_key.is_none()
+        && let Some(mode) = open_to_others(&path)
+    {
+        let text = format!("{} may be read by others (mode {mode:o}): chmod 600", path.display());
+        report.warning(CHECK, text);
+    }
+    match if known { unreadable(config, &sealer).await } else { Ok(0) } {
+        Ok(0) => report.ok(CHECK, if config.secret_key.is_some() { "from TELESTORE_SECRET_KEY" } else { "is there" }),
+        Ok(count) => report.warning(
+            CHECK,
+            format!("is not the one that sealed the tokens of {count} unfinished uploads: put the right one back, or those need their token again"),
+        ),
+        Err(error) => report.warning(CHECK, format!("could not be tried: {error}")),
+    }
+}
+
+fn read_key(path: &Path) -> Result<Option<Sealer>, SealError> {
+    // Sealer::from_file makes one where there is none.
+    match fs::metadata(path) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        _ => Sealer::from_file(path).map(Some),
+    }
+}
+
+/// How many unfinished uploads the worker could not send with this key.
+async fn unreadable(config: &Config, sealer: &Sealer) -> telestore::store::Result<usize> {
+    use telestore::store::SessionStore;
+
+    let store = SqliteSessionStore::attach(config.data_dir.join(DATABASE), config.durability).await?;
+    let uploads = store.list(&Listing { limit: u32::MAX, ..Listing::default() }).await?;
+    let sealed = uploads.iter().filter_map(|upload| Some((&upload.key, upload.sealed_token.as_deref()?)));
+    let count = sealed.filter(|(key, token)| sealer.open(key, token).is_err()).count();
+    store.close().await;
+    Ok(count)
+}
+
+#[cfg(unix)]
+fn open_to_others(path: &Path) -> Option<u32> {
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).ok()?.permissions()) & 0o777;
+    (mode & 0o077 != 0).then_some(mode)
+}
+
+#[cfg(not(unix))]
+fn open_to_others(_: &Path) -> Option<u32> {
+    None
+}

@@ -1,0 +1,169 @@
+//! Whom the worker talks to.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use actix_web::http::header::HttpDate;
+use reqwest::{Client, header};
+use telestore::backend::{CredentialProvider, Error as BackendError, HttpConfig, HttpCredentialProvider};
+use telestore::types::{Secret, TelegramCredentials};
+use telestore::uploader::{BotApiUploader, ErrorKind, MtprotoConfig, MtprotoUploader, TelegramUploader};
+
+use super::report::Report;
+use crate::cli::CheckArgs;
+use crate::config::{Access, Config};
+use crate::wire::{bot_api, is_running, mtproto};
+
+/// The longest that one check may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What MTProto lets a clock be wrong by.
+const CLOCK: Duration = Duration::from_secs(30);
+
+/// A token that no backend has given out.
+const NOBODY: &str = "telestore-worker-check";
+
+pub(super) async fn check(config: &Config, args: &CheckArgs, report: &mut Report) {
+    let credentials = match &config.access {
+        Access::Backend { url } => backend(url, args.token.as_ref(), report).await,
+        Access::StandAlone { credentials, tokens } => {
+            if args.token.as_ref().is_some_and(|token| !tokens.contains(token)) {
+                report.failed("token", "is not one of TELESTORE_AUTH_TOKENS");
+            }
+            Some(Arc::new((**credentials).clone()))
+        }
+    };
+    clock(config, report).await;
+    match credentials {
+        Some(credentials) => telegram(config, args, &credentials, report).await,
+        None => {
+            let text = "not checked without a user: give --token";
+            report.skipped("Bot API", text);
+            report.skipped("MTProto", text);
+        }
+    }
+}
+
+/// Asks the backend, and gives the credentials of the token where there is one.
+async fn backend(url: &str, token: Option<&Secret>, report: &mut Report) -> Option<Arc<TelegramCredentials>> {
+    let provider = match HttpCredentialProvider::new(&HttpConfig::new(url)) {
+        Ok(provider) => provider,
+        Err(error) => {
+            report.failed("backend", error);
+            return None;
+        }
+    };
+    let asked = provider.credentials(token.unwrap_or(&NOBODY.into())).await;
+    if !matches!(&asked, Err(BackendError::Unavailable(_) | BackendError::BadAnswer(_))) {
+        report.ok("backend", "answers");
+    }
+    match (asked, token) {
+        (Ok(credentials), Some(_)) => {
+            report.ok("token", format!("belongs to user {}", credentials.user_id));
+            return Some(credentials);
+        }
+        (Ok(_), None) => report.warning("backend", "takes a token that nobody was given: anybody may upload"),
+        (Err(BackendError::InvalidToken), None) | (Err(BackendError::NotConfigured(_)), None) => {}
+        (Err(BackendError::InvalidToken), Some(_)) => {
+            report.failed("token", "the backend does not know it: sign in again, or check --token");
+        }
+        (Err(BackendError::NotConfigured(words)), Some(_)) => {
+            report.failed("token", format!("the backend says: {words}"))
+        }
+        (Err(error), _) => {
+            report.failed("backend", format!("{error}: check BACKEND_URL, and that the backend runs"))
+        }
+    }
+    None
+}
+
+async fn telegram(config: &Config, args: &CheckArgs, credentials: &TelegramCredentials, report: &mut Report) {
+    let limit = bytesize::ByteSize(config.bot_api_max_bytes);
+    if credentials.bot_token.is_none() {
+        report.warning("Bot API", "no bot token is set up: all files go by MTProto");
+    } else {
+        match BotApiUploader::new(bot_api(config)) {
+            Ok(uploader) => uploader_check("Bot API", &uploader, credentials, report).await,
+            Err(error) => report.failed("Bot API", error),
+        }
+    }
+    if credentials.session.is_none() {
+        return report.warning(
+            "MTProto",
+            format!("no Telegram session is set up: files over {limit} cannot be sent; sign in to Telegram"),
+        );
+    }
+    if is_running(&config.data_dir) && !args.force {
+        let text = "not checked while a worker runs: Telegram may end a session that it sees on two connections. \
+                    Stop the worker first, or give --force";
+        return report.skipped("MTProto", text);
+    }
+    let quick = MtprotoConfig { connect_timeout: PATIENCE / 3, max_failures: 1, ..mtproto(config) };
+    uploader_check("MTProto", &MtprotoUploader::new(quick), credentials, report).await;
+}
+
+async fn uploader_check(
+    name: &'static str,
+    uploader: &dyn TelegramUploader,
+    credentials: &TelegramCredentials,
+    report: &mut Report,
+) {
+    let Some(checked) = in_time(uploader.check(credentials)).await else {
+        return report.failed(
+            name,
+            format!("no answer in {} s: are outgoing connections allowed?", PATIENCE.as_secs()),
+        );
+    };
+    let Err(error) = checked else {
+        return report.ok(name, format!("signed in, and {} can be written to", credentials.chat_id));
+    };
+    let cure = match error.kind() {
+        ErrorKind::NotAuthorized if name == "MTProto" => "sign in to Telegram again",
+        ErrorKind::NotAuthorized => "set the bot up again",
+        ErrorKind::ChannelUnresolved => {
+            "the channel must exist, and the bot or account must be in it and may post"
+        }
+        ErrorKind::FloodWait(_) => "try again then",
+        ErrorKind::Unavailable => "check outgoing connections, and whether Telegram is well",
+        _ => "see docs/OPERATIONS.md",
+    };
+    let cause = std::error::Error::source(&error).map_or(String::new(), |cause| format!(" ({cause})"));
+    report.failed(name, format!("{error}{cause}; {cure}"));
+}
+
+/// Compares the clock with the first other one that can be asked.
+async fn clock(config: &Config, report: &mut Report) {
+    let url = match &config.access {
+        Access::Backend { url } => url.clone(),
+        Access::StandAlone { .. } => bot_api(config).base_url,
+    };
+    let Some(theirs) = in_time(date_of(&url)).await.flatten() else {
+        return report.skipped("clock", "nobody answered with the time");
+    };
+    let ours = SystemTime::now();
+    let ahead = ours.duration_since(theirs);
+    let (off, way) = match &ahead {
+        Ok(ahead) => (*ahead, "ahead"),
+        Err(behind) => (behind.duration(), "behind"),
+    };
+    if off > CLOCK {
+        let text =
+            format!("{} s {way}: set it, for instance with NTP; TLS and Telegram need it", off.as_secs());
+        report.warning("clock", text);
+    } else {
+        report.ok("clock", "agrees with the other side's");
+    }
+}
+
+/// The `Date` of an answer, whatever it answers.
+async fn date_of(url: &str) -> Option<SystemTime> {
+    let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().ok()?;
+    let answer = client.get(url).send().await.ok()?;
+    let date: HttpDate = answer.headers().get(header::DATE)?.to_str().ok()?.parse().ok()?;
+    Some(date.into())
+}
+
+async fn in_time<T>(asked: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(PATIENCE, asked).await.ok()
+}

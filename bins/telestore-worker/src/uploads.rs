@@ -1,0 +1,176 @@
+//! `telestore-worker uploads`: the operator's view of what is on its way.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytesize::ByteSize;
+use serde_json::{Value, json};
+use telestore::store::Listing;
+use telestore::types::{Timestamp, Upload, UploadId, UserId};
+
+use crate::cli::{Settings, UploadsArgs, UploadsCommand};
+use crate::config;
+use crate::wire::{is_running, operator_engine};
+
+/// Does what the operator asks for, with or without a running worker.
+pub(crate) async fn uploads(
+    file: Option<&Path>,
+    settings: Settings,
+    args: UploadsArgs,
+) -> Result<(), String> {
+    let text = |error: &dyn std::error::Error| error.to_string();
+    let data = config::load_data(file, settings).map_err(|error| text(&error))?;
+    let engine = operator_engine(&data).await.map_err(|error| text(&error))?;
+    let operator = engine.operator();
+    match args.command {
+        UploadsCommand::List { state, user, limit, skip } => {
+            // One more than asked for tells whether there are more.
+            let listing =
+                Listing { state, user: user.map(UserId::new), skip, limit: limit.saturating_add(1) };
+            let mut uploads = operator.list(&listing).await.map_err(|error| text(&error))?;
+            let more = uploads.len() > limit as usize;
+            uploads.truncate(limit as usize);
+            if args.json {
+                let uploads: Vec<Value> = uploads.iter().map(described).collect();
+                say(&json!({ "uploads": uploads, "more": more }).to_string());
+            } else {
+                say(table(&uploads).trim_end());
+                if more {
+                    say(&format!("there are more: --skip {}", skip.saturating_add(limit)));
+                }
+            }
+        }
+        UploadsCommand::Show { id } => {
+            let upload = operator.show(&parsed(&id)?).await.map_err(|error| text(&error))?;
+            say(&if args.json { described(&upload).to_string() } else { page(&upload) });
+        }
+        UploadsCommand::Retry { id } => {
+            let upload = operator.retry(&parsed(&id)?).await.map_err(|error| text(&error))?;
+            let when = if is_running(&data.dir) {
+                "the running worker takes it up within seconds"
+            } else {
+                "it is sent after the next start"
+            };
+            done(args.json, &upload, &format!("queued again; {when}"));
+        }
+        UploadsCommand::Cancel { id } => {
+            let upload = operator.cancel(&parsed(&id)?).await.map_err(|error| text(&error))?;
+            let what = if upload.stored.is_some() {
+                "too late: the file is in the channel"
+            } else {
+                "cancelled; its chunks are deleted"
+            };
+            done(args.json, &upload, what);
+        }
+    }
+    Ok(())
+}
+
+fn done(as_json: bool, upload: &Upload, what: &str) {
+    say(&if as_json { described(upload).to_string() } else { format!("{}: {what}", upload.id) });
+}
+
+fn parsed(id: &str) -> Result<UploadId, String> {
+    UploadId::new(id).map_err(|error| error.to_string())
+}
+
+/// Everything of an upload that is no secret.
+fn described(upload: &Upload) -> Value {
+    let time = |at: Option<Timestamp>| at.map(shown_time);
+    json!({
+        "uploadId": upload.id.as_str(),
+        "state": upload.state.as_str(),
+        "user": upload.user_id.as_ref().map(UserId::as_str),
+        "fileName": upload.file_name.as_str(),
+        "fileSize": upload.file_size,
+        "mimeType": upload.mime_type,
+        "totalChunks": upload.total_chunks,
+        "receivedChunks": upload.received_chunks,
+        "receivedBytes": upload.received_bytes,
+        "progress": upload.progress,
+        "attempt": upload.attempt,
+        "error": upload.error,
+        "messageId": upload.stored.as_ref().map(|stored| stored.message_id),
+        "fileId": upload.stored.as_ref().map(telestore::types::StoredFile::file_id),
+        "createdAt": shown_time(upload.created_at),
+        "updatedAt": shown_time(upload.updated_at),
+        "queuedAt": time(upload.queued_at),
+        "nextAttemptAt": time(upload.next_attempt_at),
+        "directory": format!("chunks/{}", upload.key),
+    })
+}
+
+fn page(upload: &Upload) -> String {
+    let described = described(upload);
+    let fields = described.as_object().into_iter().flatten();
+    let line = |(name, value): (&String, &Value)| {
+        let value = match value {
+            Value::Null => return None,
+            Value::String(text) => plain(text),
+            other => other.to_string(),
+        };
+        Some(format!("{name:<15} {value}"))
+    };
+    fields.filter_map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn table(uploads: &[Upload]) -> String {
+    let mut text = format!(
+        "{:<28} {:<10} {:>4} {:>11} {:>10} {:<20} {:<24} FILE\n",
+        "ID", "STATE", "%", "CHUNKS", "SIZE", "UPDATED", "USER"
+    );
+    for upload in uploads {
+        let user = upload.user_id.as_ref().map_or("-", UserId::as_str);
+        text += &format!(
+            "{:<28} {:<10} {:>4} {:>11} {:>10} {:<20} {:<24} {}\n",
+            upload.id.as_str(),
+            upload.state.as_str(),
+            upload.progress,
+            format!("{}/{}", upload.received_chunks, upload.total_chunks),
+            ByteSize(upload.file_size).to_string(),
+            shown_time(upload.updated_at),
+            plain(user),
+            plain(upload.file_name.as_str()),
+        );
+        if let Some(error) = &upload.error {
+            text += &format!("  {}\n", plain(error));
+        }
+    }
+    text
+}
+
+/// Names come from clients; what a terminal would obey is shown instead.
+fn plain(text: &str) -> String {
+    let obeyed = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if obeyed(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
+}
+
+fn shown_time(at: Timestamp) -> String {
+    let since = Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(0));
+    let time: SystemTime = UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH);
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
+fn say(text: &str) {
+    // Nobody is left to tell where standard output is closed.
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_command_the_terminal() {
+        assert_eq!(plain("a\u{1b}[2Jb\u{202e}c ü"), "a\\u{1b}[2Jb\\u{202e}c ü");
+    }
+
+    #[test]
+    fn times_are_readable() {
+        assert_eq!(shown_time(Timestamp::from_millis(1_763_790_000_999)), "2025-11-22T05:40:00Z");
+    }
+}

@@ -1,0 +1,74 @@
+use telestore_store::Listing;
+use telestore_types::{Upload, UploadId, UploadState};
+
+use crate::intake::{detached, is_direct};
+use crate::{Error, Result, Telestore};
+
+/// What whoever runs the worker may do: no token is asked for, and every user's uploads are seen. It is not for the
+/// network.
+///
+/// It works through the session store, so another process may be at work on the same data. That one hears of a retry
+/// with its next look into the store, and of a cancel when it next writes down how far it is: the send stops then, and a
+/// message that was made meanwhile is taken back.
+#[derive(Debug, Clone, Copy)]
+pub struct Operator<'a>(&'a Telestore);
+
+impl Telestore {
+    /// The operator's calls.
+    pub fn operator(&self) -> Operator<'_> {
+        Operator(self)
+    }
+}
+
+impl Operator<'_> {
+    /// Uploads, those first whose state changed last.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn list(&self, listing: &Listing) -> Result<Vec<Upload>> {
+        Ok(self.0.0.sessions.list(listing).await?)
+    }
+
+    /// One upload.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Storage`].
+    pub async fn show(&self, id: &UploadId) -> Result<Upload> {
+        self.0.0.sessions.get(id).await?.ok_or(Error::NotFound)
+    }
+
+    /// Queues a failed upload again, as its client could by completing it again, and gives it as it is then.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] where it has not failed, or nothing of it is left;
+    /// [`Error::MissingChunks`] and the other errors of [`Telestore::complete`]; [`Error::Storage`].
+    pub async fn retry(&self, id: &UploadId) -> Result<Upload> {
+        let upload = self.show(id).await?;
+        let conflict = |why: &str| Err(Error::Conflict(format!("upload {id} {why}")));
+        match upload.state {
+            UploadState::Failed if is_direct(id) => conflict(
+                "was sent in one request, and its bytes went with its failure: its client must send it again",
+            ),
+            UploadState::Failed => {
+                self.0.complete_now(id).await?;
+                self.show(id).await
+            }
+            UploadState::Receiving => conflict("still receives chunks: its client completes it"),
+            UploadState::Queued => conflict("waits for its turn already"),
+            UploadState::Sending => conflict("is being sent already"),
+            UploadState::Completed => conflict("is completed: the file is in the channel"),
+            UploadState::Cancelled => conflict("was cancelled: its client starts again with a new uploadId"),
+        }
+    }
+
+    /// Stops an upload and deletes its chunks, and gives it as it is then: cancelled, or completed where it was too
+    /// late.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Storage`].
+    pub async fn cancel(&self, id: &UploadId) -> Result<Upload> {
+        let (engine, upload) = (self.0.clone(), self.show(id).await?);
+        detached(async move { engine.cancel_now(&upload).await }).await?;
+        self.show(id).await
+    }
+}
