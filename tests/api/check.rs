@@ -186,3 +186,28 @@ async fn health_tells_whether_a_worker_answers() {
     assert!(stage.terminate().await.success());
     assert!(stage.command(&["health"]).await.error().contains("no worker answers"));
 }
+
+#[tokio::test]
+async fn tls_files_are_checked_and_health_speaks_https() {
+    let mut stage = Stage::new().await;
+    assert!(stage.terminate().await.success());
+    let pair = |name: &str| {
+        let pair = rcgen::generate_simple_self_signed([format!("{name}.example")]).unwrap();
+        let path =
+            |kind: &str| stage.dir.path().join(format!("{name}.{kind}.pem")).to_str().unwrap().to_owned();
+        std::fs::write(path("cert"), pair.cert.pem()).unwrap();
+        std::fs::write(path("key"), pair.signing_key.serialize_pem()).unwrap();
+        (path("cert"), path("key"))
+    };
+    let (one, other) = (pair("one"), pair("other"));
+    stage.set("TELESTORE_TLS_CERT", &one.0);
+    stage.set("TELESTORE_TLS_KEY", &other.1);
+    stage.fails("TLS", "does not belong to the first certificate").await;
+    stage.set("TELESTORE_TLS_KEY", &one.1);
+    let (ok, checks) = stage.check(&[]).await;
+    assert!(ok && found(&checks, "TLS").starts_with("ok"), "{checks:#?}");
+    stage.start().await;
+    let port = stage.url("").rsplit(':').next().unwrap().to_owned();
+    stage.set("PORT", &port);
+    stage.command(&["health"]).await.ok();
+}

@@ -109,10 +109,14 @@ pub(crate) fn load_data(file: Option<&Path>, settings: Settings) -> Result<Data,
     Ok(Data { durability: durability(settings.durability.as_deref())?, dir: data_dir(settings.data_dir) })
 }
 
-/// The host and the port that a worker with these settings listens on.
-pub(crate) fn load_address(file: Option<&Path>, settings: Settings) -> Result<(String, u16), ConfigError> {
+/// The host and the port that a worker with these settings listens on, and whether it speaks HTTPS there.
+pub(crate) fn load_address(
+    file: Option<&Path>,
+    settings: Settings,
+) -> Result<(String, u16, bool), ConfigError> {
     let settings = merge(file, settings)?;
-    Ok(listens_at(settings.host, settings.port))
+    let (host, port) = listens_at(settings.host, settings.port);
+    Ok((host, port, settings.tls_cert.is_some()))
 }
 
 fn listens_at(host: Option<String>, port: Option<u16>) -> (String, u16) {

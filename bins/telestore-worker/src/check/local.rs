@@ -10,6 +10,7 @@ use telestore::{SealError, Sealer};
 
 use super::report::Report;
 use crate::config::Config;
+use crate::tls::server_config;
 use crate::wire::{DATABASE, SECRET_KEY, is_running};
 
 pub(super) async fn check(config: &Config, report: &mut Report) {
@@ -20,6 +21,12 @@ pub(super) async fn check(config: &Config, report: &mut Report) {
         report.ok("worker", "one runs on this data directory");
     } else {
         report.ok("worker", "none runs on this data directory");
+    }
+    if let Some(files) = &config.tls {
+        match server_config(files) {
+            Ok(_) => report.ok("TLS", "certificate and key belong together"),
+            Err(error) => report.failed("TLS", error),
+        }
     }
     let known = database(dir, report).await;
     key(config, known, report).await;

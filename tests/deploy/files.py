@@ -1,0 +1,75 @@
+"""The files for deployment name only what is there: settings, sources, the program's subcommands.
+
+usage: files.py HELP_TEXT
+"""
+
+import pathlib
+import re
+import sys
+
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SETTINGS = set(re.findall(r"\[env: ([A-Z_]+)", pathlib.Path(sys.argv[1]).read_text()))
+assert len(SETTINGS) > 30, "the help text lists the settings"
+
+
+def text(name):
+    return (ROOT / name).read_text()
+
+
+def known(where, names):
+    names = set(names)
+    assert names, f"{where} sets nothing"
+    unknown = names - SETTINGS
+    assert not unknown, f"{where} sets {sorted(unknown)}, which are no settings"
+
+
+def dockerfile():
+    lines = [line for line in text("Dockerfile").splitlines() if line and not line.startswith("#")]
+    words = [line.split() for line in lines]
+    allowed = "FROM WORKDIR COPY RUN ENV USER VOLUME EXPOSE STOPSIGNAL HEALTHCHECK ENTRYPOINT".split()
+    assert all(word[0] in allowed for word in words), lines
+    assert [word[1] for word in words if word[0] == "FROM"][-1] == "scratch", "nothing but the worker is in the image"
+    user = next(word[1] for word in words if word[0] == "USER")
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user), "not root, and known without a file of names"
+    assert f"--chown={user} /rootfs/data /data" in text("Dockerfile"), "the user owns the data directory"
+    builds = [line for line in lines if "cargo build" in line]
+    assert builds == ["RUN cargo build --release --locked -p telestore-worker --no-default-features"], builds
+    program = "/usr/local/bin/telestore-worker"
+    assert f'CMD ["{program}", "health"]' in text("Dockerfile"), "the health check needs no shell"
+    assert lines[-1] == f'ENTRYPOINT ["{program}"]', lines[-1]
+    known("Dockerfile", (pair.split("=")[0] for word in words if word[0] == "ENV" for pair in word[1:]))
+
+
+def compose():
+    compose = yaml.safe_load(text("compose.yaml"))
+    worker, proxy = compose["services"]["worker"], compose["services"]["proxy"]
+    known("compose.yaml", worker["environment"])
+    assert worker["read_only"] and worker["cap_drop"] == ["ALL"]
+    named = [volume.split(":")[0] for service in (worker, proxy) for volume in service["volumes"]]
+    for name in named:
+        assert name in compose["volumes"] or (ROOT / name).is_file(), f"compose.yaml mounts {name}"
+    used = set(re.findall(r"\{\$(\w+)", text("deploy/Caddyfile")))
+    assert used == set(proxy["environment"]), "the proxy's variables are those of the Caddyfile"
+
+
+def render():
+    (service,) = yaml.safe_load(text("render.yaml"))["services"]
+    known("render.yaml", (variable["key"] for variable in service["envVars"]))
+    values = {variable["key"]: variable.get("value") for variable in service["envVars"]}
+    assert values["TELESTORE_DATA_DIR"].startswith(service["disk"]["mountPath"] + "/"), "data is on the disk"
+    assert service["numInstances"] == 1, "one worker for each data directory"
+    assert service["buildCommand"].startswith("cargo build --release --locked")
+
+
+def systemd():
+    unit = text("deploy/telestore-worker.service")
+    known("telestore-worker.service", re.findall(r"^Environment=(\w+)=", unit, re.M))
+    lines = [line for line in text("deploy/telestore-worker.env").splitlines() if line and line[0] != "#"]
+    known("telestore-worker.env", (line.split("=")[0] for line in lines))
+
+
+for check in (dockerfile, compose, render, systemd):
+    check()
+    print(f"ok {check.__name__}")
