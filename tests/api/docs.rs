@@ -112,3 +112,67 @@ fn every_relative_link_of_the_documents_leads_somewhere() {
     assert!(lost.is_empty(), "{lost:#?}");
     assert!(seen > 20, "only {seen} links were seen");
 }
+
+/// Where texts are that a client may see.
+const SPOKEN: [&str; 12] = [
+    "crates/telestore-types/src/error.rs",
+    "crates/telestore-types/src/upload.rs",
+    "crates/telestore-backend/src/error.rs",
+    "crates/telestore/src/error.rs",
+    "crates/telestore/src/access.rs",
+    "crates/telestore/src/intake.rs",
+    "crates/telestore-http/src/digest.rs",
+    "crates/telestore-http/src/form.rs",
+    "crates/telestore-http/src/json.rs",
+    "crates/telestore-http/src/progress.rs",
+    "crates/telestore-http/src/socket.rs",
+    "crates/telestore-http/src/token.rs",
+];
+
+/// What such a text follows in the sources.
+const SPEAKS: [&str; 5] =
+    ["#[error(", "ApiError::invalid(", "Error::Invalid(", "Error::Conflict(", "Error::Unauthorized("];
+
+/// The texts of errors in `source`.
+fn spoken(source: &str) -> Vec<String> {
+    let after = SPEAKS.iter().flat_map(|marker| source.split(marker).skip(1));
+    after
+        .filter_map(|rest| {
+            let (before, text) = rest.split_once('"')?;
+            let near = before.trim().trim_start_matches("format!(").trim().is_empty();
+            let text = text.split_once('"').filter(|_| near)?.0;
+            // A literal may go on in the next line.
+            Some(
+                text.split(
+                    "\
+",
+                )
+                .map(str::trim_start)
+                .collect(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn every_error_that_a_client_can_see_stands_in_the_api_document() {
+    // Not for clients: the engine makes these itself.
+    let inner = ["storage key must be"];
+    let (api, mut unknown, mut seen) = (document("docs/API.md"), Vec::new(), 0);
+    for place in SPOKEN {
+        let source = document(place);
+        let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+        for text in spoken(source) {
+            // What stands between the values.
+            let pieces = text.split(['{', '}']).step_by(2).map(str::trim).filter(|piece| piece.len() > 7);
+            for piece in pieces.filter(|piece| !inner.iter().any(|inner| piece.starts_with(inner))) {
+                seen += 1;
+                if !api.contains(piece) {
+                    unknown.push(format!("{place}: {piece}"));
+                }
+            }
+        }
+    }
+    assert!(unknown.is_empty(), "docs/API.md does not have {unknown:#?}");
+    assert!(seen > 30, "only {seen} texts were seen");
+}
