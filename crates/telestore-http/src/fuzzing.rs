@@ -49,6 +49,18 @@ pub fn proxy_headers(input: &[u8]) {
     let _ = crate::proxy::client_named_by(&headers, &trusted);
 }
 
+/// An entry for a fuzzer: the lines of `input` are `Content-Digest` and `Accept-Encoding` of a client, in turn.
+pub fn client_headers(input: &[u8]) {
+    let names = ["content-digest", "accept-encoding"].map(HeaderName::from_static);
+    let mut headers = HeaderMap::new();
+    for (line, name) in input.split(|byte| *byte == b'\n').zip(names.iter().cycle()) {
+        let Ok(value) = HeaderValue::from_bytes(line) else { continue };
+        headers.append(name.clone(), value);
+    }
+    let _ = crate::digest::of_headers(&headers);
+    let _ = crate::compress::negotiate(&headers);
+}
+
 /// Reads the same body with both readers.
 ///
 /// # Panics

@@ -10,6 +10,13 @@ mod uploader;
 mod bot_api;
 #[cfg(feature = "mtproto")]
 mod mtproto;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing {
+    //! Entries for fuzzers.
+
+    pub use crate::mtproto::{packet, session_string};
+}
 #[cfg(feature = "testsuite")]
 pub mod testsuite;
 

@@ -7,6 +7,8 @@ mod cipher;
 mod config;
 mod connection;
 mod envelope;
+#[cfg(feature = "fuzzing")]
+mod fuzzing;
 mod home;
 mod ige;
 mod inbound;
@@ -29,6 +31,8 @@ mod wire;
 
 pub use allowed::AllowedAddresses;
 pub use config::MtprotoConfig;
+#[cfg(feature = "fuzzing")]
+pub use fuzzing::{packet, session_string};
 pub use key_exchange::{BadServerKey, ServerKey};
 #[cfg(feature = "testsuite")]
 pub use packing::Packing;

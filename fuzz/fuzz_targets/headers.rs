@@ -1,0 +1,7 @@
+//! Header values that are parsed here: digests, the addresses that proxies name, encodings.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    telestore_http::fuzzing::client_headers(input);
+    telestore_http::fuzzing::proxy_headers(input);
+});

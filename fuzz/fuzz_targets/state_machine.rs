@@ -1,0 +1,137 @@
+//! Everything that can happen to an upload, in any order that the stores allow: what must always hold holds.
+#![no_main]
+
+use std::collections::BTreeMap;
+
+use libfuzzer_sys::arbitrary::{Result, Unstructured};
+use libfuzzer_sys::fuzz_target;
+use telestore_types::{
+    ChunkVerdict, Completion, FileName, NewUpload, ResumeState, StorageKey, StoredAs, StoredFile, Timestamp, Upload,
+    UploadId, UploadState, UserId,
+};
+
+const CHUNKS: u32 = 3;
+const SIZE: u64 = 6;
+
+fuzz_target!(|input: &[u8]| {
+    let _ = run(&mut Unstructured::new(input));
+});
+
+fn run(input: &mut Unstructured<'_>) -> Result<()> {
+    let mut upload = Upload::new(NewUpload {
+        id: UploadId::new("a").unwrap(),
+        key: StorageKey::from_random([0; 16]),
+        file_name: FileName::new("a.bin").unwrap(),
+        file_size: SIZE,
+        total_chunks: CHUNKS,
+        mime_type: None,
+        now: at(0),
+    });
+    // The chunks that a store would have.
+    let mut chunks = BTreeMap::new();
+    let mut now = 0;
+    while !input.is_empty() {
+        now += i64::from(input.arbitrary::<u8>()?);
+        let before = upload.clone();
+        step(&mut upload, &mut chunks, at(now), input)?;
+        check(&before, &upload, &chunks, at(now));
+    }
+    Ok(())
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn step(
+    upload: &mut Upload,
+    chunks: &mut BTreeMap<u32, (u64, u32)>,
+    now: Timestamp,
+    input: &mut Unstructured<'_>,
+) -> Result<()> {
+    let sending = upload.state == UploadState::Sending;
+    match input.int_in_range(0..=9)? {
+        0 => upload.user_id = Some(UserId::new("u")),
+        1 | 2 => {
+            let index = input.int_in_range(0..=CHUNKS - 1)?;
+            let new = (input.int_in_range(1..=4)?, input.int_in_range(0..=2)?);
+            let old = chunks.get(&index).copied();
+            match upload.chunk_verdict(old, new) {
+                ChunkVerdict::Store => {
+                    upload.chunk_stored(old, new, now);
+                    chunks.insert(index, new);
+                }
+                ChunkVerdict::Duplicate => assert_eq!(old, Some(new)),
+                ChunkVerdict::Conflict => assert_ne!(old, Some(new)),
+                ChunkVerdict::Cancelled => assert_eq!(upload.state, UploadState::Cancelled),
+            }
+        }
+        3 => {
+            let whole = chunks.len() == CHUNKS as usize && chunks.values().map(|chunk| chunk.0).sum::<u64>() == SIZE;
+            let before = upload.clone();
+            match upload.complete(now) {
+                Ok(Completion::Queued) => assert!(whole && upload.user_id.is_some(), "{before:?}"),
+                Ok(Completion::Already) | Err(_) => assert_eq!(*upload, before),
+            }
+        }
+        // What needs a lease.
+        4 if upload.state == UploadState::Queued => upload.start_attempt(now),
+        5 if sending => {
+            let resume = input.arbitrary::<Option<u8>>()?.map(|byte| ResumeState(vec![byte]));
+            upload.checkpoint(input.arbitrary()?, resume);
+        }
+        6 if sending => {
+            let stored = StoredFile { message_id: 1, stored_as: StoredAs::Mtproto { document_id: 7 } };
+            upload.finish(stored, now);
+        }
+        7 if sending && input.arbitrary()? => upload.fail("no", now),
+        7 if sending => upload.retry_later(now, input.arbitrary()?, now),
+        8 => {
+            let expected = if input.arbitrary()? { upload.resume.clone() } else { Some(ResumeState(vec![9])) };
+            let before = upload.clone();
+            if !upload.checkpoint_early(expected.as_ref(), &ResumeState(vec![input.arbitrary()?])) {
+                assert_eq!(*upload, before);
+            }
+        }
+        9 if input.ratio(1, 4)? => {
+            let over = upload.state.is_over();
+            assert_eq!(upload.cancel(now), !over);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn check(before: &Upload, upload: &Upload, chunks: &BTreeMap<u32, (u64, u32)>, now: Timestamp) {
+    use UploadState::{Cancelled, Completed, Failed, Queued, Receiving, Sending};
+    assert_eq!(upload.received_chunks as usize, chunks.len());
+    assert_eq!(upload.received_bytes, chunks.values().map(|chunk| chunk.0).sum::<u64>());
+    assert_eq!(UploadState::parse(upload.state.as_str()), Some(upload.state));
+    let allowed = before.state == upload.state
+        || matches!(
+            (before.state, upload.state),
+            (Receiving | Failed, Queued)
+                | (Queued, Sending)
+                | (Sending, Queued | Failed | Completed)
+                | (Receiving | Queued | Sending | Failed, Cancelled)
+        );
+    assert!(allowed, "{:?} became {:?}", before.state, upload.state);
+    if matches!(upload.state, Queued | Sending | Completed) {
+        assert_eq!(upload.received_bytes, SIZE);
+        assert!(upload.user_id.is_some());
+    }
+    assert_eq!(upload.stored.is_some(), upload.state == Completed);
+    assert!(upload.progress <= 100);
+    // Only a new run begins at the beginning.
+    let new_run = before.state != Queued && upload.state == Queued && upload.attempt == 0;
+    assert!(new_run || upload.progress >= before.progress, "{before:?} became {upload:?}");
+    if upload.state.is_over() {
+        assert!(upload.resume.is_none() && upload.sealed_token.is_none());
+    }
+    let event = upload.event(now);
+    assert_eq!(event.is_none(), upload.state == Receiving);
+    if let Some(event) = event {
+        assert_eq!(event.file_id.is_some(), upload.state == Completed);
+        assert_eq!(event.error.is_some(), matches!(upload.state, Failed | Cancelled));
+    }
+}

@@ -1,0 +1,156 @@
+//! What the worker is made of: licences, sources, and a reason for each dependency.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+
+use crate::docs::document;
+
+/// Never, not even by way of another crate.
+const BANNED: [&str; 6] = ["openssl-sys", "openssl", "native-tls", "aws-lc-sys", "aws-lc-rs", "libsql"];
+
+fn metadata() -> Metadata {
+    // What other systems and features need is fetched, if it is not there yet.
+    let all = ["--locked".to_owned(), "--all-features".to_owned()];
+    MetadataCommand::new().other_options(all).exec().expect("the packages can be read")
+}
+
+/// The texts of a list in deny.toml: `key = ["…", …]`.
+fn listed(deny: &str, key: &str) -> BTreeSet<String> {
+    let list = deny.split(&format!("{key} = [")).nth(1).and_then(|rest| rest.split("]\n").next());
+    let list = list.unwrap_or_else(|| panic!("deny.toml has no {key}"));
+    list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// Whether a licence expression can be kept to with these licences.
+fn is_allowed(expression: &str, allowed: &BTreeSet<String>) -> bool {
+    // Old crates write `/` for OR.
+    let expression = expression.replace('/', " OR ");
+    parse(&mut expression.replace('(', " ( ").replace(')', " ) ").split_whitespace().peekable(), allowed)
+}
+
+type Words<'w> = std::iter::Peekable<std::str::SplitWhitespace<'w>>;
+
+fn parse(words: &mut Words<'_>, allowed: &BTreeSet<String>) -> bool {
+    let mut any = conjunction(words, allowed);
+    while words.next_if_eq(&"OR").is_some() {
+        any |= conjunction(words, allowed);
+    }
+    any
+}
+
+fn conjunction(words: &mut Words<'_>, allowed: &BTreeSet<String>) -> bool {
+    let mut all = licence(words, allowed);
+    while words.next_if_eq(&"AND").is_some() {
+        all &= licence(words, allowed);
+    }
+    all
+}
+
+fn licence(words: &mut Words<'_>, allowed: &BTreeSet<String>) -> bool {
+    let name = words.next().expect("a licence");
+    if name == "(" {
+        let inner = parse(words, allowed);
+        assert_eq!(words.next(), Some(")"));
+        return inner;
+    }
+    if words.next_if_eq(&"WITH").is_some() {
+        let exception = words.next().expect("an exception");
+        return allowed.contains(&format!("{name} WITH {exception}")) || allowed.contains(name);
+    }
+    allowed.contains(name)
+}
+
+#[test]
+fn licence_expressions_are_understood() {
+    let allowed = BTreeSet::from(["MIT".to_owned(), "ISC".to_owned(), "Apache-2.0".to_owned()]);
+    for good in [
+        "MIT",
+        "MIT/Apache-2.0",
+        "GPL-3.0 OR MIT",
+        "MIT AND ISC",
+        "(GPL-3.0 OR MIT) AND ISC",
+        "Apache-2.0 WITH LLVM-exception",
+    ] {
+        assert!(is_allowed(good, &allowed), "{good}");
+    }
+    for bad in ["GPL-3.0", "MIT AND GPL-3.0", "(MIT OR ISC) AND OpenSSL", "GPL-2.0 WITH LLVM-exception"] {
+        assert!(!is_allowed(bad, &allowed), "{bad}");
+    }
+}
+
+#[test]
+fn every_licence_is_allowed() {
+    let allowed = listed(&document("deny.toml"), "allow");
+    for package in metadata().packages {
+        let licence = package.license.as_deref().unwrap_or_default();
+        assert!(is_allowed(licence, &allowed), "{}: {licence:?}", package.name);
+    }
+}
+
+#[test]
+fn no_banned_crate_comes_in_and_deny_toml_says_so_too() {
+    let deny = document("deny.toml");
+    for name in BANNED {
+        assert!(deny.contains(&format!("name = \"{name}\"")), "deny.toml does not ban {name}");
+    }
+    for package in metadata().packages {
+        assert!(!BANNED.contains(&package.name.as_str()), "{} is banned", package.name);
+    }
+}
+
+#[test]
+fn every_crate_is_ours_or_of_crates_io() {
+    for package in metadata().packages {
+        match package.source {
+            None => {
+                assert!(package.name.starts_with("telestore") || package.name == "e2e", "{}", package.name)
+            }
+            Some(source) => assert!(source.is_crates_io(), "{} comes from {source}", package.name),
+        }
+    }
+}
+
+#[test]
+fn every_crate_of_ours_forbids_unsafe_code() {
+    let root = document("Cargo.toml");
+    assert!(root.contains("unsafe_code = \"forbid\""));
+    let metadata = metadata();
+    for package in metadata.workspace_packages() {
+        let manifest = std::fs::read_to_string(&package.manifest_path).unwrap();
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{} has lints of its own", package.name);
+    }
+}
+
+#[test]
+fn each_direct_dependency_has_its_reason() {
+    let metadata = metadata();
+    let mut used = BTreeSet::new();
+    for package in metadata.workspace_packages() {
+        let foreign = package.dependencies.iter().filter(|dependency| dependency.path.is_none());
+        used.extend(foreign.filter(|d| d.kind != DependencyKind::Build).map(|d| d.name.clone()));
+    }
+    let dependencies = document("docs/DEPENDENCIES.md");
+    let mut reasons = BTreeSet::new();
+    for row in dependencies.lines().filter_map(|line| line.strip_prefix("| ")) {
+        let names = row.split(" |").next().unwrap_or_default();
+        for name in names.split(", ").map(|name| name.split(" (").next().unwrap_or(name)) {
+            if !["crate", "---"].contains(&name) {
+                reasons.insert(name.to_owned());
+            }
+        }
+    }
+    assert_eq!(used, reasons, "the crates that are used, and those with a reason in docs/DEPENDENCIES.md");
+    let declared: BTreeSet<String> =
+        declared().into_iter().filter(|name| !name.starts_with("telestore")).collect();
+    assert_eq!(declared, used, "the crates that Cargo.toml declares, and those that are used");
+}
+
+/// The names below `[workspace.dependencies]`.
+fn declared() -> BTreeSet<String> {
+    let root = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml")).unwrap();
+    let section = root.split("[workspace.dependencies]\n").nth(1).and_then(|rest| rest.split("\n[").next());
+    let lines = section.expect("dependencies").lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split_once(" = ").map(|(name, _)| name.to_owned())).collect()
+}
