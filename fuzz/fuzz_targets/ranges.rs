@@ -38,12 +38,18 @@ async fn compare(input: &mut Unstructured<'_>) -> Result<()> {
     assert_eq!(file.is_ok(), declared == total && in_order);
     let Ok(file) = file else { return Ok(()) };
     while !input.is_empty() {
-        let offset = if input.ratio(1, 8)? { input.arbitrary()? } else { input.int_in_range(0..=total + 2)? };
-        let length = if input.ratio(1, 8)? { input.arbitrary()? } else { input.int_in_range(0..=whole.len() + 2)? };
+        let offset =
+            if input.ratio(1, 8)? { input.arbitrary()? } else { input.int_in_range(0..=total + 2)? };
+        let length =
+            if input.ratio(1, 8)? { input.arbitrary()? } else { input.int_in_range(0..=whole.len() + 2)? };
         let end = offset.checked_add(length as u64).filter(|end| *end <= total);
         let read = file.read_at(offset, length).await;
         match end {
-            Some(end) => assert_eq!(read.unwrap(), whole[offset as usize..end as usize], "{length} bytes from {offset}"),
+            Some(end) => assert_eq!(
+                read.unwrap(),
+                whole[offset as usize..end as usize],
+                "{length} bytes from {offset}"
+            ),
             None => assert!(read.is_err(), "{length} bytes from {offset} of {total}"),
         }
     }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use telestore_types::{
-    ChunkVerdict, Completion, FileName, NewUpload, ResumeState, StorageKey, StoredAs, StoredFile, Timestamp, Upload,
-    UploadId, UploadState, UserId,
+    ChunkVerdict, Completion, FileName, NewUpload, ResumeState, StorageKey, StoredAs, StoredFile, Timestamp,
+    Upload, UploadId, UploadState, UserId,
 };
 
 const CHUNKS: u32 = 3;
@@ -67,7 +67,8 @@ fn step(
             }
         }
         3 => {
-            let whole = chunks.len() == CHUNKS as usize && chunks.values().map(|chunk| chunk.0).sum::<u64>() == SIZE;
+            let whole =
+                chunks.len() == CHUNKS as usize && chunks.values().map(|chunk| chunk.0).sum::<u64>() == SIZE;
             let before = upload.clone();
             match upload.complete(now) {
                 Ok(Completion::Queued) => assert!(whole && upload.user_id.is_some(), "{before:?}"),
@@ -87,7 +88,8 @@ fn step(
         7 if sending && input.arbitrary()? => upload.fail("no", now),
         7 if sending => upload.retry_later(now, input.arbitrary()?, now),
         8 => {
-            let expected = if input.arbitrary()? { upload.resume.clone() } else { Some(ResumeState(vec![9])) };
+            let expected =
+                if input.arbitrary()? { upload.resume.clone() } else { Some(ResumeState(vec![9])) };
             let before = upload.clone();
             if !upload.checkpoint_early(expected.as_ref(), &ResumeState(vec![input.arbitrary()?])) {
                 assert_eq!(*upload, before);
