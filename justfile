@@ -43,6 +43,10 @@ telethon:
 browser *args:
     .ci/browser {{args}}
 
+# Schemathesis against the sandbox (Python 3.11, packages from PyPI)
+schemathesis:
+    .ci/schemathesis
+
 # Everything that must pass on a clean checkout
 ci:
     .ci/run

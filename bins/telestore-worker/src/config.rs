@@ -10,9 +10,9 @@ use telestore::uploader::{AllowedAddresses, ServerKey};
 use telestore::{Auth, EngineConfig};
 use telestore_http::{ConnectionLimits, LimitedAddresses, RequestLimits, TrustedProxies};
 
-use crate::addresses;
 use crate::cli::{Limit, Settings, Span};
-use crate::tls::TlsFiles;
+use crate::tls::{self, TlsFiles};
+use crate::{addresses, origins};
 
 /// What the worker runs with: checked, with every default in its place.
 #[derive(Debug, Clone, PartialEq)]
@@ -176,7 +176,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
     Ok(Config {
         host,
         port,
-        tls: tls(settings.tls_cert, settings.tls_key)?,
+        tls: tls::files(settings.tls_cert, settings.tls_key)?,
         trusted_proxies: trusted.map_err(|error| bad("TELESTORE_TRUSTED_PROXIES", error))?,
         data_dir: data_dir(settings.data_dir),
         access,
@@ -188,7 +188,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
         mtproto_connections: settings.mtproto_connections.unwrap_or(1),
         http_threads: settings.http_threads.unwrap_or(threads),
         connections,
-        cors_origins: origins(settings.cors_origins.as_deref().unwrap_or("*"))?,
+        cors_origins: origins::read(settings.cors_origins.as_deref().unwrap_or("*"))?,
         secret_key: settings.secret_key,
         webhook_secret: settings.webhook_secret,
         metrics_token: settings.metrics_token,
@@ -294,30 +294,6 @@ fn request_limits(settings: &Settings) -> Result<RequestLimits, ConfigError> {
             Some(_) => return Err(bad("TELESTORE_LIMITED_ADDRESSES", "must be public or all")),
         },
     })
-}
-
-fn tls(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>, ConfigError> {
-    match (cert, key) {
-        (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
-        (None, None) => Ok(None),
-        (Some(_), None) => Err(bad("TELESTORE_TLS_KEY", "is not set, which TELESTORE_TLS_CERT needs")),
-        (None, Some(_)) => Err(bad("TELESTORE_TLS_CERT", "is not set, which TELESTORE_TLS_KEY needs")),
-    }
-}
-
-fn origins(text: &str) -> Result<Vec<String>, ConfigError> {
-    let mut origins = Vec::new();
-    for origin in text.split(',').map(str::trim).filter(|origin| !origin.is_empty()) {
-        // What browsers send: scheme, host and perhaps a port. Apps have schemes of their own.
-        let bare = |host: &str| !host.is_empty() && !host.contains(['/', '?', '#', ' ', '@']);
-        let good = origin.split_once("://").is_some_and(|(scheme, host)| !scheme.is_empty() && bare(host));
-        if origin != "*" && !good {
-            let message = format!("{origin} is no origin: write it as https://app.example, or * for all");
-            return Err(bad("TELESTORE_CORS_ORIGINS", message));
-        }
-        origins.push(origin.to_owned());
-    }
-    Ok(origins)
 }
 
 fn connections(settings: &Settings) -> Result<ConnectionLimits, ConfigError> {
@@ -549,26 +525,6 @@ mod tests {
         assert!("soon".parse::<Span>().is_err());
         assert!(load(None, Settings { result_ttl: "59m".parse().ok(), ..backend() }).is_err());
         assert!(load(None, Settings { durability: Some("tape".to_owned()), ..backend() }).is_err());
-    }
-
-    #[test]
-    fn origins_are_what_browsers_send() {
-        let origins = |text: &str| {
-            load(None, Settings { cors_origins: Some(text.to_owned()), ..backend() })
-                .map(|config| config.cors_origins)
-        };
-        assert_eq!(
-            origins("https://a.example, http://localhost:3000, capacitor://localhost,").unwrap().len(),
-            3
-        );
-        assert_eq!(origins("*").unwrap(), ["*"]);
-        for text in ["a.example", "https://a.example/", "https://a.example/app", "://a", "https://"] {
-            let error = origins(text).unwrap_err().to_string();
-            assert!(
-                error.starts_with("TELESTORE_CORS_ORIGINS: ") && error.contains("https://app.example"),
-                "{error}"
-            );
-        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod files;
 mod health;
 mod log;
 mod metrics;
+mod origins;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod send;

@@ -2,9 +2,7 @@ use actix_web::web::Payload;
 use futures_util::StreamExt;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
 use telestore::Error;
-use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
-use utoipa::{PartialSchema, ToSchema};
 
 use crate::error::ApiError;
 use crate::patience::is_too_slow;
@@ -30,15 +28,12 @@ pub(crate) async fn read<T: DeserializeOwned>(mut payload: Payload, limit: usize
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Number(pub(crate) u64);
 
-impl PartialSchema for Number {
-    fn schema() -> RefOr<Schema> {
-        let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
-        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^ *[0-9]+ *$"));
-        OneOfBuilder::new().item(number).item(text).into()
-    }
+/// The schema of a [`Number`] from 1 to `most`; as text, it is described by `pattern`.
+pub(crate) fn number(description: &str, most: u64, pattern: &str) -> Schema {
+    let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(most));
+    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
+    OneOfBuilder::new().description(Some(description)).item(number).item(text).build().into()
 }
-
-impl ToSchema for Number {}
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

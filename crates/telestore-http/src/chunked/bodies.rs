@@ -4,28 +4,38 @@ use serde::{Deserialize, Serialize};
 use telestore::ChunkStatus;
 use telestore::types::{FileName, UploadEvent, UploadId};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::Schema;
 
-use crate::json::Number;
+use crate::json::{self, Number};
 
 /// An upload to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Init {
     /// The client's name for the upload.
-    #[schema(pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 128)]
     pub(crate) upload_id: String,
     /// The name of the file: at most 255 bytes of UTF-8 without control characters. What stands before the last `/` or
     /// `\` is cut off.
     #[schema(min_length = 1)]
     pub(crate) file_name: String,
-    /// How many chunks there will be, 1-10000.
-    #[schema(inline)]
+    #[schema(schema_with = total_chunks)]
     pub(crate) total_chunks: Number,
-    /// The length of the file in bytes, from 1 up to the limit.
-    #[schema(inline)]
+    #[schema(schema_with = file_size)]
     pub(crate) file_size: Number,
     /// The auth token, where no header has it.
     pub(crate) auth_token: Option<String>,
+}
+
+fn total_chunks() -> Schema {
+    json::number("How many chunks there will be", 10_000, "^([1-9][0-9]{0,3}|10000)$")
+}
+
+fn file_size() -> Schema {
+    json::number(
+        "The length of the file in bytes; the operator may allow less",
+        2_097_152_000,
+        "^[1-9][0-9]{0,9}$",
+    )
 }
 
 /// An upload, by its id.
@@ -33,7 +43,6 @@ pub(crate) struct Init {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ById {
     /// The client's name for the upload.
-    #[schema(pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 128)]
     pub(crate) upload_id: String,
     /// The auth token, where no header has it.
     pub(crate) auth_token: Option<String>,
@@ -48,7 +57,6 @@ pub(crate) struct ChunkForm {
     #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
     chunk: Vec<u8>,
     /// The client's name for the upload.
-    #[schema(pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 128)]
     upload_id: String,
     /// The chunk's place, from 0.
     #[schema(maximum = 9999)]
@@ -65,8 +73,8 @@ pub(crate) struct ChunkForm {
     /// The auth token, where no header has it.
     #[schema(nullable = false)]
     auth_token: Option<String>,
-    /// The SHA-256 of the bytes.
-    #[schema(nullable = false, pattern = "^[0-9A-Fa-f]{64}$")]
+    /// The SHA-256 of the bytes; empty for none.
+    #[schema(nullable = false, pattern = "^([0-9A-Fa-f]{64})?$")]
     chunk_sha256: Option<String>,
     /// Ignored.
     #[schema(nullable = false)]

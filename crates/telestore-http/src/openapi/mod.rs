@@ -4,22 +4,20 @@
 
 mod page;
 pub(crate) mod refusals;
+mod shared;
 
 use std::sync::OnceLock;
 
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
-use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::path::Operation;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{OpenApi, RefOr, Response};
-use utoipa::{Modify, OpenApi as _};
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
 
 use crate::error::ErrorBody;
 use crate::{chunked, compress, direct, health, metrics_page, progress, ready, socket, sse};
 
 pub(crate) use page::{asset, page};
+use shared::Shared;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -56,42 +54,6 @@ pub(crate) use page::{asset, page};
     )
 )]
 struct Document;
-
-/// What all operations share.
-struct Shared;
-
-impl Modify for Shared {
-    fn modify(&self, document: &mut OpenApi) {
-        // Whoever mounts the routes serves them from an address of their own.
-        document.servers = None;
-        let components = document.components.get_or_insert_default();
-        for (name, response) in refusals::responses() {
-            components.responses.insert(name.to_owned(), response.into());
-        }
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
-        components.security_schemes.insert("token".to_owned(), SecurityScheme::Http(bearer).into());
-        for response in components.responses.values_mut() {
-            add_headers(response);
-        }
-        for operation in document.paths.paths.values_mut().flat_map(operations) {
-            operation.responses.responses.values_mut().for_each(add_headers);
-        }
-    }
-}
-
-fn operations(item: &mut utoipa::openapi::PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post].into_iter().flatten()
-}
-
-fn add_headers(response: &mut RefOr<Response>) {
-    let RefOr::T(response) = response else { return };
-    let header = |kind, text: &str| {
-        let schema = ObjectBuilder::new().schema_type(kind).build();
-        HeaderBuilder::new().schema(Some(schema)).description(Some(text)).build()
-    };
-    let id = header(Type::String, "The request's id: the one that was sent, or one of the worker's");
-    response.headers.insert("X-Request-Id".to_owned(), id.into());
-}
 
 /// The OpenAPI document (3.1) of everything that [`routes`](crate::routes) mounts.
 pub fn openapi() -> OpenApi {

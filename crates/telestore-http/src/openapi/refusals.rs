@@ -11,6 +11,7 @@ use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr};
 use utoipa::{IntoResponses, ToSchema};
 
+use super::shared::text_header;
 use crate::error::{ApiError, ErrorBody};
 use crate::{progress, socket, token};
 
@@ -168,10 +169,14 @@ impl Refusal {
             let value = serde_json::to_value(error.body()).ok();
             content = content.examples_from_iter([(*name, ExampleBuilder::new().value(value).build())]);
         }
-        ResponseBuilder::new()
-            .description(self.description)
-            .content("application/json", content.build())
-            .build()
+        let response =
+            ResponseBuilder::new().description(self.description).content("application/json", content.build());
+        match self.status() {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                response.header("Retry-After", text_header("Seconds until it is worth another try")).build()
+            }
+            _ => response.build(),
+        }
     }
 }
 
