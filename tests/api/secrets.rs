@@ -240,3 +240,17 @@ async fn no_secret_of_stand_alone_use_is_seen() {
     let log = run.stage.logged("Upload failed").await;
     run.assert_none(&Secrets::new().of(&user), &log);
 }
+
+#[tokio::test]
+async fn no_secret_is_seen_in_strict_mode() {
+    let mut settings = SETTINGS.to_vec();
+    settings.extend([("TELESTORE_AUTH", "strict"), ("TELESTORE_LOG", "trace")]);
+    let stage = Stage::recording(&settings).await;
+    let user = stage.user.clone();
+    let mut run = Run { stage, answers: Vec::new() };
+    assert_eq!(run.direct(&user.auth_token).await, 200);
+    run.all_guesses(&user).await;
+    assert!(run.stage.terminate().await.success());
+    let log = run.stage.logged("Upload completed successfully").await;
+    run.assert_none(&Secrets::new().of(&user), &log);
+}

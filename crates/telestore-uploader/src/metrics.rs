@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use metrics::{Counter, Gauge, Unit, counter, gauge};
+use metrics::{Counter, Unit, counter};
+#[cfg(feature = "mtproto")]
+use metrics::{Gauge, gauge};
 
 const SENT: &str = "telestore_sent_bytes_total";
 const IN_FLIGHT: &str = "telestore_parts_in_flight";

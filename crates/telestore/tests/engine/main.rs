@@ -7,6 +7,7 @@ mod early;
 mod failures;
 mod hooks;
 mod leases;
+mod ready;
 mod recovery;
 mod requests;
 mod resume;

@@ -58,6 +58,7 @@ pub(crate) fn provider(forgotten: &Forgotten) -> MockCredentialProvider {
         None | Some("bad") => Err(BackendError::InvalidToken),
         Some(user) => Ok(Arc::new(credentials(user))),
     });
+    provider.expect_reach().returning(|| Ok(()));
     let forgotten = Arc::clone(forgotten);
     provider.expect_forget().returning(move |token| {
         forgotten.lock().unwrap().push(token.expose().to_owned());
