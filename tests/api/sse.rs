@@ -25,6 +25,8 @@ pub(crate) struct Event {
 impl Events {
     pub(crate) async fn open(stage: &Stage, id: &str, last: Option<&str>) -> Self {
         let mut request = stage.client.get(stage.url(&format!("/upload-events/{id}")));
+        // What browsers send; a compressor would gather events.
+        request = request.header("Accept-Encoding", "gzip, deflate, br");
         if let Some(last) = last {
             request = request.header("Last-Event-ID", last);
         }
@@ -206,4 +208,22 @@ async fn a_stop_does_not_wait_for_listeners() {
     }
     assert!(stage.ended().await.success());
     assert!(begin.elapsed() < Duration::from_secs(60), "it waited for {:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn in_strict_mode_a_listener_needs_a_token_and_may_have_it_in_the_address() {
+    let stage = Stage::with(&[("TELESTORE_AUTH", "strict")]).await;
+    let file = File::new(1000);
+    stage.chunks(&file).await;
+    let token = &stage.user.auth_token;
+    let complete = serde_json::json!({ "uploadId": file.id, "authToken": token });
+    stage.post("/complete-upload", complete).await.ok();
+    stage.get(&format!("/upload-events/{}", file.id)).await.error(401);
+    stage.get(&format!("/ws/upload-progress/{}", file.id)).await.error(401);
+    stage.get("/upload-events/unknown").await.error(401);
+    let events = Events::open(&stage, &format!("{}?token={token}", file.id), None).await;
+    assert_eq!(events.all().await.last().unwrap().data["status"], "completed");
+    // Nowhere else.
+    stage.get(&format!("/upload-progress/{}?token={token}", file.id)).await.error(401);
+    stage.get(&format!("/upload-status/{}?token={token}", file.id)).await.error(401);
 }

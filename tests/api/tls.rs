@@ -6,6 +6,7 @@ use reqwest::{Certificate, Client, ClientBuilder, Version};
 use tempfile::TempDir;
 
 use crate::config::fails;
+use crate::sse::Events;
 use crate::support::{File, MIB, Stage, program, soon};
 
 /// A certificate for this machine and its key, in files.
@@ -88,6 +89,28 @@ async fn a_refused_upload_can_be_read_by_http_2() {
     assert!(stage.ask(request).await.error(401).contains("invalid authToken"));
     // The connection is good for more.
     stage.direct(&File::new(10)).await.ok();
+}
+
+#[tokio::test]
+async fn many_listen_on_one_connection_by_http_2() {
+    let mut stage = Files::new().stage().await;
+    let (file, waiting) = (File::new(1000), File::new(1000));
+    stage.chunks(&file).await;
+    stage.chunks(&waiting).await;
+    let mut listeners = Vec::new();
+    for _ in 0..20 {
+        let events = Events::open(&stage, &file.id, None).await;
+        assert_eq!(events.response.version(), Version::HTTP_2);
+        listeners.push(events);
+    }
+    stage.complete(&file.id).await.ok();
+    for events in listeners {
+        assert_eq!(events.all().await.last().unwrap().data["status"], "completed");
+    }
+    let left = Events::open(&stage, &waiting.id, None).await;
+    stage.signal("TERM").await;
+    assert_eq!(left.all().await, []);
+    assert!(stage.ended().await.success());
 }
 
 #[tokio::test]

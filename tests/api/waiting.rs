@@ -77,3 +77,27 @@ async fn a_malformed_wait_is_refused() {
         assert!(error.contains("whole number of seconds"), "{wait}: {error}");
     }
 }
+
+async fn in_flight(stage: &Stage, requests: usize) -> bool {
+    let metrics = stage.client.get(stage.url("/metrics")).send().await.unwrap().text().await.unwrap();
+    metrics.contains(&format!("telestore_http_requests_in_flight {requests}\n"))
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_polls() {
+    let mut stage = Stage::with(&[("TELESTORE_SHUTDOWN_GRACE", "120s")]).await;
+    let file = File::new(1000);
+    held(&stage, &file).await;
+    let waiting = stage.client.get(stage.url(&format!("/upload-progress/{}?wait=30", file.id)));
+    let begin = Instant::now();
+    let stop = async {
+        // The one that waits, and this one.
+        soon("the poll", async { while !in_flight(&stage, 2).await {} }).await;
+        stage.signal("TERM").await;
+    };
+    let (answer, ()) = tokio::join!(waiting.send(), stop);
+    assert_eq!(answer.unwrap().status(), 200);
+    assert!(begin.elapsed() < Duration::from_secs(25), "{:?}", begin.elapsed());
+    stage.sandbox.faults().clear();
+    assert!(stage.ended().await.success());
+}
