@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use telestore::store::{Durability, Quota};
+use telestore::EngineConfig;
+use telestore::store::Durability;
 use telestore::types::{ApiId, ChatId, Secret, TelegramCredentials, UserId};
 use telestore::uploader::{AllowedAddresses, ServerKey};
-use telestore::{Auth, EngineConfig};
-use telestore_http::{ConnectionLimits, LimitedAddresses, RequestLimits, TrustedProxies};
+use telestore_http::{ConnectionLimits, RequestLimits, TrustedProxies};
 
-use crate::cli::{Limit, Settings, Span};
+use crate::cli::{Settings, Span};
 use crate::tls::{self, TlsFiles};
-use crate::{addresses, origins};
+use crate::{addresses, limits, origins};
 
 /// What the worker runs with: checked, with every default in its place.
 #[derive(Debug, Clone, PartialEq)]
@@ -145,8 +145,8 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
     if result_ttl < MIN_RESULT_TTL {
         return Err(bad("TELESTORE_RESULT_TTL", "must be at least 1h: clients poll for the result"));
     }
-    let request_limits = request_limits(&settings)?;
-    let (user, address) = quotas(&settings, &default);
+    let request_limits = limits::requests(&settings)?;
+    let (user, address) = limits::quotas(&settings, &default);
     let mtproto_addresses = addresses::allowed(&settings)?;
     let bot_api_url = settings.bot_api_url.map(|url| http_url("TELEGRAM_BOT_API_URL", url)).transpose()?;
     let concurrent = settings.max_concurrent_uploads.unwrap_or(default.max_concurrent_uploads);
@@ -196,7 +196,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
         shutdown_grace: time(settings.shutdown_grace, Duration::from_secs(10)),
         request_limits,
         engine: EngineConfig {
-            auth: auth(settings.auth.as_deref())?,
+            auth: limits::auth(settings.auth.as_deref())?,
             user,
             address,
             min_free_bytes: bytes(settings.min_free_bytes, default.min_free_bytes),
@@ -247,53 +247,6 @@ fn access(settings: &Settings) -> Result<Access, ConfigError> {
         api_hash: settings.api_hash.clone(),
     });
     Ok(Access::StandAlone { credentials, tokens })
-}
-
-fn auth(text: Option<&str>) -> Result<Auth, ConfigError> {
-    match text {
-        None | Some("documented") => Ok(Auth::Documented),
-        Some("strict") => Ok(Auth::Strict),
-        Some(_) => Err(bad("TELESTORE_AUTH", "must be documented or strict")),
-    }
-}
-
-/// Quotas of users and of addresses.
-fn quotas(settings: &Settings, default: &EngineConfig) -> (Quota, Quota) {
-    let limit = |limit: Option<Limit>, default: Option<u64>| match limit {
-        Some(Limit(limit)) => Some(limit).filter(|limit| *limit > 0),
-        None => default,
-    };
-    let quota = |default: Quota, sessions, stored_bytes, bytes_per_day| Quota {
-        sessions: limit(sessions, default.sessions),
-        stored_bytes: limit(stored_bytes, default.stored_bytes),
-        bytes_per_day: limit(bytes_per_day, default.bytes_per_day),
-    };
-    let of = settings;
-    let user = quota(default.user, of.user_sessions, of.user_stored_bytes, of.user_bytes_per_day);
-    let address =
-        quota(default.address, of.address_sessions, of.address_stored_bytes, of.address_bytes_per_day);
-    (user, address)
-}
-
-fn request_limits(settings: &Settings) -> Result<RequestLimits, ConfigError> {
-    let default = RequestLimits::default();
-    let count = |limit: Option<Limit>, default: u64| limit.map_or(default, |Limit(count)| count);
-    Ok(RequestLimits {
-        user_requests_per_second: count(settings.user_requests_per_second, default.user_requests_per_second),
-        address_requests_per_second: count(
-            settings.address_requests_per_second,
-            default.address_requests_per_second,
-        ),
-        address_refused_tokens_per_minute: count(
-            settings.address_refused_tokens_per_minute,
-            default.address_refused_tokens_per_minute,
-        ),
-        addresses: match settings.limited_addresses.as_deref() {
-            None | Some("public") => LimitedAddresses::Public,
-            Some("all") => LimitedAddresses::All,
-            Some(_) => return Err(bad("TELESTORE_LIMITED_ADDRESSES", "must be public or all")),
-        },
-    })
 }
 
 fn connections(settings: &Settings) -> Result<ConnectionLimits, ConfigError> {
@@ -442,6 +395,8 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use telestore::Auth;
+
     use super::*;
 
     fn backend() -> Settings {
@@ -545,26 +500,6 @@ mod tests {
         assert!(load(None, backend()).unwrap().engine.eager);
         assert!(!eager("off").unwrap().engine.eager);
         assert!(eager("maybe").is_err());
-    }
-
-    #[test]
-    fn limits_can_be_set_and_turned_off() {
-        let config = load(None, backend()).unwrap();
-        assert_eq!(config.engine.user, EngineConfig::default().user);
-        assert_eq!(config.request_limits, RequestLimits::default());
-        let file = write(
-            "user_sessions = \"off\"\nuser_stored_bytes = \"10 GiB\"\naddress_bytes_per_day = 7\n\
-             address_sessions = 0\nuser_requests_per_second = \"off\"\nlimited_addresses = \"all\"\n",
-        );
-        let config = load(Some(file.path()), backend()).unwrap();
-        let user = Quota { stored_bytes: Some(10 * 1024 * MIB), ..Quota::NONE };
-        assert_eq!((config.engine.user, config.engine.address.sessions), (user, None));
-        assert_eq!(config.engine.address.bytes_per_day, Some(7));
-        let RequestLimits { user_requests_per_second, addresses, .. } = config.request_limits;
-        assert_eq!((user_requests_per_second, addresses), (0, LimitedAddresses::All));
-        assert!("many".parse::<Limit>().is_err());
-        let wrong = Settings { limited_addresses: Some("some".to_owned()), ..backend() };
-        assert!(load(None, wrong).unwrap_err().to_string().starts_with("TELESTORE_LIMITED_ADDRESSES: "));
     }
 
     #[test]

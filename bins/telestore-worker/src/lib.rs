@@ -9,6 +9,7 @@ mod config;
 mod demo;
 mod files;
 mod health;
+mod limits;
 mod log;
 mod metrics;
 mod origins;
