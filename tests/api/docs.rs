@@ -142,14 +142,8 @@ fn spoken(source: &str) -> Vec<String> {
             let near = before.trim().trim_start_matches("format!(").trim().is_empty();
             let text = text.split_once('"').filter(|_| near)?.0;
             // A literal may go on in the next line.
-            Some(
-                text.split(
-                    "\
-",
-                )
-                .map(str::trim_start)
-                .collect(),
-            )
+            let lines = text.lines().map(|line| line.trim_start().trim_end_matches('\\'));
+            Some(lines.collect())
         })
         .collect()
 }
