@@ -48,7 +48,10 @@ impl Pace {
         let newest = tokio::select! {
             biased;
             newest = newest => newest,
-            _ = self.heartbeats.tick() => return Beat::Alive,
+            _ = self.heartbeats.tick() => {
+                self.watch.look_again();
+                return Beat::Alive;
+            }
         };
         match newest {
             Ok(Some(state)) => {

@@ -16,8 +16,8 @@ pub struct Watch {
     /// What was found at the beginning, until it is given.
     first: Option<UploadEvent>,
     last: Option<UploadEvent>,
-    /// The bus has forgotten the upload, so that the store is to be asked.
-    forgotten: bool,
+    /// The bus has forgotten the upload, or may not know what has become of it.
+    ask_store: bool,
     over: bool,
 }
 
@@ -42,7 +42,7 @@ impl Watch {
     pub(crate) fn from_now_on(engine: &Telestore, id: &UploadId) -> Self {
         let listener = engine.0.bus.subscribe(id);
         let (engine, id) = (engine.clone(), id.clone());
-        Self { engine, id, listener, first: None, last: None, forgotten: false, over: false }
+        Self { engine, id, listener, first: None, last: None, ask_store: false, over: false }
     }
 
     /// The state at the beginning, until [`next`](Self::next) has given it.
@@ -54,6 +54,12 @@ impl Watch {
     pub fn skip_first(&mut self) {
         self.last = self.first.take();
         self.over |= self.last.as_ref().is_some_and(UploadEvent::is_final);
+    }
+
+    /// Lets [`next`](Self::next) begin with a look into the session store: what another process did with the upload (see
+    /// [`Operator`](crate::Operator)) reaches no listener of this one. To be called now and then.
+    pub fn look_again(&mut self) {
+        self.ask_store = true;
     }
 
     /// Waits for a state that is newer than the last one given. `None` is the end: the final state was given, the
@@ -78,9 +84,9 @@ impl Watch {
 
     async fn newer(&mut self) -> Result<Option<UploadEvent>> {
         loop {
-            if self.forgotten {
+            if self.ask_store {
                 let Some(upload) = self.engine.0.sessions.get(&self.id).await? else { return Ok(None) };
-                self.forgotten = false;
+                self.ask_store = false;
                 if let Some(event) = self.engine.event_of(&upload) {
                     return Ok(Some(event));
                 }
@@ -91,7 +97,7 @@ impl Watch {
                     Some(event) => return Ok(Some(event)),
                     None => {
                         self.listener = self.engine.0.bus.subscribe(&self.id);
-                        self.forgotten = true;
+                        self.ask_store = true;
                     }
                 },
                 () = self.engine.0.shutdown.cancelled() => return Ok(None),

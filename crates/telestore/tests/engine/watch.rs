@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use telestore::progress::{LocalProgressBus, ProgressBus};
-use telestore::types::{Stage, UploadEvent, UploadStatus};
+use telestore::store::SessionStore;
+use telestore::types::{Clock, Stage, UploadEvent, UploadStatus};
 use telestore::{Error, Watch};
 
 use crate::support::{BODY, HOUR, World, file, id, queue, send_chunk, token};
@@ -135,4 +136,21 @@ async fn a_stop_ends_a_watch() {
     queue(&world.engine, "runs").await;
     running.shutdown().await;
     assert_eq!(ended.await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_another_process_does_is_seen_at_the_next_look() {
+    let world = World::new();
+    world.queue("a").await;
+    let mut watch = watch(&world, "a").await;
+    next(&mut watch).await;
+    // In the store only, as by an operator's command beside the worker.
+    world.sessions.cancel(&id("a"), world.clock.now()).await.unwrap();
+    assert!(
+        tokio::time::timeout(Duration::from_millis(1), watch.next()).await.is_err(),
+        "nobody has said it"
+    );
+    watch.look_again();
+    assert_eq!(next(&mut watch).await.error.as_deref(), Some("Upload cancelled"));
+    assert_eq!(watch.next().await.unwrap(), None);
 }
