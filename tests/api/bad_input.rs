@@ -17,14 +17,6 @@ async fn with_field(stage: &Stage, name: &str, value: Option<&str>) -> Answer {
     stage.form("/upload-chunk", form).await
 }
 
-#[track_caller]
-fn nothing_is_left(stage: &Stage) {
-    for place in ["spool", "chunks"] {
-        let left = files_below(&stage.data_dir().join(place));
-        assert!(left.is_empty(), "{left:?}");
-    }
-}
-
 #[tokio::test]
 async fn missing_fields_are_named() {
     let stage = Stage::new().await;
@@ -35,7 +27,7 @@ async fn missing_fields_are_named() {
     let no_bytes = File::new(10).fields(0, &stage.user.auth_token);
     let form = no_bytes.into_iter().fold(Form::new(), |form, (name, value)| form.text(name, value));
     assert_eq!(stage.form("/upload-chunk", form).await.error(400), "form part chunk is missing");
-    nothing_is_left(&stage);
+    stage.emptied(&["spool", "chunks"]).await;
 }
 
 #[tokio::test]
@@ -66,7 +58,7 @@ async fn malformed_fields_are_named() {
         let error = with_field(&stage, name, Some(value)).await.error(400);
         assert!(error.contains(name), "{name}={value}: {error}");
     }
-    nothing_is_left(&stage);
+    stage.emptied(&["spool", "chunks"]).await;
 }
 
 #[tokio::test]
@@ -87,7 +79,7 @@ async fn empty_bytes_are_refused() {
     assert_eq!(stage.form("/upload-chunk", form).await.error(400), "chunk is empty");
     let empty = File { bytes: Vec::new(), ..File::new(1) };
     assert!(stage.direct(&empty).await.error(400).contains("empty"));
-    nothing_is_left(&stage);
+    stage.emptied(&["spool", "chunks"]).await;
 }
 
 #[tokio::test]
@@ -113,7 +105,7 @@ async fn too_large_is_413_with_the_limit_and_leaves_nothing() {
         if index < 5 { drop(answer.ok()) } else { drop(answer.error(413)) }
     }
     assert_eq!(files_below(&stage.data_dir().join("chunks")).len(), 5);
-    assert!(files_below(&stage.data_dir().join("spool")).is_empty());
+    stage.emptied(&["spool"]).await;
 }
 
 #[tokio::test]
@@ -225,7 +217,7 @@ async fn forms_that_are_none_are_400() {
     stage.form("/upload", many).await.error(400);
     let long = Form::new().text("authToken", "x".repeat(100_000));
     stage.form("/upload", long).await.error(400);
-    nothing_is_left(&stage);
+    stage.emptied(&["spool", "chunks"]).await;
 }
 
 #[tokio::test]

@@ -81,13 +81,7 @@ async fn recovers(mut stage: Stage, file: File, messages: Option<usize>) {
     events.dedup();
     assert_eq!(events.len(), 1, "one event, however often it is delivered");
 
-    soon("an empty data directory", async {
-        let mut ticks = tokio::time::interval(Duration::from_millis(10));
-        while ["chunks", "spool"].iter().any(|place| !files_below(&stage.data_dir().join(place)).is_empty()) {
-            ticks.tick().await;
-        }
-    })
-    .await;
+    stage.emptied(&["chunks", "spool"]).await;
 }
 
 // Receiving.

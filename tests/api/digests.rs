@@ -5,7 +5,7 @@ use reqwest::multipart::{Form, Part};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::support::{Answer, CHUNK, File, MIB, Stage, files_below};
+use crate::support::{Answer, CHUNK, File, MIB, Stage};
 
 /// SHA-256 of no bytes, which are never those of a test.
 const OTHER: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -50,9 +50,7 @@ async fn with_header(stage: &Stage, file: &File, digest: &str) -> Answer {
 }
 
 async fn nothing_is_recorded(stage: &Stage, file: &File) {
-    for place in ["spool", "chunks"] {
-        assert!(files_below(&stage.data_dir().join(place)).is_empty(), "bytes are left in {place}");
-    }
+    stage.emptied(&["spool", "chunks"]).await;
     stage.get(&format!("/upload-status/{}", file.id)).await.error(404);
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use telestore_sandbox::{Fault, FaultAction, SandboxUser, UserSpec, WebhookCall};
 
-use crate::support::{Answer, File, MIB, Stage, files_below, soon};
+use crate::support::{Answer, File, MIB, Stage, soon};
 
 const PART: &str = "upload.saveBigFilePart";
 
@@ -119,7 +119,7 @@ async fn a_full_disk_refuses_new_bytes_and_nothing_else() {
         json!([0])
     );
     stage.post("/cancel-upload", json!({ "uploadId": "another" })).await.ok();
-    assert!(files_below(&stage.data_dir().join("spool")).is_empty());
+    stage.emptied(&["spool"]).await;
 
     drop(ballast);
     until(200, async || stage.chunk(&waiting, 1).await).await;

@@ -7,7 +7,7 @@ use serde_json::json;
 use telestore_sandbox::Fault;
 
 use crate::raw::{Answer, Raw};
-use crate::support::{File, MIB, Stage, files_below, soon};
+use crate::support::{File, MIB, Stage, soon};
 
 /// Short times, so that a test need not wait for long.
 const SHORT: [(&str, &str); 3] =
@@ -36,7 +36,7 @@ async fn a_body_that_stops_gets_408() {
         raw.send(begin).await;
         is_408(&raw.answers().await);
     }
-    assert!(files_below(&stage.data_dir().join("spool")).is_empty());
+    stage.emptied(&["spool"]).await;
 }
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn a_body_that_trickles_gets_408() {
         raw.send(begin).await;
         is_408(&raw.trickle(b" ", Duration::from_millis(50)).await);
     }
-    assert!(files_below(&stage.data_dir().join("spool")).is_empty());
+    stage.emptied(&["spool"]).await;
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn two_hundred_slow_clients_harm_nobody() {
     assert!(*last < Duration::from_secs(20), "the last one was given up after {last:?}");
     assert!(beside < alone * 4 + Duration::from_secs(2), "{beside:?} beside them, {alone:?} alone");
     assert!(grown < memory + 24 * MIB as u64, "{grown} bytes with them, {memory} without");
-    assert!(files_below(&stage.data_dir().join("spool")).is_empty());
+    stage.emptied(&["spool"]).await;
 }
 
 async fn timed_upload(stage: &Stage) -> Duration {

@@ -259,6 +259,18 @@ impl Stage {
         self.worker.take().expect("a worker runs").ended().await
     }
 
+    /// Waits until nothing is left in these places of the data directory: bytes go right behind the answer or the state
+    /// that a client sees.
+    pub(crate) async fn emptied(&self, places: &[&str]) {
+        let emptied = async {
+            let mut ticks = tokio::time::interval(Duration::from_millis(10));
+            while places.iter().any(|place| !files_below(&self.data_dir().join(place)).is_empty()) {
+                ticks.tick().await;
+            }
+        };
+        soon("the bytes to go", emptied).await;
+    }
+
     pub(crate) fn data_dir(&self) -> std::path::PathBuf {
         self.dir.path().join("data")
     }
@@ -453,12 +465,13 @@ pub(crate) fn allow_open_files(wanted: usize) {
     }
 }
 
-/// All regular files below `dir`.
+/// All regular files below `dir`. Directories in it may go meanwhile.
 pub(crate) fn files_below(dir: &Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() { found.extend(files_below(&path)) } else { found.push(path) }
+    let (mut found, mut open) = (Vec::new(), vec![std::fs::read_dir(dir).expect("a directory")]);
+    while let Some(entries) = open.pop() {
+        for path in entries.map(|entry| entry.expect("an entry").path()) {
+            if path.is_dir() { open.extend(std::fs::read_dir(path).ok()) } else { found.push(path) }
+        }
     }
     found
 }
