@@ -171,3 +171,29 @@ async fn a_client_is_known_by_what_a_trusted_proxy_says() {
         from("10.0.0.1").await.error(404);
     }
 }
+
+#[tokio::test]
+async fn a_client_hides_neither_itself_nor_as_its_proxy() {
+    let settings =
+        [("TELESTORE_ADDRESS_REQUESTS_PER_SECOND", "1"), ("TELESTORE_TRUSTED_PROXIES", "loopback")];
+    let stage = Stage::with(&settings).await;
+    let ask = async |path: &str, header: &str, value: &str| {
+        stage.ask(stage.client.get(stage.url(path)).header(header, value)).await
+    };
+    // What a client wrote, and what its proxy appends.
+    for (n, written) in ["\"", "127.0.0.1", "\"\\", "unknown", ""].into_iter().enumerate() {
+        let client = format!("{written}, 203.0.113.{n}");
+        ask("/metrics", "X-Forwarded-For", &client).await.error(403);
+        for _ in 0..4 {
+            ask("/upload-status/unknown", "X-Forwarded-For", &client).await.error(404);
+        }
+        ask("/upload-status/unknown", "X-Forwarded-For", &client).await.error(429);
+    }
+    // Those whom a proxy does not name are one client.
+    ask("/metrics", "Forwarded", "for=\"").await.error(403);
+    ask("/metrics", "X-Forwarded-For", "unknown, 127.0.0.1").await.error(403);
+    for _ in 0..3 {
+        ask("/upload-status/unknown", "X-Forwarded-For", "\"").await.error(404);
+    }
+    ask("/upload-status/unknown", "Forwarded", "for=unknown").await.error(429);
+}

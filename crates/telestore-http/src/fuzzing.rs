@@ -37,7 +37,10 @@ pub fn form(input: &[u8]) {
 }
 
 /// An entry for a fuzzer: the lines of `input` are `X-Forwarded-For`, `Forwarded` and `X-Forwarded-Proto` of a trusted
-/// proxy, in turn.
+/// proxy, in turn; then all of them are what a client wrote into one of these, and the proxy appends the client.
+///
+/// # Panics
+/// Where what the client wrote hides what the proxy appended.
 pub fn proxy_headers(input: &[u8]) {
     let names = ["x-forwarded-for", "forwarded", "x-forwarded-proto"].map(HeaderName::from_static);
     let mut headers = HeaderMap::new();
@@ -47,6 +50,36 @@ pub fn proxy_headers(input: &[u8]) {
     }
     let Ok(trusted) = "loopback, private".parse() else { return };
     let _ = crate::proxy::client_named_by(&headers, &trusted);
+    let written: Vec<&[u8]> = input.split(|byte| *byte == b'\n').collect();
+    for (name, appended, client) in [
+        ("x-forwarded-for", "203.0.113.9", "203.0.113.9"),
+        ("x-forwarded-for", "[2001:db8::9]:80, 10.0.0.1", "2001:db8::9"),
+        ("forwarded", "for=203.0.113.9", "203.0.113.9"),
+        ("forwarded", "for=\"[2001:db8::9]:80\";proto=https, for=10.0.0.1", "2001:db8::9"),
+    ] {
+        let name = HeaderName::from_static(name);
+        for headers in appended_to(&name, &written, appended) {
+            let named = crate::proxy::client_named_by(&headers, &trusted).map(|address| address.to_string());
+            assert_eq!(named.as_deref(), Some(client), "{headers:?}");
+        }
+    }
+}
+
+/// A client's lines of a header, with what a proxy appends: in the last line, and in a line of its own.
+fn appended_to(name: &HeaderName, written: &[&[u8]], appended: &str) -> Vec<HeaderMap> {
+    let last = written.last().copied().unwrap_or_default();
+    let joined = [last, b", ", appended.as_bytes()].concat();
+    let before = &written[..written.len().saturating_sub(1)];
+    let map = |lines: &[&[u8]]| {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(name.clone(), HeaderValue::from_bytes(line).ok()?);
+        }
+        Some(headers)
+    };
+    let same = map(&[before, &[&joined]].concat());
+    let own = map(&[written, &[appended.as_bytes()]].concat());
+    same.into_iter().chain(own).collect()
 }
 
 /// An entry for a fuzzer: the lines of `input` are `Content-Digest` and `Accept-Encoding` of a client, in turn.

@@ -47,7 +47,7 @@ pub use limits::{LimitedAddresses, Limiter, RequestLimits, limits};
 pub use measure::{describe_metrics, measure};
 pub use metrics_page::MetricsPage;
 pub use openapi::openapi;
-pub use proxy::{TrustedProxies, trust_proxies};
+pub use proxy::{TrustedProxies, UNKNOWN_CLIENT, trust_proxies};
 pub use request_id::{RequestId, request_id};
 pub use routes::{Endpoint, HttpOptions, cors, endpoints, no_such_endpoint, routes};
 pub use watch::{Watch, WatchService, Watched, turn_away_crowds};

@@ -168,6 +168,8 @@ mod tests {
             assert!(is_near(&request), "{header}");
             request.extensions_mut().insert(ClientAddress("192.0.2.1".parse().unwrap()));
             assert!(!is_near(&request), "{header}");
+            request.extensions_mut().insert(ClientAddress(crate::UNKNOWN_CLIENT));
+            assert!(!is_near(&request), "{header}");
         }
     }
 }

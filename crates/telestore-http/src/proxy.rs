@@ -1,4 +1,4 @@
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use actix_web::body::MessageBody;
@@ -16,6 +16,10 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 
 /// The most of a header that is looked at. Nobody needs more hops than fit.
 const MOST_BYTES: usize = 4096;
+
+/// Who calls where a trusted proxy names nobody: one for all of them, neither local nor anybody's (RFC 6666). So they
+/// share the limits of one address, and what is for local addresses is not for them.
+pub const UNKNOWN_CLIENT: IpAddr = IpAddr::V6(Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0));
 
 /// What `loopback` and `private` stand for.
 const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
@@ -62,7 +66,9 @@ impl TrustedProxies {
 /// [`TrustedProxies`] are app data; without any, and from others, the headers count for nothing.
 ///
 /// The address is the rightmost one of `X-Forwarded-For` that is not a trusted proxy's itself; `Forwarded` is read where
-/// there is no `X-Forwarded-For`. [`client_address`](crate::client_address) and [`is_secure`](crate::is_secure) tell.
+/// there is no `X-Forwarded-For`. Where they name nobody, it is [`UNKNOWN_CLIENT`], and not the proxy's: a client can
+/// write into them what it likes. Without either, the request is the peer's own. [`client_address`](crate::client_address)
+/// and [`is_secure`](crate::is_secure) tell.
 ///
 /// # Errors
 /// Those of the services within.
@@ -75,11 +81,13 @@ pub async fn trust_proxies<B: MessageBody>(
     if let (Some(peer), Some(trusted)) = (peer, trusted)
         && trusted.contain(peer)
     {
-        let said = said(request.headers());
-        let client = client(&said, trusted).unwrap_or(peer);
-        let secure = is_https(request.headers(), &said);
+        let headers = request.headers();
+        let said = said(headers);
+        let secure = is_https(headers, &said);
         let mut extensions = request.extensions_mut();
-        extensions.insert(ClientAddress(client));
+        if headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED) {
+            extensions.insert(ClientAddress(client(&said, trusted).unwrap_or(UNKNOWN_CLIENT)));
+        }
         if let Some(secure) = secure {
             extensions.insert(ClientScheme { secure });
         }
@@ -103,14 +111,13 @@ fn said(headers: &HeaderMap) -> Vec<Hop> {
     elements(headers, &FORWARDED).iter().map(|element| forwarded_hop(element)).collect()
 }
 
-/// The rightmost address that is not a trusted proxy's. Where a proxy names none, the one before it is the last that
-/// is known.
+/// The rightmost address that is not a trusted proxy's; where all are, the leftmost. Where a proxy names none, the client
+/// is not known: it is whom the proxy had before it, and not the proxy.
 fn client(hops: &[Hop], trusted: &TrustedProxies) -> Option<IpAddr> {
     let mut client = None;
     for hop in hops {
-        let Some(address) = hop.address else { break };
-        client = Some(address);
-        if !trusted.contain(address) {
+        client = Some(hop.address?);
+        if hop.address.is_some_and(|address| !trusted.contain(address)) {
             break;
         }
     }
@@ -132,6 +139,9 @@ fn scheme_is_https(scheme: &str) -> Option<bool> {
 
 /// The elements of a list header, over all of its lines, the last one first: proxies append. Of a header that is longer
 /// than any honest one, the end.
+///
+/// A comma always ends an element, also between quotes: those may be a client's, to hide in them what the proxy appends.
+/// No address has a comma in it.
 fn elements(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
     let lines: Vec<_> = headers.get_all(name).collect();
     let (mut found, mut left) = (Vec::new(), MOST_BYTES);
@@ -139,50 +149,54 @@ fn elements(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
         let bytes = line.as_bytes();
         let tail = &bytes[bytes.len().saturating_sub(left)..];
         left -= tail.len();
-        found.extend(split_unquoted(&String::from_utf8_lossy(tail), ',').into_iter().rev());
+        found.extend(String::from_utf8_lossy(tail).rsplit(',').map(str::to_owned));
         if left == 0 {
             // It was cut off anywhere.
             found.pop();
             break;
         }
     }
+    // Of a list, empty elements are none.
+    found.retain(|element| !element.trim().is_empty());
     found
 }
 
-/// Splits where `at` stands outside of quotes.
-fn split_unquoted(text: &str, at: char) -> Vec<String> {
-    let (mut parts, mut quoted, mut escaped) = (vec![String::new()], false, false);
-    for c in text.chars() {
+/// Splits at semicolons outside of quotes. `None` where the quotes are not of this text alone, so that it is a piece of
+/// something else.
+fn pairs(element: &str) -> Option<Vec<&str>> {
+    let (mut pairs, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
+    for (at, c) in element.char_indices() {
         match c {
             _ if escaped => escaped = false,
             '\\' if quoted => escaped = true,
+            '\\' => return None,
             '"' => quoted = !quoted,
-            _ if c == at && !quoted => {
-                parts.push(String::new());
-                continue;
+            ';' if !quoted => {
+                pairs.push(&element[start..at]);
+                start = at + 1;
             }
             _ => {}
         }
-        if let Some(part) = parts.last_mut() {
-            part.push(c);
-        }
     }
-    parts
+    pairs.push(&element[start..]);
+    (!quoted).then_some(pairs)
 }
 
-/// An element of `Forwarded` (RFC 7239): `for=192.0.2.60;proto=http;by=203.0.113.43`.
+/// An element of `Forwarded` (RFC 7239): `for=192.0.2.60;proto=http;by=203.0.113.43`. What says twice whom it is for
+/// does not say it.
 fn forwarded_hop(element: &str) -> Hop {
-    let mut hop = Hop { address: None, https: None };
-    for pair in split_unquoted(element, ';') {
+    let (mut nodes, mut https) = (Vec::new(), None);
+    for pair in pairs(element).unwrap_or_default() {
         let Some((name, value)) = pair.split_once('=') else { continue };
         let value = value.trim().trim_matches('"');
         match name.trim() {
-            name if name.eq_ignore_ascii_case("for") => hop.address = node_address(value),
-            name if name.eq_ignore_ascii_case("proto") => hop.https = scheme_is_https(value),
+            name if name.eq_ignore_ascii_case("for") => nodes.push(value),
+            name if name.eq_ignore_ascii_case("proto") => https = scheme_is_https(value),
             _ => {}
         }
     }
-    hop
+    let address = if let [node] = nodes[..] { node_address(node) } else { None };
+    Hop { address, https }
 }
 
 /// The address of a node, with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`.
@@ -263,8 +277,9 @@ mod tests {
             ("[2001:db8::9]", "2001:db8::9"),
             ("evil, [2001:db8::9]:4711", "2001:db8::9"),
             ("::ffff:203.0.113.9", "203.0.113.9"),
-            ("unknown, 10.0.0.1", "10.0.0.1"),
-            ("1.1.1.1,, 10.0.0.1", "10.0.0.1"),
+            ("\", 203.0.113.9", "203.0.113.9"),
+            ("\"\\, 203.0.113.9, 10.0.0.1", "203.0.113.9"),
+            (", 203.0.113.9,, 10.0.0.1", "203.0.113.9"),
         ] {
             assert_eq!(by_x(value).as_deref(), Some(expected), "{value}");
         }
@@ -278,6 +293,8 @@ mod tests {
             "",
             ",",
             "unknown",
+            "unknown, 10.0.0.1",
+            "203.0.113.9, \", 10.0.0.1",
             "_hidden",
             "999.1.1.1",
             "1.1.1.1:99999",
@@ -297,8 +314,12 @@ mod tests {
             ("for=203.0.113.9", Some("203.0.113.9")),
             ("For=\"[2001:db8::9]:4711\";proto=https;by=10.0.0.1", Some("2001:db8::9")),
             ("for=1.1.1.1, for=203.0.113.9;proto=http, for=10.0.0.1", Some("203.0.113.9")),
-            ("for=\"a, for=1.1.1.1\", for=10.0.0.1", Some("10.0.0.1")),
-            ("for=\"unended, for=1.1.1.1", None),
+            ("for=\"unended, for=203.0.113.9", Some("203.0.113.9")),
+            ("for=203.0.113.9;host=\"a;for=10.0.0.1\"", Some("203.0.113.9")),
+            ("for=203.0.113.9;host=\"a, for=10.0.0.1\"", None),
+            ("for=203.0.113.9;host=\"a\\\", for=10.0.0.1;a=\\\"\"", None),
+            ("for=203.0.113.9;host=a;for=10.0.0.1", None),
+            ("for=\"a, for=1.1.1.1\", for=10.0.0.1", None),
             ("for=_hidden", None),
             ("by=10.0.0.1", None),
         ] {
@@ -318,26 +339,38 @@ mod tests {
         assert_eq!(by_x(&cut).as_deref(), Some("10.0.0.1"));
     }
 
-    async fn seen(peer: &str) -> String {
+    async fn seen(peer: &str, headers: &[(HeaderName, &'static str)]) -> String {
         let app = App::new().app_data(Data::new(trusted())).wrap(from_fn(trust_proxies)).route(
             "/",
             web::get().to(async |request: HttpRequest| {
                 format!("{} {}", client_address(&request), is_secure(&request))
             }),
         );
-        let request = TestRequest::get()
-            .uri("/")
-            .peer_addr(peer.parse().unwrap())
-            .insert_header((X_FORWARDED_FOR, "203.0.113.9"))
-            .insert_header((X_FORWARDED_PROTO, "https"));
+        let mut request = TestRequest::get().uri("/").peer_addr(peer.parse().unwrap());
+        for header in headers {
+            request = request.append_header(header.clone());
+        }
         let body = call_and_read_body(&init_service(app).await, request.to_request()).await;
         String::from_utf8(body.to_vec()).unwrap()
     }
 
     #[actix_web::test]
     async fn only_a_trusted_proxy_is_believed() {
-        assert_eq!(seen("10.0.0.1:4711").await, "203.0.113.9 true");
-        assert_eq!(seen("[::ffff:10.0.0.1]:4711").await, "203.0.113.9 true");
-        assert_eq!(seen("192.0.2.1:4711").await, "192.0.2.1 false");
+        let headers = [(X_FORWARDED_FOR, "203.0.113.9"), (X_FORWARDED_PROTO, "https")];
+        assert_eq!(seen("10.0.0.1:4711", &headers).await, "203.0.113.9 true");
+        assert_eq!(seen("[::ffff:10.0.0.1]:4711", &headers).await, "203.0.113.9 true");
+        assert_eq!(seen("192.0.2.1:4711", &headers).await, "192.0.2.1 false");
+    }
+
+    #[actix_web::test]
+    async fn where_a_trusted_proxy_names_nobody_the_client_is_not_the_proxy() {
+        for value in ["", "\"", "unknown", "unknown, 10.0.0.1"] {
+            for name in [X_FORWARDED_FOR, FORWARDED] {
+                assert_eq!(seen("127.0.0.1:4711", &[(name, value)]).await, "100:: false", "{value}");
+            }
+        }
+        assert_eq!(seen("127.0.0.1:4711", &[]).await, "127.0.0.1 false");
+        let unknown = crate::LimitedAddresses::Public.counted(UNKNOWN_CLIENT);
+        assert!(unknown.is_some(), "all of them have one limit");
     }
 }

@@ -188,3 +188,21 @@ fn the_properties_are_about_forms_that_are_accepted_too() {
     let accepted = accepted.count();
     assert!(accepted > 60, "{accepted} of 300");
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_a_client_writes_hides_nothing_that_its_proxy_appends(
+        written in vec(
+            proptest::sample::select(vec![
+                "\"", "\\", ",", ";", "=", "[", "]", " ", "\n", "for=", "proto=https", "127.0.0.1", "10.0.0.1", "é",
+                "::1", "unknown", "for=\"10.0.0.1, ", "\\\"",
+            ]),
+            0..30,
+        ),
+        times in prop_oneof![9 => Just(1), 1 => 1..400usize],
+    ) {
+        proxy_headers(written.concat().repeat(times).as_bytes());
+    }
+}
