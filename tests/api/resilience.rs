@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use telestore_sandbox::{Fault, FaultAction, SandboxUser, UserSpec, WebhookCall};
 
-use crate::support::{Answer, File, MIB, Stage, soon};
+use crate::raw::Raw;
+use crate::support::{Answer, File, MIB, Stage, files_below, soon};
 
 const PART: &str = "upload.saveBigFilePart";
 
@@ -126,6 +127,47 @@ async fn a_full_disk_refuses_new_bytes_and_nothing_else() {
     stage.complete(&waiting.id).await.ok();
     assert_eq!(stage.end(&waiting.id).await["status"], "completed");
     assert_arrived(&stage, &stage.user, &[&running, &waiting]);
+}
+
+#[tokio::test]
+async fn a_disk_that_fills_up_stops_bodies_under_way() {
+    let free = free_bytes();
+    let step = (free / 4).min(8 << 30);
+    let stage = Stage::with(&[("TELESTORE_MIN_FREE_BYTES", &(free - step).to_string())]).await;
+    let file = File::new(10);
+    stage.chunks(&file).await;
+    let length = 24 * MIB;
+    let mut body = Raw::connect(&stage).await;
+    body.send(format!(
+        "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\
+         Content-Type: multipart/form-data; boundary=X\r\n\r\n--X\r\n\
+         Content-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n"
+    ))
+    .await;
+    let mebibyte = vec![7; MIB];
+    body.send(&mebibyte).await;
+    soon("the spool", async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(10));
+        while files_below(&stage.data_dir().join("spool")).is_empty() {
+            ticks.tick().await;
+        }
+    })
+    .await;
+
+    let ballast = Ballast::new(&stage, step * 2);
+    until(507, async || stage.chunk(&File::new(10), 0).await).await;
+    // Far less than all of it.
+    for _ in 0..3 {
+        body.send(&mebibyte).await;
+    }
+    let answer = body.answer().await;
+    assert_eq!(answer.status, 507, "{answer:?}");
+    assert!(answer.json()["error"].as_str().unwrap().contains("disk space"), "{answer:?}");
+    stage.emptied(&["spool"]).await;
+    stage.complete(&file.id).await.ok();
+    assert_eq!(stage.end(&file.id).await["status"], "completed");
+    drop(ballast);
+    until(200, async || stage.direct(&file).await).await;
 }
 
 #[tokio::test]

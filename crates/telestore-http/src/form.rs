@@ -14,6 +14,9 @@ use crate::patience::is_too_slow;
 use crate::tap::MOST_BESIDE;
 use crate::{HttpOptions, digest};
 
+/// After how many bytes of a file the disk is looked at again.
+const LOOK_AFTER: u64 = 1024 * 1024;
+
 /// A form with one file, whose bytes are spooled already.
 #[derive(Debug)]
 pub(crate) struct Form {
@@ -181,12 +184,16 @@ async fn spool(
     for digest in digests {
         spool.expect(*digest);
     }
-    let mut length = 0_u64;
+    let (mut length, mut look_at) = (0_u64, LOOK_AFTER);
     while let Some(piece) = part.next().await {
         let piece = piece.map_err(broken)?;
         length += piece.len() as u64;
         if length > limits.max_bytes {
             return Err(limits.too_large());
+        }
+        if length >= look_at {
+            engine.check_space().await?;
+            look_at = length + LOOK_AFTER;
         }
         spool.write(piece).await?;
     }

@@ -17,8 +17,12 @@ pub(crate) struct Look {
 }
 
 impl Telestore {
-    /// Refuses new bytes while the data disk is nearly full.
-    pub(crate) async fn check_space(&self) -> Result<()> {
+    /// Refuses new bytes while the data disk is nearly full: to be asked again and again while they come, since bodies
+    /// that began when there was space may be more than it holds.
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`], [`Error::Storage`].
+    pub async fn check_space(&self) -> Result<()> {
         let now = self.now();
         let last = *self.space();
         let enough = match last {
