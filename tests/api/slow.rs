@@ -175,7 +175,8 @@ async fn timed_upload(stage: &Stage) -> Duration {
 #[tokio::test]
 async fn connections_beyond_the_limit_get_an_answer_that_says_so() {
     for (name, status) in [("TELESTORE_MAX_CONNECTIONS", 503), ("TELESTORE_ADDRESS_CONNECTIONS", 429)] {
-        let stage = Stage::with(&[(name, "2"), ("TELESTORE_HEADER_TIMEOUT", "1s")]).await;
+        let all = ("TELESTORE_LIMITED_ADDRESSES", "all");
+        let stage = Stage::with(&[(name, "2"), ("TELESTORE_HEADER_TIMEOUT", "1s"), all]).await;
         let mut first = Raw::connect(&stage).await;
         let mut second = Raw::connect(&stage).await;
         for raw in [&mut first, &mut second] {
@@ -214,5 +215,22 @@ async fn connections_beyond_the_limit_get_an_answer_that_says_so() {
             }
         };
         soon("a free place", free).await;
+    }
+}
+
+#[tokio::test]
+async fn connections_of_those_who_come_for_many_are_not_counted_by_address() {
+    let few = ("TELESTORE_ADDRESS_CONNECTIONS", "2");
+    let proxied = [few, ("TELESTORE_LIMITED_ADDRESSES", "all"), ("TELESTORE_TRUSTED_PROXIES", "loopback")];
+    // Local addresses, unless they are limited, too, and proxies anyway.
+    for settings in [&proxied[..1], &proxied] {
+        let stage = Stage::with(settings).await;
+        let mut open = Vec::new();
+        for _ in 0..6 {
+            let mut raw = Raw::connect(&stage).await;
+            raw.send(WHOLE).await;
+            assert_eq!(raw.answer().await.status, 200);
+            open.push(raw);
+        }
     }
 }

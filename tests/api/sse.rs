@@ -112,6 +112,28 @@ async fn an_upload_is_listened_to_before_it_is_completed() {
 }
 
 #[tokio::test]
+async fn listeners_beyond_the_limit_are_told_to_come_back() {
+    let stage = Stage::with(&[("TELESTORE_MAX_LISTENERS", "2")]).await;
+    let file = File::new(1000);
+    stage.chunks(&file).await;
+    let places = [Events::open(&stage, &file.id, None).await, Events::open(&stage, &file.id, None).await];
+    let third = Events::open(&stage, &file.id, None).await.response;
+    assert_eq!((third.status().as_u16(), &third.headers()["retry-after"]), (503, &"5".parse().unwrap()));
+    assert!(third.text().await.unwrap().contains("too many listeners"));
+    stage.progress(&file.id).await.error(404);
+    stage.complete(&file.id).await.ok();
+    for events in places {
+        assert_eq!(events.all().await.last().unwrap().data["status"], "completed");
+    }
+    let again = async {
+        while Events::open(&stage, &file.id, None).await.response.status() != 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("a free place", again).await;
+}
+
+#[tokio::test]
 async fn who_may_not_listen_is_told_so_in_json() {
     let stage = Stage::new().await;
     let stranger = stage.sandbox.add_user(UserSpec::new("stranger"));

@@ -1,13 +1,17 @@
 //! HTTPS by the worker itself.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use futures_util::{StreamExt, stream};
 use reqwest::{Certificate, Client, ClientBuilder, Version};
 use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
 
 use crate::config::fails;
 use crate::sse::Events;
-use crate::support::{File, MIB, Stage, program, soon};
+use crate::support::{File, MIB, Stage, allow_open_files, program, soon};
 
 /// A certificate for this machine and its key, in files.
 struct Files {
@@ -35,10 +39,14 @@ impl Files {
     }
 
     async fn stage(&self) -> Stage {
+        self.stage_with(&[]).await
+    }
+
+    async fn stage_with(&self, settings: &[(&str, &str)]) -> Stage {
         let (cert, key) = (self.cert(), self.key());
-        let settings =
+        let tls =
             [("TELESTORE_TLS_CERT", cert.to_str().unwrap()), ("TELESTORE_TLS_KEY", key.to_str().unwrap())];
-        let mut stage = Stage::with(&settings).await;
+        let mut stage = Stage::with(&[&tls, settings].concat()).await;
         stage.client = trusting(&self.cert()).build().unwrap();
         stage
     }
@@ -114,6 +122,81 @@ async fn many_listen_on_one_connection_by_http_2() {
 }
 
 #[tokio::test]
+async fn one_connection_carries_so_many_requests_and_no_more() {
+    let files = Files::new();
+    let mut stage = files.stage().await;
+    let file = File::new(1000);
+    stage.chunks(&file).await;
+    let mut listeners = Vec::new();
+    for _ in 0..128 {
+        let events = Events::open(&stage, &file.id, None).await;
+        assert_eq!(events.response.status(), 200);
+        listeners.push(events);
+    }
+    let refused = stage.client.get(stage.url("/health")).send().await.unwrap();
+    assert_eq!((refused.status().as_u16(), refused.version()), (429, Version::HTTP_2));
+    assert_eq!(refused.headers()["retry-after"], "1");
+    let body: serde_json::Value = refused.json().await.unwrap();
+    assert_eq!(body["error"], "too many requests at a time on this connection: try again in 1 s");
+    assert_eq!(body["retryAfter"], 1);
+    stage.chunk(&file, 0).await.error(429);
+
+    let busy = std::mem::replace(&mut stage.client, trusting(&files.cert()).build().unwrap());
+    stage.complete(&file.id).await.ok();
+    for events in listeners {
+        assert_eq!(events.all().await.last().unwrap().data["status"], "completed");
+    }
+    stage.client = busy;
+    let free = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        while stage.get("/").await.status != 200 {
+            ticks.tick().await;
+        }
+    };
+    soon("the connection to have room", free).await;
+
+    let stage = files.stage_with(&[("TELESTORE_TRUSTED_PROXIES", "loopback")]).await;
+    stage.chunks(&file).await;
+    let mut listeners = Vec::new();
+    for count in 0..140 {
+        let events = Events::open(&stage, &file.id, None).await;
+        assert_eq!(events.response.status(), 200, "a proxy's clients share a connection: {count}");
+        listeners.push(events);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_stops_is_given_up_by_http_2() {
+    let stage = Files::new().stage_with(&[("TELESTORE_BODY_TIMEOUT", "1s")]).await;
+    let begin = "--X\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nbytes";
+    let stops = stream::iter([Ok::<_, std::io::Error>(begin)]).chain(stream::pending());
+    let upload = stage.client.post(stage.url("/upload")).body(reqwest::Body::wrap_stream(stops));
+    let upload = upload.header("Content-Type", "multipart/form-data; boundary=X");
+    let answer = stage.ask(upload).await;
+    assert!(answer.error(408).contains("too slowly"));
+    stage.emptied(&["spool"]).await;
+    stage.direct(&File::new(10)).await.ok();
+}
+
+#[tokio::test]
+async fn silent_handshakes_keep_nobody_out() {
+    allow_open_files(1024);
+    let stage = Files::new().stage_with(&[("TELESTORE_HTTP_THREADS", "1")]).await;
+    let address = stage.url("").trim_start_matches("https://").to_owned();
+    let mut silent = Vec::new();
+    for _ in 0..400 {
+        silent.push(TcpStream::connect(&address).await.unwrap());
+    }
+    let begin = Instant::now();
+    stage.get("/").await.ok();
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    for mut socket in silent {
+        let _ = soon("the worker to close", socket.read_u8()).await;
+    }
+    assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
 async fn a_renewed_certificate_needs_no_restart() {
     let files = Files::new();
     let stage = files.stage().await;
@@ -129,7 +212,7 @@ async fn a_renewed_certificate_needs_no_restart() {
     assert!(serves(&old).await && !serves(&new).await);
     // Without its key it is not taken; with it, soon.
     std::fs::write(files.cert(), &renewed.0).unwrap();
-    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(300));
+    let mut ticks = tokio::time::interval(Duration::from_millis(300));
     for _ in 0..5 {
         ticks.tick().await;
         assert!(serves(&old).await && !serves(&new).await);

@@ -274,9 +274,13 @@ pub(crate) struct Settings {
     #[arg(long, env = "TELESTORE_MAX_CONNECTIONS", value_name = "N")]
     pub(crate) max_connections: Option<usize>,
 
-    /// Connections at a time from one address; requests on others get 429; 0 for any number [default: 0]
+    /// Connections at a time from one address; requests on others get 429; 0 for any number [default: 1000]
     #[arg(long, env = "TELESTORE_ADDRESS_CONNECTIONS", value_name = "N")]
     pub(crate) address_connections: Option<usize>,
+
+    /// Listeners of live progress at a time; others get 503 [default: 10000]
+    #[arg(long, env = "TELESTORE_MAX_LISTENERS", value_name = "N")]
+    pub(crate) max_listeners: Option<usize>,
 
     /// MTProto connections of an account that parts take turns on; those beyond the first go to addresses for files
     /// [default: 1]

@@ -262,6 +262,8 @@ fn connections(settings: &Settings) -> Result<ConnectionLimits, ConfigError> {
         idle_timeout: time("TELESTORE_IDLE_TIMEOUT", settings.idle_timeout, default.idle_timeout)?,
         max_connections: settings.max_connections.unwrap_or(default.max_connections),
         address_connections: settings.address_connections.unwrap_or(default.address_connections),
+        max_listeners: settings.max_listeners.unwrap_or(default.max_listeners),
+        ..default
     })
 }
 
@@ -346,6 +348,7 @@ impl Settings {
             idle_timeout: self.idle_timeout.or(behind.idle_timeout),
             max_connections: self.max_connections.or(behind.max_connections),
             address_connections: self.address_connections.or(behind.address_connections),
+            max_listeners: self.max_listeners.or(behind.max_listeners),
             mtproto_server_key: self.mtproto_server_key.or(behind.mtproto_server_key),
             secret_key: self.secret_key.or(behind.secret_key),
             bot_token: self.bot_token.or(behind.bot_token),

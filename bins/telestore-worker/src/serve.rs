@@ -17,6 +17,12 @@ use crate::{files, metrics};
 /// How long actix waits for a client to close when it was told to, behind what [`Connections::watch`] reads away.
 const CLOSING: Duration = Duration::from_secs(2);
 
+/// The longest that a TLS handshake may take. It is two messages each way.
+const HANDSHAKE: Duration = Duration::from_secs(3);
+
+/// How many TLS handshakes a thread takes at a time at least.
+const LEAST_HANDSHAKES: usize = 256;
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServeError {
     #[error(transparent)]
@@ -108,6 +114,8 @@ fn listen(
     let engine = engine.clone();
     let mut limits = config.connections.clone();
     limits.max_connections = files::enough_for(limits.max_connections);
+    limits.addresses = config.request_limits.addresses;
+    limits.proxies = config.trusted_proxies.clone();
     let connections = Connections::new(limits.clone());
     tokio::spawn(connections.tend());
     let on_connect = connections.on_connect();
@@ -140,7 +148,10 @@ fn listen(
     .disable_signals()
     .on_connect(on_connect)
     .client_request_timeout(limits.header_timeout)
-    .tls_handshake_timeout(limits.header_timeout)
+    // A thread takes no connections at all while so many of its handshakes run: silent clients must not be enough for
+    // it, nor stay for long.
+    .tls_handshake_timeout(limits.header_timeout.min(HANDSHAKE))
+    .max_connection_rate((limits.max_connections / config.http_threads).max(LEAST_HANDSHAKES))
     .keep_alive(limits.idle_timeout)
     .client_disconnect_timeout(CLOSING)
     .shutdown_timeout(config.shutdown_grace.as_secs().max(1));

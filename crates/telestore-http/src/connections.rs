@@ -1,6 +1,6 @@
 use std::any::Any;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr, Shutdown};
+use std::net::{IpAddr, Shutdown};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -9,6 +9,8 @@ use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
 use socket2::{SockRef, Socket};
+
+use crate::{LimitedAddresses, TrustedProxies};
 
 /// How long clients may take, and how many may come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,15 @@ pub struct ConnectionLimits {
     pub max_connections: usize,
     /// The most connections at a time from one address (an IPv6 network of 64 bits); 0 for any number.
     pub address_connections: usize,
+    /// Which addresses are counted for it.
+    pub addresses: LimitedAddresses,
+    /// Whose connections are those of many clients: neither `address_connections` nor `connection_requests` holds.
+    pub proxies: TrustedProxies,
+    /// The most requests at a time on one connection, which HTTP/2 allows: the server tells its clients no limit.
+    /// Browsers and libraries have 100 at most before they are told.
+    pub connection_requests: usize,
+    /// The most listeners of live progress at a time.
+    pub max_listeners: usize,
 }
 
 impl Default for ConnectionLimits {
@@ -36,7 +47,11 @@ impl Default for ConnectionLimits {
             body_min_rate: 1024,
             idle_timeout: Duration::from_secs(75),
             max_connections: 10_000,
-            address_connections: 0,
+            address_connections: 1000,
+            addresses: LimitedAddresses::default(),
+            proxies: TrustedProxies::default(),
+            connection_requests: 128,
+            max_listeners: 10_000,
         }
     }
 }
@@ -52,6 +67,7 @@ pub struct Connections(Arc<Shared>);
 struct Shared {
     limits: ConnectionLimits,
     open: Mutex<Open>,
+    listeners: AtomicUsize,
     begin: Instant,
 }
 
@@ -86,7 +102,9 @@ pub(crate) enum Crowd {
 pub(crate) struct Connection {
     shared: Arc<Shared>,
     id: u64,
-    address: IpAddr,
+    /// What it counts for, beside all.
+    address: Option<IpAddr>,
+    proxy: bool,
     activity: Arc<Activity>,
     pub(crate) crowd: Option<Crowd>,
 }
@@ -98,10 +116,19 @@ pub(crate) struct Running {
     activity: Arc<Activity>,
 }
 
+/// A place among the listeners, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Listening(Arc<Shared>);
+
 impl Connections {
     /// No connections yet.
     pub fn new(limits: ConnectionLimits) -> Self {
-        Self(Arc::new(Shared { limits, open: Mutex::default(), begin: Instant::now() }))
+        Self(Arc::new(Shared {
+            limits,
+            open: Mutex::default(),
+            listeners: AtomicUsize::new(0),
+            begin: Instant::now(),
+        }))
     }
 
     /// What they may do.
@@ -171,11 +198,15 @@ impl Connection {
         // An answer that the client does not take ends the connection, too.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let _ = socket.set_tcp_user_timeout(Some(limits.idle_timeout));
-        let address = network(stream.peer_addr().ok()?.ip());
+        let peer = stream.peer_addr().ok()?.ip();
+        let proxy = limits.proxies.contain(peer);
+        let address = limits.addresses.counted(peer).filter(|_| !proxy);
         let mut open = shared.open();
-        let of_address = open.addresses.entry(address).or_default();
-        *of_address += 1;
-        let of_address = *of_address;
+        let of_address = address.map_or(0, |address| {
+            let count = open.addresses.entry(address).or_default();
+            *count += 1;
+            *count
+        });
         let all = open.connections.len() + 1;
         let crowd = if all > limits.max_connections {
             Some(Crowd::All)
@@ -200,7 +231,7 @@ impl Connection {
         open.next += 1;
         open.connections.insert(id, (socket, Arc::clone(&activity)));
         drop(open);
-        Some(Self { shared: Arc::clone(shared), id, address, activity, crowd })
+        Some(Self { shared: Arc::clone(shared), id, address, proxy, activity, crowd })
     }
 
     /// A request has come.
@@ -208,18 +239,38 @@ impl Connection {
         self.activity.running.fetch_add(1, Ordering::AcqRel);
         Running { shared: Arc::clone(&self.shared), activity: Arc::clone(&self.activity) }
     }
+
+    /// Whether more requests run on it than may.
+    pub(crate) fn is_busy(&self) -> bool {
+        let most = self.shared.limits.connection_requests;
+        !self.proxy && self.activity.running.load(Ordering::Acquire) > most
+    }
+
+    /// A request becomes a listener, where there is a place.
+    pub(crate) fn listen(&self) -> Option<Listening> {
+        let before = self.shared.listeners.fetch_add(1, Ordering::AcqRel);
+        let listening = Listening(Arc::clone(&self.shared));
+        (before < self.shared.limits.max_listeners).then_some(listening)
+    }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
         let mut open = self.shared.open();
         open.connections.remove(&self.id);
-        if let Some(count) = open.addresses.get_mut(&self.address) {
+        let Some(address) = self.address else { return };
+        if let Some(count) = open.addresses.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
-                open.addresses.remove(&self.address);
+                open.addresses.remove(&address);
             }
         }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.listeners.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -233,12 +284,4 @@ impl Drop for Running {
 fn tcp_stream(io: &dyn Any) -> Option<&TcpStream> {
     io.downcast_ref::<TcpStream>()
         .or_else(|| io.downcast_ref::<TlsStream<TcpStream>>().map(|stream| stream.get_ref().0))
-}
-
-/// Whoever has one IPv6 address has the 2^64 around it.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-        v4 => v4,
-    }
 }

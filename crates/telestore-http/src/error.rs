@@ -35,6 +35,8 @@ pub(crate) enum ApiError {
     Engine(Error),
     /// The client sent its body too slowly.
     TooSlow,
+    /// There are as many listeners as may be.
+    ManyListeners,
 }
 
 pub(crate) type ApiResult = Result<HttpResponse, ApiError>;
@@ -74,6 +76,9 @@ impl fmt::Display for ApiError {
         match self {
             Self::Engine(error) => error.fmt(f),
             Self::TooSlow => f.write_str("body came too slowly, or not at all; send it again"),
+            Self::ManyListeners => f.write_str(
+                "worker has too many listeners; ask GET /upload-progress/{uploadId}, or try again in a moment",
+            ),
         }
     }
 }
@@ -116,6 +121,7 @@ impl ApiError {
         match self {
             Self::Engine(error) => status_of(error),
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::ManyListeners => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 

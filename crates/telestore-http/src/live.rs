@@ -1,9 +1,12 @@
 use std::time::Duration;
 
+use actix_web::HttpRequest;
 use telestore::Watch;
 use telestore::types::UploadEvent;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
+use crate::connections::{Connection, Listening};
+use crate::error::ApiError;
 use crate::measure::Ongoing;
 
 /// The least time between two states that one listener is told: ten a second.
@@ -20,6 +23,24 @@ pub(crate) enum Beat {
     Over,
 }
 
+/// One more listener, for as long as this is there.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    _counted: Ongoing,
+    _place: Option<Listening>,
+}
+
+impl Listener {
+    /// Takes a place. Where nothing counts connections, there is one for everybody.
+    pub(crate) fn admit(request: &HttpRequest, by: fn() -> Ongoing) -> Result<Self, ApiError> {
+        let place = request.conn_data::<Connection>().map(|connection| {
+            let place = connection.listen();
+            place.ok_or(ApiError::ManyListeners)
+        });
+        Ok(Self { _place: place.transpose()?, _counted: by() })
+    }
+}
+
 /// A watch at a pace that a listener can follow: a state at once where the last one is long enough ago, else the newest
 /// one after a pause.
 #[derive(Debug)]
@@ -27,16 +48,16 @@ pub(crate) struct Pace {
     watch: Watch,
     not_before: Instant,
     heartbeats: Interval,
-    _counted: Ongoing,
+    _listener: Listener,
 }
 
 impl Pace {
-    pub(crate) fn new(watch: Watch, heartbeat: Duration, counted: Ongoing) -> Self {
+    pub(crate) fn new(watch: Watch, heartbeat: Duration, listener: Listener) -> Self {
         let now = Instant::now();
         let mut heartbeats = interval_at(now + heartbeat, heartbeat);
         // A listener that did not read for a while needs no heartbeats for that time.
         heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { watch, not_before: now, heartbeats, _counted: counted }
+        Self { watch, not_before: now, heartbeats, _listener: listener }
     }
 
     pub(crate) async fn next(&mut self) -> Beat {
@@ -81,7 +102,7 @@ mod tests {
         Pace::new(
             told.engine.watch(&UploadId::new(ID).unwrap(), None).await.unwrap(),
             HEARTBEAT,
-            Ongoing::by_events(),
+            Listener { _counted: Ongoing::by_events(), _place: None },
         )
     }
 

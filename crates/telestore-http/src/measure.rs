@@ -98,6 +98,7 @@ pub(crate) fn refused(error: &ApiError) {
         ApiError::Engine(Refusal::QuotaFull { .. }) => "stored bytes",
         ApiError::Engine(Refusal::NoSpace) => DISK,
         ApiError::TooSlow => "speed of a body",
+        ApiError::ManyListeners => "listeners",
         _ => return,
     };
     metrics::counter!(REFUSED, "limit" => limit).increment(1);

@@ -11,9 +11,9 @@ use telestore::types::UploadId;
 use tokio::time::timeout;
 
 use crate::error::{ApiError, ApiResult, ErrorBody};
-use crate::live::{Beat, Pace};
+use crate::live::{Beat, Listener, Pace};
 use crate::measure::Ongoing;
-use crate::openapi::refusals::{NoHandshake, NotStarted, Storage, TooMany, Unauthorized, Unavailable};
+use crate::openapi::refusals::{NoHandshake, NoListener, NotStarted, Storage, TooMany, Unauthorized};
 use crate::progress::Progress;
 use crate::{HttpOptions, answer, token};
 
@@ -45,7 +45,7 @@ const SILENT_BEATS: u32 = 3;
             ("another_user" = (value = json!({ "error": "this upload belongs to another user" }))),
             ("foreign_page" = (value = json!({ "error": FOREIGN }))),
         )),
-        NoHandshake, Unauthorized, NotStarted, TooMany, Storage, Unavailable,
+        NoHandshake, Unauthorized, NotStarted, TooMany, Storage, NoListener,
     )
 )]
 pub(crate) async fn progress_socket(
@@ -61,8 +61,9 @@ pub(crate) async fn progress_socket(
     let id = UploadId::new(id.into_inner()).map_err(ApiError::from)?;
     let token = token::of_listener(&engine, &request).await?;
     let watch = engine.watch(&id, token.as_ref()).await?;
+    let listener = Listener::admit(&request, Ongoing::by_socket)?;
     let (response, session, messages) = actix_ws::handle(&request, payload).map_err(no_handshake)?;
-    let pace = Pace::new(watch, options.heartbeat, Ongoing::by_socket());
+    let pace = Pace::new(watch, options.heartbeat, listener);
     actix_web::rt::spawn(converse(pace, session, messages, options.heartbeat * SILENT_BEATS));
     Ok(response)
 }

@@ -10,10 +10,10 @@ use telestore::Telestore;
 use telestore::types::{UploadEvent, UploadId};
 
 use crate::error::{ApiError, ApiResult};
-use crate::live::{Beat, Pace};
+use crate::live::{Beat, Listener, Pace};
 use crate::measure::Ongoing;
 use crate::openapi::refusals::{
-    BadListener, Forbidden, NotStarted, Storage, TooMany, Unauthorized, Unavailable,
+    BadListener, Forbidden, NoListener, NotStarted, Storage, TooMany, Unauthorized,
 };
 use crate::progress::{Progress, tag};
 use crate::{HttpOptions, token};
@@ -42,7 +42,7 @@ const HEARTBEAT: &[u8] = b":\n\n";
     responses(
         (status = 200, description = "The events", body = str, content_type = "text/event-stream"),
         (status = 204, description = "The client has the final state already"),
-        BadListener, Unauthorized, Forbidden, NotStarted, TooMany, Storage, Unavailable,
+        BadListener, Unauthorized, Forbidden, NotStarted, TooMany, Storage, NoListener,
     )
 )]
 pub(crate) async fn events(
@@ -62,7 +62,8 @@ pub(crate) async fn events(
         }
         watch.skip_first();
     }
-    let pace = Pace::new(watch, options.heartbeat, Ongoing::by_events());
+    let listener = Listener::admit(&request, Ongoing::by_events)?;
+    let pace = Pace::new(watch, options.heartbeat, listener);
     let opening = once(ready(Ok(Bytes::from_static(OPENING))));
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))

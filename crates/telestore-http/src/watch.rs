@@ -12,13 +12,14 @@ use actix_web::http::header::RETRY_AFTER;
 use actix_web::http::{Method, StatusCode, Version};
 use actix_web::middleware::Next;
 use actix_web::rt::time::{Sleep, sleep};
-use actix_web::{Error, HttpMessage};
+use actix_web::{Error, HttpMessage, ResponseError};
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use futures_util::{FutureExt, Stream};
 
 use crate::answer;
 use crate::connections::{Connection, ConnectionLimits, Connections, Crowd, Running};
+use crate::error::ApiError;
 use crate::patience::{Patience, PatientBody};
 
 /// How much of a refused body is read away. A client that closes its eyes to the answer for longer is cut off.
@@ -26,6 +27,9 @@ const MOST_READ_AWAY: u64 = 64 * 1024 * 1024;
 
 /// Answers are collected up to this size to be sent before the rest of a body is read away.
 const MOST_COLLECTED: usize = 64 * 1024;
+
+/// When to try again on a connection with too many requests.
+const BUSY: Duration = Duration::from_secs(1);
 
 type SharedBody = Rc<RefCell<PatientBody>>;
 
@@ -198,7 +202,8 @@ impl MessageBody for Watched {
     }
 }
 
-/// The middleware that refuses what comes on connections beyond the [limits](ConnectionLimits). It stands inside of
+/// The middleware that refuses what comes on connections beyond the [limits](ConnectionLimits), and what is too much for
+/// one connection. It stands inside of
 /// whatever lets pages of other origins read its answers.
 ///
 /// # Errors
@@ -207,7 +212,13 @@ pub async fn turn_away_crowds(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let (status, message) = match request.conn_data::<Connection>().and_then(|connection| connection.crowd) {
+    let connection = request.conn_data::<Connection>();
+    let (status, message) = match connection.and_then(|connection| connection.crowd) {
+        None if connection.is_some_and(Connection::is_busy) => {
+            let what = "requests at a time on this connection";
+            let error = ApiError::from(telestore::Error::TooManyRequests { what, retry_after: BUSY });
+            return Ok(request.into_response(error.error_response()));
+        }
         None => return Ok(next.call(request).await?.map_into_boxed_body()),
         Some(Crowd::All) => {
             (StatusCode::SERVICE_UNAVAILABLE, "worker has too many connections; try again in a moment")

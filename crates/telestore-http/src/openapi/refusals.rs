@@ -128,6 +128,7 @@ refusals! {
     TooMany:
         requests = too_many("requests of this user", 1),
         address = too_many("requests from this address", 1),
+        connection = too_many("requests at a time on this connection", 1),
         guesses = too_many("invalid tokens from this address", 1),
         uploads = too_many("unfinished uploads of this user", 60),
         bytes = too_many("bytes of this user today", 3600);
@@ -142,6 +143,12 @@ refusals! {
     /// The backend cannot be asked about a token that is not known yet, or the worker is stopping. `Retry-After` says
     /// when to try again.
     Unavailable:
+        backend_down = backend::Error::Unavailable("it answered 502 Bad Gateway".into()),
+        stopping = Error::ShuttingDown;
+    /// There are as many listeners as may be, the backend cannot be asked about a token that is not known yet, or the
+    /// worker is stopping. `Retry-After` says when to try again.
+    NoListener:
+        listeners = ApiError::ManyListeners,
         backend_down = backend::Error::Unavailable("it answered 502 Bad Gateway".into()),
         stopping = Error::ShuttingDown;
     /// The data disk is full, or nearly, or a user or an address has as much stored as it may.
