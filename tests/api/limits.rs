@@ -24,12 +24,13 @@ async fn too_many(request: reqwest::RequestBuilder) -> (Value, u64) {
 #[tokio::test]
 async fn an_address_that_calls_too_often_is_told_when_to_come_back_and_may_ask_for_health() {
     let stage = limited(&[("TELESTORE_ADDRESS_REQUESTS_PER_SECOND", "1")]).await;
+    // The body is larger than what a connection holds, so the answer comes before it. To make it takes a while, in which
+    // one more call would be allowed.
+    let file = File::new(8 * 1024 * 1024);
     // Five seconds' worth at once; more only as time goes by.
     for _ in 0..5 {
         stage.get("/upload-status/unknown").await.error(404);
     }
-    // The body is larger than what a connection holds, so the answer comes before it.
-    let file = File::new(8 * 1024 * 1024);
     let request = stage.client.post(stage.url("/upload")).multipart(file.direct(&stage.user.auth_token));
     let (body, retry_after) = too_many(request).await;
     assert_eq!(retry_after, 1);
