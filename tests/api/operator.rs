@@ -112,6 +112,22 @@ async fn what_cannot_be_retried_says_why() {
     assert!(!stage.dir.path().join("elsewhere").exists(), "looking makes nothing");
 }
 
+#[tokio::test]
+async fn a_file_that_may_be_in_the_channel_is_retried_by_force_only() {
+    let stage = Stage::new().await;
+    let lost = stage.sandbox.faults().inject(Fault::lose_answer("sendDocument").once());
+    let file = File::new(1000);
+    assert_eq!(stage.send(&file).await["status"], "failed");
+    soon("the fault", stage.sandbox.faults().wait_fired(lost, 1)).await;
+    let error = stage.uploads(&["retry", &file.id]).await.error();
+    assert!(error.contains("force the retry"), "{error}");
+    assert_eq!(stage.progress(&file.id).await.ok()["status"], "failed");
+    stage.arrived(&file);
+    stage.uploads(&["retry", &file.id, "--force"]).await.ok();
+    assert_eq!(stage.end(&file.id).await["status"], "completed");
+    assert_eq!(stage.sandbox.messages_of(&stage.user).len(), 2, "which is what the operator was warned of");
+}
+
 async fn cancelled(stage: &Stage, id: &str) {
     assert!(stage.uploads(&["cancel", id]).await.ok().contains("cancelled"));
     let shown = stage.uploads(&["show", id, "--json"]).await.json();

@@ -110,6 +110,9 @@ pub(crate) enum UploadsCommand {
     Retry {
         /// Its uploadId
         id: String,
+        /// Also where its file may be in the channel already: that would make a second message
+        #[arg(long)]
+        force: bool,
     },
     /// Stop one and delete its chunks
     Cancel {

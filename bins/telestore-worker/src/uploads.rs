@@ -45,8 +45,8 @@ pub(crate) async fn uploads(
             let upload = operator.show(&parsed(&id)?).await.map_err(|error| text(&error))?;
             say(&if args.json { described(&upload).to_string() } else { page(&upload) });
         }
-        UploadsCommand::Retry { id } => {
-            let upload = operator.retry(&parsed(&id)?).await.map_err(|error| text(&error))?;
+        UploadsCommand::Retry { id, force } => {
+            let upload = operator.retry(&parsed(&id)?, force).await.map_err(|error| text(&error))?;
             let when = if is_running(&data.dir) {
                 "the running worker takes it up within seconds"
             } else {

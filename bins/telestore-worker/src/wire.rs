@@ -1,6 +1,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use telestore::backend::{
     CachedCredentialProvider, HttpConfig, HttpCredentialProvider, HttpWebhookSender, StaticCredentialProvider,
@@ -53,7 +54,7 @@ pub(crate) struct Wired {
 
 /// Builds the engine that `config` describes.
 pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
-    let lock = lock(&config.data_dir)?;
+    let lock = lock(&config.data_dir).await?;
     let sealer = match &config.secret_key {
         Some(secret) => Sealer::from_secret(secret),
         None => Sealer::from_file(&config.data_dir.join(SECRET_KEY))?,
@@ -69,15 +70,21 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
 }
 
 /// Makes the directory and takes it for this process; the lock goes with the process, however it ends.
-fn lock(dir: &Path) -> Result<File, WireError> {
+async fn lock(dir: &Path) -> Result<File, WireError> {
     let name = || dir.display().to_string();
     let failed = |source| WireError::DataDir { dir: name(), source };
     fs::create_dir_all(dir).map_err(failed)?;
     let lock = File::options().create(true).append(true).open(dir.join(LOCK)).map_err(failed)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(WireError::InUse { dir: name() }),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
+    let mut looks = 0;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            // An operator's command that asks whether a worker runs holds it for a moment.
+            Err(TryLockError::WouldBlock) if looks < 10 => looks += 1,
+            Err(TryLockError::WouldBlock) => return Err(WireError::InUse { dir: name() }),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

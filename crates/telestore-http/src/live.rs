@@ -69,10 +69,7 @@ impl Pace {
         let newest = tokio::select! {
             biased;
             newest = newest => newest,
-            _ = self.heartbeats.tick() => {
-                self.watch.look_again();
-                return Beat::Alive;
-            }
+            _ = self.heartbeats.tick() => return Beat::Alive,
         };
         match newest {
             Ok(Some(state)) => {

@@ -78,6 +78,8 @@ const CANCELLED: &str = "upload was cancelled: start again with a new uploadId";
 const KEPT: &str =
     "worker is stopping; the file is kept and will be sent after the restart: do not send it again";
 
+const FORGOTTEN: &str = "upload is past its time and its end is not known any more; look into the channel before you send the file again";
+
 /// Runs to its end what must not stop where its caller goes away.
 pub(crate) async fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T>> + Send + 'static,
@@ -311,7 +313,8 @@ impl Telestore {
             };
         }
         // Not `ShuttingDown`, which invites the client to send the same file again.
-        Err(Error::UploadFailed(KEPT.to_owned()))
+        let why = if self.0.shutdown.is_cancelled() { KEPT } else { FORGOTTEN };
+        Err(Error::UploadFailed(why.to_owned()))
     }
 
     fn check_file(&self, file: &FileInfo) -> Result<()> {

@@ -2,6 +2,7 @@ use telestore_store::Listing;
 use telestore_types::{Upload, UploadId, UploadState};
 
 use crate::intake::{detached, is_direct};
+use crate::stop::MAYBE_SENT;
 use crate::{Error, Result, Telestore};
 
 /// What whoever runs the worker may do: no token is asked for, and every user's uploads are seen. It is not for the
@@ -40,15 +41,21 @@ impl Operator<'_> {
     /// Queues a failed upload again, as its client could by completing it again, and gives it as it is then.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`] where it has not failed, or nothing of it is left;
+    /// [`Error::NotFound`]; [`Error::Conflict`] where it has not failed, nothing of it is left, or it may be in the
+    /// channel already and this is not to be done `anyway`;
     /// [`Error::MissingChunks`] and the other errors of [`Telestore::complete`]; [`Error::Storage`].
-    pub async fn retry(&self, id: &UploadId) -> Result<Upload> {
+    pub async fn retry(&self, id: &UploadId, anyway: bool) -> Result<Upload> {
         let upload = self.show(id).await?;
         let conflict = |why: &str| Err(Error::Conflict(format!("upload {id} {why}")));
         match upload.state {
             UploadState::Failed if is_direct(id) => conflict(
                 "was sent in one request, and its bytes went with its failure: its client must send it again",
             ),
+            UploadState::Failed
+                if !anyway && upload.error.as_ref().is_some_and(|e| e.contains(MAYBE_SENT)) =>
+            {
+                conflict("may be in the channel already: look there, and force the retry where it is not")
+            }
             UploadState::Failed => {
                 self.0.complete_now(id).await?;
                 self.show(id).await

@@ -5,6 +5,9 @@ use telestore_uploader::{Error as UploaderError, ErrorKind, Verdict};
 
 use crate::metrics::ErrorKind as Kind;
 
+/// What the error of an upload says where nobody knows whether its message was made.
+pub(crate) const MAYBE_SENT: &str = "may be in the channel already";
+
 /// How an attempt ended that did not send the file.
 pub(crate) enum Stop {
     /// For good; the text is for the person who waits.
@@ -43,9 +46,7 @@ impl Stop {
             // A second try could make a second message, and nothing tells whether the first is there.
             Verdict::Ambiguous => Self::failed(
                 kind,
-                format!(
-                    "{error}. The file may be in the channel already: look there before you complete the upload again"
-                ),
+                format!("{error}. The file {MAYBE_SENT}: look there before you complete the upload again"),
             ),
         }
     }

@@ -1,7 +1,14 @@
+use std::time::Duration;
+
 use telestore_progress::Subscription;
 use telestore_types::{Secret, UploadEvent, UploadId};
+use tokio::time::{Instant, sleep_until};
 
 use crate::{Error, Result, Telestore};
+
+/// What another process does with an upload (see [`Operator`](crate::Operator)) reaches no listener of this one: how
+/// often a watch that hears nothing looks by itself.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// One upload as it changes: its state now, then each newer one, and the final one as the last. Made by
 /// [`Telestore::watch`].
@@ -18,6 +25,8 @@ pub struct Watch {
     last: Option<UploadEvent>,
     /// The bus has forgotten the upload, or may not know what has become of it.
     ask_store: bool,
+    /// When to ask the store without being told to.
+    next_look: Instant,
     over: bool,
 }
 
@@ -42,7 +51,16 @@ impl Watch {
     pub(crate) fn from_now_on(engine: &Telestore, id: &UploadId) -> Self {
         let listener = engine.0.bus.subscribe(id);
         let (engine, id) = (engine.clone(), id.clone());
-        Self { engine, id, listener, first: None, last: None, ask_store: false, over: false }
+        Self {
+            engine,
+            id,
+            listener,
+            first: None,
+            last: None,
+            ask_store: false,
+            next_look: Instant::now() + LOOK_EVERY,
+            over: false,
+        }
     }
 
     /// The state at the beginning, until [`next`](Self::next) has given it.
@@ -54,12 +72,6 @@ impl Watch {
     pub fn skip_first(&mut self) {
         self.last = self.first.take();
         self.over |= self.last.as_ref().is_some_and(UploadEvent::is_final);
-    }
-
-    /// Lets [`next`](Self::next) begin with a look into the session store: what another process did with the upload (see
-    /// [`Operator`](crate::Operator)) reaches no listener of this one. To be called now and then.
-    pub fn look_again(&mut self) {
-        self.ask_store = true;
     }
 
     /// Waits for a state that is newer than the last one given. `None` is the end: the final state was given, the
@@ -87,6 +99,7 @@ impl Watch {
             if self.ask_store {
                 let Some(upload) = self.engine.0.sessions.get(&self.id).await? else { return Ok(None) };
                 self.ask_store = false;
+                self.next_look = Instant::now() + LOOK_EVERY;
                 if let Some(event) = self.engine.event_of(&upload) {
                     return Ok(Some(event));
                 }
@@ -101,6 +114,7 @@ impl Watch {
                     }
                 },
                 () = self.engine.0.shutdown.cancelled() => return Ok(None),
+                () = sleep_until(self.next_look) => self.ask_store = true,
             }
         }
     }

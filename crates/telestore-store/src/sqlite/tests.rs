@@ -1,5 +1,6 @@
 use std::task::{Context, Poll, Waker};
 
+use sqlx::{ConnectOptions, Connection};
 use telestore_types::{ChunkIndex, FileName, NewUpload};
 
 use super::*;
@@ -223,4 +224,40 @@ async fn a_file_is_looked_at_without_touching_it() {
     assert!(SqliteSessionStore::attach(&path, Durability::Process).await.is_err());
     std::fs::write(dir.path().join("garbage"), [7; 5000]).unwrap();
     assert!(SqliteSessionStore::schema(dir.path().join("garbage")).await.is_err());
+}
+
+#[tokio::test]
+async fn the_rows_of_an_older_version_are_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("telestore.db");
+    // As the version before limits made it.
+    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut old = options.connect().await.unwrap();
+    let migrations = schema::MIGRATIONS.iter().filter(|migration| migration.version <= 2).cloned().collect();
+    let before = sqlx::migrate::Migrator { migrations, ..sqlx::migrate::Migrator::DEFAULT };
+    before.run(&mut old).await.unwrap();
+    let key = StorageKey::from_random([7; 16]);
+    for statement in [
+        format!(
+            "INSERT INTO uploads (id, key, file_name, file_size, total_chunks, user_id, sealed_token, state, \
+             received_chunks, received_bytes, progress, attempt, created_at, updated_at) \
+             VALUES ('a', '{key}', 'a.bin', 2, 2, 'u', x'01', 'receiving', 1, 1, 0, 1, 5, 5)"
+        ),
+        format!("INSERT INTO chunks VALUES ('{key}', 0, 1, 0, 'blob-0')"),
+        "INSERT INTO outbox VALUES ('event', 'b', '{}', 0, 5, 5)".to_owned(),
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut old).await.unwrap();
+    }
+    old.close().await.unwrap();
+    assert_eq!(SqliteSessionStore::schema(&path).await.unwrap(), Schema::Older);
+
+    let store = SqliteSessionStore::open(&path).await.unwrap();
+    assert_eq!(SqliteSessionStore::schema(&path).await.unwrap(), Schema::Current);
+    let used = store.usage(Subject::User(&UserId::new("u")), NOW).await.unwrap();
+    assert_eq!(used, Usage { sessions: 1, stored_bytes: 1, bytes_today: 0 });
+    let upload = store.get(&UploadId::new("a").unwrap()).await.unwrap().unwrap();
+    assert_eq!(store.chunks(&upload.key).await.unwrap().len(), 1);
+    assert!(matches!(record(&store, &upload, 1).await.unwrap(), Recorded::Stored { .. }));
+    assert!(matches!(store.complete(&upload.id, NOW).await.unwrap(), Completed::Accepted(..)));
+    assert_eq!(store.outbox_due(NOW, 10).await.unwrap().len(), 1);
 }
