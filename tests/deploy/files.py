@@ -56,7 +56,9 @@ def compose():
 
 def render():
     (service,) = yaml.safe_load(text("render.yaml"))["services"]
-    known("render.yaml", (variable["key"] for variable in service["envVars"]))
+    keys = [variable["key"] for variable in service["envVars"]]
+    known("render.yaml", keys)
+    assert "TELESTORE_TRUSTED_PROXIES" not in keys, "its proxies name the edge, not the client"
     values = {variable["key"]: variable.get("value") for variable in service["envVars"]}
     assert values["TELESTORE_DATA_DIR"].startswith(service["disk"]["mountPath"] + "/"), "data is on the disk"
     assert service["numInstances"] == 1, "one worker for each data directory"
