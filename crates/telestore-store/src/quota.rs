@@ -148,6 +148,7 @@ impl Quota {
     /// Nothing is too much.
     pub const NONE: Self = Self { sessions: None, stored_bytes: None, bytes_per_day: None };
 
+    #[cfg(feature = "sqlite")]
     /// Whether bytes are limited, which is to be looked at with each chunk.
     pub(crate) fn limits_bytes(&self) -> bool {
         self.stored_bytes.is_some() || self.bytes_per_day.is_some()

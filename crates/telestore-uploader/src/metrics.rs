@@ -1,8 +1,11 @@
 //! What is measured of Telegram.
 
+#[cfg(any(feature = "bot-api", feature = "mtproto"))]
 use std::sync::LazyLock;
 
-use metrics::{Counter, Unit, counter};
+use metrics::Unit;
+#[cfg(any(feature = "bot-api", feature = "mtproto"))]
+use metrics::{Counter, counter};
 #[cfg(feature = "mtproto")]
 use metrics::{Gauge, gauge};
 
