@@ -56,6 +56,21 @@ pub trait ProgressSink: fmt::Debug + Send + Sync {
     /// # Errors
     /// Where it cannot be written, or the attempt has lost its lease: the backend must stop with this error.
     async fn checkpoint(&self, state: ResumeState) -> Result<()>;
+
+    /// Writes down that from here on the message may exist, and returns once that survives a power cut. To be called
+    /// before the step that makes the message: the last byte of a body, or the call that names the parts.
+    ///
+    /// With a `resume` state, an attempt that is cut off now is repeated from that state, which makes the same message.
+    /// With `None`, it is not repeated unless a person asks for it: nobody could tell whether the message was made.
+    ///
+    /// # Errors
+    /// As [`checkpoint`](Self::checkpoint). Nothing may be sent then.
+    async fn commit(&self, resume: Option<ResumeState>) -> Result<()> {
+        match resume {
+            Some(state) => self.checkpoint(state).await,
+            None => Ok(()),
+        }
+    }
 }
 
 /// A sink that forgets everything.
@@ -84,6 +99,7 @@ impl ProgressSink for NoProgress {
 ///   size. Where the source says that its bytes are damaged, nothing that was sent of them is used later.
 /// - It reports [`Stage::Connecting`], [`Stage::Resolving`] (where there is something to resolve), [`Stage::Sending`]
 ///   and [`Stage::Finishing`], in this order, and acknowledged bytes that end at the length of the file.
+/// - It [commits](ProgressSink::commit) before each step that may make the message.
 /// - Where [`Capability::resumable`] is declared, it checkpoints whatever a later attempt needs *before* that matters;
 ///   where [`Capability::idempotent`] is declared, attempts that are given each other's state make one message.
 /// - After `cancel` it ends within a second with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled), unless Telegram
