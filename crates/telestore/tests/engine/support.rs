@@ -32,9 +32,14 @@ pub(crate) fn id(name: &str) -> UploadId {
     UploadId::new(name).unwrap()
 }
 
-/// Pauses that no jitter makes shorter than a test's patience.
+/// Pauses that no jitter makes shorter than a test's patience, and patience with scripts that acknowledge nothing.
 pub(crate) fn config() -> EngineConfig {
-    EngineConfig { retry_first_pause: HOUR, retry_max_pause: HOUR, ..EngineConfig::default() }
+    EngineConfig {
+        retry_first_pause: HOUR,
+        retry_max_pause: HOUR,
+        stall_timeout: HOUR * 24,
+        ..EngineConfig::default()
+    }
 }
 
 pub(crate) fn credentials(user: &str) -> TelegramCredentials {
