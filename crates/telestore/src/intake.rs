@@ -1,10 +1,13 @@
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use telestore_store::{BlobName, Cancelled, ChunkRecord, Completed, Created, Recorded, Spool, SpooledChunk};
 use telestore_types::{
     ChunkIndex, ChunkVerdict, Completion, ContentDigest, FileName, NewUpload, Secret, StorageKey, Upload,
     UploadEvent, UploadId, UploadKind, UploadState, UploadStatus, UserId, mime_type_of,
 };
+use tokio::runtime::Handle;
 use tracing::Instrument;
 
 use crate::access::{concerns, missing_token};
@@ -282,10 +285,13 @@ impl Telestore {
         self.check_file(&file)?;
         let watch = Watch::from_now_on(self, &file.id);
         let (engine, token, mime_type) = (self.clone(), token.clone(), mime_type.map(str::to_owned));
+        let caller_waits = CallerWaits::new(self);
+        let waiting = caller_waits.waiting.clone();
         // Nobody else knows the id, so nobody could complete what a caller leaves behind half way.
         let upload = detached(async move {
             let caller = Caller { token: Some(&token), address };
             let created = engine.upload_of(&file, UploadKind::Direct, caller).await?;
+            waiting.begun(&created);
             let queued = async {
                 let index = ChunkIndex::new(0, 1)?;
                 let upload = engine.keep(created.clone(), index, spooled, mime_type.as_deref()).await?;
@@ -295,23 +301,24 @@ impl Telestore {
             let queued = queued.await;
             if queued.is_err() {
                 engine.abandon(&created).await;
+            } else if waiting.is_over() {
+                engine.keep_quietly(&created).await;
             }
             queued
         });
         let upload = upload.await?;
-        self.wait_for(watch, upload).await
-    }
-
-    /// Waits for the end of a direct upload. A caller that goes away does not learn of it, so from then on the file is
-    /// kept and sent as any other.
-    async fn wait_for(&self, mut watch: Watch, upload: Upload) -> Result<DirectReceipt> {
-        let mut gone = Gone { engine: Some(self.clone()), upload: upload.clone() };
-        let answer = self.hear(&mut watch, upload).await;
-        gone.engine = None;
+        let answer = self.wait_for(watch, upload).await;
+        caller_waits.answered();
         answer
     }
 
-    async fn hear(&self, watch: &mut Watch, upload: Upload) -> Result<DirectReceipt> {
+    async fn keep_quietly(&self, upload: &Upload) {
+        if let Err(error) = self.0.sessions.keep(&upload.id, &upload.key).await {
+            tracing::warn!(upload = %upload.id, %error, "could not write down that a client does not wait any more");
+        }
+    }
+
+    async fn wait_for(&self, mut watch: Watch, upload: Upload) -> Result<DirectReceipt> {
         while let Some(event) = watch.next().await? {
             return match (event.status, event.message_id, event.file_id) {
                 (UploadStatus::Uploading, ..) => continue,
@@ -514,24 +521,51 @@ impl Telestore {
     }
 }
 
-/// Marks a direct upload as kept where its caller goes away before it has an answer.
-struct Gone {
-    /// `None` once there is an answer.
-    engine: Option<Telestore>,
-    upload: Upload,
+/// The caller of a direct upload waits for its end. One that goes away does not learn of it, so from then on the file is
+/// kept and sent as any other.
+struct CallerWaits {
+    engine: Telestore,
+    waiting: Arc<Waiting>,
 }
 
-impl Drop for Gone {
+#[derive(Default)]
+struct Waiting {
+    /// The upload, once it is there.
+    upload: OnceLock<Upload>,
+    over: AtomicBool,
+}
+
+impl Waiting {
+    fn begun(&self, upload: &Upload) {
+        let _ = self.upload.set(upload.clone());
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+}
+
+impl CallerWaits {
+    fn new(engine: &Telestore) -> Self {
+        Self { engine: engine.clone(), waiting: Arc::default() }
+    }
+
+    /// The caller has its answer.
+    fn answered(self) {
+        self.waiting.over.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Drop for CallerWaits {
     fn drop(&mut self) {
-        let (Some(engine), Ok(runtime)) = (self.engine.take(), tokio::runtime::Handle::try_current()) else {
+        let answered = self.waiting.over.swap(true, Ordering::SeqCst);
+        // Where the upload is not there yet, the task that makes it looks.
+        let (false, Some(upload), Ok(runtime)) = (answered, self.waiting.upload.get(), Handle::try_current())
+        else {
             return;
         };
-        let Upload { id, key, .. } = self.upload.clone();
-        runtime.spawn(async move {
-            if let Err(error) = engine.0.sessions.keep(&id, &key).await {
-                tracing::warn!(upload = %id, %error, "could not write down that a client does not wait any more");
-            }
-        });
+        let (engine, upload) = (self.engine.clone(), upload.clone());
+        runtime.spawn(async move { engine.keep_quietly(&upload).await });
     }
 }
 

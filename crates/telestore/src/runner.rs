@@ -62,13 +62,13 @@ impl Telestore {
     /// [`Error::Storage`](crate::Error::Storage) where the session store fails before anything was sent, or while the
     /// worker stops; the upload is tried again when its lease has run out.
     pub async fn step(&self) -> Result<bool> {
-        let Some(lease) = self.take(&[]).await? else { return Ok(false) };
-        self.run(lease).await?;
+        let Some(begun) = self.take(&[]).await? else { return Ok(false) };
+        self.run(begun).await?;
         Ok(true)
     }
 
-    /// Leases an upload that is due, of none of these users.
-    pub(crate) async fn take(&self, none_of: &[UserId]) -> Result<Option<Lease>> {
+    /// Leases an upload that is due, of none of these users. It counts as a send from here on.
+    pub(crate) async fn take(&self, none_of: &[UserId]) -> Result<Option<Begun>> {
         // A lease that ran out because the store is not well must not be taken over from those who still write.
         let mut unwritten = self.0.unwritten.subscribe();
         tokio::select! {
@@ -77,7 +77,18 @@ impl Telestore {
         }
         let now = self.now();
         self.hold_on(now).await?;
-        Ok(self.0.sessions.lease(now, now + self.config().lease, none_of).await?)
+        let lease = self.0.sessions.lease(now, now + self.config().lease, none_of).await?;
+        Ok(lease.map(|lease| self.begin(lease)))
+    }
+
+    fn begin(&self, lease: Lease) -> Begun {
+        let (engine, sending) = (self.clone(), Sending::new(lease));
+        let older = self.running().insert(sending.lease.upload.key.clone(), sending.clone());
+        if let Some(older) = older {
+            // Its lease has just been taken over.
+            older.stop.cancel();
+        }
+        Begun { engine, sending }
     }
 
     /// Extends what this process holds and could not extend in time, since it was frozen or the store did not answer:
@@ -99,20 +110,16 @@ impl Telestore {
     }
 
     /// Makes one attempt and writes down how it ended.
-    pub(crate) async fn run(&self, lease: Lease) -> Result<()> {
-        let (upload, user) = (&lease.upload, lease.upload.user_id.as_ref().map(display));
+    pub(crate) async fn run(&self, begun: Begun) -> Result<()> {
+        let upload = &begun.sending.lease.upload;
+        let user = upload.user_id.as_ref().map(display);
         let span = tracing::info_span!("send", upload = %upload.id, user, attempt = upload.attempt);
-        self.attempt(lease).instrument(span).await
+        self.attempt(begun).instrument(span).await
     }
 
-    async fn attempt(&self, mut lease: Lease) -> Result<()> {
+    async fn attempt(&self, begun: Begun) -> Result<()> {
         let _ongoing = Ongoing::send();
-        let sending = Sending::new(lease.clone());
-        let _guard = RunningGuard { engine: self, key: &lease.upload.key, sending: sending.clone() };
-        if let Some(older) = self.running().insert(lease.upload.key.clone(), sending.clone()) {
-            // Its lease has just been taken over.
-            older.stop.cancel();
-        }
+        let (sending, mut lease) = (begun.sending.clone(), begun.sending.lease.clone());
         if let Some(further) = self.take_over(&lease.upload).await {
             lease.upload.resume = Some(further);
         }
@@ -457,19 +464,19 @@ fn mime_type(upload: &Upload) -> String {
     })
 }
 
-/// Takes a send out of the map whatever way it ends.
-struct RunningGuard<'a> {
-    engine: &'a Telestore,
-    key: &'a StorageKey,
-    sending: Sending,
+/// A send that has its place. It leaves it whatever way it ends.
+pub(crate) struct Begun {
+    engine: Telestore,
+    pub(crate) sending: Sending,
 }
 
-impl Drop for RunningGuard<'_> {
+impl Drop for Begun {
     fn drop(&mut self) {
+        let key = &self.sending.lease.upload.key;
         let mut running = self.engine.running();
         // Another lease may stand there by now.
-        if running.get(self.key).is_some_and(|found| found.lease.token == self.sending.lease.token) {
-            running.remove(self.key);
+        if running.get(key).is_some_and(|found| found.lease.token == self.sending.lease.token) {
+            running.remove(key);
         }
         drop(running);
         self.sending.over.cancel();

@@ -1,12 +1,13 @@
 use std::future::Future;
 use std::time::Duration;
 
-use telestore_store::Lease;
 use telestore_types::Timestamp;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::outbox::Places;
+use crate::runner::Begun;
 use crate::sends::Room;
 use crate::{Result, Telestore};
 
@@ -95,9 +96,9 @@ impl Telestore {
                 }
             };
             match self.take(&none_of).await {
-                Ok(Some(lease)) => {
+                Ok(Some(begun)) => {
                     let engine = self.clone();
-                    sends.spawn(async move { engine.run_to_the_end(lease).await });
+                    sends.spawn(async move { engine.run_to_the_end(begun).await });
                 }
                 Ok(None) => {
                     // What is due may be of a user who has to wait.
@@ -114,9 +115,10 @@ impl Telestore {
     }
 
     /// Runs one attempt. A panic ends that attempt and nothing else.
-    async fn run_to_the_end(&self, lease: Lease) {
-        let (engine, held) = (self.clone(), lease.clone());
-        match tokio::spawn(async move { engine.run(held).await }).await {
+    async fn run_to_the_end(&self, begun: Begun) {
+        let (engine, lease) = (self.clone(), begun.sending.lease.clone());
+        // An engine that is dropped stops its sends.
+        match AbortOnDropHandle::new(tokio::spawn(async move { engine.run(begun).await })).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::error!(upload = %lease.upload.id, error = ?error, "could not write down how an attempt ended");

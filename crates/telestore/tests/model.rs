@@ -13,8 +13,8 @@ use proptest::prelude::*;
 use telestore::backend::{NoWebhook, StaticCredentialProvider};
 use telestore::store::{MemoryChunkStore, MemorySessionStore};
 use telestore::types::{
-    ChatId, FileName, ManualClock, ResumeState, Secret, StoredAs, StoredFile, TelegramCredentials, UploadId,
-    UploadStatus, UserId,
+    ChatId, FileName, MAX_CRASHES, ManualClock, ResumeState, Secret, StoredAs, StoredFile,
+    TelegramCredentials, UploadId, UploadStatus, UserId,
 };
 use telestore::uploader::{
     Capability, Error as UploaderError, ErrorKind, ProgressSink, Requirement, TelegramUploader, UploadRequest,
@@ -46,6 +46,8 @@ enum Outcome {
     /// The message is made, and the process dies before it hears of it.
     KilledAfterTheMessage,
     KilledBeforeTheMessage,
+    /// By a way that could not make the same message again: nobody knows.
+    KilledInDoubt,
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
@@ -56,6 +58,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         1 => Just(Outcome::Unavailable),
         1 => Just(Outcome::KilledAfterTheMessage),
         1 => Just(Outcome::KilledBeforeTheMessage),
+        1 => Just(Outcome::KilledInDoubt),
     ];
     let bytes = prop_oneof![8 => Just(0_u8), 2 => Just(1), 1 => Just(2)];
     let op = prop_oneof![
@@ -93,11 +96,13 @@ struct Life {
     queued_at: usize,
     /// The file of a message that was made in a send that died.
     made: Option<Vec<u8>>,
+    /// Sends of this run that died.
+    crashes: u32,
 }
 
 impl Life {
     fn new(state: State) -> Self {
-        Self { state, chunks: BTreeMap::new(), queued_at: 0, made: None }
+        Self { state, chunks: BTreeMap::new(), queued_at: 0, made: None, crashes: 0 }
     }
 
     fn file(&self, id: usize) -> Vec<u8> {
@@ -179,7 +184,7 @@ impl Model {
                 Said::WrongSize
             }
             State::Receiving | State::Failed => {
-                (life.state, life.queued_at) = (State::Queued, time);
+                (life.state, life.queued_at, life.crashes) = (State::Queued, time, 0);
                 Said::Yes
             }
         }
@@ -196,8 +201,14 @@ impl Model {
         }
         match outcome {
             Outcome::Sent => life.state = State::Completed,
-            Outcome::Refused => life.state = State::Failed,
-            _ => {}
+            Outcome::Refused | Outcome::KilledInDoubt => life.state = State::Failed,
+            Outcome::KilledAfterTheMessage | Outcome::KilledBeforeTheMessage => {
+                life.crashes += 1;
+                if life.crashes == MAX_CRASHES {
+                    life.state = State::Failed;
+                }
+            }
+            Outcome::Unavailable => {}
         }
         Said::Sent
     }
@@ -255,6 +266,10 @@ impl TelegramUploader for Telegram {
         progress.checkpoint(ResumeState(random_id.clone())).await?;
         match outcome {
             Outcome::KilledBeforeTheMessage => self.die().await,
+            Outcome::KilledInDoubt => {
+                progress.commit(None).await?;
+                self.die().await
+            }
             Outcome::Refused => return Err(UploaderError::new(ErrorKind::Rejected, "refused")),
             Outcome::Unavailable => return Err(UploaderError::new(ErrorKind::Unavailable, "down")),
             Outcome::Sent | Outcome::KilledAfterTheMessage => {}
@@ -331,7 +346,8 @@ impl World {
     }
 
     async fn apply(&mut self, op: Op) -> Said {
-        self.clock.advance(Duration::from_millis(1));
+        // Longer than the pause of an upload that has ended a process.
+        self.clock.advance(Duration::from_secs(60));
         let token = Secret::new(TOKEN);
         let done = match op {
             Op::Init(id) => self.engine.init(&file(id), Some(&token)).await,

@@ -12,6 +12,7 @@ mod recovery;
 mod requests;
 mod resume;
 mod retries;
+mod strangers;
 mod support;
 mod tokens;
 mod uploader;

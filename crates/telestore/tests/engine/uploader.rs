@@ -36,6 +36,8 @@ struct State {
     requests: Vec<UploadRequest>,
     bodies: Vec<Vec<u8>>,
     withdrawn: Vec<i64>,
+    withdrawals: usize,
+    refuse_to_withdraw: usize,
 }
 
 /// Sends by remembering. Without a script, an attempt succeeds. Clones share all of it.
@@ -103,6 +105,16 @@ impl Scripted {
         self.state.lock().unwrap().requests[attempt].clone()
     }
 
+    /// Lets the first `times` withdrawals fail.
+    pub(crate) fn refuse_to_withdraw(&self, times: usize) {
+        self.state.lock().unwrap().refuse_to_withdraw = times;
+    }
+
+    /// How often it was asked to take a message back.
+    pub(crate) fn withdrawals(&self) -> usize {
+        self.state.lock().unwrap().withdrawals
+    }
+
     /// The messages that were taken back.
     pub(crate) fn withdrawn(&self) -> Vec<i64> {
         self.state.lock().unwrap().withdrawn.clone()
@@ -142,7 +154,12 @@ impl TelegramUploader for Scripted {
     }
 
     async fn withdraw(&self, _: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
-        self.state.lock().unwrap().withdrawn.push(stored.message_id);
+        let mut state = self.state.lock().unwrap();
+        state.withdrawals += 1;
+        if state.withdrawals <= state.refuse_to_withdraw {
+            return Err(Error::new(ErrorKind::Unavailable, "Telegram is down"));
+        }
+        state.withdrawn.push(stored.message_id);
         Ok(true)
     }
 }
