@@ -314,6 +314,10 @@ pub(crate) struct Settings {
     #[arg(long, env = "TELESTORE_RETRY_MAX_AGE", value_name = "TIME")]
     pub(crate) retry_max_age: Option<Span>,
 
+    /// How long a send goes on of which Telegram acknowledges nothing, before it gives its place to others [default: 2m]
+    #[arg(long, env = "TELESTORE_STALL_TIMEOUT", value_name = "TIME")]
+    pub(crate) stall_timeout: Option<Span>,
+
     /// With less free on the data disk, new bytes are refused with 507 [default: 512 MiB]
     #[arg(long, env = "TELESTORE_MIN_FREE_BYTES", value_name = "BYTES")]
     pub(crate) min_free_bytes: Option<ByteSize>,
