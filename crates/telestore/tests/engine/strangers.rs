@@ -421,3 +421,68 @@ async fn an_early_send_is_written_down_before_it_begins() {
     let state = ResumeState(vec![1]);
     assert!(world.sessions.inner.checkpoint_early(&upload.id, &upload.key, None, &state).await.unwrap());
 }
+
+#[tokio::test]
+async fn what_kind_an_upload_is_stands_in_its_row_and_not_in_its_id() {
+    let world = World::new();
+    let name = format!("direct-{:032x}", 7);
+    world.uploader.then_fail(ErrorKind::Rejected, "no");
+    queue_of(&world, "alice", &name).await;
+    world.engine.step().await.unwrap();
+    let upload = world.stored(&name).await;
+    assert_eq!((upload.kind, upload.state), (UploadKind::Chunked, UploadState::Failed));
+    assert_eq!(world.chunks.inner.blobs(), 1, "its acknowledged chunk stays");
+    world.engine.complete(&id(&name), None).await.unwrap();
+    assert_eq!(world.drain().await, 1);
+    assert_eq!(world.stored(&name).await.state, UploadState::Completed);
+}
+
+#[tokio::test]
+async fn a_direct_upload_that_cannot_be_queued_leaves_nothing_behind() {
+    let world = World::new();
+    world.sessions.hooks.fail("complete", 1);
+    let bytes = spooled(&world.engine, BODY).await;
+    let name = FileName::new("notes.txt").unwrap();
+    assert!(world.engine.upload(name, None, bytes, Some(&token("alice-1"))).await.is_err());
+    let [upload] = &world.sessions.inner.list(&listing()).await.unwrap()[..] else { panic!() };
+    assert_eq!(upload.state, UploadState::Cancelled, "it counts for no quota");
+    assert_eq!(world.chunks.inner.blobs(), 0);
+}
+
+/// Hangs for what tells of one user's files.
+#[derive(Debug, Clone)]
+struct HangsFor(&'static str, Arc<std::sync::Mutex<Vec<String>>>);
+
+#[async_trait::async_trait]
+impl telestore::backend::WebhookSender for HangsFor {
+    fn is_wanted(&self) -> bool {
+        true
+    }
+
+    async fn send(&self, _: &str, body: &str) -> telestore::backend::Result<()> {
+        if body.contains(self.0) {
+            std::future::pending::<()>().await;
+        }
+        self.1.lock().unwrap().push(body.to_owned());
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_users_hanging_webhooks_hold_up_nobody_elses() {
+    let told = HangsFor("mallory", Arc::default());
+    let world = World::telling(told.clone());
+    for file in 0..20 {
+        queue_of(&world, "mallory", &format!("m{file}")).await;
+    }
+    assert_eq!(world.drain().await, 20);
+    let running = world.engine.start().await.unwrap();
+    tokio::time::sleep(SECOND).await;
+    queue_of(&world, "alice", "z").await;
+    let began = Instant::now();
+    while told.1.lock().unwrap().is_empty() {
+        tokio::time::sleep(SECOND / 10).await;
+        assert!(began.elapsed() < SECOND * 5, "alice's webhook waits behind the others");
+    }
+    drop(running);
+}
