@@ -43,7 +43,18 @@ impl Telestore {
     /// [`Error::InvalidToken`]; in strict mode [`Error::Unauthorized`] without a token.
     pub async fn progress(&self, id: &UploadId, token: Option<&Secret>) -> Result<UploadEvent> {
         let upload = self.find(id, token).await?.ok_or(Error::NotStarted)?;
-        self.event_of(&upload).ok_or(Error::NotStarted)
+        self.event_now(upload).await?.ok_or(Error::NotStarted)
+    }
+
+    /// What listeners are told of an upload that has just been read. Where it was being sent then, and the bus does not
+    /// know of that any more, it has come to its end in between: an older percentage must not come behind a newer one.
+    pub(crate) async fn event_now(&self, mut upload: Upload) -> Result<Option<UploadEvent>> {
+        let ended = || self.0.bus.latest(&upload.id).is_none_or(|live| live.is_final());
+        if upload.state == UploadState::Sending && ended() {
+            upload =
+                self.0.sessions.get(&upload.id).await?.filter(|now| now.key == upload.key).unwrap_or(upload);
+        }
+        Ok(self.event_of(&upload))
     }
 
     /// What listeners of `upload` are told now; `None` before completion was asked for.

@@ -41,7 +41,7 @@ impl Telestore {
         // Listening begins before the look, so that nothing falls in between.
         let mut watch = Watch::from_now_on(self, id);
         let upload = self.find(id, token).await?.ok_or(Error::NotStarted)?;
-        watch.first = self.event_of(&upload);
+        watch.first = self.event_now(upload).await?;
         Ok(watch)
     }
 }
@@ -100,7 +100,7 @@ impl Watch {
                 let Some(upload) = self.engine.0.sessions.get(&self.id).await? else { return Ok(None) };
                 self.ask_store = false;
                 self.next_look = Instant::now() + LOOK_EVERY;
-                if let Some(event) = self.engine.event_of(&upload) {
+                if let Some(event) = self.engine.event_now(upload).await? {
                     return Ok(Some(event));
                 }
             }

@@ -159,3 +159,28 @@ async fn what_another_process_does_is_seen_at_the_next_look() {
     assert_eq!(state.error.as_deref(), Some("Upload cancelled"));
     assert_eq!(watch.next().await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn an_end_behind_the_look_into_the_store_is_not_told_as_a_beginning() {
+    let world = World::new();
+    world.uploader.then(|call| async move {
+        call.sink.acknowledged(7);
+        call.until_cancelled().await
+    });
+    world.queue("a").await;
+    let engine = world.engine.clone();
+    let sending = tokio::spawn(async move { engine.step().await });
+    while world.progress("a").await.progress == 0 {
+        tokio::task::yield_now().await;
+    }
+    // The send ends after a poll has read that it runs, and before that poll asks how far it is.
+    let (store, engine) = (world.sessions.clone(), world.engine.clone());
+    world.sessions.hooks.after("get", async move {
+        let upload = store.inner.get(&id("a")).await.unwrap().unwrap();
+        store.inner.cancel(&id("a"), &upload.key, telestore::types::Timestamp::from_millis(0)).await.unwrap();
+        engine.cancel(&id("a"), None).await.unwrap();
+        sending.await.unwrap().unwrap();
+    });
+    let told = world.progress("a").await;
+    assert_eq!(told.status, telestore::types::UploadStatus::Failed, "{told:?}");
+}
