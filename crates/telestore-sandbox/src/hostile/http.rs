@@ -86,7 +86,8 @@ fn trickle(pause: Duration) -> Response {
 }
 
 fn refusal(length: usize) -> Response {
-    let words: String = "no\r\n".chars().cycle().take(length).collect();
+    let mut words = "no\r\n".repeat(length.div_ceil(4));
+    words.truncate(length);
     let body = json!({"ok": false, "error_code": 400, "description": words, "detail": words});
     (StatusCode::BAD_REQUEST, Json(body)).into_response()
 }
@@ -104,4 +105,25 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     // Writing into memory does not fail.
     let _ = packed.write_all(bytes);
     packed.finish().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::FaultAction;
+
+    #[test]
+    fn can_be_ordered_in_json() {
+        for (text, answer) in [
+            (r#"{"hostile_http": {"trickle": 1000}}"#, HostileHttp::Trickle(1000)),
+            (r#"{"hostile_http": {"words": 3000000}}"#, HostileHttp::Words(3_000_000)),
+            (r#"{"hostile_http": {"retry_after": -1}}"#, HostileHttp::RetryAfter(json!(-1))),
+            (r#"{"hostile_http": {"gzip_of_gzip": 10}}"#, HostileHttp::GzipOfGzip(10)),
+            (r#"{"hostile_http": "endless"}"#, HostileHttp::Endless),
+            (r#"{"hostile_http": "wrong_types"}"#, HostileHttp::WrongTypes),
+        ] {
+            let action: FaultAction = serde_json::from_str(text).unwrap();
+            assert_eq!(action, FaultAction::HostileHttp(answer));
+        }
+    }
 }

@@ -11,8 +11,11 @@ use tokio::time::timeout;
 use super::SEND;
 use super::common::{World, bot_api_with, credentials_of};
 
+/// Longer than any of the attempts may take here.
+const SECONDS: Duration = Duration::from_secs(8);
+
 fn impatient(sandbox: &Sandbox) -> BotApiUploader {
-    bot_api_with(sandbox, |config| config.answer_timeout = Duration::from_secs(1))
+    bot_api_with(sandbox, |config| config.answer_timeout = Duration::from_secs(2))
 }
 
 fn answers() -> Vec<(HostileHttp, ErrorKind)> {
@@ -21,13 +24,13 @@ fn answers() -> Vec<(HostileHttp, ErrorKind)> {
     vec![
         (HostileHttp::Trickle(100), ErrorKind::AnswerLost),
         (HostileHttp::Endless, ErrorKind::AnswerLost),
-        (HostileHttp::Words(8_000_000), ErrorKind::Rejected),
+        (HostileHttp::Words(3_000_000), ErrorKind::Rejected),
         (HostileHttp::Words(50_000), ErrorKind::Rejected),
         (HostileHttp::Nested(1_000_000), ErrorKind::AnswerLost),
         (HostileHttp::Nested(10_000), ErrorKind::AnswerLost),
         (HostileHttp::Elements(1_000_000), ErrorKind::AnswerLost),
         (HostileHttp::WrongTypes, ErrorKind::AnswerLost),
-        (HostileHttp::GzipOfGzip(64 << 20), ErrorKind::AnswerLost),
+        (HostileHttp::GzipOfGzip(16 << 20), ErrorKind::AnswerLost),
         (HostileHttp::Redirect("http://127.0.0.1:1/".to_owned()), ErrorKind::Rejected),
         (HostileHttp::RetryAfter(json!(u64::MAX)), day),
         (HostileHttp::RetryAfter(json!(1e300)), day),
@@ -57,7 +60,7 @@ async fn whatever_is_answered_to_a_file_ends_soon_and_others_go_on() {
         let both = async {
             tokio::join!(uploader.upload(request, Recorder::new()), uploader.upload(others, Recorder::new()),)
         };
-        let (ended, others) = timeout(Duration::from_secs(5), both).await.expect("within seconds");
+        let (ended, others) = timeout(SECONDS, both).await.expect("within seconds");
         let error = ended.expect_err("nothing was sent");
         assert_eq!(error.kind(), expected, "{answer:?}: {error:?}");
         few_words(&error);
@@ -80,14 +83,14 @@ async fn whatever_is_answered_to_other_calls_ends_soon() {
             world.sandbox.faults().inject(Fault::new(at, action.clone()).once());
         }
         let credentials = world.credentials();
-        let withdrawn = timeout(Duration::from_secs(5), uploader.withdraw(&credentials, &stored)).await;
+        let withdrawn = timeout(SECONDS, uploader.withdraw(&credentials, &stored)).await;
         match withdrawn.expect("within seconds") {
             Ok(gone) => assert!(!gone, "{action:?}"),
             Err(error) => few_words(&error),
         }
         // One of them after the other is answered so.
         for _ in 0..2 {
-            let checked = timeout(Duration::from_secs(5), uploader.check(&credentials)).await;
+            let checked = timeout(SECONDS, uploader.check(&credentials)).await;
             if let Err(error) = checked.expect("within seconds") {
                 few_words(&error);
                 assert_ne!(error.verdict(), Verdict::Ambiguous, "{action:?}: {error:?}");
