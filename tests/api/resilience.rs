@@ -171,6 +171,43 @@ async fn a_disk_that_fills_up_stops_bodies_under_way() {
 }
 
 #[tokio::test]
+async fn a_backend_that_is_silent_holds_up_newcomers_once_and_known_users_not_at_all() {
+    let stage = Stage::new().await;
+    let file = File::in_chunks(100, &[10]);
+    stage.chunk(&file, 0).await.ok();
+    let silent = Fault::new("backend.credentials", FaultAction::NoExecuteSilence);
+    let silent = stage.sandbox.faults().inject(silent);
+    let began = std::time::Instant::now();
+    // Two hundred, four times each.
+    let newcomers: Vec<_> = (0..4 * 200)
+        .map(|number| {
+            let request = stage.client.post(stage.url("/init-upload")).json(&json!({
+                "uploadId": format!("newcomer-{number}"),
+                "fileName": "a.bin",
+                "fileSize": 10,
+                "totalChunks": 1,
+                "authToken": format!("newcomer-{}", number / 4),
+            }));
+            tokio::spawn(async move { (request.send().await.unwrap().status(), began.elapsed()) })
+        })
+        .collect();
+    soon("the questions", stage.sandbox.faults().wait_fired(silent, 16)).await;
+    put(&stage, &stage.user, &file).await.ok();
+    stage.complete(&file.id).await.ok();
+    assert_eq!(stage.end(&file.id).await["status"], "completed");
+    assert!(newcomers.iter().any(|newcomer| !newcomer.is_finished()), "meanwhile");
+    let mut late = 0;
+    for newcomer in newcomers {
+        let (status, took) = newcomer.await.unwrap();
+        assert_eq!(status, 503);
+        late += usize::from(took > Duration::from_secs(18));
+    }
+    // Questions take ten seconds here, and it takes three that fail to know that all do.
+    assert!(late <= 2 * 4, "{late} waited for the second question");
+    assert!(stage.sandbox.faults().fired(silent) <= 16 + 2);
+}
+
+#[tokio::test]
 async fn a_backend_that_is_down_stops_newcomers_only() {
     let mut stage = Stage::new().await;
     let newcomer = stage.sandbox.add_user(UserSpec::new("newcomer"));
