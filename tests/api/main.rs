@@ -25,6 +25,7 @@ mod openapi;
 mod operator;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod private;
 mod progress;
 mod quotas;
 mod raw;
