@@ -114,6 +114,8 @@ fn clean(mut command: Command) -> Command {
             command.env_remove(name);
         }
     }
+    // How full this machine's disk is says nothing of the worker.
+    command.env("TELESTORE_MIN_FREE_BYTES", "0");
     command.kill_on_drop(true).stdin(Stdio::null());
     command
 }
@@ -221,8 +223,6 @@ impl Stage {
     fn program(&self) -> Command {
         let mut command = self.behind.as_deref().map_or_else(program, program_behind);
         command
-            // How full this machine's disk is says nothing of the worker.
-            .env("TELESTORE_MIN_FREE_BYTES", "0")
             .env("BACKEND_URL", self.sandbox.backend_url())
             .env("TELEGRAM_BOT_API_URL", self.sandbox.bot_api_url())
             .env("TELESTORE_MTPROTO_SERVER_KEY", self.sandbox.server_key())
