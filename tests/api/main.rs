@@ -42,5 +42,6 @@ mod supply;
 mod support;
 mod tenants;
 mod tls;
+mod twice;
 mod waiting;
 mod webhook;
