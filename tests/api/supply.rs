@@ -108,12 +108,16 @@ fn advisories_count_and_each_exception_says_why() {
     for line in ["version = 2", "yanked = \"deny\"", "unsound = \"all\""] {
         assert!(section.contains(line), "{line} is not in {section}");
     }
-    let ignored = section.split("ignore = [").nth(1).and_then(|rest| rest.split("]\n").next()).expect("a list");
+    let ignored =
+        section.split("ignore = [").nth(1).and_then(|rest| rest.split("]\n").next()).expect("a list");
     for entry in ignored.split('{').skip(1) {
         assert!(entry.contains("id = \"RUSTSEC-") && entry.contains("reason = \""), "{entry}");
     }
     assert!(document(".ci/deny").contains("deny check advisories"));
-    assert!(document("CONTRIBUTING.md").contains("`.ci/deny --advisories`"), "somebody must be told to run it");
+    assert!(
+        document("CONTRIBUTING.md").contains("`.ci/deny --advisories`"),
+        "somebody must be told to run it"
+    );
 }
 
 #[test]
@@ -153,8 +157,9 @@ fn each_direct_dependency_has_its_reason() {
     for row in dependencies.lines().filter_map(|line| line.strip_prefix("| ")).skip(2) {
         let names = row.split(" |").next().unwrap_or_default();
         // Programs come from elsewhere, and say from where.
-        let crates =
-            names.split(", ").filter(|name| !["(npm)", "(Debian)", "(PyPI)"].iter().any(|at| name.ends_with(at)));
+        let crates = names
+            .split(", ")
+            .filter(|name| !["(npm)", "(Debian)", "(PyPI)"].iter().any(|at| name.ends_with(at)));
         reasons.extend(crates.map(|name| name.split(" (").next().unwrap_or(name).to_owned()));
     }
     assert_eq!(used, reasons, "the crates that are used, and those with a reason in docs/DEPENDENCIES.md");

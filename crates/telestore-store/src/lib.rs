@@ -25,8 +25,8 @@ pub use memory::{MemoryChunkStore, MemorySessionStore};
 pub use metrics::describe_metrics;
 pub use quota::{Exceeded, Limits, More, Quota, Resource, Subject, Usage, Whose, until_midnight};
 pub use session::{
-    Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Lease, Listing, NewEvent, OutboxEvent, Owner,
-    Recorded, SessionStore,
+    Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Expiry, Lease, Listing, NewEvent, OutboxEvent,
+    OutboxKind, Owner, Recorded, SessionStore,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Schema, SqliteSessionStore};

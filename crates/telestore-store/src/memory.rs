@@ -5,15 +5,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use telestore_types::{
-    ChunkIndex, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState, UserId,
+    ChunkIndex, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
+    UploadState, UserId, is_due,
 };
 
 pub use self::chunks::MemoryChunkStore;
 use crate::admit::admit;
 use crate::quota::day_of;
 use crate::{
-    BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Exceeded, Lease, Limits, Listing,
-    More, NewEvent, OutboxEvent, Owner, Quota, Recorded, Result, SessionStore, Subject, Usage,
+    BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Exceeded, Expiry, Lease, Limits,
+    Listing, More, NewEvent, OutboxEvent, Owner, Quota, Recorded, Result, SessionStore, Subject, Usage,
 };
 
 /// The reference: uploads in a map. It shows what each method means, and forgets everything at the end.
@@ -31,6 +32,7 @@ struct State {
     traffic: HashMap<String, (i64, u64)>,
     /// When each user was given a lease last.
     turns: HashMap<Option<UserId>, u64>,
+    clock: Option<Reading>,
 }
 
 impl State {
@@ -56,6 +58,25 @@ impl State {
             self.leases.remove(&lease.upload.key);
         }
         held
+    }
+
+    fn add_event(&mut self, upload: &UploadId, event: &NewEvent, now: Timestamp) {
+        let event =
+            OutboxEvent { event: event.clone(), upload_id: upload.clone(), attempt: 0, created_at: now };
+        self.outbox.push((event, now));
+    }
+
+    /// Makes room for one more upload that nobody owns.
+    fn make_room(&mut self, most: u64) {
+        let unowned = |uploads: &HashMap<UploadId, Upload>| {
+            uploads.values().filter(|upload| upload.user_id.is_none()).count() as u64
+        };
+        while unowned(&self.uploads) >= most.max(1) {
+            let unowned = self.uploads.values().filter(|upload| upload.user_id.is_none());
+            let oldest = unowned.min_by_key(|upload| upload.created_at).map(|upload| upload.id.clone());
+            let Some(oldest) = oldest else { return };
+            self.uploads.remove(&oldest);
+        }
     }
 
     fn usage(&self, of: Subject<'_>, now: Timestamp) -> Usage {
@@ -114,8 +135,11 @@ impl SessionStore for MemorySessionStore {
         if let Err(exceeded) = state.check(upload, limits, &More::UPLOAD, upload.created_at) {
             return Ok(Created::TooMuch(exceeded));
         }
-        if let Some(over) = state.uploads.get(&upload.id).map(|over| over.key.clone()) {
-            state.chunks.remove(&over);
+        if let Some(over) = state.uploads.remove(&upload.id) {
+            state.chunks.remove(&over.key);
+        }
+        if let Some(most) = limits.unowned.filter(|_| upload.user_id.is_none()) {
+            state.make_room(most);
         }
         state.uploads.insert(upload.id.clone(), upload.clone());
         Ok(Created::New)
@@ -208,9 +232,20 @@ impl SessionStore for MemorySessionStore {
         Ok(state.find(id, key).is_some_and(|upload| upload.checkpoint_early(expected, resume)))
     }
 
-    async fn complete(&self, id: &UploadId, now: Timestamp) -> Result<Completed> {
+    async fn begin_early(&self, id: &UploadId, key: &StorageKey) -> Result<bool> {
+        Ok(self.lock().find(id, key).is_some_and(Upload::begin_early))
+    }
+
+    async fn end_early(&self, id: &UploadId, key: &StorageKey) -> Result<()> {
+        if let Some(upload) = self.lock().find(id, key) {
+            upload.early = false;
+        }
+        Ok(())
+    }
+
+    async fn complete(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Completed> {
         let mut state = self.lock();
-        let Some(upload) = state.uploads.get_mut(id) else {
+        let Some(upload) = state.find(id, key) else {
             return Ok(Completed::NotFound);
         };
         Ok(match upload.complete(now) {
@@ -219,9 +254,9 @@ impl SessionStore for MemorySessionStore {
         })
     }
 
-    async fn cancel(&self, id: &UploadId, now: Timestamp) -> Result<Cancelled> {
+    async fn cancel(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Cancelled> {
         let mut state = self.lock();
-        let Some(upload) = state.uploads.get_mut(id) else {
+        let Some(upload) = state.find(id, key) else {
             return Ok(Cancelled::NotFound);
         };
         if !upload.cancel(now) {
@@ -233,16 +268,24 @@ impl SessionStore for MemorySessionStore {
         Ok(Cancelled::Now(Box::new(upload)))
     }
 
-    async fn lease(&self, now: Timestamp, until: Timestamp) -> Result<Option<Lease>> {
+    async fn keep(&self, id: &UploadId, key: &StorageKey) -> Result<Option<Upload>> {
+        let mut state = self.lock();
+        let Some(upload) = state.find(id, key) else { return Ok(None) };
+        upload.keep();
+        Ok(Some(upload.clone()))
+    }
+
+    async fn lease(&self, now: Timestamp, until: Timestamp, except: &[UserId]) -> Result<Option<Lease>> {
         let mut state = self.lock();
         let State { uploads, leases, turns, next_token, .. } = &mut *state;
         let due = |upload: &Upload| match upload.state {
-            UploadState::Queued => upload.next_attempt_at.is_none_or(|at| at <= now),
-            UploadState::Sending => leases.get(&upload.key).is_none_or(|(_, until)| *until <= now),
+            UploadState::Queued => upload.is_due(now),
+            UploadState::Sending => leases.get(&upload.key).is_none_or(|(_, until)| is_due(*until, now)),
             _ => false,
         };
         let turn = |upload: &Upload| turns.get(&upload.user_id).copied().unwrap_or(0);
-        let due = uploads.values_mut().filter(|upload| due(upload));
+        let may = |upload: &Upload| upload.user_id.as_ref().is_none_or(|user| !except.contains(user));
+        let due = uploads.values_mut().filter(|upload| due(upload) && may(upload));
         let next = due.min_by_key(|upload| (turn(upload), upload.queued_at, upload.id.clone()));
         let Some(upload) = next else {
             return Ok(None);
@@ -261,7 +304,7 @@ impl SessionStore for MemorySessionStore {
             .uploads
             .values()
             .filter_map(|upload| match upload.state {
-                UploadState::Queued => upload.next_attempt_at,
+                UploadState::Queued => upload.next_attempt_at.or(upload.queued_at),
                 UploadState::Sending => state.leases.get(&upload.key).map(|(_, until)| *until),
                 _ => None,
             })
@@ -281,6 +324,10 @@ impl SessionStore for MemorySessionStore {
         Ok(self.lock().change(lease, |upload| upload.checkpoint(progress, resume)))
     }
 
+    async fn commit(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool> {
+        Ok(self.lock().change(lease, |upload| upload.commit(progress, resume)))
+    }
+
     async fn finish(
         &self,
         lease: &Lease,
@@ -291,41 +338,46 @@ impl SessionStore for MemorySessionStore {
         let mut state = self.lock();
         let held = state.end(lease, |upload| upload.finish(stored.clone(), now));
         if let Some(event) = event.filter(|_| held) {
-            let event = OutboxEvent {
-                event_id: event.event_id.clone(),
-                upload_id: lease.upload.id.clone(),
-                body: event.body.clone(),
-                attempt: 0,
-                created_at: now,
-            };
-            state.outbox.push((event, now));
+            state.add_event(&lease.upload.id, event, now);
         }
         Ok(held)
     }
 
-    async fn fail(&self, lease: &Lease, error: &str, now: Timestamp) -> Result<bool> {
-        Ok(self.lock().end(lease, |upload| upload.fail(error, now)))
+    async fn fail(&self, lease: &Lease, error: &str, maybe_sent: bool, now: Timestamp) -> Result<bool> {
+        Ok(self.lock().end(lease, |upload| upload.fail(error, maybe_sent, now)))
     }
 
     async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> Result<bool> {
         Ok(self.lock().end(lease, |upload| upload.retry_later(at, counted, now)))
     }
 
-    async fn release_all(&self, now: Timestamp) -> Result<u64> {
+    async fn release_all(&self, now: Timestamp) -> Result<Vec<(Recovery, Upload)>> {
         let mut state = self.lock();
-        state.leases.clear();
-        let mut released = 0;
-        for upload in state.uploads.values_mut().filter(|upload| upload.state == UploadState::Sending) {
-            upload.retry_later(now, false, now);
-            released += 1;
+        let State { uploads, leases, chunks, .. } = &mut *state;
+        leases.clear();
+        let mut changed = Vec::new();
+        for upload in uploads.values_mut() {
+            let recovery = upload.recover(now);
+            if recovery == Recovery::Abandoned {
+                chunks.remove(&upload.key);
+            }
+            if recovery != Recovery::Untouched {
+                changed.push((recovery, upload.clone()));
+            }
         }
-        Ok(released)
+        Ok(changed)
     }
 
-    async fn outbox_due(&self, now: Timestamp, limit: u32) -> Result<Vec<OutboxEvent>> {
+    async fn add_event(&self, upload: &UploadId, event: &NewEvent, now: Timestamp) -> Result<()> {
+        self.lock().add_event(upload, event, now);
+        Ok(())
+    }
+
+    async fn outbox_due(&self, now: Timestamp, limit: u32, except: &[UserId]) -> Result<Vec<OutboxEvent>> {
         let state = self.lock();
-        let due = state.outbox.iter().filter(|(_, at)| *at <= now).map(|(event, _)| event.clone());
-        Ok(due.take(limit as usize).collect())
+        let may = |event: &NewEvent| event.user_id.as_ref().is_none_or(|user| !except.contains(user));
+        let due = state.outbox.iter().filter(|(event, at)| is_due(*at, now) && may(&event.event));
+        Ok(due.map(|(event, _)| event.clone()).take(limit as usize).collect())
     }
 
     async fn outbox_next_due(&self) -> Result<Option<Timestamp>> {
@@ -333,13 +385,13 @@ impl SessionStore for MemorySessionStore {
     }
 
     async fn outbox_done(&self, event_id: &str) -> Result<()> {
-        self.lock().outbox.retain(|(event, _)| event.event_id != event_id);
+        self.lock().outbox.retain(|(event, _)| event.event.event_id != event_id);
         Ok(())
     }
 
     async fn outbox_retry(&self, event_id: &str, at: Timestamp) -> Result<()> {
         for (event, due) in &mut self.lock().outbox {
-            if event.event_id == event_id {
+            if event.event.event_id == event_id {
                 event.attempt += 1;
                 *due = at;
             }
@@ -361,12 +413,14 @@ impl SessionStore for MemorySessionStore {
         Ok(self.chunks(key).await?.into_iter().map(|chunk| chunk.blob).collect())
     }
 
-    async fn expire(&self, states: &[UploadState], before: Timestamp) -> Result<Vec<Upload>> {
+    async fn expire(&self, expiry: &Expiry<'_>) -> Result<Vec<Upload>> {
         let mut state = self.lock();
         let expired: Vec<Upload> = state
             .uploads
             .values()
-            .filter(|upload| states.contains(&upload.state) && upload.updated_at < before)
+            .filter(|upload| expiry.states.contains(&upload.state) && upload.updated_at < expiry.before)
+            .filter(|upload| !expiry.unowned || upload.user_id.is_none())
+            .take(expiry.limit as usize)
             .cloned()
             .collect();
         for upload in &expired {
@@ -374,6 +428,17 @@ impl SessionStore for MemorySessionStore {
             state.chunks.remove(&upload.key);
         }
         Ok(expired)
+    }
+
+    async fn clock(&self) -> Result<Option<Reading>> {
+        let state = self.lock();
+        let latest = state.uploads.values().map(|upload| upload.updated_at).max();
+        Ok(state.clock.or(latest.map(|at| Reading { at, wall: at })))
+    }
+
+    async fn save_clock(&self, reading: Reading) -> Result<()> {
+        self.lock().clock = Some(reading);
+        Ok(())
     }
 
     async fn counts(&self) -> Result<Counts> {

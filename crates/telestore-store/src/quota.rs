@@ -26,11 +26,14 @@ pub struct Limits {
     pub user: Quota,
     /// What the clients at the address that created it may take.
     pub address: Quota,
+    /// How many uploads without an owner there may be in all.
+    pub unowned: Option<u64>,
 }
 
 impl Limits {
     /// Nothing is too much.
-    pub const NONE: Self = Self { max_bytes: u64::MAX, user: Quota::NONE, address: Quota::NONE };
+    pub const NONE: Self =
+        Self { max_bytes: u64::MAX, user: Quota::NONE, address: Quota::NONE, unowned: None };
 
     /// Whether any of them limits what `more` takes.
     pub fn concern(&self, more: &More) -> bool {

@@ -3,8 +3,8 @@ use std::fmt;
 
 use async_trait::async_trait;
 use telestore_types::{
-    ChunkIndex, ChunkVerdict, Completion, CompletionError, ResumeState, StorageKey, StoredFile, Timestamp,
-    Upload, UploadId, UploadState, UserId,
+    ChunkIndex, ChunkVerdict, Completion, CompletionError, Reading, Recovery, ResumeState, StorageKey,
+    StoredFile, Timestamp, Upload, UploadId, UploadState, UserId,
 };
 
 use crate::{BlobName, Exceeded, Limits, Result, Subject, Usage};
@@ -135,28 +135,91 @@ pub struct Listing {
     pub limit: u32,
 }
 
-/// A webhook that is to be delivered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What is to be done about an event of the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OutboxKind {
+    /// The backend is to be told that an upload is finished.
+    Webhook,
+    /// The message of a cancelled upload is to be taken back.
+    Withdrawal,
+}
+
+impl OutboxKind {
+    /// The name under which stores keep it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Withdrawal => "withdrawal",
+        }
+    }
+
+    /// Reads a stored name back.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Webhook, Self::Withdrawal].into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// Something that is to be done about an upload that is over, until it is done.
+#[derive(Clone, PartialEq, Eq)]
 pub struct NewEvent {
     /// The same on every delivery.
     pub event_id: String,
+    /// What is to be done.
+    pub kind: OutboxKind,
+    /// Whose upload it was.
+    pub user_id: Option<UserId>,
+    /// The sealed token of that user, where it is needed.
+    pub sealed_token: Option<Vec<u8>>,
     /// The JSON text.
     pub body: String,
 }
 
-/// A webhook that waits for its delivery.
+impl NewEvent {
+    /// A webhook.
+    pub fn webhook(event_id: impl Into<String>, user_id: UserId, body: impl Into<String>) -> Self {
+        Self {
+            event_id: event_id.into(),
+            kind: OutboxKind::Webhook,
+            user_id: Some(user_id),
+            sealed_token: None,
+            body: body.into(),
+        }
+    }
+}
+
+impl fmt::Debug for NewEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewEvent")
+            .field("event_id", &self.event_id)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An event that waits for its delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxEvent {
-    /// The same on every delivery.
-    pub event_id: String,
+    /// What is to be done.
+    pub event: NewEvent,
     /// The upload that it tells of.
     pub upload_id: UploadId,
-    /// The JSON text.
-    pub body: String,
     /// How many deliveries have failed.
     pub attempt: u32,
     /// When the upload was finished.
     pub created_at: Timestamp,
+}
+
+/// Which uploads are past their time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expiry<'a> {
+    /// Those in one of these states.
+    pub states: &'a [UploadState],
+    /// Only those that nobody owns.
+    pub unowned: bool,
+    /// For which nothing happened since.
+    pub before: Timestamp,
+    /// How many at most; there may be more.
+    pub limit: u32,
 }
 
 /// How much a store holds, for whoever operates it.
@@ -182,12 +245,17 @@ pub struct Counts {
 /// - An upload is found by its [`UploadId`]; rows of an earlier life of the same id have another [`StorageKey`] and are
 ///   never touched.
 /// - Clones and handles share the state.
+/// - What [`commit`](SessionStore::commit), [`finish`](SessionStore::finish), [`keep`](SessionStore::keep) and
+///   [`add_event`](SessionStore::add_event) have written survives a power cut when they return, whatever the store's
+///   durability is for the rest.
 #[async_trait]
 pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Creates an upload, unless there is one with its id.
     ///
     /// With `anew`, one that is over (completed or cancelled) makes room: its rows go, its bytes are left to the
-    /// sweeper. A new one must be within the `limits` of its owner and its address, with room for bytes.
+    /// sweeper. A new one must be within the `limits` of its owner and its address, with room for bytes. Where a new one
+    /// has no owner and there are [`Limits::unowned`] of its kind, the oldest of these goes: its first chunk would make it
+    /// again.
     async fn create(&self, upload: &Upload, anew: bool, limits: &Limits) -> Result<Created>;
 
     /// Finds an upload.
@@ -230,17 +298,27 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         resume: &ResumeState,
     ) -> Result<bool>;
 
+    /// Writes down that a process begins to send an upload that still receives; see [`Upload::begin_early`].
+    async fn begin_early(&self, id: &UploadId, key: &StorageKey) -> Result<bool>;
+
+    /// Writes down that it has stopped.
+    async fn end_early(&self, id: &UploadId, key: &StorageKey) -> Result<()>;
+
     /// Checks that nothing is missing and queues the upload; see [`Upload::complete`].
-    async fn complete(&self, id: &UploadId, now: Timestamp) -> Result<Completed>;
+    async fn complete(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Completed>;
 
     /// Stops an upload; its lease is lost, its chunk records go.
-    async fn cancel(&self, id: &UploadId, now: Timestamp) -> Result<Cancelled>;
+    async fn cancel(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Cancelled>;
 
-    /// Leases an upload that is due, or one whose lease has expired.
+    /// Writes down, flushed, that the client of a direct upload does not wait any more; see [`Upload::keep`]. Gives the
+    /// upload as it is then.
+    async fn keep(&self, id: &UploadId, key: &StorageKey) -> Result<Option<Upload>>;
+
+    /// Leases an upload that is [due](Upload::is_due), or one whose lease has expired, of none of the users in `except`.
     ///
     /// Users take turns: the next lease goes to the user whose last one is the longest ago, and among that user's
     /// uploads to the one that waits longest.
-    async fn lease(&self, now: Timestamp, until: Timestamp) -> Result<Option<Lease>>;
+    async fn lease(&self, now: Timestamp, until: Timestamp, except: &[UserId]) -> Result<Option<Lease>>;
 
     /// When the next upload will be due; `None` where none waits.
     async fn next_due(&self) -> Result<Option<Timestamp>>;
@@ -251,7 +329,10 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Writes down how far a leased upload is; see [`Upload::checkpoint`].
     async fn checkpoint(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool>;
 
-    /// Records the result of a leased upload and its webhook.
+    /// Writes down, flushed, that the message of a leased upload may exist from here on; see [`Upload::commit`].
+    async fn commit(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool>;
+
+    /// Records, flushed, the result of a leased upload and its webhook.
     async fn finish(
         &self,
         lease: &Lease,
@@ -260,22 +341,26 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<bool>;
 
-    /// Gives a leased upload up; its chunks and its resume state stay.
-    async fn fail(&self, lease: &Lease, error: &str, now: Timestamp) -> Result<bool>;
+    /// Gives a leased upload up; its chunks and its resume state stay. See [`Upload::fail`].
+    async fn fail(&self, lease: &Lease, error: &str, maybe_sent: bool, now: Timestamp) -> Result<bool>;
 
     /// Gives a leased upload back for a later attempt; see [`Upload::retry_later`].
     async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> Result<bool>;
 
-    /// Ends all leases, for a process that starts alone on its data. Says how many.
-    async fn release_all(&self, now: Timestamp) -> Result<u64>;
+    /// Ends all leases and puts in order what they were of, for a process that starts alone on its data; see
+    /// [`Upload::recover`]. Gives the uploads that it changed.
+    async fn release_all(&self, now: Timestamp) -> Result<Vec<(Recovery, Upload)>>;
 
-    /// Webhooks that are due, the oldest first.
-    async fn outbox_due(&self, now: Timestamp, limit: u32) -> Result<Vec<OutboxEvent>>;
+    /// Adds, flushed, an event about an upload.
+    async fn add_event(&self, upload: &UploadId, event: &NewEvent, now: Timestamp) -> Result<()>;
 
-    /// When the next webhook will be due; `None` where none waits.
+    /// Events that are [due](telestore_types::is_due), the oldest first, of none of the users in `except`.
+    async fn outbox_due(&self, now: Timestamp, limit: u32, except: &[UserId]) -> Result<Vec<OutboxEvent>>;
+
+    /// When the next event will be due; `None` where none waits.
     async fn outbox_next_due(&self) -> Result<Option<Timestamp>>;
 
-    /// Takes a delivered (or given up) webhook out.
+    /// Takes a delivered (or given up) event out.
     async fn outbox_done(&self, event_id: &str) -> Result<()>;
 
     /// Counts a failed delivery and waits until `at`.
@@ -287,9 +372,16 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// The blobs that a chunk record names.
     async fn live_blobs(&self, key: &StorageKey) -> Result<Vec<BlobName>>;
 
-    /// Deletes uploads for which nothing happened since `before` in one of `states`; their webhooks stay. Gives the
-    /// deleted ones, whose bytes are to be deleted now.
-    async fn expire(&self, states: &[UploadState], before: Timestamp) -> Result<Vec<Upload>>;
+    /// Deletes uploads that are past their time; their events stay. Gives the deleted ones, whose bytes are to be
+    /// deleted now.
+    async fn expire(&self, expiry: &Expiry<'_>) -> Result<Vec<Upload>>;
+
+    /// What the worker's clock showed last, for the next process. Where no process wrote it down yet: the latest time
+    /// of any row.
+    async fn clock(&self) -> Result<Option<Reading>>;
+
+    /// Writes down what the worker's clock shows.
+    async fn save_clock(&self, reading: Reading) -> Result<()>;
 
     /// How much there is of everything.
     async fn counts(&self) -> Result<Counts>;

@@ -6,6 +6,7 @@
 mod chunks;
 mod quotas;
 mod sessions;
+mod strangers;
 
 pub use chunks::chunk_store;
 pub use sessions::session_store;

@@ -80,6 +80,7 @@ async fn sqlite_sessions_are_there_after_a_restart() {
         file_size: 1,
         total_chunks: 1,
         mime_type: None,
+        kind: telestore_types::UploadKind::Chunked,
         now: Timestamp::from_millis(5),
     });
     let store = SqliteSessionStore::open(&path).await.unwrap();

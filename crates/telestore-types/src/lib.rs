@@ -14,7 +14,7 @@ mod stored;
 mod upload;
 
 pub use address::{AddressKey, network_of};
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use clock::{Clock, LONGEST_GAP, ManualClock, Reading, SteadyClock, SystemClock, Timestamp};
 pub use credentials::{ApiId, ChatId, TelegramCredentials, UserId};
 pub use digest::ContentDigest;
 pub use error::{Error, Result};
@@ -25,5 +25,6 @@ pub use secret::Secret;
 pub use source::{ByteSource, BytesSource, SourceError};
 pub use stored::{StoredAs, StoredFile};
 pub use upload::{
-    ChunkVerdict, Completion, CompletionError, MISSING_CHUNKS, NewUpload, ResumeState, Upload, UploadState,
+    ChunkVerdict, Completion, CompletionError, LONGEST_PAUSE, MAX_CRASHES, MAX_EARLY_CRASHES, MISSING_CHUNKS,
+    NewUpload, Recovery, ResumeState, Upload, UploadKind, UploadState, is_due,
 };

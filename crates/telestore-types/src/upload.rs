@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use crate::id::check_total_chunks;
 use crate::{
     AddressKey, ChunkIndex, FileName, Result, Stage, StorageKey, StoredFile, Timestamp, UploadEvent,
@@ -57,6 +59,62 @@ impl UploadState {
     }
 }
 
+/// How the bytes of an upload come, and who waits for its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum UploadKind {
+    /// In chunks; its client knows the id and asks how far it is.
+    #[default]
+    Chunked,
+    /// In one request, whose client waits for the answer: nobody else knows the id.
+    Direct,
+    /// In one request, whose client does not wait any more: it was told that the file is kept, or it went away. It is
+    /// sent like a chunked one.
+    Kept,
+}
+
+impl UploadKind {
+    /// The name under which stores keep it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Chunked => "chunked",
+            Self::Direct => "direct",
+            Self::Kept => "kept",
+        }
+    }
+
+    /// Reads a stored name back.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Chunked, Self::Direct, Self::Kept].into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// What becomes of an upload after its process has ended in the middle of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recovery {
+    /// Nothing had to be done.
+    Untouched,
+    /// It goes on.
+    GoesOn,
+    /// It failed, for the reason in its error.
+    Failed,
+    /// Nobody knows of it, and its bytes are of no more use.
+    Abandoned,
+}
+
+/// How often in a row a process may end while it sends an upload, without getting further in between.
+pub const MAX_CRASHES: u32 = 5;
+
+/// How often that may happen before completion was asked for; then the upload is not sent early any more.
+pub const MAX_EARLY_CRASHES: u32 = 3;
+
+/// The longest time for which anything is put off: what is due later than that was written with a wrong clock, and is
+/// due.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(25 * 60 * 60);
+
+/// What the error says of an upload whose message may have been made.
+const CUT_OFF: &str = "the worker was stopped after Telegram had the whole file and before it answered. The file may be \
+                       in the channel already: look there before you complete the upload again";
+
 /// How far a backend got with a file: its own bytes, opaque to everyone else.
 ///
 /// The MTProto backend keeps its `file_id`, the confirmed parts and the `random_id` here.
@@ -78,6 +136,8 @@ pub struct NewUpload {
     pub total_chunks: u32,
     /// The content type that the client declared, if it says something.
     pub mime_type: Option<String>,
+    /// How it comes.
+    pub kind: UploadKind,
     /// When.
     pub now: Timestamp,
 }
@@ -105,6 +165,8 @@ pub struct Upload {
     pub address: Option<AddressKey>,
     /// The sealed auth token that the file will be sent with.
     pub sealed_token: Option<Vec<u8>>,
+    /// How it comes, and who waits for it.
+    pub kind: UploadKind,
     /// Where it is in its life.
     pub state: UploadState,
     /// Distinct chunks that were acknowledged.
@@ -125,6 +187,13 @@ pub struct Upload {
     pub stored: Option<StoredFile>,
     /// How far the backend got.
     pub resume: Option<ResumeState>,
+    /// Whether its message may be in the channel without anybody knowing: the whole file was handed over, and no
+    /// answer was written down.
+    pub maybe_sent: bool,
+    /// Whether a process sends it early.
+    pub early: bool,
+    /// How often in a row a process ended while it sent this, without getting further in between.
+    pub crashes: u32,
     /// When it was created.
     pub created_at: Timestamp,
     /// When its state last changed or a chunk arrived.
@@ -193,6 +262,7 @@ impl Upload {
             user_id: None,
             address: None,
             sealed_token: None,
+            kind: new.kind,
             state: UploadState::Receiving,
             received_chunks: 0,
             received_bytes: 0,
@@ -203,6 +273,9 @@ impl Upload {
             error: None,
             stored: None,
             resume: None,
+            maybe_sent: false,
+            early: false,
+            crashes: 0,
             created_at: new.now,
             updated_at: new.now,
         }
@@ -236,7 +309,7 @@ impl Upload {
     /// Other bytes than before make what was already sent worthless, so the resume state goes.
     pub fn chunk_stored(&mut self, old: Option<(u64, u32)>, new: (u64, u32), now: Timestamp) {
         match old {
-            None => self.received_chunks += 1,
+            None => self.received_chunks = self.received_chunks.saturating_add(1),
             Some(old) => {
                 self.received_bytes = self.received_bytes.saturating_sub(old.0);
                 if old != new {
@@ -244,7 +317,7 @@ impl Upload {
                 }
             }
         }
-        self.received_bytes += new.0;
+        self.received_bytes = self.received_bytes.saturating_add(new.0);
         self.updated_at = now;
     }
 
@@ -277,9 +350,12 @@ impl Upload {
         }
         self.state = UploadState::Queued;
         self.queued_at = Some(now);
-        self.next_attempt_at = Some(now);
+        self.next_attempt_at = None;
         self.attempt = 0;
         self.progress = 0;
+        self.crashes = 0;
+        self.early = false;
+        self.maybe_sent = false;
         self.error = None;
         self.updated_at = now;
         Ok(Completion::Queued)
@@ -288,17 +364,93 @@ impl Upload {
     /// Gives it to a runner.
     pub fn start_attempt(&mut self, now: Timestamp) {
         self.state = UploadState::Sending;
-        self.attempt += 1;
+        self.attempt = self.attempt.saturating_add(1);
         self.next_attempt_at = None;
+        self.early = false;
+        self.maybe_sent = false;
         self.updated_at = now;
+    }
+
+    /// Whether a queued one may be tried now.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.next_attempt_at.is_none_or(|at| is_due(at, now))
     }
 
     /// Records how far a run is. The percentage never goes back.
     pub fn checkpoint(&mut self, progress: u8, resume: Option<ResumeState>) {
-        self.progress = self.progress.max(progress.min(100));
+        let progress = progress.min(100);
+        if progress > self.progress {
+            self.progress = progress;
+            self.crashes = 0;
+        }
         if resume.is_some() {
             self.resume = resume;
         }
+    }
+
+    /// Records that the message may exist from here on. Without a state that would make the same message again, the
+    /// attempt is not repeated by itself.
+    pub fn commit(&mut self, progress: u8, resume: Option<ResumeState>) {
+        self.maybe_sent = resume.is_none();
+        self.checkpoint(progress, resume);
+    }
+
+    /// Records that a process begins to send it before it is whole; says no, and changes nothing, where that is not to
+    /// be.
+    pub fn begin_early(&mut self) -> bool {
+        let may = self.state == UploadState::Receiving && self.crashes < MAX_EARLY_CRASHES;
+        self.early |= may;
+        may
+    }
+
+    /// Records that the client of a direct upload does not wait any more.
+    pub fn keep(&mut self) {
+        if self.kind == UploadKind::Direct {
+            self.kind = UploadKind::Kept;
+        }
+    }
+
+    /// Puts it in order after the process that had it has ended, whatever for.
+    pub fn recover(&mut self, now: Timestamp) -> Recovery {
+        match (self.state, self.kind) {
+            // Its client got no answer, and nobody else knows the id.
+            (UploadState::Receiving, UploadKind::Direct) => {
+                self.cancel(now);
+                return Recovery::Abandoned;
+            }
+            (UploadState::Receiving, _) if self.early => {
+                self.early = false;
+                self.crashes = self.crashes.saturating_add(1);
+                return Recovery::GoesOn;
+            }
+            (UploadState::Queued, UploadKind::Direct) => {
+                self.keep();
+                return Recovery::GoesOn;
+            }
+            (UploadState::Sending, _) => {}
+            _ => return Recovery::Untouched,
+        }
+        self.keep();
+        if self.maybe_sent {
+            self.fail(CUT_OFF, true, now);
+            return Recovery::Failed;
+        }
+        self.crashes = self.crashes.saturating_add(1);
+        if self.crashes >= MAX_CRASHES {
+            let error = format!(
+                "the worker ended {MAX_CRASHES} times while it sent this file, without getting further: what its \
+                 Telegram server answers may be the cause. Complete the upload again to try once more"
+            );
+            self.fail(&error, false, now);
+            return Recovery::Failed;
+        }
+        // Being killed is no fault of the file: the attempt is not counted, and the first time it goes on at once.
+        let pause = Duration::from_secs(match self.crashes {
+            1 => 0,
+            crashes => 1 << (crashes - 1).min(6),
+        });
+        self.retry_later(now + pause, false, now);
+        Recovery::GoesOn
     }
 
     /// Records how far a backend is with a file that is still arriving; says no, and changes nothing, where that has
@@ -320,13 +472,18 @@ impl Upload {
         self.error = None;
         self.resume = None;
         self.sealed_token = None;
+        self.maybe_sent = false;
+        self.crashes = 0;
         self.updated_at = now;
     }
 
-    /// Ends the run badly. Chunks and resume state stay.
-    pub fn fail(&mut self, error: &str, now: Timestamp) {
+    /// Ends the run badly, and says whether its message may be in the channel all the same. Chunks and resume state
+    /// stay.
+    pub fn fail(&mut self, error: &str, maybe_sent: bool, now: Timestamp) {
         self.state = UploadState::Failed;
         self.error = Some(error.to_owned());
+        self.maybe_sent = maybe_sent;
+        self.crashes = 0;
         self.next_attempt_at = None;
         self.updated_at = now;
     }
@@ -335,6 +492,7 @@ impl Upload {
     pub fn retry_later(&mut self, at: Timestamp, counted: bool, now: Timestamp) {
         self.state = UploadState::Queued;
         self.next_attempt_at = Some(at);
+        self.maybe_sent = false;
         if !counted {
             self.attempt = self.attempt.saturating_sub(1);
         }
@@ -351,6 +509,7 @@ impl Upload {
         self.resume = None;
         self.sealed_token = None;
         self.next_attempt_at = None;
+        self.early = false;
         self.updated_at = now;
         true
     }
@@ -387,6 +546,11 @@ impl Upload {
     pub fn chunk_index(&self, index: u32) -> Result<ChunkIndex> {
         ChunkIndex::new(index, self.total_chunks)
     }
+}
+
+/// Whether what was put off until `at` is due: also where that is further off than anything is ever put off.
+pub fn is_due(at: Timestamp, now: Timestamp) -> bool {
+    at <= now || at > now + LONGEST_PAUSE
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use telestore_backend::{CredentialProvider, NoWebhook, WebhookSender};
 use telestore_progress::{LocalProgressBus, ProgressBus};
 use telestore_store::{ChunkStore, SessionStore};
-use telestore_types::{Clock, StorageKey, SystemClock, Timestamp};
+use telestore_types::{Clock, SteadyClock, StorageKey, Timestamp};
 use telestore_uploader::TelegramUploader;
 use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -13,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 use crate::config::EngineConfig;
 use crate::early::Early;
 use crate::ready::LastLook;
-use crate::runner::Sending;
 use crate::seal::Sealer;
+use crate::sends::Sending;
 use crate::space::Look;
+use crate::tasks::Tasks;
 
 /// What a [`TelestoreBuilder`] still lacks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,7 +75,8 @@ impl TelestoreBuilder {
         self
     }
 
-    /// The clock; the machine's unless set.
+    /// The clock for ages, due times and leases; a [`SteadyClock`] unless set. It should not step: with one that does,
+    /// such as [`SystemClock`](telestore_types::SystemClock), uploads may be swept before their time.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Arc::new(clock));
         self
@@ -110,13 +112,14 @@ impl TelestoreBuilder {
             webhooks: self.webhooks.unwrap_or_else(|| Arc::new(NoWebhook)),
             uploaders: self.uploaders,
             bus: self.bus.unwrap_or_else(|| Arc::new(LocalProgressBus::new())),
-            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
+            clock: self.clock.unwrap_or_else(|| Arc::new(SteadyClock::new())),
             sealer: self.sealer.unwrap_or_else(Sealer::ephemeral),
             config: self.config,
             running: Mutex::default(),
             unwritten: watch::Sender::new(0),
             space: Mutex::default(),
             ready: LastLook::default(),
+            tasks: Tasks::default(),
             measured: AsyncMutex::default(),
             work: Notify::new(),
             outbox: Notify::new(),
@@ -147,6 +150,8 @@ pub(crate) struct Inner {
     pub(crate) unwritten: watch::Sender<usize>,
     /// The last look at the data disk.
     pub(crate) space: Mutex<Option<Look>>,
+    /// The tasks that must live.
+    pub(crate) tasks: Tasks,
     /// The last look at everything that the engine needs.
     pub(crate) ready: LastLook,
     /// When the metrics were brought up to date last.

@@ -27,7 +27,12 @@ impl Telestore {
     /// What uploads, users and addresses are held to.
     pub(crate) fn limits(&self) -> Limits {
         let config = self.config();
-        Limits { max_bytes: config.max_file_bytes, user: config.user, address: config.address }
+        Limits {
+            max_bytes: config.max_file_bytes,
+            user: config.user,
+            address: config.address,
+            unowned: Some(config.max_unowned),
+        }
     }
 
     /// What the uploads from an address are counted by; nothing is kept of it where nothing of addresses is limited.

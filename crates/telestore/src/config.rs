@@ -33,10 +33,17 @@ pub struct EngineConfig {
     pub user: Quota,
     /// What the clients at one address may have and send.
     pub address: Quota,
+    /// How many uploads that nobody owns yet there may be; one more takes the place of the oldest.
+    pub max_unowned: u64,
+    /// How long such an upload is kept.
+    pub unowned_ttl: Duration,
     /// With fewer bytes free on the data disk, new bytes are refused; running work goes on.
     pub min_free_bytes: u64,
     /// How long a runner that has gone silent keeps its upload.
     pub lease: Duration,
+    /// How long a send goes on of which Telegram acknowledges nothing; then others have its place, and it is tried again
+    /// later. After five seconds already others may begin beside it.
+    pub stall_timeout: Duration,
     /// How long an upload is tried again after errors that may pass.
     pub retry_max_age: Duration,
     /// The pause after the first failed attempt; it doubles up to `retry_max_pause`, with full jitter.
@@ -67,8 +74,11 @@ impl Default for EngineConfig {
             eager_idle: Duration::from_secs(30),
             user: Quota { sessions: Some(10_000), ..Quota::NONE },
             address: Quota { sessions: Some(5_000), ..Quota::NONE },
+            max_unowned: 1_000,
+            unowned_ttl: HOUR,
             min_free_bytes: 512 * 1024 * 1024,
             lease: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(2 * 60),
             retry_max_age: HOUR * 24,
             retry_first_pause: Duration::from_secs(1),
             retry_max_pause: Duration::from_secs(60),

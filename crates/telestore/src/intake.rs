@@ -3,7 +3,7 @@ use std::future::Future;
 use telestore_store::{BlobName, Cancelled, ChunkRecord, Completed, Created, Recorded, Spool, SpooledChunk};
 use telestore_types::{
     ChunkIndex, ChunkVerdict, Completion, ContentDigest, FileName, NewUpload, Secret, StorageKey, Upload,
-    UploadEvent, UploadId, UploadState, UploadStatus, UserId, mime_type_of,
+    UploadEvent, UploadId, UploadKind, UploadState, UploadStatus, UserId, mime_type_of,
 };
 use tracing::Instrument;
 
@@ -64,19 +64,16 @@ pub struct DirectReceipt {
     pub file_name: FileName,
 }
 
-/// What the ids of direct uploads begin with; 32 hexadecimal digits follow.
+/// What the ids of direct uploads begin with, for those who read them; 32 hexadecimal digits follow. That they are direct
+/// stands in their rows.
 const DIRECT: &str = "direct-";
-
-/// Whether nobody but the waiting request knows of this upload: it cannot be completed again after a failure.
-pub(crate) fn is_direct(id: &UploadId) -> bool {
-    let digits = id.as_str().strip_prefix(DIRECT);
-    digits.is_some_and(|digits| digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
-}
 
 const CANCELLED: &str = "upload was cancelled: start again with a new uploadId";
 
 const KEPT: &str =
     "worker is stopping; the file is kept and will be sent after the restart: do not send it again";
+
+const UNKNOWN: &str = "worker is stopping and cannot tell what becomes of the file; look into the channel before you send it again";
 
 const FORGOTTEN: &str = "upload is past its time and its end is not known any more; look into the channel before you send the file again";
 
@@ -101,8 +98,8 @@ impl Telestore {
         self.admit(token).await?;
         self.check_file(file)?;
         let upload = match token {
-            Some(token) => self.owned_upload(file, token, caller).await?,
-            None => self.new_upload(file, caller),
+            Some(token) => self.owned_upload(file, UploadKind::Chunked, token, caller).await?,
+            None => self.new_upload(file, UploadKind::Chunked, caller),
         };
         // An explicit start may use the id of a cancelled upload again, but never wipes a result.
         let anew = match self.0.sessions.get(&file.id).await? {
@@ -182,7 +179,7 @@ impl Telestore {
         if spooled.length > self.config().max_chunk_bytes {
             return Err(Error::TooLarge { what: "chunk", limit: self.config().max_chunk_bytes });
         }
-        let upload = self.upload_of(&chunk.file, caller).await?;
+        let upload = self.upload_of(&chunk.file, UploadKind::Chunked, caller).await?;
         let upload = self.keep(upload, index, spooled, chunk.mime_type.as_deref()).await?;
         Ok(ChunkReceipt {
             index: chunk.index,
@@ -205,12 +202,12 @@ impl Telestore {
             owned.complete(self.now())?;
             self.claim(&upload, Some(token)).await?;
         }
-        self.complete_now(id).await
+        self.complete_now(&upload).await
     }
 
-    /// Queues an upload, whoever asks.
-    pub(crate) async fn complete_now(&self, id: &UploadId) -> Result<()> {
-        match self.0.sessions.complete(id, self.now()).await? {
+    /// Queues this life of an upload, whoever asks.
+    pub(crate) async fn complete_now(&self, upload: &Upload) -> Result<()> {
+        match self.0.sessions.complete(&upload.id, &upload.key, self.now()).await? {
             Completed::NotFound => Err(Error::NotFound),
             Completed::Refused(error) => Err(error.into()),
             Completed::Accepted(completion, upload) => {
@@ -243,7 +240,7 @@ impl Telestore {
         self.forget_early(&upload.key);
         // First the send, so that a message that was already accepted is recorded and not disowned.
         self.stop_sending(&upload.key).await;
-        match self.0.sessions.cancel(&upload.id, self.now()).await? {
+        match self.0.sessions.cancel(&upload.id, &upload.key, self.now()).await? {
             Cancelled::NotFound => Ok(None),
             Cancelled::Over(upload) if upload.state == UploadState::Completed => Ok(upload.event(self.now())),
             Cancelled::Over(_) => Ok(None),
@@ -288,21 +285,33 @@ impl Telestore {
         // Nobody else knows the id, so nobody could complete what a caller leaves behind half way.
         let upload = detached(async move {
             let caller = Caller { token: Some(&token), address };
-            let created = engine.upload_of(&file, caller).await?;
-            let kept =
-                engine.keep(created.clone(), ChunkIndex::new(0, 1)?, spooled, mime_type.as_deref()).await;
-            if kept.is_err() {
+            let created = engine.upload_of(&file, UploadKind::Direct, caller).await?;
+            let queued = async {
+                let index = ChunkIndex::new(0, 1)?;
+                let upload = engine.keep(created.clone(), index, spooled, mime_type.as_deref()).await?;
+                engine.complete_now(&upload).await?;
+                Ok(upload)
+            };
+            let queued = queued.await;
+            if queued.is_err() {
                 engine.abandon(&created).await;
             }
-            let upload = kept?;
-            engine.complete_now(&file.id).await?;
-            Ok(upload)
+            queued
         });
         let upload = upload.await?;
         self.wait_for(watch, upload).await
     }
 
+    /// Waits for the end of a direct upload. A caller that goes away does not learn of it, so from then on the file is
+    /// kept and sent as any other.
     async fn wait_for(&self, mut watch: Watch, upload: Upload) -> Result<DirectReceipt> {
+        let mut gone = Gone { engine: Some(self.clone()), upload: upload.clone() };
+        let answer = self.hear(&mut watch, upload).await;
+        gone.engine = None;
+        answer
+    }
+
+    async fn hear(&self, watch: &mut Watch, upload: Upload) -> Result<DirectReceipt> {
         while let Some(event) = watch.next().await? {
             return match (event.status, event.message_id, event.file_id) {
                 (UploadStatus::Uploading, ..) => continue,
@@ -313,8 +322,18 @@ impl Telestore {
             };
         }
         // Not `ShuttingDown`, which invites the client to send the same file again.
-        let why = if self.0.shutdown.is_cancelled() { KEPT } else { FORGOTTEN };
-        Err(Error::UploadFailed(why.to_owned()))
+        if !self.0.shutdown.is_cancelled() {
+            return Err(Error::UploadFailed(FORGOTTEN.to_owned()));
+        }
+        // It is kept before the client is told so.
+        let why = match self.0.sessions.keep(&upload.id, &upload.key).await {
+            Ok(Some(row)) if row.state == UploadState::Failed => {
+                row.error.unwrap_or_else(|| UNKNOWN.to_owned())
+            }
+            Ok(Some(row)) if row.state != UploadState::Cancelled => KEPT.to_owned(),
+            _ => UNKNOWN.to_owned(),
+        };
+        Err(Error::UploadFailed(why))
     }
 
     fn check_file(&self, file: &FileInfo) -> Result<()> {
@@ -326,7 +345,7 @@ impl Telestore {
         if file.file_size > limit { Err(Error::TooLarge { what: "file", limit }) } else { Ok(()) }
     }
 
-    fn new_upload(&self, file: &FileInfo, caller: Caller<'_>) -> Upload {
+    fn new_upload(&self, file: &FileInfo, kind: UploadKind, caller: Caller<'_>) -> Upload {
         let upload = Upload::new(NewUpload {
             id: file.id.clone(),
             key: StorageKey::from_random(rand::random()),
@@ -334,27 +353,35 @@ impl Telestore {
             file_size: file.file_size,
             total_chunks: file.total_chunks,
             mime_type: None,
+            kind,
             now: self.now(),
         });
         Upload { address: self.address_key(caller.address), ..upload }
     }
 
     /// The same, with the token's user as its owner.
-    async fn owned_upload(&self, file: &FileInfo, token: &Secret, caller: Caller<'_>) -> Result<Upload> {
+    async fn owned_upload(
+        &self,
+        file: &FileInfo,
+        kind: UploadKind,
+        token: &Secret,
+        caller: Caller<'_>,
+    ) -> Result<Upload> {
         let user = self.authenticate(token).await?;
-        let mut upload = self.new_upload(file, caller);
+        let mut upload = self.new_upload(file, kind, caller);
         let owner = self.owner(&upload, token, &user)?;
         (upload.user_id, upload.sealed_token) = (Some(owner.user_id), Some(owner.sealed_token));
         Ok(upload)
     }
 
     /// The upload that a chunk is for, created where it is not there, and claimed for the token's user.
-    async fn upload_of(&self, file: &FileInfo, caller: Caller<'_>) -> Result<Upload> {
+    async fn upload_of(&self, file: &FileInfo, kind: UploadKind, caller: Caller<'_>) -> Result<Upload> {
         let token = caller.token;
         let found = match self.0.sessions.get(&file.id).await? {
             Some(found) => found,
             None => {
-                let upload = self.owned_upload(file, token.ok_or_else(missing_token)?, caller).await?;
+                let token = token.ok_or_else(missing_token)?;
+                let upload = self.owned_upload(file, kind, token, caller).await?;
                 match self.0.sessions.create(&upload, false, &self.limits()).await? {
                     Created::New => return Ok(upload),
                     Created::TooMuch(exceeded) => return Err(self.too_much(exceeded)),
@@ -441,7 +468,7 @@ impl Telestore {
 
     /// Ends an upload of which nobody knows the id, and which will never be whole.
     async fn abandon(&self, upload: &Upload) {
-        if let Err(error) = self.0.sessions.cancel(&upload.id, self.now()).await {
+        if let Err(error) = self.0.sessions.cancel(&upload.id, &upload.key, self.now()).await {
             tracing::warn!(%error, "could not take a refused upload back; it goes when it is past its time");
         }
         self.delete_all_quietly(upload).await;
@@ -484,6 +511,27 @@ impl Telestore {
         if let Some(event) = upload.event(self.now()) {
             self.0.bus.publish(event);
         }
+    }
+}
+
+/// Marks a direct upload as kept where its caller goes away before it has an answer.
+struct Gone {
+    /// `None` once there is an answer.
+    engine: Option<Telestore>,
+    upload: Upload,
+}
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        let (Some(engine), Ok(runtime)) = (self.engine.take(), tokio::runtime::Handle::try_current()) else {
+            return;
+        };
+        let Upload { id, key, .. } = self.upload.clone();
+        runtime.spawn(async move {
+            if let Err(error) = engine.0.sessions.keep(&id, &key).await {
+                tracing::warn!(upload = %id, %error, "could not write down that a client does not wait any more");
+            }
+        });
     }
 }
 

@@ -14,11 +14,13 @@ mod ready;
 mod report;
 mod runner;
 mod seal;
+mod sends;
 mod service;
 mod sink;
 mod space;
 mod stop;
 mod sweeper;
+mod tasks;
 mod watch;
 
 pub use builder::{BuildError, Telestore, TelestoreBuilder};

@@ -1,8 +1,7 @@
 use telestore_store::Listing;
-use telestore_types::{Upload, UploadId, UploadState};
+use telestore_types::{Upload, UploadId, UploadKind, UploadState};
 
-use crate::intake::{detached, is_direct};
-use crate::stop::MAYBE_SENT;
+use crate::intake::detached;
 use crate::{Error, Result, Telestore};
 
 /// What whoever runs the worker may do: no token is asked for, and every user's uploads are seen. It is not for the
@@ -48,16 +47,15 @@ impl Operator<'_> {
         let upload = self.show(id).await?;
         let conflict = |why: &str| Err(Error::Conflict(format!("upload {id} {why}")));
         match upload.state {
-            UploadState::Failed if is_direct(id) => conflict(
+            UploadState::Failed if upload.kind == UploadKind::Direct => conflict(
                 "was sent in one request, and its bytes went with its failure: its client must send it again",
             ),
-            UploadState::Failed
-                if !anyway && upload.error.as_ref().is_some_and(|e| e.contains(MAYBE_SENT)) =>
-            {
+            UploadState::Failed if upload.maybe_sent && !anyway => {
                 conflict("may be in the channel already: look there, and force the retry where it is not")
             }
             UploadState::Failed => {
-                self.0.complete_now(id).await?;
+                self.0.read_clock().await?;
+                self.0.complete_now(&upload).await?;
                 self.show(id).await
             }
             UploadState::Receiving => conflict("still receives chunks: its client completes it"),
@@ -75,6 +73,7 @@ impl Operator<'_> {
     /// [`Error::NotFound`], [`Error::Storage`].
     pub async fn cancel(&self, id: &UploadId) -> Result<Upload> {
         let (engine, upload) = (self.0.clone(), self.show(id).await?);
+        engine.read_clock().await?;
         detached(async move { engine.cancel_now(&upload).await }).await?;
         self.show(id).await
     }

@@ -69,8 +69,8 @@ impl Telestore {
     }
 
     fn engine(&self) -> Check {
-        let stopping = self.0.shutdown.is_cancelled();
-        Check { name: "engine", wrong: stopping.then(|| "it is stopping".to_owned()) }
+        let stopping = self.0.shutdown.is_cancelled().then(|| "it is stopping".to_owned());
+        Check { name: "engine", wrong: stopping.or_else(|| self.0.tasks.wrong()) }
     }
 
     async fn database(&self) -> Check {

@@ -7,7 +7,8 @@ use telestore_backend::WebhookEvent;
 use telestore_merger::MergedFile;
 use telestore_store::{Error as StoreError, Lease, NewEvent};
 use telestore_types::{
-    ByteSource, Stage, StorageKey, StoredFile, TelegramCredentials, Upload, UploadState, mime_type_of,
+    ByteSource, LONGEST_PAUSE, Stage, StorageKey, StoredFile, TelegramCredentials, Timestamp, Upload,
+    UploadKind, UploadState, UserId, mime_type_of,
 };
 use telestore_uploader::{
     Error as UploaderError, ErrorKind, ProgressSink, TelegramUploader, UploadRequest, caption_of, select,
@@ -18,16 +19,17 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 use tracing::field::display;
 
-use crate::intake::is_direct;
 use crate::metrics::{self, ErrorKind as Kind, Ongoing};
+use crate::outbox::new_event_id;
+use crate::sends::Sending;
 use crate::sink::LeaseSink;
 use crate::stop::Stop;
 use crate::{Result, Telestore};
 
 /// A file that is in the channel, and how it got there.
-struct Sent {
-    stored: StoredFile,
-    backend: Arc<dyn TelegramUploader>,
+pub(crate) struct Sent {
+    pub(crate) stored: StoredFile,
+    pub(crate) backend: Arc<dyn TelegramUploader>,
     credentials: Arc<TelegramCredentials>,
     mime_type: String,
 }
@@ -60,49 +62,95 @@ impl Telestore {
     /// [`Error::Storage`](crate::Error::Storage) where the session store fails before anything was sent, or while the
     /// worker stops; the upload is tried again when its lease has run out.
     pub async fn step(&self) -> Result<bool> {
+        let Some(lease) = self.take(&[]).await? else { return Ok(false) };
+        self.run(lease).await?;
+        Ok(true)
+    }
+
+    /// Leases an upload that is due, of none of these users.
+    pub(crate) async fn take(&self, none_of: &[UserId]) -> Result<Option<Lease>> {
         // A lease that ran out because the store is not well must not be taken over from those who still write.
         let mut unwritten = self.0.unwritten.subscribe();
         tokio::select! {
             _ = unwritten.wait_for(|left| *left == 0) => {}
-            () = self.0.shutdown.cancelled() => return Ok(false),
+            () = self.0.shutdown.cancelled() => return Ok(None),
         }
         let now = self.now();
-        let Some(lease) = self.0.sessions.lease(now, now + self.config().lease).await? else {
-            return Ok(false);
-        };
-        // There may be more where that came from.
-        self.0.work.notify_one();
-        let (upload, user) = (&lease.upload, lease.upload.user_id.as_ref().map(display));
-        let span = tracing::info_span!("send", upload = %upload.id, user, attempt = upload.attempt);
-        self.run(lease).instrument(span).await?;
-        Ok(true)
+        self.hold_on(now).await?;
+        Ok(self.0.sessions.lease(now, now + self.config().lease, none_of).await?)
     }
 
-    async fn run(&self, mut lease: Lease) -> Result<()> {
+    /// Extends what this process holds and could not extend in time, since it was frozen or the store did not answer:
+    /// it is still at work on it, so none of its own runners may take that for abandoned.
+    async fn hold_on(&self, now: Timestamp) -> Result<()> {
+        let lease = self.config().lease;
+        let late: Vec<Sending> = self
+            .running()
+            .values()
+            .filter(|sending| sending.pulse.holds_until() <= now + lease / 3)
+            .cloned()
+            .collect();
+        for sending in late {
+            if self.0.sessions.extend(&sending.lease, now + lease).await? {
+                sending.pulse.extended(now + lease);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes one attempt and writes down how it ended.
+    pub(crate) async fn run(&self, lease: Lease) -> Result<()> {
+        let (upload, user) = (&lease.upload, lease.upload.user_id.as_ref().map(display));
+        let span = tracing::info_span!("send", upload = %upload.id, user, attempt = upload.attempt);
+        self.attempt(lease).instrument(span).await
+    }
+
+    async fn attempt(&self, mut lease: Lease) -> Result<()> {
         let _ongoing = Ongoing::send();
-        let stop = CancellationToken::new();
-        let sending =
-            Sending { lease: lease.token.clone(), stop: stop.clone(), over: CancellationToken::new() };
+        let sending = Sending::new(lease.clone());
         let _guard = RunningGuard { engine: self, key: &lease.upload.key, sending: sending.clone() };
-        if let Some(older) = self.running().insert(lease.upload.key.clone(), sending) {
+        if let Some(older) = self.running().insert(lease.upload.key.clone(), sending.clone()) {
             // Its lease has just been taken over.
             older.stop.cancel();
         }
         if let Some(further) = self.take_over(&lease.upload).await {
             lease.upload.resume = Some(further);
         }
-        let sink = LeaseSink::new(self.clone(), lease.clone());
+        let sink = LeaseSink::new(self.clone(), sending.clone());
         let sent = tokio::select! {
-            sent = self.send(&lease, &sink, &stop) => sent,
-            () = self.hold(&lease, &stop) => Err(Stop::Interrupted),
+            sent = self.send(&lease, &sink, &sending.stop) => sent,
+            () = self.hold(&sending) => Err(Stop::Interrupted),
+            () = self.give_back_slot(&sending) => Err(Stop::Interrupted),
         };
         match sent {
             Ok(sent) => self.record(&lease, &sent).await,
+            Err(Stop::Interrupted) => {
+                let away = sending.pulse.sent_away().filter(|_| !self.0.shutdown.is_cancelled());
+                let stop = away.map_or(Stop::Interrupted, |why| Stop::Later {
+                    kind: Kind::Unavailable,
+                    why,
+                    wait: None,
+                });
+                self.record_stop(&lease, &sink, stop).await
+            }
             Err(stop) => self.record_stop(&lease, &sink, stop).await,
         }
     }
 
-    fn running(&self) -> MutexGuard<'_, HashMap<StorageKey, Sending>> {
+    /// Stops a send that stands still, or whose place others need; returns where the backend does not stop by itself.
+    async fn give_back_slot(&self, sending: &Sending) {
+        tokio::select! {
+            () = sending.pulse.stall(self.config().stall_timeout) => sending.stop.cancel(),
+            () = sending.stop.cancelled() => {}
+        }
+        if sending.pulse.sent_away().is_none() {
+            // A cancel, or a lease that is lost: whoever asked for it waits as long as it wants to.
+            return std::future::pending().await;
+        }
+        tokio::time::sleep(STOP_WITHIN).await;
+    }
+
+    pub(crate) fn running(&self) -> MutexGuard<'_, HashMap<StorageKey, Sending>> {
         self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -120,14 +168,16 @@ impl Telestore {
     }
 
     /// Keeps the lease alive; returns when it is lost and the backend did not stop by itself.
-    async fn hold(&self, lease: &Lease, stop: &CancellationToken) {
+    async fn hold(&self, sending: &Sending) {
+        let lease = &sending.lease;
         loop {
             tokio::time::sleep(self.config().lease / 3).await;
-            match self.0.sessions.extend(lease, self.now() + self.config().lease).await {
-                Ok(true) => {}
+            let until = self.now() + self.config().lease;
+            match self.0.sessions.extend(lease, until).await {
+                Ok(true) => sending.pulse.extended(until),
                 Ok(false) => {
                     tracing::info!(upload = %lease.upload.id, "lease is lost; stopping");
-                    stop.cancel();
+                    sending.stop.cancel();
                     // The backend stops by the token; a message that is already accepted is still reported.
                     return std::future::pending().await;
                 }
@@ -245,14 +295,13 @@ impl Telestore {
             );
             // Plain text and numbers always make JSON.
             let body = serde_json::to_string(&event).unwrap_or_default();
-            NewEvent { event_id: format!("{:032x}", rand::random::<u128>()), body }
+            NewEvent::webhook(new_event_id(), sent.credentials.user_id.clone(), body)
         });
         let now = self.now();
         if !self.insist(lease, || self.0.sessions.finish(lease, stored, event.as_ref(), now)).await? {
             tracing::warn!(upload = %upload.id, message_id = stored.message_id, LOST_LEASE);
             self.publish_end(lease).await;
-            self.withdraw_unwanted(lease, sent).await;
-            return Ok(());
+            return self.withdraw_unwanted(lease, sent).await;
         }
         metrics::completed(upload, sent.backend.name(), now);
         tracing::info!(message_id = stored.message_id, "[{}] Upload completed successfully", upload.id);
@@ -262,39 +311,13 @@ impl Telestore {
         Ok(())
     }
 
-    /// Takes back a message that was made after its upload was cancelled. Where another runner has the upload, it is
-    /// that runner's message too.
-    async fn withdraw_unwanted(&self, lease: &Lease, sent: &Sent) {
-        let upload = &lease.upload;
-        // Where nobody knows, it stays.
-        let Ok(now) = self.0.sessions.get(&upload.id).await else { return };
-        if now.is_some_and(|now| now.key == upload.key && now.state != UploadState::Cancelled) {
-            return;
-        }
-        let message_id = sent.stored.message_id;
-        let error = match sent.backend.withdraw(&sent.credentials, &sent.stored).await {
-            Ok(true) => {
-                tracing::info!(message_id, "[{}] Message of a cancelled upload deleted", upload.id);
-                return;
-            }
-            Ok(false) => None,
-            Err(error) => Some(tracing::field::display(error)),
-        };
-        tracing::warn!(
-            message_id,
-            error,
-            "[{}] Upload was cancelled, but its message could not be deleted: delete it by hand",
-            upload.id
-        );
-    }
-
     async fn record_stop(&self, lease: &Lease, sink: &LeaseSink, stop: Stop) -> Result<()> {
         let (upload, now) = (&lease.upload, self.now());
         if let Err(error) = self.0.sessions.checkpoint(lease, sink.progress(), None).await {
             tracing::warn!(upload = %upload.id, %error, "could not write down the percentage");
         }
         match stop {
-            Stop::Failed { kind, why } => self.give_up(lease, kind, &why).await?,
+            Stop::Failed { kind, why, maybe_sent } => self.give_up(lease, kind, &why, maybe_sent).await?,
             Stop::Later { kind, why, wait } => self.retry(lease, kind, &why, wait).await?,
             Stop::Interrupted => {
                 // A shutdown goes on at the next start. Behind a cancel comes the word to the store: until then no
@@ -307,34 +330,47 @@ impl Telestore {
         Ok(())
     }
 
-    async fn give_up(&self, lease: &Lease, kind: Kind, why: &str) -> Result<()> {
+    async fn give_up(&self, lease: &Lease, kind: Kind, why: &str, maybe_sent: bool) -> Result<()> {
         let upload = &lease.upload;
         tracing::warn!("[{}] Upload failed: {why}", upload.id);
         let now = self.now();
-        let failed = self.insist(lease, || self.0.sessions.fail(lease, why, now)).await?;
+        let failed = self.insist(lease, || self.0.sessions.fail(lease, why, maybe_sent, now)).await?;
         if failed {
             metrics::failed(kind).increment(1);
         }
-        // Nobody can complete a direct upload again, so its bytes would only fill the disk.
-        if failed && is_direct(&upload.id) {
+        // Nobody can complete a direct upload again, so its bytes would only fill the disk; but whoever was told
+        // meanwhile that they are kept must find them kept.
+        if failed && self.is_awaited(upload).await {
             self.delete_all_quietly(upload).await;
         }
         Ok(())
     }
 
+    /// Whether a client waits for the end of an upload, and sends it again when that is bad. Where the store does not
+    /// say, the bytes may be needed.
+    async fn is_awaited(&self, upload: &Upload) -> bool {
+        if upload.kind != UploadKind::Direct {
+            return false;
+        }
+        let now = self.0.sessions.get(&upload.id).await;
+        now.is_ok_and(|now| now.is_some_and(|now| now.key == upload.key && now.kind == UploadKind::Direct))
+    }
+
     async fn retry(&self, lease: &Lease, kind: Kind, why: &str, wait: Option<Duration>) -> Result<()> {
         let (upload, now) = (&lease.upload, self.now());
-        // A backend that asks for no time at all must not make a busy loop.
-        let pause = wait.map_or_else(|| self.config().pause(upload.attempt), |wait| wait.max(LEAST_WAIT));
-        let age = now.since(upload.queued_at.unwrap_or(upload.created_at));
         let max_age = self.config().retry_max_age;
-        if is_direct(&upload.id) && age + pause > max_age.min(DIRECT_MAX_AGE) {
-            return self.give_up(lease, kind, why).await;
+        // A backend that asks for no time at all must not make a busy loop, and none may put a file off for ever.
+        let longest = max_age.clamp(LEAST_WAIT, LONGEST_PAUSE);
+        let pause =
+            wait.map_or_else(|| self.config().pause(upload.attempt), |wait| wait.clamp(LEAST_WAIT, longest));
+        let age = now.since(upload.queued_at.unwrap_or(upload.created_at));
+        if age.saturating_add(pause) > max_age.min(DIRECT_MAX_AGE) && self.is_awaited(upload).await {
+            return self.give_up(lease, kind, why, false).await;
         }
         if age > max_age {
             let hours = age.as_secs() / 3600;
             let why = format!("{why}. Tried for {hours} hours; complete the upload again to go on");
-            return self.give_up(lease, kind, &why).await;
+            return self.give_up(lease, kind, &why, false).await;
         }
         metrics::retried(kind).increment(1);
         if let Some(wait) = wait {
@@ -421,17 +457,6 @@ fn mime_type(upload: &Upload) -> String {
     })
 }
 
-/// A send of this process.
-#[derive(Debug, Clone)]
-pub(crate) struct Sending {
-    /// The token of its lease.
-    lease: String,
-    /// Asks it to stop.
-    stop: CancellationToken,
-    /// Cancelled when its end is recorded.
-    over: CancellationToken,
-}
-
 /// Takes a send out of the map whatever way it ends.
 struct RunningGuard<'a> {
     engine: &'a Telestore,
@@ -443,11 +468,12 @@ impl Drop for RunningGuard<'_> {
     fn drop(&mut self) {
         let mut running = self.engine.running();
         // Another lease may stand there by now.
-        if running.get(self.key).is_some_and(|found| found.lease == self.sending.lease) {
+        if running.get(self.key).is_some_and(|found| found.lease.token == self.sending.lease.token) {
             running.remove(self.key);
         }
         drop(running);
         self.sending.over.cancel();
+        self.engine.0.work.notify_one();
     }
 }
 

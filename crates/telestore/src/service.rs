@@ -1,9 +1,13 @@
 use std::future::Future;
 use std::time::Duration;
 
+use telestore_store::Lease;
 use telestore_types::Timestamp;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
+use crate::outbox::Places;
+use crate::sends::Room;
 use crate::{Result, Telestore};
 
 /// How long to wait after the session store has failed, so that a full disk does not make a busy loop.
@@ -14,6 +18,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// The longest sleep of a runner; another process on the same store, such as an operator's command, cannot wake it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// The shortest, where something is due that nobody may take yet.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(100);
 
 /// An engine at work. Dropped, it stops at once, as if killed; nothing that was acknowledged is lost by that.
 #[derive(Debug)]
@@ -46,55 +53,136 @@ impl Telestore {
         self.recover().await?;
         self.0.early.open();
         let mut tasks = JoinSet::new();
-        for _ in 0..self.config().max_concurrent_uploads.max(1) {
-            let engine = self.clone();
-            tasks.spawn(async move { engine.run_uploads().await });
-        }
         let engine = self.clone();
-        tasks.spawn(async move { engine.run_outbox().await });
+        tasks.spawn(async move {
+            let run = || {
+                let engine = engine.clone();
+                async move { engine.run_uploads().await }
+            };
+            engine.0.tasks.uploads.watch(run).await;
+        });
         let engine = self.clone();
-        tasks.spawn(async move { engine.run_sweeper().await });
+        tasks.spawn(async move {
+            let run = || {
+                let engine = engine.clone();
+                async move { engine.run_outbox().await }
+            };
+            engine.0.tasks.outbox.watch(run).await;
+        });
+        let engine = self.clone();
+        tasks.spawn(async move {
+            let run = || {
+                let engine = engine.clone();
+                async move { engine.run_sweeper().await }
+            };
+            engine.0.tasks.sweeper.watch(run).await;
+        });
         Ok(Running { engine: self.clone(), tasks })
     }
 
+    /// Begins sends as long as there is room for them.
     async fn run_uploads(&self) {
+        let mut sends = JoinSet::new();
         while !self.0.shutdown.is_cancelled() {
-            match self.step().await {
-                Ok(true) => {}
-                Ok(false) => {
-                    let due = self.0.sessions.next_due().await.unwrap_or(None);
+            self.0.tasks.uploads.beat();
+            while sends.try_join_next().is_some() {}
+            let none_of = match self.room() {
+                Room::For { none_of } => none_of,
+                Room::Full { until } => {
+                    let sleep = until.map_or(LONGEST_SLEEP, |until| until.duration_since(Instant::now()));
+                    self.rest(sleep.clamp(SHORTEST_SLEEP, LONGEST_SLEEP), self.0.work.notified()).await;
+                    continue;
+                }
+            };
+            match self.take(&none_of).await {
+                Ok(Some(lease)) => {
+                    let engine = self.clone();
+                    sends.spawn(async move { engine.run_to_the_end(lease).await });
+                }
+                Ok(None) => {
+                    // What is due may be of a user who has to wait.
+                    let due = match none_of.is_empty() {
+                        true => self.0.sessions.next_due().await.unwrap_or(None),
+                        false => Some(self.now() + SHORTEST_SLEEP * 10),
+                    };
                     self.wait_until(due, self.0.work.notified()).await;
                 }
                 Err(error) => self.pause_after(&error).await,
             }
         }
+        while sends.join_next().await.is_some() {}
+    }
+
+    /// Runs one attempt. A panic ends that attempt and nothing else.
+    async fn run_to_the_end(&self, lease: Lease) {
+        let (engine, held) = (self.clone(), lease.clone());
+        match tokio::spawn(async move { engine.run(held).await }).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(upload = %lease.upload.id, error = ?error, "could not write down how an attempt ended");
+            }
+            Err(died) => {
+                tracing::error!(upload = %lease.upload.id, error = %died, "an attempt died");
+                let (at, now) = (self.now() + self.config().retry_max_pause, self.now());
+                if let Err(error) = self.0.sessions.retry_later(&lease, at, true, now).await {
+                    tracing::warn!(upload = %lease.upload.id, %error, "it is tried again when its lease has run out");
+                }
+            }
+        }
     }
 
     async fn run_outbox(&self) {
+        let (mut places, mut tasks) = (Places::default(), JoinSet::new());
         while !self.0.shutdown.is_cancelled() {
-            match self.deliver().await {
+            self.0.tasks.outbox.beat();
+            match self.begin_deliveries(&mut places, &mut tasks).await {
                 Ok(0) => {
-                    let due = self.0.sessions.outbox_next_due().await.unwrap_or(None);
-                    self.wait_until(due, self.0.outbox.notified()).await;
+                    let due = match tasks.is_empty() {
+                        true => self.0.sessions.outbox_next_due().await.unwrap_or(None),
+                        // What is worked on is due as well.
+                        false => Some(self.now() + SHORTEST_SLEEP * 10),
+                    };
+                    tokio::select! {
+                        Some(ended) = tasks.join_next() => {
+                            if let Ok((event_id, ended)) = ended {
+                                places.leave(&event_id);
+                                if let Err(error) = ended {
+                                    self.pause_after(&error).await;
+                                }
+                            }
+                        }
+                        () = self.wait_until(due, self.0.outbox.notified()) => {}
+                    }
                 }
                 Ok(_) => {}
                 Err(error) => self.pause_after(&error).await,
             }
         }
+        while tasks.join_next().await.is_some() {}
     }
 
     async fn run_sweeper(&self) {
         while !self.0.shutdown.is_cancelled() {
+            self.0.tasks.sweeper.beat();
             if let Err(error) = self.sweep().await {
                 tracing::warn!(error = ?error, "sweep failed");
             }
+            self.save_clock().await;
             self.rest(SWEEP_EVERY, std::future::pending()).await;
+        }
+        self.save_clock().await;
+    }
+
+    async fn save_clock(&self) {
+        if let Err(error) = self.0.sessions.save_clock(self.0.clock.reading()).await {
+            tracing::warn!(%error, "could not write down what the clock shows");
         }
     }
 
     /// Sleeps until something is due, somebody wakes us, or the engine stops.
     async fn wait_until(&self, due: Option<Timestamp>, woken: impl Future<Output = ()>) {
-        let sleep = due.map_or(LONGEST_SLEEP, |due| due.since(self.now()).min(LONGEST_SLEEP));
+        let sleep =
+            due.map_or(LONGEST_SLEEP, |due| due.since(self.now()).clamp(SHORTEST_SLEEP, LONGEST_SLEEP));
         self.rest(sleep, woken).await;
     }
 

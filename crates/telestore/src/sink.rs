@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_progress::Tracker;
-use telestore_store::{Error as StoreError, Lease};
+use telestore_store::Error as StoreError;
 use telestore_types::{ResumeState, Stage};
 use telestore_uploader::{Error, ErrorKind, ProgressSink, Result};
 use tracing::Span;
 
+use crate::sends::Sending;
 use crate::{Telestore, metrics};
 
 /// Where a backend tells how far it is with a leased upload.
 pub(crate) struct LeaseSink {
     engine: Telestore,
-    lease: Lease,
+    sending: Sending,
     state: Mutex<State>,
     /// The send's. Backends call from tasks that know of none.
     span: Span,
@@ -27,16 +28,21 @@ struct State {
 
 impl fmt::Debug for LeaseSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LeaseSink({})", self.lease.upload.id)
+        write!(f, "LeaseSink({})", self.sending.lease.upload.id)
     }
 }
 
 impl LeaseSink {
-    pub(crate) fn new(engine: Telestore, lease: Lease) -> Arc<Self> {
-        let upload = &lease.upload;
+    pub(crate) fn new(engine: Telestore, sending: Sending) -> Arc<Self> {
+        let upload = &sending.lease.upload;
         let tracker = Tracker::new(upload.id.clone(), upload.file_size, upload.progress, upload.attempt);
         let logged = upload.progress / 10;
-        Arc::new(Self { engine, lease, state: Mutex::new(State { tracker, logged }), span: Span::current() })
+        Arc::new(Self {
+            engine,
+            sending,
+            state: Mutex::new(State { tracker, logged }),
+            span: Span::current(),
+        })
     }
 
     pub(crate) fn progress(&self) -> u8 {
@@ -53,7 +59,7 @@ impl LeaseSink {
         let progress = state.tracker.progress();
         if progress / 10 > state.logged {
             state.logged = progress / 10;
-            tracing::info!(parent: &self.span, "[{}] Upload progress: {progress}%", self.lease.upload.id);
+            tracing::info!(parent: &self.span, "[{}] Upload progress: {progress}%", self.sending.lease.upload.id);
         }
         // Published under the lock, so that listeners never see an older percentage after a newer one.
         self.engine.0.bus.publish(state.tracker.event(self.engine.now()));
@@ -63,23 +69,44 @@ impl LeaseSink {
 #[async_trait]
 impl ProgressSink for LeaseSink {
     fn stage(&self, stage: Stage) {
+        self.sending.pulse.moved();
         self.tell(|tracker| tracker.stage(stage));
     }
 
     fn acknowledged(&self, bytes: u64) {
+        self.sending.pulse.acknowledged(bytes);
         self.tell(|tracker| tracker.acknowledged(bytes));
     }
 
     fn flood_wait(&self, wait: Duration) {
         tracing::info!(parent: &self.span, seconds = wait.as_secs(), "telegram asked to wait");
         metrics::flood_wait(wait, 1);
+        self.sending.pulse.waits(wait);
+        self.engine.0.work.notify_one();
         let now = self.engine.now();
         self.tell(|tracker| tracker.flood_wait(wait, now));
     }
 
     async fn checkpoint(&self, state: ResumeState) -> Result<()> {
-        let held = self.engine.0.sessions.checkpoint(&self.lease, self.progress(), Some(state)).await;
+        let held = self.engine.0.sessions.checkpoint(&self.sending.lease, self.progress(), Some(state)).await;
         if held.map_err(not_written)? { Ok(()) } else { Err(Error::cancelled()) }
+    }
+
+    async fn commit(&self, resume: Option<ResumeState>) -> Result<()> {
+        let pulse = &self.sending.pulse;
+        // From here on a send that cannot be repeated is heard out, whoever wants its place.
+        if self.sending.stop.is_cancelled() || (resume.is_none() && !pulse.commit()) {
+            return Err(Error::cancelled());
+        }
+        let held = self.engine.0.sessions.commit(&self.sending.lease, self.progress(), resume).await;
+        match held {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::cancelled()),
+            Err(error) => {
+                pulse.uncommit();
+                Err(not_written(error))
+            }
+        }
     }
 }
 

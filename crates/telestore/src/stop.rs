@@ -5,13 +5,15 @@ use telestore_uploader::{Error as UploaderError, ErrorKind, Verdict};
 
 use crate::metrics::ErrorKind as Kind;
 
-/// What the error of an upload says where nobody knows whether its message was made.
-pub(crate) const MAYBE_SENT: &str = "may be in the channel already";
-
 /// How an attempt ended that did not send the file.
 pub(crate) enum Stop {
     /// For good; the text is for the person who waits.
-    Failed { kind: Kind, why: String },
+    Failed {
+        kind: Kind,
+        why: String,
+        /// Whether the message may be in the channel all the same.
+        maybe_sent: bool,
+    },
     /// It may work later.
     Later { kind: Kind, why: String, wait: Option<Duration> },
     /// Cancelled, taken over by another runner, or the worker shuts down.
@@ -20,7 +22,7 @@ pub(crate) enum Stop {
 
 impl Stop {
     pub(crate) fn failed(kind: Kind, why: impl Into<String>) -> Self {
-        Self::Failed { kind, why: why.into() }
+        Self::Failed { kind, why: why.into(), maybe_sent: false }
     }
 
     pub(crate) fn from_backend(error: BackendError) -> Self {
@@ -44,10 +46,13 @@ impl Stop {
                 Self::Later { kind, why, wait: error.retry_after() }
             }
             // A second try could make a second message, and nothing tells whether the first is there.
-            Verdict::Ambiguous => Self::failed(
+            Verdict::Ambiguous => Self::Failed {
                 kind,
-                format!("{error}. The file {MAYBE_SENT}: look there before you complete the upload again"),
-            ),
+                why: format!(
+                    "{error}. The file may be in the channel already: look there before you complete the upload again"
+                ),
+                maybe_sent: true,
+            },
         }
     }
 }

@@ -2,9 +2,11 @@
 
 mod counts;
 mod group;
+mod outbox;
 mod record;
 mod row;
 mod schema;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod tx;
@@ -20,27 +22,30 @@ use sqlx::sqlite::{
 };
 use sqlx::{Row, SqliteConnection};
 use telestore_types::{
-    ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState, UserId,
+    LONGEST_PAUSE, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
+    UploadState, UserId,
 };
 
 use self::group::{Group, NewChunk};
 use self::schema::MIGRATIONS;
 use self::tx::Tx;
 use crate::{
-    BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Durability, Error, Lease, Limits,
-    Listing, More, NewEvent, OutboxEvent, Owner, Recorded, Result, SessionStore, Subject, Usage, private,
+    BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Durability, Error, Expiry, Lease,
+    Limits, Listing, More, NewEvent, OutboxEvent, Owner, Recorded, Result, SessionStore, Subject, Usage,
+    private,
 };
 
 /// Uploads in one SQLite file in WAL mode: one connection writes, a few read. Chunks that come at the same time are
 /// recorded in one transaction.
 ///
 /// A transaction that has been committed survives a killed process; a power cut may take back the last ones, unless it
-/// was opened with [`Durability::Disk`].
+/// was opened with [`Durability::Disk`]. What the contract of [`SessionStore`] calls flushed survives that, too.
 #[derive(Clone)]
 pub struct SqliteSessionStore {
     writer: SqlitePool,
     readers: SqlitePool,
     group: Group,
+    durability: Durability,
 }
 
 pub use self::schema::Schema;
@@ -103,7 +108,7 @@ impl SqliteSessionStore {
         }
         let readers = pool(4).connect_with(options.read_only(true)).await.map_err(database)?;
         let group = Group::start(writer.clone());
-        Ok(Self { writer, readers, group })
+        Ok(Self { writer, readers, group, durability })
     }
 
     /// Closes the file; what was committed is in it.
@@ -116,15 +121,32 @@ impl SqliteSessionStore {
         Tx::begin(&self.writer).await
     }
 
+    /// The same; what is committed survives a power cut, whatever the store was opened with.
+    async fn begin_flushed(&self) -> Result<Tx> {
+        match self.durability {
+            Durability::Disk => self.begin().await,
+            Durability::Process => Tx::begin_flushed(&self.writer).await,
+        }
+    }
+
     /// Applies a transition to a leased upload; `false` where the lease is lost.
     async fn leased(
         &self,
         lease: &Lease,
         keep_lease: bool,
+        change: impl FnOnce(&mut Upload) + Send,
+    ) -> Result<bool> {
+        let tx = self.begin().await?;
+        Self::change(tx, lease, keep_lease, None, change).await
+    }
+
+    async fn change(
+        mut tx: Tx,
+        lease: &Lease,
+        keep_lease: bool,
         event: Option<(&NewEvent, Timestamp)>,
         change: impl FnOnce(&mut Upload) + Send,
     ) -> Result<bool> {
-        let mut tx = self.begin().await?;
         let row = sqlx::query("SELECT * FROM uploads WHERE id = ? AND key = ? AND lease_token = ?")
             .bind(lease.upload.id.as_str())
             .bind(lease.upload.key.as_str())
@@ -140,7 +162,7 @@ impl SqliteSessionStore {
             end_lease(&mut tx, &upload.key).await?;
         }
         if let Some((event, now)) = event {
-            add_event(&mut tx, &upload.id, event, now).await?;
+            outbox::add(&mut tx, &upload.id, event, now).await?;
         }
         tx.commit().await?;
         Ok(true)
@@ -150,15 +172,6 @@ impl SqliteSessionStore {
 async fn end_lease(on: &mut SqliteConnection, key: &StorageKey) -> Result<()> {
     let end = sqlx::query("UPDATE uploads SET lease_token = NULL, lease_until = NULL WHERE key = ?");
     end.bind(key.as_str()).execute(on).await.map_err(database)?;
-    Ok(())
-}
-
-async fn add_event(on: &mut SqliteConnection, id: &UploadId, event: &NewEvent, now: Timestamp) -> Result<()> {
-    let add = sqlx::query(
-        "INSERT INTO outbox (event_id, upload_id, body, attempt, due_at, created_at) VALUES (?, ?, ?, 0, ?, ?)",
-    );
-    let add = add.bind(&event.event_id).bind(id.as_str()).bind(&event.body);
-    add.bind(now.as_millis()).bind(now.as_millis()).execute(on).await.map_err(database)?;
     Ok(())
 }
 
@@ -200,6 +213,9 @@ impl SessionStore for SqliteSessionStore {
         if let Err(exceeded) = usage::check(&mut tx, upload, limits, &More::UPLOAD, upload.created_at).await?
         {
             return tx.unchanged(Created::TooMuch(exceeded)).await;
+        }
+        if let Some(most) = limits.unowned.filter(|_| upload.user_id.is_none()) {
+            sweep::make_room(&mut tx, most).await?;
         }
         row::insert(&mut tx, upload).await?;
         tx.commit().await?;
@@ -301,9 +317,29 @@ impl SessionStore for SqliteSessionStore {
         Ok(written.execute(&self.writer).await.map_err(database)?.rows_affected() == 1)
     }
 
-    async fn complete(&self, id: &UploadId, now: Timestamp) -> Result<Completed> {
+    async fn begin_early(&self, id: &UploadId, key: &StorageKey) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let Some(mut upload) = row::load(&mut tx, id).await? else {
+        let Some(mut upload) = row::load_life(&mut tx, id, key).await? else {
+            return tx.unchanged(false).await;
+        };
+        if !upload.begin_early() {
+            return tx.unchanged(false).await;
+        }
+        row::save(&mut tx, &upload).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    async fn end_early(&self, id: &UploadId, key: &StorageKey) -> Result<()> {
+        let end = sqlx::query("UPDATE uploads SET early = 0 WHERE id = ? AND key = ? AND early");
+        let end = end.bind(id.as_str()).bind(key.as_str());
+        end.execute(&self.writer).await.map_err(database)?;
+        Ok(())
+    }
+
+    async fn complete(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Completed> {
+        let mut tx = self.begin().await?;
+        let Some(mut upload) = row::load_life(&mut tx, id, key).await? else {
             return tx.unchanged(Completed::NotFound).await;
         };
         let completion = match upload.complete(now) {
@@ -315,9 +351,9 @@ impl SessionStore for SqliteSessionStore {
         Ok(Completed::Accepted(completion, Box::new(upload)))
     }
 
-    async fn cancel(&self, id: &UploadId, now: Timestamp) -> Result<Cancelled> {
+    async fn cancel(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Cancelled> {
         let mut tx = self.begin().await?;
-        let Some(mut upload) = row::load(&mut tx, id).await? else {
+        let Some(mut upload) = row::load_life(&mut tx, id, key).await? else {
             return tx.unchanged(Cancelled::NotFound).await;
         };
         if !upload.cancel(now) {
@@ -330,15 +366,29 @@ impl SessionStore for SqliteSessionStore {
         Ok(Cancelled::Now(Box::new(upload)))
     }
 
-    async fn lease(&self, now: Timestamp, until: Timestamp) -> Result<Option<Lease>> {
+    async fn keep(&self, id: &UploadId, key: &StorageKey) -> Result<Option<Upload>> {
+        let mut tx = self.begin_flushed().await?;
+        let Some(mut upload) = row::load_life(&mut tx, id, key).await? else {
+            return tx.unchanged(None).await;
+        };
+        upload.keep();
+        row::save(&mut tx, &upload).await?;
+        tx.commit().await?;
+        Ok(Some(upload))
+    }
+
+    async fn lease(&self, now: Timestamp, until: Timestamp, except: &[UserId]) -> Result<Option<Lease>> {
         let mut tx = self.begin().await?;
         let row = sqlx::query(
             "SELECT uploads.* FROM uploads LEFT JOIN turns ON turns.user_id = uploads.user_id \
-             WHERE (state = 'queued' AND next_attempt_at <= ?1) \
-             OR (state = 'sending' AND (lease_until IS NULL OR lease_until <= ?1)) \
+             WHERE ((state = 'queued' AND (next_attempt_at IS NULL OR next_attempt_at <= ?1 OR next_attempt_at > ?2)) \
+             OR (state = 'sending' AND (lease_until IS NULL OR lease_until <= ?1 OR lease_until > ?2))) \
+             AND (uploads.user_id IS NULL OR uploads.user_id NOT IN (SELECT value FROM json_each(?3))) \
              ORDER BY COALESCE(turn, 0), queued_at, id LIMIT 1",
         )
         .bind(now.as_millis())
+        .bind((now + LONGEST_PAUSE).as_millis())
+        .bind(outbox::names(except))
         .fetch_optional(&mut *tx)
         .await
         .map_err(database)?;
@@ -361,7 +411,7 @@ impl SessionStore for SqliteSessionStore {
 
     async fn next_due(&self) -> Result<Option<Timestamp>> {
         let row = sqlx::query(
-            "SELECT MIN(CASE state WHEN 'queued' THEN next_attempt_at ELSE lease_until END) AS due \
+            "SELECT MIN(COALESCE(CASE state WHEN 'queued' THEN next_attempt_at ELSE lease_until END, queued_at)) AS due \
              FROM uploads WHERE state IN ('queued', 'sending')",
         );
         let row = row.fetch_one(&self.readers).await.map_err(database)?;
@@ -380,7 +430,12 @@ impl SessionStore for SqliteSessionStore {
     }
 
     async fn checkpoint(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool> {
-        self.leased(lease, true, None, |upload| upload.checkpoint(progress, resume)).await
+        self.leased(lease, true, |upload| upload.checkpoint(progress, resume)).await
+    }
+
+    async fn commit(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool> {
+        let tx = self.begin_flushed().await?;
+        Self::change(tx, lease, true, None, |upload| upload.commit(progress, resume)).await
     }
 
     async fn finish(
@@ -391,53 +446,45 @@ impl SessionStore for SqliteSessionStore {
         now: Timestamp,
     ) -> Result<bool> {
         let event = event.map(|event| (event, now));
-        self.leased(lease, false, event, |upload| upload.finish(stored.clone(), now)).await
+        let tx = self.begin_flushed().await?;
+        Self::change(tx, lease, false, event, |upload| upload.finish(stored.clone(), now)).await
     }
 
-    async fn fail(&self, lease: &Lease, error: &str, now: Timestamp) -> Result<bool> {
-        self.leased(lease, false, None, |upload| upload.fail(error, now)).await
+    async fn fail(&self, lease: &Lease, error: &str, maybe_sent: bool, now: Timestamp) -> Result<bool> {
+        self.leased(lease, false, |upload| upload.fail(error, maybe_sent, now)).await
     }
 
     async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> Result<bool> {
-        self.leased(lease, false, None, |upload| upload.retry_later(at, counted, now)).await
+        self.leased(lease, false, |upload| upload.retry_later(at, counted, now)).await
     }
 
-    async fn release_all(&self, now: Timestamp) -> Result<u64> {
-        // Being killed is no fault of the file, so the attempt is not counted.
-        let released = sqlx::query(
-            "UPDATE uploads SET state = 'queued', next_attempt_at = ?1, attempt = MAX(attempt - 1, 0), \
-             lease_token = NULL, lease_until = NULL, updated_at = ?1 WHERE state = 'sending'",
-        );
-        let released = released.bind(now.as_millis()).execute(&self.writer).await.map_err(database)?;
-        Ok(released.rows_affected())
+    async fn release_all(&self, now: Timestamp) -> Result<Vec<(Recovery, Upload)>> {
+        let mut tx = self.begin().await?;
+        let released = sweep::release_all(&mut tx, now).await?;
+        tx.commit().await?;
+        Ok(released)
     }
 
-    async fn outbox_due(&self, now: Timestamp, limit: u32) -> Result<Vec<OutboxEvent>> {
-        let rows = sqlx::query("SELECT * FROM outbox WHERE due_at <= ? ORDER BY due_at, rowid LIMIT ?")
-            .bind(now.as_millis())
-            .bind(limit)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(database)?;
-        rows.iter().map(row::event).collect()
+    async fn add_event(&self, upload: &UploadId, event: &NewEvent, now: Timestamp) -> Result<()> {
+        let mut tx = self.begin_flushed().await?;
+        outbox::add(&mut tx, upload, event, now).await?;
+        tx.commit().await
+    }
+
+    async fn outbox_due(&self, now: Timestamp, limit: u32, except: &[UserId]) -> Result<Vec<OutboxEvent>> {
+        outbox::due(&self.readers, now, limit, except).await
     }
 
     async fn outbox_next_due(&self) -> Result<Option<Timestamp>> {
-        let row = sqlx::query("SELECT MIN(due_at) AS due FROM outbox").fetch_one(&self.readers).await;
-        let due: Option<i64> = row.map_err(database)?.try_get("due").map_err(database)?;
-        Ok(due.map(Timestamp::from_millis))
+        outbox::next_due(&self.readers).await
     }
 
     async fn outbox_done(&self, event_id: &str) -> Result<()> {
-        let done = sqlx::query("DELETE FROM outbox WHERE event_id = ?").bind(event_id);
-        done.execute(&self.writer).await.map_err(database)?;
-        Ok(())
+        outbox::done(&self.writer, event_id).await
     }
 
     async fn outbox_retry(&self, event_id: &str, at: Timestamp) -> Result<()> {
-        let retry = sqlx::query("UPDATE outbox SET attempt = attempt + 1, due_at = ? WHERE event_id = ?");
-        retry.bind(at.as_millis()).bind(event_id).execute(&self.writer).await.map_err(database)?;
-        Ok(())
+        outbox::retry(&self.writer, event_id, at).await
     }
 
     async fn live_keys(&self) -> Result<Vec<StorageKey>> {
@@ -452,28 +499,19 @@ impl SessionStore for SqliteSessionStore {
         rows.iter().map(row::blob).collect()
     }
 
-    async fn expire(&self, states: &[UploadState], before: Timestamp) -> Result<Vec<Upload>> {
+    async fn expire(&self, expiry: &Expiry<'_>) -> Result<Vec<Upload>> {
         let mut tx = self.begin().await?;
-        let mut expired = Vec::new();
-        for state in states {
-            let rows = sqlx::query("SELECT * FROM uploads WHERE state = ? AND updated_at < ?")
-                .bind(state.as_str())
-                .bind(before.as_millis())
-                .fetch_all(&mut *tx)
-                .await
-                .map_err(database)?;
-            for row in &rows {
-                let upload = row::upload(row)?;
-                delete_upload(&mut tx, &upload.key).await?;
-                expired.push(upload);
-            }
-        }
-        usage::forget(&mut tx, before).await?;
-        // Who has no upload left counts as new when he comes back.
-        let forget = "DELETE FROM turns WHERE NOT EXISTS (SELECT 1 FROM uploads WHERE uploads.user_id = turns.user_id)";
-        sqlx::query(forget).execute(&mut *tx).await.map_err(database)?;
+        let expired = sweep::expire(&mut tx, expiry).await?;
         tx.commit().await?;
         Ok(expired)
+    }
+
+    async fn clock(&self) -> Result<Option<Reading>> {
+        sweep::clock(&self.readers).await
+    }
+
+    async fn save_clock(&self, reading: Reading) -> Result<()> {
+        sweep::save_clock(&self.writer, reading).await
     }
 
     async fn counts(&self) -> Result<Counts> {

@@ -3,11 +3,11 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row, Sqlite, SqliteConnection};
 use telestore_types::{
     AddressKey, ChunkIndex, FileName, MAX_CHUNKS, ResumeState, StorageKey, StoredFile, Timestamp, Upload,
-    UploadId, UploadState, UserId,
+    UploadId, UploadKind, UploadState, UserId,
 };
 
 use super::database;
-use crate::{BlobName, ChunkRecord, Error, OutboxEvent, Result};
+use crate::{BlobName, ChunkRecord, Error, NewEvent, OutboxEvent, OutboxKind, Result};
 
 /// Says which column holds what it must not.
 fn bad(column: &'static str) -> Error {
@@ -16,6 +16,10 @@ fn bad(column: &'static str) -> Error {
 
 pub(super) fn number<T: TryFrom<i64>>(row: &SqliteRow, column: &'static str) -> Result<T> {
     T::try_from(row.try_get(column).map_err(database)?).map_err(|_| bad(column))
+}
+
+fn flag(row: &SqliteRow, column: &'static str) -> Result<bool> {
+    row.try_get(column).map_err(database)
 }
 
 fn text(row: &SqliteRow, column: &'static str) -> Result<String> {
@@ -57,6 +61,7 @@ pub(super) fn upload(row: &SqliteRow) -> Result<Upload> {
         user_id: optional_text(row, "user_id")?.map(UserId::new),
         address: optional_text(row, "address")?.map(AddressKey::new),
         sealed_token: optional_bytes(row, "sealed_token")?,
+        kind: UploadKind::parse(&text(row, "kind")?).ok_or(bad("kind"))?,
         state: UploadState::parse(&text(row, "state")?).ok_or(bad("state"))?,
         received_chunks: number(row, "received_chunks")?,
         received_bytes: number(row, "received_bytes")?,
@@ -67,6 +72,9 @@ pub(super) fn upload(row: &SqliteRow) -> Result<Upload> {
         error: optional_text(row, "error")?,
         stored,
         resume: optional_bytes(row, "resume")?.map(ResumeState),
+        maybe_sent: flag(row, "maybe_sent")?,
+        early: flag(row, "early")?,
+        crashes: number(row, "crashes")?,
         created_at: time(row, "created_at")?,
         updated_at: time(row, "updated_at")?,
     })
@@ -99,9 +107,14 @@ pub(super) fn held(row: &SqliteRow) -> Result<Option<((u64, u32), BlobName)>> {
 
 pub(super) fn event(row: &SqliteRow) -> Result<OutboxEvent> {
     Ok(OutboxEvent {
-        event_id: text(row, "event_id")?,
+        event: NewEvent {
+            event_id: text(row, "event_id")?,
+            kind: OutboxKind::parse(&text(row, "kind")?).ok_or(bad("kind"))?,
+            user_id: optional_text(row, "user_id")?.map(UserId::new),
+            sealed_token: optional_bytes(row, "sealed_token")?,
+            body: text(row, "body")?,
+        },
         upload_id: UploadId::new(text(row, "upload_id")?).map_err(|_| bad("upload_id"))?,
-        body: text(row, "body")?,
         attempt: number(row, "attempt")?,
         created_at: time(row, "created_at")?,
     })
@@ -112,13 +125,23 @@ pub(super) async fn load(on: &mut SqliteConnection, id: &UploadId) -> Result<Opt
     row.map_err(database)?.as_ref().map(upload).transpose()
 }
 
+/// The same, where it is still this life of it.
+pub(super) async fn load_life(
+    on: &mut SqliteConnection,
+    id: &UploadId,
+    key: &StorageKey,
+) -> Result<Option<Upload>> {
+    Ok(load(on, id).await?.filter(|upload| upload.key == *key))
+}
+
 pub(super) async fn insert(on: &mut SqliteConnection, upload: &Upload) -> Result<()> {
     let insert = sqlx::query(
-        "INSERT INTO uploads (id, key, file_name, file_size, total_chunks, state, address, received_chunks, \
-         received_bytes, progress, attempt, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, ?)",
+        "INSERT INTO uploads (id, key, file_name, file_size, total_chunks, kind, state, address, received_chunks, \
+         received_bytes, progress, attempt, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, ?)",
     );
     let insert = insert.bind(upload.id.as_str()).bind(upload.key.as_str()).bind(upload.file_name.as_str());
-    let insert = insert.bind(signed(upload.file_size)).bind(upload.total_chunks).bind(upload.state.as_str());
+    let insert = insert.bind(signed(upload.file_size)).bind(upload.total_chunks).bind(upload.kind.as_str());
+    let insert = insert.bind(upload.state.as_str());
     let insert = insert.bind(upload.address.as_ref().map(AddressKey::as_str));
     let insert = insert.bind(upload.created_at.as_millis()).bind(upload.updated_at.as_millis());
     insert.execute(&mut *on).await.map_err(database)?;
@@ -130,7 +153,7 @@ macro_rules! update_sql {
     () => {
         "UPDATE uploads SET mime_type = ?, user_id = ?, sealed_token = ?, state = ?, received_chunks = ?, \
          received_bytes = ?, progress = ?, attempt = ?, queued_at = ?, next_attempt_at = ?, error = ?, stored = ?, \
-         resume = ?, updated_at = ? WHERE id = ? AND key = ?"
+         resume = ?, kind = ?, maybe_sent = ?, early = ?, crashes = ?, updated_at = ? WHERE id = ? AND key = ?"
     };
 }
 pub(super) use update_sql;
@@ -159,6 +182,10 @@ pub(super) fn bind_update<'a>(update: Statement<'a>, upload: &'a Upload) -> Resu
         .bind(upload.error.as_deref())
         .bind(stored)
         .bind(upload.resume.as_ref().map(|resume| resume.0.as_slice()))
+        .bind(upload.kind.as_str())
+        .bind(upload.maybe_sent)
+        .bind(upload.early)
+        .bind(upload.crashes)
         .bind(upload.updated_at.as_millis())
         .bind(upload.id.as_str())
         .bind(upload.key.as_str()))

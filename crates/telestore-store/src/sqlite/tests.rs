@@ -1,7 +1,7 @@
 use std::task::{Context, Poll, Waker};
 
 use sqlx::{ConnectOptions, Connection};
-use telestore_types::{ChunkIndex, FileName, NewUpload};
+use telestore_types::{ChunkIndex, FileName, NewUpload, UploadKind};
 
 use super::*;
 use crate::Quota;
@@ -21,6 +21,7 @@ fn upload(name: &str, key: u8, total_chunks: u32) -> Upload {
         file_size: u64::from(total_chunks),
         total_chunks,
         mime_type: None,
+        kind: UploadKind::Chunked,
         now: NOW,
     })
 }
@@ -258,6 +259,63 @@ async fn the_rows_of_an_older_version_are_taken_over() {
     let upload = store.get(&UploadId::new("a").unwrap()).await.unwrap().unwrap();
     assert_eq!(store.chunks(&upload.key).await.unwrap().len(), 1);
     assert!(matches!(record(&store, &upload, 1).await.unwrap(), Recorded::Stored { .. }));
-    assert!(matches!(store.complete(&upload.id, NOW).await.unwrap(), Completed::Accepted(..)));
-    assert_eq!(store.outbox_due(NOW, 10).await.unwrap().len(), 1);
+    assert!(matches!(store.complete(&upload.id, &upload.key, NOW).await.unwrap(), Completed::Accepted(..)));
+    assert_eq!(store.outbox_due(NOW, 10, &[]).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_flushed_transaction_flushes_and_the_next_one_does_not() {
+    let (store, _dir) = store().await;
+    let mode = |tx: Tx| async move {
+        let mut tx = tx;
+        let mode: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *tx).await.unwrap();
+        tx.unchanged(mode).await.unwrap()
+    };
+    // FULL, and NORMAL. <https://www.sqlite.org/pragma.html#pragma_synchronous>
+    for _ in 0..2 {
+        assert_eq!(mode(store.begin_flushed().await.unwrap()).await, 2);
+        assert_eq!(mode(store.begin().await.unwrap()).await, 1);
+    }
+    // One that is dropped in the middle takes its connection with it.
+    drop(store.begin_flushed().await.unwrap());
+    assert_eq!(mode(store.begin().await.unwrap()).await, 1);
+}
+
+#[tokio::test]
+async fn what_version_0_1_told_by_ids_and_words_stands_in_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("telestore.db");
+    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut old = options.connect().await.unwrap();
+    let migrations = schema::MIGRATIONS.iter().filter(|migration| migration.version <= 3).cloned().collect();
+    let before = sqlx::migrate::Migrator { migrations, ..sqlx::migrate::Migrator::DEFAULT };
+    before.run(&mut old).await.unwrap();
+    let direct = format!("direct-{:032x}", 7);
+    for (key, id, state, error) in [
+        (1, direct.as_str(), "queued", ""),
+        (2, "direct-mine", "receiving", ""),
+        (3, "lost", "failed", "no answer. The file may be in the channel already: look there"),
+        (4, "refused", "failed", "Could not resolve channel ID"),
+    ] {
+        let key = StorageKey::from_random([key; 16]);
+        let row = format!(
+            "INSERT INTO uploads (id, key, file_name, file_size, total_chunks, state, received_chunks, \
+             received_bytes, progress, attempt, error, created_at, updated_at) \
+             VALUES ('{id}', '{key}', 'a.bin', 2, 2, '{state}', 0, 0, 0, 1, '{error}', 5, 9)"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(row)).execute(&mut old).await.unwrap();
+    }
+    old.close().await.unwrap();
+    let store = SqliteSessionStore::open(&path).await.unwrap();
+    for (id, kind, maybe_sent) in [
+        (direct.as_str(), UploadKind::Kept, false),
+        ("direct-mine", UploadKind::Chunked, false),
+        ("lost", UploadKind::Chunked, true),
+        ("refused", UploadKind::Chunked, false),
+    ] {
+        let found = store.get(&UploadId::new(id).unwrap()).await.unwrap().unwrap();
+        assert_eq!((found.kind, found.maybe_sent), (kind, maybe_sent), "{id}");
+    }
+    let latest = Timestamp::from_millis(9);
+    assert_eq!(store.clock().await.unwrap(), Some(Reading { at: latest, wall: latest }));
 }

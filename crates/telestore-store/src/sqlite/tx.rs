@@ -13,28 +13,49 @@ use crate::Result;
 /// disk) leaves SQLite inside of the transaction, and whoever gets that connection next could not begin one.
 pub(super) struct Tx {
     connection: PoolConnection<Sqlite>,
+    flushed: bool,
     ended: bool,
 }
 
+/// SQLite flushes its log with a COMMIT where this is on; it is a setting of the connection, and does not change inside
+/// of a transaction. <https://www.sqlite.org/pragma.html#pragma_synchronous>
+const FLUSH: &str = "PRAGMA synchronous = FULL; BEGIN IMMEDIATE";
+const FLUSH_NO_MORE: &str = "PRAGMA synchronous = NORMAL";
+
 impl Tx {
     pub(super) async fn begin(writer: &SqlitePool) -> Result<Self> {
+        Self::begin_by(writer, "BEGIN IMMEDIATE", false).await
+    }
+
+    /// The same; what is committed survives a power cut.
+    pub(super) async fn begin_flushed(writer: &SqlitePool) -> Result<Self> {
+        Self::begin_by(writer, FLUSH, true).await
+    }
+
+    async fn begin_by(writer: &SqlitePool, begin: &'static str, flushed: bool) -> Result<Self> {
         let connection = writer.acquire().await.map_err(database)?;
-        let mut tx = Self { connection, ended: false };
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut *tx).await.map_err(database)?;
+        let mut tx = Self { connection, flushed, ended: false };
+        sqlx::query(begin).execute(&mut *tx).await.map_err(database)?;
         Ok(tx)
     }
 
-    pub(super) async fn commit(mut self) -> Result<()> {
-        sqlx::query("COMMIT").execute(&mut *self).await.map_err(database)?;
-        self.ended = true;
-        Ok(())
+    pub(super) async fn commit(self) -> Result<()> {
+        self.end("COMMIT").await
     }
 
     /// Ends it without a change, with `value` as the answer.
-    pub(super) async fn unchanged<T>(mut self, value: T) -> Result<T> {
-        sqlx::query("ROLLBACK").execute(&mut *self).await.map_err(database)?;
-        self.ended = true;
+    pub(super) async fn unchanged<T>(self, value: T) -> Result<T> {
+        self.end("ROLLBACK").await?;
         Ok(value)
+    }
+
+    async fn end(mut self, end: &'static str) -> Result<()> {
+        sqlx::query(end).execute(&mut *self).await.map_err(database)?;
+        // Where this fails, the transaction has ended all the same, and the connection goes.
+        let reset =
+            if self.flushed { sqlx::query(FLUSH_NO_MORE).execute(&mut *self).await.is_ok() } else { true };
+        self.ended = reset;
+        Ok(())
     }
 }
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use telestore_types::{AddressKey, Timestamp, Upload, UploadState, UserId};
 
-use super::sessions::{NOW, chunk, get, id, lease, owner, record_within, result, upload};
+use super::sessions::{NOW, chunk, get, lease, owner, record_within, result, upload};
 use crate::{
-    Claim, Completed, Created, Exceeded, Limits, Quota, Recorded, Resource, SessionStore, Subject, Usage,
-    Whose, until_midnight,
+    Claim, Completed, Created, Exceeded, Expiry, Limits, Quota, Recorded, Resource, SessionStore, Subject,
+    Usage, Whose, until_midnight,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -61,7 +61,7 @@ pub(super) async fn uploads_that_are_not_over_are_counted(store: &dyn SessionSto
     };
     assert_eq!(claim("u").await, Claim::TooMuch(exceeded));
     assert_eq!(get(store, "free").await.user_id, None);
-    store.cancel(&first.id, NOW).await.expect("cancels");
+    store.cancel(&first.id, &first.key, NOW).await.expect("cancels");
     assert_eq!(claim("u").await, Claim::Owned);
     assert_eq!(claim("u").await, Claim::Owned, "a renewal is no more");
     assert_eq!(create(store, &third, &limits).await, Created::TooMuch(exceeded));
@@ -79,7 +79,8 @@ pub(super) async fn an_address_is_counted_with_and_without_owners(store: &dyn Se
     assert_eq!(create(store, &unlimited, &limits).await, Created::New);
     assert_eq!(get(store, "free").await.address, Some(AddressKey::new("a")));
     // Making room for itself is possible.
-    store.cancel(&id("free"), NOW).await.expect("cancels");
+    let free = get(store, "free").await;
+    store.cancel(&free.id, &free.key, NOW).await.expect("cancels");
     let anew = of(None, "a", "free", 5);
     assert_eq!(store.create(&anew, true, &limits).await.expect("creates"), Created::New);
 }
@@ -106,7 +107,7 @@ pub(super) async fn stored_bytes_are_given_back(store: &dyn SessionStore) {
     assert_eq!(get(store, "one").await.received_bytes, 20, "nothing has changed");
     let no_room = create(store, &of(Some("u"), "a", "three", 3), &limits).await;
     assert_eq!(no_room, Created::TooMuch(too_much(Whose::User, Resource::StoredBytes, 30)));
-    store.cancel(&one.id, NOW).await.expect("cancels");
+    store.cancel(&one.id, &one.key, NOW).await.expect("cancels");
     assert_eq!(usage(store, "u").await.stored_bytes, 10);
     assert!(matches!(
         record_within(store, &two, &chunk(1, 20, 1, "y"), &limits).await,
@@ -117,15 +118,19 @@ pub(super) async fn stored_bytes_are_given_back(store: &dyn SessionStore) {
     let whole = Upload { total_chunks: 1, file_size: 10, ..whole };
     assert_eq!(create(store, &whole, &limits).await, Created::New);
     record_within(store, &whole, &chunk(0, 10, 1, "z"), &limits).await;
-    assert!(matches!(store.complete(&whole.id, NOW).await.expect("completes"), Completed::Accepted(..)));
+    assert!(matches!(
+        store.complete(&whole.id, &whole.key, NOW).await.expect("completes"),
+        Completed::Accepted(..)
+    ));
     let held = lease(store, NOW).await.expect("due");
-    assert!(store.fail(&held, "no", NOW).await.expect("fails"));
+    assert!(store.fail(&held, "no", false, NOW).await.expect("fails"));
     assert_eq!(usage(store, "v").await.stored_bytes, 10);
-    store.complete(&whole.id, NOW).await.expect("completes");
+    store.complete(&whole.id, &whole.key, NOW).await.expect("completes");
     let held = lease(store, NOW).await.expect("due");
     assert!(store.finish(&held, &result(), None, NOW).await.expect("finishes"));
     assert_eq!(usage(store, "v").await, Usage::default());
-    store.expire(&[UploadState::Receiving], NOW + MINUTE).await.expect("expires");
+    let (states, before) = (&[UploadState::Receiving][..], NOW + MINUTE);
+    store.expire(&Expiry { states, unowned: false, before, limit: 9 }).await.expect("expires");
     assert_eq!(usage(store, "u").await, Usage::default());
 }
 
@@ -140,7 +145,7 @@ pub(super) async fn bytes_of_a_day_are_counted_until_midnight(store: &dyn Sessio
     let address = AddressKey::new("a");
     let today = store.usage(Subject::Address(&address), NOW).await.expect("reads");
     assert_eq!(today, Usage { sessions: 1, stored_bytes: 20, bytes_today: 30 }, "what came again came twice");
-    store.cancel(&one.id, NOW).await.expect("cancels");
+    store.cancel(&one.id, &one.key, NOW).await.expect("cancels");
     let exceeded = too_much(Whose::Address, Resource::BytesPerDay, 30);
     let two = of(Some("v"), "a", "two", 2);
     assert_eq!(create(store, &two, &limits).await, Created::TooMuch(exceeded), "a cancel gives none back");
@@ -154,7 +159,7 @@ pub(super) async fn bytes_of_a_day_are_counted_until_midnight(store: &dyn Sessio
     let stored =
         store.record_chunk(&two.id, &two.key, &first, None, &limits, tomorrow).await.expect("records");
     assert!(matches!(stored, Recorded::Stored { .. }));
-    store.expire(&[], tomorrow).await.expect("expires");
+    store.expire(&Expiry { states: &[], unowned: false, before: tomorrow, limit: 9 }).await.expect("expires");
     let used =
         async |now: Timestamp| store.usage(Subject::Address(&address), now).await.expect("reads").bytes_today;
     assert_eq!(used(tomorrow).await, 30, "this day is not over");

@@ -2,20 +2,20 @@ use std::future::Future;
 use std::time::Duration;
 
 use telestore_types::{
-    ChunkIndex, ChunkVerdict, Completion, CompletionError, FileName, NewUpload, ResumeState, StorageKey,
-    StoredAs, StoredFile, Timestamp, Upload, UploadId, UploadState, UserId,
+    ChunkIndex, ChunkVerdict, Completion, CompletionError, FileName, NewUpload, Recovery, ResumeState,
+    StorageKey, StoredAs, StoredFile, Timestamp, Upload, UploadId, UploadKind, UploadState, UserId,
 };
 
-use super::quotas;
+use super::{quotas, strangers};
 use crate::{
-    BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Lease, Limits, Listing, NewEvent,
-    Owner, Recorded, SessionStore,
+    BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Expiry, Lease, Limits, Listing,
+    NewEvent, Owner, Recorded, SessionStore,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_763_790_000_000);
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 const MAX_BYTES: u64 = 1_000;
-const LIMITS: Limits = Limits { max_bytes: MAX_BYTES, ..Limits::NONE };
+pub(super) const LIMITS: Limits = Limits { max_bytes: MAX_BYTES, ..Limits::NONE };
 
 pub(super) fn id(name: &str) -> UploadId {
     UploadId::new(name).expect("test ids are good")
@@ -29,6 +29,7 @@ pub(super) fn upload(name: &str, key: u8, total_chunks: u32, file_size: u64) -> 
         file_size,
         total_chunks,
         mime_type: Some("video/mp4".to_owned()),
+        kind: UploadKind::Chunked,
         now: NOW,
     })
 }
@@ -42,7 +43,7 @@ pub(super) fn chunk(index: u32, length: u64, crc32c: u32, blob: &str) -> ChunkRe
     ChunkRecord { index, length, crc32c, blob: BlobName::new(blob) }
 }
 
-async fn record(store: &dyn SessionStore, upload: &Upload, chunk: &ChunkRecord) -> Recorded {
+pub(super) async fn record(store: &dyn SessionStore, upload: &Upload, chunk: &ChunkRecord) -> Recorded {
     record_within(store, upload, chunk, &LIMITS).await
 }
 
@@ -56,11 +57,17 @@ pub(super) async fn record_within(
 }
 
 /// An upload of one chunk of 10 bytes that was completed at `NOW` + `after`.
-async fn queued(store: &dyn SessionStore, name: &str, key: u8, after: Duration) -> Upload {
+pub(super) async fn queued(store: &dyn SessionStore, name: &str, key: u8, after: Duration) -> Upload {
     queued_by("u", store, name, key, after).await
 }
 
-async fn queued_by(user: &str, store: &dyn SessionStore, name: &str, key: u8, after: Duration) -> Upload {
+pub(super) async fn queued_by(
+    user: &str,
+    store: &dyn SessionStore,
+    name: &str,
+    key: u8,
+    after: Duration,
+) -> Upload {
     let upload = upload(name, key, 1, 10);
     assert_eq!(store.create(&upload, false, &LIMITS).await.expect("creates"), Created::New);
     assert_eq!(
@@ -68,14 +75,14 @@ async fn queued_by(user: &str, store: &dyn SessionStore, name: &str, key: u8, af
         Claim::Owned
     );
     record(store, &upload, &chunk(0, 10, 1, "blob")).await;
-    match store.complete(&upload.id, NOW + after).await.expect("completes") {
+    match store.complete(&upload.id, &upload.key, NOW + after).await.expect("completes") {
         Completed::Accepted(Completion::Queued, upload) => *upload,
         other => panic!("not queued: {other:?}"),
     }
 }
 
 pub(super) async fn lease(store: &dyn SessionStore, now: Timestamp) -> Option<Lease> {
-    store.lease(now, now + SECOND * 30).await.expect("leases")
+    store.lease(now, now + SECOND * 30, &[]).await.expect("leases")
 }
 
 pub(super) async fn get(store: &dyn SessionStore, name: &str) -> Upload {
@@ -115,6 +122,16 @@ where
     quotas::stored_bytes_are_given_back(&open().await).await;
     quotas::bytes_of_a_day_are_counted_until_midnight(&open().await).await;
     quotas::what_comes_at_once_is_not_more_than_allowed(&open().await).await;
+    strangers::an_end_without_a_word_is_put_in_order(&open().await).await;
+    strangers::what_ends_the_process_again_and_again_is_given_up(&open().await).await;
+    strangers::early_sending_counts_too(&open().await).await;
+    strangers::direct_uploads_are_kept_or_abandoned(&open().await).await;
+    strangers::another_life_is_never_touched(&open().await).await;
+    strangers::users_are_left_out(&open().await).await;
+    strangers::events_wait_until_they_are_done(&open().await).await;
+    strangers::what_nobody_owns_is_few_and_short_lived(&open().await).await;
+    strangers::a_due_time_that_cannot_be_is_due(&open().await).await;
+    strangers::the_clock_is_kept(&open().await).await;
 }
 
 async fn creates_once(store: &dyn SessionStore) {
@@ -126,7 +143,7 @@ async fn creates_once(store: &dyn SessionStore) {
     let found = store.create(&second, true, &LIMITS).await.expect("creates");
     assert_eq!(found, Created::Exists(Box::new(first.clone())), "a living upload makes no room");
 
-    store.cancel(&first.id, NOW).await.expect("cancels");
+    store.cancel(&first.id, &first.key, NOW).await.expect("cancels");
     assert!(matches!(store.create(&second, false, &LIMITS).await.expect("creates"), Created::Exists(_)));
     assert_eq!(store.create(&second, true, &LIMITS).await.expect("creates"), Created::New);
     assert_eq!(get(store, "a").await, second);
@@ -208,18 +225,22 @@ async fn refuses_chunks_too_late(store: &dyn SessionStore) {
 }
 
 async fn completes_once(store: &dyn SessionStore) {
-    assert_eq!(store.complete(&id("a"), NOW).await.expect("completes"), Completed::NotFound);
     let upload = upload("a", 1, 2, 20);
+    let absent = store.complete(&upload.id, &upload.key, NOW).await.expect("completes");
+    assert_eq!(absent, Completed::NotFound);
     store.create(&upload, false, &LIMITS).await.expect("creates");
     record(store, &upload, &chunk(0, 10, 1, "a")).await;
     let missing = CompletionError::MissingChunks { received: 1, total: 2 };
-    assert_eq!(store.complete(&upload.id, NOW).await.expect("completes"), Completed::Refused(missing));
+    assert_eq!(
+        store.complete(&upload.id, &upload.key, NOW).await.expect("completes"),
+        Completed::Refused(missing)
+    );
     record(store, &upload, &chunk(1, 10, 1, "b")).await;
-    let nobody = store.complete(&upload.id, NOW).await.expect("completes");
+    let nobody = store.complete(&upload.id, &upload.key, NOW).await.expect("completes");
     assert_eq!(nobody, Completed::Refused(CompletionError::NoOwner));
     store.claim(&upload.id, &upload.key, &owner("u", b"t"), &LIMITS).await.expect("claims");
     for expected in [Completion::Queued, Completion::Already] {
-        match store.complete(&upload.id, NOW).await.expect("completes") {
+        match store.complete(&upload.id, &upload.key, NOW).await.expect("completes") {
             Completed::Accepted(completion, _) => assert_eq!(completion, expected),
             other => panic!("not accepted: {other:?}"),
         }
@@ -231,7 +252,6 @@ async fn leases_in_order(store: &dyn SessionStore) {
     queued(store, "late", 1, SECOND * 2).await;
     queued(store, "early", 2, SECOND).await;
     assert_eq!(store.next_due().await.expect("reads"), Some(NOW + SECOND));
-    assert_eq!(lease(store, NOW).await, None, "nothing is due yet");
     let now = NOW + SECOND * 3;
     let first = lease(store, now).await.expect("one is due");
     assert_eq!((first.upload.id.as_str(), first.upload.attempt), ("early", 1));
@@ -286,7 +306,7 @@ async fn keeps_early_state_for_the_bytes_it_was_made_of(store: &dyn SessionStore
         Claim::Owned
     );
     record(store, &upload, &chunk(1, 10, 3, "second")).await;
-    store.complete(&upload.id, NOW).await.expect("completes");
+    store.complete(&upload.id, &upload.key, NOW).await.expect("completes");
     assert!(!write(Some(one.clone()), two).await, "completion was asked for");
     assert_eq!(lease(store, NOW).await.expect("due").upload.resume, Some(one));
 }
@@ -302,10 +322,11 @@ async fn takes_over_expired_leases(store: &dyn SessionStore) {
     assert!(!store.extend(&dead, NOW + SECOND * 90).await.expect("extends"));
     assert!(!store.checkpoint(&dead, 50, None).await.expect("answers"));
     assert!(!store.finish(&dead, &result(), None, NOW).await.expect("answers"));
-    assert!(!store.fail(&dead, "no", NOW).await.expect("answers"));
+    assert!(!store.fail(&dead, "no", false, NOW).await.expect("answers"));
     assert_eq!(get(store, "a").await.state, UploadState::Sending, "the dead one changed nothing");
 
-    assert_eq!(store.release_all(NOW).await.expect("releases"), 1);
+    let released = store.release_all(NOW).await.expect("releases");
+    assert!(matches!(&released[..], [(Recovery::GoesOn, upload)] if upload.id == id("a")), "{released:?}");
     assert!(!store.extend(&heir, NOW + SECOND * 90).await.expect("extends"));
     let after = lease(store, NOW).await.expect("due at once");
     assert_eq!(after.upload.attempt, 2, "a killed attempt is not counted");
@@ -317,13 +338,13 @@ async fn keeps_how_far_it_is(store: &dyn SessionStore) {
     let resume = ResumeState(b"part 7".to_vec());
     assert!(store.checkpoint(&held, 60, Some(resume.clone())).await.expect("writes"));
     assert!(store.checkpoint(&held, 50, None).await.expect("writes"));
-    assert!(store.fail(&held, "Could not resolve channel ID", NOW).await.expect("fails"));
+    assert!(store.fail(&held, "Could not resolve channel ID", false, NOW).await.expect("fails"));
     let failed = get(store, "a").await;
     assert_eq!((failed.state, failed.progress), (UploadState::Failed, 60));
     assert_eq!(failed.error.as_deref(), Some("Could not resolve channel ID"));
     assert_eq!(failed.resume, Some(resume), "a failure keeps the resume state");
     assert_eq!(store.live_blobs(&failed.key).await.expect("reads").len(), 1, "and the chunks");
-    match store.complete(&failed.id, NOW).await.expect("completes") {
+    match store.complete(&failed.id, &failed.key, NOW).await.expect("completes") {
         Completed::Accepted(Completion::Queued, upload) => {
             assert_eq!((upload.progress, upload.error), (0, None))
         }
@@ -335,14 +356,14 @@ async fn finishes_with_the_webhook(store: &dyn SessionStore) {
     let upload = queued(store, "a", 1, Duration::ZERO).await;
     assert_eq!(store.live_keys().await.expect("reads"), std::slice::from_ref(&upload.key));
     let held = lease(store, NOW).await.expect("due");
-    let event = NewEvent { event_id: "e1".to_owned(), body: "{}".to_owned() };
+    let event = NewEvent::webhook("e1", UserId::new("u"), "{}");
     assert!(store.finish(&held, &result(), Some(&event), NOW).await.expect("finishes"));
     assert!(!store.finish(&held, &result(), Some(&event), NOW).await.expect("answers"), "once");
     let done = get(store, "a").await;
     assert_eq!((done.state, done.progress), (UploadState::Completed, 100));
     assert_eq!(done.stored, Some(result()));
     assert_eq!((done.sealed_token, done.resume), (None, None), "secrets go when they are of no more use");
-    assert_eq!(store.outbox_due(NOW, 9).await.expect("reads").len(), 1);
+    assert_eq!(store.outbox_due(NOW, 9, &[]).await.expect("reads").len(), 1);
     assert!(store.live_keys().await.expect("reads").is_empty(), "the bytes are free to go");
     assert!(matches!(
         record(store, &upload, &chunk(0, 10, 1, "x")).await,
@@ -351,12 +372,13 @@ async fn finishes_with_the_webhook(store: &dyn SessionStore) {
 }
 
 async fn cancels(store: &dyn SessionStore) {
-    assert_eq!(store.cancel(&id("a"), NOW).await.expect("cancels"), Cancelled::NotFound);
+    let absent = StorageKey::from_random([1; 16]);
+    assert_eq!(store.cancel(&id("a"), &absent, NOW).await.expect("cancels"), Cancelled::NotFound);
     let upload = queued(store, "a", 1, Duration::ZERO).await;
     let held = lease(store, NOW).await.expect("due");
-    assert!(matches!(store.cancel(&upload.id, NOW).await.expect("cancels"), Cancelled::Now(_)));
+    assert!(matches!(store.cancel(&upload.id, &upload.key, NOW).await.expect("cancels"), Cancelled::Now(_)));
     assert!(!store.finish(&held, &result(), None, NOW).await.expect("answers"), "the lease is lost");
-    assert!(matches!(store.cancel(&upload.id, NOW).await.expect("cancels"), Cancelled::Over(_)));
+    assert!(matches!(store.cancel(&upload.id, &upload.key, NOW).await.expect("cancels"), Cancelled::Over(_)));
     let gone = get(store, "a").await;
     assert_eq!((gone.state, gone.error.as_deref()), (UploadState::Cancelled, Some("Upload cancelled")));
     assert_eq!(gone.sealed_token, None);
@@ -370,20 +392,24 @@ async fn delivers_the_outbox(store: &dyn SessionStore) {
     for (key, name) in [(1, "a"), (2, "b")] {
         queued(store, name, key, Duration::ZERO).await;
         let held = lease(store, NOW).await.expect("due");
-        let event = NewEvent { event_id: format!("event-{name}"), body: format!("{{\"of\":\"{name}\"}}") };
+        let event =
+            NewEvent::webhook(format!("event-{name}"), UserId::new("u"), format!("{{\"of\":\"{name}\"}}"));
         assert!(store.finish(&held, &result(), Some(&event), NOW).await.expect("finishes"));
     }
-    let due = store.outbox_due(NOW, 9).await.expect("reads");
-    assert_eq!(due.iter().map(|event| event.event_id.as_str()).collect::<Vec<_>>(), ["event-a", "event-b"]);
-    assert_eq!((due[0].upload_id.as_str(), due[0].body.as_str(), due[0].attempt), ("a", "{\"of\":\"a\"}", 0));
-    assert_eq!(store.outbox_due(NOW, 1).await.expect("reads").len(), 1);
+    let due = store.outbox_due(NOW, 9, &[]).await.expect("reads");
+    assert_eq!(due.iter().map(|due| due.event.event_id.as_str()).collect::<Vec<_>>(), ["event-a", "event-b"]);
+    assert_eq!(
+        (due[0].upload_id.as_str(), due[0].event.body.as_str(), due[0].attempt),
+        ("a", "{\"of\":\"a\"}", 0)
+    );
+    assert_eq!(store.outbox_due(NOW, 1, &[]).await.expect("reads").len(), 1);
 
     store.outbox_retry("event-a", NOW + SECOND).await.expect("writes");
     store.outbox_done("event-b").await.expect("writes");
-    assert!(store.outbox_due(NOW, 9).await.expect("reads").is_empty());
+    assert!(store.outbox_due(NOW, 9, &[]).await.expect("reads").is_empty());
     assert_eq!(store.outbox_next_due().await.expect("reads"), Some(NOW + SECOND));
-    let again = store.outbox_due(NOW + SECOND, 9).await.expect("reads");
-    assert_eq!((again[0].event_id.as_str(), again[0].attempt), ("event-a", 1));
+    let again = store.outbox_due(NOW + SECOND, 9, &[]).await.expect("reads");
+    assert_eq!((again[0].event.event_id.as_str(), again[0].attempt), ("event-a", 1));
     store.outbox_done("event-a").await.expect("writes");
     assert_eq!(store.outbox_next_due().await.expect("reads"), None);
 }
@@ -400,9 +426,9 @@ async fn counts(store: &dyn SessionStore) {
     assert_eq!((counted.uploads[&UploadState::Queued], counted.uploads[&UploadState::Receiving]), (2, 2));
     assert_eq!((counted.stored_bytes, counted.oldest_queued, counted.outbox), (30, Some(NOW), 0));
 
-    store.cancel(&half.id, NOW).await.expect("cancels");
+    store.cancel(&half.id, &half.key, NOW).await.expect("cancels");
     let held = lease(store, NOW).await.expect("due");
-    let event = NewEvent { event_id: "event".to_owned(), body: "{}".to_owned() };
+    let event = NewEvent::webhook("event", UserId::new("u"), "{}");
     assert!(store.finish(&held, &result(), Some(&event), NOW).await.expect("finishes"));
     store.probe().await.expect("takes writes");
     let expected = Counts {
@@ -425,8 +451,9 @@ async fn expires(store: &dyn SessionStore) {
     store.create(&old, false, &LIMITS).await.expect("creates");
     queued(store, "waiting", 2, Duration::ZERO).await;
     let states = [UploadState::Receiving, UploadState::Failed];
-    assert!(store.expire(&states, NOW).await.expect("expires").is_empty(), "not older than the limit");
-    let gone = store.expire(&states, NOW + SECOND).await.expect("expires");
+    let expiry = Expiry { states: &states, unowned: false, before: NOW, limit: 9 };
+    assert!(store.expire(&expiry).await.expect("expires").is_empty(), "not older than the limit");
+    let gone = store.expire(&Expiry { before: NOW + SECOND, ..expiry }).await.expect("expires");
     assert_eq!(gone.iter().map(|upload| upload.id.as_str()).collect::<Vec<_>>(), ["old"]);
     assert_eq!(store.get(&old.id).await.expect("reads"), None);
     assert!(store.get(&id("waiting")).await.expect("reads").is_some());

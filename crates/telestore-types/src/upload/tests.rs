@@ -11,6 +11,7 @@ fn upload() -> Upload {
         file_size: 10,
         total_chunks: 2,
         mime_type: None,
+        kind: UploadKind::Chunked,
         now: NOW,
     });
     upload.user_id = Some(UserId::new("u"));
@@ -44,7 +45,7 @@ fn completing_again_changes_nothing_until_it_failed() {
     assert_eq!(upload.complete(NOW), Ok(Completion::Queued));
     upload.start_attempt(NOW);
     assert_eq!(upload.complete(NOW), Ok(Completion::Already));
-    upload.fail("no", NOW);
+    upload.fail("no", false, NOW);
     assert_eq!(upload.complete(NOW), Ok(Completion::Queued));
     assert_eq!((upload.attempt, upload.progress, upload.error.clone()), (0, 0, None));
     upload.start_attempt(NOW);

@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use telestore_store::ChunkRecord;
-use telestore_types::{ResumeState, StorageKey, Timestamp, Upload, UploadId, UploadState, UserId};
+use telestore_types::{
+    MAX_EARLY_CRASHES, ResumeState, StorageKey, Timestamp, Upload, UploadId, UploadKind, UploadState, UserId,
+};
 use telestore_uploader::TelegramUploader;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -22,7 +24,6 @@ use tracing::Instrument;
 
 use crate::Telestore;
 use crate::config::EngineConfig;
-use crate::intake::is_direct;
 use session::Session;
 
 /// How long a runner waits for early sending to come to rest. Backends promise a second.
@@ -121,7 +122,8 @@ impl Telestore {
         let worth_it = self.0.early.from.is_some_and(|from| upload.file_size >= from)
             && upload.state == UploadState::Receiving
             && upload.total_chunks > 1
-            && !is_direct(&upload.id);
+            && upload.kind == UploadKind::Chunked
+            && upload.crashes < MAX_EARLY_CRASHES;
         let (true, Some(user)) = (worth_it, &upload.user_id) else { return };
         let mut entries = self.0.early.entries();
         let entry = entries.entry(upload.key.clone()).or_insert_with(|| Entry::new(user.clone()));
@@ -160,8 +162,11 @@ impl Telestore {
 
     /// Whether one more session may begin for `user`.
     fn has_room(&self, entries: &HashMap<StorageKey, Entry>, user: &UserId) -> bool {
-        let running = entries.values().filter(|entry| entry.running().is_some()).count();
-        running < self.config().max_concurrent_uploads.max(1)
+        let running = || entries.values().filter(|entry| entry.running().is_some());
+        let places = self.config().max_concurrent_uploads.max(1);
+        // One place is always another user's.
+        running().count() < places
+            && running().filter(|entry| entry.user == *user).count() < (places - 1).max(1)
             && sent_by(entries, user) < self.config().eager_max_bytes
     }
 

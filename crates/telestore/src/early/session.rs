@@ -73,8 +73,27 @@ impl Session {
         Self { engine, of, running, inbox, base: None, unsettled: false, failures: 0 }
     }
 
+    /// Sends until there is nothing more to do. The row says so meanwhile: an end of the process counts.
     pub(super) async fn run(mut self) {
         let _ongoing = Ongoing::early_send();
+        match self.engine.0.sessions.begin_early(&self.of.id, &self.of.key).await {
+            Ok(true) => {}
+            Ok(false) => return self.forget_if_over().await,
+            Err(error) => {
+                tracing::debug!(upload = %self.of.id, %error, "could not begin to send early");
+                return self.rest(REST);
+            }
+        }
+        self.send().await;
+        if self.running.kill.is_cancelled() && self.engine.0.early.kill.is_cancelled() {
+            return;
+        }
+        if let Err(error) = self.engine.0.sessions.end_early(&self.of.id, &self.of.key).await {
+            tracing::debug!(upload = %self.of.id, %error, "could not write down the end of early sending");
+        }
+    }
+
+    async fn send(&mut self) {
         let (stop, kill) = (self.running.stop.clone(), self.running.kill.clone());
         loop {
             let next = tokio::select! {

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use telestore::store::{
-    BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Counts, Created, Error, Lease, Limits,
-    NewEvent, OutboxEvent, Owner, Place, Recorded, Result, SessionStore, Spool, SpooledChunk, Subject, Usage,
+    BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Counts, Created, Error, Expiry, Lease,
+    Limits, NewEvent, OutboxEvent, Owner, Place, Recorded, Result, SessionStore, Spool, SpooledChunk,
+    Subject, Usage,
 };
 use telestore::types::{
-    ChunkIndex, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState,
+    ChunkIndex, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UserId,
 };
 
 type Hook = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -100,23 +101,30 @@ forward! { SessionStore {
     usage(of: Subject<'_>, now: Timestamp) -> Usage;
     chunks(key: &StorageKey) -> Vec<ChunkRecord>;
     checkpoint_early(id: &UploadId, key: &StorageKey, expected: Option<&ResumeState>, resume: &ResumeState) -> bool;
-    complete(id: &UploadId, now: Timestamp) -> Completed;
-    cancel(id: &UploadId, now: Timestamp) -> Cancelled;
-    lease(now: Timestamp, until: Timestamp) -> Option<Lease>;
+    begin_early(id: &UploadId, key: &StorageKey) -> bool;
+    end_early(id: &UploadId, key: &StorageKey) -> ();
+    complete(id: &UploadId, key: &StorageKey, now: Timestamp) -> Completed;
+    cancel(id: &UploadId, key: &StorageKey, now: Timestamp) -> Cancelled;
+    keep(id: &UploadId, key: &StorageKey) -> Option<Upload>;
+    lease(now: Timestamp, until: Timestamp, except: &[UserId]) -> Option<Lease>;
     next_due() -> Option<Timestamp>;
     extend(lease: &Lease, until: Timestamp) -> bool;
     checkpoint(lease: &Lease, progress: u8, resume: Option<ResumeState>) -> bool;
+    commit(lease: &Lease, progress: u8, resume: Option<ResumeState>) -> bool;
     finish(lease: &Lease, stored: &StoredFile, event: Option<&NewEvent>, now: Timestamp) -> bool;
-    fail(lease: &Lease, error: &str, now: Timestamp) -> bool;
+    fail(lease: &Lease, error: &str, maybe_sent: bool, now: Timestamp) -> bool;
     retry_later(lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> bool;
-    release_all(now: Timestamp) -> u64;
-    outbox_due(now: Timestamp, limit: u32) -> Vec<OutboxEvent>;
+    release_all(now: Timestamp) -> Vec<(Recovery, Upload)>;
+    add_event(upload: &UploadId, event: &NewEvent, now: Timestamp) -> ();
+    outbox_due(now: Timestamp, limit: u32, except: &[UserId]) -> Vec<OutboxEvent>;
     outbox_next_due() -> Option<Timestamp>;
     outbox_done(event_id: &str) -> ();
     outbox_retry(event_id: &str, at: Timestamp) -> ();
     live_keys() -> Vec<StorageKey>;
     live_blobs(key: &StorageKey) -> Vec<BlobName>;
-    expire(states: &[UploadState], before: Timestamp) -> Vec<Upload>;
+    expire(expiry: &Expiry<'_>) -> Vec<Upload>;
+    clock() -> Option<Reading>;
+    save_clock(reading: Reading) -> ();
     counts() -> Counts;
     probe() -> ();
 } }

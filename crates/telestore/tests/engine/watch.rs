@@ -145,7 +145,8 @@ async fn what_another_process_does_is_seen_at_the_next_look() {
     let mut watch = watch(&world, "a").await;
     next(&mut watch).await;
     // In the store only, as by an operator's command beside the worker.
-    world.sessions.cancel(&id("a"), world.clock.now()).await.unwrap();
+    let key = world.stored("a").await.key;
+    world.sessions.cancel(&id("a"), &key, world.clock.now()).await.unwrap();
     // A listener drops the call for each heartbeat.
     let look = async {
         loop {

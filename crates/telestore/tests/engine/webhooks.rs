@@ -32,13 +32,13 @@ async fn a_finished_upload_has_one_event_with_the_documented_body() {
     world.queue("a").await;
     assert_eq!(world.engine.deliver().await.unwrap(), 0, "nothing before the end");
     world.drain().await;
-    let waiting = world.sessions.outbox_due(world.clock.now(), 9).await.unwrap();
+    let waiting = world.sessions.outbox_due(world.clock.now(), 9, &[]).await.unwrap();
     assert_eq!(waiting.len(), 1, "it is written down together with the result");
     assert_eq!(world.engine.deliver().await.unwrap(), 1);
     assert_eq!(world.engine.deliver().await.unwrap(), 0, "once");
     let received = received.lock().unwrap();
     let [(event_id, body)] = &received[..] else { panic!("{received:?}") };
-    assert_eq!(*event_id, waiting[0].event_id);
+    assert_eq!(*event_id, waiting[0].event.event_id);
     assert_eq!(
         body,
         r#"{"userId":"alice","fileName":"film.mp4","messageId":1,"fileId":"file-1","size":14,"mimeType":"video/mp4"}"#

@@ -1,0 +1,100 @@
+//! What a process finds at its start, and what goes when it is past its time.
+
+use sqlx::sqlite::SqlitePool;
+use sqlx::{Row, SqliteConnection};
+use telestore_types::{Reading, Recovery, Timestamp, Upload, UploadState};
+
+use super::{database, delete_chunks, delete_upload, end_lease, row, usage};
+use crate::{Error, Expiry, Result};
+
+/// Ends all leases and puts their uploads in order.
+pub(super) async fn release_all(
+    on: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<Vec<(Recovery, Upload)>> {
+    let rows = sqlx::query(
+        "SELECT * FROM uploads WHERE state = 'sending' OR (state = 'queued' AND kind = 'direct') \
+         OR (state = 'receiving' AND (early OR kind = 'direct'))",
+    );
+    let rows = rows.fetch_all(&mut *on).await.map_err(database)?;
+    let mut changed = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let mut upload = row::upload(row)?;
+        let recovery = upload.recover(now);
+        if recovery == Recovery::Untouched {
+            continue;
+        }
+        row::save(on, &upload).await?;
+        end_lease(on, &upload.key).await?;
+        if recovery == Recovery::Abandoned {
+            delete_chunks(on, &upload.key).await?;
+        }
+        changed.push((recovery, upload));
+    }
+    Ok(changed)
+}
+
+/// Deletes uploads that are past their time.
+pub(super) async fn expire(on: &mut SqliteConnection, expiry: &Expiry<'_>) -> Result<Vec<Upload>> {
+    let states: Vec<&str> = expiry.states.iter().copied().map(UploadState::as_str).collect();
+    let rows = sqlx::query(
+        "SELECT * FROM uploads WHERE state IN (SELECT value FROM json_each(?1)) AND updated_at < ?2 \
+         AND (NOT ?3 OR user_id IS NULL) LIMIT ?4",
+    );
+    let rows = rows.bind(serde_json::to_string(&states).unwrap_or_default());
+    let rows = rows.bind(expiry.before.as_millis()).bind(expiry.unowned).bind(expiry.limit);
+    let rows = rows.fetch_all(&mut *on).await.map_err(database)?;
+    let mut expired = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let upload = row::upload(row)?;
+        delete_upload(on, &upload.key).await?;
+        expired.push(upload);
+    }
+    if !expiry.unowned {
+        usage::forget(on, expiry.before).await?;
+    }
+    if !expired.is_empty() {
+        // Who has no upload left counts as new when he comes back.
+        let forget = "DELETE FROM turns WHERE NOT EXISTS (SELECT 1 FROM uploads WHERE uploads.user_id = turns.user_id)";
+        sqlx::query(forget).execute(on).await.map_err(database)?;
+    }
+    Ok(expired)
+}
+
+/// Makes room for one more upload that nobody owns.
+pub(super) async fn make_room(on: &mut SqliteConnection, most: u64) -> Result<()> {
+    let count = "SELECT COUNT(*) AS unowned FROM uploads WHERE user_id IS NULL";
+    let count = sqlx::query(count).fetch_one(&mut *on).await.map_err(database)?;
+    let over = row::number::<u64>(&count, "unowned")?.saturating_add(1).saturating_sub(most);
+    // Without an owner it has no chunk.
+    let oldest = sqlx::query(
+        "DELETE FROM uploads WHERE key IN \
+         (SELECT key FROM uploads WHERE user_id IS NULL ORDER BY created_at, rowid LIMIT ?)",
+    );
+    if over > 0 {
+        oldest.bind(row::signed(over)).execute(on).await.map_err(database)?;
+    }
+    Ok(())
+}
+
+pub(super) async fn clock(readers: &SqlitePool) -> Result<Option<Reading>> {
+    let read =
+        |row: &sqlx::sqlite::SqliteRow, column| row.try_get::<Option<i64>, _>(column).map_err(database);
+    let saved = sqlx::query("SELECT at, wall FROM clock").fetch_optional(readers).await.map_err(database)?;
+    if let Some(saved) = saved {
+        let at = |column| read(&saved, column).and_then(|at| at.ok_or(Error::BadRow { column: "at" }));
+        let (at, wall) = (Timestamp::from_millis(at("at")?), Timestamp::from_millis(at("wall")?));
+        return Ok(Some(Reading { at, wall }));
+    }
+    let latest = "SELECT MAX(updated_at) AS at FROM uploads";
+    let latest = sqlx::query(latest).fetch_one(readers).await.map_err(database)?;
+    let at = read(&latest, "at")?.map(Timestamp::from_millis);
+    Ok(at.map(|at| Reading { at, wall: at }))
+}
+
+pub(super) async fn save_clock(writer: &SqlitePool, reading: Reading) -> Result<()> {
+    let save = sqlx::query("INSERT OR REPLACE INTO clock (id, at, wall) VALUES (1, ?, ?)");
+    let save = save.bind(reading.at.as_millis()).bind(reading.wall.as_millis());
+    save.execute(writer).await.map_err(database)?;
+    Ok(())
+}
