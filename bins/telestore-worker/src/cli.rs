@@ -200,6 +200,10 @@ pub(crate) struct Settings {
     #[arg(long, env = "TELESTORE_BOT_API_MAX_BYTES", value_name = "BYTES")]
     pub(crate) bot_api_max_bytes: Option<ByteSize>,
 
+    /// How long the Bot API may take to answer once it has a file, and a second more for each MiB [default: 2m]
+    #[arg(long, env = "TELESTORE_BOT_API_ANSWER_TIMEOUT", value_name = "TIME")]
+    pub(crate) bot_api_answer_timeout: Option<Span>,
+
     /// Larger files are refused with 413 [default: 2000 MiB]
     #[arg(long, env = "TELESTORE_MAX_FILE_BYTES", value_name = "BYTES")]
     pub(crate) max_file_bytes: Option<ByteSize>,

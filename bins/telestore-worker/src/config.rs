@@ -25,6 +25,7 @@ pub(crate) struct Config {
     pub(crate) access: Access,
     pub(crate) bot_api_url: Option<String>,
     pub(crate) bot_api_max_bytes: u64,
+    pub(crate) bot_api_answer_timeout: Duration,
     pub(crate) mtproto_dc: Option<SocketAddr>,
     pub(crate) mtproto_addresses: AllowedAddresses,
     pub(crate) mtproto_server_key: Option<ServerKey>,
@@ -86,6 +87,8 @@ const MIN_HTTP_THREADS: usize = 8;
 /// The API document promises that results are kept for an hour.
 const MIN_RESULT_TTL: Duration = Duration::from_secs(60 * 60);
 
+const MIN_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Puts the settings of flags and environment over those of the file over the defaults.
 pub(crate) fn load(file: Option<&Path>, settings: Settings) -> Result<Config, ConfigError> {
     resolve(merge(file, settings)?)
@@ -146,6 +149,11 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
     if result_ttl < MIN_RESULT_TTL {
         return Err(bad("TELESTORE_RESULT_TTL", "must be at least 1h: clients poll for the result"));
     }
+    let bot_api_answer_timeout = time(settings.bot_api_answer_timeout, Duration::from_secs(120));
+    if bot_api_answer_timeout < MIN_ANSWER_TIMEOUT {
+        let why = "must be at least 10s: a file whose answer is given up may be in the channel, and fails";
+        return Err(bad("TELESTORE_BOT_API_ANSWER_TIMEOUT", why));
+    }
     let request_limits = limits::requests(&settings)?;
     let (user, address) = limits::quotas(&settings, &default);
     let mtproto_addresses = addresses::allowed(&settings)?;
@@ -190,6 +198,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
         access,
         bot_api_url,
         bot_api_max_bytes: bytes(settings.bot_api_max_bytes, 50 * MIB),
+        bot_api_answer_timeout,
         mtproto_dc: settings.mtproto_dc,
         mtproto_addresses,
         mtproto_server_key: server_key.map_err(|error| bad("TELESTORE_MTPROTO_SERVER_KEY", error))?,
@@ -316,6 +325,7 @@ impl Settings {
             data_dir: self.data_dir.or(behind.data_dir),
             bot_api_url: self.bot_api_url.or(behind.bot_api_url),
             bot_api_max_bytes: self.bot_api_max_bytes.or(behind.bot_api_max_bytes),
+            bot_api_answer_timeout: self.bot_api_answer_timeout.or(behind.bot_api_answer_timeout),
             max_file_bytes: self.max_file_bytes.or(behind.max_file_bytes),
             max_chunk_bytes: self.max_chunk_bytes.or(behind.max_chunk_bytes),
             max_concurrent_uploads: self.max_concurrent_uploads.or(behind.max_concurrent_uploads),

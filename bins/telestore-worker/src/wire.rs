@@ -154,6 +154,7 @@ pub(crate) fn bot_api(config: &Config) -> BotApiConfig {
     BotApiConfig {
         base_url: config.bot_api_url.clone().unwrap_or(default.base_url),
         max_bytes: config.bot_api_max_bytes,
+        answer_timeout: config.bot_api_answer_timeout,
         ..default
     }
 }

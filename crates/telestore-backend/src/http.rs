@@ -2,12 +2,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Response, StatusCode};
 use serde::Deserialize;
 use telestore_types::{ApiId, ChatId, Secret, TelegramCredentials, UserId};
 
 use crate::metrics::METRICS;
 use crate::{CredentialProvider, Error, Result};
+
+/// The largest answer that is read; credentials are a kilobyte or two.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// How much of the backend's own words is repeated, in characters.
+const SHOWN: usize = 200;
+
+/// The longest user id, in bytes.
+const MAX_USER_ID: usize = 256;
 
 /// Where the backend is and how long to wait for it.
 #[derive(Debug, Clone)]
@@ -33,6 +42,8 @@ impl HttpConfig {
         // Fails where the process has chosen a provider already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().timeout(self.timeout).redirect(reqwest::redirect::Policy::none());
+        // No answer is inflated, whatever features others switch on.
+        let client = client.no_gzip().no_brotli().no_deflate().no_zstd();
         client.build().map_err(|error| Error::Unavailable(describe(error)))
     }
 }
@@ -46,7 +57,28 @@ pub(crate) fn describe(error: reqwest::Error) -> String {
         text = format!("{text}: {error}");
         cause = error.source();
     }
-    text
+    shown(&text)
+}
+
+/// Words from outside on one line, and not at any length.
+fn shown(text: &str) -> String {
+    let escaped = |c: char| match c.is_control() {
+        true => c.escape_default().collect::<String>(),
+        false => c.to_string(),
+    };
+    text.chars().take(SHOWN).map(escaped).collect()
+}
+
+/// Reads what an answer may hold. The client's timeout is over all of it.
+async fn body_of(mut answer: Response) -> Result<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(piece) = answer.chunk().await.map_err(|error| Error::Unavailable(describe(error)))? {
+        if body.len() + piece.len() > MAX_ANSWER {
+            return Err(Error::BadAnswer(format!("it is longer than {} KiB", MAX_ANSWER / 1024)));
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
 }
 
 /// Asks `GET {BACKEND_URL}/api/worker/credentials`.
@@ -112,6 +144,9 @@ impl TryFrom<Answer> for TelegramCredentials {
         if answer.user_id.is_empty() {
             return Err(Error::BadAnswer("user_id is empty".to_owned()));
         }
+        if answer.user_id.len() > MAX_USER_ID {
+            return Err(Error::BadAnswer(format!("user_id is longer than {MAX_USER_ID} bytes")));
+        }
         let api_id = answer.telegram_api_id.map(Text::into_text).filter(|id| !id.trim().is_empty());
         let api_id: Option<ApiId> = api_id
             .map(|id| id.parse())
@@ -142,7 +177,7 @@ impl CredentialProvider for HttpCredentialProvider {
         let answer = answer.map_err(unavailable)?;
         match answer.status() {
             StatusCode::OK => {
-                let body = answer.bytes().await.map_err(unavailable)?;
+                let body = body_of(answer).await?;
                 // serde's own words may quote the body, which is full of secrets.
                 let answer: Answer = serde_json::from_slice(&body)
                     .map_err(|_| Error::BadAnswer("credentials are not the documented JSON".to_owned()))?;
@@ -150,8 +185,8 @@ impl CredentialProvider for HttpCredentialProvider {
             }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Error::InvalidToken),
             StatusCode::BAD_REQUEST => {
-                let body = answer.bytes().await.map_err(unavailable)?;
-                let words = serde_json::from_slice(&body).map(|refusal: Refusal| refusal.detail);
+                let body = body_of(answer).await?;
+                let words = serde_json::from_slice(&body).map(|refusal: Refusal| shown(&refusal.detail));
                 Err(Error::NotConfigured(words.unwrap_or_else(|_| NOT_CONFIGURED.to_owned())))
             }
             status => Err(Error::Unavailable(format!("it answered {status}"))),
@@ -201,7 +236,10 @@ mod tests {
             read(r#"{"user_id": "u", "channel_id": "my channel"}"#),
             Err(Error::NotConfigured(_))
         ));
-        assert!(matches!(read(r#"{"user_id": "", "channel_id": "-1001"}"#), Err(Error::BadAnswer(_))));
+        for user_id in ["", &"u".repeat(MAX_USER_ID + 1)] {
+            let answer = format!(r#"{{"user_id": "{user_id}", "channel_id": "-1001"}}"#);
+            assert!(matches!(read(&answer), Err(Error::BadAnswer(_))));
+        }
     }
 
     #[tokio::test]

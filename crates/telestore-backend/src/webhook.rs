@@ -79,7 +79,8 @@ impl WebhookSender for NoWebhook {
     }
 }
 
-/// Posts to `{BACKEND_URL}/api/webhook/upload`, with the event id in `X-Telestore-Event-Id`.
+/// Posts to `{BACKEND_URL}/api/webhook/upload`, with the event id in `X-Telestore-Event-Id`. Of the answer only the head
+/// is read, within the timeout of [`HttpConfig`].
 #[derive(Debug)]
 pub struct HttpWebhookSender {
     client: Client,

@@ -129,6 +129,8 @@ fn urls_and_numbers_are_checked() {
     assert!(load(None, Settings { http_threads: Some(0), ..backend() }).is_err());
     assert!(load(None, Settings { max_connections: Some(0), ..backend() }).is_err());
     assert!(load(None, Settings { idle_timeout: Some(Span(Duration::ZERO)), ..backend() }).is_err());
+    let short = Some(Span(Duration::from_secs(9)));
+    assert!(load(None, Settings { bot_api_answer_timeout: short, ..backend() }).is_err());
     assert!(load(None, Settings { mtproto_connections: Some(0), ..backend() }).is_err());
     let key = Some("no key".to_owned());
     let error = load(None, Settings { mtproto_server_key: key, ..backend() }).unwrap_err().to_string();
