@@ -35,6 +35,14 @@ bench *args:
 bench-micro *filter:
     cargo bench -p telestore-store -p telestore-merger -p telestore-uploader --features telestore-uploader/testsuite --bench spool --bench merged_read --bench pack -- {{filter}}
 
+# Licences, bans and sources of all crates; `just deny --advisories` also what is known against them (network)
+deny *args:
+    .ci/deny {{args}}
+
+# A clock that is moved while the worker runs (Debian's libfaketime)
+clock *filter:
+    .ci/clock {{filter}}
+
 # An unmodified Telethon against the sandbox (Python 3.11, packages from PyPI)
 telethon:
     .ci/telethon

@@ -58,7 +58,8 @@ async fn a_running_send_stops_and_no_message_stays() {
         soon("the send", stage.sandbox.faults().wait_fired(hold, 1)).await;
         let begun = Instant::now();
         assert_eq!(cancel(&stage, &file.id).await, cancelled());
-        assert!(begun.elapsed() < Duration::from_millis(1500), "a cancel does not wait for Telegram");
+        // Telegram is waited for a minute and more, a busy machine for less.
+        assert!(begun.elapsed() < Duration::from_secs(20), "a cancel does not wait for Telegram");
         assert_eq!(stage.end(&file.id).await["error"], "Upload cancelled");
         // Telegram makes the message that it was asked for, whatever becomes of the connection.
         stage.sandbox.faults().release(hold);

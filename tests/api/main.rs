@@ -25,6 +25,7 @@ mod openapi;
 mod operator;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod private;
 mod progress;
 mod quotas;
 mod raw;
@@ -41,5 +42,6 @@ mod supply;
 mod support;
 mod tenants;
 mod tls;
+mod twice;
 mod waiting;
 mod webhook;

@@ -52,13 +52,13 @@ async fn a_body_that_trickles_gets_408() {
 
 #[tokio::test]
 async fn a_slow_body_is_taken_where_no_rate_is_asked_for() {
-    let stage = Stage::with(&[SHORT[1], ("TELESTORE_BODY_MIN_RATE", "0")]).await;
+    let stage = Stage::with(&[("TELESTORE_BODY_TIMEOUT", "3s"), ("TELESTORE_BODY_MIN_RATE", "0")]).await;
     let mut raw = Raw::connect(&stage).await;
     let body = json!({ "uploadId": "slow", "fileName": "a", "totalChunks": 1, "fileSize": 1 }).to_string();
     raw.send(format!("POST /init-upload HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len()))
         .await;
     // Longer than the timeout in all, never as long at a time.
-    let mut ticks = tokio::time::interval(Duration::from_millis(30));
+    let mut ticks = tokio::time::interval(Duration::from_millis(75));
     for byte in body.bytes() {
         ticks.tick().await;
         raw.send([byte]).await;
@@ -127,16 +127,15 @@ async fn an_answer_that_takes_its_time_is_waited_for() {
 #[tokio::test]
 async fn two_hundred_slow_clients_harm_nobody() {
     let stage = Stage::with(&[
-        ("TELESTORE_HEADER_TIMEOUT", "5s"),
-        ("TELESTORE_BODY_TIMEOUT", "5s"),
-        ("TELESTORE_IDLE_TIMEOUT", "5s"),
+        ("TELESTORE_HEADER_TIMEOUT", "15s"),
+        ("TELESTORE_BODY_TIMEOUT", "15s"),
+        ("TELESTORE_IDLE_TIMEOUT", "15s"),
     ])
     .await;
-    // What the first upload takes of memory and time.
-    let alone = timed_upload(&stage).await;
+    // What the first upload takes of memory.
+    upload(&stage).await;
     let memory = stage.memory();
 
-    let begin = Instant::now();
     let slow = (0..200).map(async |n: usize| {
         let mut raw = Raw::connect(&stage).await;
         match n % 4 {
@@ -150,26 +149,23 @@ async fn two_hundred_slow_clients_harm_nobody() {
             }
         }
         raw.trickle(b" ", Duration::from_secs(1)).await;
-        begin.elapsed()
+        Instant::now()
     });
     let meanwhile = async {
         // All of them are there when it begins.
-        let beside = timed_upload(&stage).await;
-        (beside, stage.memory())
+        upload(&stage).await;
+        (Instant::now(), stage.memory())
     };
-    let (ended, (beside, grown)) = tokio::join!(join_all(slow), meanwhile);
-    let last = ended.iter().max().unwrap();
-    assert!(*last < Duration::from_secs(20), "the last one was given up after {last:?}");
-    assert!(beside < alone * 4 + Duration::from_secs(2), "{beside:?} beside them, {alone:?} alone");
+    let (given_up, (done, grown)) = tokio::join!(join_all(slow), meanwhile);
+    let first = given_up.iter().min().unwrap();
+    assert!(done < *first, "the upload had to wait until they were given up");
     assert!(grown < memory + 24 * MIB as u64, "{grown} bytes with them, {memory} without");
     stage.emptied(&["spool"]).await;
 }
 
-async fn timed_upload(stage: &Stage) -> Duration {
+async fn upload(stage: &Stage) {
     let file = File::new(16 * MIB);
-    let begin = Instant::now();
     assert_eq!(stage.send(&file).await["status"], "completed");
-    begin.elapsed()
 }
 
 #[tokio::test]

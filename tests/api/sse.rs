@@ -197,7 +197,7 @@ async fn a_stream_goes_on_after_a_kill() {
 #[tokio::test]
 async fn at_most_ten_events_come_in_a_second() {
     let stage = Stage::with(&[("TELESTORE_EAGER", "off")]).await;
-    stage.sandbox.network().set_bandwidth(Some(40 * MIB as u64));
+    stage.sandbox.network().set_bandwidth(Some(20 * MIB as u64));
     let file = File::new(60 * MIB);
     stage.chunks(&file).await;
     let begin = Instant::now();

@@ -101,6 +101,26 @@ fn no_banned_crate_comes_in_and_deny_toml_says_so_too() {
 }
 
 #[test]
+fn advisories_count_and_each_exception_says_why() {
+    let deny = document("deny.toml");
+    let section = deny.split("[advisories]\n").nth(1).and_then(|rest| rest.split("\n[").next());
+    let section = section.expect("deny.toml asks for advisories");
+    for line in ["version = 2", "yanked = \"deny\"", "unsound = \"all\""] {
+        assert!(section.contains(line), "{line} is not in {section}");
+    }
+    let ignored =
+        section.split("ignore = [").nth(1).and_then(|rest| rest.split("]\n").next()).expect("a list");
+    for entry in ignored.split('{').skip(1) {
+        assert!(entry.contains("id = \"RUSTSEC-") && entry.contains("reason = \""), "{entry}");
+    }
+    assert!(document(".ci/deny").contains("deny check advisories"));
+    assert!(
+        document("CONTRIBUTING.md").contains("`.ci/deny --advisories`"),
+        "somebody must be told to run it"
+    );
+}
+
+#[test]
 fn every_crate_is_ours_or_of_crates_io() {
     for package in metadata().packages {
         match package.source {
@@ -137,8 +157,9 @@ fn each_direct_dependency_has_its_reason() {
     for row in dependencies.lines().filter_map(|line| line.strip_prefix("| ")).skip(2) {
         let names = row.split(" |").next().unwrap_or_default();
         // Programs come from elsewhere, and say from where.
-        let crates =
-            names.split(", ").filter(|name| !["(npm)", "(Debian)"].iter().any(|at| name.ends_with(at)));
+        let crates = names
+            .split(", ")
+            .filter(|name| !["(npm)", "(Debian)", "(PyPI)"].iter().any(|at| name.ends_with(at)));
         reasons.extend(crates.map(|name| name.split(" (").next().unwrap_or(name).to_owned()));
     }
     assert_eq!(used, reasons, "the crates that are used, and those with a reason in docs/DEPENDENCIES.md");

@@ -91,7 +91,19 @@ pub(crate) struct Worker {
 
 /// The program, with nothing of this process's environment that it would look at.
 pub(crate) fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_worker-under-test"));
+    clean(Command::new(PROGRAM))
+}
+
+/// The same, started by a shell that says something first, such as `umask 000`.
+pub(crate) fn program_behind(line: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{line}; exec \"$0\" \"$@\""), PROGRAM]);
+    clean(command)
+}
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_worker-under-test");
+
+fn clean(mut command: Command) -> Command {
     for (name, _) in std::env::vars() {
         if name.starts_with("TELESTORE_")
             || name.starts_with("TELEGRAM_")
@@ -102,6 +114,8 @@ pub(crate) fn program() -> Command {
             command.env_remove(name);
         }
     }
+    // How full this machine's disk is says nothing of the worker.
+    command.env("TELESTORE_MIN_FREE_BYTES", "0");
     command.kill_on_drop(true).stdin(Stdio::null());
     command
 }
@@ -154,6 +168,8 @@ pub(crate) struct Stage {
     settings: Vec<(String, String)>,
     /// Where standard error goes, unless it is the test's.
     log: Option<PathBuf>,
+    /// What the shell that starts the program says first.
+    behind: Option<String>,
 }
 
 impl Stage {
@@ -184,7 +200,7 @@ impl Stage {
             settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let dir = tempfile::tempdir().expect("a directory");
         let user = sandbox.user();
-        Self { sandbox, user, client, dir, worker: None, settings, log: None }
+        Self { sandbox, user, client, dir, worker: None, settings, log: None, behind: None }
     }
 
     /// All that was logged, once `what` is in it. Only for a stage that records.
@@ -205,7 +221,7 @@ impl Stage {
 
     /// The program with the settings of this stage.
     fn program(&self) -> Command {
-        let mut command = program();
+        let mut command = self.behind.as_deref().map_or_else(program, program_behind);
         command
             .env("BACKEND_URL", self.sandbox.backend_url())
             .env("TELEGRAM_BOT_API_URL", self.sandbox.bot_api_url())
@@ -230,6 +246,11 @@ impl Stage {
             command.stderr(log);
         }
         self.worker = Some(Worker::start(&mut command).await);
+    }
+
+    /// Has a shell say this before it starts the program.
+    pub(crate) fn behind(&mut self, line: &str) {
+        self.behind = Some(line.to_owned());
     }
 
     /// A setting for the next start.

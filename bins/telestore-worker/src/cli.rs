@@ -326,6 +326,10 @@ pub(crate) struct Settings {
     #[arg(long, env = "TELESTORE_MIN_FREE_BYTES", value_name = "BYTES")]
     pub(crate) min_free_bytes: Option<ByteSize>,
 
+    /// How much of the data disk the data directory may fill [default: all of it]
+    #[arg(long, env = "TELESTORE_DISK_BYTES", value_name = "BYTES")]
+    pub(crate) disk_bytes: Option<ByteSize>,
+
     /// How long running work may take to come to rest when the worker is stopped [default: 10s]
     #[arg(long, env = "TELESTORE_SHUTDOWN_GRACE", value_name = "TIME")]
     pub(crate) shutdown_grace: Option<Span>,

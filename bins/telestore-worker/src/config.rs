@@ -37,6 +37,7 @@ pub(crate) struct Config {
     pub(crate) webhook_secret: Option<Secret>,
     pub(crate) metrics_token: Option<Secret>,
     pub(crate) durability: Durability,
+    pub(crate) disk_bytes: Option<u64>,
     pub(crate) shutdown_grace: Duration,
     pub(crate) request_limits: RequestLimits,
     pub(crate) engine: EngineConfig,
@@ -178,6 +179,13 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
             return Err(bad(name, "must be at least 1"));
         }
     }
+    let min_free_bytes = bytes(settings.min_free_bytes, default.min_free_bytes);
+    let disk_bytes = settings.disk_bytes.map(|size| size.as_u64());
+    if disk_bytes.is_some_and(|size| size <= min_free_bytes) {
+        let least = ByteSize(min_free_bytes);
+        let text = format!("must be more than TELESTORE_MIN_FREE_BYTES ({least}), which is kept free of it");
+        return Err(bad("TELESTORE_DISK_BYTES", text));
+    }
     let server_key = settings.mtproto_server_key.as_deref().map(str::parse::<ServerKey>).transpose();
     let (host, port) = listens_at(settings.host, settings.port);
     let trusted = settings.trusted_proxies.as_deref().unwrap_or_default().parse();
@@ -202,13 +210,14 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
         webhook_secret: settings.webhook_secret,
         metrics_token: settings.metrics_token,
         durability: durability(settings.durability.as_deref())?,
+        disk_bytes,
         shutdown_grace: time(settings.shutdown_grace, Duration::from_secs(10)),
         request_limits,
         engine: EngineConfig {
             auth: limits::auth(settings.auth.as_deref())?,
             user,
             address,
-            min_free_bytes: bytes(settings.min_free_bytes, default.min_free_bytes),
+            min_free_bytes,
             session_ttl: time(settings.session_ttl, default.session_ttl),
             failed_ttl: time(settings.failed_ttl, default.failed_ttl),
             result_ttl,
@@ -344,6 +353,7 @@ impl Settings {
             retry_max_age: self.retry_max_age.or(behind.retry_max_age),
             stall_timeout: self.stall_timeout.or(behind.stall_timeout),
             min_free_bytes: self.min_free_bytes.or(behind.min_free_bytes),
+            disk_bytes: self.disk_bytes.or(behind.disk_bytes),
             shutdown_grace: self.shutdown_grace.or(behind.shutdown_grace),
             durability: self.durability.or(behind.durability),
             webhook_secret: self.webhook_secret.or(behind.webhook_secret),

@@ -15,6 +15,7 @@ mod metrics;
 mod origins;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod private;
 mod send;
 mod serve;
 mod tls;

@@ -1,4 +1,4 @@
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use telestore::uploader::{BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUp
 use telestore::{Sealer, Telestore, TelestoreBuilder};
 
 use crate::config::{Access, Config, Data};
+use crate::private;
 
 /// Why the worker cannot run. The texts say what to do.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +45,7 @@ pub(crate) const DATABASE: &str = "telestore.db";
 /// The file of the key that seals tokens, where no setting gives one.
 pub(crate) const SECRET_KEY: &str = "secret.key";
 
-const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
 
 /// The engine, and the lock that keeps other workers from its data.
 pub(crate) struct Wired {
@@ -59,9 +60,16 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
         Some(secret) => Sealer::from_secret(secret),
         None => Sealer::from_file(&config.data_dir.join(SECRET_KEY))?,
     };
+    let sessions =
+        SqliteSessionStore::open_durable(config.data_dir.join(DATABASE), config.durability).await?;
+    let chunks = LocalChunkStore::open(&config.data_dir)?.durable(config.durability);
+    let chunks = match config.disk_bytes {
+        Some(bytes) => chunks.within(bytes),
+        None => chunks,
+    };
     let builder = Telestore::builder()
-        .sessions(SqliteSessionStore::open_durable(config.data_dir.join(DATABASE), config.durability).await?)
-        .chunks(LocalChunkStore::open(&config.data_dir)?.durable(config.durability))
+        .sessions(sessions)
+        .chunks(chunks)
         .sealer(sealer)
         .uploader(BotApiUploader::new(bot_api(config))?)
         .uploader(MtprotoUploader::new(mtproto(config)))
@@ -73,12 +81,15 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
 async fn lock(dir: &Path) -> Result<File, WireError> {
     let name = || dir.display().to_string();
     let failed = |source| WireError::DataDir { dir: name(), source };
-    fs::create_dir_all(dir).map_err(failed)?;
-    let lock = File::options().create(true).append(true).open(dir.join(LOCK)).map_err(failed)?;
+    private::make_directory(dir).map_err(failed)?;
+    let lock = private::file().create(true).append(true).open(dir.join(LOCK)).map_err(failed)?;
     let mut looks = 0;
     loop {
         match lock.try_lock() {
-            Ok(()) => return Ok(lock),
+            Ok(()) => {
+                private::tighten(dir);
+                return Ok(lock);
+            }
             // An operator's command that asks whether a worker runs holds it for a moment.
             Err(TryLockError::WouldBlock) if looks < 10 => looks += 1,
             Err(TryLockError::WouldBlock) => return Err(WireError::InUse { dir: name() }),

@@ -15,6 +15,9 @@ pub struct Stats {
     pub calls: BTreeMap<String, u64>,
     /// Parts stored, per MTProto `file_id`.
     pub parts: BTreeMap<i64, PartStats>,
+    /// Documents that the Bot API received to the end of their request, by file name: whatever became of them, a server
+    /// may make a message of each.
+    pub documents: BTreeMap<String, u64>,
     /// Bytes of parts and of Bot API documents received.
     pub bytes_received: u64,
     /// Bytes of files sent to clients.
@@ -56,6 +59,11 @@ impl Stats {
     /// How often part `index` of `file_id` was stored.
     pub fn part(&self, file_id: i64, index: i32) -> u64 {
         self.parts.get(&file_id).and_then(|file| file.per_index.get(&index)).copied().unwrap_or(0)
+    }
+
+    /// How often the Bot API received the whole document of this name.
+    pub fn documents(&self, file_name: &str) -> u64 {
+        self.documents.get(file_name).copied().unwrap_or(0)
     }
 
     /// The most MTProto connections `user_id` had open at once.

@@ -1,3 +1,4 @@
+mod disk;
 mod spool;
 
 use std::fs::{self, File};
@@ -10,14 +11,17 @@ use bytes::Bytes;
 use telestore_types::{ChunkIndex, StorageKey};
 use tokio::task::spawn_blocking;
 
+pub use self::disk::DataDisk;
 use self::spool::LocalSpool;
-use crate::{BlobName, ChunkStore, Durability, Error, Place, Result, Spool, SpooledChunk};
+use crate::{BlobName, ChunkStore, Durability, Error, Place, Result, Spool, SpooledChunk, private};
 
 /// Chunks as files under one directory: `spool/<random>` on the way in, `chunks/<key>/<index>-<random>` in place.
+/// Only their owner may read them.
 #[derive(Debug, Clone)]
 pub struct LocalChunkStore {
     root: Arc<Path>,
     durability: Durability,
+    disk: DataDisk,
 }
 
 impl LocalChunkStore {
@@ -27,15 +31,27 @@ impl LocalChunkStore {
     /// [`Error::Io`] where they cannot be made.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
         let root: PathBuf = root.into();
-        fs::create_dir_all(root.join("spool"))?;
-        fs::create_dir_all(root.join("chunks"))?;
-        Ok(Self { root: root.into(), durability: Durability::default() })
+        if !root.is_dir() {
+            root.parent().map_or(Ok(()), fs::create_dir_all)?;
+            private::directory(&root)?;
+        }
+        private::directory(&root.join("spool"))?;
+        private::directory(&root.join("chunks"))?;
+        let disk = DataDisk::whole(&root);
+        Ok(Self { root: root.into(), durability: Durability::default(), disk })
     }
 
     /// The same store, with what a put chunk is to survive.
     #[must_use]
     pub fn durable(mut self, durability: Durability) -> Self {
         self.durability = durability;
+        self
+    }
+
+    /// The same store, on a part of its disk: of so many bytes, with everything that is below the store's directory.
+    #[must_use]
+    pub fn within(mut self, bytes: u64) -> Self {
+        self.disk = DataDisk::part(&*self.root, bytes);
         self
     }
 
@@ -67,8 +83,8 @@ fn move_into(from: &Path, to: &Path, place: &Path) -> io::Result<()> {
         match &moved {
             // The upload's first chunk, or its directory was removed between two chunks.
             Err(error) if error.kind() == io::ErrorKind::NotFound && from.exists() => {
-                match fs::create_dir(place) {
-                    // Not `create_dir_all`, which looks again whether it is there, and fails where it is gone by then.
+                match private::directory(place) {
+                    // It may be gone again by the time that it is looked for.
                     Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                     _ => moved = fs::rename(from, to),
                 }
@@ -96,7 +112,7 @@ fn sync_dir(dir: &Path) -> io::Result<()> {
 impl ChunkStore for LocalChunkStore {
     async fn spool(&self) -> Result<Box<dyn Spool>> {
         let blob = BlobName::in_spool();
-        Ok(Box::new(LocalSpool::new(self.path(&blob), blob, self.durability)))
+        Ok(Box::new(LocalSpool::new(self.path(&blob), blob, self.durability, self.disk.clone())))
     }
 
     async fn put(&self, key: &StorageKey, index: ChunkIndex, spooled: SpooledChunk) -> Result<BlobName> {
@@ -178,8 +194,8 @@ impl ChunkStore for LocalChunkStore {
     }
 
     async fn free_bytes(&self) -> Result<Option<u64>> {
-        let root = Arc::clone(&self.root);
-        blocking(move || fs4::available_space(&root).map(Some)).await
+        let disk = self.disk.clone();
+        blocking(move || disk.free_bytes().map(Some)).await
     }
 
     async fn clear_spool(&self) -> Result<()> {

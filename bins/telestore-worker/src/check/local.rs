@@ -5,17 +5,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
-use telestore::store::{Listing, Schema, SqliteSessionStore};
+use telestore::store::{DataDisk, Listing, Schema, SqliteSessionStore};
 use telestore::{SealError, Sealer};
 
 use super::report::Report;
 use crate::config::Config;
+use crate::private::{Open, loose};
 use crate::tls::server_config;
 use crate::wire::{DATABASE, SECRET_KEY, is_running};
 
 pub(super) async fn check(config: &Config, report: &mut Report) {
     let dir = &config.data_dir;
     directory(dir, report);
+    others(dir, report);
     space(config, report);
     if is_running(dir) {
         report.ok("worker", "one runs on this data directory");
@@ -70,6 +72,20 @@ fn directory(dir: &Path, report: &mut Report) {
     report.ok(CHECK, format!("{shown} {made}"));
 }
 
+/// Whether other users of the machine can read users' files.
+fn others(dir: &Path, report: &mut Report) {
+    const CHECK: &str = "other users";
+    match loose(dir).into_iter().next() {
+        None => report.ok(CHECK, "cannot read the worker's files"),
+        Some(Open { path, mode, ours }) => {
+            let cure =
+                if ours { "the next start of the worker mends it, or:" } else { "as the worker's user:" };
+            let text = format!("{} is open to them (mode {mode:o}); {cure} chmod -R go= ", path.display());
+            report.warning(CHECK, text + &dir.display().to_string());
+        }
+    }
+}
+
 /// The directory itself, or what of its path is there.
 fn nearest(dir: &Path) -> Option<PathBuf> {
     let dir = std::path::absolute(dir).ok()?;
@@ -79,8 +95,12 @@ fn nearest(dir: &Path) -> Option<PathBuf> {
 fn space(config: &Config, report: &mut Report) {
     const CHECK: &str = "disk space";
     let Some(place) = nearest(&config.data_dir) else { return };
-    let free = match fs4::available_space(&place) {
-        Ok(free) => free,
+    let disk = match config.disk_bytes {
+        Some(bytes) if config.data_dir.is_dir() => DataDisk::part(&config.data_dir, bytes),
+        _ => DataDisk::whole(&place),
+    };
+    let free = match disk.free_bytes() {
+        Ok(free) => free.min(config.disk_bytes.unwrap_or(u64::MAX)),
         Err(error) => return report.warning(CHECK, format!("unknown ({}): look for yourself", error.kind())),
     };
     let (least, file) = (config.engine.min_free_bytes, config.engine.max_file_bytes);

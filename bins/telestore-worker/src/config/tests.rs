@@ -93,6 +93,17 @@ fn tls_needs_both_files_and_proxies_are_checked() {
 }
 
 #[test]
+fn a_part_of_the_disk_is_more_than_what_is_kept_free_of_it() {
+    let part = |bytes| load(None, Settings { disk_bytes: Some(ByteSize(bytes)), ..backend() });
+    assert_eq!(load(None, backend()).unwrap().disk_bytes, None);
+    assert_eq!(part(1 << 30).unwrap().disk_bytes, Some(1 << 30));
+    for too_small in [0, 512 << 20] {
+        let error = part(too_small).unwrap_err().to_string();
+        assert!(error.starts_with("TELESTORE_DISK_BYTES: must be more than"), "{error}");
+    }
+}
+
+#[test]
 fn early_sending_can_be_turned_off() {
     let eager = |text: &str| load(None, Settings { eager: Some(text.to_owned()), ..backend() });
     assert!(load(None, backend()).unwrap().engine.eager);

@@ -86,6 +86,10 @@ impl Params {
                 self.text.insert(name, field.text().await.map_err(bad_request)?);
             }
         }
+        if let Some(document) = &self.document {
+            let name = document.file_name.clone();
+            shared.stats.write(|stats| *stats.documents.entry(name).or_default() += 1);
+        }
         match &self.document {
             Some(document) if document.size > DOCUMENT_MAX => {
                 Err(bot_error(413, "Request Entity Too Large", json!({})))

@@ -1,4 +1,4 @@
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -7,7 +7,8 @@ use bytes::{Bytes, BytesMut};
 use telestore_types::ContentDigest;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::{BlobName, Check, Digest, Durability, Error, Result, Spool, SpooledChunk};
+use super::DataDisk;
+use crate::{BlobName, Check, Digest, Durability, Error, Result, Spool, SpooledChunk, private};
 
 /// How much is gathered before it goes to the disk. Small pieces make one call each otherwise, and a hostile client
 /// can cut a body into millions of them.
@@ -38,8 +39,8 @@ enum Turn {
 }
 
 impl LocalSpool {
-    pub(super) fn new(path: PathBuf, blob: BlobName, durability: Durability) -> Self {
-        let writer = Writer { path, file: None, digest: Digest::default(), checks: Vec::new() };
+    pub(super) fn new(path: PathBuf, blob: BlobName, durability: Durability, disk: DataDisk) -> Self {
+        let writer = Writer { path, file: None, disk, digest: Digest::default(), checks: Vec::new() };
         let writer = Turn::Here(Box::new(writer));
         let (gathered, small) = (Vec::new(), BytesMut::new());
         Self { blob, durability, writer, gathered, gathered_bytes: 0, small, length: 0 }
@@ -131,6 +132,7 @@ struct Writer {
     path: PathBuf,
     /// Made with the first write: a chunk that fits in one gathering needs no turn for that alone.
     file: Option<(File, SpoolGuard)>,
+    disk: DataDisk,
     digest: Digest,
     checks: Vec<Check>,
 }
@@ -140,7 +142,7 @@ impl Writer {
         let (file, _) = match &mut self.file {
             Some(made) => made,
             none => {
-                let file = OpenOptions::new().write(true).create_new(true).open(&self.path)?;
+                let file = private::file().write(true).create_new(true).open(&self.path)?;
                 none.insert((file, SpoolGuard(self.path.clone())))
             }
         };
@@ -152,7 +154,9 @@ impl Writer {
             self.digest.update(piece);
             self.checks.iter_mut().for_each(|check| check.update(piece));
         }
-        write_all(self.file()?, pieces)
+        write_all(self.file()?, pieces)?;
+        self.disk.added(pieces.iter().map(|piece| piece.len() as u64).sum());
+        Ok(())
     }
 
     fn finish(mut self: Box<Self>, pieces: &[Bytes], durability: Durability) -> Result<(SpoolGuard, u32)> {

@@ -32,6 +32,7 @@ use self::tx::Tx;
 use crate::{
     BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Durability, Error, Expiry, Lease,
     Limits, Listing, More, NewEvent, OutboxEvent, Owner, Recorded, Result, SessionStore, Subject, Usage,
+    private,
 };
 
 /// Uploads in one SQLite file in WAL mode: one connection writes, a few read. Chunks that come at the same time are
@@ -84,6 +85,10 @@ impl SqliteSessionStore {
 
     /// With `own`, the file is made where it is missing and its tables are brought up to date.
     async fn connect(path: &Path, durability: Durability, own: bool) -> Result<Self> {
+        if own {
+            // SQLite makes the files beside it with the mode of this one.
+            private::file().create(true).append(true).open(path).map_err(database)?;
+        }
         let synchronous = match durability {
             Durability::Process => SqliteSynchronous::Normal,
             Durability::Disk => SqliteSynchronous::Full,

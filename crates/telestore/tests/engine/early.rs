@@ -48,7 +48,7 @@ impl Parts {
     async fn until(&self, enough: impl Fn(&State) -> bool) {
         let mut changes = self.changes.subscribe();
         while !enough(&self.state.lock().unwrap()) {
-            tokio::time::timeout(Duration::from_secs(20), changes.changed())
+            tokio::time::timeout(Duration::from_secs(120), changes.changed())
                 .await
                 .expect("comes soon")
                 .unwrap();
@@ -190,7 +190,7 @@ impl Life {
         let mut listener = self.engine.subscribe(&id(name));
         self.engine.complete(&id(name), None).await.unwrap();
         let ended = async { while listener.next().await.is_some() {} };
-        tokio::time::timeout(Duration::from_secs(20), ended).await.expect("comes to its end");
+        tokio::time::timeout(Duration::from_secs(120), ended).await.expect("comes to its end");
         assert_eq!(self.sessions.inner.get(&id(name)).await.unwrap().unwrap().state, UploadState::Completed);
     }
 }

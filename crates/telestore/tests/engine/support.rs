@@ -32,11 +32,13 @@ pub(crate) fn id(name: &str) -> UploadId {
     UploadId::new(name).unwrap()
 }
 
-/// Pauses that no jitter makes shorter than a test's patience, and patience with scripts that acknowledge nothing.
+/// Pauses that no jitter makes shorter than a test's patience, and patience with scripts that acknowledge nothing, on a disk as full as it may
+/// be.
 pub(crate) fn config() -> EngineConfig {
     EngineConfig {
         retry_first_pause: HOUR,
         retry_max_pause: HOUR,
+        min_free_bytes: 0,
         stall_timeout: HOUR * 24,
         ..EngineConfig::default()
     }
