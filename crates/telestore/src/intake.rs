@@ -372,7 +372,7 @@ impl Telestore {
     async fn check(&self, found: &Upload, file: &FileInfo, token: Option<&Secret>) -> Result<()> {
         // Whose it is comes first: the difference would tell a stranger about it.
         self.check_access(found, token).await?;
-        check_describes(found, file)
+        check_describes(found, file, token.is_some())
     }
 
     /// Puts bytes in their place and records them.
@@ -487,9 +487,16 @@ impl Telestore {
     }
 }
 
-fn check_describes(upload: &Upload, file: &FileInfo) -> Result<()> {
+/// Who shows no token learns nothing of what the upload is: with that, its chunks could be replaced.
+fn check_describes(upload: &Upload, file: &FileInfo, known: bool) -> Result<()> {
     if upload.describes(&file.file_name, file.file_size, file.total_chunks) {
         return Ok(());
+    }
+    if !known {
+        return Err(Error::Conflict(format!(
+            "fileName, fileSize or totalChunks contradict upload {}: use a new uploadId for another file",
+            upload.id
+        )));
     }
     Err(Error::Conflict(format!(
         "fileName, fileSize or totalChunks contradict upload {}, which is {} with {} bytes in {} chunks: \
