@@ -13,13 +13,23 @@ use tokio::time::{Instant, timeout_at};
 use crate::error::ApiError;
 
 /// How long a stranger may take to come up to speed.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(2);
 
-/// How long a stranger waits for room before it is refused: by then others are past their grace.
+/// How long a stranger waits for room at most before it is refused: by then others are past their grace.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// Over how long the rate of a stranger is looked at, and how often.
-const WINDOW: Duration = Duration::from_secs(5);
+/// Over how long the rate of a stranger is averaged where somebody must leave.
+const LATELY: Duration = Duration::from_secs(2);
+
+/// And where all of them must have some rate.
+const WHILE: Duration = Duration::from_secs(6);
+
+/// How many bytes of a body may come without room for them. With that, only those wait who have much to send: who
+/// trickles is seen to be slow.
+const CREDIT: u64 = 16 * 1024;
+
+/// Strangers that are slower than this are as good as silent, in bytes a second.
+const SILENT: u64 = 1024;
 
 /// The rate that is asked for where the budget is all in use, in bytes a second. Up to half of it none is, and between
 /// them it rises.
@@ -67,6 +77,10 @@ struct Stranger {
     bytes: AtomicU64,
     /// Bytes a second when that was looked at last; [`u64::MAX`] before.
     recent: AtomicU64,
+    /// For how many milliseconds it was made to wait for room, and since when (after its beginning) it does; 0: it does
+    /// not.
+    waited: AtomicU64,
+    waits_since: AtomicU64,
     leaving: AtomicBool,
     told: Notify,
 }
@@ -77,10 +91,42 @@ pub(crate) struct Share {
     budget: SpoolBudget,
     id: u64,
     stranger: Arc<Stranger>,
-    /// Since when, and with how many bytes, its rate is measured.
-    mark: (Instant, u64),
-    /// Time since the mark in which the client was not waited for.
+    lately: Window,
+    /// A longer one.
+    period: Window,
+    /// How many bytes have come without room for them.
+    credit: u64,
+}
+
+/// Since when, and from how many bytes on, a rate is measured.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    since: Instant,
+    bytes: u64,
+    /// Time in which the client was not waited for.
     busy: Duration,
+    length: Duration,
+}
+
+impl Window {
+    fn new(since: Instant, length: Duration) -> Self {
+        Self { since, bytes: 0, busy: Duration::ZERO, length }
+    }
+
+    fn end(&self) -> Instant {
+        self.since + self.busy + self.length
+    }
+
+    /// Where it is over: the rate in it in bytes a second. Then the next one begins.
+    fn rate(&mut self, now: Instant, bytes: u64) -> Option<f64> {
+        if now < self.end() {
+            return None;
+        }
+        let time = now.duration_since(self.since) - self.busy;
+        let rate = (bytes - self.bytes) as f64 / time.as_secs_f64();
+        *self = Self { since: now, bytes, busy: Duration::ZERO, length: self.length };
+        Some(rate)
+    }
 }
 
 impl Default for SpoolBudget {
@@ -130,6 +176,8 @@ impl SpoolBudget {
             of_address,
             bytes: AtomicU64::new(0),
             recent: AtomicU64::new(u64::MAX),
+            waited: AtomicU64::new(0),
+            waits_since: AtomicU64::new(0),
             leaving: AtomicBool::new(false),
             told: Notify::new(),
         });
@@ -137,7 +185,8 @@ impl SpoolBudget {
         open.next += 1;
         open.strangers.insert(id, Arc::clone(&stranger));
         drop(open);
-        Share { budget: self.clone(), id, stranger, mark: (now, 0), busy: Duration::ZERO }
+        let (lately, period) = (Window::new(now, LATELY), Window::new(now, WHILE));
+        Share { budget: self.clone(), id, stranger, lately, period, credit: 0 }
     }
 
     /// Looks at how much is free, where that was not done just now.
@@ -169,9 +218,28 @@ impl SpoolBudget {
 }
 
 impl Stranger {
+    /// For how long it could have sent.
+    fn age(&self, now: Instant) -> Duration {
+        let age = now.duration_since(self.since).as_millis() as u64;
+        let waiting = match self.waits_since.load(Ordering::Relaxed) {
+            0 => 0,
+            since => (age + 1).saturating_sub(since),
+        };
+        Duration::from_millis(age.saturating_sub(waiting + self.waited.load(Ordering::Relaxed)))
+    }
+
+    /// It waits for room, or does not any more.
+    fn waits(&self, waits: bool) {
+        let age = self.since.elapsed().as_millis() as u64 + 1;
+        let since = self.waits_since.swap(if waits { age } else { 0 }, Ordering::Relaxed);
+        if !waits {
+            self.waited.fetch_add(age - since, Ordering::Relaxed);
+        }
+    }
+
     /// Bytes a second, from its beginning or lately, whichever is less: who was quick once must not rest on that.
     fn rate(&self, now: Instant) -> u64 {
-        let time = now.duration_since(self.since).max(GRACE);
+        let time = self.age(now).max(GRACE);
         let since = (self.bytes.load(Ordering::Relaxed) as f64 / time.as_secs_f64()) as u64;
         since.min(self.recent.load(Ordering::Relaxed))
     }
@@ -184,11 +252,24 @@ impl Stranger {
 
 impl Share {
     /// Counts bytes that have come, and makes room for them where there is none.
-    pub(crate) async fn take(&self, bytes: u64) -> Result<(), ApiError> {
-        if self.stranger.leaving.load(Ordering::Acquire) {
+    pub(crate) async fn take(&mut self, bytes: u64) -> Result<(), ApiError> {
+        if self.stranger.leaving.load(Ordering::Acquire) || self.is_too_slow() {
             return Err(ApiError::StrangersFull);
         }
-        if self.add(bytes) { Ok(()) } else { self.make_room().await }
+        if self.add(bytes) {
+            self.credit = 0;
+            return Ok(());
+        }
+        self.check_alone()?;
+        self.credit += bytes;
+        if self.credit <= CREDIT {
+            return Ok(());
+        }
+        self.credit = 0;
+        self.stranger.waits(true);
+        let room = self.make_room().await;
+        self.stranger.waits(false);
+        room
     }
 
     fn add(&self, bytes: u64) -> bool {
@@ -202,8 +283,7 @@ impl Share {
 
     /// Lets the slowest go until there is room again.
     async fn make_room(&self) -> Result<(), ApiError> {
-        self.check_alone()?;
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + self.patience();
         loop {
             let freed = self.budget.0.freed.notified();
             let mut freed = std::pin::pin!(freed);
@@ -221,6 +301,12 @@ impl Share {
                 return Err(ApiError::StrangersFull);
             }
         }
+    }
+
+    /// For how long it waits for room: the more it holds itself, the shorter, so that those who hold the most leave first.
+    fn patience(&self) -> Duration {
+        let part = self.stranger.bytes.load(Ordering::Relaxed) as f64 / self.budget.limit().max(1) as f64;
+        PATIENCE.mul_f64((1.0 - part).clamp(0.1, 1.0))
     }
 
     /// Refuses a body that is too much even where nobody else is there.
@@ -264,10 +350,10 @@ impl Share {
             .strangers
             .values()
             .filter(counts)
-            .filter(|one| !leaving(one) && bytes(one) > 0 && now.duration_since(one.since) >= GRACE)
-            .map(|stranger| (stranger.rate(now), stranger))
+            .filter(|one| !leaving(one) && bytes(one) > 0 && one.age(now) >= GRACE)
+            .map(|stranger| ((stranger.rate(now) / SILENT, stranger.since), stranger))
             .collect();
-        slow.sort_unstable_by_key(|(rate, _)| *rate);
+        slow.sort_unstable_by_key(|(order, _)| *order);
         for (_, stranger) in slow {
             if held <= limit {
                 break;
@@ -281,7 +367,7 @@ impl Share {
     /// Returns when this body must go: it is the slowest where there is no room, or too slow for how much is held.
     pub(crate) async fn given_up(&mut self) {
         loop {
-            let next = self.mark.0 + WINDOW + self.busy;
+            let next = self.lately.end().min(self.period.end());
             tokio::select! {
                 biased;
                 () = self.stranger.told.notified() => return,
@@ -295,16 +381,16 @@ impl Share {
 
     /// The worker has worked on its bytes for so long, in which its client was not waited for.
     pub(crate) fn was_busy(&mut self, time: Duration) {
-        self.busy += time;
+        self.lately.busy += time;
+        self.period.busy += time;
     }
 
     fn is_too_slow(&mut self) -> bool {
         let (now, bytes) = (Instant::now(), self.stranger.bytes.load(Ordering::Relaxed));
-        let time = now.duration_since(self.mark.0).saturating_sub(self.busy);
-        let rate = (bytes - self.mark.1) as f64 / time.max(Duration::from_millis(1)).as_secs_f64();
-        (self.mark, self.busy) = ((now, bytes), Duration::ZERO);
-        self.stranger.recent.store(rate as u64, Ordering::Relaxed);
-        now.duration_since(self.stranger.since) >= GRACE && rate < self.budget.least_rate()
+        if let Some(rate) = self.lately.rate(now, bytes) {
+            self.stranger.recent.store(rate as u64, Ordering::Relaxed);
+        }
+        self.period.rate(now, bytes).is_some_and(|rate| rate < self.budget.least_rate())
     }
 }
 

@@ -90,6 +90,8 @@ struct Open {
     next: u64,
     connections: HashMap<u64, (Socket, Arc<Activity>)>,
     addresses: HashMap<IpAddr, usize>,
+    /// How many of the connections are being closed to make room.
+    closing: usize,
     /// Places of listeners without a valid token, by address.
     listening: HashMap<IpAddr, usize>,
 }
@@ -235,14 +237,17 @@ impl Shared {
             _ => (1, activity.busy_since.load(Ordering::Relaxed)),
         };
         strangers.sort_by_cached_key(|(_, activity)| age(activity));
+        let mut closing = 0;
         for (socket, activity) in strangers.into_iter().take(over + most / 64) {
             let (busy, since) = age(activity);
             let grace = if busy == 0 { IDLE_GRACE } else { BUSY_GRACE };
             if u128::from(now.saturating_sub(since)) >= grace.as_millis() {
                 activity.closing.store(true, Ordering::Relaxed);
                 let _ = socket.shutdown(Shutdown::Both);
+                closing += 1;
             }
         }
+        open.closing += closing;
     }
 
     fn shut_idle(&self) {
@@ -281,7 +286,9 @@ impl Connection {
             *count += 1;
             *count
         });
-        let all = open.connections.len() + 1;
+        shared.make_room(&mut open);
+        // Those that are told to go do so at once.
+        let all = open.connections.len() - open.closing + 1;
         let crowd = if all > limits.max_connections {
             Some(Crowd::All)
         } else if limits.address_connections > 0 && of_address > limits.address_connections {
@@ -304,9 +311,6 @@ impl Connection {
             known: AtomicBool::new(proxy),
             closing: AtomicBool::new(false),
         });
-        if crowd.is_none() {
-            shared.make_room(&mut open);
-        }
         let id = open.next;
         open.next += 1;
         open.connections.insert(id, (socket, Arc::clone(&activity)));
@@ -385,6 +389,9 @@ impl Drop for Connection {
     fn drop(&mut self) {
         let mut open = self.shared.open();
         open.connections.remove(&self.id);
+        if self.activity.closing.load(Ordering::Relaxed) {
+            open.closing -= 1;
+        }
         if let Some(address) = self.address {
             leave(&mut open.addresses, address);
         }

@@ -253,7 +253,7 @@ async fn spool(
         if length > limits.max_bytes {
             return Err(limits.too_large());
         }
-        if let Some(share) = &share {
+        if let Some(share) = &mut share {
             share.take(piece.len() as u64).await?;
         }
         if length >= look_at {
