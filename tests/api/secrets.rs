@@ -248,7 +248,8 @@ async fn no_secret_is_seen_in_strict_mode() {
     let stage = Stage::recording(&settings).await;
     let user = stage.user.clone();
     let mut run = Run { stage, answers: Vec::new() };
-    assert_eq!(run.direct(&user.auth_token).await, 200);
+    let upload = run.stage.client.post(run.stage.url("/upload")).multipart(File::new(100).direct(""));
+    assert_eq!(run.ask(upload.bearer_auth(&user.auth_token)).await, 200);
     run.all_guesses(&user).await;
     assert!(run.stage.terminate().await.success());
     let log = run.stage.logged("Upload completed successfully").await;

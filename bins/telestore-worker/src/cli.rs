@@ -289,6 +289,15 @@ pub(crate) struct Settings {
     #[arg(long, env = "TELESTORE_MAX_LISTENERS", value_name = "N")]
     pub(crate) max_listeners: Option<usize>,
 
+    /// Bytes of files whose senders are not known yet, since their token comes behind the file; a quarter of the free
+    /// space at most [default: 1 GiB]
+    #[arg(long, env = "TELESTORE_UNKNOWN_SENDER_BYTES", value_name = "BYTES")]
+    pub(crate) unknown_sender_bytes: Option<ByteSize>,
+
+    /// Whether HTTPS by the worker offers HTTP/2: `on` or `off` [default: on]
+    #[arg(long, env = "TELESTORE_HTTP2", value_name = "on|off")]
+    pub(crate) http2: Option<String>,
+
     /// MTProto connections of an account that parts take turns on; those beyond the first go to addresses for files
     /// [default: 1]
     #[arg(long, env = "TELESTORE_MTPROTO_CONNECTIONS", value_name = "N")]

@@ -32,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) mtproto_connections: usize,
     pub(crate) http_threads: usize,
     pub(crate) connections: ConnectionLimits,
+    pub(crate) http2: bool,
+    pub(crate) unknown_sender_bytes: u64,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) secret_key: Option<Secret>,
     pub(crate) webhook_secret: Option<Secret>,
@@ -205,6 +207,8 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
         mtproto_connections: settings.mtproto_connections.unwrap_or(1),
         http_threads: settings.http_threads.unwrap_or(threads),
         connections,
+        http2: on_or_off("TELESTORE_HTTP2", settings.http2.as_deref())?,
+        unknown_sender_bytes: bytes(settings.unknown_sender_bytes, 1024 * MIB),
         cors_origins: origins::read(settings.cors_origins.as_deref().unwrap_or("*"))?,
         secret_key: settings.secret_key,
         webhook_secret: settings.webhook_secret,
@@ -226,7 +230,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
             max_file_bytes: bytes(settings.max_file_bytes, default.max_file_bytes),
             max_chunk_bytes: bytes(settings.max_chunk_bytes, default.max_chunk_bytes),
             max_concurrent_uploads: concurrent,
-            eager: eager(settings.eager.as_deref())?,
+            eager: on_or_off("TELESTORE_EAGER", settings.eager.as_deref())?,
             eager_max_bytes: settings.eager_max_bytes.map_or(default.eager_max_bytes, |bytes| bytes.0),
             ..default
         },
@@ -294,11 +298,11 @@ fn durability(text: Option<&str>) -> Result<Durability, ConfigError> {
     }
 }
 
-fn eager(text: Option<&str>) -> Result<bool, ConfigError> {
+fn on_or_off(name: &'static str, text: Option<&str>) -> Result<bool, ConfigError> {
     match text {
         None | Some("on") => Ok(true),
         Some("off") => Ok(false),
-        Some(_) => Err(bad("TELESTORE_EAGER", "must be on or off")),
+        Some(_) => Err(bad(name, "must be on or off")),
     }
 }
 
@@ -371,6 +375,8 @@ impl Settings {
             max_connections: self.max_connections.or(behind.max_connections),
             address_connections: self.address_connections.or(behind.address_connections),
             max_listeners: self.max_listeners.or(behind.max_listeners),
+            unknown_sender_bytes: self.unknown_sender_bytes.or(behind.unknown_sender_bytes),
+            http2: self.http2.or(behind.http2),
             mtproto_server_key: self.mtproto_server_key.or(behind.mtproto_server_key),
             secret_key: self.secret_key.or(behind.secret_key),
             bot_token: self.bot_token.or(behind.bot_token),
@@ -402,6 +408,7 @@ impl Settings {
             limited_addresses: text(self.limited_addresses),
             durability: text(self.durability),
             eager: text(self.eager),
+            http2: text(self.http2),
             webhook_secret: secret(self.webhook_secret),
             log_format: text(self.log_format),
             log: text(self.log),

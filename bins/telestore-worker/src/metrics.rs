@@ -60,7 +60,8 @@ pub(crate) fn page(handle: PrometheusHandle, engine: &Telestore, config: &Config
     });
     match &config.metrics_token {
         Some(token) => page.guarded_by(token.clone()),
-        None => page,
+        // Where it is an address it changes nothing.
+        None => page.known_by(&config.host),
     }
 }
 

@@ -1,13 +1,15 @@
 use std::future::Future;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use telestore::{Running, Telestore};
-use telestore_http::{Connections, HttpOptions, Limiter, MetricsPage};
+use telestore_http::{
+    ConnectionLimits, Connections, HttpOptions, HttpsOptions, Limiter, MetricsPage, SpoolBudget,
+};
 
 use crate::config::{Access, Config};
 use crate::tls::{self, TlsError};
@@ -109,6 +111,7 @@ fn listen(
     let options = HttpOptions {
         limited_addresses: config.request_limits.addresses,
         origins: config.cors_origins.clone(),
+        spool_budget: SpoolBudget::new(config.unknown_sender_bytes),
         ..HttpOptions::default()
     };
     let engine = engine.clone();
@@ -119,10 +122,11 @@ fn listen(
     let connections = Connections::new(limits.clone());
     tokio::spawn(connections.tend());
     let on_connect = connections.on_connect();
+    let at_work = connections.clone();
     let page = web::Data::new(page);
     let limiter = Limiter::new(&config.request_limits);
     let trusted = web::Data::new(config.trusted_proxies.clone());
-    let server = HttpServer::new(move || {
+    let app = move || {
         // The last wrap is the outermost. From outside in: trusted proxies (who calls), request id and span (what is
         // logged), measuring, response headers, CORS, compression, limits (who calls too often). Around all of them:
         // connections (who sends too slowly).
@@ -143,27 +147,38 @@ fn listen(
         #[cfg(feature = "otlp")]
         let app = app.wrap(from_fn(crate::otlp::take_parent));
         app
-    })
-    .workers(config.http_threads)
-    .disable_signals()
-    .on_connect(on_connect)
-    .client_request_timeout(limits.header_timeout)
-    // A thread takes no connections at all while so many of its handshakes run: silent clients must not be enough for
-    // it, nor stay for long.
-    .tls_handshake_timeout(limits.header_timeout.min(HANDSHAKE))
-    .max_connection_rate((limits.max_connections / config.http_threads).max(LEAST_HANDSHAKES))
-    .keep_alive(limits.idle_timeout)
-    .client_disconnect_timeout(CLOSING)
-    .shutdown_timeout(config.shutdown_grace.as_secs().max(1));
-    let place = (config.host.as_str(), config.port);
-    let server = match tls {
-        Some(tls) => server.bind_rustls_0_23(place, tls),
-        None => server.bind(place),
     };
-    let server = server.map_err(failed)?;
-    let address =
-        server.addrs().first().copied().ok_or_else(|| failed(io::ErrorKind::AddrNotAvailable.into()))?;
+    let listeners = telestore_http::listeners((config.host.as_str(), config.port)).map_err(failed)?;
+    let address = listeners.first().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into());
+    let address = address.and_then(TcpListener::local_addr).map_err(failed)?;
+    if let Some(tls) = tls {
+        let options = https_options(config, &limits);
+        let server = telestore_http::serve_https(listeners, tls, &at_work, options, app).map_err(failed)?;
+        return Ok((server, address));
+    }
+    let server = HttpServer::new(app)
+        .workers(config.http_threads)
+        .disable_signals()
+        .on_connect(on_connect)
+        .client_request_timeout(limits.header_timeout)
+        .keep_alive(limits.idle_timeout)
+        .client_disconnect_timeout(CLOSING)
+        .shutdown_timeout(config.shutdown_grace.as_secs().max(1));
+    let server = listeners.into_iter().try_fold(server, HttpServer::listen).map_err(failed)?;
     Ok((server.run(), address))
+}
+
+fn https_options(config: &Config, limits: &ConnectionLimits) -> HttpsOptions {
+    HttpsOptions {
+        threads: config.http_threads,
+        http2: config.http2,
+        // A thread takes no connections at all while so many of its handshakes run: silent clients must not be enough
+        // for it, nor stay for long.
+        handshake_timeout: limits.header_timeout.min(HANDSHAKE),
+        max_handshakes: (limits.max_connections / config.http_threads).max(LEAST_HANDSHAKES),
+        disconnect_timeout: CLOSING,
+        shutdown_timeout: config.shutdown_grace,
+    }
 }
 
 /// One line on standard output tells whoever started the worker on port 0 where it is.

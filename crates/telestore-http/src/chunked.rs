@@ -9,8 +9,8 @@ use telestore::{FileInfo, IncomingChunk, Telestore};
 use crate::error::{ApiError, ApiResult};
 use crate::form::{Form, Limits};
 use crate::openapi::refusals::{
-    BadForm, BadId, BadJson, BytesTooLarge, Conflict, Forbidden, Incomplete, JsonTooLarge, NoSpace, NotFound,
-    Storage, TooMany, TooSlow, Unauthorized, Unavailable,
+    BadForm, BadId, BadJson, BytesTooLarge, Conflict, Forbidden, Incomplete, JsonTooLarge, NoRoom, NoSpace,
+    NotFound, Storage, TooMany, TooSlow, Unauthorized, UnauthorizedForm, Unavailable,
 };
 use crate::{HttpOptions, form, json, token};
 use bodies::{ById, Cancelled, ChunkForm, Chunks, Init, Initialized, Received, Started};
@@ -69,7 +69,7 @@ pub(crate) async fn init(
         (status = 200, description = "The chunk is there, and survives a killed worker", body = Received, example = json!({
             "success": true, "chunk_index": 5, "received_chunks": 6, "total_chunks": 20, "complete": false,
         })),
-        BadForm, Unauthorized, Forbidden, NotFound, Conflict, TooSlow, BytesTooLarge, TooMany, Storage, Unavailable, NoSpace,
+        BadForm, UnauthorizedForm, Forbidden, NotFound, Conflict, TooSlow, BytesTooLarge, TooMany, Storage, NoRoom, NoSpace,
     )
 )]
 pub(crate) async fn chunk(
@@ -82,6 +82,7 @@ pub(crate) async fn chunk(
     if let Some(token) = &header {
         // A refusal that is known before the body saves taking it in.
         engine.authenticate(token).await?;
+        token::is_good(&request);
     }
     // Whether the bytes are stored in addition is not known yet: they may take the place of others.
     let more = More { bytes: form::declared(&request), ..More::default() };
@@ -94,8 +95,8 @@ pub(crate) async fn chunk(
         max_bytes,
         options: &options,
     };
-    let mut form = Form::read(&engine, &request, payload, limits).await?;
-    let token = token::either(&engine, &request, form.optional("authToken"), header).await?;
+    let mut form = Form::read(&engine, &request, payload, header, limits).await?;
+    let token = form.token(&engine, &request).await?;
     let file = FileInfo {
         id: form.upload_id()?,
         file_name: form.file_name()?,
@@ -103,7 +104,13 @@ pub(crate) async fn chunk(
         total_chunks: form.number("totalChunks")?,
     };
     let index = form.number("chunkIndex")?;
-    let part = form.file()?;
+    let mut part = form.file()?;
+    if let Some(token) = &token {
+        engine.authenticate(token).await?;
+        token::is_good(&request);
+        // It is its user's from here on.
+        part.share = None;
+    }
     let chunk = IncomingChunk { file, index, mime_type: part.mime_type };
     let caller = token::caller(&options, &request, token.as_ref());
     let receipt = engine.write_chunk(&chunk, part.spooled, caller).await?;

@@ -3,6 +3,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use actix_web::dev::{AppConfig, RequestHead, ServiceRequest};
 use actix_web::{HttpMessage, HttpRequest};
 
+use crate::connections::Connection;
+
 /// The address of the client, put into a request's extensions where something in front of the worker names it and is
 /// trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +23,9 @@ pub trait HasHead: HttpMessage {
 
     /// How the service that takes it listens.
     fn service_config(&self) -> &AppConfig;
+
+    /// The request as handlers see it.
+    fn as_request(&self) -> &HttpRequest;
 }
 
 impl HasHead for HttpRequest {
@@ -31,6 +36,10 @@ impl HasHead for HttpRequest {
     fn service_config(&self) -> &AppConfig {
         self.app_config()
     }
+
+    fn as_request(&self) -> &HttpRequest {
+        self
+    }
 }
 
 impl HasHead for ServiceRequest {
@@ -40,6 +49,10 @@ impl HasHead for ServiceRequest {
 
     fn service_config(&self) -> &AppConfig {
         self.app_config()
+    }
+
+    fn as_request(&self) -> &HttpRequest {
+        self.request()
     }
 }
 
@@ -55,7 +68,10 @@ pub fn client_address(request: &impl HasHead) -> IpAddr {
 /// Whether the client came by HTTPS: as a trusted proxy says, else by how the worker listens.
 pub fn is_secure(request: &impl HasHead) -> bool {
     let named = request.extensions().get::<ClientScheme>().map(|scheme| scheme.secure);
-    named.unwrap_or_else(|| request.service_config().secure())
+    named.unwrap_or_else(|| {
+        let by_tls = Connection::of(request.as_request()).is_some_and(|connection| connection.is_tls());
+        by_tls || request.service_config().secure()
+    })
 }
 
 #[cfg(test)]

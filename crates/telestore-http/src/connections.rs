@@ -1,6 +1,7 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::net::{IpAddr, Shutdown};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
+use actix_web::{HttpMessage, HttpRequest};
 use socket2::{SockRef, Socket};
 
 use crate::{LimitedAddresses, TrustedProxies};
@@ -24,7 +26,9 @@ pub struct ConnectionLimits {
     pub body_min_rate: u64,
     /// How long a connection may be without a whole request; for [`keep_alive`](actix_web::HttpServer::keep_alive), too.
     pub idle_timeout: Duration,
-    /// The most connections at a time.
+    /// The most connections at a time. Those on which no valid token was shown have at most seven eighths of them: when
+    /// more come, some that have done nothing for the longest time are closed, or that have had one request run for
+    /// long.
     pub max_connections: usize,
     /// The most connections at a time from one address (an IPv6 network of 64 bits); 0 for any number.
     pub address_connections: usize,
@@ -35,7 +39,8 @@ pub struct ConnectionLimits {
     /// The most requests at a time on one connection, which HTTP/2 allows: the server tells its clients no limit.
     /// Browsers and libraries have 100 at most before they are told.
     pub connection_requests: usize,
-    /// The most listeners of live progress at a time.
+    /// The most listeners of live progress at a time, polls that wait among them. Those without a valid token have at
+    /// most a half of the places, and from one address at most `address_connections`.
     pub max_listeners: usize,
 }
 
@@ -56,6 +61,13 @@ impl Default for ConnectionLimits {
     }
 }
 
+/// How long a connection of a stranger may do nothing where others need its place: a client that has just come has still to
+/// send its request.
+const IDLE_GRACE: Duration = Duration::from_secs(1);
+
+/// How long a request of a stranger may run where others need the place of its connection.
+const BUSY_GRACE: Duration = Duration::from_secs(10);
+
 /// The connections of a server: how many there are, and which of them do nothing.
 ///
 /// actix-web times the head of a connection's first request only. A client that sends the next head byte by byte, or
@@ -68,6 +80,8 @@ struct Shared {
     limits: ConnectionLimits,
     open: Mutex<Open>,
     listeners: AtomicUsize,
+    /// Those of them without a valid token.
+    strangers: AtomicUsize,
     begin: Instant,
 }
 
@@ -76,6 +90,10 @@ struct Open {
     next: u64,
     connections: HashMap<u64, (Socket, Arc<Activity>)>,
     addresses: HashMap<IpAddr, usize>,
+    /// How many of the connections are being closed to make room.
+    closing: usize,
+    /// Places of listeners without a valid token, by address.
+    listening: HashMap<IpAddr, usize>,
 }
 
 /// What goes on on a connection.
@@ -86,6 +104,12 @@ struct Activity {
     idle_since: AtomicU64,
     /// It is one too many.
     unwanted: AtomicBool,
+    /// Since when the oldest of its requests may run.
+    busy_since: AtomicU64,
+    /// A valid token was shown on it, or it is a proxy's, of many.
+    known: AtomicBool,
+    /// It is being closed to make room.
+    closing: AtomicBool,
 }
 
 /// Why a connection is not served.
@@ -105,6 +129,7 @@ pub(crate) struct Connection {
     /// What it counts for, beside all.
     address: Option<IpAddr>,
     proxy: bool,
+    tls: bool,
     activity: Arc<Activity>,
     pub(crate) crowd: Option<Crowd>,
 }
@@ -118,7 +143,11 @@ pub(crate) struct Running {
 
 /// A place among the listeners, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Listening(Arc<Shared>);
+pub(crate) struct Listening {
+    shared: Arc<Shared>,
+    /// Without a valid token, and from there.
+    stranger: Option<Option<IpAddr>>,
+}
 
 impl Connections {
     /// No connections yet.
@@ -127,6 +156,7 @@ impl Connections {
             limits,
             open: Mutex::default(),
             listeners: AtomicUsize::new(0),
+            strangers: AtomicUsize::new(0),
             begin: Instant::now(),
         }))
     }
@@ -143,12 +173,19 @@ impl Connections {
 
     /// For [`HttpServer::on_connect`](actix_web::HttpServer::on_connect), with TLS or without.
     pub fn on_connect(&self) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + 'static {
-        let shared = Arc::clone(&self.0);
+        let connections = self.clone();
         move |io, data| {
-            if let Some(connection) = tcp_stream(io).and_then(|stream| Connection::open(&shared, stream)) {
+            if let Some(connection) = connections.open(io) {
                 data.insert(connection);
             }
         }
+    }
+
+    /// One more connection, be it by TLS or not.
+    pub(crate) fn open(&self, io: &dyn Any) -> Option<Rc<Connection>> {
+        let tls = io.downcast_ref::<TlsStream<TcpStream>>();
+        let stream = tls.map(|stream| stream.get_ref().0).or_else(|| io.downcast_ref::<TcpStream>())?;
+        Connection::open(&self.0, stream, tls.is_some()).map(Rc::new)
     }
 
     /// Shuts down connections that do nothing for too long, for as long as there is anything that can open some.
@@ -177,6 +214,42 @@ impl Shared {
         self.begin.elapsed().as_millis() as u64
     }
 
+    /// Closes connections of strangers where they have more than their part: first those that do nothing, the longest
+    /// ones first, then those that have a request run for longer than a grace.
+    fn make_room(&self, open: &mut Open) {
+        let most = self.limits.max_connections;
+        if open.connections.len() < most - most / 8 {
+            return;
+        }
+        let mut strangers: Vec<_> = open
+            .connections
+            .values()
+            .filter(|(_, one)| !one.known.load(Ordering::Relaxed) && !one.closing.load(Ordering::Relaxed))
+            .collect();
+        // Some more at a time, since looking at them all takes a while.
+        let over = (strangers.len() + 1).saturating_sub(most - most / 8);
+        if over == 0 {
+            return;
+        }
+        let now = self.now();
+        let age = |activity: &Activity| match activity.running.load(Ordering::Acquire) {
+            0 => (0, activity.idle_since.load(Ordering::Relaxed)),
+            _ => (1, activity.busy_since.load(Ordering::Relaxed)),
+        };
+        strangers.sort_by_cached_key(|(_, activity)| age(activity));
+        let mut closing = 0;
+        for (socket, activity) in strangers.into_iter().take(over + most / 64) {
+            let (busy, since) = age(activity);
+            let grace = if busy == 0 { IDLE_GRACE } else { BUSY_GRACE };
+            if u128::from(now.saturating_sub(since)) >= grace.as_millis() {
+                activity.closing.store(true, Ordering::Relaxed);
+                let _ = socket.shutdown(Shutdown::Both);
+                closing += 1;
+            }
+        }
+        open.closing += closing;
+    }
+
     fn shut_idle(&self) {
         let now = self.now();
         for (socket, activity) in self.open().connections.values() {
@@ -192,7 +265,13 @@ impl Shared {
 }
 
 impl Connection {
-    fn open(shared: &Arc<Shared>, stream: &TcpStream) -> Option<Self> {
+    /// That of a request, where connections are counted. By HTTP/2 it comes with each request.
+    pub(crate) fn of(request: &HttpRequest) -> Option<Rc<Self>> {
+        let of_stream = || request.extensions().get::<Rc<Self>>().cloned();
+        request.conn_data::<Rc<Self>>().cloned().or_else(of_stream)
+    }
+
+    fn open(shared: &Arc<Shared>, stream: &TcpStream, tls: bool) -> Option<Self> {
         let socket = SockRef::from(stream).try_clone().ok()?;
         let limits = &shared.limits;
         // An answer that the client does not take ends the connection, too.
@@ -207,7 +286,9 @@ impl Connection {
             *count += 1;
             *count
         });
-        let all = open.connections.len() + 1;
+        shared.make_room(&mut open);
+        // Those that are told to go do so at once.
+        let all = open.connections.len() - open.closing + 1;
         let crowd = if all > limits.max_connections {
             Some(Crowd::All)
         } else if limits.address_connections > 0 && of_address > limits.address_connections {
@@ -226,17 +307,42 @@ impl Connection {
             running: AtomicUsize::new(0),
             idle_since: AtomicU64::new(shared.now()),
             unwanted: AtomicBool::new(crowd.is_some()),
+            busy_since: AtomicU64::new(0),
+            known: AtomicBool::new(proxy),
+            closing: AtomicBool::new(false),
         });
         let id = open.next;
         open.next += 1;
         open.connections.insert(id, (socket, Arc::clone(&activity)));
         drop(open);
-        Some(Self { shared: Arc::clone(shared), id, address, proxy, activity, crowd })
+        Some(Self { shared: Arc::clone(shared), id, address, proxy, tls, activity, crowd })
+    }
+
+    /// What holds for it.
+    pub(crate) fn limits(&self) -> &ConnectionLimits {
+        &self.shared.limits
+    }
+
+    /// Whether it is that of a trusted proxy.
+    pub(crate) fn is_proxy(&self) -> bool {
+        self.proxy
+    }
+
+    /// Whether it is encrypted.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// Whether a valid token was shown on it.
+    pub(crate) fn was_known(&self) -> bool {
+        self.activity.known.load(Ordering::Relaxed)
     }
 
     /// A request has come.
     pub(crate) fn begin(&self) -> Running {
-        self.activity.running.fetch_add(1, Ordering::AcqRel);
+        if self.activity.running.fetch_add(1, Ordering::AcqRel) == 0 {
+            self.activity.busy_since.store(self.shared.now(), Ordering::Relaxed);
+        }
         Running { shared: Arc::clone(&self.shared), activity: Arc::clone(&self.activity) }
     }
 
@@ -246,11 +352,36 @@ impl Connection {
         !self.proxy && self.activity.running.load(Ordering::Acquire) > most
     }
 
-    /// A request becomes a listener, where there is a place.
-    pub(crate) fn listen(&self) -> Option<Listening> {
-        let before = self.shared.listeners.fetch_add(1, Ordering::AcqRel);
-        let listening = Listening(Arc::clone(&self.shared));
-        (before < self.shared.limits.max_listeners).then_some(listening)
+    /// A valid token was shown on it.
+    pub(crate) fn is_known(&self) {
+        self.activity.known.store(true, Ordering::Relaxed);
+    }
+
+    /// A request becomes a listener, where there is a place. Whoever shows no valid token is one of those from `address`,
+    /// where that is limited.
+    pub(crate) fn listen(&self, known: bool, address: Option<IpAddr>) -> Option<Listening> {
+        let (shared, limits) = (&self.shared, &self.shared.limits);
+        let before = shared.listeners.fetch_add(1, Ordering::AcqRel);
+        // Dropped, it gives back what it has.
+        let mut listening = Listening { shared: Arc::clone(shared), stranger: None };
+        if before >= limits.max_listeners {
+            return None;
+        }
+        if !known {
+            let strangers = shared.strangers.fetch_add(1, Ordering::AcqRel);
+            let of_address = address.map_or(0, |address| {
+                let mut open = shared.open();
+                let count = open.listening.entry(address).or_default();
+                *count += 1;
+                *count
+            });
+            listening.stranger = Some(address);
+            let crowd = limits.address_connections > 0 && of_address > limits.address_connections;
+            if crowd || strangers >= limits.max_listeners.div_ceil(2) {
+                return None;
+            }
+        }
+        Some(listening)
     }
 }
 
@@ -258,19 +389,33 @@ impl Drop for Connection {
     fn drop(&mut self) {
         let mut open = self.shared.open();
         open.connections.remove(&self.id);
-        let Some(address) = self.address else { return };
-        if let Some(count) = open.addresses.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                open.addresses.remove(&address);
-            }
+        if self.activity.closing.load(Ordering::Relaxed) {
+            open.closing -= 1;
+        }
+        if let Some(address) = self.address {
+            leave(&mut open.addresses, address);
         }
     }
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.0.listeners.fetch_sub(1, Ordering::AcqRel);
+        self.shared.listeners.fetch_sub(1, Ordering::AcqRel);
+        let Some(address) = self.stranger else { return };
+        self.shared.strangers.fetch_sub(1, Ordering::AcqRel);
+        if let Some(address) = address {
+            leave(&mut self.shared.open().listening, address);
+        }
+    }
+}
+
+/// One less is counted for `address`.
+fn leave(counts: &mut HashMap<IpAddr, usize>, address: IpAddr) {
+    if let Some(count) = counts.get_mut(&address) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(&address);
+        }
     }
 }
 
@@ -279,9 +424,4 @@ impl Drop for Running {
         self.activity.idle_since.store(self.shared.now(), Ordering::Relaxed);
         self.activity.running.fetch_sub(1, Ordering::AcqRel);
     }
-}
-
-fn tcp_stream(io: &dyn Any) -> Option<&TcpStream> {
-    io.downcast_ref::<TcpStream>()
-        .or_else(|| io.downcast_ref::<TlsStream<TcpStream>>().map(|stream| stream.get_ref().0))
 }

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::error::ApiResult;
 use crate::form::{Form, Limits};
 use crate::openapi::refusals::{
-    BadForm, BytesTooLarge, NoSpace, SendingFailed, TooMany, TooSlow, Unauthorized, Unavailable,
+    BadForm, BytesTooLarge, NoRoom, NoSpace, SendingFailed, TooMany, TooSlow, UnauthorizedForm,
 };
 use crate::{HttpOptions, form, token};
 
@@ -58,7 +58,7 @@ struct Sent {
         (status = 200, description = "It is in the channel", body = Sent, example = json!({
             "success": true, "messageId": 12345, "fileId": "BQACAgQAAx0CZ", "fileName": "document.pdf",
         })),
-        BadForm, Unauthorized, TooSlow, BytesTooLarge, TooMany, SendingFailed, Unavailable, NoSpace,
+        BadForm, UnauthorizedForm, TooSlow, BytesTooLarge, TooMany, SendingFailed, NoRoom, NoSpace,
     )
 )]
 pub(crate) async fn upload(
@@ -70,6 +70,7 @@ pub(crate) async fn upload(
     let header = token::of_header(&engine, &request).await?;
     if let Some(token) = &header {
         engine.authenticate(token).await?;
+        token::is_good(&request);
     }
     let bytes = form::declared(&request);
     let more = More { sessions: 1, stored_bytes: bytes, bytes };
@@ -77,12 +78,18 @@ pub(crate) async fn upload(
     let max_bytes = engine.config().max_file_bytes;
     let limits =
         Limits { file_field: "file", digest_field: None, what: "file", max_bytes, options: &options };
-    let mut form = Form::read(&engine, &request, payload, limits).await?;
-    let token = token::either(&engine, &request, form.optional("authToken"), header).await?;
+    let mut form = Form::read(&engine, &request, payload, header, limits).await?;
+    let token = form.token(&engine, &request).await?;
     let part = form.file()?;
     let file_name = form.optional("fileName").or(part.file_name).unwrap_or_default();
     let file_name = FileName::new(&file_name)?;
     let caller = token::caller(&options, &request, token.as_ref());
+    if let Some(token) = &token {
+        engine.authenticate(token).await?;
+        token::is_good(&request);
+    }
+    // It is counted as its user's from here on.
+    drop(part.share);
     let receipt = engine.upload(file_name, part.mime_type.as_deref(), part.spooled, caller).await?;
     Ok(HttpResponse::Ok().json(Sent {
         file_id: receipt.file_id,

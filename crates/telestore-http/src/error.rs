@@ -37,6 +37,10 @@ pub(crate) enum ApiError {
     TooSlow,
     /// There are as many listeners as may be.
     ManyListeners,
+    /// The token must come before the file: always, or before a file of more bytes than the limit.
+    TokenFirst { limit: Option<u64> },
+    /// There is no room for the file of somebody of whom nothing is known yet.
+    StrangersFull,
 }
 
 pub(crate) type ApiResult = Result<HttpResponse, ApiError>;
@@ -78,6 +82,18 @@ impl fmt::Display for ApiError {
             Self::TooSlow => f.write_str("body came too slowly, or not at all; send it again"),
             Self::ManyListeners => f.write_str(
                 "worker has too many listeners; ask GET /upload-progress/{uploadId}, or try again in a moment",
+            ),
+            Self::TokenFirst { limit: None } => f.write_str(
+                "authToken is missing: send it before the file, as a bearer token or in a form field that comes first",
+            ),
+            Self::TokenFirst { limit: Some(limit) } => write!(
+                f,
+                "authToken must come before a file that has more than {limit} bytes: send it as a bearer token, or in a \
+                 form field that comes first"
+            ),
+            Self::StrangersFull => f.write_str(
+                "worker takes in too many files at the moment of whose senders it knows nothing yet; try again in a \
+                 moment, or send authToken before the file, as a bearer token",
             ),
         }
     }
@@ -121,7 +137,8 @@ impl ApiError {
         match self {
             Self::Engine(error) => status_of(error),
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::ManyListeners => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ManyListeners | Self::StrangersFull => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TokenFirst { .. } => StatusCode::UNAUTHORIZED,
         }
     }
 
@@ -156,7 +173,7 @@ impl ResponseError for ApiError {
         if let Some(seconds) = self.retry_after() {
             response.insert_header((RETRY_AFTER, seconds));
         }
-        if matches!(self, Self::TooSlow) {
+        if matches!(self, Self::TooSlow | Self::StrangersFull) {
             response.force_close();
         }
         response.json(self.body())

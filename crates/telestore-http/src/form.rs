@@ -1,21 +1,27 @@
 use std::collections::HashMap;
+use std::time::Instant;
 
 use actix_multipart::{Field, MultipartError};
 use actix_web::HttpRequest;
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::Payload;
+use bytes::Bytes;
 use telestore::store::SpooledChunk;
-use telestore::types::{ContentDigest, FileName, UploadId};
-use telestore::{Error, Telestore};
+use telestore::types::{ContentDigest, FileName, Secret, UploadId};
+use telestore::{Auth, Error, Telestore};
 
+use crate::budget::Share;
 use crate::error::ApiError;
 use crate::parts::{Part, Parts};
 use crate::patience::is_too_slow;
 use crate::tap::MOST_BESIDE;
-use crate::{HttpOptions, digest};
+use crate::{HttpOptions, client_address, digest, token};
 
 /// After how many bytes of a file the disk is looked at again.
 const LOOK_AFTER: u64 = 1024 * 1024;
+
+/// The field with the token.
+const TOKEN: &str = "authToken";
 
 /// A form with one file, whose bytes are spooled already.
 #[derive(Debug)]
@@ -24,6 +30,10 @@ pub(crate) struct Form {
     file: Option<FilePart>,
     file_field: &'static str,
     digest_field: Option<&'static str>,
+    /// The token that counts, and whose user is known: of the header, or of a field before the file.
+    token: Option<Secret>,
+    /// How many more bytes of text its fields may have.
+    text_left: usize,
 }
 
 /// The file of a form.
@@ -32,6 +42,8 @@ pub(crate) struct FilePart {
     pub(crate) spooled: SpooledChunk,
     pub(crate) file_name: Option<String>,
     pub(crate) mime_type: Option<String>,
+    /// What it holds of the strangers' budget, until it is known whose it is.
+    pub(crate) share: Option<Share>,
 }
 
 /// What a form may hold.
@@ -55,11 +67,13 @@ impl Limits<'_> {
 }
 
 impl Form {
-    /// Reads a form in whatever order its parts come. The bytes go to the store as they arrive.
+    /// Reads a form in whatever order its parts come. The bytes go to the store as they arrive. `header` is the token of
+    /// the header, whose user is known.
     pub(crate) async fn read(
         engine: &Telestore,
         request: &HttpRequest,
         payload: Payload,
+        header: Option<Secret>,
         limits: Limits<'_>,
     ) -> Result<Self, ApiError> {
         if declared(request) > limits.max_bytes {
@@ -71,6 +85,8 @@ impl Form {
             file: None,
             file_field: limits.file_field,
             digest_field: limits.digest_field,
+            token: header,
+            text_left: limits.options.max_json_bytes,
         };
         let mut parts = Parts::new(request.headers(), payload);
         let mut count = 0;
@@ -83,7 +99,7 @@ impl Form {
                     limits.options.max_fields
                 )));
             }
-            form.take(engine, &parts, part, limits).await?;
+            form.take(engine, request, &parts, part, limits).await?;
         }
         form.check_late_digest(engine).await?;
         Ok(form)
@@ -92,6 +108,7 @@ impl Form {
     async fn take(
         &mut self,
         engine: &Telestore,
+        request: &HttpRequest,
         parts: &Parts,
         part: Field,
         limits: Limits<'_>,
@@ -103,14 +120,58 @@ impl Form {
             }
             let mut digests = digest::of_headers(part.headers())?;
             digests.extend(self.digest()?);
-            self.file = Some(spool(engine, parts, part, &digests, limits).await?);
+            let share = self.share(engine, request, limits).await?;
+            self.file = Some(spool(engine, parts, part, &digests, share, limits).await?);
             return Ok(());
         }
         let text = text(parts.text(part), &name, limits.options.max_field_bytes).await?;
+        // A form of many fields takes no more memory than the same in JSON.
+        self.text_left = self
+            .text_left
+            .checked_sub(text.len())
+            .ok_or_else(|| ApiError::invalid("form has too much text in its fields"))?;
         if self.fields.insert(name.clone(), text).is_some() {
             return Err(ApiError::invalid(format!("form has two {} fields", printable(&name))));
         }
         Ok(())
+    }
+
+    /// Asks whose the file is, before its first byte. Of whom nothing is known yet, the bytes are counted.
+    async fn share(
+        &mut self,
+        engine: &Telestore,
+        request: &HttpRequest,
+        limits: Limits<'_>,
+    ) -> Result<Option<Share>, ApiError> {
+        if self.token.is_none()
+            && let Some(field) = self.optional(TOKEN)
+        {
+            let field = token::either(engine, request, Some(field), None).await?;
+            if let Some(token) = &field {
+                engine.authenticate(token).await?;
+                token::is_good(request);
+            }
+            self.token = field;
+        }
+        if self.token.is_some() {
+            return Ok(None);
+        }
+        if engine.config().auth == Auth::Strict {
+            return Err(ApiError::TokenFirst { limit: None });
+        }
+        let budget = &limits.options.spool_budget;
+        budget.look(engine).await?;
+        Ok(Some(budget.enter(limits.options.limited_addresses.counted(client_address(request)))))
+    }
+
+    /// The token that counts: the one that came before the file, else that of a field behind it.
+    pub(crate) async fn token(
+        &mut self,
+        engine: &Telestore,
+        request: &HttpRequest,
+    ) -> Result<Option<Secret>, ApiError> {
+        let header = self.token.take();
+        token::either(engine, request, self.optional(TOKEN), header).await
     }
 
     /// Takes the digest that stands in a field of its own, if it has come yet.
@@ -174,6 +235,7 @@ async fn spool(
     parts: &Parts,
     part: Field,
     digests: &[ContentDigest],
+    mut share: Option<Share>,
     limits: Limits<'_>,
 ) -> Result<FilePart, ApiError> {
     let file_name =
@@ -185,20 +247,43 @@ async fn spool(
         spool.expect(*digest);
     }
     let (mut length, mut look_at) = (0_u64, LOOK_AFTER);
-    while let Some(piece) = part.next().await {
-        let piece = piece.map_err(broken)?;
+    while let Some(piece) = next_piece(&mut part, share.as_mut()).await? {
+        let came = share.as_ref().map(|_| Instant::now());
         length += piece.len() as u64;
         if length > limits.max_bytes {
             return Err(limits.too_large());
         }
+        if let Some(share) = &mut share {
+            share.take(piece.len() as u64).await?;
+        }
         if length >= look_at {
             engine.check_space().await?;
+            if share.is_some() {
+                limits.options.spool_budget.look(engine).await?;
+            }
             look_at = length + LOOK_AFTER;
         }
         spool.write(piece).await?;
+        if let (Some(share), Some(came)) = (&mut share, came) {
+            share.was_busy(came.elapsed());
+        }
     }
     let spooled = spool.finish().await?;
-    Ok(FilePart { spooled, file_name, mime_type })
+    Ok(FilePart { spooled, file_name, mime_type, share })
+}
+
+/// The next bytes of the file, for as long as its sender may go on.
+async fn next_piece(part: &mut Part, share: Option<&mut Share>) -> Result<Option<Bytes>, ApiError> {
+    let next = part.next();
+    let piece = match share {
+        None => next.await,
+        Some(share) => tokio::select! {
+            biased;
+            piece = next => piece,
+            () = share.given_up() => return Err(ApiError::StrangersFull),
+        },
+    };
+    piece.transpose().map_err(broken)
 }
 
 async fn text(mut part: Part, name: &str, limit: usize) -> Result<String, ApiError> {

@@ -28,7 +28,7 @@ const ALWAYS: [(HeaderName, &str); 6] = [
 const HSTS: &str = "max-age=31536000";
 
 /// Puts security headers and `Cache-Control: no-store` on every answer that has none of its own, HSTS on those that go by
-/// HTTPS, and makes JSON of errors that are none, for [`from_fn`](actix_web::middleware::from_fn).
+/// HTTPS, takes the headers of CORS from the metrics, and makes JSON of errors that are none, for [`from_fn`](actix_web::middleware::from_fn).
 ///
 /// # Errors
 /// Those of the services within; their answers have the headers, too.
@@ -37,12 +37,31 @@ pub async fn headers<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse, Error> {
     let secure = is_secure(&request);
+    let private = is_private(&request);
     let answer = next.call(request).await;
     answer::map(answer, move |answer| {
         let mut answer = in_json(answer);
+        if private {
+            without_cors(answer.headers_mut());
+        }
         add(answer.headers_mut(), secure);
         answer
     })
+}
+
+/// Whether a request is for what no page of another origin may read, whatever the origins that may call.
+fn is_private(request: &ServiceRequest) -> bool {
+    const METRICS: &str = "/metrics";
+    let is_it = |pattern: String| pattern.ends_with(METRICS);
+    request.path().ends_with(METRICS) && request.match_pattern().is_some_and(is_it)
+}
+
+fn without_cors(headers: &mut HeaderMap) {
+    let of_cors = |name: &&HeaderName| name.as_str().starts_with("access-control-");
+    let names: Vec<_> = headers.keys().filter(of_cors).cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
 }
 
 fn add(headers: &mut HeaderMap, secure: bool) {

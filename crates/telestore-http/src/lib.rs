@@ -2,6 +2,7 @@
 
 mod answer;
 mod blank_line;
+mod budget;
 mod chunked;
 mod client;
 mod compress;
@@ -16,6 +17,8 @@ mod form;
 pub mod fuzzing;
 mod headers;
 mod health;
+mod http2;
+mod https;
 mod json;
 mod limits;
 mod live;
@@ -36,13 +39,16 @@ mod tap;
 #[cfg(test)]
 mod testing;
 mod token;
+mod upgrade;
 mod watch;
 
+pub use budget::SpoolBudget;
 pub use client::{ClientAddress, HasHead, client_address, is_secure};
 pub use compress::compress;
 pub use connections::{ConnectionLimits, Connections};
 pub use error::status_of;
 pub use headers::headers;
+pub use https::{HttpsOptions, listeners, serve_https};
 pub use limits::{LimitedAddresses, Limiter, RequestLimits, limits};
 pub use measure::{describe_metrics, measure};
 pub use metrics_page::MetricsPage;

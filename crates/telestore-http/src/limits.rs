@@ -11,9 +11,9 @@ use actix_web::{HttpMessage, HttpRequest, ResponseError};
 use telestore::types::{Secret, UserId, network_of};
 use telestore::{Error, Telestore};
 
-use crate::client_address;
 use crate::error::ApiError;
 use crate::rates::Rates;
+use crate::{client_address, token};
 
 /// How many seconds' worth of requests may come at once.
 const BURST: u64 = 5;
@@ -202,8 +202,12 @@ pub(crate) async fn check_token(
     token: &Secret,
 ) -> Result<(), ApiError> {
     let limiter = request.extensions().get::<Limiter>().cloned();
+    let user = engine.known(token).await;
+    if user.is_some() {
+        token::is_good(request);
+    }
     let Some(limiter) = limiter else { return Ok(()) };
-    match engine.known(token).await {
+    match user {
         Some(user) => limiter.request_of(&user.user_id)?,
         None => limiter.guess_from(client_address(request))?,
     }

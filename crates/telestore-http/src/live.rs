@@ -1,13 +1,14 @@
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use telestore::Watch;
-use telestore::types::UploadEvent;
+use telestore::types::{Secret, UploadEvent};
+use telestore::{Telestore, Watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::connections::{Connection, Listening};
 use crate::error::ApiError;
 use crate::measure::Ongoing;
+use crate::{HttpOptions, client_address, token};
 
 /// The least time between two states that one listener is told: ten a second.
 pub(crate) const PAUSE: Duration = Duration::from_millis(100);
@@ -32,9 +33,23 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// Takes a place. Where nothing counts connections, there is one for everybody.
-    pub(crate) fn admit(request: &HttpRequest, by: fn() -> Ongoing) -> Result<Self, ApiError> {
-        let place = request.conn_data::<Connection>().map(|connection| {
-            let place = connection.listen();
+    ///
+    /// # Errors
+    /// [`ApiError::ManyListeners`]; those of a token that is not valid.
+    pub(crate) async fn admit(
+        engine: &Telestore,
+        options: &HttpOptions,
+        request: &HttpRequest,
+        token: Option<&Secret>,
+        by: fn() -> Ongoing,
+    ) -> Result<Self, ApiError> {
+        if let Some(token) = token {
+            engine.authenticate(token).await?;
+            token::is_good(request);
+        }
+        let address = options.limited_addresses.counted(client_address(request));
+        let place = Connection::of(request).map(|connection| {
+            let place = connection.listen(token.is_some(), address);
             place.ok_or(ApiError::ManyListeners)
         });
         Ok(Self { _place: place.transpose()?, _counted: by() })

@@ -51,6 +51,7 @@ struct Measures {
     in_flight: Gauge,
     by_events: Gauge,
     by_socket: Gauge,
+    by_poll: Gauge,
 }
 
 static MEASURES: LazyLock<Measures> = LazyLock::new(|| Measures {
@@ -58,6 +59,7 @@ static MEASURES: LazyLock<Measures> = LazyLock::new(|| Measures {
     in_flight: metrics::gauge!(IN_FLIGHT),
     by_events: metrics::gauge!(LISTENERS, "via" => "sse"),
     by_socket: metrics::gauge!(LISTENERS, "via" => "websocket"),
+    by_poll: metrics::gauge!(LISTENERS, "via" => "poll"),
 });
 
 /// What is measured of one route.
@@ -122,6 +124,11 @@ impl Ongoing {
     /// Somebody listens by WebSocket.
     pub(crate) fn by_socket() -> Self {
         Self::begin(&MEASURES.by_socket)
+    }
+
+    /// Somebody waits in a poll.
+    pub(crate) fn by_poll() -> Self {
+        Self::begin(&MEASURES.by_poll)
     }
 }
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, FORWARDED, VIA, WWW_AUTHENTICATE};
+use actix_web::http::header::{CONTENT_TYPE, FORWARDED, HOST, VIA, WWW_AUTHENTICATE};
 use actix_web::web::Data;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use sha2::{Digest, Sha256};
@@ -25,22 +25,27 @@ type Render = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = String> + Send>> + Sen
 pub struct MetricsPage {
     render: Render,
     token: Option<Secret>,
+    names: Vec<String>,
 }
 
 impl fmt::Debug for MetricsPage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MetricsPage").field("token", &self.token).finish_non_exhaustive()
+        f.debug_struct("MetricsPage")
+            .field("token", &self.token)
+            .field("names", &self.names)
+            .finish_non_exhaustive()
     }
 }
 
 impl MetricsPage {
-    /// A page with the text of `render`, in Prometheus' text format. Only loopback and private addresses see it.
+    /// A page with the text of `render`, in Prometheus' text format. Only loopback and private addresses see it, and only
+    /// by an address, a name without a dot, or one that it is [known by](Self::known_by).
     pub fn new<F, R>(render: F) -> Self
     where
         F: Fn() -> R + Send + Sync + 'static,
         R: Future<Output = String> + Send + 'static,
     {
-        Self { render: Arc::new(move || Box::pin(render())), token: None }
+        Self { render: Arc::new(move || Box::pin(render())), token: None, names: Vec::new() }
     }
 
     /// Only who sends `token` as a bearer token sees it, wherever from.
@@ -50,9 +55,33 @@ impl MetricsPage {
         self
     }
 
+    /// Also who asks for it by `name` sees it without a token.
+    #[must_use]
+    pub fn known_by(mut self, name: impl Into<String>) -> Self {
+        self.names.push(name.into());
+        self
+    }
+
+    /// Whether no page of another site can have made a browser ask. A site may let its name lead to this machine, so that
+    /// its pages are of the same origin; but its name has a dot, and is not ours.
+    fn is_asked_by_name(&self, request: &HttpRequest) -> bool {
+        let header = request.headers().get(HOST).map(|host| host.to_str().unwrap_or(FOREIGN));
+        let named = request.uri().authority().map(|authority| authority.as_str());
+        header.into_iter().chain(named).all(|host| {
+            let name = host_name(host);
+            let ours = |own: &String| own.eq_ignore_ascii_case(name);
+            name.parse::<IpAddr>().is_ok() || !name.contains('.') || self.names.iter().any(ours)
+        })
+    }
+
     fn refuse(&self, request: &HttpRequest) -> Option<HttpResponse> {
         let Some(expected) = &self.token else {
-            return (!is_near(request)).then(|| answer::error(StatusCode::FORBIDDEN, NOT_NEAR));
+            let why = match (is_near(request), self.is_asked_by_name(request)) {
+                (false, _) => NOT_NEAR,
+                (true, false) => BY_OTHER_NAME,
+                (true, true) => return None,
+            };
+            return Some(answer::error(StatusCode::FORBIDDEN, why));
         };
         // Digests, so that the time it takes tells nothing of the token.
         let digest = |token: &Secret| Sha256::digest(token.expose().as_bytes());
@@ -68,6 +97,20 @@ impl MetricsPage {
 
 const NOT_NEAR: &str = "metrics are shown to loopback and private addresses that come without a proxy; for others, \
                         the operator can set TELESTORE_METRICS_TOKEN";
+
+const BY_OTHER_NAME: &str = "metrics are not shown under this name: ask for them by the worker's address, by a name \
+                             without a dot or that of TELESTORE_HOST, or let the operator set TELESTORE_METRICS_TOKEN";
+
+/// What stands for a host that cannot be read.
+const FOREIGN: &str = "unreadable.invalid";
+
+/// The host without its port. An IPv6 address stands in brackets.
+fn host_name(host: &str) -> &str {
+    match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.split_once(':').map_or(host, |(name, _)| name),
+    }
+}
 
 const NO_METRICS: &str = "this service shows no metrics";
 
@@ -115,9 +158,10 @@ fn is_private(address: IpAddr) -> bool {
         (status = 401, description = "The token for metrics is missing or another", body = ErrorBody, example = json!({
             "error": NO_TOKEN,
         })),
-        (status = 403, description = "They are not for this address", body = ErrorBody, example = json!({
-            "error": NOT_NEAR,
-        })),
+        (status = 403, description = "They are not for this address, or not by this name", body = ErrorBody, examples(
+            ("not_near" = (value = json!({ "error": NOT_NEAR }))),
+            ("by_another_name" = (value = json!({ "error": BY_OTHER_NAME }))),
+        )),
         (status = 404, description = "This service shows none", body = ErrorBody, example = json!({
             "error": NO_METRICS,
         })),
@@ -157,6 +201,34 @@ mod tests {
             assert!(!is_near(&from(peer).to_http_request()), "{peer}");
         }
         assert!(!is_near(&TestRequest::default().to_http_request()), "without an address");
+    }
+
+    #[test]
+    fn a_page_that_lets_its_name_lead_here_is_not_shown_them() {
+        let page = MetricsPage::new(|| async { String::new() }).known_by("worker.example");
+        let shown = |host: &str| {
+            page.refuse(&from("127.0.0.1:1").insert_header((HOST, host)).to_http_request()).is_none()
+        };
+        for host in [
+            "127.0.0.1:10000",
+            "[::1]:10000",
+            "192.168.0.9",
+            "localhost:10000",
+            "worker:80",
+            "Worker.Example:1",
+        ] {
+            assert!(shown(host), "{host}");
+        }
+        for host in ["evil.example", "evil.example:10000", "127.0.0.1.evil.example", "1.2.3", "\u{e4}"] {
+            assert!(!shown(host), "{host}");
+        }
+        let by_line =
+            from("127.0.0.1:1").uri("http://evil.example/metrics").insert_header((HOST, "localhost"));
+        assert!(page.refuse(&by_line.to_http_request()).is_some());
+        let guarded = page.clone().guarded_by(Secret::new("token"));
+        let asked = from("127.0.0.1:1").insert_header((HOST, "evil.example"));
+        let asked = asked.insert_header(("Authorization", "Bearer token"));
+        assert!(guarded.refuse(&asked.to_http_request()).is_none());
     }
 
     #[test]

@@ -12,9 +12,10 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use utoipa::ToSchema;
 
 use crate::error::{ApiError, ApiResult};
-use crate::live::PAUSE;
-use crate::openapi::refusals::{BadPoll, Forbidden, NotStarted, Storage, TooMany, Unauthorized, Unavailable};
-use crate::token;
+use crate::live::{Listener, PAUSE};
+use crate::measure::Ongoing;
+use crate::openapi::refusals::{BadPoll, Forbidden, NoListener, NotStarted, Storage, TooMany, Unauthorized};
+use crate::{HttpOptions, token};
 
 /// The longest that a poll waits; what stands in between often closes connections that are silent for a minute.
 const LONGEST_WAIT: u64 = 30;
@@ -139,15 +140,24 @@ impl fmt::Display for Progress {
                 "bytesSent": 0, "bytesTotal": 104_857_600, "attempt": 1, "retryAfter": null,
             }))),
         )),
-        BadPoll, Unauthorized, Forbidden, NotStarted, TooMany, Storage, Unavailable,
+        BadPoll, Unauthorized, Forbidden, NotStarted, TooMany, Storage, NoListener,
     )
 )]
-pub(crate) async fn progress(engine: Data<Telestore>, request: HttpRequest, id: Path<String>) -> ApiResult {
+pub(crate) async fn progress(
+    engine: Data<Telestore>,
+    options: Data<HttpOptions>,
+    request: HttpRequest,
+    id: Path<String>,
+) -> ApiResult {
     let id = UploadId::new(id.into_inner()).map_err(ApiError::from)?;
     let token = token::of_header(&engine, &request).await?;
     let state = match wait_of(&request)? {
         None => engine.progress(&id, token.as_ref()).await?,
-        Some(wait) => changed(&engine, &id, token.as_ref(), known(&request), wait).await?,
+        Some(wait) => {
+            let by = Ongoing::by_poll;
+            let _listener = Listener::admit(&engine, &options, &request, token.as_ref(), by).await?;
+            changed(&engine, &id, token.as_ref(), known(&request), wait).await?
+        }
     };
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))

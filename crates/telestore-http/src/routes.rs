@@ -7,7 +7,9 @@ use actix_web::{HttpRequest, HttpResponse, Resource, guard};
 use telestore::Telestore;
 
 use crate::limits::LimitedAddresses;
-use crate::{answer, chunked, direct, health, metrics_page, openapi, progress, ready, socket, sse};
+use crate::{
+    SpoolBudget, answer, chunked, direct, health, metrics_page, openapi, progress, ready, socket, sse,
+};
 
 /// What the routes need beside the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub struct HttpOptions {
     pub max_fields: usize,
     /// The origins whose pages may open WebSockets, as for [`cors`]: all where it is empty or holds `*`.
     pub origins: Vec<String>,
+    /// What may be spooled for callers of whom nothing is known yet. Clones share it.
+    pub spool_budget: SpoolBudget,
     /// How often a listener hears something when nothing changes. A WebSocket that is silent for three times as long
     /// is closed.
     pub heartbeat: Duration,
@@ -35,6 +39,7 @@ impl Default for HttpOptions {
             max_field_bytes: 16 * 1024,
             max_fields: 32,
             origins: Vec::new(),
+            spool_budget: SpoolBudget::default(),
             heartbeat: Duration::from_secs(15),
         }
     }

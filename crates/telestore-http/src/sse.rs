@@ -62,7 +62,7 @@ pub(crate) async fn events(
         }
         watch.skip_first();
     }
-    let listener = Listener::admit(&request, Ongoing::by_events)?;
+    let listener = Listener::admit(&engine, &options, &request, token.as_ref(), Ongoing::by_events).await?;
     let pace = Pace::new(watch, options.heartbeat, listener);
     let opening = once(ready(Ok(Bytes::from_static(OPENING))));
     Ok(HttpResponse::Ok()

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use telestore::types::Secret;
 use telestore::{Caller, Telestore};
 
+use crate::connections::Connection;
 use crate::error::ApiError;
 use crate::{HttpOptions, client_address, limits};
 
@@ -34,6 +35,13 @@ pub(crate) fn bearer(request: &HttpRequest) -> Option<Secret> {
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| Secret::new(token))
+}
+
+/// The token of a call was good: its connection is no stranger's any more.
+pub(crate) fn is_good(request: &HttpRequest) {
+    if let Some(connection) = Connection::of(request) {
+        connection.is_known();
+    }
 }
 
 /// The token of the header, once it is known that it may be used now. To be asked for before the body.

@@ -9,7 +9,7 @@ use actix_web::body::{BodySize, BoxBody, MessageBody, to_bytes_limited};
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::error::PayloadError;
 use actix_web::http::header::RETRY_AFTER;
-use actix_web::http::{Method, StatusCode, Version};
+use actix_web::http::{StatusCode, Version};
 use actix_web::middleware::Next;
 use actix_web::rt::time::{Sleep, sleep};
 use actix_web::{Error, HttpMessage, ResponseError};
@@ -21,9 +21,13 @@ use crate::answer;
 use crate::connections::{Connection, ConnectionLimits, Connections, Crowd, Running};
 use crate::error::ApiError;
 use crate::patience::{Patience, PatientBody};
+use crate::upgrade;
 
 /// How much of a refused body is read away. A client that closes its eyes to the answer for longer is cut off.
 const MOST_READ_AWAY: u64 = 64 * 1024 * 1024;
+
+/// For how long a refused body without an end is read away: until the client has its answer.
+const ENDLESS: Duration = Duration::from_secs(1);
 
 /// Answers are collected up to this size to be sent before the rest of a body is read away.
 const MOST_COLLECTED: usize = 64 * 1024;
@@ -82,9 +86,11 @@ where
     forward_ready!(service);
 
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
-        let running = request.conn_data::<Connection>().map(Connection::begin);
+        let running = Connection::of(request.request()).map(|connection| connection.begin());
         let body = watched(&mut request, self.patience);
-        let time = self.patience.timeout;
+        // A body that is all that follows has no end to wait for.
+        let endless = upgrade::is_asked_for(request.head());
+        let time = if endless { ENDLESS } else { self.patience.timeout };
         let answer = self.service.call(request);
         async move {
             let response = answer.await?.map_into_boxed_body();
@@ -102,7 +108,7 @@ where
 /// Puts a watched body into the request, where it has one.
 fn watched(request: &mut ServiceRequest, patience: Patience) -> Option<SharedBody> {
     // What a WebSocket's client sends, and when, is not for here.
-    let socket = request.method() == Method::GET && request.head().upgrade();
+    let socket = upgrade::is_socket(request.head());
     let body = request.take_payload();
     if socket || matches!(body, Payload::None) {
         request.set_payload(body);
@@ -202,9 +208,9 @@ impl MessageBody for Watched {
     }
 }
 
-/// The middleware that refuses what comes on connections beyond the [limits](ConnectionLimits), and what is too much for
-/// one connection. It stands inside of
-/// whatever lets pages of other origins read its answers.
+/// The middleware that refuses what comes on connections beyond the [limits](ConnectionLimits), what is too much for one
+/// connection, and what asks for a WebSocket where there is none. It stands inside of whatever lets pages of other
+/// origins read its answers.
 ///
 /// # Errors
 /// Those of the service behind it.
@@ -212,9 +218,13 @@ pub async fn turn_away_crowds(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let connection = request.conn_data::<Connection>();
-    let (status, message) = match connection.and_then(|connection| connection.crowd) {
-        None if connection.is_some_and(Connection::is_busy) => {
+    if let Some(refusal) = upgrade::refuse_stray(request.head()) {
+        return Ok(request.into_response(refusal));
+    }
+    let connection = Connection::of(request.request());
+    let crowd = connection.as_ref().and_then(|connection| connection.crowd);
+    let (status, message) = match crowd {
+        None if connection.is_some_and(|connection| connection.is_busy()) => {
             let what = "requests at a time on this connection";
             let error = ApiError::from(telestore::Error::TooManyRequests { what, retry_after: BUSY });
             return Ok(request.into_response(error.error_response()));

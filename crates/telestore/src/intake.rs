@@ -1,17 +1,15 @@
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use telestore_store::{BlobName, Cancelled, ChunkRecord, Completed, Created, Recorded, Spool, SpooledChunk};
 use telestore_types::{
     ChunkIndex, ChunkVerdict, Completion, ContentDigest, FileName, NewUpload, Secret, StorageKey, Upload,
     UploadEvent, UploadId, UploadKind, UploadState, UploadStatus, UserId, mime_type_of,
 };
-use tokio::runtime::Handle;
 use tracing::Instrument;
 
 use crate::access::{concerns, missing_token};
 use crate::metrics::METRICS;
+use crate::waiting::CallerWaits;
 use crate::{Caller, Error, Result, Telestore, Watch};
 
 /// What a client says of a file.
@@ -312,7 +310,7 @@ impl Telestore {
         answer
     }
 
-    async fn keep_quietly(&self, upload: &Upload) {
+    pub(crate) async fn keep_quietly(&self, upload: &Upload) {
         if let Err(error) = self.0.sessions.keep(&upload.id, &upload.key).await {
             tracing::warn!(upload = %upload.id, %error, "could not write down that a client does not wait any more");
         }
@@ -406,7 +404,7 @@ impl Telestore {
     async fn check(&self, found: &Upload, file: &FileInfo, token: Option<&Secret>) -> Result<()> {
         // Whose it is comes first: the difference would tell a stranger about it.
         self.check_access(found, token).await?;
-        check_describes(found, file)
+        check_describes(found, file, token.is_some())
     }
 
     /// Puts bytes in their place and records them.
@@ -521,57 +519,16 @@ impl Telestore {
     }
 }
 
-/// The caller of a direct upload waits for its end. One that goes away does not learn of it, so from then on the file is
-/// kept and sent as any other.
-struct CallerWaits {
-    engine: Telestore,
-    waiting: Arc<Waiting>,
-}
-
-#[derive(Default)]
-struct Waiting {
-    /// The upload, once it is there.
-    upload: OnceLock<Upload>,
-    over: AtomicBool,
-}
-
-impl Waiting {
-    fn begun(&self, upload: &Upload) {
-        let _ = self.upload.set(upload.clone());
-    }
-
-    fn is_over(&self) -> bool {
-        self.over.load(Ordering::SeqCst)
-    }
-}
-
-impl CallerWaits {
-    fn new(engine: &Telestore) -> Self {
-        Self { engine: engine.clone(), waiting: Arc::default() }
-    }
-
-    /// The caller has its answer.
-    fn answered(self) {
-        self.waiting.over.store(true, Ordering::SeqCst);
-    }
-}
-
-impl Drop for CallerWaits {
-    fn drop(&mut self) {
-        let answered = self.waiting.over.swap(true, Ordering::SeqCst);
-        // Where the upload is not there yet, the task that makes it looks.
-        let (false, Some(upload), Ok(runtime)) = (answered, self.waiting.upload.get(), Handle::try_current())
-        else {
-            return;
-        };
-        let (engine, upload) = (self.engine.clone(), upload.clone());
-        runtime.spawn(async move { engine.keep_quietly(&upload).await });
-    }
-}
-
-fn check_describes(upload: &Upload, file: &FileInfo) -> Result<()> {
+/// Who shows no token learns nothing of what the upload is: with that, its chunks could be replaced.
+fn check_describes(upload: &Upload, file: &FileInfo, known: bool) -> Result<()> {
     if upload.describes(&file.file_name, file.file_size, file.total_chunks) {
         return Ok(());
+    }
+    if !known {
+        return Err(Error::Conflict(format!(
+            "fileName, fileSize or totalChunks contradict upload {}: use a new uploadId for another file",
+            upload.id
+        )));
     }
     Err(Error::Conflict(format!(
         "fileName, fileSize or totalChunks contradict upload {}, which is {} with {} bytes in {} chunks: \

@@ -21,6 +21,7 @@ mod space;
 mod stop;
 mod sweeper;
 mod tasks;
+mod waiting;
 mod watch;
 
 pub use builder::{BuildError, Telestore, TelestoreBuilder};

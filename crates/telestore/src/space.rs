@@ -44,6 +44,15 @@ impl Telestore {
         if enough { Ok(()) } else { Err(Error::NoSpace) }
     }
 
+    /// How many bytes may still come before new ones are refused, where the data disk tells.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn spare_bytes(&self) -> Result<Option<u64>> {
+        let free = self.0.chunks.free_bytes().await?;
+        Ok(free.map(|free| free.saturating_sub(self.config().min_free_bytes)))
+    }
+
     fn space(&self) -> MutexGuard<'_, Option<Look>> {
         self.0.space.lock().unwrap_or_else(PoisonError::into_inner)
     }

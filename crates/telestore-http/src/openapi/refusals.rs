@@ -97,6 +97,14 @@ refusals! {
         missing_token = Error::Unauthorized(
             "authToken is missing: send it as a form field, in the JSON, or as a bearer token".into()
         );
+    /// The token is missing where one is needed, comes too late, or is not valid.
+    UnauthorizedForm:
+        invalid_token = backend::Error::InvalidToken,
+        missing_token = Error::Unauthorized(
+            "authToken is missing: send it as a form field, in the JSON, or as a bearer token".into()
+        ),
+        strict = ApiError::TokenFirst { limit: None },
+        large = ApiError::TokenFirst { limit: Some(1_073_741_824) };
     /// The upload belongs to another user.
     Forbidden:
         another_user = Error::Forbidden;
@@ -143,6 +151,12 @@ refusals! {
     /// The backend cannot be asked about a token that is not known yet, or the worker is stopping. `Retry-After` says
     /// when to try again.
     Unavailable:
+        backend_down = backend::Error::Unavailable("it answered 502 Bad Gateway".into()),
+        stopping = Error::ShuttingDown;
+    /// There is no room for the file of somebody of whom nothing is known yet, the backend cannot be asked about a token
+    /// that is not known yet, or the worker is stopping. `Retry-After` says when to try again.
+    NoRoom:
+        strangers = ApiError::StrangersFull,
         backend_down = backend::Error::Unavailable("it answered 502 Bad Gateway".into()),
         stopping = Error::ShuttingDown;
     /// There are as many listeners as may be, the backend cannot be asked about a token that is not known yet, or the

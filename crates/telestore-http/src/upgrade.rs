@@ -1,0 +1,61 @@
+//! Requests that would become WebSockets.
+
+use actix_web::HttpResponse;
+use actix_web::dev::RequestHead;
+use actix_web::http::header::UPGRADE;
+use actix_web::http::{ConnectionType, Method, StatusCode, Version};
+
+use crate::answer;
+
+/// Where WebSockets are.
+const SOCKETS: &str = "/ws/";
+
+const STRAY: &str = "there is no WebSocket here: send the request without Upgrade; \
+                     GET /ws/upload-progress/{uploadId} is one";
+
+/// Whether a request asks for a WebSocket, where actix takes all that follows on the connection for its body, whatever
+/// the length that it declares. Other upgrades, which some clients offer with each request, mean nothing here.
+pub(crate) fn is_asked_for(head: &RequestHead) -> bool {
+    let mut upgrades = head.headers().get_all(UPGRADE);
+    head.version < Version::HTTP_2
+        && upgrades.any(|name| name.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Whether it may become one.
+pub(crate) fn is_socket(head: &RequestHead) -> bool {
+    is_asked_for(head) && head.method == Method::GET && head.uri.path().contains(SOCKETS)
+}
+
+/// The refusal of one that asks for a WebSocket where there is none.
+pub(crate) fn refuse_stray(head: &RequestHead) -> Option<HttpResponse> {
+    if !is_asked_for(head) || is_socket(head) {
+        return None;
+    }
+    let mut refusal = answer::error(StatusCode::BAD_REQUEST, STRAY);
+    refusal.head_mut().set_connection_type(ConnectionType::Close);
+    Some(refusal)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn refused(request: TestRequest) -> bool {
+        refuse_stray(request.to_http_request().head()).is_some()
+    }
+
+    #[test]
+    fn only_a_websocket_where_there_is_none_is_refused() {
+        let asks = |request: TestRequest, what: &str| request.insert_header((UPGRADE, what));
+        let (post, get) =
+            (|| TestRequest::post().uri("/init-upload"), || TestRequest::get().uri("/ws/upload-progress/a"));
+        assert!(refused(asks(post(), "websocket")) && refused(asks(post(), " WebSocket ")));
+        assert!(refused(asks(TestRequest::get().uri("/metrics"), "websocket")));
+        assert!(refused(asks(TestRequest::post().uri("/ws/upload-progress/a"), "websocket")));
+        // As some clients send it with everything that goes in clear.
+        assert!(!refused(asks(post(), "h2c")) && !refused(post()));
+        assert!(!refused(asks(get(), "websocket")));
+    }
+}
