@@ -1,3 +1,4 @@
+use super::answers::ANSWER_MAX;
 use super::inbound;
 use super::session::Session;
 
@@ -18,5 +19,7 @@ pub fn session_string(text: &str) {
 pub fn packet(input: &[u8]) {
     let session_id = 7_i64;
     let plaintext = [&0_i64.to_le_bytes()[..], &session_id.to_le_bytes(), input].concat();
-    let _ = inbound::read(&plaintext, session_id);
+    if let Ok(message) = inbound::message(&plaintext, session_id) {
+        let _ = message.notices(&|_| Some(ANSWER_MAX));
+    }
 }
