@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::hostile::HostileHttp;
 use crate::pulse::Pulse;
 
 /// What happens to a call that a [`Fault`] strikes.
@@ -34,6 +35,8 @@ pub enum FaultAction {
     NoExecuteSilence,
     /// Not executed; answered with this HTTP status and JSON body. Over MTProto: an error of that code.
     HttpStatus(u16, serde_json::Value),
+    /// HTTP only: not executed; answered with something that means no good.
+    HostileHttp(HostileHttp),
     /// Executed after a while. In JSON: milliseconds.
     Delay(#[serde(with = "millis")] Duration),
     /// Executed only after [`Faults::release`].
@@ -99,6 +102,11 @@ impl Fault {
     /// An HTTP answer.
     pub fn http_status(at: impl Into<String>, status: u16, body: serde_json::Value) -> Self {
         Self::new(at, FaultAction::HttpStatus(status, body))
+    }
+
+    /// An HTTP answer that means no good.
+    pub fn hostile_http(at: impl Into<String>, answer: HostileHttp) -> Self {
+        Self::new(at, FaultAction::HostileHttp(answer))
     }
 
     /// The call waits before its execution until [`Faults::release`].

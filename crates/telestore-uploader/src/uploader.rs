@@ -63,6 +63,9 @@ pub trait ProgressSink: fmt::Debug + Send + Sync {
     /// With a `resume` state, an attempt that is cut off now is repeated from that state, which makes the same message.
     /// With `None`, it is not repeated unless a person asks for it: nobody could tell whether the message was made.
     ///
+    /// That holds for an attempt that has no end. One that ends with an error whose verdict is not
+    /// [`Ambiguous`](crate::Verdict::Ambiguous) has made no message, whatever it has committed.
+    ///
     /// # Errors
     /// As [`checkpoint`](Self::checkpoint). Nothing may be sent then.
     async fn commit(&self, resume: Option<ResumeState>) -> Result<()> {
@@ -150,7 +153,8 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Deletes a message that [`upload`](Self::upload) has made and that is not wanted any more: its upload was
-    /// cancelled while Telegram worked on it. Says whether it did; a backend that cannot delete says no.
+    /// cancelled while Telegram worked on it. Says whether it is gone; a backend that cannot delete it says no. It may be
+    /// asked again after an error.
     ///
     /// # Errors
     /// As [`upload`](Self::upload).

@@ -18,6 +18,8 @@ pub(crate) enum Course {
     Go { drop_after: Option<u64> },
     /// Answer this without executing.
     Answer(Response),
+    /// Take the request in full, and answer this without executing.
+    TakeAndAnswer(Response),
     /// Execute, then drop the connection.
     GoAndAbort,
     /// Execute, then never answer.
@@ -44,6 +46,7 @@ impl Course {
             Some(FaultAction::HttpStatus(code, body)) => {
                 Self::Answer((status(code), Json(body)).into_response())
             }
+            Some(FaultAction::HostileHttp(hostile)) => Self::TakeAndAnswer(hostile.answer()),
             Some(_) => Self::Answer(abort()),
         }
     }
@@ -54,7 +57,7 @@ impl Course {
         execute: impl FnOnce(Option<u64>) -> F,
     ) -> Response {
         match self {
-            Self::Answer(response) => response,
+            Self::Answer(response) | Self::TakeAndAnswer(response) => response,
             Self::Go { drop_after } => execute(drop_after).await,
             Self::GoAndAbort => {
                 execute(None).await;

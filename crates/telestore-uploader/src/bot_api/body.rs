@@ -1,73 +1,10 @@
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
-use telestore_types::{ByteSource, SourceError};
-use tokio::sync::watch;
+use telestore_types::ByteSource;
 
-use crate::ProgressSink;
-use crate::metrics::BOT_API_BYTES;
-
-/// What is known about a body that a connection is taking.
-#[derive(Debug)]
-pub(super) struct BodyState {
-    progress: Arc<dyn ProgressSink>,
-    /// Counts the pieces that were asked for, so that a watchdog sees that something moves.
-    pulse: watch::Sender<u64>,
-    consumed: AtomicBool,
-    highest: AtomicU64,
-    source_error: Mutex<Option<SourceError>>,
-}
-
-impl BodyState {
-    pub(super) fn new(progress: Arc<dyn ProgressSink>) -> Arc<Self> {
-        Arc::new(Self {
-            progress,
-            pulse: watch::Sender::new(0),
-            consumed: AtomicBool::new(false),
-            highest: AtomicU64::new(0),
-            source_error: Mutex::new(None),
-        })
-    }
-
-    pub(super) fn pulse(&self) -> watch::Receiver<u64> {
-        self.pulse.subscribe()
-    }
-
-    /// Whether the connection took all of the body; before that, Telegram cannot have accepted the file.
-    pub(super) fn is_consumed(&self) -> bool {
-        self.consumed.load(Ordering::SeqCst)
-    }
-
-    /// Starts over for a repeated request. What was reported stays reported: progress never goes back.
-    pub(super) fn rewind(&self) {
-        self.consumed.store(false, Ordering::SeqCst);
-    }
-
-    pub(super) fn take_source_error(&self) -> Option<SourceError> {
-        self.source_error.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    pub(super) fn acknowledge(&self, bytes: u64) {
-        let before = self.highest.fetch_max(bytes, Ordering::SeqCst);
-        if before < bytes {
-            BOT_API_BYTES.increment(bytes - before);
-            self.progress.acknowledged(bytes);
-        }
-    }
-
-    fn beat(&self) {
-        self.pulse.send_modify(|count| *count = count.wrapping_add(1));
-    }
-
-    fn source_failed(&self, error: SourceError) -> std::io::Error {
-        *self.source_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-        std::io::Error::other("the source cannot be read")
-    }
-}
+use super::state::{BodyState, Phase};
 
 /// The multipart body around a file that is read while it is sent.
 #[derive(Debug)]
@@ -105,7 +42,8 @@ impl Multipart {
         file + (self.head.len() + self.tail.len()) as u64
     }
 
-    /// The body. A piece counts as acknowledged when the connection asks for the one behind it.
+    /// The body. A piece counts as acknowledged when the connection asks for the one behind it. The end of the body,
+    /// without which no server has a whole request, comes only after the commit.
     pub(super) fn stream(
         self,
         source: Arc<dyn ByteSource>,
@@ -118,11 +56,7 @@ impl Multipart {
             let state = state.clone();
             move |offset| next_piece(source.clone(), offset, piece, state.clone())
         });
-        let end = stream::once(async move {
-            state.consumed.store(true, Ordering::SeqCst);
-            state.beat();
-            Ok(tail)
-        });
+        let end = stream::once(async move { state.commit().await.map(|()| tail) });
         stream::once(async move { Ok(head) }).chain(file).chain(end)
     }
 }
@@ -133,6 +67,9 @@ async fn next_piece(
     piece: usize,
     state: Arc<BodyState>,
 ) -> Option<(std::io::Result<Bytes>, u64)> {
+    if state.phase() == Phase::Closed {
+        return Some((Err(std::io::Error::other("the request was given up")), offset));
+    }
     state.beat();
     // What the connection holds last may still be in its buffers: leave it out until it asks for more.
     state.acknowledge(offset.saturating_sub(piece as u64));
@@ -142,7 +79,7 @@ async fn next_piece(
     }
     // `length` is at most `piece`, which is a usize.
     let read = source.read_at(offset, length as usize).await;
-    Some((read.map_err(|error| state.source_failed(error)), offset + length))
+    Some((read.map_err(|error| state.fail(error.into())), offset + length))
 }
 
 /// The Bot API reads names as raw UTF-8 in quotes with backslash escapes, and ignores `filename*`.
@@ -156,28 +93,103 @@ fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::TryStreamExt;
-    use telestore_types::BytesSource;
+    use std::sync::Mutex;
+    use std::time::Duration;
 
+    use async_trait::async_trait;
+    use futures_util::TryStreamExt;
+    use telestore_types::{BytesSource, ResumeState, Stage};
+
+    use super::super::state::Told;
     use super::*;
-    use crate::NoProgress;
+    use crate::{Error, ErrorKind, NoProgress, ProgressSink, Result};
+
+    fn form() -> Multipart {
+        Multipart::new(&[("chat_id", "-1001"), ("caption", "Uploaded: ä.txt")], "ä\"b\\.txt", "text/plain")
+    }
+
+    fn body(form: Multipart, state: &Arc<BodyState>) -> impl Stream<Item = std::io::Result<Bytes>> + use<> {
+        form.stream(Arc::new(BytesSource::new(&b"0123456789"[..])), 4, state.clone())
+    }
 
     #[tokio::test]
     async fn the_announced_length_is_the_length_sent() {
-        let form = Multipart::new(
-            &[("chat_id", "-1001"), ("caption", "Uploaded: ä.txt")],
-            "ä\"b\\.txt",
-            "text/plain",
-        );
-        let announced = form.content_length(10);
-        let state = BodyState::new(Arc::new(NoProgress));
-        let source = Arc::new(BytesSource::new(&b"0123456789"[..]));
-        let body: Vec<Bytes> = form.stream(source, 4, state.clone()).try_collect().await.unwrap();
+        let announced = form().content_length(10);
+        let state = BodyState::new(Told::new(Arc::new(NoProgress)));
+        let body: Vec<Bytes> = body(form(), &state).try_collect().await.unwrap();
         let body = body.concat();
         assert_eq!(body.len() as u64, announced);
         let text = String::from_utf8(body).unwrap();
         assert!(text.contains("filename=\"ä\\\"b\\\\.txt\""), "{text}");
         assert!(text.contains("\r\n\r\n0123456789\r\n--"), "{text}");
-        assert!(state.is_consumed());
+        assert!(!state.close(), "too late");
+    }
+
+    /// Answers each commit with what is sent to it.
+    #[derive(Debug)]
+    struct Slow(Mutex<Option<tokio::sync::oneshot::Receiver<Result<()>>>>);
+
+    #[async_trait]
+    impl ProgressSink for Slow {
+        fn stage(&self, _: Stage) {}
+        fn acknowledged(&self, _: u64) {}
+        fn flood_wait(&self, _: Duration) {}
+        async fn checkpoint(&self, _: ResumeState) -> Result<()> {
+            Ok(())
+        }
+        async fn commit(&self, resume: Option<ResumeState>) -> Result<()> {
+            assert_eq!(resume, None, "nobody could repeat it");
+            let answer = self.0.lock().unwrap().take();
+            answer.expect("one commit").await.unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_body_waits_for_the_commit() {
+        let (answer, commit) = tokio::sync::oneshot::channel();
+        let state = BodyState::new(Told::new(Arc::new(Slow(Mutex::new(Some(commit))))));
+        let announced = form().content_length(10);
+        let mut body = std::pin::pin!(body(form(), &state));
+        let mut taken = 0;
+        while state.phase() != Phase::Committing {
+            tokio::select! {
+                biased;
+                piece = body.next() => taken += piece.unwrap().unwrap().len() as u64,
+                () = std::future::ready(()) => {}
+            }
+        }
+        assert!(taken < announced, "{taken}");
+        answer.send(Ok(())).unwrap();
+        taken += body.next().await.unwrap().unwrap().len() as u64;
+        assert_eq!((taken, state.phase()), (announced, Phase::Consumed));
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_fails_or_comes_too_late_ends_the_body() {
+        for answered in [Err(Error::cancelled()), Ok(())] {
+            let (answer, commit) = tokio::sync::oneshot::channel();
+            let state = BodyState::new(Told::new(Arc::new(Slow(Mutex::new(Some(commit))))));
+            let failed = answered.is_err();
+            let mut body = std::pin::pin!(body(form(), &state));
+            let mut pieces = Vec::new();
+            while state.phase() != Phase::Committing {
+                tokio::select! {
+                    biased;
+                    piece = body.next() => pieces.push(piece.unwrap().unwrap()),
+                    () = std::future::ready(()) => {}
+                }
+            }
+            if !failed {
+                assert!(state.close(), "in time");
+            }
+            answer.send(answered).unwrap();
+            assert!(body.next().await.unwrap().is_err());
+            assert!(!pieces.concat().ends_with(b"--\r\n"));
+            assert_eq!(
+                state.take_failure().map(|error| error.kind()),
+                failed.then_some(ErrorKind::Cancelled)
+            );
+            assert!(state.close());
+        }
     }
 }

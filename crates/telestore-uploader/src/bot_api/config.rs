@@ -12,11 +12,12 @@ pub struct BotApiConfig {
     pub connect_timeout: Duration,
     /// How long the connection may take no byte before the attempt is given back.
     pub idle_timeout: Duration,
-    /// How long the answer may take once the last byte was handed to the connection.
+    /// How long the answer may take once the last byte was handed to the connection, before what
+    /// [`answer_bytes_per_second`](Self::answer_bytes_per_second) adds; and how long any other call may take in all.
     pub answer_timeout: Duration,
-    /// The longest wait, asked for by Telegram, that is waited here. For a longer one the file is given back with
-    /// [`ErrorKind::FloodWait`](crate::ErrorKind::FloodWait), so that it does not keep a place from others.
-    pub longest_wait: Duration,
+    /// The slowest line that a Bot API server may have to Telegram: a local one takes the whole file at once and passes
+    /// it on before it answers, so the answer may take as much longer as the file takes at this pace.
+    pub answer_bytes_per_second: u64,
     /// How much of the file is read at once, in bytes.
     pub piece_bytes: usize,
 }
@@ -25,6 +26,12 @@ impl BotApiConfig {
     /// Where a method is called. The URL holds the bot token.
     pub(super) fn url(&self, token: &str, method: &str) -> String {
         format!("{}/bot{token}/{method}", self.base_url.trim_end_matches('/'))
+    }
+
+    /// How long the answer to a file of `length` bytes may take.
+    pub(super) fn answer_timeout_of(&self, length: u64) -> Duration {
+        let passing_on = Duration::from_secs(length / self.answer_bytes_per_second.max(1));
+        self.answer_timeout.saturating_add(passing_on)
     }
 }
 
@@ -36,8 +43,22 @@ impl Default for BotApiConfig {
             connect_timeout: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(60),
             answer_timeout: Duration::from_secs(120),
-            longest_wait: Duration::from_secs(5),
+            answer_bytes_per_second: 1024 * 1024,
             piece_bytes: 256 * 1024,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn larger_files_may_be_answered_later() {
+        let config = BotApiConfig::default();
+        assert_eq!(config.answer_timeout_of(1000), Duration::from_secs(120));
+        assert_eq!(config.answer_timeout_of(2000 << 20), Duration::from_secs(2120));
+        let endless = BotApiConfig { answer_bytes_per_second: 0, answer_timeout: Duration::MAX, ..config };
+        assert_eq!(endless.answer_timeout_of(u64::MAX), Duration::MAX);
     }
 }

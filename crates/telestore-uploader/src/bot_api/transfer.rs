@@ -1,15 +1,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode, header};
+use reqwest::{Client, Response, StatusCode, header};
 use tokio::time::timeout;
 
 use super::BotApiConfig;
-use super::body::{BodyState, Multipart};
+use super::body::Multipart;
+use super::state::{BodyState, Phase};
 use crate::{Error, ErrorKind, Result, UploadRequest};
 
 /// The largest answer that is read; a message is a few kilobytes.
-const MAX_ANSWER: usize = 256 * 1024;
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// An answer to a file.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: Vec<u8>,
+    /// Whether the connection may have had the whole file before it came.
+    pub(super) taken: bool,
+}
 
 /// One `sendDocument` request.
 #[derive(Debug)]
@@ -21,23 +31,33 @@ pub(super) struct Transfer<'a> {
     pub(super) chat_id: &'a str,
 }
 
+/// Closes the body however its request ends: a connection may go on for a while after it.
+struct Closing<'a>(&'a BodyState);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 impl Transfer<'_> {
-    /// Sends the file and gives the status and the body of the answer.
-    pub(super) async fn run(&self, state: &Arc<BodyState>) -> Result<(StatusCode, Vec<u8>)> {
-        state.rewind();
-        tokio::select! {
+    /// Sends the file and gives the answer.
+    pub(super) async fn run(&self, state: &Arc<BodyState>) -> Result<Answer> {
+        let _closing = Closing(state);
+        let (status, body) = tokio::select! {
             biased;
-            answer = self.exchange(state) => answer,
-            () = self.stopped(state) => Err(Error::cancelled()),
-            error = self.watchdog(state) => Err(error),
-        }
+            answer = self.exchange(state) => answer?,
+            () = self.stopped(state) => return Err(Error::cancelled()),
+            error = self.watchdog(state) => return Err(error),
+        };
+        Ok(Answer { status, body, taken: !state.close() })
     }
 
     /// Returns when the upload is cancelled, unless Telegram has the file by then: the message may be made, and the
     /// answer alone tells.
     async fn stopped(&self, state: &BodyState) {
         self.request.cancel.cancelled().await;
-        if state.is_consumed() {
+        if !state.close() {
             std::future::pending::<()>().await;
         }
     }
@@ -57,53 +77,78 @@ impl Transfer<'_> {
             .header(header::CONTENT_LENGTH, form.content_length(request.source.len()));
         let stream = form.stream(request.source.clone(), self.config.piece_bytes.max(1), state.clone());
         let sent = builder.body(reqwest::Body::wrap_stream(stream)).send().await;
-        let mut response = sent.map_err(|error| lost(state, error))?;
+        let response = sent.map_err(|error| lost(state, error))?;
         let status = response.status();
-        let mut body = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(|error| lost(state, error))? {
-            if body.len() + piece.len() > MAX_ANSWER {
-                break;
-            }
-            body.extend_from_slice(&piece);
+        let limit = self.config.answer_timeout;
+        match timeout(limit, read_answer(response)).await {
+            Ok(body) => Ok((status, body.map_err(|error| lost(state, error))?)),
+            Err(_) => Err(stalled(state, limit)),
         }
-        Ok((status, body))
     }
 
     /// Ends with an error once nothing has moved for too long.
     async fn watchdog(&self, state: &BodyState) -> Error {
         let mut pulse = state.pulse();
         loop {
-            let limit = self.patience(state);
+            let phase = state.phase();
+            let limit = self.patience(phase);
             match timeout(limit, pulse.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => std::future::pending().await,
+                // It has moved at the last moment.
+                Err(_) if state.phase() != phase => {}
                 Err(_) => return stalled(state, limit),
             }
         }
     }
 
-    fn patience(&self, state: &BodyState) -> Duration {
-        if state.is_consumed() { self.config.answer_timeout } else { self.config.idle_timeout }
+    fn patience(&self, phase: Phase) -> Duration {
+        match phase {
+            Phase::Consumed => self.config.answer_timeout_of(self.request.source.len()),
+            _ => self.config.idle_timeout,
+        }
     }
+}
+
+/// Reads what an answer may hold, and no more of it.
+pub(super) async fn read_answer(mut response: Response) -> reqwest::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await? {
+        let room = MAX_ANSWER - body.len();
+        if piece.len() > room {
+            body.extend_from_slice(&piece[..room]);
+            break;
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
 }
 
 fn stalled(state: &BodyState, limit: Duration) -> Error {
     let seconds = limit.as_secs_f32();
-    if state.is_consumed() {
+    let committing = state.phase() == Phase::Committing;
+    if !state.close() {
         let text =
             format!("Telegram took the whole file and did not answer for {seconds} s: the message may exist");
-        Error::new(ErrorKind::AnswerLost, text)
-    } else {
-        Error::new(ErrorKind::Unavailable, format!("nothing could be sent to Telegram for {seconds} s"))
+        return Error::new(ErrorKind::AnswerLost, text);
+    }
+    match committing {
+        true => Error::new(
+            ErrorKind::Storage,
+            format!("could not write down for {seconds} s that the file is about to be sent"),
+        ),
+        false => {
+            Error::new(ErrorKind::Unavailable, format!("nothing could be sent to Telegram for {seconds} s"))
+        }
     }
 }
 
-/// A connection that failed: the file is not there for sure only where the body had not been taken.
+/// A connection that failed: the file is not there for sure only where the end of the body stays here.
 fn lost(state: &BodyState, error: reqwest::Error) -> Error {
-    if let Some(error) = state.take_source_error() {
-        return error.into();
+    if let Some(error) = state.take_failure() {
+        return error;
     }
-    if state.is_consumed() && !error.is_connect() {
+    if !state.close() && !error.is_connect() {
         let text = "the connection to Telegram was lost before it answered: the message may exist";
         // The URL holds the bot token.
         Error::new(ErrorKind::AnswerLost, text).with_source(error.without_url())

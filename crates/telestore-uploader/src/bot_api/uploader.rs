@@ -1,6 +1,5 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -8,8 +7,8 @@ use telestore_types::{ChatId, Secret, Stage, StoredFile, TelegramCredentials, Us
 
 use super::BotApiConfig;
 use super::answer::{self, Outcome};
-use super::body::BodyState;
-use super::transfer::{Transfer, not_connected};
+use super::state::{BodyState, Told};
+use super::transfer::{Transfer, not_connected, read_answer};
 use crate::{
     Capability, Error, ErrorKind, ProgressSink, Requirement, Result, TelegramUploader, UploadRequest,
 };
@@ -55,6 +54,11 @@ impl BotApiUploader {
             // sent again behind our back. One handshake per file costs nothing beside that.
             .pool_max_idle_per_host(0)
             .tcp_nodelay(true)
+            // Nobody is asked to compress an answer, and none is inflated, whatever features others switch on.
+            .no_gzip()
+            .no_brotli()
+            .no_deflate()
+            .no_zstd()
             .build()
             .map_err(|error| {
                 Error::new(ErrorKind::Unavailable, "cannot set up the HTTP client")
@@ -73,7 +77,7 @@ impl BotApiUploader {
     async fn ask(&self, token: &str, method: &str, arguments: &Value) -> Result<Value> {
         let response = self.post(token, method, arguments).await?;
         let status = response.status();
-        answer::told(status, &response.bytes().await.map_err(not_connected)?)
+        answer::told(status, &read_answer(response).await.map_err(not_connected)?)
     }
 
     fn chat_of(&self, credentials: &TelegramCredentials) -> String {
@@ -134,7 +138,7 @@ impl TelegramUploader for BotApiUploader {
     async fn upload(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile> {
         progress.stage(Stage::Connecting);
         let token = self.allowed(&request)?.expose();
-        let state = BodyState::new(progress.clone());
+        let told = Told::new(progress.clone());
         let mut chat_id = self.chat_of(&request.credentials);
         let mut moves = 0;
         progress.stage(Stage::Sending);
@@ -144,18 +148,15 @@ impl TelegramUploader for BotApiUploader {
             }
             let (client, config) = (&self.client, &self.config);
             let transfer = Transfer { client, config, request: &request, token, chat_id: &chat_id };
-            let (status, body) = transfer.run(&state).await?;
-            match answer::read(status, &body, state.is_consumed()) {
+            let answer = transfer.run(&BodyState::new(told.clone())).await?;
+            match answer::read(answer.status, &answer.body, answer.taken) {
                 Outcome::Stored(stored) => {
                     progress.stage(Stage::Finishing);
-                    state.acknowledge(request.source.len());
+                    told.acknowledge(request.source.len());
                     return Ok(stored);
                 }
-                Outcome::Wait(wait) if wait > self.config.longest_wait => {
-                    let text = format!("Telegram asked to wait {} s", wait.as_secs());
-                    return Err(Error::new(ErrorKind::FloodWait(wait), text));
-                }
-                Outcome::Wait(wait) => pause(&request, progress.as_ref(), wait).await?,
+                // The whole file goes again afterwards, so nothing is lost by giving the place to others meanwhile.
+                Outcome::Wait(wait) => return Err(answer::asked_to_wait(wait)),
                 Outcome::Migrated(chat) if moves < MAX_MOVES => {
                     moves += 1;
                     self.remember(&request, chat);
@@ -186,14 +187,7 @@ impl TelegramUploader for BotApiUploader {
         let token = token_of(credentials)?.expose();
         let message = json!({ "chat_id": self.chat_of(credentials), "message_id": stored.message_id });
         let response = self.post(token, "deleteMessage", &message).await?;
-        Ok(response.status().is_success())
-    }
-}
-
-async fn pause(request: &UploadRequest, progress: &dyn ProgressSink, wait: Duration) -> Result<()> {
-    progress.flood_wait(wait);
-    tokio::select! {
-        () = request.cancel.cancelled() => Err(Error::cancelled()),
-        () = tokio::time::sleep(wait) => Ok(()),
+        let status = response.status();
+        answer::deleted(status, &read_answer(response).await.map_err(not_connected)?)
     }
 }

@@ -1,0 +1,107 @@
+//! Answers of a Bot API server, or of a backend, that means no good.
+
+use std::io::Write;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// An answer over HTTP that means no good. The request is taken in full first, and not executed.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum HostileHttp {
+    /// 200, and then a byte each so many milliseconds, for ever.
+    Trickle(u64),
+    /// 200 and spaces, as fast as they are taken, for ever.
+    Endless,
+    /// A refusal (400) in the Bot API's and the backend's form whose text has so many bytes, with line ends in it.
+    Words(usize),
+    /// 200 and arrays, so many inside of each other.
+    Nested(usize),
+    /// 200 and an array of so many numbers.
+    Elements(usize),
+    /// 429 with this as `retry_after`, whatever it is.
+    RetryAfter(Value),
+    /// 200 with the right names and values of other kinds.
+    WrongTypes,
+    /// 200 with `Content-Encoding: gzip`: so many zero bytes, packed twice.
+    GzipOfGzip(usize),
+    /// 302 to this address.
+    Redirect(String),
+}
+
+impl HostileHttp {
+    pub(crate) fn answer(&self) -> Response {
+        match self {
+            Self::Trickle(millis) => trickle(Duration::from_millis(*millis)),
+            Self::Endless => {
+                let spaces = Bytes::from(vec![b' '; 16 * 1024]);
+                json_stream(stream::repeat_with(move || Ok(spaces.clone())))
+            }
+            Self::Words(length) => refusal(*length),
+            Self::Nested(depth) => json_text(["[".repeat(*depth), "]".repeat(*depth)].concat()),
+            Self::Elements(count) => json_text(format!("[{}0]", "0,".repeat(count.saturating_sub(1)))),
+            Self::RetryAfter(wait) => {
+                let body = json!({
+                    "ok": false, "error_code": 429, "description": "Too Many Requests",
+                    "parameters": {"retry_after": wait},
+                });
+                (StatusCode::TOO_MANY_REQUESTS, Json(body)).into_response()
+            }
+            Self::WrongTypes => Json(wrong_types()).into_response(),
+            Self::GzipOfGzip(length) => {
+                let packed = gzip(&gzip(&vec![0; *length]));
+                ([(header::CONTENT_ENCODING, "gzip"), (header::CONTENT_TYPE, "application/json")], packed)
+                    .into_response()
+            }
+            Self::Redirect(to) => (StatusCode::FOUND, [(header::LOCATION, to.clone())]).into_response(),
+        }
+    }
+}
+
+fn json_text(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+fn json_stream<S>(pieces: S) -> Response
+where
+    S: stream::Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+{
+    ([(header::CONTENT_TYPE, "application/json")], Body::from_stream(pieces)).into_response()
+}
+
+fn trickle(pause: Duration) -> Response {
+    json_stream(stream::unfold((), move |()| async move {
+        tokio::time::sleep(pause).await;
+        Some((Ok(Bytes::from_static(b" ")), ()))
+    }))
+}
+
+fn refusal(length: usize) -> Response {
+    let words: String = "no\r\n".chars().cycle().take(length).collect();
+    let body = json!({"ok": false, "error_code": 400, "description": words, "detail": words});
+    (StatusCode::BAD_REQUEST, Json(body)).into_response()
+}
+
+fn wrong_types() -> Value {
+    json!({
+        "ok": true,
+        "result": {"message_id": {"id": 1}, "document": [{"file_id": 7}], "chat": null, "date": "now"},
+        "user_id": 7, "channel_id": {"id": -1001}, "bot_token": ["1:a"], "telegram_api_id": true,
+    })
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    // Writing into memory does not fail.
+    let _ = packed.write_all(bytes);
+    packed.finish().unwrap_or_default()
+}
