@@ -36,6 +36,7 @@ mod slow;
 mod smuggling;
 mod socket;
 mod sse;
+mod strangers_mtproto;
 mod strict;
 mod supply;
 mod support;

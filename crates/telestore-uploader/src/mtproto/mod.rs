@@ -36,7 +36,7 @@ mod wire;
 pub use allowed::AllowedAddresses;
 pub use config::MtprotoConfig;
 #[cfg(feature = "fuzzing")]
-pub use fuzzing::{packet, session_string};
+pub use fuzzing::{answer, packet, session_string};
 pub use key_exchange::{BadServerKey, ServerKey};
 #[cfg(feature = "testsuite")]
 pub use packing::Packing;
