@@ -95,3 +95,36 @@ fn send_media() -> messages::SendMedia {
         suggested_post: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// What each call is answered with, and changes of it.
+    #[test]
+    fn changed_answers_are_understood_as_grammers_does_or_not_at_all() {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/mtproto_answers");
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        let mut below = |end: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % end
+        };
+        for entry in std::fs::read_dir(corpus).expect("the corpus of the fuzz target") {
+            let whole = std::fs::read(entry.expect("an entry").path()).expect("bytes");
+            super::answer(&whole);
+            for _ in 0..20_000 {
+                let mut changed = whole.clone();
+                for _ in 0..=below(4) {
+                    let at = below(changed.len());
+                    match below(4) {
+                        0 => changed[at] ^= 1 << below(8),
+                        1 => changed[at] = 0,
+                        2 => changed.truncate(at + 1),
+                        _ => changed.extend_from_within(at..),
+                    }
+                }
+                super::answer(&changed);
+            }
+        }
+    }
+}
