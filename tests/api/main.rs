@@ -39,6 +39,7 @@ mod smuggling;
 mod socket;
 mod sse;
 mod strangers;
+mod strangers_mtproto;
 mod strict;
 mod supply;
 mod support;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::hostile::HostileHttp;
+use crate::hostile::{HostileHttp, HostileMtproto};
 use crate::pulse::Pulse;
 
 /// What happens to a call that a [`Fault`] strikes.
@@ -37,6 +37,8 @@ pub enum FaultAction {
     HttpStatus(u16, serde_json::Value),
     /// HTTP only: not executed; answered with something that means no good.
     HostileHttp(HostileHttp),
+    /// MTProto only: answered with something that means no good.
+    HostileMtproto(HostileMtproto),
     /// Executed after a while. In JSON: milliseconds.
     Delay(#[serde(with = "millis")] Duration),
     /// Executed only after [`Faults::release`].
@@ -107,6 +109,11 @@ impl Fault {
     /// An HTTP answer that means no good.
     pub fn hostile_http(at: impl Into<String>, answer: HostileHttp) -> Self {
         Self::new(at, FaultAction::HostileHttp(answer))
+    }
+
+    /// An MTProto answer that means no good.
+    pub fn hostile_mtproto(at: impl Into<String>, answer: HostileMtproto) -> Self {
+        Self::new(at, FaultAction::HostileMtproto(answer))
     }
 
     /// The call waits before its execution until [`Faults::release`].

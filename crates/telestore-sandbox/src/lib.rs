@@ -22,7 +22,7 @@ pub use builder::SandboxBuilder;
 pub use channel_id::ChannelId;
 pub use error::{Error, Result};
 pub use faults::{Fault, FaultAction, FaultId, Faults};
-pub use hostile::HostileHttp;
+pub use hostile::{HostileHttp, HostileMtproto};
 pub use message::{SandboxMessage, Via};
 pub use network::Network;
 pub use sandbox::Sandbox;

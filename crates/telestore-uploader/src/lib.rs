@@ -15,7 +15,7 @@ mod mtproto;
 pub mod fuzzing {
     //! Entries for fuzzers.
 
-    pub use crate::mtproto::{packet, session_string};
+    pub use crate::mtproto::{answer, packet, session_string};
 }
 #[cfg(feature = "testsuite")]
 pub mod testsuite;

@@ -1,17 +1,20 @@
 //! What every [`TelegramUploader`] must do, as a suite that any backend can be run through.
 //!
 //! Implement [`Subject`] for your backend and call [`conformance`] in a test. It panics with the clause that does not
-//! hold. What only some backends do (resume, one message only) is asked of those that declare it.
+//! hold. What only some backends do (resume, one message only) is asked of those that declare it. [`strangers`] does the
+//! same with a Telegram that means no good.
 //!
 //! The parts are public too: [`Recorder`] listens to an upload, [`sources`] has files that fail, block or count.
 
 mod basics;
 mod cancel;
+mod committing;
 mod early;
 mod recorder;
 mod refusals;
 mod resuming;
 pub mod sources;
+mod strangers;
 
 use std::sync::Arc;
 
@@ -24,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{TelegramUploader, UploadRequest, caption_of};
 
 pub use recorder::{Event, Recorder};
+pub use strangers::{Strangers, strangers};
 
 /// A backend, and a way to see what it did.
 #[async_trait]
@@ -65,6 +69,7 @@ pub async fn conformance(subject: &dyn Subject) {
     basics::names_types_and_captions(subject).await;
     basics::progress(subject).await;
     basics::in_parallel(subject).await;
+    committing::before_the_message(subject).await;
     cancel::before(subject).await;
     cancel::during(subject).await;
     cancel::dropped(subject).await;

@@ -1,11 +1,12 @@
 //! Both backends through the one suite, against the sandbox.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use telestore_sandbox::{Sandbox, SandboxUser};
+use telestore_sandbox::{Fault, FaultAction, HostileHttp, HostileMtproto, Sandbox, SandboxUser, UserSpec};
 use telestore_types::{ApiId, ChatId, Secret, StoredFile, TelegramCredentials, UserId};
-use telestore_uploader::testsuite::{Received, Subject, conformance};
+use telestore_uploader::testsuite::{Received, Strangers, Subject, conformance, strangers};
 use telestore_uploader::{
     AllowedAddresses, BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUploader, TelegramUploader,
 };
@@ -23,14 +24,7 @@ impl Subject for Tested {
     }
 
     fn credentials(&self) -> TelegramCredentials {
-        TelegramCredentials {
-            user_id: UserId::new(&self.user.user_id),
-            chat_id: ChatId::new(&self.user.channel_id).unwrap(),
-            bot_token: Some(Secret::new(&self.user.bot_token)),
-            session: self.user.telethon_session.as_deref().map(Secret::new),
-            api_id: ApiId::new(self.user.api_id).ok(),
-            api_hash: Some(Secret::new(&self.user.api_hash)),
-        }
+        credentials_of(&self.user)
     }
 
     async fn received(&self, stored: &StoredFile) -> Option<Received> {
@@ -55,6 +49,69 @@ impl Subject for Tested {
     }
 }
 
+fn credentials_of(user: &SandboxUser) -> TelegramCredentials {
+    TelegramCredentials {
+        user_id: UserId::new(&user.user_id),
+        chat_id: ChatId::new(&user.channel_id).unwrap(),
+        bot_token: Some(Secret::new(&user.bot_token)),
+        session: user.telethon_session.as_deref().map(Secret::new),
+        api_id: ApiId::new(user.api_id).ok(),
+        api_hash: Some(Secret::new(&user.api_hash)),
+    }
+}
+
+/// What the sandbox does to one user: a name, a method, and what happens there.
+type Trick = (&'static str, &'static str, FaultAction);
+
+struct Tricked {
+    tested: Tested,
+    victim: SandboxUser,
+    tricks: Vec<Trick>,
+}
+
+#[async_trait]
+impl Subject for Tricked {
+    fn uploader(&self) -> Arc<dyn TelegramUploader> {
+        self.tested.uploader()
+    }
+
+    fn credentials(&self) -> TelegramCredentials {
+        self.tested.credentials()
+    }
+
+    async fn received(&self, stored: &StoredFile) -> Option<Received> {
+        self.tested.received(stored).await
+    }
+
+    async fn message_count(&self) -> usize {
+        self.tested.message_count().await
+    }
+}
+
+#[async_trait]
+impl Strangers for Tricked {
+    fn tricks(&self) -> Vec<String> {
+        self.tricks.iter().map(|(name, ..)| (*name).to_owned()).collect()
+    }
+
+    fn victim(&self) -> TelegramCredentials {
+        credentials_of(&self.victim)
+    }
+
+    async fn play(&self, trick: Option<&str>) {
+        let faults = self.tested.sandbox.faults();
+        faults.clear();
+        if let Some((_, method, action)) = self.tricks.iter().find(|(name, ..)| Some(*name) == trick) {
+            faults.inject(Fault::new(*method, action.clone()).user(&self.victim.user_id));
+        }
+    }
+}
+
+async fn tricked(tested: Tested, tricks: Vec<Trick>) {
+    let victim = tested.sandbox.add_user(UserSpec::new("victim"));
+    strangers(&Tricked { tested, victim, tricks }, Duration::from_secs(60)).await;
+}
+
 async fn tested(uploader: impl FnOnce(&Sandbox) -> Arc<dyn TelegramUploader>) -> Tested {
     let sandbox = Sandbox::builder().enforce_single_connection(true).start().await.unwrap();
     Tested { user: sandbox.user(), uploader: uploader(&sandbox), sandbox }
@@ -76,4 +133,53 @@ async fn the_mtproto_backend_conforms() {
     let subject = tested(|_| Arc::new(MtprotoUploader::new(config))).await;
     conformance(&subject).await;
     assert_eq!(subject.sandbox.stats().max_connections(&subject.user.user_id), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mtproto_backend_stands_strangers() {
+    let quick = Duration::from_millis(2);
+    let config = MtprotoConfig {
+        allowed: AllowedAddresses::any(),
+        call_timeout: Duration::from_secs(2),
+        stall_timeout: Duration::from_secs(5),
+        longest_wait: Duration::from_secs(2),
+        backoff_base: quick,
+        backoff_max: quick,
+        ..MtprotoConfig::default()
+    };
+    let send = "messages.sendMedia";
+    let hostile = FaultAction::HostileMtproto;
+    let tricks = vec![
+        ("nested answers", send, hostile(HostileMtproto::Nested(10_000))),
+        ("a vector of a million", send, hostile(HostileMtproto::Vector(1_000_000))),
+        ("gzip of gzip", send, hostile(HostileMtproto::GzipOfGzip(100_000_000))),
+        ("a text of megabytes", send, hostile(HostileMtproto::Words(3_000_000))),
+        ("waits without end", "upload.saveFilePart", FaultAction::FloodWait(1)),
+        ("an answer that trickles", send, hostile(HostileMtproto::Trickle(500))),
+        ("an answer that never ends", send, hostile(HostileMtproto::Unending(1_000_000))),
+        ("silence", send, FaultAction::NoExecuteSilence),
+        ("packets that nobody asked for", send, hostile(HostileMtproto::Unasked(20_000))),
+        ("failures without end", send, FaultAction::RpcError(500, "RPC_CALL_FAIL".to_owned())),
+    ];
+    tricked(tested(|_| Arc::new(MtprotoUploader::new(config))).await, tricks).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bot_api_backend_stands_strangers() {
+    let hostile = |answer| ("sendDocument", FaultAction::HostileHttp(answer));
+    let tricks = [
+        ("nested answers", hostile(HostileHttp::Nested(100_000))),
+        ("an array of a million", hostile(HostileHttp::Elements(1_000_000))),
+        ("gzip of gzip", hostile(HostileHttp::GzipOfGzip(100_000_000))),
+        ("a text of megabytes", hostile(HostileHttp::Words(3_000_000))),
+        ("an answer without end", hostile(HostileHttp::Endless)),
+        ("other types", hostile(HostileHttp::WrongTypes)),
+        ("a long wait", hostile(HostileHttp::RetryAfter(serde_json::json!(u64::MAX)))),
+    ];
+    let tricks = tricks.into_iter().map(|(name, (method, action))| (name, method, action)).collect();
+    let tested = tested(|sandbox| {
+        let config = BotApiConfig { base_url: sandbox.bot_api_url(), ..BotApiConfig::default() };
+        Arc::new(BotApiUploader::new(config).unwrap())
+    });
+    tricked(tested.await, tricks).await;
 }

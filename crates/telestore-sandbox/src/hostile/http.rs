@@ -1,17 +1,16 @@
 //! Answers of a Bot API server, or of a backend, that means no good.
 
-use std::io::Write;
 use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use super::gzip;
 
 /// An answer over HTTP that means no good. The request is taken in full first, and not executed.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
@@ -99,14 +98,6 @@ fn wrong_types() -> Value {
         "user_id": 7, "channel_id": {"id": -1001}, "bot_token": ["1:a"], "telegram_api_id": true,
     })
 }
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
-    // Writing into memory does not fail.
-    let _ = packed.write_all(bytes);
-    packed.finish().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

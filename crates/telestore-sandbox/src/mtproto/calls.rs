@@ -7,7 +7,7 @@ use grammers_tl_types::{self as tl, Identifiable, Serializable};
 
 use super::dispatch::{self, Context};
 use super::envelope::{self, constructor};
-use super::link::{Caller, boxed};
+use super::link::{Caller, Delivery};
 use super::rpc_error::RpcError;
 use super::sign_in;
 use crate::faults::{Call, FaultAction};
@@ -49,6 +49,10 @@ async fn run(caller: Caller, msg_id: i64, body: Bytes) {
         Some(FaultAction::ReturnFalse) => Ok(false.to_bytes()),
         Some(FaultAction::HttpStatus(status, _)) => Err(RpcError::new(i32::from(*status), "HTTP_STATUS")),
         Some(FaultAction::NoExecuteSilence) => return,
+        Some(FaultAction::HostileMtproto(hostile)) => {
+            let executed = execute(&caller, id, body);
+            return hostile.play(&caller, msg_id, method, executed).await;
+        }
         Some(_) => return caller.link.close.cancel(),
     };
     match action {
@@ -57,7 +61,7 @@ async fn run(caller: Caller, msg_id: i64, body: Bytes) {
         _ => shared.network.travel().await,
     }
     match result {
-        Ok(body) => answer(&caller, msg_id, &body),
+        Ok(body) => answer(&caller, msg_id, &body, Delivery::Once),
         Err(error) => {
             tracing::debug!(method, code = error.code, name = error.name, "call refused");
             fail(&caller, msg_id, &error);
@@ -109,16 +113,15 @@ async fn sends_alone(caller: &Caller) -> bool {
 }
 
 /// Sends a result.
-pub(crate) fn answer(caller: &Caller, msg_id: i64, body: &[u8]) {
+pub(crate) fn answer(caller: &Caller, msg_id: i64, body: &[u8], delivery: Delivery) {
     let mut result = Vec::with_capacity(12 + body.len());
     result.extend(RPC_RESULT.to_le_bytes());
     result.extend(msg_id.to_le_bytes());
     result.extend(body);
-    caller.post(result, true, true);
+    caller.deliver(result, true, true, delivery);
 }
 
-fn fail(caller: &Caller, msg_id: i64, error: &RpcError) {
-    let error = tl::types::RpcError { error_code: error.code, error_message: error.name.clone() };
-    debug_assert_eq!(tl::types::RpcError::CONSTRUCTOR_ID, 0x2144_ca19);
-    answer(caller, msg_id, &boxed(&error));
+/// Sends an error.
+pub(crate) fn fail(caller: &Caller, msg_id: i64, error: &RpcError) {
+    answer(caller, msg_id, &error.to_bytes(), Delivery::Once);
 }

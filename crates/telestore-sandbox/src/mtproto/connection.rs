@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::cipher::HEADER;
 use super::handshake::Handshake;
-use super::link::{Link, Outgoing, Registration};
+use super::link::{Delivery, Link, Outgoing, Registration};
 use super::transport::{FrameReader, FrameWriter, Transport};
 use super::{Place, exchange, service};
 use crate::faults::{Call, FaultAction};
@@ -105,14 +105,42 @@ async fn write(
                 return writer.shutdown().await;
             }
             Outgoing::Plain(message) => writer.write_all(&frames.pack(&message)).await?,
-            message => writer.write_all(&frames.pack(&seal(message, clock_ahead))).await?,
+            Outgoing::Message { delivery, .. } => {
+                let packet = seal(message, clock_ahead);
+                deliver(&mut writer, &mut frames, &packet, delivery).await?;
+            }
         }
     }
     Ok(())
 }
 
+async fn deliver(
+    writer: &mut OwnedWriteHalf,
+    frames: &mut FrameWriter,
+    packet: &[u8],
+    delivery: Delivery,
+) -> std::io::Result<()> {
+    match delivery {
+        Delivery::Once => writer.write_all(&frames.pack(packet)).await,
+        Delivery::Times(times) => {
+            for _ in 0..times {
+                writer.write_all(&frames.pack(packet)).await?;
+            }
+            Ok(())
+        }
+        Delivery::Slowly(pause) => {
+            for byte in frames.pack(packet) {
+                writer.write_all(&[byte]).await?;
+                tokio::time::sleep(pause).await;
+            }
+            Ok(())
+        }
+        Delivery::Unending(length) => writer.write_all(&frames.pack_part(packet, length)).await,
+    }
+}
+
 fn seal(message: Outgoing, clock_ahead: i64) -> Vec<u8> {
-    let Outgoing::Message { key, session, body, answer, content_related } = message else {
+    let Outgoing::Message { key, session, body, answer, content_related, .. } = message else {
         return Vec::new();
     };
     let (msg_id, seqno) = session.number(clock_ahead, answer, content_related);

@@ -1,6 +1,7 @@
 //! What the tasks of one connection share: its way back to the client.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use grammers_tl_types::{Identifiable, Serializable};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -11,6 +12,18 @@ use super::session::Session;
 use crate::keys::{AuthKey, KeyState};
 use crate::shared::Shared;
 
+/// How a message gets to the client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Delivery {
+    Once,
+    /// The same packet so many times.
+    Times(u32),
+    /// A byte after the other.
+    Slowly(Duration),
+    /// As the beginning of a packet of so many bytes, whose rest never comes.
+    Unending(u32),
+}
+
 /// A message to the client, or a transport error.
 pub(crate) enum Outgoing {
     Message {
@@ -19,6 +32,7 @@ pub(crate) enum Outgoing {
         body: Vec<u8>,
         answer: bool,
         content_related: bool,
+        delivery: Delivery,
     },
     /// A message of the key exchange, with its header.
     Plain(Vec<u8>),
@@ -131,12 +145,17 @@ impl Caller {
     }
 
     pub(crate) fn post(&self, body: Vec<u8>, answer: bool, content_related: bool) {
+        self.deliver(body, answer, content_related, Delivery::Once);
+    }
+
+    pub(crate) fn deliver(&self, body: Vec<u8>, answer: bool, content_related: bool, delivery: Delivery) {
         self.link.send(Outgoing::Message {
             key: Arc::clone(&self.key),
             session: Arc::clone(&self.session),
             body,
             answer,
             content_related,
+            delivery,
         });
     }
 }

@@ -1,5 +1,7 @@
 //! The errors of RPC calls.
 
+use grammers_tl_types::{self as tl, Serializable};
+
 /// An error as Telegram answers it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RpcError {
@@ -10,6 +12,12 @@ pub(crate) struct RpcError {
 impl RpcError {
     pub(crate) fn new(code: i32, name: impl Into<String>) -> Self {
         Self { code, name: name.into() }
+    }
+
+    /// As it stands in an answer.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let (error_code, error_message) = (self.code, self.name.clone());
+        tl::enums::RpcError::from(tl::types::RpcError { error_code, error_message }).to_bytes()
     }
 
     pub(crate) fn bad_request(name: impl Into<String>) -> Self {

@@ -7,7 +7,7 @@ use grammers_tl_types::{self as tl, Deserializable, Identifiable, Serializable};
 
 use super::calls;
 use super::envelope::{Message, constructor, take_message, unpack};
-use super::link::{Caller, Link};
+use super::link::{Caller, Delivery, Link};
 use crate::channel::unix_time;
 use crate::keys::AuthKey;
 
@@ -104,7 +104,8 @@ fn handle(caller: &Caller, message: Message) {
             }
         }
         f::RpcDropAnswer::CONSTRUCTOR_ID => {
-            calls::answer(caller, msg_id, &tl::enums::RpcDropAnswer::RpcAnswerUnknown.to_bytes());
+            let unknown = tl::enums::RpcDropAnswer::RpcAnswerUnknown.to_bytes();
+            calls::answer(caller, msg_id, &unknown, Delivery::Once);
         }
         _ => calls::start(caller.clone(), msg_id, message.body),
     }

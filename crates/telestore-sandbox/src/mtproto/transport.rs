@@ -159,6 +159,18 @@ impl FrameWriter {
         }
         frame
     }
+
+    /// The beginning of a frame that says to be so long.
+    pub(crate) fn pack_part(&mut self, payload: &[u8], length: u32) -> Vec<u8> {
+        let mut frame = self.pack(payload);
+        match self.transport {
+            Transport::Abridged => {
+                frame.splice(..1, ((length / 4) << 8 | 0x7f).to_le_bytes());
+            }
+            _ => frame[..4].copy_from_slice(&length.to_le_bytes()),
+        }
+        frame
+    }
 }
 
 fn checksum(len: u32, seq: u32, payload: &[u8]) -> u32 {

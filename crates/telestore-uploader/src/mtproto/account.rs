@@ -3,11 +3,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use grammers_tl_types::{self as tl, Deserializable, RemoteCall};
+use grammers_tl_types as tl;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::MtprotoConfig;
+use super::answers::{Ask, PART_ANSWER_MAX, SHORT, dc_options};
 use super::connection::{Connection, Timing};
 use super::home::{Home, Homes, Whereabouts};
 use super::lines::Lines;
@@ -22,7 +23,9 @@ const MAX_ACCOUNTS: usize = 1024;
 /// How many channels of one account are remembered.
 const MAX_PEERS: usize = 1024;
 
-/// The accounts in use, by a digest of their key: whoever brings the same session shares its one connection.
+/// The accounts in use, by a digest of their key: whoever brings the same session shares its one connection. One that comes
+/// with another address or application, such as a session string that was put right, takes the old one's place once no
+/// upload uses that any more.
 #[derive(Debug)]
 pub(crate) struct AccountPool {
     config: Arc<MtprotoConfig>,
@@ -43,6 +46,8 @@ pub(crate) struct Account {
     pub(super) lines: Lines,
     window: Window,
     peers: Mutex<HashMap<String, tl::enums::InputPeer>>,
+    /// The account in whose place this one came, as long as that may have a connection.
+    predecessor: Mutex<Option<Arc<Account>>>,
 }
 
 /// The connection of an account, and what became of the last tries.
@@ -70,9 +75,22 @@ impl AccountPool {
         if accounts.len() >= MAX_ACCOUNTS {
             accounts.retain(|_, account| Arc::strong_count(account) > 1 || account.is_connected());
         }
-        let window = || Window::new(self.config.window, self.places.clone());
-        let new = || Arc::new(Account::new(self.config.clone(), session.clone(), api_id, window()));
-        accounts.entry(session.digest()).or_insert_with(new).clone()
+        let digest = session.digest();
+        let old = accounts.get(&digest);
+        // Only the pool makes further handles, and it is locked: what nobody holds now stays unused.
+        let keep = |old: &&Arc<Account>| old.is_for(&session, api_id) || Arc::strong_count(old) > 1;
+        if let Some(account) = old.filter(keep) {
+            return account.clone();
+        }
+        let predecessor = old.filter(|old| old.is_connected()).cloned();
+        let window = Window::new(self.config.window, self.places.clone());
+        let account = Account {
+            predecessor: Mutex::new(predecessor),
+            ..Account::new(self.config.clone(), session, api_id, window)
+        };
+        let account = Arc::new(account);
+        accounts.insert(digest, account.clone());
+        account
     }
 }
 
@@ -87,7 +105,12 @@ impl Account {
         let homes = Mutex::new(Homes::new(&session, config.address));
         let link = tokio::sync::Mutex::default();
         let lines = Lines::new(config.connections.saturating_sub(1));
-        Self { config, session, api_id, homes, link, lines, window, peers: Mutex::default() }
+        let (peers, predecessor) = (Mutex::default(), Mutex::default());
+        Self { config, session, api_id, homes, link, lines, window, peers, predecessor }
+    }
+
+    fn is_for(&self, session: &Session, api_id: i32) -> bool {
+        (&self.session, self.api_id) == (session, api_id)
     }
 
     /// Where the account is.
@@ -109,19 +132,15 @@ impl Account {
     }
 
     /// Calls `request`, wherever the account is. It ends, well or not, after the times of the configuration.
-    pub(crate) async fn call<R: RemoteCall>(&self, request: &R) -> Result<R::Return, CallError> {
+    pub(crate) async fn call<R: Ask>(&self, request: &R) -> Result<R::Answer, CallError> {
         let (connection, moves) = self.connection().await?;
-        read::<R>(&self.send(&connection, moves, Body::of(request), None).await?)
+        self.ask(&connection, moves, request).await
     }
 
     /// Calls what makes sense only where the account was after so many moves; [`CallError::Moved`] where it has gone.
-    pub(crate) async fn call_at<R: RemoteCall>(
-        &self,
-        moves: u32,
-        request: &R,
-    ) -> Result<R::Return, CallError> {
+    pub(crate) async fn call_at<R: Ask>(&self, moves: u32, request: &R) -> Result<R::Answer, CallError> {
         let connection = self.connection_at(moves).await?;
-        read::<R>(&self.send(&connection, moves, Body::of(request), None).await?)
+        self.ask(&connection, moves, request).await
     }
 
     /// The same for a part, by any of the connections.
@@ -134,7 +153,8 @@ impl Account {
     ) -> Result<Vec<u8>, CallError> {
         let first = self.connection_at(moves).await?;
         let connection = self.line_for(part, first, moves).await?;
-        self.send(&connection, moves, body, Some(permit)).await
+        let answer = connection.call(body, PART_ANSWER_MAX, Some(permit)).await;
+        self.heed(&connection, moves, answer).await
     }
 
     async fn connection_at(&self, moves: u32) -> Result<Connection, CallError> {
@@ -142,14 +162,23 @@ impl Account {
         if now == moves { Ok(connection) } else { Err(CallError::Moved) }
     }
 
-    async fn send(
+    async fn ask<R: Ask>(
         &self,
         connection: &Connection,
         moves: u32,
-        body: Body,
-        permit: Option<Permit>,
-    ) -> Result<Vec<u8>, CallError> {
-        let answer = connection.call(body, permit).await;
+        request: &R,
+    ) -> Result<R::Answer, CallError> {
+        let answer = connection.ask(request).await;
+        self.heed(connection, moves, answer).await
+    }
+
+    /// Leaves a connection over which the login is called dead.
+    async fn heed<T>(
+        &self,
+        connection: &Connection,
+        moves: u32,
+        answer: Result<T, CallError>,
+    ) -> Result<T, CallError> {
         if let Err(error) = &answer
             && self.forsake_if_dead(moves, error)
         {
@@ -196,17 +225,18 @@ impl Account {
         moves: Option<u32>,
     ) -> Result<Connection, CallError> {
         link.close().await;
+        self.close_predecessor().await;
         let config = &self.config;
         config.check_address(home.address)?;
         let connection = Connection::open(home.address, home.auth_key, self.timing()).await?;
         // Where this caller goes away now, the next one ends the connection before it opens another.
         link.connection = Some(connection.clone());
-        let greeted = timeout(config.connect_timeout, connection.call(self.greeting(), None)).await;
+        let greeted = timeout(config.connect_timeout, connection.call(self.greeting(), SHORT, None)).await;
         let silent = |_| Err(CallError::NotSent(silent_greeting(config.connect_timeout)));
         match greeted.unwrap_or_else(silent) {
             Ok(answer) => {
                 link.ready = moves;
-                link.options = dc_options(&answer).unwrap_or_else(|| std::mem::take(&mut link.options));
+                link.options = dc_options(&answer).unwrap_or_else(|_| std::mem::take(&mut link.options));
                 tracing::debug!(dc = home.dc_id, "connected to telegram");
                 Ok(connection)
             }
@@ -219,6 +249,17 @@ impl Account {
                 link.close().await;
                 Err(unanswered_greeting(error))
             }
+        }
+    }
+
+    /// Telegram may end a login that it sees on two connections.
+    async fn close_predecessor(&self) {
+        let predecessor = || self.predecessor.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = predecessor().clone();
+        if let Some(old) = old {
+            old.link.lock().await.close().await;
+            old.lines.close().await;
+            *predecessor() = None;
         }
     }
 
@@ -290,17 +331,6 @@ impl Link {
         }
         self.connection = None;
     }
-}
-
-fn read<R: RemoteCall>(answer: &[u8]) -> Result<R::Return, CallError> {
-    R::Return::from_bytes(answer)
-        .map_err(|error| CallError::Lost(format!("an answer cannot be read: {error}")))
-}
-
-/// The addresses that Telegram's configuration names.
-pub(super) fn dc_options(answer: &[u8]) -> Option<Vec<tl::types::DcOption>> {
-    let tl::enums::Config::Config(config) = tl::enums::Config::from_bytes(answer).ok()?;
-    Some(config.dc_options.into_iter().map(|tl::enums::DcOption::Option(option)| option).collect())
 }
 
 /// The greeting changes nothing, so whatever happened to it nothing was carried out.

@@ -1,4 +1,4 @@
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -19,7 +19,8 @@ impl Default for AllowedAddresses {
 }
 
 impl AllowedAddresses {
-    /// Those on the internet. Loopback, private, link-local, multicast, unspecified and reserved addresses are none.
+    /// Those on the internet. Loopback, private, link-local, multicast, unspecified and reserved addresses are none, and
+    /// where connections are made those of this machine's own interfaces are none either.
     pub fn public() -> Self {
         Self { public: true, networks: Vec::new() }
     }
@@ -52,8 +53,29 @@ impl AllowedAddresses {
     /// Whether `address` is one of them. IPv4 in IPv6 form counts as IPv4.
     pub fn allows(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        (self.public && is_public(address)) || self.networks.iter().any(|network| network.contains(&address))
+        (self.public && is_public(address)) || self.named(address)
     }
+
+    /// The same at the moment of a connection: a public address of this machine itself is not the internet.
+    pub(super) fn allows_now(&self, address: SocketAddr) -> bool {
+        self.named(address.ip().to_canonical()) || (self.allows(address.ip()) && !is_own(address))
+    }
+
+    fn named(&self, address: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// Whether an address is of this machine: it would be called from itself. Nothing is sent to find that out.
+fn is_own(address: SocketAddr) -> bool {
+    let any: IpAddr =
+        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let from = || {
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.connect(address)?;
+        socket.local_addr()
+    };
+    from().is_ok_and(|from: SocketAddr| from.ip().to_canonical() == address.ip().to_canonical())
 }
 
 /// Whether an address is on the internet.
@@ -142,6 +164,14 @@ mod tests {
         ] {
             assert!(!public.allows(ip(address)), "{address}");
         }
+    }
+
+    #[test]
+    fn addresses_of_this_machine_are_known() {
+        assert!(is_own("127.0.0.1:443".parse().unwrap()));
+        let named = AllowedAddresses::public().and("127.0.0.0/8".parse().unwrap());
+        assert!(named.allows_now("127.0.0.1:443".parse().unwrap()), "what is named is meant");
+        assert!(!AllowedAddresses::public().allows_now("127.0.0.1:443".parse().unwrap()));
     }
 
     #[test]

@@ -2,13 +2,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use grammers_tl_types::RemoteCall;
 use telestore_types::{TelegramCredentials, Timestamp};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::MtprotoConfig;
 use super::account::Account;
+use super::answers::Ask;
 use super::packet::Body;
+use super::patience::{Patience, Step};
 use super::resume::Resume;
 use super::rpc::{CallError, Remedy};
 use super::window::Permit;
@@ -27,6 +28,7 @@ pub(crate) struct Attempt<'a> {
     pub(crate) account: Arc<Account>,
     pub(crate) credentials: &'a TelegramCredentials,
     pub(crate) progress: &'a dyn ProgressSink,
+    patience: Patience,
     told: Mutex<Option<Instant>>,
     /// How often the account had moved when the attempt began, and when the parts of the file were begun.
     began: u32,
@@ -49,7 +51,41 @@ impl<'a> Attempt<'a> {
     ) -> Self {
         let began = account.here().moves;
         let (told, parts_began) = (Mutex::default(), AtomicU32::new(began));
-        Self { config, account, credentials, progress, told, began, parts_began }
+        let patience = Patience::new(config.longest_wait, config.stall_timeout);
+        Self { config, account, credentials, progress, patience, told, began, parts_began }
+    }
+
+    /// Does `work` unless it gets nowhere for too long; then it is dropped.
+    pub(crate) async fn unless_stalled<T>(
+        &self,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            ended = work => ended,
+            () = self.gets_nowhere() => Err(self.stalled("Telegram is not available: it does not get on")),
+        }
+    }
+
+    /// Returns when nothing was reached for too long.
+    pub(crate) async fn gets_nowhere(&self) {
+        self.patience.stalled().await;
+    }
+
+    /// What is said of an attempt that was given up since it got nowhere.
+    pub(crate) fn stalled(&self, what: &str) -> Error {
+        let text = format!("{what} (nothing in {} s)", self.patience.stall().as_secs_f32());
+        Error::new(ErrorKind::Unavailable, text)
+    }
+
+    /// To be held while Telegram is waited for.
+    pub(crate) fn step(&self) -> Step<'_> {
+        self.patience.begin()
+    }
+
+    /// To be called when something was reached.
+    pub(crate) fn reached(&self) {
+        self.patience.progress();
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -57,7 +93,8 @@ impl<'a> Attempt<'a> {
     }
 
     /// Makes a call that changes nothing, until it has an answer that trying again would not change.
-    pub(crate) async fn call<R: RemoteCall>(&self, request: &R) -> Result<R::Return, CallError> {
+    pub(crate) async fn call<R: Ask>(&self, request: &R) -> Result<R::Answer, CallError> {
+        let _step = self.step();
         let mut failures = Failures::default();
         loop {
             match self.account.call(request).await {
@@ -68,7 +105,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Makes a call about the parts of the file, once, where they are.
-    pub(crate) async fn call_for_parts<R: RemoteCall>(&self, request: &R) -> Result<R::Return, CallError> {
+    pub(crate) async fn call_for_parts<R: Ask>(&self, request: &R) -> Result<R::Answer, CallError> {
         self.account.call_at(self.parts_began.load(Ordering::Relaxed), request).await
     }
 
@@ -96,10 +133,14 @@ impl<'a> Attempt<'a> {
 
     /// Connects, unless that is done already.
     pub(crate) async fn connect(&self) -> Result<(), CallError> {
+        let _step = self.step();
         let mut failures = Failures::default();
         loop {
             match self.account.connect().await {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.reached();
+                    return Ok(());
+                }
                 Err(error) => self.ease(error, &mut failures).await?,
             }
         }
@@ -121,7 +162,7 @@ impl<'a> Attempt<'a> {
             }
         }
         match error.remedy() {
-            Remedy::Wait(wait) if wait <= self.config.longest_wait => self.wait(wait).await,
+            Remedy::Wait(wait) if self.wait(wait).await => {}
             Remedy::Again if failures.passing < self.config.max_failures => {
                 let pause = self.backoff(failures.passing);
                 failures.passing += 1;
@@ -138,18 +179,22 @@ impl<'a> Attempt<'a> {
         here.home.dc_id == dc || here.moves - self.began < MAX_MOVES
     }
 
-    /// Waits exactly as long as Telegram asked for. That is not a failure.
-    pub(crate) async fn wait(&self, wait: Duration) {
+    /// Waits exactly as long as Telegram asked for, which is not a failure; says no where there is no time for it.
+    async fn wait(&self, wait: Duration) -> bool {
         let until = Instant::now() + wait;
-        self.tell(until, wait);
-        sleep_until(until).await;
+        let granted = self.patience.grant(until);
+        if granted {
+            self.tell(until, wait);
+            sleep_until(until).await;
+        }
+        granted
     }
 
     /// Waits while the account may not send parts; gives the file back where that takes too long.
     pub(crate) async fn wait_for_parts(&self) -> Result<(), Error> {
         while let Some((until, wait)) = self.account.window().closed_until() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left > self.config.longest_wait {
+            if !self.patience.grant(until) {
+                let left = until.saturating_duration_since(Instant::now());
                 let text = format!("Telegram asked to wait {} s", wait.as_secs());
                 return Err(Error::new(ErrorKind::FloodWait(left), text));
             }

@@ -35,7 +35,7 @@ pub struct MtprotoConfig {
     /// single connections are slowed down. Those beyond the first go to the data centre's addresses for files; where
     /// Telegram names none, there is one. One is right unless measured otherwise.
     pub connections: usize,
-    /// The most parts in flight of all accounts together.
+    /// The most parts in flight of all accounts together, beside one for each account.
     pub max_parts_in_flight: usize,
     /// How long a call may stay unanswered, counted from when it was written. The connection is closed then, since a
     /// server that leaves out one answer is likely stuck.
@@ -52,9 +52,13 @@ pub struct MtprotoConfig {
     pub backoff_base: Duration,
     /// The longest pause after such a failure.
     pub backoff_max: Duration,
-    /// The longest wait, asked for by Telegram, that is waited here. For a longer one the file is given back with
+    /// The longest wait, asked for by Telegram, that is waited here: all waits together, from one step forward (such as
+    /// a confirmed part) to the next. For longer ones the file is given back with
     /// [`ErrorKind::FloodWait`](crate::ErrorKind::FloodWait), so that it does not keep a place from others.
     pub longest_wait: Duration,
+    /// How long an attempt may go on without a step forward: a connection, the channel found, a part confirmed, the
+    /// message. Then the file is given back with [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable).
+    pub stall_timeout: Duration,
     /// How old confirmed parts may be: Telegram forgets the parts of an unsent file after a while. An older resume
     /// state keeps its `random_id` only.
     pub resume_max_age: Duration,
@@ -73,7 +77,7 @@ pub struct MtprotoConfig {
 impl MtprotoConfig {
     /// Refuses an address that must not be dialled.
     pub(super) fn check_address(&self, address: SocketAddr) -> Result<(), CallError> {
-        if self.address == Some(address) || self.allowed.allows(address.ip()) {
+        if self.address == Some(address) || self.allowed.allows_now(address) {
             return Ok(());
         }
         let ip = address.ip();
@@ -103,6 +107,7 @@ impl Default for MtprotoConfig {
             backoff_base: Duration::from_millis(500),
             backoff_max: Duration::from_secs(30),
             longest_wait: Duration::from_secs(5),
+            stall_timeout: Duration::from_secs(2 * 60),
             resume_max_age: Duration::from_secs(2 * 60 * 60),
             device_model: "TeleStore Worker".to_owned(),
             system_version: std::env::consts::OS.to_owned(),

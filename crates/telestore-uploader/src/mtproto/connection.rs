@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use grammers_tl_types::{self as tl, Deserializable, RemoteCall};
+use grammers_tl_types as tl;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::answers::Ask;
 use super::packet::Body;
 use super::rpc::CallError;
 use super::window::Permit;
@@ -18,6 +19,9 @@ use super::wire::{Answer, Broken, Caller, Request, Wire};
 
 /// How long Telegram may take to end its half of a connection that we closed.
 const CLOSING: Duration = Duration::from_millis(500);
+
+/// The longest answer to a ping.
+const PONG_MAX: usize = 1024;
 
 /// The times that a connection keeps.
 #[derive(Debug, Clone, Copy)]
@@ -96,12 +100,12 @@ impl Connection {
         !self.calls.is_closed()
     }
 
-    /// Sends a call and waits for its answer. The connection itself sees to it that this ends.
-    pub(crate) async fn call(&self, body: Body, permit: Option<Permit>) -> Answer {
+    /// Sends a call and waits for its answer of at most so many bytes. The connection itself sees to it that this ends.
+    pub(crate) async fn call(&self, body: Body, answer_max: usize, permit: Option<Permit>) -> Answer {
         let (answer, receiver) = oneshot::channel();
         let closed = || "the connection to Telegram was closed".to_owned();
         self.calls
-            .send(Request { body, caller: Caller::new(answer, permit) })
+            .send(Request { body, caller: Caller::new(answer, answer_max, permit) })
             .map_err(|_| CallError::NotSent(closed()))?;
         let mut waiting = Waiting { answer: receiver, abandoned: self.abandoned.clone() };
         // The task answers whatever it took, unless it panicked.
@@ -109,10 +113,9 @@ impl Connection {
     }
 
     /// Calls `request`, and reads its answer.
-    pub(crate) async fn ask<R: RemoteCall>(&self, request: &R) -> Result<R::Return, CallError> {
-        let answer = self.call(Body::of(request), None).await?;
-        R::Return::from_bytes(&answer)
-            .map_err(|error| CallError::Lost(format!("an answer cannot be read: {error}")))
+    pub(crate) async fn ask<R: Ask>(&self, request: &R) -> Result<R::Answer, CallError> {
+        let answer = self.call(Body::of(request), R::ANSWER_MAX, None).await?;
+        request.read(&answer).map_err(|why| CallError::Lost(format!("an answer cannot be read: {why}")))
     }
 
     /// Ends it, and waits until its socket is closed: the next connection of this account must not overlap with it.
@@ -264,7 +267,7 @@ impl Task {
         let disconnect_delay = i32::try_from((self.silence() + CLOSING).as_secs().max(1)).unwrap_or(i32::MAX);
         let ping = tl::functions::PingDelayDisconnect { ping_id: rand::random(), disconnect_delay };
         let (answer, pong) = oneshot::channel();
-        self.wire.enqueue(Request { body: Body::of(&ping), caller: Caller::new(answer, None) });
+        self.wire.enqueue(Request { body: Body::of(&ping), caller: Caller::new(answer, PONG_MAX, None) });
         self.pong = Some(pong);
     }
 }

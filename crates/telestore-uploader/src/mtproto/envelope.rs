@@ -8,10 +8,13 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use grammers_tl_types::{enums, types};
+use tokio::time::Instant;
 
 use super::cipher::Cipher;
-use super::inbound::{self, Notice};
+use super::inbound::{self, Calls, Notice};
 use super::packet::{Body, MESSAGE_HEADER, Packet, Unsealed};
+use super::rpc::RpcError;
+use super::seen::Seen;
 
 /// How many acknowledgements wait for a call to go with before they go alone.
 const MANY_ACKS: usize = 16;
@@ -32,7 +35,7 @@ pub(crate) enum Event {
     /// The answer to a call.
     Answer(MsgId, Vec<u8>),
     /// Telegram refused to carry it out.
-    Failed(MsgId, types::RpcError),
+    Failed(MsgId, RpcError),
     /// There is an answer, but it cannot be read.
     Unreadable(MsgId, String),
     /// The message was not taken, because of its envelope, and not carried out.
@@ -48,6 +51,8 @@ pub(crate) struct Envelope {
     last_id: MsgId,
     /// How far Telegram's clock is ahead of ours, in seconds.
     clock_ahead: i64,
+    /// The packets that came.
+    seen: Seen,
     acks: Vec<MsgId>,
     /// Answers that Telegram has and did not send.
     held_back: Vec<MsgId>,
@@ -63,6 +68,7 @@ impl Envelope {
             sequence: 0,
             last_id: 0,
             clock_ahead: 0,
+            seen: Seen::default(),
             acks: Vec::new(),
             held_back: Vec::new(),
         }
@@ -106,10 +112,14 @@ impl Envelope {
         messages.into_iter().map(Unsealed::into_packet).collect()
     }
 
-    /// Takes a packet from Telegram.
-    pub(crate) fn open(&mut self, packet: &mut [u8]) -> Result<Vec<Event>, String> {
+    /// Takes a packet from Telegram. `calls` says which calls wait for an answer, and how long it may be.
+    pub(crate) fn open(&mut self, packet: &mut [u8], calls: &impl Calls) -> Result<Vec<Event>, String> {
         let plaintext = self.cipher.open(packet).map_err(|error| error.to_string())?;
-        let notices = inbound::read(plaintext, self.session_id)?;
+        let message = inbound::message(plaintext, self.session_id)?;
+        if !self.seen.admit(message.id, Instant::now())? {
+            return Ok(Vec::new());
+        }
+        let notices = message.notices(calls)?;
         if self.acks.len() + self.held_back.len() > UNSAID_MAX {
             return Err("Telegram takes no acknowledgements".to_owned());
         }

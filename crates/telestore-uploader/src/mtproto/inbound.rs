@@ -1,4 +1,5 @@
-//! Reads what Telegram sends. Nothing of it is taken for granted: what does not fit is an error, not a panic.
+//! Reads what Telegram sends. Nothing of it is taken for granted: what does not fit is an error, not a panic. What nobody
+//! asked for is not unpacked, and of an answer no more than its call allows.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -6,16 +7,15 @@ use std::io::Read;
 use flate2::read::GzDecoder;
 use grammers_tl_types::{Deserializable, Identifiable, enums, types};
 
+use super::answers::{self, ANSWER_MAX, take_text};
 use super::envelope::{Event, MsgId};
+use super::rpc::RpcError;
 
 /// `rpc_result`, `msg_container` and `gzip_packed`: the schema describes them in words only.
 /// <https://core.telegram.org/mtproto/service_messages>
 const RPC_RESULT: u32 = 0xf35c_6d01;
 const CONTAINER: u32 = 0x73f1_f8dc;
 const GZIP_PACKED: u32 = 0x3072_cfa1;
-
-/// What all compressed answers of a packet may grow to together.
-const INFLATED_MAX: u64 = 8 * 1024 * 1024;
 
 /// What a packet may say: a container has 1020 messages at most, each with an acknowledgement and what it says.
 const NOTICES_MAX: usize = 4096;
@@ -40,27 +40,44 @@ pub(super) enum Notice {
 
 type Result<T = (), E = String> = std::result::Result<T, E>;
 
-/// Reads a decrypted packet: salt, session, and a message with its padding.
-pub(super) fn read(plaintext: &[u8], session_id: i64) -> Result<Vec<Notice>> {
+/// The calls that wait for an answer.
+pub(super) trait Calls {
+    /// How long the answer to this one may be; `None` where nobody waits for it.
+    fn answer_max(&self, id: MsgId) -> Option<usize>;
+}
+
+impl<F: Fn(MsgId) -> Option<usize>> Calls for F {
+    fn answer_max(&self, id: MsgId) -> Option<usize> {
+        self(id)
+    }
+}
+
+/// Takes a decrypted packet apart: salt, session, and a message with its padding.
+pub(super) fn message(plaintext: &[u8], session_id: i64) -> Result<Message<'_>> {
     let mut rest = plaintext;
     let _salt = number(&mut rest)?;
     if number(&mut rest)? != session_id {
         return Err("a packet is of another session".to_owned());
     }
-    let mut notices = Vec::new();
     let message = Message::take(&mut rest)?;
     if rest.len() > PADDING_MAX {
         return Err("a packet has too much padding".to_owned());
     }
-    let mut budget = INFLATED_MAX;
-    message.read(&mut notices, &mut budget)?;
-    Ok(notices)
+    Ok(message)
 }
 
-struct Message<'p> {
-    id: MsgId,
+pub(super) struct Message<'p> {
+    pub(super) id: MsgId,
     sequence: u32,
     body: &'p [u8],
+}
+
+/// What messages say, as they are read.
+struct Reading<'c, C> {
+    calls: &'c C,
+    notices: Vec<Notice>,
+    /// What all compressed answers of the packet may still grow to together.
+    budget: usize,
 }
 
 impl<'p> Message<'p> {
@@ -71,41 +88,48 @@ impl<'p> Message<'p> {
         Ok(Self { id, sequence, body })
     }
 
-    /// The message, or those in it: a container holds no containers.
-    fn read(&self, notices: &mut Vec<Notice>, budget: &mut u64) -> Result {
-        let body = inflated(self.body, budget)?;
-        let mut rest = &*body;
+    /// What it says, or the messages in it: a container holds no containers.
+    pub(super) fn notices(&self, calls: &impl Calls) -> Result<Vec<Notice>> {
+        let mut reading = Reading { calls, notices: Vec::new(), budget: ANSWER_MAX };
+        let mut rest = self.body;
         if word(&mut rest)? != CONTAINER {
-            return self.heed(&body, notices, budget);
+            reading.heed(self)?;
+            return Ok(reading.notices);
         }
         for _ in 0..word(&mut rest)? {
-            let message = Message::take(&mut rest)?;
-            message.heed(&inflated(message.body, budget)?, notices, budget)?;
+            reading.heed(&Message::take(&mut rest)?)?;
         }
-        Ok(())
+        Ok(reading.notices)
     }
+}
 
-    /// Updates, and whatever else nobody asked for, say nothing.
-    fn heed(&self, body: &[u8], notices: &mut Vec<Notice>, budget: &mut u64) -> Result {
-        if notices.len() > NOTICES_MAX {
+impl<C: Calls> Reading<'_, C> {
+    /// Updates, and whatever else nobody asked for, say nothing. That goes for compressed messages, too: Telegram packs
+    /// answers inside of their message.
+    fn heed(&mut self, message: &Message<'_>) -> Result {
+        let body = message.body;
+        if self.notices.len() > NOTICES_MAX {
             return Err("a packet says too much".to_owned());
         }
         // <https://core.telegram.org/mtproto/description#content-related-message>
-        if self.sequence % 2 == 1 {
-            notices.push(Notice::Ack(self.id));
+        if message.sequence % 2 == 1 {
+            self.notices.push(Notice::Ack(message.id));
         }
         let notice = match word(&mut &*body)? {
-            RPC_RESULT => Notice::Event(result(&body[4..], budget)?),
+            RPC_RESULT => match self.result(&body[4..])? {
+                Some(event) => Notice::Event(event),
+                None => return Ok(()),
+            },
             types::Pong::CONSTRUCTOR_ID => {
                 let enums::Pong::Pong(pong) = object(body)?;
-                Notice::Event(Event::Answer(pong.msg_id, body.to_vec()))
+                Notice::Event(Event::Answer(pong.msg_id, Vec::new()))
             }
             types::BadMsgNotification::CONSTRUCTOR_ID | types::BadServerSalt::CONSTRUCTOR_ID => {
                 let bad = object(body)?;
                 if let enums::BadMsgNotification::BadServerSalt(bad) = &bad {
-                    notices.push(Notice::Salt(bad.new_server_salt));
+                    self.notices.push(Notice::Salt(bad.new_server_salt));
                 }
-                Notice::NotTaken { id: bad.bad_msg_id(), code: bad.error_code(), told_in: self.id }
+                Notice::NotTaken { id: bad.bad_msg_id(), code: bad.error_code(), told_in: message.id }
             }
             types::NewSessionCreated::CONSTRUCTOR_ID => {
                 let enums::NewSession::Created(new) = object(body)?;
@@ -116,61 +140,61 @@ impl<'p> Message<'p> {
             }
             _ => return Ok(()),
         };
-        notices.push(notice);
+        self.notices.push(notice);
         Ok(())
     }
-}
 
-/// `rpc_result`, behind its constructor.
-fn result(mut body: &[u8], budget: &mut u64) -> Result<Event> {
-    let id = number(&mut body)?;
-    let answer = match inflated(body, budget) {
-        Ok(answer) => answer,
-        Err(why) => return Ok(Event::Unreadable(id, why)),
-    };
-    if word(&mut &*answer) != Ok(types::RpcError::CONSTRUCTOR_ID) {
-        return Ok(Event::Answer(id, answer.into_owned()));
+    /// `rpc_result`, behind its constructor; nothing where nobody waits for it.
+    fn result(&mut self, mut body: &[u8]) -> Result<Option<Event>> {
+        let id = number(&mut body)?;
+        let Some(answer_max) = self.calls.answer_max(id) else { return Ok(None) };
+        Ok(Some(self.answer(id, body, answer_max).unwrap_or_else(|why| Event::Unreadable(id, why))))
     }
-    Ok(match object(&answer) {
-        Ok(enums::RpcError::Error(error)) => Event::Failed(id, error),
-        Err(why) => Event::Unreadable(id, why),
-    })
+
+    fn answer(&mut self, id: MsgId, body: &[u8], answer_max: usize) -> Result<Event> {
+        let answer = inflated(body, answer_max.min(self.budget))?;
+        if let Cow::Owned(inflated) = &answer {
+            self.budget -= inflated.len();
+        }
+        if answer.len() > answer_max {
+            return Err("it is too large".to_owned());
+        }
+        Ok(match RpcError::read(&answer)? {
+            Some(error) => Event::Failed(id, error),
+            None => Event::Answer(id, answer.into_owned()),
+        })
+    }
 }
 
-/// Takes `gzip_packed` away, where it is, as far as `budget` goes.
-fn inflated<'b>(body: &'b [u8], budget: &mut u64) -> Result<Cow<'b, [u8]>> {
+/// Takes `gzip_packed` away, where it is, if what is in it is not longer than `max`. What is packed twice stays packed.
+fn inflated(body: &[u8], max: usize) -> Result<Cow<'_, [u8]>> {
     let mut rest = body;
     if word(&mut rest) != Ok(GZIP_PACKED) {
         return Ok(Cow::Borrowed(body));
     }
-    let packed: Vec<u8> = object(rest)?;
     let mut inflated = Vec::new();
-    GzDecoder::new(&packed[..])
-        .take(*budget + 1)
+    GzDecoder::new(take_text(&mut rest)?)
+        .take(max as u64 + 1)
         .read_to_end(&mut inflated)
         .map_err(|error| format!("it cannot be unpacked: {error}"))?;
-    *budget = budget
-        .checked_sub(inflated.len() as u64)
-        .ok_or_else(|| "it is too large when unpacked".to_owned())?;
-    Ok(Cow::Owned(inflated))
+    if inflated.len() > max {
+        Err("it is too large when unpacked".to_owned())
+    } else {
+        Ok(Cow::Owned(inflated))
+    }
 }
 
+/// Reads a service message: none of them holds others.
 fn object<T: Deserializable>(bytes: &[u8]) -> Result<T> {
     T::from_bytes(bytes).map_err(|error| error.to_string())
 }
 
 fn number(from: &mut &[u8]) -> Result<i64> {
-    take(from).map(i64::from_le_bytes)
+    answers::number(from).map_err(|_| "a message is cut off".to_owned())
 }
 
 fn word(from: &mut &[u8]) -> Result<u32> {
-    take(from).map(u32::from_le_bytes)
-}
-
-fn take<const N: usize>(from: &mut &[u8]) -> Result<[u8; N]> {
-    let (taken, rest) = from.split_first_chunk().ok_or("a message is cut off")?;
-    *from = rest;
-    Ok(*taken)
+    answers::word(from).map_err(|_| "a message is cut off".to_owned())
 }
 
 #[cfg(test)]
@@ -184,6 +208,10 @@ mod tests {
     use super::*;
 
     const SESSION: i64 = 77;
+
+    fn read(plaintext: &[u8], session_id: i64) -> Result<Vec<Notice>> {
+        super::message(plaintext, session_id)?.notices(&|id| (id < 100).then_some(ANSWER_MAX))
+    }
 
     fn message(id: i64, sequence: i32, body: &[u8]) -> Vec<u8> {
         [&id.to_le_bytes()[..], &sequence.to_le_bytes(), &(body.len() as u32).to_le_bytes(), body].concat()
@@ -212,11 +240,12 @@ mod tests {
     #[test]
     fn reads_answers_in_a_container_packed_or_not() {
         let yes = true.to_bytes();
-        let error = types::RpcError { error_code: 420, error_message: "FLOOD_WAIT_3".into() };
+        let text = "FLOOD_WAIT_3";
+        let error = types::RpcError { error_code: 420, error_message: text.into() };
         let inner = [
             message(5, 1, &rpc_result(4, &yes)),
-            message(9, 3, &gzip(&rpc_result(8, &yes))),
-            message(13, 4, &rpc_result(12, &gzip(&enums::RpcError::from(error.clone()).to_bytes()))),
+            message(9, 3, &rpc_result(8, &gzip(&yes))),
+            message(13, 4, &rpc_result(12, &gzip(&enums::RpcError::from(error).to_bytes()))),
         ];
         let notices = read(&packet(&message(17, 6, &container(&inner))), SESSION).expect("readable");
         let expected = [
@@ -224,9 +253,29 @@ mod tests {
             Notice::Event(Event::Answer(4, yes.clone())),
             Notice::Ack(9),
             Notice::Event(Event::Answer(8, yes)),
-            Notice::Event(Event::Failed(12, error)),
+            Notice::Event(Event::Failed(12, RpcError::new(420, text.as_bytes()))),
         ];
         assert_eq!(notices, expected);
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_not_unpacked() {
+        let junk = [&GZIP_PACKED.to_le_bytes()[..], &b"no gzip".to_vec().to_bytes()].concat();
+        let inner = [
+            message(5, 1, &rpc_result(100, &junk)),
+            message(9, 3, &junk),
+            message(13, 5, &gzip(&rpc_result(8, &true.to_bytes()))),
+        ];
+        let notices = read(&packet(&message(17, 6, &container(&inner))), SESSION).expect("readable");
+        assert_eq!(notices, [5, 9, 13].map(Notice::Ack));
+    }
+
+    #[test]
+    fn what_is_packed_twice_is_unpacked_once() {
+        let twice = gzip(&gzip(&vec![0; ANSWER_MAX]));
+        let notices = read(&packet(&message(5, 0, &rpc_result(4, &twice))), SESSION).expect("readable");
+        let [Notice::Event(Event::Answer(4, answer))] = &notices[..] else { panic!("{notices:?}") };
+        assert!(answer.len() < 64 * 1024);
     }
 
     #[test]
@@ -252,8 +301,10 @@ mod tests {
             assert!(read(&whole[..length], SESSION).is_err(), "{length}");
         }
         assert!(read(&whole, SESSION + 1).is_err());
-        let bomb = gzip(&vec![0; INFLATED_MAX as usize + 1]);
-        assert!(read(&packet(&message(5, 1, &bomb)), SESSION).is_err());
+        for bomb in [gzip(&vec![0; ANSWER_MAX + 1]), vec![0; ANSWER_MAX + 1]] {
+            let notices = read(&packet(&message(5, 0, &rpc_result(4, &bomb))), SESSION).expect("readable");
+            assert!(matches!(notices[..], [Notice::Event(Event::Unreadable(4, _))]));
+        }
         assert!(read(&[&whole[..], &[0; PADDING_MAX]].concat(), SESSION).is_err());
         let much = message(9, 1, &true.to_bytes());
         let many = container(&vec![much; NOTICES_MAX + 2]);
@@ -262,7 +313,7 @@ mod tests {
 
     #[test]
     fn compressed_answers_of_a_packet_share_what_they_may_grow_to() {
-        let half = gzip(&vec![0; INFLATED_MAX as usize / 2 + 1]);
+        let half = gzip(&vec![0; ANSWER_MAX / 2 + 1]);
         let inner = [message(5, 0, &rpc_result(4, &half)), message(9, 0, &rpc_result(8, &half))];
         let notices = read(&packet(&message(13, 0, &container(&inner))), SESSION).expect("readable");
         let [Notice::Event(Event::Answer(4, _)), Notice::Event(Event::Unreadable(8, _))] = &notices[..]

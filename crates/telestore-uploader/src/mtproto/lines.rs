@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::account::Account;
+use super::answers::SHORT;
 use super::connection::Connection;
 use super::home::{Whereabouts, media_address_of};
 use super::rpc::CallError;
@@ -31,6 +32,14 @@ struct Line {
 impl Lines {
     pub(super) fn new(count: usize) -> Self {
         Self(std::iter::repeat_with(Mutex::default).take(count).collect())
+    }
+
+    pub(super) async fn close(&self) {
+        for line in &self.0 {
+            if let Some(connection) = line.lock().await.connection.take() {
+                connection.close().await;
+            }
+        }
     }
 
     /// The place for a part; the first connection has none.
@@ -97,7 +106,7 @@ impl Account {
 
     async fn greet(&self, connection: &Connection, address: SocketAddr) -> Result<(), CallError> {
         let limit = self.config.connect_timeout;
-        match timeout(limit, connection.call(self.greeting(), None)).await {
+        match timeout(limit, connection.call(self.greeting(), SHORT, None)).await {
             Ok(answer) => answer.map(drop),
             Err(_) => {
                 Err(CallError::NotSent(format!("{address} did not answer in {} s", limit.as_secs_f32())))

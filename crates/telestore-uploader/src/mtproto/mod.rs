@@ -2,6 +2,7 @@
 
 mod account;
 mod allowed;
+mod answers;
 mod attempt;
 mod cipher;
 mod config;
@@ -19,11 +20,14 @@ mod packet;
 #[cfg(feature = "testsuite")]
 mod packing;
 mod parts;
+mod patience;
 mod resolve;
 mod resume;
 mod rpc;
+mod seen;
 mod send;
 mod session;
+mod unasked;
 mod updates;
 mod uploader;
 mod window;
@@ -32,7 +36,7 @@ mod wire;
 pub use allowed::AllowedAddresses;
 pub use config::MtprotoConfig;
 #[cfg(feature = "fuzzing")]
-pub use fuzzing::{packet, session_string};
+pub use fuzzing::{answer, packet, session_string};
 pub use key_exchange::{BadServerKey, ServerKey};
 #[cfg(feature = "testsuite")]
 pub use packing::Packing;

@@ -7,12 +7,11 @@ use telestore_types::ByteSource;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::account::{Account, Link, dc_options};
+use super::account::{Account, Link};
 use super::attempt::Attempt;
 use super::connection::Connection;
 use super::home::{Home, Whereabouts, address_of};
 use super::key_exchange::{DataCentre, ServerKey, make_key};
-use super::packet::Body;
 use super::parts;
 use super::resume::Resume;
 use super::rpc::{CallError, Remedy};
@@ -82,11 +81,9 @@ impl Account {
         // Only now, since it may have become idle meanwhile.
         let old = self.old_connection(link, &from).await?;
         let export = tl::functions::auth::ExportAuthorization { dc_id: dc };
-        let exported = old.ask(&export).await.map_err(|error| not_admitted(dc, error))?;
-        let tl::enums::auth::ExportedAuthorization::Authorization(login) = exported;
+        let import = old.ask(&export).await.map_err(|error| not_admitted(dc, error))?;
         let home = Home { dc_id: dc, address, auth_key };
         let new = self.open(link, &home, None).await.map_err(|error| not_known(dc, error))?;
-        let import = tl::functions::auth::ImportAuthorization { id: login.id, bytes: login.bytes };
         if let Err(error) = new.ask(&import).await {
             link.close().await;
             return Err(not_admitted(dc, not_known(dc, error)));
@@ -101,8 +98,7 @@ impl Account {
         if link.options.is_empty() {
             // The greeting was answered with the order to go. Without an answer the known addresses have to do.
             let old = self.old_connection(link, from).await?;
-            let config = old.call(Body::of(&tl::functions::help::GetConfig {}), None).await;
-            link.options = config.ok().and_then(|answer| dc_options(&answer)).unwrap_or_default();
+            link.options = old.ask(&tl::functions::help::GetConfig {}).await.unwrap_or_default();
         }
         let address = address_of(dc, &link.options, from.home.address);
         address.ok_or_else(|| CallError::NotSent(nowhere(dc)))

@@ -122,8 +122,8 @@ impl Packet {
 /// What stands at the beginning of what was read.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Frame {
-    /// Not all of it yet.
-    Partial,
+    /// Not all of it yet; how long the packet is to be, where that is known.
+    Partial(Option<usize>),
     /// A packet of so many bytes, behind its length.
     Packet(usize),
     /// Telegram's reason for not taking a packet, such as 404.
@@ -135,11 +135,11 @@ impl Frame {
     pub(crate) const HEADER: usize = FRAME_LENGTH;
 
     pub(crate) fn of(read: &[u8]) -> Self {
-        let Some((length, rest)) = read.split_first_chunk() else { return Self::Partial };
+        let Some((length, rest)) = read.split_first_chunk() else { return Self::Partial(None) };
         match (u32::from_le_bytes(*length) as usize, rest.first_chunk()) {
             (4, Some(status)) => Self::Status(i32::from_le_bytes(*status).unsigned_abs()),
             (length, _) if length <= rest.len() => Self::Packet(length),
-            _ => Self::Partial,
+            (length, _) => Self::Partial(Some(length)),
         }
     }
 }
@@ -160,10 +160,10 @@ mod tests {
 
     #[test]
     fn tells_packets_and_statuses_apart() {
-        assert_eq!(Frame::of(&[8, 0, 0]), Frame::Partial);
-        assert_eq!(Frame::of(&[8, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7]), Frame::Partial);
+        assert_eq!(Frame::of(&[8, 0, 0]), Frame::Partial(None));
+        assert_eq!(Frame::of(&[8, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7]), Frame::Partial(Some(8)));
         assert_eq!(Frame::of(&[8, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), Frame::Packet(8));
-        assert_eq!(Frame::of(&[4, 0, 0, 0, 1]), Frame::Partial);
+        assert_eq!(Frame::of(&[4, 0, 0, 0, 1]), Frame::Partial(Some(4)));
         assert_eq!(Frame::of(&[4, 0, 0, 0, 0x6c, 0xfe, 0xff, 0xff]), Frame::Status(404));
         assert_eq!(Frame::of(&[0, 0, 0, 0]), Frame::Packet(0));
     }

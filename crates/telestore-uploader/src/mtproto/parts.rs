@@ -3,12 +3,13 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, OptionFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use grammers_tl_types::{self as tl, Deserializable, Identifiable};
+use grammers_tl_types::{self as tl, Identifiable};
 use md5::{Digest, Md5};
 use telestore_types::ByteSource;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::answers::is_true;
 use super::attempt::{Attempt, Failures};
 use super::packet::Body;
 use super::resume::Resume;
@@ -101,6 +102,7 @@ struct Ledger<'a> {
 impl Ledger<'_> {
     async fn confirm(&mut self, part: u32) -> Result<()> {
         let length = self.resume.part_length(part) as u64;
+        self.attempt.reached();
         self.resume.confirm(part);
         self.confirmed += length;
         MTPROTO_BYTES.increment(length);
@@ -195,6 +197,7 @@ impl Parts<'_> {
 
     /// Sends a part until Telegram has it. Its bytes are read again for that rather than kept.
     async fn send(&self, ready: Ready) -> Result<u32> {
+        let _step = self.attempt.step();
         let (part, length) = (ready.part, ready.bytes.len());
         let mut failures = Failures::default();
         let mut ready = Some(ready);
@@ -207,7 +210,7 @@ impl Parts<'_> {
             drop(bytes);
             let began = Instant::now();
             match self.attempt.call_part(part, body, permit).await {
-                Ok(answer) if bool::from_bytes(&answer).unwrap_or(false) => {
+                Ok(answer) if is_true(&answer) => {
                     // A short part is faster and says nothing of the others.
                     if length == PART_SIZE {
                         self.attempt.account.window().answered(began.elapsed());

@@ -1,9 +1,16 @@
 use std::fmt;
 use std::time::Duration;
 
-use grammers_tl_types as tl;
+use grammers_tl_types::{Identifiable, types};
 
+use super::answers::{Result as Read, take_text, word};
 use crate::{Error, ErrorKind};
+
+/// How much of an error's name is kept: Telegram's have less than fifty characters, a stranger's may have millions.
+const NAME_MAX: usize = 200;
+
+/// No wait is longer, whatever Telegram says: a file must not be put off until nobody remembers it.
+const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// An error that Telegram answered with. `FLOOD_WAIT_3` is the name `FLOOD_WAIT` and the value 3.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,10 +20,23 @@ pub(crate) struct RpcError {
     pub(crate) value: Option<u32>,
 }
 
-impl From<tl::types::RpcError> for RpcError {
-    fn from(error: tl::types::RpcError) -> Self {
+impl RpcError {
+    /// Reads an answer, where it is an error.
+    pub(crate) fn read(mut answer: &[u8]) -> Read<Option<Self>> {
+        if word(&mut answer)? != types::RpcError::CONSTRUCTOR_ID {
+            return Ok(None);
+        }
+        let code = word(&mut answer)?.cast_signed();
+        Ok(Some(Self::new(code, take_text(&mut answer)?)))
+    }
+
+    /// The name goes into logs and to the person who waits, so nothing of it may be more than text on a line.
+    pub(crate) fn new(code: i32, text: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(&text[..text.len().min(NAME_MAX)]);
+        let shown = |c: char| c.is_ascii_graphic() || c == ' ';
+        let text: String = text.chars().map(|c| if shown(c) { c } else { '?' }).collect();
         let mut value = None;
-        let words = error.error_message.split('_').filter(|word| match word.parse() {
+        let words = text.split('_').filter(|word| match word.parse() {
             Ok(number) if value.is_none() => {
                 value = Some(number);
                 false
@@ -24,7 +44,7 @@ impl From<tl::types::RpcError> for RpcError {
             _ => true,
         });
         let name = words.collect::<Vec<_>>().join("_");
-        Self { code: error.error_code, name, value }
+        Self { code, name, value }
     }
 }
 
@@ -94,7 +114,11 @@ impl RpcError {
         let name = self.name.as_str();
         let wait = matches!(name, "FLOOD_WAIT" | "FLOOD_PREMIUM_WAIT" | "SLOWMODE_WAIT");
         match (self.code, self.data_centre()) {
-            _ if wait => Remedy::Wait(Duration::from_secs(u64::from(self.value.unwrap_or(1).max(1)))),
+            // A wait of no time at all would be a busy loop.
+            _ if wait => {
+                let seconds = u64::from(self.value.unwrap_or(1).max(1));
+                Remedy::Wait(Duration::from_secs(seconds).min(WAIT_MAX))
+            }
             _ if DEAD_SESSION.contains(&name) || self.code == 401 => Remedy::LogIn,
             _ if WRONG_CHANNEL.contains(&name) => Remedy::Resolve,
             (_, Some(dc)) => Remedy::Move(dc),
@@ -185,7 +209,7 @@ mod tests {
     use super::*;
 
     fn rpc(code: i32, text: &str) -> RpcError {
-        tl::types::RpcError { error_code: code, error_message: text.to_owned() }.into()
+        RpcError::new(code, text.as_bytes())
     }
 
     #[test]
@@ -196,6 +220,14 @@ mod tests {
         );
         assert_eq!(rpc(400, "FILE_PART_3_MISSING").name, "FILE_PART_MISSING");
         assert_eq!(rpc(400, "MD5_CHECKSUM_INVALID").name, "MD5_CHECKSUM_INVALID");
+    }
+
+    #[test]
+    fn a_long_or_odd_name_is_cut_and_cleaned() {
+        let name = rpc(400, &"x".repeat(8 * 1024 * 1024)).name;
+        assert_eq!(name.len(), NAME_MAX);
+        let odd = RpcError::new(400, b"A\r\nERROR forged \x1b[31m\xff \xe2\x80\xae");
+        assert_eq!(odd.to_string(), "A??ERROR forged ?[31m? ? (400)");
     }
 
     #[test]
@@ -211,6 +243,10 @@ mod tests {
         for (code, text, remedy) in [
             (420, "FLOOD_WAIT_3", wait(3)),
             (420, "FLOOD_PREMIUM_WAIT_9", wait(9)),
+            (420, "FLOOD_WAIT_0", wait(1)),
+            (420, "FLOOD_WAIT", wait(1)),
+            (420, "FLOOD_WAIT_2147483647", wait(24 * 60 * 60)),
+            (420, "FLOOD_WAIT_99999999999999999999", Remedy::GiveUp),
             (500, "RPC_CALL_FAIL", Remedy::Again),
             (-503, "Timeout", Remedy::Again),
             (400, "Timedout", Remedy::Again),

@@ -8,11 +8,14 @@ use super::parts::Parts;
 use super::resolve;
 use super::resume::Resume;
 use super::rpc::{CallError, Remedy, RpcError};
-use super::updates;
+use super::updates::{self, Found};
 use crate::{Error, ErrorKind, Result, UploadRequest};
 
 /// So many missing parts mean that Telegram has forgotten the file; then all of it is sent anew.
 const MAX_MISSING: u32 = 16;
+
+/// What is said where the answer does not come. The next attempt makes the same message.
+const UNCONFIRMED: &str = "Telegram did not confirm the message, which may be in the channel";
 
 /// A file whose parts are all confirmed, and what has been tried to make a message of it.
 pub(crate) struct Sending<'a> {
@@ -41,6 +44,8 @@ struct History {
     missing: u32,
     restarted: bool,
     resolved: bool,
+    /// It is written down that the message may exist.
+    committed: bool,
     /// A call was written and has no answer: the message may exist.
     ambiguous: bool,
 }
@@ -57,17 +62,30 @@ impl<'a> Sending<'a> {
         Self { attempt, request, resume, peer, md5, reported, history: History::default() }
     }
 
-    /// Makes the message. However often it is tried, `random_id` makes it one.
+    /// Makes the message. However often it is tried, `random_id` makes it one: also by a later attempt, where this one
+    /// gets nowhere.
     pub(crate) async fn run(&mut self) -> Result<StoredFile> {
-        self.attempt.progress.stage(Stage::Finishing);
+        let attempt = self.attempt;
+        attempt.progress.stage(Stage::Finishing);
+        attempt.reached();
+        let _step = attempt.step();
+        tokio::select! {
+            biased;
+            ended = self.make() => ended,
+            () = attempt.gets_nowhere() => Err(attempt.stalled(UNCONFIRMED)),
+        }
+    }
+
+    async fn make(&mut self) -> Result<StoredFile> {
         loop {
             // What was begun ends, but after a cancel nothing new is begun.
             let cancelled = self.request.cancel.is_cancelled();
             if cancelled && !self.history.ambiguous {
                 return Err(Error::cancelled());
             }
+            self.commit().await?;
             let error = match self.attempt.call_for_parts(&self.message()).await {
-                Ok(answer) => match self.stored(&answer).await {
+                Ok(found) => match self.stored(found).await {
                     Some(stored) => return Ok(stored),
                     None => CallError::Lost("Telegram's answer does not name the message".to_owned()),
                 },
@@ -89,6 +107,15 @@ impl<'a> Sending<'a> {
                 recovered = self.recover(error) => recovered?,
             }
         }
+    }
+
+    /// Writes down, once for each name that the parts have, that the message may exist from here on.
+    async fn commit(&mut self) -> Result<()> {
+        if !self.history.committed {
+            self.attempt.progress.commit(Some(self.resume.to_state())).await?;
+            self.history.committed = true;
+        }
+        Ok(())
     }
 
     async fn recover(&mut self, error: CallError) -> Result<()> {
@@ -156,7 +183,8 @@ impl<'a> Sending<'a> {
         history.missing = 0;
         let source = request.source.as_ref();
         *md5 = moving::send_parts(attempt, source, resume, reported, &request.cancel).await?;
-        attempt.progress.checkpoint(resume.to_state()).await
+        history.committed = false;
+        Ok(())
     }
 
     async fn resolve_again(&mut self, error: CallError) -> Result<()> {
@@ -168,8 +196,8 @@ impl<'a> Sending<'a> {
         Ok(())
     }
 
-    async fn stored(&self, answer: &tl::enums::Updates) -> Option<StoredFile> {
-        let found = updates::find(answer, self.resume.random_id)?;
+    async fn stored(&self, found: Option<Found>) -> Option<StoredFile> {
+        let found = found?;
         let document_id = match found.document_id {
             Some(id) => id,
             None => updates::look_up(self.attempt, &self.peer, found.message_id).await?,

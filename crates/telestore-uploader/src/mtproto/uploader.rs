@@ -72,7 +72,6 @@ impl MtprotoUploader {
         let md5 =
             moving::send_parts(attempt, request.source.as_ref(), &mut resume, &mut reported, &request.cancel)
                 .await?;
-        attempt.progress.checkpoint(resume.to_state()).await?;
         Ok(Sending::new(attempt, request, resume, peer, md5, reported))
     }
 
@@ -86,7 +85,12 @@ impl MtprotoUploader {
             Resume::go_on(request.resume.as_ref(), &of, attempt.now(), self.config.resume_max_age);
         resume.forget(&request.changed);
         attempt.progress.stage(Stage::Resolving);
-        let peer = resolve::resolve(attempt, resume.access_hash).await?;
+        let peer = {
+            // As a whole: a stranger may have any number of pages of dialogs.
+            let _step = attempt.step();
+            resolve::resolve(attempt, resume.access_hash).await?
+        };
+        attempt.reached();
         resume.access_hash = resolve::access_hash(&peer);
         attempt.progress.stage(Stage::Sending);
         // Before the first part, so that whatever happens next the message stays the same one.
@@ -120,7 +124,7 @@ impl TelegramUploader for MtprotoUploader {
         let mut sending = tokio::select! {
             biased;
             () = request.cancel.cancelled() => return Err(Error::cancelled()),
-            prepared = self.prepare(&attempt, &request) => prepared?,
+            prepared = attempt.unless_stalled(self.prepare(&attempt, &request)) => prepared?,
         };
         sending.run().await
     }
@@ -132,7 +136,7 @@ impl TelegramUploader for MtprotoUploader {
         let (mut resume, _) = tokio::select! {
             biased;
             () = request.cancel.cancelled() => return Ok(()),
-            begun = self.begin(&attempt, &request) => begun?,
+            begun = attempt.unless_stalled(self.begin(&attempt, &request)) => begun?,
         };
         let (source, mut reported) = (request.source.as_ref(), 0);
         let sending = async {
@@ -145,7 +149,7 @@ impl TelegramUploader for MtprotoUploader {
         };
         tokio::select! {
             biased;
-            sent = sending => sent,
+            sent = attempt.unless_stalled(sending) => sent,
             () = too_late => Err(Error::cancelled()),
         }
     }
@@ -153,15 +157,21 @@ impl TelegramUploader for MtprotoUploader {
     async fn check(&self, credentials: &TelegramCredentials) -> Result<()> {
         let account = self.account(credentials)?;
         let attempt = Attempt::new(&self.config, account, credentials, &NoProgress);
-        attempt.connect().await?;
-        resolve::resolve(&attempt, None).await.map(drop)
+        let checking = async {
+            attempt.connect().await?;
+            resolve::resolve(&attempt, None).await.map(drop)
+        };
+        attempt.unless_stalled(checking).await
     }
 
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
         let Ok(message_id) = i32::try_from(stored.message_id) else { return Ok(false) };
         let account = self.account(credentials)?;
         let attempt = Attempt::new(&self.config, account, credentials, &NoProgress);
-        let peer = resolve::resolve(&attempt, None).await?;
-        updates::delete(&attempt, &peer, message_id).await
+        let deleting = async {
+            let peer = resolve::resolve(&attempt, None).await?;
+            updates::delete(&attempt, &peer, message_id).await
+        };
+        attempt.unless_stalled(deleting).await
     }
 }

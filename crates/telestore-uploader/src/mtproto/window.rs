@@ -38,6 +38,9 @@ struct Shared {
     places: Arc<Semaphore>,
     /// The places of all accounts together.
     everywhere: Arc<Semaphore>,
+    /// One place that is not among those: an account whose server is silent keeps its places as long as calls may take,
+    /// and many such must not stop the others.
+    own: Arc<Semaphore>,
     state: Mutex<State>,
 }
 
@@ -80,7 +83,7 @@ pub(crate) struct Permit {
 }
 
 impl Window {
-    /// A window that grows to `max`, among others that share the places of `everywhere`.
+    /// A window that grows to `max`, among others that share the places of `everywhere` for all parts but one each.
     pub(crate) fn new(max: usize, everywhere: Arc<Semaphore>) -> Self {
         let max = max.max(1);
         let limit = START.min(max);
@@ -94,14 +97,19 @@ impl Window {
             closed_until: None,
         };
         let places = Arc::new(Semaphore::new(limit));
-        Self(Arc::new(Shared { places, everywhere, state: Mutex::new(state) }))
+        let own = Arc::new(Semaphore::new(1));
+        Self(Arc::new(Shared { places, everywhere, own, state: Mutex::new(state) }))
     }
 
     /// Waits for a place. It is given back when the permit is dropped.
     pub(crate) async fn enter(&self) -> Permit {
         // The semaphores are never closed.
         let place = self.0.places.clone().acquire_owned().await.ok();
-        let everywhere = self.0.everywhere.clone().acquire_owned().await.ok();
+        let everywhere = tokio::select! {
+            biased;
+            own = self.0.own.clone().acquire_owned() => own.ok(),
+            shared = self.0.everywhere.clone().acquire_owned() => shared.ok(),
+        };
         if self.0.places.available_permits() == 0 {
             self.state().round.full = true;
         }
@@ -308,8 +316,11 @@ mod tests {
         let everywhere = Arc::new(Semaphore::new(6));
         let windows = [Window::new(8, everywhere.clone()), Window::new(8, everywhere)];
         let one = fill(&windows[0]);
-        assert_eq!((one.len(), free(&windows[1])), (4, 2));
-        drop(one);
-        assert_eq!(free(&windows[1]), 4);
+        assert_eq!((one.len(), free(&windows[1])), (4, 4));
+        let two = fill(&windows[1]);
+        let third = Window::new(8, windows[0].0.everywhere.clone());
+        assert_eq!(free(&third), 1, "one that nobody takes away");
+        drop((one, two));
+        assert_eq!(free(&third), 4);
     }
 }

@@ -5,14 +5,20 @@ use std::collections::{HashMap, VecDeque};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::answers::ANSWER_MAX;
 use super::envelope::{Envelope, Event, MsgId};
+use super::inbound::Calls;
 use super::packet::{Body, Frame, Packet};
-use super::rpc::{CallError, RpcError};
+use super::rpc::CallError;
+use super::unasked::Unasked;
 use super::window::Permit;
 
-/// The read buffer at first, and the largest answer that is taken.
+/// The read buffer at first, and the largest packet that is taken: the longest answer, with what is around it.
 const READ_MIN: usize = 16 * 1024;
-const READ_MAX: usize = 8 * 1024 * 1024;
+const READ_MAX: usize = ANSWER_MAX + 64 * 1024;
+
+/// A buffer that is larger goes once it is empty: large answers are rare.
+const READ_KEPT: usize = 128 * 1024;
 
 /// How many calls are packed at a time: two packets are encrypted side by side.
 const TOGETHER: usize = 2;
@@ -37,6 +43,8 @@ pub(crate) struct Request {
 #[derive(Debug)]
 pub(crate) struct Caller {
     answer: oneshot::Sender<Answer>,
+    /// How many bytes it may have.
+    answer_max: usize,
     /// The place in the window that the call takes until it is answered.
     _permit: Option<Permit>,
     /// How often Telegram did not take the call.
@@ -44,8 +52,8 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    pub(crate) fn new(answer: oneshot::Sender<Answer>, permit: Option<Permit>) -> Self {
-        Self { answer, _permit: permit, refused: 0 }
+    pub(crate) fn new(answer: oneshot::Sender<Answer>, answer_max: usize, permit: Option<Permit>) -> Self {
+        Self { answer, answer_max, _permit: permit, refused: 0 }
     }
 }
 
@@ -54,6 +62,12 @@ struct Pending {
     caller: Caller,
     /// When the last of its bytes was handed to the socket, and the bytes, should Telegram not take them.
     written: Option<(Instant, Packet)>,
+}
+
+impl Calls for HashMap<MsgId, Pending> {
+    fn answer_max(&self, id: MsgId) -> Option<usize> {
+        self.get(&id).map(|pending| pending.caller.answer_max)
+    }
 }
 
 /// What is being written.
@@ -87,6 +101,7 @@ pub(crate) struct Wire {
     read_tail: usize,
     /// When the last answer to a call came.
     last_answer: Option<Instant>,
+    unasked: Unasked,
 }
 
 impl Wire {
@@ -100,6 +115,7 @@ impl Wire {
             read: vec![0; READ_MIN],
             read_tail: 0,
             last_answer: None,
+            unasked: Unasked::new(Instant::now()),
         }
     }
 
@@ -170,51 +186,62 @@ impl Wire {
         let mut from = 0;
         loop {
             match Frame::of(&self.read[from..self.read_tail]) {
-                Frame::Partial => break,
                 Frame::Status(status) => return Err(Broken::Status(status)),
+                Frame::Partial(Some(length)) if length > READ_MAX - Frame::HEADER => {
+                    return Err(Broken::Protocol("an answer is too large".to_owned()));
+                }
+                Frame::Partial(_) => break,
                 Frame::Packet(length) => {
                     let packet = &mut self.read[from + Frame::HEADER..][..length];
-                    let events = self.envelope.open(packet).map_err(Broken::Protocol)?;
+                    let events = self.envelope.open(packet, &self.pending).map_err(Broken::Protocol)?;
                     from += Frame::HEADER + length;
-                    events.into_iter().try_for_each(|event| self.handle(event, now))?;
+                    let mut asked = false;
+                    for event in events {
+                        asked |= self.handle(event, now)?;
+                    }
+                    if !self.unasked.count(length, asked, now) {
+                        return Err(Broken::Protocol("it says too much that nobody asked for".to_owned()));
+                    }
                 }
             }
         }
         self.read.copy_within(from..self.read_tail, 0);
         self.read_tail -= from;
-        if self.read_tail == READ_MAX {
-            return Err(Broken::Protocol("an answer is too large".to_owned()));
+        if self.read_tail == 0 && self.read.len() > READ_KEPT {
+            self.read = vec![0; READ_MIN];
         }
         Ok(())
     }
 
-    fn handle(&mut self, event: Event, now: Instant) -> Result<(), Broken> {
+    /// Says whether somebody waited for it.
+    fn handle(&mut self, event: Event, now: Instant) -> Result<bool, Broken> {
         match event {
-            Event::Answer(id, body) => self.answer(id, Ok(body), now),
-            Event::Failed(id, error) => self.answer(id, Err(CallError::Rpc(RpcError::from(error))), now),
+            Event::Answer(id, body) => Ok(self.answer(id, Ok(body), now)),
+            Event::Failed(id, error) => Ok(self.answer(id, Err(CallError::Rpc(error)), now)),
             Event::Unreadable(id, why) => {
-                self.answer(id, Err(CallError::Lost(format!("the answer cannot be read: {why}"))), now);
+                let error = CallError::Lost(format!("the answer cannot be read: {why}"));
+                Ok(self.answer(id, Err(error), now))
             }
-            Event::NotTaken(id, code) => self.send_again(id, code)?,
+            Event::NotTaken(id, code) => self.send_again(id, code),
         }
-        Ok(())
     }
 
-    fn answer(&mut self, id: MsgId, answer: Answer, now: Instant) {
+    fn answer(&mut self, id: MsgId, answer: Answer, now: Instant) -> bool {
+        let Some(pending) = self.pending.remove(&id) else { return false };
         self.last_answer = Some(now);
-        if let Some(pending) = self.pending.remove(&id) {
-            // The caller may have gone meanwhile.
-            let _ = pending.caller.answer.send(answer);
-        }
+        // The caller may have gone meanwhile.
+        let _ = pending.caller.answer.send(answer);
+        true
     }
 
-    /// Sends again what Telegram did not take because of its envelope: it was not carried out.
-    fn send_again(&mut self, id: MsgId, code: i32) -> Result<(), Broken> {
+    /// Sends again what Telegram did not take because of its envelope: it was not carried out. Says whether there is such
+    /// a call.
+    fn send_again(&mut self, id: MsgId, code: i32) -> Result<bool, Broken> {
         tracing::debug!(code, "telegram did not take a message");
         if !CURABLE.contains(&code) {
             return Err(Broken::Protocol(format!("Telegram did not take a message, code {code}")));
         }
-        let Some(Pending { mut caller, written }) = self.pending.remove(&id) else { return Ok(()) };
+        let Some(Pending { mut caller, written }) = self.pending.remove(&id) else { return Ok(false) };
         let Some((_, packet)) = written else {
             return Err(Broken::Protocol("Telegram speaks of a message that it cannot have".to_owned()));
         };
@@ -222,7 +249,7 @@ impl Wire {
         let refused = caller.refused;
         self.queue.push_front(Request { body: self.envelope.unseal(packet), caller });
         match code {
-            _ if refused <= MAX_REFUSALS => Ok(()),
+            _ if refused <= MAX_REFUSALS => Ok(true),
             16 | 17 => Err(Broken::Clock),
             _ => Err(Broken::Protocol(format!("Telegram goes on not taking a message, code {code}"))),
         }

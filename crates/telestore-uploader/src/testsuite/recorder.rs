@@ -18,6 +18,8 @@ pub enum Event {
     FloodWait(Duration),
     /// The backend wrote down how far it is.
     Checkpoint(ResumeState),
+    /// The message may exist from here on.
+    Commit(Option<ResumeState>),
 }
 
 /// A listener that remembers everything, and that can be waited at.
@@ -53,9 +55,17 @@ impl Recorder {
         self.select(|event| if let Event::FloodWait(wait) = event { Some(*wait) } else { None })
     }
 
-    /// The checkpoints, in order.
+    /// The checkpoints, in order; a commit with a state is one.
     pub fn checkpoints(&self) -> Vec<ResumeState> {
-        self.select(|event| if let Event::Checkpoint(state) = event { Some(state.clone()) } else { None })
+        self.select(|event| match event {
+            Event::Checkpoint(state) | Event::Commit(Some(state)) => Some(state.clone()),
+            _ => None,
+        })
+    }
+
+    /// The commits, in order.
+    pub fn commits(&self) -> Vec<Option<ResumeState>> {
+        self.select(|event| if let Event::Commit(state) = event { Some(state.clone()) } else { None })
     }
 
     /// Waits until `enough` holds; it is asked at every event.
@@ -97,6 +107,11 @@ impl ProgressSink for Recorder {
 
     async fn checkpoint(&self, state: ResumeState) -> Result<()> {
         self.add(Event::Checkpoint(state));
+        Ok(())
+    }
+
+    async fn commit(&self, resume: Option<ResumeState>) -> Result<()> {
+        self.add(Event::Commit(resume));
         Ok(())
     }
 }

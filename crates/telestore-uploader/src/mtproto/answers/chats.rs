@@ -1,0 +1,102 @@
+//! Channels and dialogs: ids and access hashes.
+
+use grammers_tl_types as tl;
+use tl::enums::InputPeer;
+
+use super::super::resolve::input_channel;
+use super::{Ask, Object, Objects, PAGE_MAX, Result, SHORT};
+
+/// How many channels of an answer are looked at: a page has a hundred dialogs.
+const CHANNELS_MAX: usize = 1000;
+
+/// The ids and access hashes of channels that may be written to.
+pub(crate) type Channels = Vec<(i64, i64)>;
+
+/// A page of the list of dialogs.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    pub(crate) channels: Channels,
+    /// Where the next one begins, unless this is the last.
+    pub(crate) next: Option<Next>,
+}
+
+/// What the last dialog of a page is known by.
+#[derive(Debug)]
+pub(crate) struct Next {
+    pub(crate) date: Option<i32>,
+    pub(crate) id: i32,
+    pub(crate) peer: InputPeer,
+}
+
+impl Ask for tl::functions::channels::GetChannels {
+    type Answer = Channels;
+
+    const ANSWER_MAX: usize = SHORT;
+
+    fn read(&self, answer: &[u8]) -> Result<Channels> {
+        Ok(channels(&Object::of("messages.Chats", answer)?))
+    }
+}
+
+impl Ask for tl::functions::messages::GetDialogs {
+    type Answer = Page;
+
+    const ANSWER_MAX: usize = PAGE_MAX;
+
+    fn read(&self, answer: &[u8]) -> Result<Page> {
+        let dialogs = Object::of("messages.Dialogs", answer)?;
+        // All of them come at once where they are few, or are said to be the same as before.
+        let next = dialogs.is("messages.dialogsSlice").then(|| next(&dialogs)).flatten();
+        Ok(Page { channels: channels(&dialogs), next })
+    }
+}
+
+impl Ask for tl::functions::contacts::ResolveUsername {
+    type Answer = InputPeer;
+
+    const ANSWER_MAX: usize = SHORT;
+
+    fn read(&self, answer: &[u8]) -> Result<InputPeer> {
+        let found = Object::of("contacts.ResolvedPeer", answer)?;
+        Ok(found.object("peer").map_or(InputPeer::Empty, |peer| input_peer(&peer, &found)))
+    }
+}
+
+fn channels(answer: &Object<'_>) -> Channels {
+    answer.objects("chats").filter_map(|chat| hash_of(&chat)).take(CHANNELS_MAX).collect()
+}
+
+fn next(dialogs: &Object<'_>) -> Option<Next> {
+    let last = dialogs.objects("dialogs").filter(|dialog| dialog.is("dialog")).last()?;
+    let (peer, id) = (last.object("peer")?, last.int("top_message")?);
+    let is_top = |message: &Object<'_>| {
+        message.int("id") == Some(id) && message.bytes("peer_id") == last.bytes("peer")
+    };
+    let date = dialogs.objects("messages").find(is_top).and_then(|message| message.int("date"));
+    Some(Next { date, id, peer: input_peer(&peer, dialogs) })
+}
+
+/// The peer as calls name it, by the chats and users of the answer.
+fn input_peer(peer: &Object<'_>, answer: &Object<'_>) -> InputPeer {
+    let known = if let Some(wanted) = peer.long("channel_id") {
+        let mut channels = answer.objects("chats").filter_map(|chat| hash_of(&chat));
+        channels.find(|(id, _)| *id == wanted).map(|(id, hash)| input_channel(id, hash))
+    } else if let Some(chat_id) = peer.long("chat_id") {
+        Some(tl::types::InputPeerChat { chat_id }.into())
+    } else {
+        peer.long("user_id").and_then(|id| input_user(id, answer.objects("users")))
+    };
+    known.unwrap_or(InputPeer::Empty)
+}
+
+fn input_user(user_id: i64, mut users: Objects<'_>) -> Option<InputPeer> {
+    let user = users.find(|user| user.is("user") && user.long("id") == Some(user_id))?;
+    let access_hash = user.long("access_hash")?;
+    Some(tl::types::InputPeerUser { user_id, access_hash }.into())
+}
+
+/// The id and the hash of a channel that may be written to. The hash of a `min` channel is good for its picture only.
+fn hash_of(chat: &Object<'_>) -> Option<(i64, i64)> {
+    let usable = chat.is("channel") && !chat.has("min");
+    chat.long("id").zip(chat.long("access_hash")).filter(|_| usable)
+}

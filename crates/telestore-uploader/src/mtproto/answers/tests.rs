@@ -1,0 +1,195 @@
+use grammers_tl_types::{Deserializable, Serializable, enums};
+use tl::enums::{InputPeer, Peer};
+
+use super::*;
+
+/// An object with nothing but its mandatory fields.
+fn bare<T: Deserializable>(mandatory: &[u8]) -> T {
+    T::from_bytes(mandatory).expect("the mandatory fields are complete")
+}
+
+fn text(text: &str) -> Vec<u8> {
+    text.to_owned().to_bytes()
+}
+
+fn channel(id: i64, hash: i64, min: bool) -> enums::Chat {
+    let fields =
+        [&[0; 8][..], &id.to_le_bytes(), &text("a title"), &enums::ChatPhoto::Empty.to_bytes(), &[0; 4]];
+    let mut channel: tl::types::Channel = bare(&fields.concat());
+    (channel.access_hash, channel.min) = (Some(hash), min);
+    channel.username = Some("name".to_owned());
+    channel.into()
+}
+
+fn user(id: i64, hash: i64) -> enums::User {
+    let mut user: tl::types::User = bare(&[&[0; 8][..], &id.to_le_bytes()].concat());
+    (user.access_hash, user.first_name) = (Some(hash), Some("x".repeat(300)));
+    user.into()
+}
+
+fn of_channel(channel_id: i64) -> Peer {
+    tl::types::PeerChannel { channel_id }.into()
+}
+
+fn message(id: i32, peer: &Peer, date: i32) -> enums::Message {
+    let fields = [&[0; 8][..], &id.to_le_bytes(), &peer.to_bytes(), &date.to_le_bytes(), &text("hello")];
+    let mut message: tl::types::Message = bare(&fields.concat());
+    (message.views, message.forwards) = (Some(3), Some(0));
+    message.into()
+}
+
+fn dialog(peer: &Peer, top_message: i32) -> enums::Dialog {
+    let numbers = [top_message, 0, 0, 0, 0, 0, 0].map(i32::to_le_bytes).concat();
+    let settings = enums::PeerNotifySettings::Settings(bare(&[0; 4])).to_bytes();
+    let dialog: tl::types::Dialog = bare(&[&[0; 4][..], &peer.to_bytes(), &numbers, &settings].concat());
+    dialog.into()
+}
+
+fn get_dialogs() -> tl::functions::messages::GetDialogs {
+    tl::functions::messages::GetDialogs {
+        exclude_pinned: false,
+        folder_id: None,
+        offset_date: 0,
+        offset_id: 0,
+        offset_peer: InputPeer::Empty,
+        limit: 100,
+        hash: 0,
+    }
+}
+
+fn slice(peers: &[Peer]) -> tl::types::messages::DialogsSlice {
+    tl::types::messages::DialogsSlice {
+        count: 1000,
+        dialogs: (1..).zip(peers).map(|(top, peer)| dialog(peer, top)).collect(),
+        messages: (1..).zip(peers).map(|(id, peer)| message(id, peer, 100 + id)).collect(),
+        chats: vec![channel(7, 70, false), channel(8, 80, true), channel(9, 90, false)],
+        users: vec![user(5, 50)],
+    }
+}
+
+fn page(slice: tl::types::messages::DialogsSlice) -> chats::Page {
+    get_dialogs().read(&enums::messages::Dialogs::Slice(slice).to_bytes()).expect("readable")
+}
+
+#[test]
+fn a_page_of_dialogs_names_channels_and_where_it_ends() {
+    let page_of = |last: Peer| page(slice(&[of_channel(9), last]));
+    let found = page_of(of_channel(7));
+    assert_eq!(found.channels, [(7, 70), (9, 90)], "the hash of a min channel is of no use");
+    let next = found.next.expect("there is more");
+    assert_eq!((next.date, next.id), (Some(102), 2));
+    assert_eq!(next.peer, tl::types::InputPeerChannel { channel_id: 7, access_hash: 70 }.into());
+    let user = page_of(tl::types::PeerUser { user_id: 5 }.into()).next.expect("there is more");
+    assert_eq!(user.peer, tl::types::InputPeerUser { user_id: 5, access_hash: 50 }.into());
+    let chat = page_of(tl::types::PeerChat { chat_id: 6 }.into()).next.expect("there is more");
+    assert_eq!(chat.peer, tl::types::InputPeerChat { chat_id: 6 }.into());
+    assert_eq!(page_of(of_channel(1)).next.expect("there is more").peer, InputPeer::Empty);
+}
+
+#[test]
+fn a_page_without_a_successor_is_the_last() {
+    assert!(page(slice(&[])).next.is_none());
+    let tl::types::messages::DialogsSlice { dialogs, messages, chats, users, .. } = slice(&[of_channel(7)]);
+    let all =
+        enums::messages::Dialogs::from(tl::types::messages::Dialogs { dialogs, messages, chats, users });
+    let page = get_dialogs().read(&all.to_bytes()).expect("readable");
+    assert!(page.next.is_none() && page.channels.len() == 2);
+    let same = enums::messages::Dialogs::from(tl::types::messages::DialogsNotModified { count: 3 });
+    let page = get_dialogs().read(&same.to_bytes()).expect("readable");
+    assert!(page.next.is_none() && page.channels.is_empty());
+}
+
+#[test]
+fn what_is_cut_off_or_of_another_type_is_an_error() {
+    let whole = enums::messages::Dialogs::Slice(slice(&[of_channel(7)])).to_bytes();
+    for length in 0..whole.len() {
+        assert!(get_dialogs().read(&whole[..length]).is_err(), "{length}");
+    }
+    assert!(dc_options(&whole).is_err());
+    assert!(Object::of("NoSuchType", &whole).is_err());
+}
+
+/// `updateShortSentMessage` with paid media in paid media, down to `depth`.
+fn nested(depth: usize) -> Vec<u8> {
+    const SENT: u32 = 0x9015_e101;
+    const PAID: u32 = 0xa885_2491;
+    const EXTENDED: u32 = 0xee47_9c64;
+    const VECTOR: u32 = 0x1cb5_c415;
+    const EMPTY: u32 = 0x3ded_6320;
+    let mut bytes = [SENT, 1 << 9, 7, 1, 1, 0].map(u32::to_le_bytes).concat();
+    for _ in 0..depth {
+        bytes.extend([PAID, 0, 0, VECTOR, 1, EXTENDED].map(u32::to_le_bytes).concat());
+    }
+    bytes.extend(EMPTY.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn depth_is_bounded_and_costs_no_stack() {
+    let sent = nested(20);
+    assert!(enums::Updates::from_bytes(&sent).is_ok(), "it is what Telegram could send");
+    assert!(Object::of("Updates", &sent).is_ok());
+    for depth in [100, 10_000, 80_000] {
+        let error = Object::of("Updates", &nested(depth)).expect_err("too deep");
+        assert_eq!(error, "it is nested too deep");
+    }
+    // Rich text, which has nothing but itself in it.
+    const TEXT_BOLD: u32 = 0x6724_abc4;
+    const TEXT_EMPTY: u32 = 0xdc3d_824f;
+    let bold = |depth| [vec![TEXT_BOLD; depth], vec![TEXT_EMPTY]].concat();
+    for (depth, fine) in [(100, true), (1_000_000, false)] {
+        let bytes: Vec<u8> = bold(depth).into_iter().flat_map(u32::to_le_bytes).collect();
+        assert_eq!(Object::of("RichText", &bytes).is_ok(), fine, "{depth}");
+    }
+}
+
+#[test]
+fn a_vector_of_a_million_takes_no_memory_of_its_own() {
+    const UPDATES: u32 = 0x74ae_4240;
+    const VECTOR: u32 = 0x1cb5_c415;
+    const CONFIG: u32 = 0xa229_dd06;
+    let count = 400_000;
+    let mut bytes = [UPDATES, VECTOR, count].map(u32::to_le_bytes).concat();
+    (0..count).for_each(|_| bytes.extend(CONFIG.to_le_bytes()));
+    bytes.extend([VECTOR, 0, VECTOR, 0, 0, 0].map(u32::to_le_bytes).concat());
+    let updates = Object::of("Updates", &bytes).expect("readable");
+    assert_eq!(updates.objects("updates").filter(|update| update.is("updateConfig")).count(), count as usize);
+    // More than there is.
+    bytes[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert!(Object::of("Updates", &bytes).is_err());
+}
+
+#[test]
+fn the_configuration_names_addresses() {
+    let option = tl::types::DcOption {
+        ipv6: false,
+        media_only: true,
+        tcpo_only: false,
+        cdn: false,
+        r#static: true,
+        this_port_only: false,
+        id: 4,
+        ip_address: "149.154.167.92".to_owned(),
+        port: 443,
+        secret: None,
+    };
+    let secret = tl::types::DcOption { secret: Some(vec![1, 2]), media_only: false, ..option.clone() };
+    let odd = tl::types::DcOption { ip_address: "x".repeat(100_000), ..option.clone() };
+    let options: Vec<enums::DcOption> = vec![option.clone().into(), odd.into(), secret.into()];
+    let numbers = |count: usize| vec![0; count * 4];
+    let fields = [
+        &numbers(3)[..],
+        &false.to_bytes(),
+        &4_i32.to_le_bytes(),
+        &options.to_bytes(),
+        &text(""),
+        &numbers(21),
+        &text("https://t.me/"),
+        &numbers(3),
+    ];
+    let config: tl::types::Config = bare(&fields.concat());
+    let found = dc_options(&enums::Config::Config(config).to_bytes()).expect("readable");
+    assert_eq!(found.len(), 2);
+    assert_eq!(found[0], option);
+    assert!(found[1].secret.is_some() && !found[1].media_only);
+}
