@@ -46,7 +46,7 @@ impl Telestore {
         self.event_now(upload).await?.ok_or(Error::NotStarted)
     }
 
-    /// What listeners are told of an upload that has just been read. Where it was being sent then, and the bus does not
+    /// What listeners are told of an upload that has just been read; nothing before completion was asked for. Where it was being sent then, and the bus does not
     /// know of that any more, it has come to its end in between: an older percentage must not come behind a newer one.
     pub(crate) async fn event_now(&self, mut upload: Upload) -> Result<Option<UploadEvent>> {
         let ended = || self.0.bus.latest(&upload.id).is_none_or(|live| live.is_final());
@@ -55,18 +55,6 @@ impl Telestore {
                 self.0.sessions.get(&upload.id).await?.filter(|now| now.key == upload.key).unwrap_or(upload);
         }
         Ok(self.event_of(&upload))
-    }
-
-    /// What listeners of `upload` are told now; `None` before completion was asked for.
-    pub(crate) fn event_of(&self, upload: &Upload) -> Option<UploadEvent> {
-        let stored = upload.event(self.now())?;
-        // The store has the truth about the end; the bus is ahead of it on the way there.
-        match self.0.bus.latest(&upload.id) {
-            Some(live) if upload.state == UploadState::Sending && !live.is_final() => {
-                Some(UploadEvent { progress: live.progress.max(stored.progress), ..live })
-            }
-            _ => Some(stored),
-        }
     }
 
     /// Listens to an upload from now on. [`watch`](Self::watch) also tells the state before that, and the end.

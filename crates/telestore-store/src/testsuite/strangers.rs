@@ -1,5 +1,7 @@
 //! What a store must hold to where processes die, clocks are wrong, and callers are strangers.
 
+use std::time::Duration;
+
 use telestore_types::{
     LONGEST_PAUSE, MAX_CRASHES, MAX_EARLY_CRASHES, Reading, Recovery, ResumeState, Timestamp, Upload,
     UploadKind, UploadState, UserId,
@@ -50,7 +52,7 @@ pub(super) async fn an_end_without_a_word_is_put_in_order(store: &dyn SessionSto
 }
 
 pub(super) async fn what_ends_the_process_again_and_again_is_given_up(store: &dyn SessionStore) {
-    queued(store, "deadly", 1, SECOND * 0).await;
+    queued(store, "deadly", 1, Duration::ZERO).await;
     queued(store, "other", 2, SECOND).await;
     let goes_on = [(Recovery::GoesOn, "deadly".to_owned())];
     let mut now = NOW;
@@ -145,7 +147,7 @@ pub(super) async fn another_life_is_never_touched(store: &dyn SessionStore) {
 }
 
 pub(super) async fn users_are_left_out(store: &dyn SessionStore) {
-    queued_by("busy", store, "first", 1, SECOND * 0).await;
+    queued_by("busy", store, "first", 1, Duration::ZERO).await;
     queued_by("other", store, "second", 2, SECOND).await;
     let busy = [UserId::new("busy")];
     let leased = store.lease(NOW, NOW + SECOND, &busy).await.expect("leases").expect("due");
@@ -199,7 +201,7 @@ pub(super) async fn what_nobody_owns_is_few_and_short_lived(store: &dyn SessionS
 }
 
 pub(super) async fn a_due_time_that_cannot_be_is_due(store: &dyn SessionStore) {
-    queued(store, "a", 1, SECOND * 0).await;
+    queued(store, "a", 1, Duration::ZERO).await;
     let held = lease(store, NOW).await.expect("due");
     let far = NOW + LONGEST_PAUSE;
     assert!(store.retry_later(&held, far, false, NOW).await.expect("writes"));
