@@ -49,12 +49,19 @@ impl Telestore {
     /// What listeners are told of an upload that has just been read; nothing before completion was asked for. Where it was being sent then, and the bus does not
     /// know of that any more, it has come to its end in between: an older percentage must not come behind a newer one.
     pub(crate) async fn event_now(&self, mut upload: Upload) -> Result<Option<UploadEvent>> {
-        let ended = || self.0.bus.latest(&upload.id).is_none_or(|live| live.is_final());
-        if upload.state == UploadState::Sending && ended() {
-            upload =
-                self.0.sessions.get(&upload.id).await?.filter(|now| now.key == upload.key).unwrap_or(upload);
+        let live = self.0.bus.latest(&upload.id).filter(|live| !live.is_final());
+        if upload.state == UploadState::Sending && live.is_none() {
+            let now = self.0.sessions.get(&upload.id).await?;
+            upload = now.filter(|now| now.key == upload.key).unwrap_or(upload);
         }
-        Ok(self.event_of(&upload))
+        let Some(stored) = upload.event(self.now()) else { return Ok(None) };
+        // The store has the truth about the end; the bus is ahead of it on the way there.
+        Ok(Some(match live {
+            Some(live) if upload.state == UploadState::Sending => {
+                UploadEvent { progress: live.progress.max(stored.progress), ..live }
+            }
+            _ => stored,
+        }))
     }
 
     /// Listens to an upload from now on. [`watch`](Self::watch) also tells the state before that, and the end.
