@@ -38,12 +38,12 @@ struct Question<P: CredentialProvider> {
     was_good: bool,
     admitted: Admitted,
     tell: watch::Sender<Option<Outcome>>,
+    over: bool,
 }
 
 impl<P: CredentialProvider> Drop for Question<P> {
     fn drop(&mut self) {
-        self.shared.lane(self.was_good).leave(&self.admitted);
-        self.shared.asking().remove(&self.token);
+        self.make_room();
     }
 }
 
@@ -56,18 +56,28 @@ pub(super) fn begin<P: CredentialProvider>(
     admitted: Admitted,
 ) -> Asked {
     let (tell, outcome) = watch::channel(None);
-    let question = Question { shared: Arc::clone(shared), token, was_good, admitted, tell };
+    let question = Question { shared: Arc::clone(shared), token, was_good, admitted, tell, over: false };
     let secret = secret.clone();
     tokio::spawn(async move { question.ask(&secret).await }.in_current_span());
     Asked { began: Instant::now(), outcome }
 }
 
 impl<P: CredentialProvider> Question<P> {
-    async fn ask(self, secret: &Secret) {
+    fn make_room(&mut self) {
+        // The place in the map may be the next question's by now.
+        if !std::mem::replace(&mut self.over, true) {
+            self.shared.lane(self.was_good).leave(&self.admitted);
+            self.shared.asking().remove(&self.token);
+        }
+    }
+
+    async fn ask(mut self, secret: &Secret) {
         let outcome = match self.shared.lane(self.was_good).place(&self.admitted).await {
             Ok(_place) => self.put(secret).await,
             Err(error) => Err(error),
         };
+        // Before it is told: whoever hears it and asks again asks anew.
+        self.make_room();
         self.tell.send_replace(Some(outcome));
     }
 
