@@ -35,7 +35,7 @@ async fn the_operations_document_has_exactly_the_settings() {
     let documented: BTreeSet<&str> = operations
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
-        .filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+        .filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'))
         .collect();
     assert_eq!(documented, in_help);
 }
