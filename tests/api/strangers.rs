@@ -211,6 +211,8 @@ async fn strangers_cannot_take_all_connections() {
         let call = client.get(stage.url(path)).bearer_auth(token).send().await;
         call.map(|answer| answer.status().as_u16()).unwrap_or_default()
     };
+    // They are all there.
+    soon("the strangers", async { while call("/upload-status/unknown").await == 404 {} }).await;
     soon("a place", async { while call("/upload-status/unknown").await != 404 {} }).await;
     for _ in 0..10 {
         assert_eq!(call("/upload-status/unknown").await, 404);

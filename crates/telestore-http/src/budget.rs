@@ -18,6 +18,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long a stranger waits for room at most before it is refused: by then others are past their grace.
 const PATIENCE: Duration = Duration::from_secs(8);
 
+/// For how long a stranger waits for room, in all, before it is taken for a jam in which all wait for each other.
+const JAM: Duration = Duration::from_secs(1);
+
 /// Over how long the rate of a stranger is averaged where somebody must leave.
 const LATELY: Duration = Duration::from_secs(2);
 
@@ -220,12 +223,21 @@ impl SpoolBudget {
 impl Stranger {
     /// For how long it could have sent.
     fn age(&self, now: Instant) -> Duration {
+        now.duration_since(self.since).saturating_sub(self.waited(now))
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.waits_since.load(Ordering::Relaxed) > 0
+    }
+
+    /// For how long it had to wait for room.
+    fn waited(&self, now: Instant) -> Duration {
         let age = now.duration_since(self.since).as_millis() as u64;
         let waiting = match self.waits_since.load(Ordering::Relaxed) {
             0 => 0,
             since => (age + 1).saturating_sub(since),
         };
-        Duration::from_millis(age.saturating_sub(waiting + self.waited.load(Ordering::Relaxed)))
+        Duration::from_millis(waiting + self.waited.load(Ordering::Relaxed))
     }
 
     /// It waits for room, or does not any more.
@@ -354,7 +366,20 @@ impl Share {
             .map(|stranger| ((stranger.rate(now) / SILENT, stranger.since), stranger))
             .collect();
         slow.sort_unstable_by_key(|(order, _)| *order);
-        for (_, stranger) in slow {
+        let mut leave: Vec<_> = slow.into_iter().map(|(_, stranger)| stranger).collect();
+        if self.stranger.waited(now) >= JAM {
+            // All have much to send, and none would come to its end. Who came first had the most time.
+            let own = self.stranger.since;
+            let mut older: Vec<_> = open
+                .strangers
+                .values()
+                .filter(counts)
+                .filter(|one| !leaving(one) && one.is_waiting() && one.since < own && one.age(now) < GRACE)
+                .collect();
+            older.sort_unstable_by_key(|stranger| stranger.since);
+            leave.extend(older);
+        }
+        for stranger in leave {
             if held <= limit {
                 break;
             }

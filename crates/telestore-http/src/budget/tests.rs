@@ -111,3 +111,25 @@ async fn where_nobody_can_leave_a_newcomer_is_refused_in_time() {
     assert!(matches!(newcomer.take(200 * KIB).await, Err(ApiError::StrangersFull)));
     assert!(begin.elapsed() < PATIENCE + SECOND);
 }
+
+#[tokio::test(start_paused = true)]
+async fn where_all_have_much_to_send_the_newest_comes_through() {
+    let (budget, mut held) = (budget(), JoinSet::new());
+    for _ in 0..24 {
+        let mut share = budget.enter(None);
+        held.spawn(async move {
+            for _ in 0..50 {
+                share.take(16 * KIB).await?;
+            }
+            // Nothing more comes.
+            share.given_up().await;
+            Ok::<_, ApiError>(())
+        });
+    }
+    tokio::time::sleep(SECOND / 2).await;
+    let (begin, mut newcomer) = (Instant::now(), budget.enter(None));
+    for _ in 0..20 {
+        newcomer.take(16 * KIB).await.expect("there is room in time");
+    }
+    assert!(begin.elapsed() < SECOND * 6, "{:?}", begin.elapsed());
+}
