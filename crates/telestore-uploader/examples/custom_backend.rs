@@ -68,6 +68,8 @@ impl FolderUploader {
             progress.acknowledged(offset);
         }
         progress.stage(Stage::Finishing);
+        // Cut off behind this, nobody could tell whether the file was published, and copying it again might be a second one.
+        progress.commit(None).await?;
         let message_id = self.publish(file, request)?;
         Ok(StoredFile { message_id, stored_as: StoredAs::BotApi { file_id: message_id.to_string() } })
     }

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use grammers_tl_types as tl;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::MtprotoConfig;
@@ -17,22 +16,8 @@ use super::rpc::{CallError, Remedy};
 use super::session::Session;
 use super::window::{Permit, Window};
 
-/// How many accounts are kept before those without a connection are forgotten.
-const MAX_ACCOUNTS: usize = 1024;
-
 /// How many channels of one account are remembered.
 const MAX_PEERS: usize = 1024;
-
-/// The accounts in use, by a digest of their key: whoever brings the same session shares its one connection. One that comes
-/// with another address or application, such as a session string that was put right, takes the old one's place once no
-/// upload uses that any more.
-#[derive(Debug)]
-pub(crate) struct AccountPool {
-    config: Arc<MtprotoConfig>,
-    /// The parts that may be in flight, over all accounts.
-    places: Arc<Semaphore>,
-    accounts: Mutex<HashMap<[u8; 32], Arc<Account>>>,
-}
 
 /// One login. All of its uploads share one connection, since Telegram may end a login that it sees on two.
 pub(crate) struct Account {
@@ -63,37 +48,6 @@ pub(super) struct Link {
     pub(super) stayed: Option<(Instant, i32, CallError)>,
 }
 
-impl AccountPool {
-    pub(crate) fn new(config: Arc<MtprotoConfig>) -> Self {
-        let places = Arc::new(Semaphore::new(config.max_parts_in_flight.max(1)));
-        Self { config, places, accounts: Mutex::default() }
-    }
-
-    /// The account of a session. It connects by itself when the first call is made.
-    pub(crate) fn account(&self, session: Session, api_id: i32) -> Arc<Account> {
-        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        if accounts.len() >= MAX_ACCOUNTS {
-            accounts.retain(|_, account| Arc::strong_count(account) > 1 || account.is_connected());
-        }
-        let digest = session.digest();
-        let old = accounts.get(&digest);
-        // Only the pool makes further handles, and it is locked: what nobody holds now stays unused.
-        let keep = |old: &&Arc<Account>| old.is_for(&session, api_id) || Arc::strong_count(old) > 1;
-        if let Some(account) = old.filter(keep) {
-            return account.clone();
-        }
-        let predecessor = old.filter(|old| old.is_connected()).cloned();
-        let window = Window::new(self.config.window, self.places.clone());
-        let account = Account {
-            predecessor: Mutex::new(predecessor),
-            ..Account::new(self.config.clone(), session, api_id, window)
-        };
-        let account = Arc::new(account);
-        accounts.insert(digest, account.clone());
-        account
-    }
-}
-
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Account").field("session", &self.session).finish_non_exhaustive()
@@ -101,15 +55,22 @@ impl fmt::Debug for Account {
 }
 
 impl Account {
-    fn new(config: Arc<MtprotoConfig>, session: Session, api_id: i32, window: Window) -> Self {
+    /// An account without a connection. That of its `predecessor` is closed before it opens its own.
+    pub(super) fn new(
+        config: Arc<MtprotoConfig>,
+        session: Session,
+        api_id: i32,
+        window: Window,
+        predecessor: Option<Arc<Self>>,
+    ) -> Self {
         let homes = Mutex::new(Homes::new(&session, config.address));
         let link = tokio::sync::Mutex::default();
         let lines = Lines::new(config.connections.saturating_sub(1));
-        let (peers, predecessor) = (Mutex::default(), Mutex::default());
+        let (peers, predecessor) = (Mutex::default(), Mutex::new(predecessor));
         Self { config, session, api_id, homes, link, lines, window, peers, predecessor }
     }
 
-    fn is_for(&self, session: &Session, api_id: i32) -> bool {
+    pub(super) fn is_for(&self, session: &Session, api_id: i32) -> bool {
         (&self.session, self.api_id) == (session, api_id)
     }
 
@@ -291,7 +252,7 @@ impl Account {
         })
     }
 
-    fn is_connected(&self) -> bool {
+    pub(super) fn is_connected(&self) -> bool {
         // Where somebody holds the lock, the account is in use.
         self.link.try_lock().map_or(true, |link| link.connection.as_ref().is_some_and(Connection::is_open))
     }

@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 use super::allowed::is_public;
 use super::session::{self, Session};
 
+/// How many places are remembered. Telegram has five.
+const HOMES_MAX: usize = 8;
+
 /// A data centre, and the key that the account has there.
 #[derive(Clone)]
 pub(crate) struct Home {
@@ -74,8 +77,11 @@ impl Homes {
         known.is_some()
     }
 
-    /// Goes to a place that is new.
+    /// Goes to a place that is new. Of many places the one that is known the longest, but for the session's, is forgotten.
     pub(crate) fn settle(&mut self, home: Home) {
+        if self.known.len() >= HOMES_MAX {
+            self.known.remove(1);
+        }
         self.known.push(home);
         self.current = self.known.len() - 1;
         self.moves += 1;
@@ -194,6 +200,17 @@ mod tests {
         assert_ne!(homes.here().home.fingerprint(), first);
         assert!(homes.go_back(2) && homes.go_back(4) && homes.go_back(2));
         assert_eq!((at(&homes), homes.here().home.fingerprint()), ((2, 4), first));
+    }
+
+    #[test]
+    fn an_account_that_is_sent_around_for_ever_remembers_a_few_places() {
+        let mut homes = homes();
+        for dc_id in 10..100 {
+            homes.settle(Home { dc_id, address: "127.0.0.1:2".parse().unwrap(), auth_key: [2; 256] });
+            assert_eq!(homes.here().home.dc_id, dc_id);
+        }
+        assert_eq!(homes.known.len(), HOMES_MAX);
+        assert!(homes.go_back(98) && homes.go_back(2) && !homes.go_back(10));
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod packet;
 mod packing;
 mod parts;
 mod patience;
+mod pool;
 mod resolve;
 mod resume;
 mod rpc;

@@ -6,10 +6,11 @@ use grammers_tl_types::enums::InputPeer;
 use telestore_types::{Stage, StoredFile, TelegramCredentials};
 
 use super::MtprotoConfig;
-use super::account::{Account, AccountPool};
+use super::account::Account;
 use super::attempt::Attempt;
 use super::moving;
 use super::parts::{BIG_FILE, PART_SIZE};
+use super::pool::AccountPool;
 use super::resolve;
 use super::resume::{Of, Resume};
 use super::send::Sending;
