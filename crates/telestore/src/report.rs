@@ -46,8 +46,10 @@ impl Telestore {
         self.event_now(upload).await?.ok_or(Error::NotStarted)
     }
 
-    /// What listeners are told of an upload that has just been read; nothing before completion was asked for. Where it was being sent then, and the bus does not
-    /// know of that any more, it has come to its end in between: an older percentage must not come behind a newer one.
+    /// What listeners are told of an upload that has just been read; nothing before completion was asked for.
+    ///
+    /// Where it was being sent then, and the bus does not know of that any more, it has come to its end in between: an
+    /// older percentage must not come behind a newer one.
     pub(crate) async fn event_now(&self, mut upload: Upload) -> Result<Option<UploadEvent>> {
         let live = self.0.bus.latest(&upload.id).filter(|live| !live.is_final());
         if upload.state == UploadState::Sending && live.is_none() {
