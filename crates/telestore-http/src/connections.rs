@@ -1,3 +1,6 @@
+mod limits;
+mod listening;
+
 use std::any::Any;
 use std::collections::HashMap;
 use std::net::{IpAddr, Shutdown};
@@ -12,54 +15,8 @@ use actix_web::rt::net::TcpStream;
 use actix_web::{HttpMessage, HttpRequest};
 use socket2::{SockRef, Socket};
 
-use crate::{LimitedAddresses, TrustedProxies};
-
-/// How long clients may take, and how many may come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConnectionLimits {
-    /// For the head of a connection's first request; for
-    /// [`client_request_timeout`](actix_web::HttpServer::client_request_timeout).
-    pub header_timeout: Duration,
-    /// The longest wait for the next bytes of a body. A body that is refused is read away for as long in all.
-    pub body_timeout: Duration,
-    /// The least rate of a body in bytes a second, averaged over `body_timeout`; 0 for any.
-    pub body_min_rate: u64,
-    /// How long a connection may be without a whole request; for [`keep_alive`](actix_web::HttpServer::keep_alive), too.
-    pub idle_timeout: Duration,
-    /// The most connections at a time. Those on which no valid token was shown have at most seven eighths of them: when
-    /// more come, some that have done nothing for the longest time are closed, or that have had one request run for
-    /// long.
-    pub max_connections: usize,
-    /// The most connections at a time from one address (an IPv6 network of 64 bits); 0 for any number.
-    pub address_connections: usize,
-    /// Which addresses are counted for it.
-    pub addresses: LimitedAddresses,
-    /// Whose connections are those of many clients: neither `address_connections` nor `connection_requests` holds.
-    pub proxies: TrustedProxies,
-    /// The most requests at a time on one connection, which HTTP/2 allows: the server tells its clients no limit.
-    /// Browsers and libraries have 100 at most before they are told.
-    pub connection_requests: usize,
-    /// The most listeners of live progress at a time, polls that wait among them. Those without a valid token have at
-    /// most a half of the places, and from one address at most `address_connections`.
-    pub max_listeners: usize,
-}
-
-impl Default for ConnectionLimits {
-    fn default() -> Self {
-        Self {
-            header_timeout: Duration::from_secs(10),
-            body_timeout: Duration::from_secs(30),
-            body_min_rate: 1024,
-            idle_timeout: Duration::from_secs(75),
-            max_connections: 10_000,
-            address_connections: 1000,
-            addresses: LimitedAddresses::default(),
-            proxies: TrustedProxies::default(),
-            connection_requests: 128,
-            max_listeners: 10_000,
-        }
-    }
-}
+pub use limits::ConnectionLimits;
+pub(crate) use listening::Listening;
 
 /// How long a connection of a stranger may do nothing where others need its place: a client that has just come has still to
 /// send its request.
@@ -139,14 +96,6 @@ pub(crate) struct Connection {
 pub(crate) struct Running {
     shared: Arc<Shared>,
     activity: Arc<Activity>,
-}
-
-/// A place among the listeners, until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Listening {
-    shared: Arc<Shared>,
-    /// Without a valid token, and from there.
-    stranger: Option<Option<IpAddr>>,
 }
 
 impl Connections {
@@ -356,33 +305,6 @@ impl Connection {
     pub(crate) fn is_known(&self) {
         self.activity.known.store(true, Ordering::Relaxed);
     }
-
-    /// A request becomes a listener, where there is a place. Whoever shows no valid token is one of those from `address`,
-    /// where that is limited.
-    pub(crate) fn listen(&self, known: bool, address: Option<IpAddr>) -> Option<Listening> {
-        let (shared, limits) = (&self.shared, &self.shared.limits);
-        let before = shared.listeners.fetch_add(1, Ordering::AcqRel);
-        // Dropped, it gives back what it has.
-        let mut listening = Listening { shared: Arc::clone(shared), stranger: None };
-        if before >= limits.max_listeners {
-            return None;
-        }
-        if !known {
-            let strangers = shared.strangers.fetch_add(1, Ordering::AcqRel);
-            let of_address = address.map_or(0, |address| {
-                let mut open = shared.open();
-                let count = open.listening.entry(address).or_default();
-                *count += 1;
-                *count
-            });
-            listening.stranger = Some(address);
-            let crowd = limits.address_connections > 0 && of_address > limits.address_connections;
-            if crowd || strangers >= limits.max_listeners.div_ceil(2) {
-                return None;
-            }
-        }
-        Some(listening)
-    }
 }
 
 impl Drop for Connection {
@@ -394,17 +316,6 @@ impl Drop for Connection {
         }
         if let Some(address) = self.address {
             leave(&mut open.addresses, address);
-        }
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        self.shared.listeners.fetch_sub(1, Ordering::AcqRel);
-        let Some(address) = self.stranger else { return };
-        self.shared.strangers.fetch_sub(1, Ordering::AcqRel);
-        if let Some(address) = address {
-            leave(&mut self.shared.open().listening, address);
         }
     }
 }

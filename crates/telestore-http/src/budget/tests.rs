@@ -1,5 +1,8 @@
+use telestore::Error;
 use tokio::task::JoinSet;
 
+use super::share::PATIENCE;
+use super::stranger::GRACE;
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
