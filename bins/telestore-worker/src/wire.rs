@@ -163,5 +163,6 @@ pub(crate) fn mtproto(config: &Config) -> MtprotoConfig {
     let server_keys = config.mtproto_server_key.iter().cloned().collect();
     let (address, connections) = (config.mtproto_dc, config.mtproto_connections);
     let allowed = config.mtproto_addresses.clone();
-    MtprotoConfig { address, allowed, server_keys, connections, ..MtprotoConfig::default() }
+    let stall_timeout = config.engine.stall_timeout;
+    MtprotoConfig { address, allowed, server_keys, connections, stall_timeout, ..MtprotoConfig::default() }
 }
