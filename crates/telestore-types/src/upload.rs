@@ -1,3 +1,5 @@
+mod recovery;
+
 use std::time::Duration;
 
 use crate::id::check_total_chunks;
@@ -5,6 +7,8 @@ use crate::{
     AddressKey, ChunkIndex, FileName, Result, Stage, StorageKey, StoredFile, Timestamp, UploadEvent,
     UploadId, UploadStatus, UserId,
 };
+
+pub use self::recovery::{MAX_CRASHES, MAX_EARLY_CRASHES, Recovery};
 
 /// The documented text for an incomplete upload.
 pub const MISSING_CHUNKS: &str = "Not all chunks received";
@@ -88,32 +92,9 @@ impl UploadKind {
     }
 }
 
-/// What becomes of an upload after its process has ended in the middle of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recovery {
-    /// Nothing had to be done.
-    Untouched,
-    /// It goes on.
-    GoesOn,
-    /// It failed, for the reason in its error.
-    Failed,
-    /// Nobody knows of it, and its bytes are of no more use.
-    Abandoned,
-}
-
-/// How often in a row a process may end while it sends an upload, without getting further in between.
-pub const MAX_CRASHES: u32 = 5;
-
-/// How often that may happen before completion was asked for; then the upload is not sent early any more.
-pub const MAX_EARLY_CRASHES: u32 = 3;
-
 /// The longest time for which anything is put off: what is due later than that was written with a wrong clock, and is
 /// due.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(25 * 60 * 60);
-
-/// What the error says of an upload whose message may have been made.
-const CUT_OFF: &str = "the worker was stopped after Telegram had the whole file and before it answered. The file may be \
-                       in the channel already: look there before you complete the upload again";
 
 /// How far a backend got with a file: its own bytes, opaque to everyone else.
 ///
@@ -408,49 +389,6 @@ impl Upload {
         if self.kind == UploadKind::Direct {
             self.kind = UploadKind::Kept;
         }
-    }
-
-    /// Puts it in order after the process that had it has ended, whatever for.
-    pub fn recover(&mut self, now: Timestamp) -> Recovery {
-        match (self.state, self.kind) {
-            // Its client got no answer, and nobody else knows the id.
-            (UploadState::Receiving, UploadKind::Direct) => {
-                self.cancel(now);
-                return Recovery::Abandoned;
-            }
-            (UploadState::Receiving, _) if self.early => {
-                self.early = false;
-                self.crashes = self.crashes.saturating_add(1);
-                return Recovery::GoesOn;
-            }
-            (UploadState::Queued, UploadKind::Direct) => {
-                self.keep();
-                return Recovery::GoesOn;
-            }
-            (UploadState::Sending, _) => {}
-            _ => return Recovery::Untouched,
-        }
-        self.keep();
-        if self.maybe_sent {
-            self.fail(CUT_OFF, true, now);
-            return Recovery::Failed;
-        }
-        self.crashes = self.crashes.saturating_add(1);
-        if self.crashes >= MAX_CRASHES {
-            let error = format!(
-                "the worker ended {MAX_CRASHES} times while it sent this file, without getting further: what its \
-                 Telegram server answers may be the cause. Complete the upload again to try once more"
-            );
-            self.fail(&error, false, now);
-            return Recovery::Failed;
-        }
-        // Being killed is no fault of the file: the attempt is not counted, and the first time it goes on at once.
-        let pause = Duration::from_secs(match self.crashes {
-            1 => 0,
-            crashes => 1 << (crashes - 1).min(6),
-        });
-        self.retry_later(now + pause, false, now);
-        Recovery::GoesOn
     }
 
     /// Records how far a backend is with a file that is still arriving; says no, and changes nothing, where that has

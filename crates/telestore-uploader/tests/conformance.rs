@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use telestore_sandbox::{Fault, FaultAction, HostileHttp, HostileMtproto, Sandbox, SandboxBuilder, SandboxUser, UserSpec};
+use telestore_sandbox::{
+    Fault, FaultAction, HostileHttp, HostileMtproto, Sandbox, SandboxBuilder, SandboxUser, UserSpec,
+};
 use telestore_types::{ApiId, ChatId, Secret, StoredFile, TelegramCredentials, UserId};
 use telestore_uploader::testsuite::{Received, Strangers, Subject, conformance, strangers};
 use telestore_uploader::{

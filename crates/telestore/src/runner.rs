@@ -1,14 +1,13 @@
-use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use telestore_backend::WebhookEvent;
 use telestore_merger::MergedFile;
 use telestore_store::{Error as StoreError, Lease, NewEvent};
 use telestore_types::{
-    ByteSource, LONGEST_PAUSE, Stage, StorageKey, StoredFile, TelegramCredentials, Timestamp, Upload,
-    UploadKind, UploadState, UserId, mime_type_of,
+    ByteSource, LONGEST_PAUSE, Stage, StorageKey, StoredFile, TelegramCredentials, Upload, UploadKind,
+    UploadState, mime_type_of,
 };
 use telestore_uploader::{
     Error as UploaderError, ErrorKind, ProgressSink, TelegramUploader, UploadRequest, caption_of, select,
@@ -21,7 +20,7 @@ use tracing::field::display;
 
 use crate::metrics::{self, ErrorKind as Kind, Ongoing};
 use crate::outbox::new_event_id;
-use crate::sends::Sending;
+use crate::sends::{Begun, Sending};
 use crate::sink::LeaseSink;
 use crate::stop::Stop;
 use crate::{Result, Telestore};
@@ -65,48 +64,6 @@ impl Telestore {
         let Some(begun) = self.take(&[]).await? else { return Ok(false) };
         self.run(begun).await?;
         Ok(true)
-    }
-
-    /// Leases an upload that is due, of none of these users. It counts as a send from here on.
-    pub(crate) async fn take(&self, none_of: &[UserId]) -> Result<Option<Begun>> {
-        // A lease that ran out because the store is not well must not be taken over from those who still write.
-        let mut unwritten = self.0.unwritten.subscribe();
-        tokio::select! {
-            _ = unwritten.wait_for(|left| *left == 0) => {}
-            () = self.0.shutdown.cancelled() => return Ok(None),
-        }
-        let now = self.now();
-        self.hold_on(now).await?;
-        let lease = self.0.sessions.lease(now, now + self.config().lease, none_of).await?;
-        Ok(lease.map(|lease| self.begin(lease)))
-    }
-
-    fn begin(&self, lease: Lease) -> Begun {
-        let (engine, sending) = (self.clone(), Sending::new(lease));
-        let older = self.running().insert(sending.lease.upload.key.clone(), sending.clone());
-        if let Some(older) = older {
-            // Its lease has just been taken over.
-            older.stop.cancel();
-        }
-        Begun { engine, sending }
-    }
-
-    /// Extends what this process holds and could not extend in time, since it was frozen or the store did not answer:
-    /// it is still at work on it, so none of its own runners may take that for abandoned.
-    async fn hold_on(&self, now: Timestamp) -> Result<()> {
-        let lease = self.config().lease;
-        let late: Vec<Sending> = self
-            .running()
-            .values()
-            .filter(|sending| sending.pulse.holds_until() <= now + lease / 3)
-            .cloned()
-            .collect();
-        for sending in late {
-            if self.0.sessions.extend(&sending.lease, now + lease).await? {
-                sending.pulse.extended(now + lease);
-            }
-        }
-        Ok(())
     }
 
     /// Makes one attempt and writes down how it ended.
@@ -155,10 +112,6 @@ impl Telestore {
             return std::future::pending().await;
         }
         tokio::time::sleep(STOP_WITHIN).await;
-    }
-
-    pub(crate) fn running(&self) -> MutexGuard<'_, HashMap<StorageKey, Sending>> {
-        self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Stops a send of this process and waits, for a bounded time, until its end is recorded.
@@ -462,26 +415,6 @@ fn mime_type(upload: &Upload) -> String {
     declared.unwrap_or_else(|| {
         mime_guess::from_path(upload.file_name.as_str()).first_or_octet_stream().essence_str().to_owned()
     })
-}
-
-/// A send that has its place. It leaves it whatever way it ends.
-pub(crate) struct Begun {
-    engine: Telestore,
-    pub(crate) sending: Sending,
-}
-
-impl Drop for Begun {
-    fn drop(&mut self) {
-        let key = &self.sending.lease.upload.key;
-        let mut running = self.engine.running();
-        // Another lease may stand there by now.
-        if running.get(key).is_some_and(|found| found.lease.token == self.sending.lease.token) {
-            running.remove(key);
-        }
-        drop(running);
-        self.sending.over.cancel();
-        self.engine.0.work.notify_one();
-    }
 }
 
 /// Counts an attempt whose end the store has not taken yet.

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use telestore_store::Lease;
-use telestore_types::{Timestamp, UserId};
+use telestore_types::{StorageKey, Timestamp, UserId};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::Telestore;
+use crate::{Result, Telestore};
 
 /// A send of which nothing was acknowledged for this long lends its slot.
 const LENDS_AFTER: Duration = Duration::from_secs(5);
@@ -196,5 +196,71 @@ impl Telestore {
             std::cmp::Ordering::Equal => Room::For { none_of: at_least(1) },
             std::cmp::Ordering::Greater => Room::Full { until },
         }
+    }
+
+    pub(crate) fn running(&self) -> MutexGuard<'_, HashMap<StorageKey, Sending>> {
+        self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leases an upload that is due, of none of these users. It counts as a send from here on.
+    pub(crate) async fn take(&self, none_of: &[UserId]) -> Result<Option<Begun>> {
+        // A lease that ran out because the store is not well must not be taken over from those who still write.
+        let mut unwritten = self.0.unwritten.subscribe();
+        tokio::select! {
+            _ = unwritten.wait_for(|left| *left == 0) => {}
+            () = self.0.shutdown.cancelled() => return Ok(None),
+        }
+        let now = self.now();
+        self.hold_on(now).await?;
+        let lease = self.0.sessions.lease(now, now + self.config().lease, none_of).await?;
+        Ok(lease.map(|lease| self.begin(lease)))
+    }
+
+    fn begin(&self, lease: Lease) -> Begun {
+        let (engine, sending) = (self.clone(), Sending::new(lease));
+        let older = self.running().insert(sending.lease.upload.key.clone(), sending.clone());
+        if let Some(older) = older {
+            // Its lease has just been taken over.
+            older.stop.cancel();
+        }
+        Begun { engine, sending }
+    }
+
+    /// Extends what this process holds and could not extend in time, since it was frozen or the store did not answer:
+    /// it is still at work on it, so none of its own runners may take that for abandoned.
+    async fn hold_on(&self, now: Timestamp) -> Result<()> {
+        let lease = self.config().lease;
+        let late: Vec<Sending> = self
+            .running()
+            .values()
+            .filter(|sending| sending.pulse.holds_until() <= now + lease / 3)
+            .cloned()
+            .collect();
+        for sending in late {
+            if self.0.sessions.extend(&sending.lease, now + lease).await? {
+                sending.pulse.extended(now + lease);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A send that has its place. It leaves it whatever way it ends.
+pub(crate) struct Begun {
+    engine: Telestore,
+    pub(crate) sending: Sending,
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        let key = &self.sending.lease.upload.key;
+        let mut running = self.engine.running();
+        // Another lease may stand there by now.
+        if running.get(key).is_some_and(|found| found.lease.token == self.sending.lease.token) {
+            running.remove(key);
+        }
+        drop(running);
+        self.sending.over.cancel();
+        self.engine.0.work.notify_one();
     }
 }

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::outbox::Places;
-use crate::runner::Begun;
-use crate::sends::Room;
+use crate::sends::{Begun, Room};
+use crate::tasks::{Task, Tasks};
 use crate::{Result, Telestore};
 
 /// How long to wait after the session store has failed, so that a full disk does not make a busy loop.
@@ -54,31 +54,19 @@ impl Telestore {
         self.recover().await?;
         self.0.early.open();
         let mut tasks = JoinSet::new();
-        let engine = self.clone();
-        tasks.spawn(async move {
-            let run = || {
-                let engine = engine.clone();
-                async move { engine.run_uploads().await }
-            };
-            engine.0.tasks.uploads.watch(run).await;
-        });
-        let engine = self.clone();
-        tasks.spawn(async move {
-            let run = || {
-                let engine = engine.clone();
-                async move { engine.run_outbox().await }
-            };
-            engine.0.tasks.outbox.watch(run).await;
-        });
-        let engine = self.clone();
-        tasks.spawn(async move {
-            let run = || {
-                let engine = engine.clone();
-                async move { engine.run_sweeper().await }
-            };
-            engine.0.tasks.sweeper.watch(run).await;
-        });
+        self.keep_alive(&mut tasks, |all| &all.uploads, |engine| async move { engine.run_uploads().await });
+        self.keep_alive(&mut tasks, |all| &all.outbox, |engine| async move { engine.run_outbox().await });
+        self.keep_alive(&mut tasks, |all| &all.sweeper, |engine| async move { engine.run_sweeper().await });
         Ok(Running { engine: self.clone(), tasks })
+    }
+
+    /// Runs one of the tasks that must live.
+    fn keep_alive<F>(&self, tasks: &mut JoinSet<()>, task: fn(&Tasks) -> &Task, run: fn(Self) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let engine = self.clone();
+        tasks.spawn(async move { task(&engine.0.tasks).watch(|| run(engine.clone())).await });
     }
 
     /// Begins sends as long as there is room for them.
