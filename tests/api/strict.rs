@@ -127,3 +127,20 @@ async fn who_can_send_no_header_listens_with_the_token_in_the_address() {
     let events = events.send().await.unwrap().text().await.unwrap();
     assert!(events.contains(r#""status":"completed""#), "{events}");
 }
+
+#[tokio::test]
+async fn the_command_that_sends_a_file_shows_its_token_with_every_call() {
+    let stage = strict().await;
+    let dir = tempfile::tempdir().unwrap();
+    // In one request, and in chunks.
+    for length in [1_000, 9 * crate::support::MIB] {
+        let path = dir.path().join(format!("{length}.bin"));
+        std::fs::write(&path, vec![7; length]).unwrap();
+        let mut command = crate::support::program();
+        command.arg("send").arg(&path).args(["--to", &stage.url(""), "--token", &stage.user.auth_token]);
+        let output = command.output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let sizes: Vec<u64> = stage.sandbox.messages_of(&stage.user).iter().map(|message| message.size).collect();
+    assert_eq!(sizes, [1_000, 9 * crate::support::MIB as u64]);
+}

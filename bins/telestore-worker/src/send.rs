@@ -56,7 +56,6 @@ impl Sender<'_> {
         let digest = hex::encode(Sha256::digest(&bytes));
         let form = Form::new()
             .part("file", Part::bytes(bytes).file_name(self.name.clone()))
-            .text("authToken", self.args.token.expose().to_owned())
             .text("fileName", self.name.clone());
         say(&format!("sending {} in one request", self.name));
         Ok((ask(self.post("/upload").multipart(form)).await?, digest))
@@ -86,8 +85,7 @@ impl Sender<'_> {
             .text("chunkIndex", index.to_string())
             .text("totalChunks", total.to_string())
             .text("fileName", self.name.clone())
-            .text("fileSize", self.length.to_string())
-            .text("authToken", self.args.token.expose().to_owned());
+            .text("fileSize", self.length.to_string());
         ask(self.post("/upload-chunk").multipart(form)).await.map(|_| ())
     }
 
@@ -95,7 +93,7 @@ impl Sender<'_> {
     async fn wait(&self, id: &str) -> Result<Value, String> {
         let mut shown = None;
         loop {
-            let progress = ask(self.client.get(self.url(&format!("/upload-progress/{id}")))).await?;
+            let progress = ask(self.get(&format!("/upload-progress/{id}"))).await?;
             if shown.as_ref() != Some(&progress["progress"]) {
                 say(&format!("{} {}%", progress["status"].as_str().unwrap_or("?"), progress["progress"]));
                 shown = Some(progress["progress"].clone());
@@ -114,8 +112,13 @@ impl Sender<'_> {
         format!("{}{path}", self.args.to.trim_end_matches('/'))
     }
 
+    fn get(&self, path: &str) -> RequestBuilder {
+        self.client.get(self.url(path)).bearer_auth(self.args.token.expose())
+    }
+
+    /// The token goes with every call: the worker may ask for it before it reads a byte of a file.
     fn post(&self, path: &str) -> RequestBuilder {
-        self.client.post(self.url(path))
+        self.client.post(self.url(path)).bearer_auth(self.args.token.expose())
     }
 }
 
