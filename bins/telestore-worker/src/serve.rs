@@ -19,6 +19,9 @@ use crate::{files, metrics};
 /// How long actix waits for a client to close when it was told to, behind what [`Connections::watch`] reads away.
 const CLOSING: Duration = Duration::from_secs(2);
 
+/// How long it may take to give back what did not stop in time.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// The longest that a TLS handshake may take. It is two messages each way.
 const HANDSHAKE: Duration = Duration::from_secs(3);
 
@@ -43,6 +46,7 @@ pub(crate) enum ServeError {
 pub(crate) struct Worker {
     pub(crate) address: SocketAddr,
     server: Server,
+    engine: Telestore,
     running: Running,
     grace: Duration,
     // Held for as long as the worker lives.
@@ -66,7 +70,14 @@ impl Worker {
         let page = metrics::page(recorder, &wired.engine, config);
         let (server, address) = listen(config, &wired.engine, page)?;
         let running = wired.engine.start().await?;
-        Ok(Self { address, server, running, grace: config.shutdown_grace, _lock: wired.lock })
+        Ok(Self {
+            address,
+            server,
+            engine: wired.engine,
+            running,
+            grace: config.shutdown_grace,
+            _lock: wired.lock,
+        })
     }
 
     /// Serves until `stop`, then lets what runs come to rest.
@@ -78,20 +89,32 @@ impl Worker {
             () = stop => None,
         };
         tracing::info!("stopping");
+        let serves = ended.is_none();
         // Sends are interrupted first: a direct upload that waits for one would hold its connection open.
         let quiet = async {
             let stopped = async {
                 handle.stop(true).await;
-                if ended.is_none() {
+                if serves {
                     let _ = server.await;
                 }
             };
             tokio::join!(self.running.shutdown(), stopped);
         };
-        tokio::select! {
-            () = quiet => {}
-            () = tokio::time::sleep(self.grace) => tracing::warn!("work did not stop in time; it goes on after the next start"),
-            () = told_to_stop() => tracing::warn!("told to stop again; leaving work for the next start"),
+        tokio::pin!(quiet);
+        let hurried = tokio::select! {
+            () = &mut quiet => false,
+            () = tokio::time::sleep(self.grace) => {
+                tracing::warn!("work did not stop in time; it goes on after the next start");
+                true
+            }
+            () = told_to_stop() => {
+                tracing::warn!("told to stop again; leaving work for the next start");
+                true
+            }
+        };
+        if hurried {
+            // A store that hangs must not hold the stop up.
+            let _ = tokio::time::timeout(LAST_WORDS, self.engine.give_back_sends()).await;
         }
         match ended {
             Some(Ok(Err(error))) => Err(error.into()),

@@ -5,6 +5,8 @@ UPDATE uploads SET kind = 'kept' WHERE id GLOB 'direct-[0-9a-f]*' AND length(id)
 -- Whether the message may be in the channel without anybody knowing. The error's text told it before.
 ALTER TABLE uploads ADD COLUMN maybe_sent INTEGER NOT NULL DEFAULT 0;
 UPDATE uploads SET maybe_sent = 1 WHERE state = 'failed' AND error LIKE '%may be in the channel already%';
+-- A send that was cut off and has no state to go on from may have handed its file over: nothing told that before.
+UPDATE uploads SET maybe_sent = 1 WHERE state = 'sending' AND resume IS NULL;
 
 -- Whether a process sends it before it is whole, and how often in a row a process ended while it sent it.
 ALTER TABLE uploads ADD COLUMN early INTEGER NOT NULL DEFAULT 0;

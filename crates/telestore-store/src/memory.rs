@@ -14,7 +14,8 @@ use crate::admit::admit;
 use crate::quota::day_of;
 use crate::{
     BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Exceeded, Expiry, Lease, Limits,
-    Listing, More, NewEvent, OutboxEvent, Owner, Quota, Recorded, Result, SessionStore, Subject, Usage,
+    Listing, More, NewEvent, OutboxEvent, OutboxKind, Owner, Quota, Recorded, Result, SessionStore, Subject,
+    Usage,
 };
 
 /// The reference: uploads in a map. It shows what each method means, and forgets everything at the end.
@@ -278,6 +279,13 @@ impl SessionStore for MemorySessionStore {
     async fn lease(&self, now: Timestamp, until: Timestamp, except: &[UserId]) -> Result<Option<Lease>> {
         let mut state = self.lock();
         let State { uploads, leases, turns, next_token, .. } = &mut *state;
+        for upload in uploads.values_mut() {
+            let expired = leases.get(&upload.key).is_none_or(|(_, until)| *until <= now);
+            if upload.state == UploadState::Sending && upload.maybe_sent && expired {
+                upload.cut_off(now);
+                leases.remove(&upload.key);
+            }
+        }
         let due = |upload: &Upload| match upload.state {
             UploadState::Queued => upload.is_due(now),
             UploadState::Sending => leases.get(&upload.key).is_none_or(|(_, until)| is_due(*until, now)),
@@ -328,6 +336,10 @@ impl SessionStore for MemorySessionStore {
         Ok(self.lock().change(lease, |upload| upload.commit(progress, resume)))
     }
 
+    async fn uncommit(&self, lease: &Lease) -> Result<bool> {
+        Ok(self.lock().change(lease, |upload| upload.maybe_sent = false))
+    }
+
     async fn finish(
         &self,
         lease: &Lease,
@@ -373,10 +385,19 @@ impl SessionStore for MemorySessionStore {
         Ok(())
     }
 
-    async fn outbox_due(&self, now: Timestamp, limit: u32, except: &[UserId]) -> Result<Vec<OutboxEvent>> {
+    async fn outbox_due(
+        &self,
+        kind: OutboxKind,
+        now: Timestamp,
+        limit: u32,
+        except: &[UserId],
+    ) -> Result<Vec<OutboxEvent>> {
         let state = self.lock();
         let may = |event: &NewEvent| event.user_id.as_ref().is_none_or(|user| !except.contains(user));
-        let due = state.outbox.iter().filter(|(event, at)| is_due(*at, now) && may(&event.event));
+        let due = state
+            .outbox
+            .iter()
+            .filter(|(event, at)| event.event.kind == kind && is_due(*at, now) && may(&event.event));
         Ok(due.map(|(event, _)| event.clone()).take(limit as usize).collect())
     }
 

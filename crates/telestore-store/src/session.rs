@@ -316,6 +316,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Leases an upload that is [due](Upload::is_due), or one whose lease has expired, of none of the users in `except`.
     ///
+    /// One whose lease has expired after it was [committed](Self::commit) without a state that makes the same message
+    /// again is given up instead; see [`Upload::cut_off`].
+    ///
     /// Users take turns: the next lease goes to the user whose last one is the longest ago, and among that user's
     /// uploads to the one that waits longest.
     async fn lease(&self, now: Timestamp, until: Timestamp, except: &[UserId]) -> Result<Option<Lease>>;
@@ -331,6 +334,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Writes down, flushed, that the message of a leased upload may exist from here on; see [`Upload::commit`].
     async fn commit(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool>;
+
+    /// Takes the word of [`commit`](Self::commit) back: Telegram has refused the file, and it goes another way.
+    async fn uncommit(&self, lease: &Lease) -> Result<bool>;
 
     /// Records, flushed, the result of a leased upload and its webhook.
     async fn finish(
@@ -354,8 +360,14 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Adds, flushed, an event about an upload.
     async fn add_event(&self, upload: &UploadId, event: &NewEvent, now: Timestamp) -> Result<()>;
 
-    /// Events that are [due](telestore_types::is_due), the oldest first, of none of the users in `except`.
-    async fn outbox_due(&self, now: Timestamp, limit: u32, except: &[UserId]) -> Result<Vec<OutboxEvent>>;
+    /// Events of this kind that are [due](telestore_types::is_due), the oldest first, of none of the users in `except`.
+    async fn outbox_due(
+        &self,
+        kind: OutboxKind,
+        now: Timestamp,
+        limit: u32,
+        except: &[UserId],
+    ) -> Result<Vec<OutboxEvent>>;
 
     /// When the next event will be due; `None` where none waits.
     async fn outbox_next_due(&self) -> Result<Option<Timestamp>>;

@@ -17,6 +17,9 @@ const AT_A_TIME: usize = 16;
 /// How many of them may be one user's: a backend or a Telegram server that hangs for one holds up nobody else.
 const OF_ONE_USER: usize = 4;
 
+/// How many may be messages to take back: webhooks always have places.
+const WITHDRAWALS: usize = 4;
+
 /// How long it is tried to take a message back.
 const WITHDRAW_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -36,13 +39,13 @@ pub(crate) type Ended = (String, Result<()>);
 
 /// What is worked on now, by event id, and whose it is.
 #[derive(Debug, Default)]
-pub(crate) struct Places(HashMap<String, Option<UserId>>);
+pub(crate) struct Places(HashMap<String, (OutboxKind, Option<UserId>)>);
 
 impl Places {
     /// The users of whom no more may be begun.
     fn full(&self) -> Vec<UserId> {
         let mut counts: HashMap<&UserId, usize> = HashMap::new();
-        for user in self.0.values().flatten() {
+        for user in self.0.values().filter_map(|(_, user)| user.as_ref()) {
             *counts.entry(user).or_default() += 1;
         }
         let full = counts.into_iter().filter(|(_, count)| *count >= OF_ONE_USER);
@@ -52,10 +55,12 @@ impl Places {
     /// Takes a place for an event; says whether there was one.
     fn take(&mut self, event: &NewEvent) -> bool {
         let full = event.user_id.as_ref().is_some_and(|user| self.full().contains(user));
-        if full || self.0.len() >= AT_A_TIME || self.0.contains_key(&event.event_id) {
+        let of_kind = self.0.values().filter(|(kind, _)| *kind == event.kind).count();
+        let places = if event.kind == OutboxKind::Withdrawal { WITHDRAWALS } else { AT_A_TIME };
+        if full || of_kind >= places || self.0.contains_key(&event.event_id) {
             return false;
         }
-        self.0.insert(event.event_id.clone(), event.user_id.clone());
+        self.0.insert(event.event_id.clone(), (event.kind, event.user_id.clone()));
         true
     }
 
@@ -90,7 +95,9 @@ impl Telestore {
     ) -> Result<usize> {
         // Those that are worked on are due as well.
         let limit = u32::try_from(2 * AT_A_TIME).unwrap_or(u32::MAX);
-        let due = self.0.sessions.outbox_due(self.now(), limit, &places.full()).await?;
+        let now = self.now();
+        let mut due = self.0.sessions.outbox_due(OutboxKind::Webhook, now, limit, &places.full()).await?;
+        due.extend(self.0.sessions.outbox_due(OutboxKind::Withdrawal, now, limit, &places.full()).await?);
         let mut begun = 0;
         for event in due {
             if self.0.shutdown.is_cancelled() || !places.take(&event.event) {
@@ -137,8 +144,7 @@ impl Telestore {
     /// another runner has the upload, it is that runner's message too.
     pub(crate) async fn withdraw_unwanted(&self, lease: &Lease, sent: &Sent) -> Result<()> {
         let upload = &lease.upload;
-        // Where nobody knows, it stays.
-        let Ok(row) = self.0.sessions.get(&upload.id).await else { return Ok(()) };
+        let row = self.insist(lease, || self.0.sessions.get(&upload.id)).await?;
         if row.is_some_and(|row| row.key == upload.key && row.state != UploadState::Cancelled) {
             return Ok(());
         }
@@ -156,7 +162,7 @@ impl Telestore {
             sealed_token: upload.sealed_token.clone(),
             body: body.to_string(),
         };
-        self.0.sessions.add_event(&upload.id, &event, now).await?;
+        self.insist(lease, || self.0.sessions.add_event(&upload.id, &event, now)).await?;
         let event = OutboxEvent { event, upload_id: upload.id.clone(), attempt: 0, created_at: now };
         self.withdraw(&event).await
     }

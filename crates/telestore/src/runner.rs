@@ -40,6 +40,9 @@ const STOP_WITHIN: Duration = Duration::from_millis(900);
 /// How long a direct upload is tried: its client waits for the answer, and sends the file again when it does not come.
 const DIRECT_MAX_AGE: Duration = Duration::from_secs(60);
 
+/// How often the percentage is written down, where it grows.
+const NOTE_EVERY: Duration = Duration::from_secs(1);
+
 /// The least that a wait that Telegram asked for counts.
 const LEAST_WAIT: Duration = Duration::from_secs(1);
 
@@ -85,6 +88,7 @@ impl Telestore {
             sent = self.send(&lease, &sink, &sending.stop) => sent,
             () = self.hold(&sending) => Err(Stop::Interrupted),
             () = self.give_back_slot(&sending) => Err(Stop::Interrupted),
+            () = self.note_progress(&sink) => Err(Stop::Interrupted),
         };
         match sent {
             Ok(sent) => self.record(&lease, &sent).await,
@@ -98,6 +102,19 @@ impl Telestore {
                 self.record_stop(&lease, &sink, stop).await
             }
             Err(stop) => self.record_stop(&lease, &sink, stop).await,
+        }
+    }
+
+    /// Writes each percent down soon, so that a process that ends finds it: backends that cannot go on from a state write
+    /// none themselves.
+    async fn note_progress(&self, sink: &LeaseSink) {
+        let mut written = sink.progress();
+        loop {
+            tokio::time::sleep(NOTE_EVERY).await;
+            let progress = sink.progress();
+            if progress > written && sink.note().await {
+                written = progress;
+            }
         }
     }
 
@@ -190,6 +207,7 @@ impl Telestore {
         loop {
             let backend = select(&backends, request.source.len(), &request.credentials)?;
             tracing::info!("[{}] Using {}", request.upload_id, backend.name());
+            sink.pulse().resumable(backend.capability().resumable);
             if request.cancel.is_cancelled() || self.0.shutdown.is_cancelled() {
                 return Err(UploaderError::cancelled());
             }
@@ -218,6 +236,7 @@ impl Telestore {
             match sent {
                 Err(error) if error.kind() == ErrorKind::TooLarge && backends.len() > 1 => {
                     tracing::info!("[{}] {error}; trying another way", request.upload_id);
+                    sink.uncommit().await?;
                     backends.retain(|other| !Arc::ptr_eq(other, &backend));
                 }
                 done => return done.map(|stored| (stored, backend)),
@@ -344,15 +363,15 @@ impl Telestore {
 
     /// Writes down how an attempt ended until the store has taken it: a result that is forgotten, or a lost answer,
     /// would make a second message when the lease has run out.
-    async fn insist<F>(&self, lease: &Lease, write: impl Fn() -> F) -> Result<bool>
+    pub(crate) async fn insist<T, F>(&self, lease: &Lease, write: impl Fn() -> F) -> Result<T>
     where
-        F: Future<Output = telestore_store::Result<bool>>,
+        F: Future<Output = telestore_store::Result<T>>,
     {
         let (mut pause, longest) = WRITE_AGAIN;
         let (mut last_writes, mut unwritten) = (LAST_WRITES, None);
         loop {
             let error = match write().await {
-                Ok(held) => return Ok(held),
+                Ok(done) => return Ok(done),
                 // A row that makes no sense will not make any later.
                 Err(error @ StoreError::BadRow { .. }) => return Err(error.into()),
                 Err(error) => error,

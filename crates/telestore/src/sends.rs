@@ -18,8 +18,16 @@ use crate::{Result, Telestore};
 /// A send of which nothing was acknowledged for this long lends its slot.
 const LENDS_AFTER: Duration = Duration::from_secs(5);
 
-/// Where others wait and there is no room for one more, the send that has stood still longest goes, once that is so long.
+/// Where another user waits and there is no room for one more, the send that has stood still longest goes, once that is
+/// so long.
 const AWAY_AFTER: Duration = Duration::from_secs(10);
+
+/// Where none stands still, the one that runs longest goes, once that is so long, and where it can go on from there.
+const TURN: Duration = Duration::from_secs(60);
+
+/// How many sends may wait for the answer to a file that was handed over, and how many of one user.
+const ANSWERS: usize = 256;
+const ANSWERS_OF_ONE_USER: usize = 16;
 
 /// How many sends there may be for each slot, those that lend theirs included.
 const SENDS_PER_SLOT: usize = 4;
@@ -54,8 +62,11 @@ struct Beat {
     moved: Instant,
     /// Until when Telegram asked to wait.
     waits_until: Option<Instant>,
+    began: Instant,
     /// The whole file is handed over, and nobody could tell what an interruption would leave.
     committed: bool,
+    /// An interruption costs next to nothing.
+    resumable: bool,
     /// Why it has to go.
     away: Option<String>,
     /// How long its lease holds.
@@ -64,8 +75,17 @@ struct Beat {
 
 impl Pulse {
     fn new(until: Timestamp) -> Self {
-        let (bytes, moved, waits_until, committed, away) = (0, Instant::now(), None, false, None);
-        Self(Mutex::new(Beat { bytes, moved, waits_until, committed, away, until }))
+        let now = Instant::now();
+        Self(Mutex::new(Beat {
+            bytes: 0,
+            moved: now,
+            waits_until: None,
+            began: now,
+            committed: false,
+            resumable: false,
+            away: None,
+            until,
+        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Beat> {
@@ -96,7 +116,16 @@ impl Pulse {
         beat.committed
     }
 
-    /// The word of that was not written down.
+    /// By a backend that goes on where it was.
+    pub(crate) fn resumable(&self, resumable: bool) {
+        self.lock().resumable = resumable;
+    }
+
+    fn is_handed_over(&self) -> bool {
+        self.lock().committed
+    }
+
+    /// The word of that was not written down, or does not count any more.
     pub(crate) fn uncommit(&self) {
         self.lock().committed = false;
     }
@@ -110,7 +139,7 @@ impl Pulse {
     }
 
     /// Has it go, where that does no harm.
-    fn send_away(&self, why: String) -> bool {
+    pub(crate) fn send_away(&self, why: String) -> bool {
         let mut beat = self.lock();
         if beat.committed || beat.away.is_some() {
             return false;
@@ -131,9 +160,15 @@ impl Pulse {
         if waits { beat.moved.min(now) } else { beat.moved + LENDS_AFTER }
     }
 
-    fn may_go(&self) -> bool {
+    /// Since when it may go for another user's.
+    fn leaves_at(&self, now: Instant) -> Option<Instant> {
+        let idle_at = self.idle_at(now);
         let beat = self.lock();
-        !beat.committed && beat.away.is_none()
+        if beat.committed || beat.away.is_some() {
+            return None;
+        }
+        let turn = beat.resumable.then(|| beat.began + TURN);
+        Some(turn.map_or(idle_at + AWAY_AFTER, |turn| turn.min(idle_at + AWAY_AFTER)))
     }
 
     /// Returns once nothing was acknowledged for `patience`, and has it go.
@@ -154,47 +189,68 @@ impl Pulse {
 }
 
 /// Whether one more send may begin.
-#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Room {
     /// Not now; the next slot is lent then, unless one becomes free before.
     Full { until: Option<Instant> },
-    /// Of a user who is none of these.
-    For { none_of: Vec<UserId> },
+    /// Of a user who is none of these. Where there is one, somebody goes for it.
+    For { none_of: Vec<UserId>, instead_of: Option<Box<Sending>> },
+}
+
+/// Counts the sends of each user.
+#[derive(Default)]
+struct Counted<'a> {
+    /// Those that are not handed over yet.
+    sends: HashMap<&'a UserId, usize>,
+    /// Those that wait for their answer: they cost next to nothing.
+    handed_over: HashMap<&'a UserId, usize>,
+}
+
+impl<'a> Counted<'a> {
+    fn of(running: &'a HashMap<StorageKey, Sending>) -> Self {
+        let mut counted = Self::default();
+        for sending in running.values() {
+            let Some(user) = sending.lease.upload.user_id.as_ref() else { continue };
+            let map =
+                if sending.pulse.is_handed_over() { &mut counted.handed_over } else { &mut counted.sends };
+            *map.entry(user).or_default() += 1;
+        }
+        counted
+    }
+
+    /// The users who have so many sends, or as many as one user may have that wait for answers.
+    fn with(&self, least: usize) -> Vec<UserId> {
+        let many = self.sends.iter().filter(|(_, sends)| **sends >= least);
+        let waiting = self.handed_over.iter().filter(|(_, sends)| **sends >= ANSWERS_OF_ONE_USER);
+        many.chain(waiting).map(|(user, _)| (*user).clone()).collect()
+    }
+}
+
+/// The send that leaves where there is no room for another user's: the one that may since longest.
+fn leaves<'a>(sends: impl Iterator<Item = &'a Sending>, now: Instant) -> Option<&'a Sending> {
+    let leaving = sends.filter_map(|sending| Some((sending.pulse.leaves_at(now)?, sending)));
+    let leaving = leaving.filter(|(at, _)| *at <= now).min_by_key(|(at, _)| *at);
+    leaving.map(|(_, sending)| sending)
 }
 
 impl Telestore {
-    /// Whether one more send may begin, and whose. Beyond the slots there is one place, for a user of whom nothing is
-    /// sent: nobody waits behind the many files of another.
+    /// Whether one more send may begin, and whose. A user of whom nothing is sent finds a place beyond the slots, so
+    /// that nobody waits behind the many files of others, or behind few that are slow.
     pub(crate) fn room(&self) -> Room {
         let (now, slots) = (Instant::now(), self.config().max_concurrent_uploads.max(1));
         let running = self.running();
-        let idle_at: Vec<Instant> = running.values().map(|sending| sending.pulse.idle_at(now)).collect();
-        let active = idle_at.iter().filter(|at| **at > now).count();
-        let until = idle_at.iter().copied().filter(|at| *at > now).min();
-        if running.len() >= slots * SENDS_PER_SLOT {
-            let longest = running.values().filter(|sending| sending.pulse.may_go());
-            let longest = longest.min_by_key(|sending| sending.pulse.idle_at(now));
-            if let Some(longest) = longest.filter(|longest| longest.pulse.idle_at(now) + AWAY_AFTER <= now)
-                && longest.pulse.send_away("Telegram took nothing of the file, and others wait".to_owned())
-            {
-                longest.stop.cancel();
-            }
-            return Room::Full { until: Some(until.unwrap_or(now + LENDS_AFTER)) };
+        let sends = || running.values().filter(|sending| !sending.pulse.is_handed_over());
+        let active = sends().filter(|sending| sending.pulse.idle_at(now) > now).count();
+        let until = sends().map(|sending| sending.pulse.idle_at(now)).filter(|at| *at > now).min();
+        let (places, counted) = (slots * SENDS_PER_SLOT, Counted::of(&running));
+        if running.len() - sends().count() >= ANSWERS {
+            return Room::Full { until };
         }
-        let mut sends: HashMap<&UserId, usize> = HashMap::new();
-        for user in running.values().filter_map(|sending| sending.lease.upload.user_id.as_ref()) {
-            *sends.entry(user).or_default() += 1;
-        }
-        let at_least = |least: usize| {
-            let mut users: Vec<UserId> =
-                sends.iter().filter(|(_, sends)| **sends >= least).map(|(user, _)| (*user).clone()).collect();
-            users.sort_by(|one, other| one.as_str().cmp(other.as_str()));
-            users
-        };
-        match active.cmp(&slots) {
-            std::cmp::Ordering::Less => Room::For { none_of: at_least(slots) },
-            std::cmp::Ordering::Equal => Room::For { none_of: at_least(1) },
-            std::cmp::Ordering::Greater => Room::Full { until },
+        let instead_of =
+            if sends().count() < places { None } else { leaves(sends(), now).cloned().map(Box::new) };
+        match (sends().count() < places, active < slots, &instead_of) {
+            (true, true, _) => Room::For { none_of: counted.with(slots), instead_of },
+            (true, false, _) | (false, _, Some(_)) => Room::For { none_of: counted.with(1), instead_of },
+            (false, _, None) => Room::Full { until: Some(until.unwrap_or(now + LENDS_AFTER)) },
         }
     }
 

@@ -1,13 +1,14 @@
 use std::future::Future;
 use std::time::Duration;
 
+use telestore_store::Lease;
 use telestore_types::Timestamp;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::outbox::Places;
-use crate::sends::{Begun, Room};
+use crate::sends::{Begun, Room, Sending};
 use crate::tasks::{Task, Tasks};
 use crate::{Result, Telestore};
 
@@ -75,8 +76,8 @@ impl Telestore {
         while !self.0.shutdown.is_cancelled() {
             self.0.tasks.uploads.beat();
             while sends.try_join_next().is_some() {}
-            let none_of = match self.room() {
-                Room::For { none_of } => none_of,
+            let (none_of, instead_of) = match self.room() {
+                Room::For { none_of, instead_of } => (none_of, instead_of),
                 Room::Full { until } => {
                     let sleep = until.map_or(LONGEST_SLEEP, |until| until.duration_since(Instant::now()));
                     self.rest(sleep.clamp(SHORTEST_SLEEP, LONGEST_SLEEP), self.0.work.notified()).await;
@@ -85,6 +86,11 @@ impl Telestore {
             };
             match self.take(&none_of).await {
                 Ok(Some(begun)) => {
+                    if let Some(leaving) = instead_of
+                        && leaving.pulse.send_away("others waited for its place".to_owned())
+                    {
+                        leaving.stop.cancel();
+                    }
                     let engine = self.clone();
                     sends.spawn(async move { engine.run_to_the_end(begun).await });
                 }
@@ -113,10 +119,39 @@ impl Telestore {
             }
             Err(died) => {
                 tracing::error!(upload = %lease.upload.id, error = %died, "an attempt died");
-                let (at, now) = (self.now() + self.config().retry_max_pause, self.now());
-                if let Err(error) = self.0.sessions.retry_later(&lease, at, true, now).await {
-                    tracing::warn!(upload = %lease.upload.id, %error, "it is tried again when its lease has run out");
+                if let Err(error) = self.end_dead(&lease).await {
+                    tracing::warn!(upload = %lease.upload.id, %error, "it is looked at again when its lease has run out");
                 }
+            }
+        }
+    }
+
+    /// Writes down that an attempt has died: what was handed over by then is not sent again.
+    async fn end_dead(&self, lease: &Lease) -> telestore_store::Result<()> {
+        let now = self.now();
+        let row = self.0.sessions.get(&lease.upload.id).await?.filter(|row| row.key == lease.upload.key);
+        let Some(mut row) = row else { return Ok(()) };
+        if row.maybe_sent {
+            row.cut_off(now);
+            self.0.sessions.fail(lease, &row.error.unwrap_or_default(), true, now).await?;
+        } else {
+            self.0.sessions.retry_later(lease, now + self.config().retry_max_pause, true, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives back what is being sent and was not handed over yet, for a process that waits no longer for its end. Being
+    /// stopped does not count against a file.
+    pub async fn give_back_sends(&self) {
+        let sends: Vec<Sending> = self.running().values().cloned().collect();
+        for sending in sends {
+            if !sending.pulse.send_away("the worker stops".to_owned()) {
+                continue;
+            }
+            sending.stop.cancel();
+            let now = self.now();
+            if let Err(error) = self.0.sessions.retry_later(&sending.lease, now, false, now).await {
+                tracing::warn!(upload = %sending.lease.upload.id, %error, "could not give a send back");
             }
         }
     }

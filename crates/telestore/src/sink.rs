@@ -9,7 +9,7 @@ use telestore_types::{ResumeState, Stage};
 use telestore_uploader::{Error, ErrorKind, ProgressSink, Result};
 use tracing::Span;
 
-use crate::sends::Sending;
+use crate::sends::{Pulse, Sending};
 use crate::{Telestore, metrics};
 
 /// Where a backend tells how far it is with a leased upload.
@@ -43,6 +43,22 @@ impl LeaseSink {
             state: Mutex::new(State { tracker, logged }),
             span: Span::current(),
         })
+    }
+
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.sending.pulse
+    }
+
+    /// Telegram has refused the file for good: its message does not exist, and it may go another way.
+    pub(crate) async fn uncommit(&self) -> Result<()> {
+        let held = self.engine.0.sessions.uncommit(&self.sending.lease).await.map_err(not_written)?;
+        self.sending.pulse.uncommit();
+        if held { Ok(()) } else { Err(Error::cancelled()) }
+    }
+
+    /// Writes the percentage down; says whether that worked.
+    pub(crate) async fn note(&self) -> bool {
+        self.engine.0.sessions.checkpoint(&self.sending.lease, self.progress(), None).await.is_ok()
     }
 
     pub(crate) fn progress(&self) -> u8 {

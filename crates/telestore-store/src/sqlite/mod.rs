@@ -31,8 +31,8 @@ use self::schema::MIGRATIONS;
 use self::tx::Tx;
 use crate::{
     BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Durability, Error, Expiry, Lease,
-    Limits, Listing, More, NewEvent, OutboxEvent, Owner, Recorded, Result, SessionStore, Subject, Usage,
-    private,
+    Limits, Listing, More, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Result, SessionStore, Subject,
+    Usage, private,
 };
 
 /// Uploads in one SQLite file in WAL mode: one connection writes, a few read. Chunks that come at the same time are
@@ -46,6 +46,9 @@ pub struct SqliteSessionStore {
     readers: SqlitePool,
     group: Group,
     durability: Durability,
+    /// How many flushed transactions were begun.
+    #[cfg(test)]
+    flushed: std::sync::Arc<std::sync::atomic::AtomicU64>,
 }
 
 pub use self::schema::Schema;
@@ -108,7 +111,14 @@ impl SqliteSessionStore {
         }
         let readers = pool(4).connect_with(options.read_only(true)).await.map_err(database)?;
         let group = Group::start(writer.clone());
-        Ok(Self { writer, readers, group, durability })
+        Ok(Self {
+            writer,
+            readers,
+            group,
+            durability,
+            #[cfg(test)]
+            flushed: std::sync::Arc::default(),
+        })
     }
 
     /// Closes the file; what was committed is in it.
@@ -123,6 +133,8 @@ impl SqliteSessionStore {
 
     /// The same; what is committed survives a power cut, whatever the store was opened with.
     async fn begin_flushed(&self) -> Result<Tx> {
+        #[cfg(test)]
+        self.flushed.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         match self.durability {
             Durability::Disk => self.begin().await,
             Durability::Process => Tx::begin_flushed(&self.writer).await,
@@ -379,6 +391,7 @@ impl SessionStore for SqliteSessionStore {
 
     async fn lease(&self, now: Timestamp, until: Timestamp, except: &[UserId]) -> Result<Option<Lease>> {
         let mut tx = self.begin().await?;
+        sweep::cut_off(&mut tx, now).await?;
         let row = sqlx::query(
             "SELECT uploads.* FROM uploads LEFT JOIN turns ON turns.user_id = uploads.user_id \
              WHERE ((state = 'queued' AND (next_attempt_at IS NULL OR next_attempt_at <= ?1 OR next_attempt_at > ?2)) \
@@ -392,7 +405,10 @@ impl SessionStore for SqliteSessionStore {
         .fetch_optional(&mut *tx)
         .await
         .map_err(database)?;
-        let Some(row) = row else { return tx.unchanged(None).await };
+        let Some(row) = row else {
+            tx.commit().await?;
+            return Ok(None);
+        };
         let mut upload = row::upload(&row)?;
         upload.start_attempt(now);
         row::save(&mut tx, &upload).await?;
@@ -438,6 +454,10 @@ impl SessionStore for SqliteSessionStore {
         Self::change(tx, lease, true, None, |upload| upload.commit(progress, resume)).await
     }
 
+    async fn uncommit(&self, lease: &Lease) -> Result<bool> {
+        self.leased(lease, true, |upload| upload.maybe_sent = false).await
+    }
+
     async fn finish(
         &self,
         lease: &Lease,
@@ -471,8 +491,14 @@ impl SessionStore for SqliteSessionStore {
         tx.commit().await
     }
 
-    async fn outbox_due(&self, now: Timestamp, limit: u32, except: &[UserId]) -> Result<Vec<OutboxEvent>> {
-        outbox::due(&self.readers, now, limit, except).await
+    async fn outbox_due(
+        &self,
+        kind: OutboxKind,
+        now: Timestamp,
+        limit: u32,
+        except: &[UserId],
+    ) -> Result<Vec<OutboxEvent>> {
+        outbox::due(&self.readers, kind, now, limit, except).await
     }
 
     async fn outbox_next_due(&self) -> Result<Option<Timestamp>> {

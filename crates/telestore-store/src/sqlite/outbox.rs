@@ -5,7 +5,7 @@ use sqlx::{Row, SqliteConnection};
 use telestore_types::{LONGEST_PAUSE, Timestamp, UploadId, UserId};
 
 use super::{database, row};
-use crate::{NewEvent, OutboxEvent, Result};
+use crate::{NewEvent, OutboxEvent, OutboxKind, Result};
 
 pub(super) async fn add(
     on: &mut SqliteConnection,
@@ -26,17 +26,19 @@ pub(super) async fn add(
 
 pub(super) async fn due(
     readers: &SqlitePool,
+    kind: OutboxKind,
     now: Timestamp,
     limit: u32,
     except: &[UserId],
 ) -> Result<Vec<OutboxEvent>> {
     let due = sqlx::query(
-        "SELECT * FROM outbox WHERE (due_at <= ?1 OR due_at > ?2) \
+        "SELECT * FROM outbox WHERE kind = ?5 AND (due_at <= ?1 OR due_at > ?2) \
          AND (user_id IS NULL OR user_id NOT IN (SELECT value FROM json_each(?3))) \
          ORDER BY due_at, rowid LIMIT ?4",
     );
     let due = due.bind(now.as_millis()).bind((now + LONGEST_PAUSE).as_millis());
-    let rows = due.bind(names(except)).bind(limit).fetch_all(readers).await.map_err(database)?;
+    let rows =
+        due.bind(names(except)).bind(limit).bind(kind.as_str()).fetch_all(readers).await.map_err(database)?;
     rows.iter().map(row::event).collect()
 }
 

@@ -14,7 +14,7 @@ pub(super) async fn release_all(
 ) -> Result<Vec<(Recovery, Upload)>> {
     let rows = sqlx::query(
         "SELECT * FROM uploads WHERE state = 'sending' OR (state = 'queued' AND kind = 'direct') \
-         OR (state = 'receiving' AND (early OR kind = 'direct'))",
+         OR (state = 'receiving' AND (early OR kind != 'chunked'))",
     );
     let rows = rows.fetch_all(&mut *on).await.map_err(database)?;
     let mut changed = Vec::with_capacity(rows.len());
@@ -32,6 +32,20 @@ pub(super) async fn release_all(
         changed.push((recovery, upload));
     }
     Ok(changed)
+}
+
+/// Gives up what may be in the channel and whose lease has run out: its runner is gone, and nobody knows.
+pub(super) async fn cut_off(on: &mut SqliteConnection, now: Timestamp) -> Result<()> {
+    let rows = sqlx::query(
+        "SELECT * FROM uploads WHERE state = 'sending' AND maybe_sent AND (lease_until IS NULL OR lease_until <= ?)",
+    );
+    for row in &rows.bind(now.as_millis()).fetch_all(&mut *on).await.map_err(database)? {
+        let mut upload = row::upload(row)?;
+        upload.cut_off(now);
+        row::save(on, &upload).await?;
+        end_lease(on, &upload.key).await?;
+    }
+    Ok(())
 }
 
 /// Deletes uploads that are past their time.
@@ -86,7 +100,9 @@ pub(super) async fn clock(readers: &SqlitePool) -> Result<Option<Reading>> {
         let (at, wall) = (Timestamp::from_millis(at("at")?), Timestamp::from_millis(at("wall")?));
         return Ok(Some(Reading { at, wall }));
     }
-    let latest = "SELECT MAX(updated_at) AS at FROM uploads";
+    // A row of an earlier version may have a time of a clock that was ahead: it must not make the others old.
+    let latest =
+        "SELECT MIN(MAX(updated_at), CAST(strftime('%s', 'now') AS INTEGER) * 1000) AS at FROM uploads";
     let latest = sqlx::query(latest).fetch_one(readers).await.map_err(database)?;
     let at = read(&latest, "at")?.map(Timestamp::from_millis);
     Ok(at.map(|at| Reading { at, wall: at }))

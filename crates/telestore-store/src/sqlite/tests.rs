@@ -260,7 +260,7 @@ async fn the_rows_of_an_older_version_are_taken_over() {
     assert_eq!(store.chunks(&upload.key).await.unwrap().len(), 1);
     assert!(matches!(record(&store, &upload, 1).await.unwrap(), Recorded::Stored { .. }));
     assert!(matches!(store.complete(&upload.id, &upload.key, NOW).await.unwrap(), Completed::Accepted(..)));
-    assert_eq!(store.outbox_due(NOW, 10, &[]).await.unwrap().len(), 1);
+    assert_eq!(store.outbox_due(crate::OutboxKind::Webhook, NOW, 10, &[]).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -282,6 +282,30 @@ async fn a_flushed_transaction_flushes_and_the_next_one_does_not() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_repeated_is_flushed() {
+    let (store, _dir) = store().await;
+    let upload = Upload { user_id: Some(UserId::new("u")), kind: UploadKind::Direct, ..upload("a", 1, 1) };
+    store.create(&upload, false, &Limits::NONE).await.unwrap();
+    record(&store, &upload, 0).await.unwrap();
+    store.complete(&upload.id, &upload.key, NOW).await.unwrap();
+    let flushed = || store.flushed.load(std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(flushed(), 0, "chunks are flushed by the store's own setting");
+    store.keep(&upload.id, &upload.key).await.unwrap();
+    assert_eq!(flushed(), 1);
+    let lease = store.lease(NOW, NOW + Duration::from_secs(1), &[]).await.unwrap().unwrap();
+    store.commit(&lease, 50, None).await.unwrap();
+    assert_eq!(flushed(), 2);
+    let stored = StoredFile {
+        message_id: 1,
+        stored_as: telestore_types::StoredAs::BotApi { file_id: "f".to_owned() },
+    };
+    store.finish(&lease, &stored, None, NOW).await.unwrap();
+    assert_eq!(flushed(), 3);
+    store.add_event(&upload.id, &NewEvent::webhook("e", UserId::new("u"), "{}"), NOW).await.unwrap();
+    assert_eq!(flushed(), 4);
+}
+
+#[tokio::test]
 async fn what_version_0_1_told_by_ids_and_words_stands_in_rows() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("telestore.db");
@@ -296,6 +320,7 @@ async fn what_version_0_1_told_by_ids_and_words_stands_in_rows() {
         (2, "direct-mine", "receiving", ""),
         (3, "lost", "failed", "no answer. The file may be in the channel already: look there"),
         (4, "refused", "failed", "Could not resolve channel ID"),
+        (5, "cut-off", "sending", ""),
     ] {
         let key = StorageKey::from_random([key; 16]);
         let row = format!(
@@ -312,10 +337,16 @@ async fn what_version_0_1_told_by_ids_and_words_stands_in_rows() {
         ("direct-mine", UploadKind::Chunked, false),
         ("lost", UploadKind::Chunked, true),
         ("refused", UploadKind::Chunked, false),
+        ("cut-off", UploadKind::Chunked, true),
     ] {
         let found = store.get(&UploadId::new(id).unwrap()).await.unwrap().unwrap();
         assert_eq!((found.kind, found.maybe_sent), (kind, maybe_sent), "{id}");
     }
     let latest = Timestamp::from_millis(9);
     assert_eq!(store.clock().await.unwrap(), Some(Reading { at: latest, wall: latest }));
+    // A clock that was ahead when that version wrote a row makes nothing old.
+    run(&store, &["UPDATE uploads SET updated_at = 9000000000000000 WHERE id = 'lost'"]).await;
+    let wall = telestore_types::Clock::now(&telestore_types::SystemClock);
+    let at = store.clock().await.unwrap().unwrap().at;
+    assert!(at <= wall && wall.since(at) < Duration::from_secs(60), "{at}");
 }

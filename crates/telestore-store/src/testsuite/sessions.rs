@@ -123,6 +123,7 @@ where
     quotas::bytes_of_a_day_are_counted_until_midnight(&open().await).await;
     quotas::what_comes_at_once_is_not_more_than_allowed(&open().await).await;
     strangers::an_end_without_a_word_is_put_in_order(&open().await).await;
+    strangers::what_was_handed_over_is_never_leased_again(&open().await).await;
     strangers::what_ends_the_process_again_and_again_is_given_up(&open().await).await;
     strangers::early_sending_counts_too(&open().await).await;
     strangers::direct_uploads_are_kept_or_abandoned(&open().await).await;
@@ -363,7 +364,7 @@ async fn finishes_with_the_webhook(store: &dyn SessionStore) {
     assert_eq!((done.state, done.progress), (UploadState::Completed, 100));
     assert_eq!(done.stored, Some(result()));
     assert_eq!((done.sealed_token, done.resume), (None, None), "secrets go when they are of no more use");
-    assert_eq!(store.outbox_due(NOW, 9, &[]).await.expect("reads").len(), 1);
+    assert_eq!(store.outbox_due(crate::OutboxKind::Webhook, NOW, 9, &[]).await.expect("reads").len(), 1);
     assert!(store.live_keys().await.expect("reads").is_empty(), "the bytes are free to go");
     assert!(matches!(
         record(store, &upload, &chunk(0, 10, 1, "x")).await,
@@ -396,19 +397,19 @@ async fn delivers_the_outbox(store: &dyn SessionStore) {
             NewEvent::webhook(format!("event-{name}"), UserId::new("u"), format!("{{\"of\":\"{name}\"}}"));
         assert!(store.finish(&held, &result(), Some(&event), NOW).await.expect("finishes"));
     }
-    let due = store.outbox_due(NOW, 9, &[]).await.expect("reads");
+    let due = store.outbox_due(crate::OutboxKind::Webhook, NOW, 9, &[]).await.expect("reads");
     assert_eq!(due.iter().map(|due| due.event.event_id.as_str()).collect::<Vec<_>>(), ["event-a", "event-b"]);
     assert_eq!(
         (due[0].upload_id.as_str(), due[0].event.body.as_str(), due[0].attempt),
         ("a", "{\"of\":\"a\"}", 0)
     );
-    assert_eq!(store.outbox_due(NOW, 1, &[]).await.expect("reads").len(), 1);
+    assert_eq!(store.outbox_due(crate::OutboxKind::Webhook, NOW, 1, &[]).await.expect("reads").len(), 1);
 
     store.outbox_retry("event-a", NOW + SECOND).await.expect("writes");
     store.outbox_done("event-b").await.expect("writes");
-    assert!(store.outbox_due(NOW, 9, &[]).await.expect("reads").is_empty());
+    assert!(store.outbox_due(crate::OutboxKind::Webhook, NOW, 9, &[]).await.expect("reads").is_empty());
     assert_eq!(store.outbox_next_due().await.expect("reads"), Some(NOW + SECOND));
-    let again = store.outbox_due(NOW + SECOND, 9, &[]).await.expect("reads");
+    let again = store.outbox_due(crate::OutboxKind::Webhook, NOW + SECOND, 9, &[]).await.expect("reads");
     assert_eq!((again[0].event.event_id.as_str(), again[0].attempt), ("event-a", 1));
     store.outbox_done("event-a").await.expect("writes");
     assert_eq!(store.outbox_next_due().await.expect("reads"), None);

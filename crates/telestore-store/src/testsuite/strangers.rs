@@ -51,6 +51,25 @@ pub(super) async fn an_end_without_a_word_is_put_in_order(store: &dyn SessionSto
     assert!(!get(store, "handed-over").await.maybe_sent);
 }
 
+pub(super) async fn what_was_handed_over_is_never_leased_again(store: &dyn SessionStore) {
+    queued(store, "a", 1, Duration::ZERO).await;
+    let held = lease(store, NOW).await.expect("due");
+    assert!(store.commit(&held, 90, None).await.expect("writes"));
+    // Its runner has died without a word, and its lease runs out.
+    assert_eq!(lease(store, NOW + SECOND * 60).await, None);
+    let failed = get(store, "a").await;
+    assert_eq!((failed.state, failed.maybe_sent), (UploadState::Failed, true));
+    assert!(!store.extend(&held, NOW + SECOND * 90).await.expect("answers"));
+
+    queued(store, "b", 2, Duration::ZERO).await;
+    let held = lease(store, NOW).await.expect("due");
+    assert!(store.commit(&held, 90, None).await.expect("writes"));
+    // Telegram has refused it, and it goes another way.
+    assert!(store.uncommit(&held).await.expect("writes"));
+    assert!(!get(store, "b").await.maybe_sent);
+    assert!(lease(store, NOW + SECOND * 60).await.is_some());
+}
+
 pub(super) async fn what_ends_the_process_again_and_again_is_given_up(store: &dyn SessionStore) {
     queued(store, "deadly", 1, Duration::ZERO).await;
     queued(store, "other", 2, SECOND).await;
@@ -114,6 +133,12 @@ pub(super) async fn direct_uploads_are_kept_or_abandoned(store: &dyn SessionStor
                 .expect("completes");
         }
     }
+    // Its client went away before it was queued.
+    let gone = Upload { kind: UploadKind::Direct, ..upload("gone", 5, 1, 10) };
+    store.create(&gone, false, &LIMITS).await.expect("creates");
+    store.claim(&gone.id, &gone.key, &owner("u", b"t"), &LIMITS).await.expect("claims");
+    record(store, &gone, &chunk(0, 10, 1, "gone")).await;
+    store.keep(&gone.id, &gone.key).await.expect("writes");
     let told = get(store, "kept").await;
     let kept = store.keep(&told.id, &told.key).await.expect("writes").expect("is there");
     assert_eq!((kept.kind, kept.state), (UploadKind::Kept, UploadState::Queued));
@@ -124,7 +149,7 @@ pub(super) async fn direct_uploads_are_kept_or_abandoned(store: &dyn SessionStor
     restart(store, NOW).await;
     assert_eq!(get(store, "half").await.state, UploadState::Cancelled, "nobody knows of it");
     assert!(store.chunks(&get(store, "half").await.key).await.expect("reads").is_empty());
-    for name in ["waiting", "sending", "kept"] {
+    for name in ["waiting", "sending", "kept", "gone"] {
         let found = get(store, name).await;
         assert_eq!((found.kind, found.state), (UploadKind::Kept, UploadState::Queued), "{name}");
     }
@@ -165,15 +190,24 @@ pub(super) async fn events_wait_until_they_are_done(store: &dyn SessionStore) {
         body: "{}".to_owned(),
     };
     store.add_event(&id("gone"), &withdrawal, NOW).await.expect("writes");
-    let due = store.outbox_due(NOW, 9, &[]).await.expect("reads");
+    let due = store.outbox_due(OutboxKind::Withdrawal, NOW, 9, &[]).await.expect("reads");
     assert_eq!((&due[0].event, &due[0].upload_id), (&withdrawal, &id("gone")));
-    assert!(store.outbox_due(NOW, 9, &[UserId::new("u")]).await.expect("reads").is_empty());
-    assert_eq!(store.outbox_due(NOW, 9, &[UserId::new("v")]).await.expect("reads").len(), 1);
+    assert!(
+        store
+            .outbox_due(OutboxKind::Withdrawal, NOW, 9, &[UserId::new("u")])
+            .await
+            .expect("reads")
+            .is_empty()
+    );
+    assert_eq!(
+        store.outbox_due(OutboxKind::Withdrawal, NOW, 9, &[UserId::new("v")]).await.expect("reads").len(),
+        1
+    );
     // Written with a clock that was a year ahead.
     store.outbox_retry("w", NOW + SECOND * 31_536_000).await.expect("writes");
-    assert_eq!(store.outbox_due(NOW, 9, &[]).await.expect("reads").len(), 1);
+    assert_eq!(store.outbox_due(OutboxKind::Withdrawal, NOW, 9, &[]).await.expect("reads").len(), 1);
     store.outbox_done("w").await.expect("writes");
-    assert!(store.outbox_due(NOW, 9, &[]).await.expect("reads").is_empty());
+    assert!(store.outbox_due(OutboxKind::Withdrawal, NOW, 9, &[]).await.expect("reads").is_empty());
 }
 
 pub(super) async fn what_nobody_owns_is_few_and_short_lived(store: &dyn SessionStore) {

@@ -24,16 +24,33 @@ pub const MAX_CRASHES: u32 = 5;
 /// How often that may happen before completion was asked for; then the upload is not sent early any more.
 pub const MAX_EARLY_CRASHES: u32 = 3;
 
+/// The pauses after the first, the second, … such end.
+const PAUSES: [Duration; 4] =
+    [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(10), Duration::from_secs(60)];
+
 /// What the error says of an upload whose message may have been made.
 const CUT_OFF: &str = "the worker was stopped after Telegram had the whole file and before it answered. The file may be \
                        in the channel already: look there before you complete the upload again";
 
 impl Upload {
+    /// Gives it up after its file was handed over and its runner has gone: its message may be in the channel.
+    pub fn cut_off(&mut self, now: Timestamp) {
+        self.fail(CUT_OFF, true, now);
+    }
+
     /// Puts it in order after the process that had it has ended, whatever for.
     pub fn recover(&mut self, now: Timestamp) -> Recovery {
         match (self.state, self.kind) {
             // Its client got no answer, and nobody else knows the id.
             (UploadState::Receiving, UploadKind::Direct) => {
+                self.cancel(now);
+                return Recovery::Abandoned;
+            }
+            // Its client went away before it was queued: nobody else will complete it.
+            (UploadState::Receiving, UploadKind::Kept) => {
+                if self.complete(now).is_ok() {
+                    return Recovery::GoesOn;
+                }
                 self.cancel(now);
                 return Recovery::Abandoned;
             }
@@ -51,23 +68,22 @@ impl Upload {
         }
         self.keep();
         if self.maybe_sent {
-            self.fail(CUT_OFF, true, now);
+            self.cut_off(now);
             return Recovery::Failed;
         }
         self.crashes = self.crashes.saturating_add(1);
         if self.crashes >= MAX_CRASHES {
             let error = format!(
-                "the worker ended {MAX_CRASHES} times while it sent this file, without getting further: what its \
-                 Telegram server answers may be the cause. Complete the upload again to try once more"
+                "the worker ended {MAX_CRASHES} times while it sent this file, without getting further: it was stopped \
+                 that often, or what the Telegram server of this account answers ends it. The file is not in the \
+                 channel; complete the upload again to try once more"
             );
             self.fail(&error, false, now);
             return Recovery::Failed;
         }
-        // Being killed is no fault of the file: the attempt is not counted, and the first time it goes on at once.
-        let pause = Duration::from_secs(match self.crashes {
-            1 => 0,
-            crashes => 1 << (crashes - 1).min(6),
-        });
+        // Being killed is no fault of the file: the attempt is not counted, and the first time it goes on at once. Later it
+        // comes back at other moments than the files that were sent beside it, so that those are not punished for it.
+        let pause = PAUSES[usize::try_from(self.crashes - 1).unwrap_or(usize::MAX).min(PAUSES.len() - 1)];
         self.retry_later(now + pause, false, now);
         Recovery::GoesOn
     }

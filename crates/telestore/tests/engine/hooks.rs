@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use telestore::store::{
     BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Counts, Created, Error, Expiry, Lease,
-    Limits, NewEvent, OutboxEvent, Owner, Place, Recorded, Result, SessionStore, Spool, SpooledChunk,
-    Subject, Usage,
+    Limits, NewEvent, OutboxEvent, OutboxKind, Owner, Place, Recorded, Result, SessionStore, Spool,
+    SpooledChunk, Subject, Usage,
 };
 use telestore::types::{
     ChunkIndex, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UserId,
@@ -111,12 +111,13 @@ forward! { SessionStore {
     extend(lease: &Lease, until: Timestamp) -> bool;
     checkpoint(lease: &Lease, progress: u8, resume: Option<ResumeState>) -> bool;
     commit(lease: &Lease, progress: u8, resume: Option<ResumeState>) -> bool;
+    uncommit(lease: &Lease) -> bool;
     finish(lease: &Lease, stored: &StoredFile, event: Option<&NewEvent>, now: Timestamp) -> bool;
     fail(lease: &Lease, error: &str, maybe_sent: bool, now: Timestamp) -> bool;
     retry_later(lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> bool;
     release_all(now: Timestamp) -> Vec<(Recovery, Upload)>;
     add_event(upload: &UploadId, event: &NewEvent, now: Timestamp) -> ();
-    outbox_due(now: Timestamp, limit: u32, except: &[UserId]) -> Vec<OutboxEvent>;
+    outbox_due(kind: OutboxKind, now: Timestamp, limit: u32, except: &[UserId]) -> Vec<OutboxEvent>;
     outbox_next_due() -> Option<Timestamp>;
     outbox_done(event_id: &str) -> ();
     outbox_retry(event_id: &str, at: Timestamp) -> ();

@@ -87,6 +87,107 @@ async fn many_users_dead_servers_hold_up_nobody_for_long() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn servers_that_take_a_little_every_few_seconds_hold_up_nobody() {
+    let world = with(|config| EngineConfig { max_concurrent_uploads: 2, ..config });
+    for _ in 0..100 {
+        world.uploader.then(|call| async move {
+            if !call.request.upload_id.as_str().starts_with('m') {
+                return Ok(stored(1));
+            }
+            // Just often enough to seem alive, and for hours.
+            for bytes in 1..10_000 {
+                call.sink.acknowledged(bytes);
+                tokio::select! {
+                    () = tokio::time::sleep(SECOND * 4) => {}
+                    () = call.request.cancel.cancelled() => return Err(Error::cancelled()),
+                }
+            }
+            Ok(stored(1))
+        });
+    }
+    for number in 0..12 {
+        // Four files of the first, two of the next, and others with one each.
+        let user = ["m0", "m0", "m0", "m0", "m1", "m1", "m2", "m3", "m4", "m5", "m6", "m7"][number];
+        queue_of(&world, user, &format!("m{number}")).await;
+    }
+    let running = world.engine.start().await.unwrap();
+    began(&world, 4).await;
+    queue_of(&world, "alice", "z").await;
+    let took = completed(&world, "z").await;
+    assert!(took < SECOND * 70, "{took:?}");
+    queue_of(&world, "bob", "y").await;
+    assert!(completed(&world, "y").await < SECOND * 70);
+    drop(running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_never_come_hold_up_nobody() {
+    let world = with(|config| EngineConfig { max_concurrent_uploads: 2, ..config });
+    for user in 0..5 {
+        for file in 0..4 {
+            world.uploader.then(|call| async move {
+                call.sink.commit(None).await?;
+                std::future::pending().await
+            });
+            queue_of(&world, &format!("mallory{user}"), &format!("m{user}{file}")).await;
+        }
+    }
+    let running = world.engine.start().await.unwrap();
+    began(&world, 20).await;
+    queue_of(&world, "alice", "z").await;
+    assert!(completed(&world, "z").await < SECOND * 5);
+    drop(running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_dies_after_it_handed_the_file_over_is_not_repeated() {
+    let world = World::new();
+    world.uploader.then(|call| async move {
+        call.sink.commit(None).await?;
+        Err(Error::new(ErrorKind::Unavailable, "no"))
+    });
+    // While its end is written down.
+    world.sessions.hooks.after("checkpoint", async { panic!("the store has a bad day") });
+    queue_of(&world, "alice", "a").await;
+    let running = world.engine.start().await.unwrap();
+    let failed = async {
+        while world.stored("a").await.state != UploadState::Failed {
+            tokio::time::sleep(SECOND).await;
+        }
+    };
+    assert!(tokio::time::timeout(HOUR, failed).await.is_ok());
+    assert!(world.stored("a").await.maybe_sent);
+    assert_eq!(world.uploader.attempts(), 1);
+    drop(running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn orderly_stops_do_not_count_against_a_file() {
+    let world = World::new();
+    for _ in 0..8 {
+        world.uploader.then(|call| async move {
+            call.sink.acknowledged(3);
+            // A bot's send, which gets the grace of the stop to end.
+            std::future::pending().await
+        });
+    }
+    queue_of(&world, "alice", "a").await;
+    for stop in 1..=8 {
+        let engine = world.second_engine(world.uploader.clone());
+        let running = engine.start().await.unwrap();
+        began(&world, stop).await;
+        let grace = tokio::time::timeout(SECOND, running.shutdown());
+        tokio::pin!(grace);
+        let _ = (&mut grace).await;
+        engine.give_back_sends().await;
+        let upload = world.stored("a").await;
+        assert_eq!((upload.state, upload.crashes), (UploadState::Queued, 0), "{stop}");
+    }
+    assert_eq!(world.drain().await, 1);
+    assert_eq!(world.stored("a").await.state, UploadState::Completed);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_send_of_which_nothing_is_acknowledged_gives_its_slot_back() {
     let stall_timeout = SECOND * 120;
     let world = with(|config| EngineConfig { stall_timeout, ..config });
