@@ -26,6 +26,7 @@ pub(crate) struct Hooks(Arc<Mutex<State>>);
 struct State {
     failures: HashMap<&'static str, usize>,
     after: HashMap<&'static str, Hook>,
+    hanging: Vec<&'static str>,
 }
 
 impl Hooks {
@@ -37,6 +38,18 @@ impl Hooks {
     /// Runs `hook` once, after the next call of `method` took effect and before its caller hears of it.
     pub(crate) fn after(&self, method: &'static str, hook: impl Future<Output = ()> + Send + 'static) {
         self.0.lock().unwrap().after.insert(method, Box::pin(hook));
+    }
+
+    /// Lets every call of `method` hang from here on.
+    pub(crate) fn hang(&self, method: &'static str) {
+        self.0.lock().unwrap().hanging.push(method);
+    }
+
+    async fn may_hang(&self, method: &'static str) {
+        let hangs = self.0.lock().unwrap().hanging.contains(&method);
+        if hangs {
+            std::future::pending().await
+        }
     }
 
     fn check(&self, method: &'static str) -> Result<()> {
@@ -81,6 +94,7 @@ macro_rules! forward {
         #[async_trait]
         impl<S: $role> $role for Hooked<S> {
             $(async fn $name(&self, $($arg: $type),*) -> Result<$out> {
+                self.hooks.may_hang(stringify!($name)).await;
                 self.hooks.check(stringify!($name))?;
                 let done = self.inner.$name($($arg),*).await;
                 self.hooks.done(stringify!($name)).await;

@@ -161,6 +161,60 @@ async fn an_attempt_that_dies_after_it_handed_the_file_over_is_not_repeated() {
     drop(running);
 }
 
+#[tokio::test]
+async fn what_telegram_refused_as_a_whole_may_go_another_way_and_be_repeated_there() {
+    use crate::uploader::Scripted;
+    let first = Scripted::with("whole", 1_000, telestore::uploader::Requirement::Nothing);
+    let second = Scripted::with("parts", u64::MAX, telestore::uploader::Requirement::Nothing);
+    first.then(|call| async move {
+        call.sink.commit(None).await?;
+        Err(Error::new(ErrorKind::TooLarge, "file is too big"))
+    });
+    second.then(|_| async { std::future::pending().await });
+    let (whole, parts) = (first.clone(), second.clone());
+    let world = World::sending_with(first, |builder| builder.uploader(whole).uploader(parts));
+    queue_of(&world, "alice", "a").await;
+    let engine = world.engine.clone();
+    let sending = tokio::spawn(async move { engine.step().await });
+    while second.attempts() < 1 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!world.stored("a").await.maybe_sent, "Telegram has said no");
+    // A kill now is no reason to ask a person.
+    sending.abort();
+    let next = world.second_engine(second.clone());
+    next.recover().await.unwrap();
+    assert_eq!(world.stored("a").await.state, UploadState::Queued);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hostile_withdrawals_leave_places_for_webhooks() {
+    let told = HangsFor("nobody", Arc::default());
+    let world = World::telling(told.clone());
+    // Each of them hangs in its first word to the store.
+    world.sessions.hooks.hang("outbox_retry");
+    for user in 0..6 {
+        for message in 0..20 {
+            let withdrawal = telestore::store::NewEvent {
+                event_id: format!("{user}-{message}"),
+                kind: telestore::store::OutboxKind::Withdrawal,
+                user_id: Some(telestore::types::UserId::new(format!("mallory{user}"))),
+                sealed_token: None,
+                body: "{}".to_owned(),
+            };
+            world.sessions.inner.add_event(&id("gone"), &withdrawal, world.clock.now()).await.unwrap();
+        }
+    }
+    let running = world.engine.start().await.unwrap();
+    queue_of(&world, "alice", "z").await;
+    let began = Instant::now();
+    while told.1.lock().unwrap().is_empty() {
+        tokio::time::sleep(SECOND / 10).await;
+        assert!(began.elapsed() < SECOND * 5, "the webhook waits behind them");
+    }
+    drop(running);
+}
+
 #[tokio::test(start_paused = true)]
 async fn orderly_stops_do_not_count_against_a_file() {
     let world = World::new();
