@@ -113,6 +113,7 @@ impl Pulse {
     pub(crate) fn commit(&self) -> bool {
         let mut beat = self.lock();
         beat.committed = beat.away.is_none();
+        beat.moved = Instant::now();
         beat.committed
     }
 
@@ -121,8 +122,10 @@ impl Pulse {
         self.lock().resumable = resumable;
     }
 
-    fn is_handed_over(&self) -> bool {
-        self.lock().committed
+    /// Whether the file is handed over, and its answer takes long.
+    fn waits_for_answer(&self, now: Instant) -> bool {
+        let handed_over = self.lock().committed;
+        handed_over && self.idle_at(now) <= now
     }
 
     /// The word of that was not written down, or does not count any more.
@@ -199,19 +202,22 @@ pub(crate) enum Room {
 /// Counts the sends of each user.
 #[derive(Default)]
 struct Counted<'a> {
-    /// Those that are not handed over yet.
+    /// Those that have more to do than to wait for an answer.
     sends: HashMap<&'a UserId, usize>,
-    /// Those that wait for their answer: they cost next to nothing.
+    /// Those that wait for theirs: they cost next to nothing.
     handed_over: HashMap<&'a UserId, usize>,
 }
 
 impl<'a> Counted<'a> {
-    fn of(running: &'a HashMap<StorageKey, Sending>) -> Self {
+    fn of(running: &'a HashMap<StorageKey, Sending>, now: Instant) -> Self {
         let mut counted = Self::default();
         for sending in running.values() {
             let Some(user) = sending.lease.upload.user_id.as_ref() else { continue };
-            let map =
-                if sending.pulse.is_handed_over() { &mut counted.handed_over } else { &mut counted.sends };
+            let map = if sending.pulse.waits_for_answer(now) {
+                &mut counted.handed_over
+            } else {
+                &mut counted.sends
+            };
             *map.entry(user).or_default() += 1;
         }
         counted
@@ -238,10 +244,10 @@ impl Telestore {
     pub(crate) fn room(&self) -> Room {
         let (now, slots) = (Instant::now(), self.config().max_concurrent_uploads.max(1));
         let running = self.running();
-        let sends = || running.values().filter(|sending| !sending.pulse.is_handed_over());
+        let sends = || running.values().filter(|sending| !sending.pulse.waits_for_answer(now));
         let active = sends().filter(|sending| sending.pulse.idle_at(now) > now).count();
         let until = sends().map(|sending| sending.pulse.idle_at(now)).filter(|at| *at > now).min();
-        let (places, counted) = (slots * SENDS_PER_SLOT, Counted::of(&running));
+        let (places, counted) = (slots * SENDS_PER_SLOT, Counted::of(&running, now));
         if running.len() - sends().count() >= ANSWERS {
             return Room::Full { until };
         }

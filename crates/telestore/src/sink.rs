@@ -116,11 +116,7 @@ impl ProgressSink for LeaseSink {
         }
         let held = self.engine.0.sessions.commit(&self.sending.lease, self.progress(), resume).await;
         match held {
-            Ok(true) => {
-                // What waits for its answer takes no slot any more.
-                self.engine.0.work.notify_one();
-                Ok(())
-            }
+            Ok(true) => Ok(()),
             Ok(false) => Err(Error::cancelled()),
             Err(error) => {
                 pulse.uncommit();
