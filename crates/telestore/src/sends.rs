@@ -25,9 +25,9 @@ const AWAY_AFTER: Duration = Duration::from_secs(10);
 /// Where none stands still, the one that runs longest goes, once that is so long, and where it can go on from there.
 const TURN: Duration = Duration::from_secs(60);
 
-/// How many sends may wait for the answer to a file that was handed over, and how many of one user.
-const ANSWERS: usize = 256;
-const ANSWERS_OF_ONE_USER: usize = 16;
+/// How many sends may wait for the answer to a file that was handed over, for each slot, and how many of one user.
+const ANSWERS_PER_SLOT: usize = 64;
+const ANSWERS_OF_ONE_USER_PER_SLOT: usize = 4;
 
 /// How many sends there may be for each slot, those that lend theirs included.
 const SENDS_PER_SLOT: usize = 4;
@@ -224,9 +224,10 @@ impl<'a> Counted<'a> {
     }
 
     /// The users who have so many sends, or as many as one user may have that wait for answers.
-    fn with(&self, least: usize) -> Vec<UserId> {
+    fn with(&self, least: usize, slots: usize) -> Vec<UserId> {
+        let answers = slots * ANSWERS_OF_ONE_USER_PER_SLOT;
         let many = self.sends.iter().filter(|(_, sends)| **sends >= least);
-        let waiting = self.handed_over.iter().filter(|(_, sends)| **sends >= ANSWERS_OF_ONE_USER);
+        let waiting = self.handed_over.iter().filter(|(_, sends)| **sends >= answers);
         many.chain(waiting).map(|(user, _)| (*user).clone()).collect()
     }
 }
@@ -248,14 +249,16 @@ impl Telestore {
         let active = sends().filter(|sending| sending.pulse.idle_at(now) > now).count();
         let until = sends().map(|sending| sending.pulse.idle_at(now)).filter(|at| *at > now).min();
         let (places, counted) = (slots * SENDS_PER_SLOT, Counted::of(&running, now));
-        if running.len() - sends().count() >= ANSWERS {
+        if running.len() - sends().count() >= slots * ANSWERS_PER_SLOT {
             return Room::Full { until };
         }
         let instead_of =
             if sends().count() < places { None } else { leaves(sends(), now).cloned().map(Box::new) };
         match (sends().count() < places, active < slots, &instead_of) {
-            (true, true, _) => Room::For { none_of: counted.with(slots), instead_of },
-            (true, false, _) | (false, _, Some(_)) => Room::For { none_of: counted.with(1), instead_of },
+            (true, true, _) => Room::For { none_of: counted.with(slots, slots), instead_of },
+            (true, false, _) | (false, _, Some(_)) => {
+                Room::For { none_of: counted.with(1, slots), instead_of }
+            }
             (false, _, None) => Room::Full { until: Some(until.unwrap_or(now + LENDS_AFTER)) },
         }
     }
