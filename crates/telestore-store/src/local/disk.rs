@@ -34,7 +34,7 @@ impl DataDisk {
     }
 
     /// How many bytes still fit. Where only a part of the disk is to be filled, the answer may be half a second old, or as
-    /// old as twenty times what counting takes; what was [`added`](Self::added) since then is in it.
+    /// old as twenty times what counting takes; what was added since then is in it.
     ///
     /// # Errors
     /// Where the system does not tell.
