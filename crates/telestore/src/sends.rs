@@ -199,42 +199,18 @@ pub(crate) enum Room {
     For { none_of: Vec<UserId>, instead_of: Option<Box<Sending>> },
 }
 
-/// Counts the sends of each user.
-#[derive(Default)]
-struct Counted<'a> {
-    /// Those that have more to do than to wait for an answer.
-    sends: HashMap<&'a UserId, usize>,
-    /// Those that wait for theirs: they cost next to nothing.
-    handed_over: HashMap<&'a UserId, usize>,
-}
-
-impl<'a> Counted<'a> {
-    fn of(running: &'a HashMap<StorageKey, Sending>, now: Instant) -> Self {
-        let mut counted = Self::default();
-        for sending in running.values() {
-            let Some(user) = sending.lease.upload.user_id.as_ref() else { continue };
-            let map = if sending.pulse.waits_for_answer(now) {
-                &mut counted.handed_over
-            } else {
-                &mut counted.sends
-            };
-            *map.entry(user).or_default() += 1;
-        }
-        counted
+/// The users who have at least so many of these sends.
+fn users_with<'a>(least: usize, sends: &[&'a Sending]) -> impl Iterator<Item = &'a UserId> {
+    let mut counts: HashMap<&UserId, usize> = HashMap::new();
+    for user in sends.iter().filter_map(|sending| sending.lease.upload.user_id.as_ref()) {
+        *counts.entry(user).or_default() += 1;
     }
-
-    /// The users who have so many sends, or as many as one user may have that wait for answers.
-    fn with(&self, least: usize, slots: usize) -> Vec<UserId> {
-        let answers = slots * ANSWERS_OF_ONE_USER_PER_SLOT;
-        let many = self.sends.iter().filter(|(_, sends)| **sends >= least);
-        let waiting = self.handed_over.iter().filter(|(_, sends)| **sends >= answers);
-        many.chain(waiting).map(|(user, _)| (*user).clone()).collect()
-    }
+    counts.into_iter().filter(move |(_, sends)| *sends >= least).map(|(user, _)| user)
 }
 
 /// The send that leaves where there is no room for another user's: the one that may since longest.
-fn leaves<'a>(sends: impl Iterator<Item = &'a Sending>, now: Instant) -> Option<&'a Sending> {
-    let leaving = sends.filter_map(|sending| Some((sending.pulse.leaves_at(now)?, sending)));
+fn leaves<'a>(sends: &[&'a Sending], now: Instant) -> Option<&'a Sending> {
+    let leaving = sends.iter().filter_map(|sending| Some((sending.pulse.leaves_at(now)?, *sending)));
     let leaving = leaving.filter(|(at, _)| *at <= now).min_by_key(|(at, _)| *at);
     leaving.map(|(_, sending)| sending)
 }
@@ -245,22 +221,23 @@ impl Telestore {
     pub(crate) fn room(&self) -> Room {
         let (now, slots) = (Instant::now(), self.config().max_concurrent_uploads.max(1));
         let running = self.running();
-        let sends = || running.values().filter(|sending| !sending.pulse.waits_for_answer(now));
-        let active = sends().filter(|sending| sending.pulse.idle_at(now) > now).count();
-        let until = sends().map(|sending| sending.pulse.idle_at(now)).filter(|at| *at > now).min();
-        let (places, counted) = (slots * SENDS_PER_SLOT, Counted::of(&running, now));
-        if running.len() - sends().count() >= slots * ANSWERS_PER_SLOT {
+        // Those that wait for the answer to their file cost next to nothing.
+        let (waiting, sends): (Vec<&Sending>, Vec<&Sending>) =
+            running.values().partition(|sending| sending.pulse.waits_for_answer(now));
+        let idle_later = || sends.iter().map(|sending| sending.pulse.idle_at(now)).filter(|at| *at > now);
+        let (active, until) = (idle_later().count(), idle_later().min());
+        if waiting.len() >= slots * ANSWERS_PER_SLOT {
             return Room::Full { until };
         }
-        let instead_of =
-            if sends().count() < places { None } else { leaves(sends(), now).cloned().map(Box::new) };
-        match (sends().count() < places, active < slots, &instead_of) {
-            (true, true, _) => Room::For { none_of: counted.with(slots, slots), instead_of },
-            (true, false, _) | (false, _, Some(_)) => {
-                Room::For { none_of: counted.with(1, slots), instead_of }
-            }
-            (false, _, None) => Room::Full { until: Some(until.unwrap_or(now + LENDS_AFTER)) },
+        let is_crowded = sends.len() >= slots * SENDS_PER_SLOT;
+        let instead_of = leaves(&sends, now).filter(|_| is_crowded).cloned().map(Box::new);
+        if is_crowded && instead_of.is_none() {
+            return Room::Full { until: Some(until.unwrap_or(now + LENDS_AFTER)) };
         }
+        // Where all slots are taken, only of a user who has none.
+        let most = if active < slots && !is_crowded { slots } else { 1 };
+        let busy = users_with(most, &sends).chain(users_with(slots * ANSWERS_OF_ONE_USER_PER_SLOT, &waiting));
+        Room::For { none_of: busy.cloned().collect(), instead_of }
     }
 
     pub(crate) fn running(&self) -> MutexGuard<'_, HashMap<StorageKey, Sending>> {

@@ -401,7 +401,7 @@ impl SessionStore for SqliteSessionStore {
         )
         .bind(now.as_millis())
         .bind((now + LONGEST_PAUSE).as_millis())
-        .bind(outbox::names(except))
+        .bind(outbox::list(except.iter().map(UserId::as_str)))
         .fetch_optional(&mut *tx)
         .await
         .map_err(database)?;

@@ -37,8 +37,13 @@ pub(super) async fn due(
          ORDER BY due_at, rowid LIMIT ?4",
     );
     let due = due.bind(now.as_millis()).bind((now + LONGEST_PAUSE).as_millis());
-    let rows =
-        due.bind(names(except)).bind(limit).bind(kind.as_str()).fetch_all(readers).await.map_err(database)?;
+    let rows = due
+        .bind(list(except.iter().map(UserId::as_str)))
+        .bind(limit)
+        .bind(kind.as_str())
+        .fetch_all(readers)
+        .await
+        .map_err(database)?;
     rows.iter().map(row::event).collect()
 }
 
@@ -60,9 +65,8 @@ pub(super) async fn retry(writer: &SqlitePool, event_id: &str, at: Timestamp) ->
     Ok(())
 }
 
-/// A list of users as one value of a query.
-pub(super) fn names(users: &[UserId]) -> String {
-    let names: Vec<&str> = users.iter().map(UserId::as_str).collect();
+/// A list of texts as one value of a query, for `json_each`.
+pub(super) fn list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     // Texts always make JSON.
-    serde_json::to_string(&names).unwrap_or_default()
+    serde_json::to_string(&texts.collect::<Vec<_>>()).unwrap_or_default()
 }

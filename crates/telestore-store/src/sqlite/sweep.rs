@@ -4,7 +4,7 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{Row, SqliteConnection};
 use telestore_types::{Reading, Recovery, Timestamp, Upload, UploadState};
 
-use super::{database, delete_chunks, delete_upload, end_lease, row, usage};
+use super::{database, delete_chunks, delete_upload, end_lease, outbox, row, usage};
 use crate::{Error, Expiry, Result};
 
 /// Ends all leases and puts their uploads in order.
@@ -50,12 +50,11 @@ pub(super) async fn cut_off(on: &mut SqliteConnection, now: Timestamp) -> Result
 
 /// Deletes uploads that are past their time.
 pub(super) async fn expire(on: &mut SqliteConnection, expiry: &Expiry<'_>) -> Result<Vec<Upload>> {
-    let states: Vec<&str> = expiry.states.iter().copied().map(UploadState::as_str).collect();
     let rows = sqlx::query(
         "SELECT * FROM uploads WHERE state IN (SELECT value FROM json_each(?1)) AND updated_at < ?2 \
          AND (NOT ?3 OR user_id IS NULL) LIMIT ?4",
     );
-    let rows = rows.bind(serde_json::to_string(&states).unwrap_or_default());
+    let rows = rows.bind(outbox::list(expiry.states.iter().copied().map(UploadState::as_str)));
     let rows = rows.bind(expiry.before.as_millis()).bind(expiry.unowned).bind(expiry.limit);
     let rows = rows.fetch_all(&mut *on).await.map_err(database)?;
     let mut expired = Vec::with_capacity(rows.len());
