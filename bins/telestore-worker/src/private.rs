@@ -1,8 +1,10 @@
 //! What is in the data directory is for the worker's user only, whatever the umask: it holds users' files.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use telestore::store::private::directory;
 
 use crate::wire::{DATABASE, LOCK, SECRET_KEY};
 
@@ -15,21 +17,7 @@ pub(crate) fn make_directory(dir: &Path) -> io::Result<()> {
         Some(above) if !above.as_os_str().is_empty() => fs::create_dir_all(above)?,
         _ => {}
     }
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(dir) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
-        made => made,
-    }
-}
-
-/// How a file in it is opened; one that is there keeps its mode.
-pub(crate) fn file() -> OpenOptions {
-    let mut options = File::options();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
+    directory(dir)
 }
 
 /// Takes what others may do with the worker's files away from them: 0.1 made them with the umask's mode. What belongs to

@@ -82,7 +82,8 @@ async fn lock(dir: &Path) -> Result<File, WireError> {
     let name = || dir.display().to_string();
     let failed = |source| WireError::DataDir { dir: name(), source };
     private::make_directory(dir).map_err(failed)?;
-    let lock = private::file().create(true).append(true).open(dir.join(LOCK)).map_err(failed)?;
+    let lock =
+        telestore::store::private::file().create(true).append(true).open(dir.join(LOCK)).map_err(failed)?;
     let mut looks = 0;
     loop {
         match lock.try_lock() {

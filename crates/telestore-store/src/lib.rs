@@ -8,7 +8,7 @@ mod error;
 mod local;
 mod memory;
 mod metrics;
-mod private;
+pub mod private;
 mod quota;
 mod session;
 #[cfg(feature = "sqlite")]

@@ -4,8 +4,12 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// Makes a directory. It is no error where it is there.
-pub(crate) fn directory(path: &Path) -> io::Result<()> {
+/// Makes a directory that only its owner may use, whatever the umask. It is no error where it is there, and keeps its mode
+/// then.
+///
+/// # Errors
+/// Where it cannot be made, as when there is nothing to put it into.
+pub fn directory(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -15,8 +19,8 @@ pub(crate) fn directory(path: &Path) -> io::Result<()> {
     }
 }
 
-/// How such a file is opened; those that are there keep their mode.
-pub(crate) fn file() -> OpenOptions {
+/// How a file is opened that only its owner may use once it is made; one that is there keeps its mode.
+pub fn file() -> OpenOptions {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);

@@ -9,6 +9,7 @@ use tracing::Instrument;
 
 use crate::metrics::{Webhook, webhook};
 use crate::runner::Sent;
+use crate::sends::owners_of;
 use crate::{Error, Result, Telestore};
 
 /// Events worked on at a time.
@@ -44,12 +45,7 @@ pub(crate) struct Places(HashMap<String, (OutboxKind, Option<UserId>)>);
 impl Places {
     /// The users of whom no more may be begun.
     fn full(&self) -> Vec<UserId> {
-        let mut counts: HashMap<&UserId, usize> = HashMap::new();
-        for user in self.0.values().filter_map(|(_, user)| user.as_ref()) {
-            *counts.entry(user).or_default() += 1;
-        }
-        let full = counts.into_iter().filter(|(_, count)| *count >= OF_ONE_USER);
-        full.map(|(user, _)| user.clone()).collect()
+        owners_of(OF_ONE_USER, self.0.values().map(|(_, user)| user.as_ref())).cloned().collect()
     }
 
     /// Takes a place for an event; says whether there was one.

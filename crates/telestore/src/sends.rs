@@ -48,6 +48,10 @@ impl Sending {
         let pulse = Arc::new(Pulse::new(lease.until));
         Self { lease, stop: CancellationToken::new(), over: CancellationToken::new(), pulse }
     }
+
+    fn owner(&self) -> Option<&UserId> {
+        self.lease.upload.user_id.as_ref()
+    }
 }
 
 /// How a send gets on.
@@ -199,13 +203,16 @@ pub(crate) enum Room {
     For { none_of: Vec<UserId>, instead_of: Option<Box<Sending>> },
 }
 
-/// The users who have at least so many of these sends.
-fn users_with<'a>(least: usize, sends: &[&'a Sending]) -> impl Iterator<Item = &'a UserId> {
+/// The users who own at least so many of some things, by the owner of each thing.
+pub(crate) fn owners_of<'a>(
+    least: usize,
+    owners: impl IntoIterator<Item = Option<&'a UserId>>,
+) -> impl Iterator<Item = &'a UserId> {
     let mut counts: HashMap<&UserId, usize> = HashMap::new();
-    for user in sends.iter().filter_map(|sending| sending.lease.upload.user_id.as_ref()) {
-        *counts.entry(user).or_default() += 1;
+    for owner in owners.into_iter().flatten() {
+        *counts.entry(owner).or_default() += 1;
     }
-    counts.into_iter().filter(move |(_, sends)| *sends >= least).map(|(user, _)| user)
+    counts.into_iter().filter(move |(_, things)| *things >= least).map(|(owner, _)| owner)
 }
 
 /// The send that leaves where there is no room for another user's: the one that may since longest.
@@ -236,8 +243,10 @@ impl Telestore {
         }
         // Where all slots are taken, only of a user who has none.
         let most = if active < slots && !is_crowded { slots } else { 1 };
-        let busy = users_with(most, &sends).chain(users_with(slots * ANSWERS_OF_ONE_USER_PER_SLOT, &waiting));
-        Room::For { none_of: busy.cloned().collect(), instead_of }
+        let busy = owners_of(most, sends.iter().map(|sending| sending.owner()));
+        let patient = slots * ANSWERS_OF_ONE_USER_PER_SLOT;
+        let patient = owners_of(patient, waiting.iter().map(|sending| sending.owner()));
+        Room::For { none_of: busy.chain(patient).cloned().collect(), instead_of }
     }
 
     pub(crate) fn running(&self) -> MutexGuard<'_, HashMap<StorageKey, Sending>> {

@@ -1,12 +1,9 @@
 //! A whole file in one call.
 
-use std::sync::Arc;
-
 use telestore::Error;
 use telestore::progress::{LocalProgressBus, ProgressBus, Subscription};
 use telestore::types::{FileName, UploadEvent, UploadId};
 use telestore::uploader::ErrorKind;
-use tokio::sync::Notify;
 
 use crate::support::{HOUR, TOKEN, World, spooled, token};
 
@@ -58,12 +55,7 @@ async fn a_caller_that_goes_away_does_not_stop_the_file() {
     // Wherever the caller is when it goes: `create`, `record_chunk` and `complete` are the steps of taking a file in.
     for at in ["create", "record_chunk", "complete"] {
         let world = World::new();
-        let (reached, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let (telling, waiting) = (Arc::clone(&reached), Arc::clone(&go_on));
-        world.sessions.hooks.after(at, async move {
-            telling.notify_one();
-            waiting.notified().await;
-        });
+        let (reached, go_on) = world.sessions.hooks.halt(at);
         let caller = tokio::spawn(upload(world.engine.clone()));
         reached.notified().await;
         caller.abort();

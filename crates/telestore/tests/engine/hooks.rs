@@ -15,6 +15,7 @@ use telestore::store::{
 use telestore::types::{
     ChunkIndex, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UserId,
 };
+use tokio::sync::Notify;
 
 type Hook = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -38,6 +39,18 @@ impl Hooks {
     /// Runs `hook` once, after the next call of `method` took effect and before its caller hears of it.
     pub(crate) fn after(&self, method: &'static str, hook: impl Future<Output = ()> + Send + 'static) {
         self.0.lock().unwrap().after.insert(method, Box::pin(hook));
+    }
+
+    /// Halts the next call of `method` after it took effect: tells by the first that it is there, and goes on by the
+    /// second.
+    pub(crate) fn halt(&self, method: &'static str) -> (Arc<Notify>, Arc<Notify>) {
+        let (reached, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (telling, waiting) = (Arc::clone(&reached), Arc::clone(&go_on));
+        self.after(method, async move {
+            telling.notify_one();
+            waiting.notified().await;
+        });
+        (reached, go_on)
     }
 
     /// Lets every call of `method` hang from here on.

@@ -389,12 +389,7 @@ fn listing() -> telestore::store::Listing {
 async fn a_direct_upload_whose_client_hung_up_is_kept() {
     for at in ["create", "record_chunk", "complete", "lease"] {
         let world = World::new();
-        let (reached, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let (telling, waiting) = (Arc::clone(&reached), Arc::clone(&go_on));
-        world.sessions.hooks.after(at, async move {
-            telling.notify_one();
-            waiting.notified().await;
-        });
+        let (reached, go_on) = world.sessions.hooks.halt(at);
         let engine = world.engine.clone();
         let caller = tokio::spawn(async move {
             let bytes = spooled(&engine, BODY).await;
