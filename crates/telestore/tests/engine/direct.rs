@@ -2,10 +2,11 @@
 
 use telestore::Error;
 use telestore::progress::{LocalProgressBus, ProgressBus, Subscription};
-use telestore::types::{FileName, UploadEvent, UploadId};
+use telestore::store::SessionStore;
+use telestore::types::{FileName, UploadEvent, UploadId, UploadKind, UploadState};
 use telestore::uploader::ErrorKind;
 
-use crate::support::{HOUR, TOKEN, World, spooled, token};
+use crate::support::{BODY, HOUR, SECOND, TOKEN, World, began, spooled, token};
 
 async fn upload(engine: telestore::Telestore) -> telestore::Result<telestore::DirectReceipt> {
     let spooled = spooled(&engine, b"a whole file").await;
@@ -124,4 +125,82 @@ async fn a_bus_that_forgets_does_not_make_a_caller_spin() {
     let receipt = tokio::time::timeout(HOUR * 2, upload(world.engine.clone())).await;
     assert_eq!(receipt.expect("time stands still for a busy loop").unwrap().message_id, 4);
     running.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_direct_upload_whose_client_was_told_that_it_is_kept_is_kept() {
+    let world = World::new();
+    world.uploader.then(|call| call.until_cancelled());
+    for _ in 0..2 {
+        world.uploader.then_fail(ErrorKind::Unavailable, "Telegram is down");
+    }
+    let engine = world.engine.clone();
+    let running = world.engine.start().await.unwrap();
+    let client = tokio::spawn(async move {
+        let bytes = spooled(&engine, BODY).await;
+        engine.upload(FileName::new("notes.txt").unwrap(), None, bytes, Some(&token("alice-1"))).await
+    });
+    began(&world, 1).await;
+    running.shutdown().await;
+    let told = client.await.unwrap().unwrap_err().to_string();
+    assert!(told.contains("the file is kept"), "{told}");
+    let [upload] = &world.sessions.inner.list(&listing()).await.unwrap()[..] else { panic!() };
+    assert_eq!(upload.kind, UploadKind::Kept, "it was written down before");
+
+    // Telegram is still down after the restart, and longer than a client would wait.
+    let next = world.second_engine(world.uploader.clone());
+    next.recover().await.unwrap();
+    for _ in 0..2 {
+        world.clock.advance(HOUR * 2);
+        assert!(next.step().await.unwrap());
+    }
+    world.clock.advance(HOUR * 2);
+    assert!(next.step().await.unwrap(), "it is still there");
+    assert_eq!(world.uploader.sent(), [BODY]);
+}
+
+fn listing() -> telestore::store::Listing {
+    telestore::store::Listing { limit: 9, ..Default::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_direct_upload_whose_client_hung_up_is_kept() {
+    for at in ["create", "record_chunk", "complete", "lease"] {
+        let world = World::new();
+        let (reached, go_on) = world.sessions.hooks.halt(at);
+        let engine = world.engine.clone();
+        let caller = tokio::spawn(async move {
+            let bytes = spooled(&engine, BODY).await;
+            engine.upload(FileName::new("notes.txt").unwrap(), None, bytes, Some(&token("alice-1"))).await
+        });
+        let running = world.engine.start().await.unwrap();
+        reached.notified().await;
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+        world.uploader.then_fail(ErrorKind::Unavailable, "Telegram is down");
+        go_on.notify_one();
+        let kept = async {
+            loop {
+                let uploads = world.sessions.inner.list(&listing()).await.unwrap();
+                if uploads.first().is_some_and(|upload| upload.kind == UploadKind::Kept) {
+                    return;
+                }
+                tokio::time::sleep(SECOND / 10).await;
+            }
+        };
+        assert!(tokio::time::timeout(HOUR, kept).await.is_ok(), "it went away at {at}");
+        drop(running);
+    }
+}
+
+#[tokio::test]
+async fn a_direct_upload_that_cannot_be_queued_leaves_nothing_behind() {
+    let world = World::new();
+    world.sessions.hooks.fail("complete", 1);
+    let bytes = spooled(&world.engine, BODY).await;
+    let name = FileName::new("notes.txt").unwrap();
+    assert!(world.engine.upload(name, None, bytes, Some(&token("alice-1"))).await.is_err());
+    let [upload] = &world.sessions.inner.list(&listing()).await.unwrap()[..] else { panic!() };
+    assert_eq!(upload.state, UploadState::Cancelled, "it counts for no quota");
+    assert_eq!(world.chunks.inner.blobs(), 0);
 }

@@ -5,6 +5,8 @@ mod chunks;
 mod direct;
 mod early;
 mod failures;
+mod fairness;
+mod handed_over;
 mod hooks;
 mod leases;
 mod ready;

@@ -8,12 +8,14 @@ use telestore::backend::{Error as BackendError, MockCredentialProvider, WebhookS
 use telestore::store::{ChunkStore, MemoryChunkStore, MemorySessionStore, SessionStore, SpooledChunk};
 use telestore::types::{
     ChatId, FileName, ManualClock, Secret, TelegramCredentials, Timestamp, Upload, UploadEvent, UploadId,
-    UserId,
+    UploadState, UserId,
 };
 use telestore::uploader::TelegramUploader;
 use telestore::{
     ChunkReceipt, EngineConfig, FileInfo, IncomingChunk, Result, Sealer, Telestore, TelestoreBuilder,
 };
+
+use tokio::time::Instant;
 
 use crate::hooks::Hooked;
 use crate::uploader::Scripted;
@@ -189,4 +191,37 @@ pub(crate) const BODY: &[u8] = b"hello telegram";
 pub(crate) async fn queue(engine: &Telestore, name: &str) {
     send_chunk(engine, &file(name, BODY.len() as u64, 1), 0, BODY).await.unwrap();
     engine.complete(&id(name), None).await.unwrap();
+}
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+/// Has a file of `user` taken in and completed.
+pub(crate) async fn queue_of(world: &World, user: &str, name: &str) {
+    let token = token(&format!("{user}-1"));
+    let bytes = spooled(&world.engine, BODY).await;
+    let chunk = chunk_of(file(name, BODY.len() as u64, 1), 0);
+    world.engine.write_chunk(&chunk, bytes, Some(&token)).await.unwrap();
+    world.engine.complete(&id(name), Some(&token)).await.unwrap();
+}
+
+/// How long it takes until an upload is in the channel.
+pub(crate) async fn completed(world: &World, name: &str) -> Duration {
+    let began = Instant::now();
+    while world.stored(name).await.state != UploadState::Completed {
+        tokio::time::sleep(SECOND / 10).await;
+        assert!(began.elapsed() < HOUR, "never");
+    }
+    began.elapsed()
+}
+
+/// Waits until so many attempts have begun.
+pub(crate) async fn began(world: &World, attempts: usize) {
+    while world.uploader.attempts() < attempts {
+        tokio::time::sleep(SECOND / 10).await;
+    }
+}
+
+/// A world whose engine's limits and times differ by `change`.
+pub(crate) fn with(change: impl FnOnce(EngineConfig) -> EngineConfig) -> World {
+    World::with(|builder| builder.config(change(config())))
 }
