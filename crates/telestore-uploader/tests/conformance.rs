@@ -1,5 +1,7 @@
 //! Both backends through the one suite, against the sandbox.
 
+mod common;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,11 +9,13 @@ use async_trait::async_trait;
 use telestore_sandbox::{
     Fault, FaultAction, HostileHttp, HostileMtproto, Sandbox, SandboxBuilder, SandboxUser, UserSpec,
 };
-use telestore_types::{ApiId, ChatId, Secret, StoredFile, TelegramCredentials, UserId};
+use telestore_types::{StoredFile, TelegramCredentials};
 use telestore_uploader::testsuite::{Received, Strangers, Subject, conformance, strangers};
 use telestore_uploader::{
     AllowedAddresses, BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUploader, TelegramUploader,
 };
+
+use common::credentials_of;
 
 struct Tested {
     sandbox: Sandbox,
@@ -48,17 +52,6 @@ impl Subject for Tested {
 
     async fn message_count(&self) -> usize {
         self.sandbox.messages_of(&self.user).len()
-    }
-}
-
-fn credentials_of(user: &SandboxUser) -> TelegramCredentials {
-    TelegramCredentials {
-        user_id: UserId::new(&user.user_id),
-        chat_id: ChatId::new(&user.channel_id).unwrap(),
-        bot_token: Some(Secret::new(&user.bot_token)),
-        session: user.telethon_session.as_deref().map(Secret::new),
-        api_id: ApiId::new(user.api_id).ok(),
-        api_hash: Some(Secret::new(&user.api_hash)),
     }
 }
 

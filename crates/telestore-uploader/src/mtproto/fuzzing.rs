@@ -1,9 +1,11 @@
 use grammers_tl_types::{self as tl, Deserializable};
-use tl::enums::{InputChannel, InputPeer};
+use tl::enums::{InputChannel, InputMedia, InputPeer};
 use tl::functions::{auth, channels, contacts, help, messages};
 
 use super::answers::{ANSWER_MAX, Ask};
 use super::inbound;
+use super::resolve::first_page;
+use super::send::plain_message;
 use super::session::Session;
 
 /// What a user pastes as a session string. Blanks in it do not count, and nothing of the key is shown.
@@ -44,8 +46,8 @@ pub fn answer(input: &[u8]) {
         4 => reads(&channels::GetMessages { channel, id }, answer),
         5 => reads(&messages::GetMessages { id }, answer),
         6 => reads(&messages::DeleteMessages { revoke: true, id: Vec::new() }, answer),
-        7 => reads(&get_dialogs(), answer),
-        _ => reads(&send_media(), answer),
+        7 => reads(&first_page(), answer),
+        _ => reads(&message(), answer),
     }
 }
 
@@ -58,42 +60,9 @@ where
     }
 }
 
-fn get_dialogs() -> messages::GetDialogs {
-    messages::GetDialogs {
-        exclude_pinned: false,
-        folder_id: None,
-        offset_date: 0,
-        offset_id: 0,
-        offset_peer: InputPeer::Empty,
-        limit: 100,
-        hash: 0,
-    }
-}
-
-fn send_media() -> messages::SendMedia {
-    messages::SendMedia {
-        silent: false,
-        background: false,
-        clear_draft: false,
-        noforwards: false,
-        update_stickersets_order: false,
-        invert_media: false,
-        allow_paid_floodskip: false,
-        peer: InputPeer::Empty,
-        reply_to: None,
-        media: tl::enums::InputMedia::Empty,
-        message: String::new(),
-        random_id: 0x0102_0304_0506_0708,
-        reply_markup: None,
-        entities: None,
-        schedule_date: None,
-        schedule_repeat_period: None,
-        send_as: None,
-        quick_reply_shortcut: None,
-        effect: None,
-        allow_paid_stars: None,
-        suggested_post: None,
-    }
+/// The answer names the message by the last of these.
+fn message() -> messages::SendMedia {
+    plain_message(InputPeer::Empty, InputMedia::Empty, String::new(), 0x0102_0304_0506_0708)
 }
 
 #[cfg(test)]

@@ -57,9 +57,9 @@ async fn channel(attempt: &Attempt<'_>, id: i64) -> Result<InputPeer> {
     in_dialogs(attempt, id).await
 }
 
-/// Looks through the dialogs to their end, and keeps every channel seen on the way.
-async fn in_dialogs(attempt: &Attempt<'_>, id: i64) -> Result<InputPeer> {
-    let mut request = tl::functions::messages::GetDialogs {
+/// Asks for the latest dialogs.
+pub(super) fn first_page() -> tl::functions::messages::GetDialogs {
+    tl::functions::messages::GetDialogs {
         exclude_pinned: false,
         folder_id: None,
         offset_date: 0,
@@ -67,7 +67,12 @@ async fn in_dialogs(attempt: &Attempt<'_>, id: i64) -> Result<InputPeer> {
         offset_peer: InputPeer::Empty,
         limit: PAGE,
         hash: 0,
-    };
+    }
+}
+
+/// Looks through the dialogs to their end, and keeps every channel seen on the way.
+async fn in_dialogs(attempt: &Attempt<'_>, id: i64) -> Result<InputPeer> {
+    let mut request = first_page();
     for _ in 0..MAX_PAGES {
         let page = match attempt.call(&request).await {
             Ok(page) => page,

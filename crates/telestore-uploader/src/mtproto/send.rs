@@ -209,29 +209,8 @@ impl<'a> Sending<'a> {
     }
 
     fn message(&self) -> tl::functions::messages::SendMedia {
-        tl::functions::messages::SendMedia {
-            silent: false,
-            background: false,
-            clear_draft: false,
-            noforwards: false,
-            update_stickersets_order: false,
-            invert_media: false,
-            allow_paid_floodskip: false,
-            peer: self.peer.clone(),
-            reply_to: None,
-            media: self.media(),
-            message: self.request.caption.clone(),
-            random_id: self.resume.random_id,
-            reply_markup: None,
-            entities: None,
-            schedule_date: None,
-            schedule_repeat_period: None,
-            send_as: None,
-            quick_reply_shortcut: None,
-            effect: None,
-            allow_paid_stars: None,
-            suggested_post: None,
-        }
+        let caption = self.request.caption.clone();
+        plain_message(self.peer.clone(), self.media(), caption, self.resume.random_id)
     }
 
     fn media(&self) -> InputMedia {
@@ -258,5 +237,37 @@ impl<'a> Sending<'a> {
             Some(md5) => tl::types::InputFile { id, parts, name, md5_checksum: md5.clone() }.into(),
             None => tl::types::InputFileBig { id, parts, name }.into(),
         }
+    }
+}
+
+/// A message with a file and its caption, and nothing else that a message may have.
+pub(super) fn plain_message(
+    peer: InputPeer,
+    media: InputMedia,
+    message: String,
+    random_id: i64,
+) -> tl::functions::messages::SendMedia {
+    tl::functions::messages::SendMedia {
+        silent: false,
+        background: false,
+        clear_draft: false,
+        noforwards: false,
+        update_stickersets_order: false,
+        invert_media: false,
+        allow_paid_floodskip: false,
+        peer,
+        reply_to: None,
+        media,
+        message,
+        random_id,
+        reply_markup: None,
+        entities: None,
+        schedule_date: None,
+        schedule_repeat_period: None,
+        send_as: None,
+        quick_reply_shortcut: None,
+        effect: None,
+        allow_paid_stars: None,
+        suggested_post: None,
     }
 }

@@ -1,6 +1,7 @@
 use grammers_tl_types::{Deserializable, Serializable, enums};
 use tl::enums::{InputPeer, Peer};
 
+use super::super::resolve::first_page;
 use super::*;
 
 /// An object with nothing but its mandatory fields.
@@ -45,18 +46,6 @@ fn dialog(peer: &Peer, top_message: i32) -> enums::Dialog {
     dialog.into()
 }
 
-fn get_dialogs() -> tl::functions::messages::GetDialogs {
-    tl::functions::messages::GetDialogs {
-        exclude_pinned: false,
-        folder_id: None,
-        offset_date: 0,
-        offset_id: 0,
-        offset_peer: InputPeer::Empty,
-        limit: 100,
-        hash: 0,
-    }
-}
-
 fn slice(peers: &[Peer]) -> tl::types::messages::DialogsSlice {
     tl::types::messages::DialogsSlice {
         count: 1000,
@@ -68,7 +57,7 @@ fn slice(peers: &[Peer]) -> tl::types::messages::DialogsSlice {
 }
 
 fn page(slice: tl::types::messages::DialogsSlice) -> chats::Page {
-    get_dialogs().read(&enums::messages::Dialogs::Slice(slice).to_bytes()).expect("readable")
+    first_page().read(&enums::messages::Dialogs::Slice(slice).to_bytes()).expect("readable")
 }
 
 #[test]
@@ -92,10 +81,10 @@ fn a_page_without_a_successor_is_the_last() {
     let tl::types::messages::DialogsSlice { dialogs, messages, chats, users, .. } = slice(&[of_channel(7)]);
     let all =
         enums::messages::Dialogs::from(tl::types::messages::Dialogs { dialogs, messages, chats, users });
-    let page = get_dialogs().read(&all.to_bytes()).expect("readable");
+    let page = first_page().read(&all.to_bytes()).expect("readable");
     assert!(page.next.is_none() && page.channels.len() == 2);
     let same = enums::messages::Dialogs::from(tl::types::messages::DialogsNotModified { count: 3 });
-    let page = get_dialogs().read(&same.to_bytes()).expect("readable");
+    let page = first_page().read(&same.to_bytes()).expect("readable");
     assert!(page.next.is_none() && page.channels.is_empty());
 }
 
@@ -103,7 +92,7 @@ fn a_page_without_a_successor_is_the_last() {
 fn what_is_cut_off_or_of_another_type_is_an_error() {
     let whole = enums::messages::Dialogs::Slice(slice(&[of_channel(7)])).to_bytes();
     for length in 0..whole.len() {
-        assert!(get_dialogs().read(&whole[..length]).is_err(), "{length}");
+        assert!(first_page().read(&whole[..length]).is_err(), "{length}");
     }
     assert!(dc_options(&whole).is_err());
     assert!(Object::of("NoSuchType", &whole).is_err());
