@@ -79,11 +79,8 @@ pub(crate) async fn chunk(
     payload: Payload,
 ) -> ApiResult {
     let header = token::of_header(&engine, &request).await?;
-    if let Some(token) = &header {
-        // A refusal that is known before the body saves taking it in.
-        engine.authenticate(token).await?;
-        token::is_good(&request);
-    }
+    // A refusal that is known before the body saves taking it in.
+    token::authenticate(&engine, &request, header.as_ref()).await?;
     // Whether the bytes are stored in addition is not known yet: they may take the place of others.
     let more = More { bytes: form::declared(&request), ..More::default() };
     engine.check_quotas(token::caller(&options, &request, header.as_ref()), &more).await?;
@@ -105,9 +102,8 @@ pub(crate) async fn chunk(
     };
     let index = form.number("chunkIndex")?;
     let mut part = form.file()?;
-    if let Some(token) = &token {
-        engine.authenticate(token).await?;
-        token::is_good(&request);
+    token::authenticate(&engine, &request, token.as_ref()).await?;
+    if token.is_some() {
         // It is its user's from here on.
         part.share = None;
     }

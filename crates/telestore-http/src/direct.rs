@@ -68,10 +68,7 @@ pub(crate) async fn upload(
     payload: Payload,
 ) -> ApiResult {
     let header = token::of_header(&engine, &request).await?;
-    if let Some(token) = &header {
-        engine.authenticate(token).await?;
-        token::is_good(&request);
-    }
+    token::authenticate(&engine, &request, header.as_ref()).await?;
     let bytes = form::declared(&request);
     let more = More { sessions: 1, stored_bytes: bytes, bytes };
     engine.check_quotas(token::caller(&options, &request, header.as_ref()), &more).await?;
@@ -84,10 +81,7 @@ pub(crate) async fn upload(
     let file_name = form.optional("fileName").or(part.file_name).unwrap_or_default();
     let file_name = FileName::new(&file_name)?;
     let caller = token::caller(&options, &request, token.as_ref());
-    if let Some(token) = &token {
-        engine.authenticate(token).await?;
-        token::is_good(&request);
-    }
+    token::authenticate(&engine, &request, token.as_ref()).await?;
     // It is counted as its user's from here on.
     drop(part.share);
     let receipt = engine.upload(file_name, part.mime_type.as_deref(), part.spooled, caller).await?;

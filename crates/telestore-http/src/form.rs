@@ -147,10 +147,7 @@ impl Form {
             && let Some(field) = self.optional(TOKEN)
         {
             let field = token::either(engine, request, Some(field), None).await?;
-            if let Some(token) = &field {
-                engine.authenticate(token).await?;
-                token::is_good(request);
-            }
+            token::authenticate(engine, request, field.as_ref()).await?;
             self.token = field;
         }
         if self.token.is_some() {

@@ -43,10 +43,7 @@ impl Listener {
         token: Option<&Secret>,
         by: fn() -> Ongoing,
     ) -> Result<Self, ApiError> {
-        if let Some(token) = token {
-            engine.authenticate(token).await?;
-            token::is_good(request);
-        }
+        token::authenticate(engine, request, token).await?;
         let address = options.limited_addresses.counted(client_address(request));
         let place = Connection::of(request).map(|connection| {
             let place = connection.listen(token.is_some(), address);

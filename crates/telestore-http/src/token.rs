@@ -44,6 +44,19 @@ pub(crate) fn is_good(request: &HttpRequest) {
     }
 }
 
+/// Asks whose a token is, where there is one, and marks its connection.
+pub(crate) async fn authenticate(
+    engine: &Telestore,
+    request: &HttpRequest,
+    token: Option<&Secret>,
+) -> Result<(), ApiError> {
+    if let Some(token) = token {
+        engine.authenticate(token).await?;
+        is_good(request);
+    }
+    Ok(())
+}
+
 /// The token of the header, once it is known that it may be used now. To be asked for before the body.
 pub(crate) async fn of_header(engine: &Telestore, request: &HttpRequest) -> Result<Option<Secret>, ApiError> {
     let token = bearer(request);
