@@ -7,7 +7,7 @@ use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use telestore_types::{
     ChunkVerdict, Completion, FileName, NewUpload, ResumeState, StorageKey, StoredAs, StoredFile, Timestamp,
-    Upload, UploadId, UploadState, UserId,
+    Upload, UploadId, UploadKind, UploadState, UserId,
 };
 
 const CHUNKS: u32 = 3;
@@ -25,6 +25,7 @@ fn run(input: &mut Unstructured<'_>) -> Result<()> {
         file_size: SIZE,
         total_chunks: CHUNKS,
         mime_type: None,
+        kind: if input.arbitrary()? { UploadKind::Direct } else { UploadKind::Chunked },
         now: at(0),
     });
     // The chunks that a store would have.
@@ -50,7 +51,7 @@ fn step(
     input: &mut Unstructured<'_>,
 ) -> Result<()> {
     let sending = upload.state == UploadState::Sending;
-    match input.int_in_range(0..=9)? {
+    match input.int_in_range(0..=12)? {
         0 => upload.user_id = Some(UserId::new("u")),
         1 | 2 => {
             let index = input.int_in_range(0..=CHUNKS - 1)?;
@@ -85,7 +86,7 @@ fn step(
             let stored = StoredFile { message_id: 1, stored_as: StoredAs::Mtproto { document_id: 7 } };
             upload.finish(stored, now);
         }
-        7 if sending && input.arbitrary()? => upload.fail("no", now),
+        7 if sending && input.arbitrary()? => upload.fail("no", input.arbitrary()?, now),
         7 if sending => upload.retry_later(now, input.arbitrary()?, now),
         8 => {
             let expected =
@@ -99,6 +100,13 @@ fn step(
             let over = upload.state.is_over();
             assert_eq!(upload.cancel(now), !over);
         }
+        10 if sending => upload
+            .commit(input.arbitrary()?, input.arbitrary::<Option<u8>>()?.map(|byte| ResumeState(vec![byte]))),
+        11 => {
+            let receiving = upload.state == UploadState::Receiving;
+            assert!(!upload.begin_early() || receiving);
+        }
+        12 => upload.keep(),
         _ => {}
     }
     Ok(())
@@ -124,6 +132,12 @@ fn check(before: &Upload, upload: &Upload, chunks: &BTreeMap<u32, (u64, u32)>, n
     }
     assert_eq!(upload.stored.is_some(), upload.state == Completed);
     assert!(upload.progress <= 100);
+    // Whether a message may exist is told of what was handed over, and of nothing that still waits.
+    assert!(!upload.maybe_sent || matches!(upload.state, Sending | Failed | Cancelled));
+    assert!(!upload.early || upload.state == Receiving);
+    assert!(
+        upload.kind == before.kind || (before.kind, upload.kind) == (UploadKind::Direct, UploadKind::Kept)
+    );
     // Only a new run begins at the beginning.
     let new_run = before.state != Queued && upload.state == Queued && upload.attempt == 0;
     assert!(new_run || upload.progress >= before.progress, "{before:?} became {upload:?}");
