@@ -35,7 +35,8 @@ async fn an_upload_is_told_in_the_documented_lines() {
 #[tokio::test]
 async fn a_failure_is_told_once() {
     let mut stage = Stage::recording(&[]).await;
-    stage.user = stage.sandbox.add_user(telestore_sandbox::UserSpec::new("poor").without_session());
+    stage.user = stage.sandbox.add_user(telestore_sandbox::UserSpec::new("poor"));
+    stage.sandbox.revoke_session(&stage.user);
     let file = File::new(51 * MIB);
     assert_eq!(stage.send(&file).await["status"], "failed");
     stage.terminate().await;

@@ -34,6 +34,7 @@ mod refusals;
 mod resilience;
 mod restart;
 mod secrets;
+mod sendable;
 mod slow;
 mod smuggling;
 mod socket;

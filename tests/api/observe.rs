@@ -71,8 +71,8 @@ async fn metrics_follow_uploads_from_their_first_chunk_to_the_channel() {
     let (small, large) = (File::new(MIB), File::new(11 * MIB));
     stage.send(&small).await;
     stage.send(&large).await;
-    // Who has no session cannot send what is too large for a bot.
-    stage.user = stage.sandbox.add_user(UserSpec::new("poor").without_session());
+    stage.user = stage.sandbox.add_user(UserSpec::new("poor"));
+    stage.sandbox.revoke_session(&stage.user);
     let failing = File::new(3 * MIB);
     assert_eq!(stage.send(&failing).await["status"], "failed");
     let cancelled = File::new(6 * MIB);

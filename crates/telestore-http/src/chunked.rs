@@ -90,6 +90,7 @@ pub(crate) async fn chunk(
         digest_field: Some("chunkSha256"),
         what: "chunk",
         max_bytes,
+        whole: false,
         options: &options,
     };
     let mut form = Form::read(&engine, &request, payload, header, limits).await?;

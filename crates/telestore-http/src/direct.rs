@@ -70,11 +70,20 @@ pub(crate) async fn upload(
     let header = token::of_header(&engine, &request).await?;
     token::authenticate(&engine, &request, header.as_ref()).await?;
     let bytes = form::declared(&request);
+    if let Some(token) = &header {
+        engine.check_sendable(token, bytes).await?;
+    }
     let more = More { sessions: 1, stored_bytes: bytes, bytes };
     engine.check_quotas(token::caller(&options, &request, header.as_ref()), &more).await?;
     let max_bytes = engine.config().max_file_bytes;
-    let limits =
-        Limits { file_field: "file", digest_field: None, what: "file", max_bytes, options: &options };
+    let limits = Limits {
+        file_field: "file",
+        digest_field: None,
+        what: "file",
+        max_bytes,
+        whole: true,
+        options: &options,
+    };
     let mut form = Form::read(&engine, &request, payload, header, limits).await?;
     let token = form.token(&engine, &request).await?;
     let part = form.file()?;

@@ -20,7 +20,7 @@ pub fn status_of(error: &Error) -> StatusCode {
         Error::Forbidden => StatusCode::FORBIDDEN,
         Error::NotFound | Error::NotStarted => StatusCode::NOT_FOUND,
         Error::Conflict(_) => StatusCode::CONFLICT,
-        Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        Error::TooLarge { .. } | Error::NeedsSession { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::BackendUnavailable(_) | Error::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
         Error::NoSpace | Error::QuotaFull { .. } => StatusCode::INSUFFICIENT_STORAGE,

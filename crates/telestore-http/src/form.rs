@@ -57,6 +57,8 @@ pub(crate) struct Limits<'a> {
     pub(crate) what: &'static str,
     /// Its most bytes.
     pub(crate) max_bytes: u64,
+    /// Whether the part is the whole file.
+    pub(crate) whole: bool,
     pub(crate) options: &'a HttpOptions,
 }
 
@@ -121,7 +123,10 @@ impl Form {
             let mut digests = digest::of_headers(part.headers())?;
             digests.extend(self.digest()?);
             let share = self.share(engine, request, limits).await?;
-            self.file = Some(spool(engine, parts, part, &digests, share, limits).await?);
+            self.check_sendable(engine, if limits.whole { declared(request) } else { self.file_size() })
+                .await?;
+            let sender = self.token.as_ref().filter(|_| limits.whole);
+            self.file = Some(spool(engine, parts, part, &digests, share, sender, limits).await?);
             return Ok(());
         }
         let text = text(parts.text(part), &name, limits.options.max_field_bytes).await?;
@@ -159,6 +164,19 @@ impl Form {
         let budget = &limits.options.spool_budget;
         budget.look(engine).await?;
         Ok(Some(budget.enter(limits.options.limited_addresses.counted(client_address(request)))))
+    }
+
+    /// Refuses, before its bytes, a file of which it is known already that its sender's credentials do not take it.
+    async fn check_sendable(&self, engine: &Telestore, length: u64) -> Result<(), ApiError> {
+        match &self.token {
+            Some(token) => Ok(engine.check_sendable(token, length).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// What the form has said of the file's length so far; 0 where it has not.
+    fn file_size(&self) -> u64 {
+        self.fields.get("fileSize").and_then(|text| text.trim().parse().ok()).unwrap_or(0)
     }
 
     /// The token that counts: the one that came before the file, else that of a field behind it.
@@ -233,6 +251,7 @@ async fn spool(
     part: Field,
     digests: &[ContentDigest],
     mut share: Option<Share>,
+    sender: Option<&Secret>,
     limits: Limits<'_>,
 ) -> Result<FilePart, ApiError> {
     let file_name =
@@ -255,6 +274,9 @@ async fn spool(
         }
         if length >= look_at {
             engine.check_space().await?;
+            if let Some(sender) = sender {
+                engine.check_sendable(sender, length).await?;
+            }
             if share.is_some() {
                 limits.options.spool_budget.look(engine).await?;
             }

@@ -23,7 +23,7 @@ pub mod testsuite;
 pub use capability::{Capability, Requirement};
 pub use error::{Error, ErrorKind, Result, Verdict};
 pub use metrics::describe_metrics;
-pub use select::select;
+pub use select::{largest, select};
 #[cfg(feature = "mock")]
 pub use uploader::MockTelegramUploader;
 pub use uploader::{NoProgress, ProgressSink, TelegramUploader, UploadRequest, caption_of};

@@ -28,6 +28,18 @@ pub fn select(
         .ok_or_else(Error::not_authorized)
 }
 
+/// The most bytes that a file may have which [`select`] finds a backend for: with these credentials, or, for `None`, with
+/// whatever credentials a backend needs. `None` where no backend can be used with them at all.
+pub fn largest(
+    backends: &[Arc<dyn TelegramUploader>],
+    credentials: Option<&TelegramCredentials>,
+) -> Option<u64> {
+    let capabilities = backends.iter().map(|backend| backend.capability());
+    let usable = capabilities
+        .filter(|can| credentials.is_none_or(|credentials| can.requirement.is_met_by(credentials)));
+    usable.map(|can| can.max_bytes).max()
+}
+
 #[cfg(test)]
 mod tests {
     use telestore_types::{ChatId, Secret, UserId};
@@ -71,6 +83,21 @@ mod tests {
         assert_eq!(chosen(50, true, true).unwrap(), "small");
         assert_eq!(chosen(51, true, true).unwrap(), "large");
         assert_eq!(chosen(50, false, true).unwrap(), "large");
+    }
+
+    #[test]
+    fn tells_the_largest_file_that_credentials_are_good_for() {
+        let backends =
+            [backend("small", 50, Requirement::BotToken), backend("large", 2_000, Requirement::Session)];
+        let most = |bot, session| largest(&backends, Some(&credentials(bot, session)));
+        assert_eq!(
+            [most(true, false), most(false, true), most(true, true)],
+            [Some(50), Some(2_000), Some(2_000)]
+        );
+        assert_eq!(
+            (most(false, false), largest(&backends, None), largest(&[], None)),
+            (None, Some(2_000), None)
+        );
     }
 
     #[test]

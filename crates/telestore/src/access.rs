@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use telestore_store::{Claim, Owner};
-use telestore_types::{Secret, TelegramCredentials, Upload, UploadId};
+use telestore_types::{Secret, TelegramCredentials, Upload, UploadId, UploadState};
 use tracing::Span;
 use tracing::field::display;
 
@@ -79,6 +79,9 @@ impl Telestore {
         let user = self.authenticate(token).await?;
         if upload.user_id.as_ref().is_some_and(|owner| *owner != user.user_id) {
             return Err(Error::Forbidden);
+        }
+        if upload.state == UploadState::Receiving {
+            self.check_sendable_by(&user, token, upload.file_size).await?;
         }
         // The very token that it has needs no write.
         if upload.state.is_over() || self.token_of(upload).is_some_and(|held| same(&held, token)) {

@@ -36,7 +36,7 @@ impl Telestore {
     /// A caller that goes away stops waiting; the file is sent all the same.
     ///
     /// # Errors
-    /// [`Error::UploadFailed`] with the words of `/upload-progress`; [`Error::Invalid`], [`Error::TooLarge`],
+    /// [`Error::UploadFailed`] with the words of `/upload-progress`; [`Error::Invalid`], [`Error::TooLarge`], [`Error::NeedsSession`],
     /// [`Error::Unauthorized`], [`Error::InvalidToken`], [`Error::NotConfigured`], [`Error::BackendUnavailable`].
     pub async fn upload(
         &self,

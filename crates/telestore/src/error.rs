@@ -39,6 +39,16 @@ pub enum Error {
         /// How large it may be, in bytes.
         limit: u64,
     },
+    /// Larger than what can be sent with the user's Telegram credentials; with others it could be.
+    #[error(
+        "file is larger than {limit} bytes, the most that can be sent with these Telegram credentials: larger files need a \
+         Telegram session (sign in to Telegram in TeleStore; stand-alone: TELESTORE_TELEGRAM_SESSION of the worker), or \
+         a local Bot API server (TELEGRAM_BOT_API_URL and TELESTORE_BOT_API_MAX_BYTES of the worker)"
+    )]
+    NeedsSession {
+        /// How large it may be, in bytes.
+        limit: u64,
+    },
     /// More than a user, or the clients at an address, may do now.
     #[error("too many {what}: try again in {} s", retry_after.as_secs_f64().ceil())]
     TooManyRequests {

@@ -68,7 +68,7 @@ impl Telestore {
     /// # Errors
     /// [`Error::Conflict`] where the id stands for another file, [`Error::Forbidden`] where it is somebody else's;
     /// [`Error::InvalidToken`], and in strict mode [`Error::Unauthorized`] without a token;
-    /// [`Error::Invalid`] and [`Error::TooLarge`] for values that are not allowed.
+    /// [`Error::Invalid`], [`Error::TooLarge`] and [`Error::NeedsSession`] for values that are not allowed.
     pub async fn init(&self, file: &FileInfo, caller: impl Into<Caller<'_>>) -> Result<()> {
         let caller = caller.into();
         let token = caller.token;
@@ -137,7 +137,7 @@ impl Telestore {
     ///
     /// # Errors
     /// Nothing was recorded then. [`Error::Unauthorized`] without a token for a new upload, [`Error::InvalidToken`],
-    /// [`Error::Forbidden`], [`Error::Conflict`], [`Error::Invalid`], [`Error::TooLarge`]; [`Error::TooManyRequests`] and
+    /// [`Error::Forbidden`], [`Error::Conflict`], [`Error::Invalid`], [`Error::TooLarge`], [`Error::NeedsSession`]; [`Error::TooManyRequests`] and
     /// [`Error::QuotaFull`] where the user or the address may have no more.
     pub async fn write_chunk(
         &self,
@@ -268,6 +268,7 @@ impl Telestore {
         caller: Caller<'_>,
     ) -> Result<Upload> {
         let user = self.authenticate(token).await?;
+        self.check_sendable_by(&user, token, file.file_size).await?;
         let mut upload = self.new_upload(file, kind, caller);
         let owner = self.owner(&upload, token, &user)?;
         (upload.user_id, upload.sealed_token) = (Some(owner.user_id), Some(owner.sealed_token));

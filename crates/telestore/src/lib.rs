@@ -15,6 +15,7 @@ mod ready;
 mod report;
 mod runner;
 mod seal;
+mod sendable;
 mod sends;
 mod service;
 mod sink;

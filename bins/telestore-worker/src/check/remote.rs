@@ -79,7 +79,6 @@ async fn backend(url: &str, token: Option<&Secret>, report: &mut Report) -> Opti
 }
 
 async fn telegram(config: &Config, args: &CheckArgs, credentials: &TelegramCredentials, report: &mut Report) {
-    let limit = bytesize::ByteSize(config.bot_api_max_bytes);
     if credentials.bot_token.is_none() {
         report.warning("Bot API", "no bot token is set up: all files go by MTProto");
     } else {
@@ -89,10 +88,7 @@ async fn telegram(config: &Config, args: &CheckArgs, credentials: &TelegramCrede
         }
     }
     if credentials.session.is_none() {
-        return report.warning(
-            "MTProto",
-            format!("no Telegram session is set up: files over {limit} cannot be sent; sign in to Telegram"),
-        );
+        return without_session(config, report);
     }
     if is_running(&config.data_dir) && !args.force {
         let text = "not checked while a worker runs: Telegram may end a session that it sees on two connections. \
@@ -101,6 +97,25 @@ async fn telegram(config: &Config, args: &CheckArgs, credentials: &TelegramCrede
     }
     let quick = MtprotoConfig { connect_timeout: PATIENCE / 3, max_failures: 1, ..mtproto(config) };
     uploader_check("MTProto", &MtprotoUploader::new(quick), credentials, report).await;
+}
+
+/// How large a file may be without a session, and what would take a larger one.
+fn without_session(config: &Config, report: &mut Report) {
+    const CHECK: &str = "MTProto";
+    if config.bot_api_max_bytes >= config.engine.max_file_bytes {
+        return report
+            .ok(CHECK, "no Telegram session is set up, and none is needed: the bot takes files of any size");
+    }
+    let cure = match config.access {
+        Access::Backend { .. } => "sign in to Telegram in TeleStore",
+        Access::StandAlone { .. } => "set TELESTORE_TELEGRAM_SESSION",
+    };
+    let limit = bytesize::ByteSize(config.bot_api_max_bytes);
+    let text = format!(
+        "no Telegram session is set up: files over {limit} are refused with 413; {cure}, or use a local Bot API server \
+         (TELEGRAM_BOT_API_URL and TELESTORE_BOT_API_MAX_BYTES)"
+    );
+    report.warning(CHECK, text);
 }
 
 async fn uploader_check(

@@ -124,14 +124,16 @@ refusals! {
     /// The body came too slowly, or stopped. The connection is closed.
     TooSlow:
         too_slow = ApiError::TooSlow;
-    /// The JSON or the declared file is over its limit.
+    /// The JSON is over its limit, or the declared file over its limit or that of the user's Telegram credentials.
     JsonTooLarge:
         json = Error::TooLarge { what: "JSON body", limit: 65_536 },
-        file = Error::TooLarge { what: "file", limit: 2_097_152_000 };
-    /// The chunk or the file is over its limit.
+        file = Error::TooLarge { what: "file", limit: 2_097_152_000 },
+        needs_session = Error::NeedsSession { limit: 52_428_800 };
+    /// The chunk or the file is over its limit, or the file over that of the user's Telegram credentials.
     BytesTooLarge:
         chunk = Error::TooLarge { what: "chunk", limit: 52_428_800 },
-        file = Error::TooLarge { what: "file", limit: 2_097_152_000 };
+        file = Error::TooLarge { what: "file", limit: 2_097_152_000 },
+        needs_session = Error::NeedsSession { limit: 52_428_800 };
     /// Too much of a user, or from an address. `Retry-After` and `retryAfter` say when to try again.
     TooMany:
         requests = too_many("requests of this user", 1),

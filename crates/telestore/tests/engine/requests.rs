@@ -2,9 +2,9 @@
 
 use telestore::types::{FileName, UploadState};
 use telestore::uploader::{Capability, MockTelegramUploader, Requirement};
-use telestore::{FileInfo, IncomingChunk};
+use telestore::{Error, FileInfo, IncomingChunk};
 
-use crate::support::{BODY, TOKEN, World, chunk_of, file, id, queue, spooled, token};
+use crate::support::{BODY, TOKEN, World, chunk_of, file, id, queue, send_chunk, spooled, token};
 use crate::uploader::{Scripted, stored};
 
 #[tokio::test]
@@ -82,13 +82,27 @@ async fn a_file_that_no_uploader_takes_fails_with_the_reason() {
         (3, Requirement::Nothing, "file of 14 bytes is over the limit of 3 bytes"),
         (u64::MAX, Requirement::Session, "Telegram session not authorized"),
     ] {
+        // It was taken in while there was another uploader.
         let world = World::with(|builder| builder);
         let engine = world.second_engine(Scripted::with("unfit", max_bytes, requirement));
-        queue(&engine, "a").await;
+        world.queue("a").await;
         assert!(engine.step().await.unwrap());
         assert_eq!(world.stored("a").await.error.as_deref(), Some(expected));
         assert_eq!(world.chunks.inner.blobs(), 1);
     }
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_refused_and_its_credentials_are_asked_for_anew() {
+    let small = || Scripted::with("small", 3, Requirement::BotToken);
+    let session = Scripted::with("session", 1000, Requirement::Session);
+    let world = World::sending_with(small(), |builder| builder.uploader(small()).uploader(session.clone()));
+    let send = async |size| send_chunk(&world.engine, &file("a", size, 1), 0, &vec![1; 2]).await;
+    assert!(matches!(send(4).await, Err(Error::NeedsSession { limit: 3 })));
+    assert!(matches!(send(1001).await, Err(Error::TooLarge { what: "file", limit: 1000 })));
+    assert_eq!(*world.forgotten.lock().unwrap(), [TOKEN, TOKEN], "a user who signs in now is not held to it");
+    assert_eq!(world.chunks.inner.blobs(), 0);
+    send(3).await.unwrap();
 }
 
 #[tokio::test]
