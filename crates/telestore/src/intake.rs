@@ -224,6 +224,7 @@ impl Telestore {
             Cancelled::Over(_) => Ok(None),
             Cancelled::Now(upload) => {
                 METRICS.cancelled.increment(1);
+                tracing::info!("[{}] Upload cancelled", upload.id);
                 self.forget_early(&upload.key);
                 // A runner may have leased it again in between.
                 self.stop_sending(&upload.key).await;

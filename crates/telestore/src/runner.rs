@@ -140,7 +140,10 @@ impl Telestore {
         }
         sending.stop.cancel();
         if tokio::time::timeout(STOP_WITHIN, sending.over.cancelled()).await.is_err() {
-            tracing::warn!("a send did not stop in time; what it still does is not recorded");
+            let id = &sending.lease.upload.id;
+            tracing::info!(
+                "[{id}] Send waits for Telegram's answer; a message that comes of it is taken back"
+            );
         }
     }
 
@@ -278,7 +281,9 @@ impl Telestore {
         });
         let now = self.now();
         if !self.insist(lease, || self.0.sessions.finish(lease, stored, event.as_ref(), now)).await? {
-            tracing::warn!(upload = %upload.id, message_id = stored.message_id, LOST_LEASE);
+            if !self.tell_cancelled(lease).await {
+                tracing::warn!(upload = %upload.id, message_id = stored.message_id, LOST_LEASE);
+            }
             self.publish_end(lease).await;
             return self.withdraw_unwanted(lease, sent).await;
         }
@@ -302,7 +307,10 @@ impl Telestore {
                 // A shutdown goes on at the next start. Behind a cancel comes the word to the store: until then no
                 // other runner may begin.
                 let pause = if self.0.shutdown.is_cancelled() { Duration::ZERO } else { STOP_WITHIN * 2 };
-                self.insist(lease, || self.0.sessions.retry_later(lease, now + pause, false, now)).await?;
+                if !self.insist(lease, || self.0.sessions.retry_later(lease, now + pause, false, now)).await?
+                {
+                    self.tell_cancelled(lease).await;
+                }
             }
         }
         self.publish_end(lease).await;
@@ -310,12 +318,16 @@ impl Telestore {
     }
 
     async fn give_up(&self, lease: &Lease, kind: Kind, why: &str, maybe_sent: bool) -> Result<()> {
-        let upload = &lease.upload;
-        tracing::warn!("[{}] Upload failed: {why}", upload.id);
-        let now = self.now();
+        let (upload, now) = (&lease.upload, self.now());
         let failed = self.insist(lease, || self.0.sessions.fail(lease, why, maybe_sent, now)).await?;
         if failed {
             metrics::failed(kind).increment(1);
+        }
+        // The chunks of a cancelled upload go while it is sent: that is no damage.
+        if failed {
+            tracing::warn!("[{}] Upload failed: {why}", upload.id);
+        } else if !self.tell_cancelled(lease).await {
+            tracing::info!(upload = %upload.id, why, "send ended, whose lease was lost before");
         }
         // Nobody can complete a direct upload again, so its bytes would only fill the disk; but whoever was told
         // meanwhile that they are kept must find them kept.
@@ -351,14 +363,31 @@ impl Telestore {
             let why = format!("{why}. Tried for {hours} hours; complete the upload again to go on");
             return self.give_up(lease, kind, &why, false).await;
         }
+        let (at, counted) = (now + pause, wait.is_none());
+        if !self.insist(lease, || self.0.sessions.retry_later(lease, at, counted, now)).await?
+            && self.tell_cancelled(lease).await
+        {
+            return Ok(());
+        }
         metrics::retried(kind).increment(1);
         if let Some(wait) = wait {
             metrics::flood_wait(wait, 1);
         }
         tracing::info!(upload = %upload.id, why, attempt = upload.attempt, seconds = pause.as_secs(), "trying again later");
-        let (at, counted) = (now + pause, wait.is_none());
-        self.insist(lease, || self.0.sessions.retry_later(lease, at, counted, now)).await?;
         Ok(())
+    }
+
+    /// Says that a send ended for a cancel, where its lease was lost to one. Whatever it met then, such as chunks that are
+    /// gone, is no fault.
+    async fn tell_cancelled(&self, lease: &Lease) -> bool {
+        let now = self.0.sessions.get(&lease.upload.id).await;
+        let cancelled = now.is_ok_and(|now| {
+            now.is_some_and(|now| now.key == lease.upload.key && now.state == UploadState::Cancelled)
+        });
+        if cancelled {
+            tracing::info!("[{}] Upload cancelled", lease.upload.id);
+        }
+        cancelled
     }
 
     /// Writes down how an attempt ended until the store has taken it: a result that is forgotten, or a lost answer,

@@ -97,7 +97,7 @@ async fn what_cannot_be_sent_is_refused_and_its_credentials_are_asked_for_anew()
     let small = || Scripted::with("small", 3, Requirement::BotToken);
     let session = Scripted::with("session", 1000, Requirement::Session);
     let world = World::sending_with(small(), |builder| builder.uploader(small()).uploader(session.clone()));
-    let send = async |size| send_chunk(&world.engine, &file("a", size, 1), 0, &vec![1; 2]).await;
+    let send = async |size| send_chunk(&world.engine, &file("a", size, 1), 0, &[1; 2]).await;
     assert!(matches!(send(4).await, Err(Error::NeedsSession { limit: 3 })));
     assert!(matches!(send(1001).await, Err(Error::TooLarge { what: "file", limit: 1000 })));
     assert_eq!(*world.forgotten.lock().unwrap(), [TOKEN, TOKEN], "a user who signs in now is not held to it");
