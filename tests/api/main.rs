@@ -1,8 +1,10 @@
 //! Black-box tests: the real program, started as users start it, against the sandbox.
 
+mod access_log;
 mod auth;
 mod bad_input;
 mod cancel;
+mod causes;
 mod check;
 mod collector;
 mod complete;

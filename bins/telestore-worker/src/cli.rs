@@ -359,6 +359,10 @@ pub(crate) struct Settings {
     #[arg(long, env = "TELESTORE_LOG", value_name = "FILTER")]
     pub(crate) log: Option<String>,
 
+    /// Which requests leave a line with the client's address: `off`, `refused` or `all` [default: refused]
+    #[arg(long, env = "TELESTORE_ACCESS_LOG", value_name = "off|refused|all")]
+    pub(crate) access_log: Option<String>,
+
     /// What who reads GET /metrics sends as a bearer token [default: none, loopback and private addresses read it]
     #[arg(long, env = "TELESTORE_METRICS_TOKEN", hide_env_values = true, value_parser = secret, value_name = "TEXT")]
     pub(crate) metrics_token: Option<Secret>,

@@ -8,7 +8,7 @@ use telestore::EngineConfig;
 use telestore::store::Durability;
 use telestore::types::{ApiId, ChatId, Secret, TelegramCredentials, UserId};
 use telestore::uploader::{AllowedAddresses, ServerKey};
-use telestore_http::{ConnectionLimits, RequestLimits, TrustedProxies};
+use telestore_http::{AccessLog, ConnectionLimits, RequestLimits, TrustedProxies};
 
 use crate::cli::{Settings, Span};
 use crate::tls::{self, TlsFiles};
@@ -38,6 +38,7 @@ pub(crate) struct Config {
     pub(crate) secret_key: Option<Secret>,
     pub(crate) webhook_secret: Option<Secret>,
     pub(crate) metrics_token: Option<Secret>,
+    pub(crate) access_log: AccessLog,
     pub(crate) durability: Durability,
     pub(crate) disk_bytes: Option<u64>,
     pub(crate) shutdown_grace: Duration,
@@ -213,6 +214,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
         secret_key: settings.secret_key,
         webhook_secret: settings.webhook_secret,
         metrics_token: settings.metrics_token,
+        access_log: limits::access_log(settings.access_log.as_deref())?,
         durability: durability(settings.durability.as_deref())?,
         disk_bytes,
         shutdown_grace: time(settings.shutdown_grace, Duration::from_secs(10)),
@@ -363,6 +365,7 @@ impl Settings {
             webhook_secret: self.webhook_secret.or(behind.webhook_secret),
             log_format: self.log_format.or(behind.log_format),
             log: self.log.or(behind.log),
+            access_log: self.access_log.or(behind.access_log),
             metrics_token: self.metrics_token.or(behind.metrics_token),
             mtproto_dc: self.mtproto_dc.or(behind.mtproto_dc),
             mtproto_addresses: self.mtproto_addresses.or(behind.mtproto_addresses),
@@ -412,6 +415,7 @@ impl Settings {
             webhook_secret: secret(self.webhook_secret),
             log_format: text(self.log_format),
             log: text(self.log),
+            access_log: text(self.access_log),
             metrics_token: secret(self.metrics_token),
             secret_key: secret(self.secret_key),
             bot_token: secret(self.bot_token),

@@ -2,7 +2,7 @@
 
 use telestore::store::Quota;
 use telestore::{Auth, EngineConfig};
-use telestore_http::{LimitedAddresses, RequestLimits};
+use telestore_http::{AccessLog, LimitedAddresses, RequestLimits};
 
 use crate::cli::{Limit, Settings};
 use crate::config::{ConfigError, bad};
@@ -13,6 +13,16 @@ pub(crate) fn auth(text: Option<&str>) -> Result<Auth, ConfigError> {
         None | Some("documented") => Ok(Auth::Documented),
         Some("strict") => Ok(Auth::Strict),
         Some(_) => Err(bad("TELESTORE_AUTH", "must be documented or strict")),
+    }
+}
+
+/// Which requests leave a line with the client's address.
+pub(crate) fn access_log(text: Option<&str>) -> Result<AccessLog, ConfigError> {
+    match text {
+        None | Some("refused") => Ok(AccessLog::Refused),
+        Some("off") => Ok(AccessLog::Off),
+        Some("all") => Ok(AccessLog::All),
+        Some(_) => Err(bad("TELESTORE_ACCESS_LOG", "must be off, refused or all")),
     }
 }
 

@@ -1,3 +1,5 @@
+mod json;
+
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
@@ -10,6 +12,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
+use self::json::Json;
 use crate::cli::Settings;
 
 /// The worker's own lines from `info` on; of its libraries only what is wrong.
@@ -65,7 +68,7 @@ where
         }
         // JSON need not escape all that ends a line somewhere.
         Some("json") => {
-            let json = fmt::layer().json().flatten_event(true).with_current_span(false);
+            let json = fmt::layer().json().event_format(Json);
             Ok(json.with_writer(OneLine { colours: false }).boxed())
         }
         Some(_) => Err("TELESTORE_LOG_FORMAT: must be human or json".to_owned()),

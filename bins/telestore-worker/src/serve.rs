@@ -8,7 +8,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use telestore::{Running, Telestore};
 use telestore_http::{
-    ConnectionLimits, Connections, HttpOptions, HttpsOptions, Limiter, MetricsPage, SpoolBudget,
+    AccessLines, ConnectionLimits, Connections, HttpOptions, HttpsOptions, Limiter, MetricsPage, SpoolBudget,
 };
 
 use crate::config::{Access, Config};
@@ -148,10 +148,11 @@ fn listen(
     let at_work = connections.clone();
     let page = web::Data::new(page);
     let limiter = Limiter::new(&config.request_limits);
+    let access_lines = AccessLines::new(config.access_log);
     let trusted = web::Data::new(config.trusted_proxies.clone());
     let app = move || {
         // The last wrap is the outermost. From outside in: trusted proxies (who calls), request id and span (what is
-        // logged), measuring, response headers, CORS, compression, limits (who calls too often). Around all of them:
+        // logged), access lines, measuring, response headers, CORS, compression, limits (who calls too often). Around all of them:
         // connections (who sends too slowly).
         let app = App::new()
             .app_data(page.clone())
@@ -162,6 +163,7 @@ fn listen(
             .wrap(telestore_http::cors(&options.origins))
             .wrap(from_fn(telestore_http::headers))
             .wrap(from_fn(telestore_http::measure))
+            .wrap(telestore_http::access(&access_lines))
             .wrap(from_fn(telestore_http::request_id))
             .wrap(from_fn(telestore_http::trust_proxies))
             .wrap(connections.watch())

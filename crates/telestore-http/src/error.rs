@@ -7,7 +7,8 @@ use serde::Serialize;
 use telestore::Error;
 use utoipa::ToSchema;
 
-use crate::measure;
+use crate::access::Reason;
+use crate::{measure, told};
 
 /// The status of an error: the one place where it is decided.
 pub fn status_of(error: &Error) -> StatusCode {
@@ -55,6 +56,31 @@ impl ApiError {
     /// Whether it is about a token that was tried and is not valid.
     pub(crate) fn is_refused_token(&self) -> bool {
         matches!(self, Self::Engine(Error::InvalidToken(_)))
+    }
+
+    /// Why a caller is refused, for those who read who was.
+    fn refusal(&self) -> Option<Reason> {
+        let reason = match self {
+            Self::Engine(Error::InvalidToken(_)) => "invalid_token",
+            Self::Engine(Error::Unauthorized(_)) | Self::TokenFirst { .. } => "missing_token",
+            Self::Engine(Error::Forbidden) => "forbidden",
+            Self::Engine(Error::TooManyRequests { .. }) => "too_many",
+            _ => return None,
+        };
+        Some(Reason(reason))
+    }
+
+    /// Tells the operator why the worker does not serve. What is told elsewhere, where it begins or for each upload (a full
+    /// disk, a stop, a failed upload), and what is a caller's own doing is not.
+    fn tell_cause(&self) {
+        let cause = match self {
+            Self::Engine(Error::Storage(source)) => source.to_string(),
+            Self::Engine(Error::BackendUnavailable(words)) => words.clone(),
+            Self::ManyListeners => "there are as many listeners as TELESTORE_MAX_LISTENERS".to_owned(),
+            Self::StrangersFull => "files of unknown senders fill TELESTORE_UNKNOWN_SENDER_BYTES".to_owned(),
+            _ => return,
+        };
+        told::tell(self.status(), &cause);
     }
 
     /// When the same call may be made again, in whole seconds.
@@ -165,9 +191,7 @@ impl ResponseError for ApiError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        if let Self::Engine(Error::Storage(source)) = self {
-            tracing::error!(error = %source, "request failed");
-        }
+        self.tell_cause();
         measure::refused(self);
         let mut response = HttpResponse::build(self.status_code());
         if let Some(seconds) = self.retry_after() {
@@ -176,6 +200,10 @@ impl ResponseError for ApiError {
         if matches!(self, Self::TooSlow | Self::StrangersFull) {
             response.force_close();
         }
-        response.json(self.body())
+        let mut response = response.json(self.body());
+        if let Some(reason) = self.refusal() {
+            response.extensions_mut().insert(reason);
+        }
+        response
     }
 }

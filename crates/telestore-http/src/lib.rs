@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod access;
 mod answer;
 mod blank_line;
 mod budget;
@@ -39,9 +40,11 @@ mod tap;
 #[cfg(test)]
 mod testing;
 mod token;
+mod told;
 mod upgrade;
 mod watch;
 
+pub use access::{AccessLines, AccessLog, access};
 pub use budget::SpoolBudget;
 pub use client::{ClientAddress, HasHead, client_address, is_secure};
 pub use compress::compress;

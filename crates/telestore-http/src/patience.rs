@@ -1,6 +1,8 @@
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -30,7 +32,23 @@ pub(crate) struct PatientBody {
     waits_since: Option<Instant>,
     waited: Duration,
     received: u64,
+    /// All that has come, whoever reads it.
+    total: Received,
     state: State,
+}
+
+/// How many bytes of a request's body have come, in its extensions.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Received(Rc<Cell<u64>>);
+
+impl Received {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.get()
+    }
+
+    fn add(&self, bytes: usize) {
+        self.0.set(self.0.get() + bytes as u64);
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +67,14 @@ impl PatientBody {
             waits_since: None,
             waited: Duration::ZERO,
             received: 0,
+            total: Received::default(),
             state: State::Open,
         }
+    }
+
+    /// Counts what comes.
+    pub(crate) fn received(&self) -> Received {
+        self.total.clone()
     }
 
     /// Whether more may come.
@@ -77,6 +101,7 @@ impl PatientBody {
         match &came {
             Some(Ok(bytes)) => {
                 self.received += bytes.len() as u64;
+                self.total.add(bytes.len());
                 if self.is_below_rate() {
                     return Poll::Ready(Some(self.give_up()));
                 }

@@ -17,11 +17,12 @@ use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use futures_util::{FutureExt, Stream};
 
+use crate::access::Reason;
 use crate::answer;
 use crate::connections::{Connection, ConnectionLimits, Connections, Crowd, Running};
 use crate::error::ApiError;
 use crate::patience::{Patience, PatientBody};
-use crate::upgrade;
+use crate::{told, upgrade};
 
 /// How much of a refused body is read away. A client that closes its eyes to the answer for longer is cut off.
 const MOST_READ_AWAY: u64 = 64 * 1024 * 1024;
@@ -114,7 +115,9 @@ fn watched(request: &mut ServiceRequest, patience: Patience) -> Option<SharedBod
         request.set_payload(body);
         return None;
     }
-    let body = Rc::new(RefCell::new(PatientBody::new(body, patience)));
+    let body = PatientBody::new(body, patience);
+    request.extensions_mut().insert(body.received());
+    let body = Rc::new(RefCell::new(body));
     let stream: Pin<Box<dyn Stream<Item = _>>> = Box::pin(Body(Rc::clone(&body)));
     request.set_payload(stream.into());
     Some(body)
@@ -238,7 +241,14 @@ pub async fn turn_away_crowds(
             "too many connections from your address; close some and try again",
         ),
     };
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        told::tell(
+            status,
+            "there are as many connections as TELESTORE_MAX_CONNECTIONS, or as many as open files allow",
+        );
+    }
     let mut response = answer::error(status, message);
+    response.extensions_mut().insert(Reason("too_many"));
     response.headers_mut().insert(RETRY_AFTER, actix_web::http::header::HeaderValue::from_static("5"));
     response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
     Ok(request.into_response(response))
