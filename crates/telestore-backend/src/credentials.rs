@@ -51,31 +51,48 @@ pub(crate) fn digest(token: &Secret) -> TokenDigest {
 
 /// Stand-alone use: a fixed list of tokens, all with the same Telegram credentials.
 ///
-/// Each token is a user of its own, named after the token's digest, so that the holders of two tokens do not see each
-/// other's uploads.
+/// Each token is a user of its own, named after the token's digest, unless it is [given one](Self::with): the holders of
+/// two tokens do not see each other's uploads.
 #[derive(Debug)]
-pub struct StaticCredentialProvider(HashMap<TokenDigest, Arc<TelegramCredentials>>);
+pub struct StaticCredentialProvider {
+    credentials: TelegramCredentials,
+    users: HashMap<TokenDigest, Arc<TelegramCredentials>>,
+}
 
 impl StaticCredentialProvider {
     /// Lets `tokens` in, with `credentials` whose `user_id` is replaced.
     pub fn new(credentials: &TelegramCredentials, tokens: impl IntoIterator<Item = Secret>) -> Self {
-        let user = |token: Secret| {
-            let digest = digest(&token);
-            let user_id = UserId::new(format!("token-{}", hex::encode(&digest[..6])));
-            (digest, Arc::new(TelegramCredentials { user_id, ..credentials.clone() }))
-        };
-        Self(tokens.into_iter().filter(|token| !token.is_empty()).map(user).collect())
+        let nobody = Self { credentials: credentials.clone(), users: HashMap::new() };
+        tokens.into_iter().fold(nobody, |provider, token| {
+            let user = Self::user_of(&token);
+            provider.with(user, &token)
+        })
+    }
+
+    /// Lets `token` in, too, as `user`. Several tokens may be the same user's. An empty one is nobody's.
+    #[must_use]
+    pub fn with(mut self, user: UserId, token: &Secret) -> Self {
+        if !token.is_empty() {
+            let credentials = TelegramCredentials { user_id: user, ..self.credentials.clone() };
+            self.users.insert(digest(token), Arc::new(credentials));
+        }
+        self
+    }
+
+    /// The user of a token without a name: `token-` and the first 12 digits of its SHA-256.
+    pub fn user_of(token: &Secret) -> UserId {
+        UserId::new(format!("token-{}", hex::encode(&digest(token)[..6])))
     }
 }
 
 #[async_trait]
 impl CredentialProvider for StaticCredentialProvider {
     async fn credentials(&self, token: &Secret) -> Result<Arc<TelegramCredentials>> {
-        self.0.get(&digest(token)).cloned().ok_or(Error::InvalidToken)
+        self.users.get(&digest(token)).cloned().ok_or(Error::InvalidToken)
     }
 
     async fn known(&self, token: &Secret) -> Option<Arc<TelegramCredentials>> {
-        self.0.get(&digest(token)).cloned()
+        self.users.get(&digest(token)).cloned()
     }
 
     async fn forget(&self, _: &Secret) {}
@@ -106,5 +123,27 @@ mod tests {
             assert_eq!(provider.credentials(&unknown.into()).await, Err(Error::InvalidToken));
         }
         assert!(!format!("{provider:?}").contains("1:a"));
+    }
+
+    #[tokio::test]
+    async fn tokens_of_one_name_are_one_user() {
+        let credentials = TelegramCredentials {
+            user_id: UserId::new(""),
+            chat_id: ChatId::new("-1001").unwrap(),
+            bot_token: Some("1:a".into()),
+            session: None,
+            api_id: None,
+            api_hash: None,
+        };
+        let alice = || UserId::new("alice");
+        let provider = StaticCredentialProvider::new(&credentials, ["one".into()])
+            .with(alice(), &"two".into())
+            .with(alice(), &"three".into())
+            .with(alice(), &"".into());
+        let user =
+            async |token: &str| provider.credentials(&token.into()).await.map(|user| user.user_id.clone());
+        assert_eq!((user("two").await, user("three").await), (Ok(alice()), Ok(alice())));
+        assert_eq!(user("one").await, Ok(StaticCredentialProvider::user_of(&"one".into())));
+        assert_eq!(user("").await, Err(Error::InvalidToken));
     }
 }
