@@ -45,7 +45,7 @@ async fn a_port_that_is_taken_is_named() {
         "--data-dir",
     ]);
     let said = fails(command.arg(dir.path())).await;
-    assert!(said.contains(&port) && said.contains("set PORT"), "{said}");
+    assert!(said.contains(&port) && said.contains("set --port or --host"), "{said}");
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn a_disk_that_is_nearly_full_takes_no_new_bytes_and_finishes_what_it_has(
 async fn results_are_kept_for_an_hour_at_least() {
     let mut command = program();
     command.args(["--backend-url", "http://127.0.0.1:1", "--result-ttl", "10m"]);
-    assert!(fails(&mut command).await.contains("TELESTORE_RESULT_TTL: must be at least 1h"));
+    assert!(fails(&mut command).await.contains("--result-ttl: must be at least 1h"));
 }
 
 #[tokio::test]

@@ -226,7 +226,9 @@ impl Stage {
             .env("BACKEND_URL", self.sandbox.backend_url())
             .env("TELEGRAM_BOT_API_URL", self.sandbox.bot_api_url())
             .env("TELESTORE_MTPROTO_SERVER_KEY", self.sandbox.server_key())
-            .env("TELESTORE_DATA_DIR", self.data_dir());
+            .env("TELESTORE_DATA_DIR", self.data_dir())
+            // What else listens on this machine says nothing of the worker.
+            .env("PORT", "0");
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }

@@ -1,14 +1,16 @@
-use std::ffi::OsStr;
+mod read;
+mod values;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
-use std::time::Duration;
 
 use bytesize::ByteSize;
-use clap::builder::Resettable;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use serde::{Deserialize, Deserializer};
+use clap::{Args, Parser, Subcommand};
 use telestore::types::{Secret, UploadState};
+
+pub(crate) use self::read::{names, other_variables, settings_of};
+pub(crate) use self::values::{Limit, Span, is_on};
+use crate::config::Origins;
 
 /// Takes files in one request or in chunks and puts them into Telegram channels.
 ///
@@ -28,20 +30,6 @@ pub(crate) struct Cli {
     pub(crate) settings: Settings,
 }
 
-impl Cli {
-    /// Reads the command line and the environment of this process.
-    pub(crate) fn read() -> Self {
-        // Hosting panels set variables to nothing; that means that they are not set.
-        let empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
-        let command = Self::command().mut_args(|arg| {
-            let unset = arg.get_env().is_some_and(empty);
-            if unset { arg.env(Resettable::Reset) } else { arg }
-        });
-        let matches = command.get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
-    }
-}
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a Telegram of your own on this machine: Bot API, MTProto and a TeleStore backend
@@ -59,7 +47,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     /// Check with the credentials of this user of the backend
-    #[arg(long, env = "TELESTORE_TOKEN", hide_env_values = true, value_parser = secret)]
+    #[arg(long, env = "TELESTORE_TOKEN", hide_env_values = true, value_parser = values::secret)]
     pub(crate) token: Option<Secret>,
 
     /// Sign in by MTProto also while a worker runs; Telegram may end the session for that
@@ -126,41 +114,15 @@ fn state(text: &str) -> Result<UploadState, String> {
         .ok_or_else(|| "expected receiving, queued, sending, completed, failed or cancelled".to_owned())
 }
 
-/// A length of time: `90s`, `24h`, `7d`, or whole seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span(pub(crate) Duration);
-
-impl FromStr for Span {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let seconds = text.trim().parse().map(Duration::from_secs).ok();
-        let span = seconds.map_or_else(|| humantime::parse_duration(text.trim()), Ok);
-        span.map(Self).map_err(|_| "expected a time such as 90s, 24h or 7d".to_owned())
-    }
-}
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Raw {
-            Seconds(u64),
-            Text(String),
-        }
-        match Raw::deserialize(deserializer)? {
-            Raw::Seconds(seconds) => Ok(Self(Duration::from_secs(seconds))),
-            Raw::Text(text) => text.parse().map_err(serde::de::Error::custom),
-        }
-    }
-}
-
 /// Everything that can be set. The same names, with `_`, stand in the TOML file.
-#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Args)]
 pub(crate) struct Settings {
+    /// Where each was written.
+    #[arg(skip)]
+    pub(crate) origins: Origins,
+
     /// Port to listen on; 0 takes a free one [default: 10000]
-    #[arg(long, env = "PORT")]
+    #[arg(long, env = "PORT", value_parser = values::port)]
     pub(crate) port: Option<u16>,
 
     /// Address to listen on [default: 0.0.0.0]
@@ -197,7 +159,7 @@ pub(crate) struct Settings {
     pub(crate) bot_api_url: Option<String>,
 
     /// Larger files go by MTProto [default: 50 MiB]
-    #[arg(long, env = "TELESTORE_BOT_API_MAX_BYTES", value_name = "BYTES")]
+    #[arg(long, env = "TELESTORE_BOT_API_MAX_BYTES", value_parser = values::size, value_name = "BYTES")]
     pub(crate) bot_api_max_bytes: Option<ByteSize>,
 
     /// How long the Bot API may take to answer once it has a file, and a second more for each MiB [default: 2m]
@@ -205,11 +167,11 @@ pub(crate) struct Settings {
     pub(crate) bot_api_answer_timeout: Option<Span>,
 
     /// Larger files are refused with 413 [default: 2000 MiB]
-    #[arg(long, env = "TELESTORE_MAX_FILE_BYTES", value_name = "BYTES")]
+    #[arg(long, env = "TELESTORE_MAX_FILE_BYTES", value_parser = values::size, value_name = "BYTES")]
     pub(crate) max_file_bytes: Option<ByteSize>,
 
     /// Larger chunks are refused with 413 [default: 50 MiB]
-    #[arg(long, env = "TELESTORE_MAX_CHUNK_BYTES", value_name = "BYTES")]
+    #[arg(long, env = "TELESTORE_MAX_CHUNK_BYTES", value_parser = values::size, value_name = "BYTES")]
     pub(crate) max_chunk_bytes: Option<ByteSize>,
 
     /// Requests a second of each user; five seconds' worth may come at once [default: 2000]
@@ -254,11 +216,11 @@ pub(crate) struct Settings {
     pub(crate) limited_addresses: Option<String>,
 
     /// Files sent at a time; the rest wait their turn [default: 4]
-    #[arg(long, env = "TELESTORE_MAX_CONCURRENT_UPLOADS", value_name = "N")]
+    #[arg(long, env = "TELESTORE_MAX_CONCURRENT_UPLOADS", value_parser = values::count, value_name = "N")]
     pub(crate) max_concurrent_uploads: Option<usize>,
 
     /// Threads that serve HTTP [default: the number of CPUs, at least 8]
-    #[arg(long, env = "TELESTORE_HTTP_THREADS", value_name = "N")]
+    #[arg(long, env = "TELESTORE_HTTP_THREADS", value_parser = values::count, value_name = "N")]
     pub(crate) http_threads: Option<usize>,
 
     /// How long the head of a request may take to come [default: 10s]
@@ -270,7 +232,7 @@ pub(crate) struct Settings {
     pub(crate) body_timeout: Option<Span>,
 
     /// The least that a body must bring in a second, averaged over the body timeout; 0 for any [default: 1 KiB]
-    #[arg(long, env = "TELESTORE_BODY_MIN_RATE", value_name = "BYTES")]
+    #[arg(long, env = "TELESTORE_BODY_MIN_RATE", value_parser = values::size, value_name = "BYTES")]
     pub(crate) body_min_rate: Option<ByteSize>,
 
     /// How long a connection may do nothing [default: 75s]
@@ -278,20 +240,20 @@ pub(crate) struct Settings {
     pub(crate) idle_timeout: Option<Span>,
 
     /// Connections at a time; requests on others get 503 [default: 10000]
-    #[arg(long, env = "TELESTORE_MAX_CONNECTIONS", value_name = "N")]
+    #[arg(long, env = "TELESTORE_MAX_CONNECTIONS", value_parser = values::count, value_name = "N")]
     pub(crate) max_connections: Option<usize>,
 
     /// Connections at a time from one address; requests on others get 429; 0 for any number [default: 1000]
-    #[arg(long, env = "TELESTORE_ADDRESS_CONNECTIONS", value_name = "N")]
+    #[arg(long, env = "TELESTORE_ADDRESS_CONNECTIONS", value_parser = values::count, value_name = "N")]
     pub(crate) address_connections: Option<usize>,
 
     /// Listeners of live progress at a time; others get 503 [default: 10000]
-    #[arg(long, env = "TELESTORE_MAX_LISTENERS", value_name = "N")]
+    #[arg(long, env = "TELESTORE_MAX_LISTENERS", value_parser = values::count, value_name = "N")]
     pub(crate) max_listeners: Option<usize>,
 
     /// Bytes of files whose senders are not known yet, since their token comes behind the file; a quarter of the free
     /// space at most [default: 1 GiB]
-    #[arg(long, env = "TELESTORE_UNKNOWN_SENDER_BYTES", value_name = "BYTES")]
+    #[arg(long, env = "TELESTORE_UNKNOWN_SENDER_BYTES", value_parser = values::size, value_name = "BYTES")]
     pub(crate) unknown_sender_bytes: Option<ByteSize>,
 
     /// Whether HTTPS by the worker offers HTTP/2: `on` or `off` [default: on]
@@ -300,7 +262,7 @@ pub(crate) struct Settings {
 
     /// MTProto connections of an account that parts take turns on; those beyond the first go to addresses for files
     /// [default: 1]
-    #[arg(long, env = "TELESTORE_MTPROTO_CONNECTIONS", value_name = "N")]
+    #[arg(long, env = "TELESTORE_MTPROTO_CONNECTIONS", value_parser = values::count, value_name = "N")]
     pub(crate) mtproto_connections: Option<usize>,
 
     /// Whether large files are sent while they still arrive: `on` or `off` [default: on]
@@ -308,7 +270,7 @@ pub(crate) struct Settings {
     pub(crate) eager: Option<String>,
 
     /// How much of uploads that are not completed is sent early, for each user [default: 8 GiB]
-    #[arg(long, env = "TELESTORE_EAGER_MAX_BYTES", value_name = "BYTES")]
+    #[arg(long, env = "TELESTORE_EAGER_MAX_BYTES", value_parser = values::size, value_name = "BYTES")]
     pub(crate) eager_max_bytes: Option<ByteSize>,
 
     /// How long an upload that was never completed is kept after its last chunk [default: 7d]
@@ -332,11 +294,11 @@ pub(crate) struct Settings {
     pub(crate) stall_timeout: Option<Span>,
 
     /// With less free on the data disk, new bytes are refused with 507 [default: 512 MiB]
-    #[arg(long, env = "TELESTORE_MIN_FREE_BYTES", value_name = "BYTES")]
+    #[arg(long, env = "TELESTORE_MIN_FREE_BYTES", value_parser = values::size, value_name = "BYTES")]
     pub(crate) min_free_bytes: Option<ByteSize>,
 
     /// How much of the data disk the data directory may fill [default: all of it]
-    #[arg(long, env = "TELESTORE_DISK_BYTES", value_name = "BYTES")]
+    #[arg(long, env = "TELESTORE_DISK_BYTES", value_parser = values::size, value_name = "BYTES")]
     pub(crate) disk_bytes: Option<ByteSize>,
 
     /// How long running work may take to come to rest when the worker is stopped [default: 10s]
@@ -348,7 +310,7 @@ pub(crate) struct Settings {
     pub(crate) durability: Option<String>,
 
     /// What webhooks are signed with [default: none, not signed]
-    #[arg(long, env = "TELESTORE_WEBHOOK_SECRET", hide_env_values = true, value_parser = secret, value_name = "TEXT")]
+    #[arg(long, env = "TELESTORE_WEBHOOK_SECRET", hide_env_values = true, value_parser = values::secret, value_name = "TEXT")]
     pub(crate) webhook_secret: Option<Secret>,
 
     /// How log lines look: `human` or `json` [default: human]
@@ -364,7 +326,7 @@ pub(crate) struct Settings {
     pub(crate) access_log: Option<String>,
 
     /// What who reads GET /metrics sends as a bearer token [default: none, loopback and private addresses read it]
-    #[arg(long, env = "TELESTORE_METRICS_TOKEN", hide_env_values = true, value_parser = secret, value_name = "TEXT")]
+    #[arg(long, env = "TELESTORE_METRICS_TOKEN", hide_env_values = true, value_parser = values::secret, value_name = "TEXT")]
     pub(crate) metrics_token: Option<Secret>,
 
     /// Origins whose pages may call, comma-separated [default: *]
@@ -372,7 +334,7 @@ pub(crate) struct Settings {
     pub(crate) cors_origins: Option<String>,
 
     /// MTProto address for sessions that name none (Pyrogram) [default: the data centre's]
-    #[arg(long, env = "TELESTORE_MTPROTO_DC", value_name = "IP:PORT")]
+    #[arg(long, env = "TELESTORE_MTPROTO_DC", value_parser = values::socket, value_name = "IP:PORT")]
     pub(crate) mtproto_dc: Option<SocketAddr>,
 
     /// Where MTProto connections may go, since session strings name addresses: `auto`, `public`, `any`, or networks,
@@ -385,11 +347,11 @@ pub(crate) struct Settings {
     pub(crate) mtproto_server_key: Option<String>,
 
     /// What tokens are sealed with on disk [default: a key file in the data directory]
-    #[arg(long, env = "TELESTORE_SECRET_KEY", hide_env_values = true, value_parser = secret, value_name = "TEXT")]
+    #[arg(long, env = "TELESTORE_SECRET_KEY", hide_env_values = true, value_parser = values::secret, value_name = "TEXT")]
     pub(crate) secret_key: Option<Secret>,
 
     /// Stand-alone: the bot [default: none]
-    #[arg(long, env = "TELESTORE_BOT_TOKEN", hide_env_values = true, value_parser = secret, value_name = "TOKEN")]
+    #[arg(long, env = "TELESTORE_BOT_TOKEN", hide_env_values = true, value_parser = values::secret, value_name = "TOKEN")]
     pub(crate) bot_token: Option<Secret>,
 
     /// Stand-alone: the channel, -100… or @name [default: none]
@@ -397,7 +359,7 @@ pub(crate) struct Settings {
     pub(crate) channel_id: Option<String>,
 
     /// Stand-alone: a Telethon or Pyrogram session string, for files over the Bot API's limit [default: none]
-    #[arg(long, env = "TELESTORE_TELEGRAM_SESSION", hide_env_values = true, value_parser = secret, value_name = "TEXT")]
+    #[arg(long, env = "TELESTORE_TELEGRAM_SESSION", hide_env_values = true, value_parser = values::secret, value_name = "TEXT")]
     pub(crate) telegram_session: Option<Secret>,
 
     /// Stand-alone: the api_id that goes with the session [default: none]
@@ -405,51 +367,16 @@ pub(crate) struct Settings {
     pub(crate) api_id: Option<String>,
 
     /// Stand-alone: the api_hash that goes with the session [default: none]
-    #[arg(long, env = "TELESTORE_API_HASH", hide_env_values = true, value_parser = secret, value_name = "TEXT")]
+    #[arg(long, env = "TELESTORE_API_HASH", hide_env_values = true, value_parser = values::secret, value_name = "TEXT")]
     pub(crate) api_hash: Option<Secret>,
 
+    /// Stand-alone: tokens with names, each as NAME:TOKEN, comma-separated [default: none]
+    #[arg(long, env = "TELESTORE_NAMED_TOKENS", hide_env_values = true, value_parser = values::secret, value_name = "TOKENS")]
+    pub(crate) named_tokens: Option<Secret>,
+
     /// Stand-alone: the tokens that clients may use, comma-separated [default: none]
-    #[arg(long, env = "TELESTORE_AUTH_TOKENS", hide_env_values = true, value_parser = secret, value_name = "TOKENS")]
+    #[arg(long, env = "TELESTORE_AUTH_TOKENS", hide_env_values = true, value_parser = values::secret, value_name = "TOKENS")]
     pub(crate) auth_tokens: Option<Secret>,
-}
-
-/// How much or how many may be: a number, for bytes with a unit such as `10 GiB` where wanted; `off` and 0 are no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limit(pub(crate) u64);
-
-impl FromStr for Limit {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.trim() {
-            "off" => Ok(Self(0)),
-            text => text.parse::<ByteSize>().map(|size| Self(size.as_u64())).map_err(|_| wrong_limit()),
-        }
-    }
-}
-
-fn wrong_limit() -> String {
-    "expected a number, or off".to_owned()
-}
-
-impl<'de> Deserialize<'de> for Limit {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Raw {
-            Number(u64),
-            Text(String),
-        }
-        match Raw::deserialize(deserializer).map_err(|_| serde::de::Error::custom(wrong_limit()))? {
-            Raw::Number(number) => Ok(Self(number)),
-            Raw::Text(text) => text.parse().map_err(serde::de::Error::custom),
-        }
-    }
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "clap's signature")]
-fn secret(text: &str) -> Result<Secret, String> {
-    Ok(Secret::new(text))
 }
 
 #[derive(Debug, Args)]
@@ -485,7 +412,7 @@ pub(crate) struct SendArgs {
     pub(crate) to: String,
 
     /// The auth token
-    #[arg(long, env = "TELESTORE_TOKEN", hide_env_values = true, value_parser = secret)]
+    #[arg(long, env = "TELESTORE_TOKEN", hide_env_values = true, value_parser = values::secret)]
     pub(crate) token: Secret,
 
     /// Certificates (PEM) to trust beside none else, for a worker whose certificate is not publicly trusted
@@ -499,6 +426,8 @@ pub(crate) struct SendArgs {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]

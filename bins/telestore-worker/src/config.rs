@@ -1,4 +1,10 @@
-use std::fs;
+mod file;
+mod origin;
+mod suggest;
+mod tokens;
+mod warnings;
+
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,13 +16,18 @@ use telestore::types::{ApiId, ChatId, Secret, TelegramCredentials, UserId};
 use telestore::uploader::{AllowedAddresses, ServerKey};
 use telestore_http::{AccessLog, ConnectionLimits, RequestLimits, TrustedProxies};
 
-use crate::cli::{Settings, Span};
+pub(crate) use self::origin::{Origin, Origins};
+pub(crate) use self::tokens::Token;
+pub(crate) use self::warnings::{environment, warnings};
+use crate::cli::{Settings, Span, is_on};
 use crate::tls::{self, TlsFiles};
 use crate::{addresses, limits, origins};
 
 /// What the worker runs with: checked, with every default in its place.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Config {
+    /// What the settings were called where they were written.
+    pub(crate) origins: Origins,
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) tls: Option<TlsFiles>,
@@ -59,7 +70,7 @@ pub(crate) enum Access {
         /// What files are sent with.
         credentials: Box<TelegramCredentials>,
         /// Who may send.
-        tokens: Vec<Secret>,
+        tokens: Vec<Token>,
     },
 }
 
@@ -68,8 +79,8 @@ pub(crate) enum Access {
 pub(crate) enum ConfigError {
     #[error("cannot read {path}: {source}")]
     Read { path: String, source: std::io::Error },
-    #[error("{path}: {message}")]
-    Parse { path: String, message: String },
+    #[error("{message}")]
+    Parse { message: String },
     #[error(
         "nobody to serve: set BACKEND_URL to the TeleStore backend, or, for stand-alone use, TELESTORE_CHANNEL_ID with \
          TELESTORE_BOT_TOKEN or TELESTORE_TELEGRAM_SESSION, and TELESTORE_AUTH_TOKENS. To look around without Telegram: \
@@ -79,7 +90,7 @@ pub(crate) enum ConfigError {
     #[error("{name} is not set, which stand-alone use needs")]
     Missing { name: &'static str },
     #[error("{name}: {message}")]
-    Bad { name: &'static str, message: String },
+    Bad { name: String, message: String },
 }
 
 const MIB: u64 = 1024 * 1024;
@@ -94,12 +105,24 @@ const MIN_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Puts the settings of flags and environment over those of the file over the defaults.
 pub(crate) fn load(file: Option<&Path>, settings: Settings) -> Result<Config, ConfigError> {
-    resolve(merge(file, settings)?)
+    let settings = merge(file, settings)?;
+    let origins = settings.origins.clone();
+    resolve(settings).map_err(|error| error.named_by(&origins))
+}
+
+impl ConfigError {
+    /// With the name of the setting that its writer knows.
+    fn named_by(self, origins: &Origins) -> Self {
+        match self {
+            Self::Bad { name, message } => Self::Bad { name: origins.name(&name), message },
+            other => other,
+        }
+    }
 }
 
 /// Puts the settings of flags and environment over those of the file.
 pub(crate) fn merge(file: Option<&Path>, settings: Settings) -> Result<Settings, ConfigError> {
-    let file = file.map(read).transpose()?.unwrap_or_default();
+    let file = file.map(file::read).transpose()?.unwrap_or_default();
     Ok(settings.without_empty().or(file.without_empty()))
 }
 
@@ -113,7 +136,9 @@ pub(crate) struct Data {
 /// The same as [`load`] for those who only work on the data: nobody needs to be served.
 pub(crate) fn load_data(file: Option<&Path>, settings: Settings) -> Result<Data, ConfigError> {
     let settings = merge(file, settings)?;
-    Ok(Data { durability: durability(settings.durability.as_deref())?, dir: data_dir(settings.data_dir) })
+    let durability = durability(settings.durability.as_deref());
+    let durability = durability.map_err(|error| error.named_by(&settings.origins))?;
+    Ok(Data { durability, dir: data_dir(settings.data_dir) })
 }
 
 /// The host and the port that a worker with these settings listens on, and whether it speaks HTTPS there.
@@ -134,16 +159,12 @@ fn data_dir(set: Option<PathBuf>) -> PathBuf {
     set.unwrap_or_else(|| PathBuf::from("telestore-data"))
 }
 
-fn read(path: &Path) -> Result<Settings, ConfigError> {
-    let name = || path.display().to_string();
-    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: name(), source })?;
-    // The parser's full text quotes the line, which may hold a secret.
-    toml::from_str(&text)
-        .map_err(|error| ConfigError::Parse { path: name(), message: error.message().to_owned() })
-}
-
 fn resolve(settings: Settings) -> Result<Config, ConfigError> {
     let access = access(&settings)?;
+    let measured_users = match &access {
+        Access::Backend { .. } => BTreeSet::new(),
+        Access::StandAlone { tokens, .. } => tokens::names(tokens),
+    };
     let connections = connections(&settings)?;
     let bytes = |size: Option<ByteSize>, default: u64| size.map_or(default, |size| size.as_u64());
     let time = |span: Option<Span>, default: Duration| span.map_or(default, |Span(time)| time);
@@ -193,6 +214,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
     let (host, port) = listens_at(settings.host, settings.port);
     let trusted = settings.trusted_proxies.as_deref().unwrap_or_default().parse();
     Ok(Config {
+        origins: settings.origins,
         host,
         port,
         tls: tls::files(settings.tls_cert, settings.tls_key)?,
@@ -234,6 +256,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
             max_concurrent_uploads: concurrent,
             eager: on_or_off("TELESTORE_EAGER", settings.eager.as_deref())?,
             eager_max_bytes: settings.eager_max_bytes.map_or(default.eager_max_bytes, |bytes| bytes.0),
+            measured_users,
             ..default
         },
     })
@@ -251,16 +274,11 @@ fn access(settings: &Settings) -> Result<Access, ConfigError> {
     if settings.bot_token.is_none() && settings.telegram_session.is_none() {
         return Err(missing("TELESTORE_BOT_TOKEN or TELESTORE_TELEGRAM_SESSION"));
     }
-    let tokens: Vec<Secret> = settings
-        .auth_tokens
-        .iter()
-        .flat_map(|tokens| tokens.expose().split(','))
-        .map(str::trim)
-        .filter(|token| !token.is_empty())
-        .map(Secret::from)
-        .collect();
+    let tokens = tokens::read(settings)?;
     if tokens.is_empty() {
-        return Err(missing("TELESTORE_AUTH_TOKENS (the tokens that clients may use)"));
+        return Err(missing(
+            "TELESTORE_AUTH_TOKENS or TELESTORE_NAMED_TOKENS (the tokens that clients may use)",
+        ));
     }
     let api_id = settings.api_id.as_deref().map(str::parse::<ApiId>).transpose();
     let credentials = Box::new(TelegramCredentials {
@@ -301,15 +319,11 @@ fn durability(text: Option<&str>) -> Result<Durability, ConfigError> {
 }
 
 fn on_or_off(name: &'static str, text: Option<&str>) -> Result<bool, ConfigError> {
-    match text {
-        None | Some("on") => Ok(true),
-        Some("off") => Ok(false),
-        Some(_) => Err(bad(name, "must be on or off")),
-    }
+    text.map_or(Some(true), is_on).ok_or_else(|| bad(name, "must be on or off"))
 }
 
 pub(crate) fn bad(name: &'static str, message: impl ToString) -> ConfigError {
-    ConfigError::Bad { name, message: message.to_string() }
+    ConfigError::Bad { name: name.to_owned(), message: message.to_string() }
 }
 
 fn http_url(name: &'static str, url: String) -> Result<String, ConfigError> {
@@ -322,6 +336,7 @@ impl Settings {
     /// These settings, and `behind` where they say nothing.
     fn or(self, behind: Self) -> Self {
         Self {
+            origins: self.origins.or(behind.origins),
             port: self.port.or(behind.port),
             host: self.host.or(behind.host),
             tls_cert: self.tls_cert.or(behind.tls_cert),
@@ -388,6 +403,7 @@ impl Settings {
             api_id: self.api_id.or(behind.api_id),
             api_hash: self.api_hash.or(behind.api_hash),
             auth_tokens: self.auth_tokens.or(behind.auth_tokens),
+            named_tokens: self.named_tokens.or(behind.named_tokens),
         }
     }
 
@@ -424,6 +440,7 @@ impl Settings {
             api_id: text(self.api_id),
             api_hash: secret(self.api_hash),
             auth_tokens: secret(self.auth_tokens),
+            named_tokens: secret(self.named_tokens),
             ..self
         }
     }

@@ -29,15 +29,17 @@ use cli::{Cli, Command};
 /// Runs the program with the arguments and the environment of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    match start(Cli::read()) {
+    match Cli::read().and_then(start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => fail(&message),
     }
 }
 
 fn start(mut cli: Cli) -> Result<(), String> {
-    cli.settings =
-        config::merge(cli.config.take().as_deref(), cli.settings).map_err(|error| error.to_string())?;
+    cli.settings = match config::merge(cli.config.take().as_deref(), cli.settings) {
+        Ok(settings) => settings,
+        Err(error) => return Err(unreadable(cli.command, &error)),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("could not start: {error}"))?;
     files::allow_all();
@@ -47,9 +49,20 @@ fn start(mut cli: Cli) -> Result<(), String> {
     ended
 }
 
+/// What to say of settings that cannot be read; `check` reports them as it does everything.
+fn unreadable(command: Option<Command>, error: &config::ConfigError) -> String {
+    match command {
+        Some(Command::Check(args)) => check::unreadable(error, &args),
+        _ => error.to_string(),
+    }
+}
+
 async fn run(cli: Cli) -> Result<(), String> {
     match cli.command {
         None => {
+            for warning in config::warnings(&cli.settings, config::environment()) {
+                tracing::warn!("{warning}");
+            }
             let config =
                 config::load(cli.config.as_deref(), cli.settings).map_err(|error| error.to_string())?;
             serve::serve(config).await.map_err(|error| error.to_string())

@@ -70,19 +70,21 @@ pub(crate) fn requests(settings: &Settings) -> Result<RequestLimits, ConfigError
 mod tests {
     use super::*;
 
-    fn settings(toml: &str) -> Settings {
-        toml::from_str(toml).unwrap()
-    }
-
     #[test]
     fn limits_can_be_set_and_turned_off() {
         let default = EngineConfig::default();
         assert_eq!(quotas(&Settings::default(), &default), (default.user, default.address));
         assert_eq!(requests(&Settings::default()).unwrap(), RequestLimits::default());
-        let settings = settings(
-            "user_sessions = \"off\"\nuser_stored_bytes = \"10 GiB\"\naddress_bytes_per_day = 7\n\
-             address_sessions = 0\nuser_requests_per_second = \"off\"\nlimited_addresses = \"all\"\n",
-        );
+        let limit = |text: &str| text.parse().ok();
+        let settings = Settings {
+            user_sessions: limit("off"),
+            user_stored_bytes: limit("10 GiB"),
+            address_bytes_per_day: limit("7"),
+            address_sessions: limit("0"),
+            user_requests_per_second: limit("off"),
+            limited_addresses: Some("all".to_owned()),
+            ..Settings::default()
+        };
         let (user, address) = quotas(&settings, &default);
         assert_eq!(user, Quota { stored_bytes: Some(10 * 1024 * 1024 * 1024), ..Quota::NONE });
         assert_eq!(address, Quota { bytes_per_day: Some(7), ..Quota::NONE });

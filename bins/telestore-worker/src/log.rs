@@ -71,13 +71,14 @@ where
             let json = fmt::layer().json().event_format(Json);
             Ok(json.with_writer(OneLine { colours: false }).boxed())
         }
-        Some(_) => Err("TELESTORE_LOG_FORMAT: must be human or json".to_owned()),
+        Some(_) => Err(format!("{}: must be human or json", settings.origins.name("TELESTORE_LOG_FORMAT"))),
     }
 }
 
 fn filter(settings: &Settings) -> Result<EnvFilter, String> {
     match settings.log.as_deref().map(str::trim).filter(|filter| !filter.is_empty()) {
-        Some(filter) => EnvFilter::try_new(filter).map_err(|error| format!("TELESTORE_LOG: {error}")),
+        Some(filter) => EnvFilter::try_new(filter)
+            .map_err(|error| format!("{}: {error}", settings.origins.name("TELESTORE_LOG"))),
         None => Ok(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT))),
     }
 }

@@ -34,8 +34,8 @@ pub(crate) enum ServeError {
     Wire(#[from] WireError),
     #[error(transparent)]
     Tls(#[from] TlsError),
-    #[error("cannot listen on {host}:{port}: {source}; set PORT or TELESTORE_HOST")]
-    Listen { host: String, port: u16, source: io::Error },
+    #[error("cannot listen on {host}:{port}: {source}; {cure}")]
+    Listen { host: String, port: u16, source: io::Error, cure: String },
     #[error("could not start: {0}")]
     Engine(#[from] telestore::Error),
     #[error("server stopped: {0}")]
@@ -129,7 +129,8 @@ fn listen(
     page: MetricsPage,
 ) -> Result<(Server, SocketAddr), ServeError> {
     let (host, port) = (config.host.clone(), config.port);
-    let failed = |source| ServeError::Listen { host: host.clone(), port, source };
+    let cure = other_address(config);
+    let failed = |source| ServeError::Listen { host: host.clone(), port, source, cure: cure.clone() };
     let tls = config.tls.as_ref().map(tls::server_config).transpose()?;
     let options = HttpOptions {
         limited_addresses: config.request_limits.addresses,
@@ -193,6 +194,11 @@ fn listen(
     Ok((server.run(), address))
 }
 
+/// What to set where the worker cannot listen, by the names that the operator gave.
+pub(crate) fn other_address(config: &Config) -> String {
+    format!("set {} or {}", config.origins.name("PORT"), config.origins.name("TELESTORE_HOST"))
+}
+
 fn https_options(config: &Config, limits: &ConnectionLimits) -> HttpsOptions {
     HttpsOptions {
         threads: config.http_threads,
@@ -213,8 +219,12 @@ fn announce(config: &Config, address: SocketAddr) -> io::Result<()> {
     match &config.access {
         // A URL may carry a password.
         Access::Backend { .. } => tracing::info!(%address, "serving the users of the TeleStore backend"),
-        Access::StandAlone { tokens, .. } => {
+        Access::StandAlone { tokens, credentials } => {
             tracing::info!(%address, tokens = tokens.len(), "serving stand-alone, without a TeleStore backend");
+            let limit = config.bot_api_max_bytes;
+            if credentials.session.is_none() && limit < config.engine.max_file_bytes {
+                tracing::info!(limit, "larger files are refused: TELESTORE_TELEGRAM_SESSION is not set");
+            }
         }
     }
     Ok(())

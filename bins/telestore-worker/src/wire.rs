@@ -11,7 +11,7 @@ use telestore::types::{ChatId, SystemClock, TelegramCredentials, UserId};
 use telestore::uploader::{BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUploader};
 use telestore::{Sealer, Telestore, TelestoreBuilder};
 
-use crate::config::{Access, Config, Data};
+use crate::config::{Access, Config, Data, Token};
 use crate::private;
 
 /// Why the worker cannot run. The texts say what to do.
@@ -145,7 +145,11 @@ fn with_access(builder: TelestoreBuilder, config: &Config) -> Result<TelestoreBu
                 .webhooks(webhooks)
         }
         Access::StandAlone { credentials, tokens } => {
-            builder.credentials(StaticCredentialProvider::new(credentials, tokens.clone()))
+            let provider = StaticCredentialProvider::new(credentials, []);
+            let with = |provider: StaticCredentialProvider, token: &Token| {
+                provider.with(token.user.clone(), &token.secret)
+            };
+            builder.credentials(tokens.iter().fold(provider, with))
         }
     })
 }

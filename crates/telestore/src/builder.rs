@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::EngineConfig;
 use crate::early::Early;
+use crate::metrics::completed_of;
 use crate::ready::LastLook;
 use crate::seal::Sealer;
 use crate::sends::Sending;
@@ -104,6 +105,9 @@ impl TelestoreBuilder {
             return Err(BuildError("an uploader"));
         }
         let early = Early::new(&self.uploaders, &self.config);
+        for user in &self.config.measured_users {
+            completed_of(user, 0, 0);
+        }
         Ok(Telestore(Arc::new(Inner {
             early,
             sessions: self.sessions.ok_or(BuildError("a session store"))?,

@@ -1,6 +1,8 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use telestore_store::Quota;
+use telestore_types::UserId;
 
 /// Who may call about uploads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,6 +60,8 @@ pub struct EngineConfig {
     pub failed_ttl: Duration,
     /// How long the result of a finished or cancelled upload is kept.
     pub result_ttl: Duration,
+    /// Users whom metrics tell apart: few, and of names that an operator gave. Each is a label.
+    pub measured_users: BTreeSet<UserId>,
 }
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -86,6 +90,7 @@ impl Default for EngineConfig {
             session_ttl: HOUR * 24 * 7,
             failed_ttl: HOUR * 24 * 3,
             result_ttl: HOUR * 24,
+            measured_users: BTreeSet::new(),
         }
     }
 }

@@ -7,7 +7,7 @@ use metrics::{
     Counter, Gauge, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 use telestore_store::Counts;
-use telestore_types::{Timestamp, Upload, UploadState};
+use telestore_types::{Timestamp, Upload, UploadState, UserId};
 
 use crate::Telestore;
 
@@ -28,6 +28,8 @@ const UPLOADS: &str = "telestore_uploads";
 const STORED: &str = "telestore_stored_bytes";
 const OLDEST: &str = "telestore_queue_oldest_seconds";
 const OUTBOX: &str = "telestore_outbox_events";
+const USER_COMPLETED: &str = "telestore_user_uploads_completed_total";
+const USER_SENT: &str = "telestore_user_sent_bytes_total";
 const FREE: &str = "telestore_disk_free_bytes";
 
 /// How long what the store says counts: who reads more often costs no more.
@@ -70,6 +72,8 @@ pub fn describe_metrics() {
     describe_gauge!(STORED, Unit::Bytes, "Bytes of chunks of uploads that are not over");
     describe_gauge!(OLDEST, Unit::Seconds, "For how long the oldest queued upload waits");
     describe_gauge!(OUTBOX, Unit::Count, "Webhooks that wait for their delivery");
+    describe_counter!(USER_COMPLETED, Unit::Count, "Uploads that are in the channel, by user with a name");
+    describe_counter!(USER_SENT, Unit::Bytes, "Bytes of these uploads, by user with a name");
     describe_gauge!(FREE, Unit::Bytes, "Bytes that are free on the data disk");
     for kind in ErrorKind::ALL {
         failed(kind).increment(0);
@@ -234,6 +238,12 @@ pub(crate) fn completed(upload: &Upload, backend: &'static str, now: Timestamp) 
     if let Some(queued_at) = upload.queued_at {
         histogram!(WAITED, "backend" => backend).record(now.since(queued_at));
     }
+}
+
+/// Counts files of a user whom metrics tell apart.
+pub(crate) fn completed_of(user: &UserId, uploads: u64, bytes: u64) {
+    counter!(USER_COMPLETED, "user" => user.to_string()).increment(uploads);
+    counter!(USER_SENT, "user" => user.to_string()).increment(bytes);
 }
 
 fn show(counts: &Counts, now: Timestamp) {

@@ -288,6 +288,10 @@ impl Telestore {
             return self.withdraw_unwanted(lease, sent).await;
         }
         metrics::completed(upload, sent.backend.name(), now);
+        let measured = upload.user_id.as_ref().filter(|user| self.config().measured_users.contains(*user));
+        if let Some(user) = measured {
+            metrics::completed_of(user, 1, upload.file_size);
+        }
         tracing::info!(message_id = stored.message_id, "[{}] Upload completed successfully", upload.id);
         self.0.outbox.notify_one();
         self.publish_end(lease).await;

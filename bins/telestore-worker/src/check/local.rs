@@ -11,6 +11,7 @@ use telestore::{SealError, Sealer};
 use super::report::Report;
 use crate::config::Config;
 use crate::private::{Open, loose};
+use crate::serve::other_address;
 use crate::tls::server_config;
 use crate::wire::{DATABASE, SECRET_KEY, is_running};
 
@@ -23,6 +24,7 @@ pub(super) async fn check(config: &Config, report: &mut Report) {
         report.ok("worker", "one runs on this data directory");
     } else {
         report.ok("worker", "none runs on this data directory");
+        port(config, report);
     }
     if let Some(files) = &config.tls {
         match server_config(files) {
@@ -70,6 +72,19 @@ fn directory(dir: &Path, report: &mut Report) {
     }
     let made = if dir.is_dir() { "is writable" } else { "will be made at the first start" };
     report.ok(CHECK, format!("{shown} {made}"));
+}
+
+/// Whether a worker could listen. Where one runs on the data directory, the port is its own.
+fn port(config: &Config, report: &mut Report) {
+    const CHECK: &str = "port";
+    let (host, port) = (&config.host, config.port);
+    match telestore_http::listeners((host.as_str(), port)) {
+        Ok(_) => report.ok(CHECK, format!("{host}:{port} is free")),
+        Err(error) => {
+            let text = format!("cannot listen on {host}:{port}: {error}; {}", other_address(config));
+            report.failed(CHECK, text);
+        }
+    }
 }
 
 /// Whether other users of the machine can read users' files.

@@ -8,12 +8,15 @@ use std::path::Path;
 
 use self::report::Report;
 use crate::cli::{CheckArgs, Settings};
-use crate::config::{self, Access, Config};
+use crate::config::{self, Access, Config, ConfigError};
 
 /// Looks at everything that a worker needs, says what it found, and fails where something will not work.
 pub(crate) async fn check(file: Option<&Path>, settings: Settings, args: CheckArgs) -> Result<(), String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut report = Report::default();
+    for warning in config::warnings(&settings, config::environment()) {
+        report.warning("settings", warning);
+    }
     match config::load(file, settings) {
         Err(error) => report.failed("configuration", error),
         Ok(config) => {
@@ -24,6 +27,14 @@ pub(crate) async fn check(file: Option<&Path>, settings: Settings, args: CheckAr
     }
     report.print(args.json);
     report.verdict()
+}
+
+/// Reports settings that cannot be read, and gives the last word.
+pub(crate) fn unreadable(error: &ConfigError, args: &CheckArgs) -> String {
+    let mut report = Report::default();
+    report.failed("configuration", error);
+    report.print(args.json);
+    report.verdict().err().unwrap_or_default()
 }
 
 fn configuration(config: &Config, report: &mut Report) {

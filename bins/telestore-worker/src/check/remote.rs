@@ -28,8 +28,8 @@ pub(super) async fn check(config: &Config, args: &CheckArgs, report: &mut Report
     let credentials = match &config.access {
         Access::Backend { url } => backend(url, args.token.as_ref(), report).await,
         Access::StandAlone { credentials, tokens } => {
-            if args.token.as_ref().is_some_and(|token| !tokens.contains(token)) {
-                report.failed("token", "is not one of TELESTORE_AUTH_TOKENS");
+            if args.token.as_ref().is_some_and(|token| tokens.iter().all(|known| known.secret != *token)) {
+                report.failed("token", "is not one of TELESTORE_AUTH_TOKENS or TELESTORE_NAMED_TOKENS");
             }
             Some(Arc::new((**credentials).clone()))
         }

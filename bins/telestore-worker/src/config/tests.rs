@@ -1,3 +1,5 @@
+use std::fs;
+
 use telestore::Auth;
 
 use super::*;
@@ -62,7 +64,8 @@ fn stand_alone_use_needs_channel_credentials_and_tokens() {
     let Access::StandAlone { tokens, .. } = load(None, settings.clone()).unwrap().access else {
         panic!("not stand-alone");
     };
-    assert_eq!(tokens, ["one".into(), "two".into()]);
+    let tokens: Vec<&str> = tokens.iter().map(|token| token.secret.expose()).collect();
+    assert_eq!(tokens, ["one", "two"]);
     settings.channel_id = Some("my channel".to_owned());
     assert!(load(None, settings).unwrap_err().to_string().starts_with("TELESTORE_CHANNEL_ID: "));
 }

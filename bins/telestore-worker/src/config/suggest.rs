@@ -1,0 +1,17 @@
+/// How like each other two names must be, from 0 to 1, for one to be meant by the other.
+const LIKE: f64 = 0.75;
+
+/// The known name that was meant by one that is not known.
+pub(super) fn suggest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let name = plain(name);
+    let likeness = |known: &str| strsim::normalized_damerau_levenshtein(&name, &plain(known));
+    let best = known.map(|known| (likeness(known), known)).max_by(|one, other| one.0.total_cmp(&other.0));
+    best.filter(|(likeness, _)| *likeness >= LIKE).map(|(_, known)| known)
+}
+
+/// What tells names apart: not their case, their dashes, or whose they are.
+fn plain(name: &str) -> String {
+    let name = name.to_ascii_uppercase().replace('-', "_");
+    let bare = ["TELESTORE_", "TELEGRAM_"].iter().find_map(|prefix| name.strip_prefix(prefix));
+    bare.unwrap_or(&name).to_owned()
+}
