@@ -122,7 +122,7 @@ mod tests {
             ("TELESTORE_PORT", "PORT"),
             ("TELESTORE_BACKEND_URL", "BACKEND_URL"),
             ("BACKEND_ULR", "BACKEND_URL"),
-            ("TELESTORE_CHANEL", "TELESTORE_CHANNEL_ID"),
+            ("TELESTORE_CHANNEL", "TELESTORE_CHANNEL_ID"),
         ] {
             let told = told(&Settings::default(), &[(name, "hush")]);
             assert_eq!(told, [format!("{name} is not a setting, and is not used: did you mean {meant}?")]);
