@@ -141,3 +141,19 @@ async fn check_finds_a_port_that_is_taken() {
     let said = stage.command(&["--port", &address.port().to_string(), "check"]).await.stdout;
     assert!(!said.contains("cannot listen"), "{said}");
 }
+
+#[tokio::test]
+async fn a_port_of_the_sandbox_that_is_taken_is_named_by_its_flag() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    for flag in ["--http-port", "--mtproto-port", "--worker-port"] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut sandbox = program();
+        sandbox.args(["sandbox", "--with-worker", "--dir"]).arg(dir.path());
+        let others =
+            ["--http-port", "--mtproto-port", "--worker-port"].into_iter().filter(|other| *other != flag);
+        others.for_each(|other| _ = sandbox.args([other, "0"]));
+        let said = fails(sandbox.args([flag, &address.port().to_string()])).await;
+        assert!(said.contains(&address.to_string()) && said.contains(&format!("set {flag}")), "{said}");
+    }
+}

@@ -14,11 +14,11 @@ mod with_sandbox {
     use std::net::{Ipv4Addr, SocketAddr};
     use std::path::{Path, PathBuf};
 
-    use telestore_sandbox::{Sandbox, SandboxUser};
+    use telestore_sandbox::{Error, Sandbox, SandboxUser};
 
     use super::SandboxArgs;
     use crate::cli::Settings;
-    use crate::config;
+    use crate::config::{self, Origin, Origins};
     use crate::serve::{Worker, told_to_stop};
 
     /// Starts the sandbox, and a worker on top where it is wanted, says what to try, and serves until it is told to
@@ -32,7 +32,7 @@ mod with_sandbox {
             .mtproto_addr(local(args.mtproto_port))
             .start()
             .await
-            .map_err(|error| format!("could not start the sandbox: {error}"))?;
+            .map_err(|error| not_started(&args, &error))?;
         let user = sandbox.user();
         describe(&sandbox, &user);
         if args.with_worker {
@@ -47,6 +47,17 @@ mod with_sandbox {
         Ok(())
     }
 
+    /// Says what to do where the sandbox does not start.
+    fn not_started(args: &SandboxArgs, error: &Error) -> String {
+        match error {
+            Error::Listen { address, .. } if address.port() == args.http_port => {
+                format!("{error}; set --http-port")
+            }
+            Error::Listen { .. } => format!("{error}; set --mtproto-port"),
+            _ => error.to_string(),
+        }
+    }
+
     async fn worker(args: &SandboxArgs, sandbox: &Sandbox) -> Result<Worker, String> {
         // The sandbox makes new users at each start, so what the worker kept for the old ones is of no use.
         let data_dir = args.dir.join("worker");
@@ -56,7 +67,10 @@ mod with_sandbox {
             }
             _ => {}
         }
+        let mut origins = Origins::default();
+        origins.set("PORT", Origin::Flag("--worker-port".to_owned()));
         let settings = Settings {
+            origins,
             host: Some(Ipv4Addr::LOCALHOST.to_string()),
             port: Some(args.worker_port),
             backend_url: Some(sandbox.backend_url()),

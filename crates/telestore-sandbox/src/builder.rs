@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 
 use crate::data_centres::HOME;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mtproto::Place;
 use crate::sandbox::Sandbox;
 use crate::shared::{Addresses, Rules, Shared};
@@ -118,8 +118,8 @@ impl SandboxBuilder {
             (Some(temp), _) => temp.path().to_owned(),
             (None, dir) => dir.unwrap_or_default(),
         };
-        let http = TcpListener::bind(self.http_addr).await?;
-        let mtproto = TcpListener::bind(self.mtproto_addr).await?;
+        let http = listen(self.http_addr).await?;
+        let mtproto = listen(self.mtproto_addr).await?;
         let media = TcpListener::bind((self.mtproto_addr.ip(), 0)).await?;
         let addresses = Addresses {
             http: http.local_addr()?,
@@ -150,4 +150,8 @@ impl SandboxBuilder {
         tracing::info!(http = %addresses.http, mtproto = %addresses.mtproto, "sandbox is up");
         Ok(Sandbox { shared, servers: Mutex::new(servers), _temp: temp })
     }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
 }

@@ -4,9 +4,17 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The directory could not be made, or an address could not be bound.
+    /// The directory could not be made.
     #[error("sandbox could not start: {0}")]
     Io(#[from] std::io::Error),
+    /// An address could not be listened on.
+    #[error("sandbox cannot listen on {address}: {source}")]
+    Listen {
+        /// Which.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
 }
 
 /// A result with this crate's [`enum@Error`].
