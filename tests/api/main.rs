@@ -9,6 +9,7 @@ mod complete;
 mod config;
 mod crash;
 mod digests;
+mod disks;
 mod docs;
 mod eager;
 mod endpoints;
