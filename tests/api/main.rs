@@ -35,6 +35,7 @@ mod refusals;
 mod resilience;
 mod restart;
 mod secrets;
+mod send;
 mod slow;
 mod smuggling;
 mod socket;
