@@ -13,6 +13,7 @@ mod disks;
 mod docs;
 mod eager;
 mod endpoints;
+mod examples;
 mod faults;
 mod floors;
 mod flows;
