@@ -123,7 +123,12 @@ fn clean(mut command: Command) -> Command {
 impl Worker {
     /// Starts the program on a free port and waits until it says where it listens.
     pub(crate) async fn start(command: &mut Command) -> Self {
-        let command = command.env("PORT", "0").env("TELESTORE_HOST", "127.0.0.1").stdout(Stdio::piped());
+        Self::start_at(command, "0").await
+    }
+
+    /// The same, on a port that an earlier one had.
+    async fn start_at(command: &mut Command, port: &str) -> Self {
+        let command = command.env("PORT", port).env("TELESTORE_HOST", "127.0.0.1").stdout(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let mut line = String::new();
@@ -242,12 +247,17 @@ impl Stage {
 
     /// Starts the worker, also after [`kill`](Self::kill).
     pub(crate) async fn start(&mut self) {
+        self.start_at("0").await;
+    }
+
+    /// Starts the worker where an earlier one listened.
+    pub(crate) async fn start_at(&mut self, port: &str) {
         let mut command = self.program();
         if let Some(path) = &self.log {
             let log = std::fs::File::options().create(true).append(true).open(path).expect("a file");
             command.stderr(log);
         }
-        self.worker = Some(Worker::start(&mut command).await);
+        self.worker = Some(Worker::start_at(&mut command, port).await);
     }
 
     /// Has a shell say this before it starts the program.

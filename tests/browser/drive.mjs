@@ -4,7 +4,8 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
@@ -13,6 +14,8 @@ const [link, control, flag, picture] = process.argv.slice(2);
 const at = new URLSearchParams(new URL(link).hash.slice(1));
 const worker = at.get("worker");
 const PATIENCE = 60_000;
+// The state of a page on which nothing has come through.
+const NOTHING = { stage: undefined, message: undefined, received: "nothing yet", sent: "nothing yet", bars: "0 0", marked: 0 };
 
 const profile = mkdtempSync(join(tmpdir(), "telestore-browser-"));
 const context = await chromium.launchPersistentContext(profile, {
@@ -41,6 +44,9 @@ try {
     await upload(page, "sse");
     await upload(page, "ws");
     await refusals(page);
+    await errors(page);
+    await narrow(page);
+    await tryItOut(page);
   }
   assert.deepEqual(complaints, []);
 } finally {
@@ -117,6 +123,128 @@ async function refusals(page) {
   const [status, error] = await refused("/upload-chunk", "chunk", 64, at.get("token"));
   assert.equal(status, 413, error);
   console.log(`/upload-chunk with 64 MiB: ${status} ${error}`);
+}
+
+// Where nobody listens.
+async function deadAddress() {
+  const server = createServer();
+  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+  const { port } = server.address();
+  await new Promise((closed) => server.close(closed));
+  return `http://127.0.0.1:${port}`;
+}
+
+async function ended(page) {
+  await page.locator("#demo[data-status=completed], #demo[data-status=failed]").waitFor();
+  return page.evaluate(() => ({
+    status: document.getElementById("demo").dataset.status,
+    stage: document.getElementById("demo").dataset.stage,
+    message: document.getElementById("demo").dataset.messageId,
+    words: document.getElementById("words").textContent,
+    received: document.getElementById("received").textContent,
+    sent: document.getElementById("sent").textContent,
+    bars: ["chunks", "bar"].map((id) => document.getElementById(id).getAttribute("aria-valuenow")).join(" "),
+    marked: document.querySelectorAll("#stages .now, #stages .past").length,
+  }));
+}
+
+// An error says what to do, and does not stand beside the state of an upload before.
+async function errors(page) {
+  await network(100 * 1024 * 1024);
+  await open(page, "sse");
+  await page.locator("#size").selectOption("8");
+  await page.locator("#start").click();
+  assert.equal((await ended(page)).status, "completed");
+
+  const dead = await deadAddress();
+  await page.locator("#worker").fill(dead);
+  await page.locator("#start").click();
+  const { status, words, ...state } = await ended(page);
+  assert.equal(status, "failed");
+  assert.match(words, new RegExp(`^The worker at ${dead} does not answer\\. Is it running`));
+  assert.ok(words.includes("TELESTORE_CORS_ORIGINS") && !words.includes("fetch"), words);
+  assert.deepEqual(state, NOTHING);
+  console.log(`a dead worker: ${words}`);
+
+  await page.locator("#worker").fill(worker);
+  await page.locator("#token").fill("nobody's");
+  await page.locator("#start").click();
+  const refused = await ended(page);
+  assert.equal(refused.status, "failed");
+  assert.match(refused.words, /token/i);
+  assert.deepEqual({ ...NOTHING, ...refused }, { ...refused, ...NOTHING });
+  console.log(`a bad token: ${refused.words}`);
+
+  // What answers is no worker: the sandbox's backend, here.
+  await page.locator("#worker").fill(new URL(link).origin);
+  await page.locator("#start").click();
+  assert.match((await ended(page)).words, /no worker|does not answer/);
+
+  await page.locator("#worker").fill(worker);
+  await page.locator("#token").fill(at.get("token"));
+  await page.locator("#start").click();
+  assert.equal((await ended(page)).status, "completed", "the page is as good as new");
+}
+
+// A phone sees all of it, and scrolls in one direction.
+async function narrow(page) {
+  const fits = async (what) => {
+    const over = await page.evaluate(() => {
+      const width = document.documentElement.clientWidth;
+      const wide = [...document.querySelectorAll("main, main *")].filter((element) => {
+        const { left, right } = element.getBoundingClientRect();
+        return left < 0 || right > width + 0.5;
+      });
+      return [document.documentElement.scrollWidth > width, ...wide.map((element) => element.outerHTML.slice(0, 80))];
+    });
+    assert.deepEqual(over, [false], what);
+  };
+  for (const width of [320, 360, 412]) {
+    await page.setViewportSize({ width, height: 700 });
+    await open(page, "sse");
+    await fits(`${width} px, at first`);
+    await page.locator("#size").selectOption("8");
+    await page.locator("#start").click();
+    assert.equal((await ended(page)).status, "completed");
+    await fits(`${width} px, completed`);
+    await page.locator("#worker").fill(await deadAddress());
+    await page.locator("#start").click();
+    await page.locator("#words").filter({ hasText: "does not answer" }).waitFor();
+    await fits(`${width} px, with an error`);
+    console.log(`fits ${width} px`);
+  }
+  await page.setViewportSize({ width: 860, height: 770 });
+}
+
+// The page of the API: the examples of the chunked flow work as they stand, from top to bottom, also in the dark.
+async function tryItOut(page) {
+  const hello = join(profile, "hello.txt");
+  writeFileSync(hello, "hello, channel");
+  const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await page.goto(`${worker}/docs`);
+  await page.locator(".opblock").first().waitFor();
+  assert.match(await background(), /^rgb\((\d|[1-5]\d), /, "dark where the reader wants it");
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.waitForFunction(() => !document.documentElement.classList.contains("dark-mode"));
+
+  await page.locator("button.authorize").first().click();
+  await page.locator(".auth-container input").fill(at.get("token"));
+  await page.locator(".auth-btn-wrapper button.authorize").click();
+  await page.locator(".auth-btn-wrapper button.btn-done").click();
+  for (const name of ["init", "chunk", "status", "complete", "progress", "upload"]) {
+    const operation = page.locator(`.opblock[id$="-${name}"]`);
+    await operation.locator(".opblock-summary-control").click();
+    await operation.locator(".try-out__btn").click();
+    const file = operation.locator("input[type=file]");
+    if (await file.count()) await file.setInputFiles(hello);
+    await operation.locator("button.execute").click();
+    const code = operation.locator(".live-responses-table .response-col_status").last();
+    await code.waitFor();
+    const said = await operation.locator(".live-responses-table").innerText();
+    assert.match(await code.innerText(), /^200/, `${name}: ${said}`);
+    console.log(`/docs, ${name}: 200`);
+  }
 }
 
 async function screenshot(page, path) {

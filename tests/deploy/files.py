@@ -25,6 +25,11 @@ def known(where, names):
     assert not unknown, f"{where} sets {sorted(unknown)}, which are no settings"
 
 
+def settings_of(name):
+    lines = [line for line in text(name).splitlines() if line and line[0] != "#"]
+    return [line.split("=")[0] for line in lines]
+
+
 def dockerfile():
     lines = [line for line in text("Dockerfile").splitlines() if line and not line.startswith("#")]
     words = [line.split() for line in lines]
@@ -46,6 +51,12 @@ def compose():
     compose = yaml.safe_load(text("compose.yaml"))
     worker, proxy = compose["services"]["worker"], compose["services"]["proxy"]
     known("compose.yaml", worker["environment"])
+    assert worker["env_file"] == [{"path": ".env", "required": False}], "any setting, and none"
+    demanded = re.findall(r"\$\{\w+:?\?", text("compose.yaml"))
+    assert not demanded, f"compose.yaml demands {demanded}: there are two ways to run it"
+    # What the file sets wins over .env, so it may set nothing that is needed to be somebody's worker.
+    assert not any(name in worker["environment"] for name in settings_of("deploy/stand-alone.env"))
+    assert worker["environment"]["BACKEND_URL"] == "${BACKEND_URL:-}", "from the shell or .env, else not set"
     assert worker["read_only"] and worker["cap_drop"] == ["ALL"]
     named = [volume.split(":")[0] for service in (worker, proxy) for volume in service["volumes"]]
     for name in named:
@@ -55,12 +66,23 @@ def compose():
 
 
 def render():
-    (service,) = yaml.safe_load(text("render.yaml"))["services"]
-    keys = [variable["key"] for variable in service["envVars"]]
-    known("render.yaml", keys)
-    assert "TELESTORE_TRUSTED_PROXIES" not in keys, "its proxies name the edge, not the client"
-    values = {variable["key"]: variable.get("value") for variable in service["envVars"]}
-    assert values["TELESTORE_DATA_DIR"].startswith(service["disk"]["mountPath"] + "/"), "data is on the disk"
+    for name, needed in (
+        ("render.yaml", {"BACKEND_URL"}),
+        ("deploy/render.stand-alone.yaml", {"TELESTORE_CHANNEL_ID", "TELESTORE_BOT_TOKEN", "TELESTORE_AUTH_TOKENS"}),
+    ):
+        blueprint(name, needed)
+
+
+def blueprint(name, needed):
+    (service,) = yaml.safe_load(text(name))["services"]
+    variables = {variable["key"]: variable for variable in service["envVars"]}
+    known(name, variables)
+    asked = {key for key, variable in variables.items() if "value" not in variable}
+    assert asked == needed, f"{name} asks for {asked}"
+    assert all(variables[key].get("sync") is False or variables[key].get("generateValue") for key in asked)
+    assert "TELESTORE_TRUSTED_PROXIES" not in variables, "its proxies name the edge, not the client"
+    data = variables["TELESTORE_DATA_DIR"]["value"]
+    assert data.startswith(service["disk"]["mountPath"] + "/"), "data is on the disk"
     assert service["numInstances"] == 1, "one worker for each data directory"
     assert service["buildCommand"].startswith("cargo build --release --locked")
 
@@ -68,8 +90,14 @@ def render():
 def systemd():
     unit = text("deploy/telestore-worker.service")
     known("telestore-worker.service", re.findall(r"^Environment=(\w+)=", unit, re.M))
-    lines = [line for line in text("deploy/telestore-worker.env").splitlines() if line and line[0] != "#"]
-    known("telestore-worker.env", (line.split("=")[0] for line in lines))
+    for name in ("deploy/telestore-worker.env", "deploy/stand-alone.env"):
+        known(name, settings_of(name))
+    (data,) = re.findall(r"^Environment=TELESTORE_DATA_DIR=(.*)$", unit, re.M)
+    control = text("deploy/telestorectl")
+    assert f"export TELESTORE_DATA_DIR={data}\n" in control, "telestorectl has the unit's data directory"
+    for name in ("User", "EnvironmentFile", "ExecStart"):
+        (value,) = re.findall(rf"^{name}=(.*)$", unit, re.M)
+        assert f":-{value}}}" in control, f"telestorectl has the unit's {name}"
 
 
 for check in (dockerfile, compose, render, systemd):

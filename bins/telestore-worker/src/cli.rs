@@ -34,7 +34,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a Telegram of your own on this machine: Bot API, MTProto and a TeleStore backend
     Sandbox(SandboxArgs),
-    /// Send a file to a worker, as the browser does, and wait until it is in the channel
+    /// Send a file to a worker in chunks, as the browser does, and wait until it is in the channel
     Send(SendArgs),
     /// Test settings, data directory, backend and Telegram, and say what is wrong
     Check(CheckArgs),
@@ -422,6 +422,14 @@ pub(crate) struct SendArgs {
     /// The size of a chunk
     #[arg(long, default_value = "5MiB", value_name = "BYTES")]
     pub(crate) chunk_bytes: ByteSize,
+
+    /// Go on with an upload that was interrupted: its id, which was printed first
+    #[arg(long, value_name = "ID")]
+    pub(crate) resume: Option<String>,
+
+    /// How long the worker may be away in a row, as when it is restarted
+    #[arg(long, default_value = "2m", value_name = "TIME")]
+    pub(crate) patience: Span,
 }
 
 #[cfg(test)]

@@ -121,7 +121,7 @@ mod with_sandbox {
              In a browser, a page that uploads and shows the progress live:\n\n\
              \x20 {backend}/demo#worker=http://{worker}&token={token}\n\n\
              Or, in another terminal:\n\n\
-             \x20 # a small file, in one request, by the Bot API\n\
+             \x20 # a small file, by the Bot API\n\
              \x20 echo 'hello, channel' > /tmp/hello.txt\n\
              \x20 {program} send /tmp/hello.txt --to http://{worker} --token {token}\n\n\
              \x20 # 60 MB in chunks, by MTProto\n\

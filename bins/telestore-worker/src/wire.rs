@@ -12,6 +12,7 @@ use telestore::uploader::{BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUp
 use telestore::{Sealer, Telestore, TelestoreBuilder};
 
 use crate::config::{Access, Config, Data, Token};
+use crate::disks::{self, Objection};
 use crate::private;
 
 /// Why the worker cannot run. The texts say what to do.
@@ -25,6 +26,8 @@ pub(crate) enum WireError {
         "no worker's data in {dir}: set TELESTORE_DATA_DIR, or give --data-dir before the subcommand, as for the worker"
     )]
     NoData { dir: String },
+    #[error("data directory {0}")]
+    FileSystem(String),
     #[error(transparent)]
     Value(#[from] telestore::Error),
     #[error(transparent)]
@@ -55,6 +58,11 @@ pub(crate) struct Wired {
 
 /// Builds the engine that `config` describes.
 pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
+    match disks::objection(&config.data_dir) {
+        Some(Objection::Refused(why)) => return Err(WireError::FileSystem(why)),
+        Some(Objection::Doubt(why)) => tracing::warn!("data directory {why}"),
+        None => {}
+    }
     let lock = lock(&config.data_dir).await?;
     let sealer = match &config.secret_key {
         Some(secret) => Sealer::from_secret(secret),
@@ -123,7 +131,7 @@ pub(crate) async fn operator_engine(data: &Data) -> Result<Telestore, WireError>
     };
     let engine = Telestore::builder()
         .sessions(SqliteSessionStore::attach(database, data.durability).await?)
-        .chunks(LocalChunkStore::open(&data.dir)?.durable(data.durability))
+        .chunks(LocalChunkStore::attach(&data.dir).durable(data.durability))
         .credentials(StaticCredentialProvider::new(&nobody, []))
         .uploader(BotApiUploader::new(BotApiConfig::default())?)
         .build()?;

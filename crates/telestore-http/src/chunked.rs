@@ -24,7 +24,7 @@ use bodies::{ById, Cancelled, ChunkForm, Chunks, Init, Initialized, Received, St
     tag = "chunked",
     security((), ("token" = [])),
     request_body(content = Init, example = json!({
-        "uploadId": "1763790000000_k3j9x0abc", "fileName": "video.mp4", "totalChunks": 20, "fileSize": 104_857_600,
+        "uploadId": "1763790000000_k3j9x0abc", "fileName": "hello.txt", "totalChunks": 1, "fileSize": 14,
     })),
     responses(
         (status = 200, description = "It is there", body = Initialized, example = json!({
@@ -59,6 +59,9 @@ pub(crate) async fn init(
 /// Takes in a chunk
 ///
 /// Creates the upload where there is none. Chunks may come in any order, several at a time, and again.
+///
+/// To try the examples of this page: `printf 'hello, channel' > hello.txt` makes a file of 14 bytes, to be sent as the one
+/// chunk of `hello.txt`.
 #[utoipa::path(
     post,
     path = "/upload-chunk",
@@ -67,7 +70,7 @@ pub(crate) async fn init(
     request_body(content = ChunkForm, content_type = "multipart/form-data"),
     responses(
         (status = 200, description = "The chunk is there, and survives a killed worker", body = Received, example = json!({
-            "success": true, "chunk_index": 5, "received_chunks": 6, "total_chunks": 20, "complete": false,
+            "success": true, "chunk_index": 0, "received_chunks": 1, "total_chunks": 1, "complete": true,
         })),
         BadForm, UnauthorizedForm, Forbidden, NotFound, Conflict, TooSlow, BytesTooLarge, TooMany, Storage, NoRoom, NoSpace,
     )
@@ -202,8 +205,8 @@ pub(crate) async fn cancel(
     security((), ("token" = [])),
     responses(
         (status = 200, description = "These are there", body = Chunks, example = json!({
-            "upload_id": "1763790000000_k3j9x0abc", "file_name": "video.mp4", "total_chunks": 20,
-            "received_chunks": 2, "received_chunk_indices": [0, 3], "complete": false,
+            "upload_id": "1763790000000_k3j9x0abc", "file_name": "hello.txt", "total_chunks": 1,
+            "received_chunks": 1, "received_chunk_indices": [0], "complete": true,
         })),
         BadId, Unauthorized, Forbidden, NotFound, TooMany, Storage, Unavailable,
     )

@@ -22,12 +22,13 @@ struct FileForm {
     #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
     file: Vec<u8>,
     /// The auth token, where no header has it.
+    #[schema(nullable = false, example = "")]
     auth_token: Option<String>,
     /// The name, where it is not that of the part.
-    #[schema(nullable = false, max_length = 255)]
+    #[schema(nullable = false, max_length = 255, example = "hello.txt")]
     file_name: Option<String>,
     /// Ignored.
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "")]
     user_id: Option<String>,
 }
 
@@ -56,7 +57,7 @@ struct Sent {
     request_body(content = FileForm, content_type = "multipart/form-data"),
     responses(
         (status = 200, description = "It is in the channel", body = Sent, example = json!({
-            "success": true, "messageId": 12345, "fileId": "BQACAgQAAx0CZ", "fileName": "document.pdf",
+            "success": true, "messageId": 12345, "fileId": "BQACAgQAAx0CZ", "fileName": "hello.txt",
         })),
         BadForm, UnauthorizedForm, TooSlow, BytesTooLarge, TooMany, SendingFailed, NoRoom, NoSpace,
     )

@@ -217,6 +217,16 @@ pub trait ChunkStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`Error::Io`](crate::Error::Io).
     async fn clear_spool(&self) -> Result<()>;
+
+    /// Does with bytes of nobody what an upload does with a chunk, to tell whether the store takes one. It may run beside
+    /// anything else, and leaves nothing.
+    ///
+    /// # Errors
+    /// [`Error::Unfit`](crate::Error::Unfit), [`Error::NoSpace`](crate::Error::NoSpace),
+    /// [`Error::Io`](crate::Error::Io).
+    async fn probe(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,14 @@ pub enum Error {
     /// The disk failed.
     #[error("data directory: {0}")]
     Io(#[source] io::Error),
+    /// The directories do not do what a chunk store needs.
+    #[error("data directory: {step} fails: {source}")]
+    Unfit {
+        /// What fails, in words that hold no path: `moving a file from spool into chunks`.
+        step: &'static str,
+        /// Why.
+        source: io::Error,
+    },
     /// The bytes of a chunk are not where they were put.
     #[error("chunk bytes are missing")]
     Missing,

@@ -20,7 +20,7 @@ pub use check::Check;
 pub use chunk::{BlobName, ChunkStore, Digest, Place, Spool, SpooledChunk};
 pub use durability::Durability;
 pub use error::{Error, Result};
-pub use local::{DataDisk, LocalChunkStore};
+pub use local::{DataDisk, FileSystem, LocalChunkStore};
 pub use memory::{MemoryChunkStore, MemorySessionStore};
 pub use metrics::describe_metrics;
 pub use quota::{Exceeded, Limits, More, Quota, Resource, Subject, Usage, Whose, until_midnight};

@@ -1,4 +1,6 @@
 mod disk;
+mod filesystem;
+mod places;
 mod spool;
 
 use std::fs::{self, File};
@@ -12,33 +14,72 @@ use telestore_types::{ChunkIndex, StorageKey};
 use tokio::task::spawn_blocking;
 
 pub use self::disk::DataDisk;
+pub use self::filesystem::FileSystem;
+use self::places::Places;
 use self::spool::LocalSpool;
 use crate::{BlobName, ChunkStore, Durability, Error, Place, Result, Spool, SpooledChunk, private};
 
 /// Chunks as files under one directory: `spool/<random>` on the way in, `chunks/<key>/<index>-<random>` in place.
 /// Only their owner may read them.
+///
+/// `chunks` may be a mount, or a link to a directory on another disk: the spool is in `chunks/spool/` then, since files
+/// are moved within one file system only.
 #[derive(Debug, Clone)]
 pub struct LocalChunkStore {
     root: Arc<Path>,
+    places: Arc<Places>,
     durability: Durability,
     disk: DataDisk,
 }
 
 impl LocalChunkStore {
-    /// Opens, and where needed makes, the directories under `root`.
+    /// Opens, and where needed makes, the directories under `root`, and tries what an upload does with them. A full disk is
+    /// no error: what is there can be sent, which makes room.
     ///
     /// # Errors
-    /// [`Error::Io`] where they cannot be made.
+    /// [`Error::Io`] where `root` cannot be made, [`Error::Unfit`] where files cannot be kept in it.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
         let root: PathBuf = root.into();
         if !root.is_dir() {
             root.parent().map_or(Ok(()), fs::create_dir_all)?;
             private::directory(&root)?;
         }
-        private::directory(&root.join("spool"))?;
-        private::directory(&root.join("chunks"))?;
+        let places = Places::open(&root)?;
+        match places.try_out() {
+            Err(Error::NoSpace(_)) => tracing::warn!("the data disk is full"),
+            tried => tried?,
+        }
+        Ok(Self::at(root, places))
+    }
+
+    /// The store under `root` as an operator's command needs it, beside the process that receives: to list and to
+    /// delete. Makes and tries nothing.
+    pub fn attach(root: impl Into<PathBuf>) -> Self {
+        let root: PathBuf = root.into();
+        let places = Places::beside(&root);
+        Self::at(root, places)
+    }
+
+    /// Tries, in the directories that are there under `root`, what an upload does with files: one is written, flushed,
+    /// moved to its place, read and deleted. It makes no directory that stays.
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] with the step that failed, [`Error::NoSpace`].
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// assert!(telestore_store::LocalChunkStore::try_out(dir.path()).is_err(), "nothing is there yet");
+    /// telestore_store::LocalChunkStore::open(dir.path())?;
+    /// telestore_store::LocalChunkStore::try_out(dir.path())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_out(root: &Path) -> Result<()> {
+        Places::find(root)?.try_out()
+    }
+
+    fn at(root: PathBuf, places: Places) -> Self {
         let disk = DataDisk::whole(&root);
-        Ok(Self { root: root.into(), durability: Durability::default(), disk })
+        Self { root: root.into(), places: places.into(), durability: Durability::default(), disk }
     }
 
     /// The same store, with what a put chunk is to survive.
@@ -56,11 +97,11 @@ impl LocalChunkStore {
     }
 
     fn path(&self, blob: &BlobName) -> PathBuf {
-        self.root.join(blob.as_str())
+        self.places.path(blob)
     }
 
     fn place(&self, key: &StorageKey) -> PathBuf {
-        self.root.join("chunks").join(key.as_str())
+        self.places.chunks.join(key.as_str())
     }
 }
 
@@ -171,7 +212,7 @@ impl ChunkStore for LocalChunkStore {
     }
 
     async fn list(&self) -> Result<Vec<Place>> {
-        let chunks = self.root.join("chunks");
+        let chunks = self.places.chunks.clone();
         blocking(move || {
             let mut found = Vec::new();
             for place in fs::read_dir(chunks)? {
@@ -199,13 +240,12 @@ impl ChunkStore for LocalChunkStore {
     }
 
     async fn clear_spool(&self) -> Result<()> {
-        let spool = self.root.join("spool");
-        blocking(move || {
-            for file in fs::read_dir(spool)? {
-                gone(fs::remove_file(file?.path()))?;
-            }
-            Ok(())
-        })
-        .await
+        let (places, root) = (Arc::clone(&self.places), Arc::clone(&self.root));
+        blocking(move || places.clear_spool(&root)).await
+    }
+
+    async fn probe(&self) -> Result<()> {
+        let places = Arc::clone(&self.places);
+        spawn_blocking(move || places.try_out()).await.map_err(|error| Error::Io(io::Error::other(error)))?
     }
 }

@@ -1,6 +1,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use telestore_store::Error as StoreError;
 use telestore_types::Timestamp;
 use tokio::sync::Mutex;
 
@@ -43,7 +44,8 @@ impl Readiness {
 pub(crate) type LastLook = Mutex<Option<(Timestamp, Readiness)>>;
 
 impl Telestore {
-    /// Looks at the database, the data disk and the TeleStore backend. It takes two seconds at most; an answer serves
+    /// Looks at the database, the data disk and the TeleStore backend, and does with a file of nobody what an upload does
+    /// with a chunk. It takes two seconds at most; an answer serves
     /// for three.
     pub async fn readiness(&self) -> Readiness {
         let mut last = self.0.ready.lock().await;
@@ -86,19 +88,33 @@ impl Telestore {
     }
 
     async fn disk(&self) -> Check {
+        let late = || Some("it does not answer in time".to_owned());
+        Check { name: "disk", wrong: in_time(self.wrong_with_the_disk()).await.unwrap_or_else(late) }
+    }
+
+    /// Besides how much is free: does with a file of nobody what an upload does with a chunk.
+    async fn wrong_with_the_disk(&self) -> Option<String> {
         let limit = self.config().min_free_bytes;
-        let wrong = match in_time(self.0.chunks.free_bytes()).await {
-            Some(Ok(Some(free))) if free < limit => Some(format!(
-                "{free} bytes are free, fewer than the {limit} below which new bytes are refused"
-            )),
-            Some(Ok(_)) => None,
-            Some(Err(error)) => {
-                tracing::debug!(%error, "cannot tell how much is free on the data disk");
-                Some("it cannot be read".to_owned())
+        match self.0.chunks.free_bytes().await {
+            Ok(Some(free)) if free < limit => {
+                return Some(format!(
+                    "{free} bytes are free, fewer than the {limit} below which new bytes are refused"
+                ));
             }
-            None => Some("it does not answer in time".to_owned()),
-        };
-        Check { name: "disk", wrong }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::debug!(%error, "cannot tell how much is free on the data disk");
+                return Some("it cannot be read".to_owned());
+            }
+        }
+        let error = self.0.chunks.probe().await.err()?;
+        tracing::debug!(%error, "the data disk takes no file");
+        Some(match error {
+            StoreError::NoSpace(_) => "it is full".to_owned(),
+            // Its step names no path.
+            StoreError::Unfit { step, source } => format!("{step} fails: {}", source.kind()),
+            _ => "it takes no file".to_owned(),
+        })
     }
 
     async fn backend(&self) -> Check {

@@ -2,14 +2,15 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bytesize::ByteSize;
-use telestore::store::{DataDisk, Listing, Schema, SqliteSessionStore};
+use telestore::store::{DataDisk, Error, Listing, LocalChunkStore, Schema, SessionStore, SqliteSessionStore};
 use telestore::{SealError, Sealer};
 
 use super::report::Report;
 use crate::config::Config;
+use crate::disks::{Objection, nearest, objection};
 use crate::private::{Open, loose};
 use crate::serve::other_address;
 use crate::tls::server_config;
@@ -18,6 +19,7 @@ use crate::wire::{DATABASE, SECRET_KEY, is_running};
 pub(super) async fn check(config: &Config, report: &mut Report) {
     let dir = &config.data_dir;
     directory(dir, report);
+    files(dir, report).await;
     others(dir, report);
     space(config, report);
     if is_running(dir) {
@@ -87,6 +89,48 @@ fn port(config: &Config, report: &mut Report) {
     }
 }
 
+/// Tries what the worker does with files: what an upload does, in the worker's own directories where they are there, and
+/// what the database does, in one that goes again.
+async fn files(dir: &Path, report: &mut Report) {
+    const CHECK: &str = "file system";
+    let Some(there) = nearest(dir) else { return };
+    if let Some(Objection::Refused(text)) = objection(dir) {
+        return report.failed(CHECK, text);
+    }
+    // What is not writable has been named.
+    let Ok(place) = tempfile::Builder::new().prefix(".check-").tempdir_in(&there) else { return };
+    // A link that leads nowhere counts: it is what a start would meet.
+    let is_laid_out = |name| dir.join(name).symlink_metadata().is_ok();
+    let tried = if ["spool", "chunks"].into_iter().all(is_laid_out) {
+        LocalChunkStore::try_out(dir)
+    } else {
+        LocalChunkStore::open(place.path()).map(|_| ())
+    };
+    match (tried, try_database(place.path()).await) {
+        // The lack of space is named by itself.
+        (Err(Error::NoSpace(_)), _) | (_, Err(Error::NoSpace(_))) => {
+            report.skipped(CHECK, "a full disk takes no trial");
+        }
+        (Err(error), _) => report.failed(CHECK, format!("{error}; see \"Disks\" in docs/OPERATIONS.md")),
+        (_, Err(error)) => {
+            report.failed(CHECK, format!("{error}; set TELESTORE_DATA_DIR to a disk of this machine"))
+        }
+        _ => match objection(dir) {
+            Some(Objection::Doubt(text)) => report.warning(CHECK, text),
+            _ => report.ok(CHECK, "takes chunks, and the database"),
+        },
+    }
+}
+
+/// Writes and reads a database in an empty directory.
+async fn try_database(dir: &Path) -> telestore::store::Result<()> {
+    let store = SqliteSessionStore::open(dir.join(DATABASE)).await?;
+    store.probe().await?;
+    store.counts().await?;
+    store.close().await;
+    Ok(())
+}
+
 /// Whether other users of the machine can read users' files.
 fn others(dir: &Path, report: &mut Report) {
     const CHECK: &str = "other users";
@@ -99,12 +143,6 @@ fn others(dir: &Path, report: &mut Report) {
             report.warning(CHECK, text + &dir.display().to_string());
         }
     }
-}
-
-/// The directory itself, or what of its path is there.
-fn nearest(dir: &Path) -> Option<PathBuf> {
-    let dir = std::path::absolute(dir).ok()?;
-    dir.ancestors().find(|place| place.exists()).filter(|place| place.is_dir()).map(Path::to_owned)
 }
 
 fn space(config: &Config, report: &mut Report) {
@@ -194,8 +232,6 @@ fn read_key(path: &Path) -> Result<Option<Sealer>, SealError> {
 
 /// How many unfinished uploads the worker could not send with this key.
 async fn unreadable(config: &Config, sealer: &Sealer) -> telestore::store::Result<usize> {
-    use telestore::store::SessionStore;
-
     let store = SqliteSessionStore::attach(config.data_dir.join(DATABASE), config.durability).await?;
     let uploads = store.list(&Listing { limit: u32::MAX, ..Listing::default() }).await?;
     let sealed = uploads.iter().filter_map(|upload| Some((&upload.key, upload.sealed_token.as_deref()?)));

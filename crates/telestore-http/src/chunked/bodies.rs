@@ -59,25 +59,25 @@ pub(crate) struct ChunkForm {
     /// The client's name for the upload.
     upload_id: String,
     /// The chunk's place, from 0.
-    #[schema(maximum = 9999)]
+    #[schema(maximum = 9999, example = 0)]
     chunk_index: u32,
     /// How many chunks there will be.
-    #[schema(minimum = 1, maximum = 10_000)]
+    #[schema(minimum = 1, maximum = 10_000, example = 1)]
     total_chunks: u32,
     /// The name of the file: at most 255 bytes of UTF-8 without control characters.
-    #[schema(min_length = 1)]
+    #[schema(min_length = 1, example = "hello.txt")]
     file_name: String,
-    /// The length of the file in bytes.
-    #[schema(minimum = 1)]
+    /// The length of the file in bytes: in one chunk, that of the chunk.
+    #[schema(minimum = 1, example = 14)]
     file_size: u64,
     /// The auth token, where no header has it.
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "")]
     auth_token: Option<String>,
     /// The SHA-256 of the bytes; empty for none.
-    #[schema(nullable = false, pattern = "^([0-9A-Fa-f]{64})?$")]
+    #[schema(nullable = false, pattern = "^([0-9A-Fa-f]{64})?$", example = "")]
     chunk_sha256: Option<String>,
     /// Ignored.
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "")]
     user_id: Option<String>,
 }
 

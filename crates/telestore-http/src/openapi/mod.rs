@@ -27,20 +27,21 @@ use shared::Shared;
             Every error is `{\"error\": \"<what to do>\"}`, with more fields where an example has them. \
             The auth token goes as `Authorization: Bearer <token>`, or as `authToken` in the form or the JSON."
     ),
+    // In the order in which a client calls them.
     paths(
-        health::index,
-        ready::alive,
-        ready::ready,
-        metrics_page::metrics,
         chunked::init,
         chunked::chunk,
+        chunked::status,
         chunked::complete,
         progress::progress,
         sse::events,
         socket::progress_socket,
-        chunked::status,
         chunked::cancel,
         direct::upload,
+        health::index,
+        ready::alive,
+        ready::ready,
+        metrics_page::metrics,
         document,
         page::page,
         page::asset,

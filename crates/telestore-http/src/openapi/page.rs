@@ -15,6 +15,7 @@ const PAGE: &str = r##"<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>TeleStore Worker: the HTTP API</title>
 <link rel="icon" type="image/png" href="docs/favicon-32x32.png">
 <link rel="stylesheet" href="docs/swagger-ui.css">
@@ -27,7 +28,12 @@ const PAGE: &str = r##"<!doctype html>
 </html>
 "##;
 
-const START: &str = r##"window.ui = SwaggerUIBundle({
+/// Swagger UI has a dark mode, and leaves it to the page to turn it on.
+const START: &str = r##"const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", follow);
+follow();
+window.ui = SwaggerUIBundle({
   url: new URL("openapi.json", document.baseURI).href,
   dom_id: "#swagger-ui",
   deepLinking: true,

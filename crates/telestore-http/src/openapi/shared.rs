@@ -9,6 +9,9 @@ use utoipa::openapi::{OpenApi, PathItem, RefOr, Response};
 
 use super::refusals;
 
+/// The id of the examples. They follow one file on its way, and work one after the other.
+const EXAMPLE_ID: &str = "1763790000000_k3j9x0abc";
+
 /// An id is no path.
 const UPLOAD_ID: &str = r"^(?!\.{1,2}$)[A-Za-z0-9._-]+$";
 
@@ -54,7 +57,11 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 
 fn upload_id() -> Object {
     let text = ObjectBuilder::new().schema_type(Type::String);
-    text.min_length(Some(1)).max_length(Some(128)).pattern(Some(UPLOAD_ID)).build()
+    text.min_length(Some(1))
+        .max_length(Some(128))
+        .pattern(Some(UPLOAD_ID))
+        .examples([json!(EXAMPLE_ID)])
+        .build()
 }
 
 fn describe_id(object: &mut Object) {

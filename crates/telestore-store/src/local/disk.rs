@@ -12,7 +12,8 @@ const COUNT_EVERY: Duration = Duration::from_millis(500);
 /// Counting takes at most one part in so many of the time: a directory may hold millions of files.
 const SHARE: u32 = 20;
 
-/// The disk that a directory is on: all of it, or the part of it that the directory may fill.
+/// The disk that a directory is on: all of it, or the part of it that the directory may fill. If `chunks` in it is on
+/// another disk, the one with less free counts.
 #[derive(Debug, Clone)]
 pub struct DataDisk {
     dir: Arc<Path>,
@@ -39,11 +40,21 @@ impl DataDisk {
     /// # Errors
     /// Where the system does not tell.
     pub fn free_bytes(&self) -> io::Result<u64> {
-        let free = fs4::available_space(&self.dir)?;
+        let mut free = u64::MAX;
+        for place in self.places() {
+            free = free.min(fs4::available_space(place)?);
+        }
         Ok(match &self.part {
             Some(part) => free.min(part.free(&self.dir)),
             None => free,
         })
+    }
+
+    /// The directory, and `chunks` in it, which may be a mount or a link: rows need room on the disk of the one, bytes on
+    /// the disk of the other.
+    fn places(&self) -> impl Iterator<Item = PathBuf> {
+        let chunks = Some(self.dir.join("chunks")).filter(|chunks| chunks.is_dir());
+        std::iter::once(self.dir.to_path_buf()).chain(chunks)
     }
 
     /// Takes note of bytes that were written below the directory.
@@ -123,9 +134,11 @@ impl Part {
     }
 }
 
-/// The lengths of all files below `dir`. What cannot be read, or goes meanwhile, counts as nothing; links are not followed.
+/// The lengths of all files below `dir`. What cannot be read, or goes meanwhile, counts as nothing. No link is followed but
+/// that of `chunks`, which may lead to another disk.
 fn bytes_below(dir: &Path) -> u64 {
     let (mut bytes, mut open) = (0_u64, vec![dir.to_owned()]);
+    open.extend(Some(dir.join("chunks")).filter(|chunks| chunks.is_symlink()));
     while let Some(dir) = open.pop() {
         for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
             match entry.metadata() {
@@ -167,6 +180,15 @@ mod tests {
         fs::remove_file(dir.path().join("file")).unwrap();
         part.count(dir.path());
         assert_eq!(disk.free_bytes().unwrap(), 1000);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn chunks_behind_a_link_count() {
+        let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::os::unix::fs::symlink(other.path(), dir.path().join("chunks")).unwrap();
+        fs::write(other.path().join("file"), [0; 300]).unwrap();
+        assert_eq!(DataDisk::part(dir.path(), 1000).free_bytes().unwrap(), 700);
     }
 
     #[test]

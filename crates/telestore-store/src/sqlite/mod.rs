@@ -11,6 +11,7 @@ mod sweep;
 mod tests;
 mod tx;
 mod usage;
+mod wal;
 
 use std::fmt;
 use std::path::Path;
@@ -106,6 +107,7 @@ impl SqliteSessionStore {
         let pool =
             |connections| SqlitePoolOptions::new().max_connections(connections).test_before_acquire(false);
         let writer = pool(1).connect_with(options.clone()).await.map_err(database)?;
+        wal::assured(&writer).await?;
         if own {
             MIGRATIONS.run(&writer).await.map_err(database)?;
         }

@@ -1,0 +1,125 @@
+//! The examples of the OpenAPI document, as a reader tries them: each works as it stands, in the order of the document.
+
+use reqwest::multipart::{Form, Part};
+use serde_json::{Map, Value};
+
+use crate::support::{Answer, Stage};
+
+/// What the page says to send.
+const FILE: &[u8] = b"hello, channel";
+
+struct Reader {
+    stage: Stage,
+    /// In the order of the bytes, since a parsed object may lose it.
+    text: String,
+    document: Value,
+}
+
+impl Reader {
+    async fn new() -> Self {
+        let stage = Stage::new().await;
+        let answer = stage.client.get(stage.url("/openapi.json")).send().await.unwrap();
+        let text = answer.text().await.unwrap();
+        let document = serde_json::from_str(&text).unwrap();
+        Self { stage, text, document }
+    }
+
+    /// Method, path and operation, as the page lists them: by tag, then as they stand in the document.
+    fn operations(&self) -> Vec<(String, String, Value)> {
+        let mut found = Vec::new();
+        for (path, item) in self.document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                found.push((method.clone(), path.clone(), operation.clone()));
+            }
+        }
+        let tags = self.document["tags"].as_array().unwrap();
+        let tag =
+            |operation: &Value| tags.iter().position(|tag| tag["name"] == operation["tags"][0]).unwrap();
+        let place = |path: &str| self.text.find(&format!("\"{path}\":{{")).unwrap();
+        found.sort_by_key(|(_, path, operation)| (tag(operation), place(path)));
+        found
+    }
+
+    /// One call with nothing but what the document shows, and the token that a reader gives once.
+    async fn tries(&self, method: &str, path: &str, operation: &Value) -> Answer {
+        let mut path = path.to_owned();
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            if parameter["in"] == "path" {
+                let name = parameter["name"].as_str().unwrap();
+                path = path.replace(&format!("{{{name}}}"), parameter["example"].as_str().unwrap());
+            }
+        }
+        let client = &self.stage.client;
+        let url = self.stage.url(&path);
+        let mut request = if method == "post" { client.post(url) } else { client.get(url) };
+        let content = &operation["requestBody"]["content"];
+        if let Some(json) = content.get("application/json") {
+            request = request.json(&json["example"]);
+        }
+        if let Some(form) = content.get("multipart/form-data") {
+            request = request.multipart(self.form(&form["schema"]));
+        }
+        let answer = request.bearer_auth(&self.stage.user.auth_token).send().await.unwrap();
+        let status = answer.status().as_u16();
+        Answer { status, body: serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default() }
+    }
+
+    /// Each field has its example, and what is no text takes the file.
+    fn form(&self, schema: &Value) -> Form {
+        let schema = schema["$ref"]
+            .as_str()
+            .map_or(schema, |to| self.document.pointer(to.trim_start_matches('#')).expect("a schema"));
+        let properties: &Map<String, Value> = schema["properties"].as_object().unwrap();
+        properties.iter().fold(Form::new(), |form, (name, property)| {
+            if property["format"] == "binary" {
+                return form.part(name.clone(), Part::bytes(FILE).file_name("hello.txt"));
+            }
+            let example = property.get("example").or(property["examples"].get(0));
+            match example.unwrap_or_else(|| panic!("{name} has no example")) {
+                Value::String(text) => form.text(name.clone(), text.clone()),
+                other => form.text(name.clone(), other.to_string()),
+            }
+        })
+    }
+}
+
+#[tokio::test]
+async fn each_example_works_as_it_stands_in_the_order_of_the_page() {
+    let reader = Reader::new().await;
+    let operations = reader.operations();
+    let paths: Vec<&str> = operations.iter().map(|(_, path, _)| path.as_str()).collect();
+    let flow = [
+        "/init-upload",
+        "/upload-chunk",
+        "/upload-status/{uploadId}",
+        "/complete-upload",
+        "/upload-progress/{uploadId}",
+        "/upload-events/{uploadId}",
+        "/ws/upload-progress/{uploadId}",
+        "/cancel-upload",
+        "/upload",
+    ];
+    assert_eq!(paths[..flow.len()], flow);
+
+    // A reader comes back another day.
+    for _ in 0..2 {
+        for (method, path, operation) in &operations {
+            let answer = reader.tries(method, path, operation).await;
+            let expected = if path.starts_with("/ws/") { 400 } else { 200 };
+            assert_eq!(answer.status, expected, "{method} {path}: {}", answer.body);
+            let shown = &operation["responses"]["200"]["content"]["application/json"]["example"];
+            if ["/init-upload", "/upload-chunk", "/upload-status/{uploadId}", "/complete-upload"]
+                .contains(&path.as_str())
+            {
+                assert_eq!(&answer.body, shown, "{path} answers what the page shows");
+            }
+            if path == "/upload-progress/{uploadId}" {
+                let id = answer.body["uploadId"].as_str().unwrap();
+                assert_eq!(reader.stage.end(id).await["status"], "completed");
+            }
+        }
+    }
+    let messages = reader.stage.sandbox.messages_of(&reader.stage.user);
+    let sent: Vec<_> = messages.iter().map(|message| (message.file_name.as_str(), message.size)).collect();
+    assert_eq!(sent, [("hello.txt", FILE.len() as u64); 3], "in chunks once, and in one request each time");
+}

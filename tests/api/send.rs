@@ -1,0 +1,232 @@
+//! `telestore-worker send`: a client that cleans up behind itself, outlives a restart of the worker, and goes on.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::net::TcpListener;
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::support::{MIB, Stage, program, soon};
+
+/// A file of its own content, and the command that sends it.
+fn file(stage: &Stage, length: usize) -> PathBuf {
+    let path = stage.dir.path().join("file.bin");
+    let mut bytes = vec![0; length];
+    rand::Rng::fill_bytes(&mut rand::rng(), &mut bytes);
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn send(to: &str, token: &str, path: &PathBuf, args: &[&str]) -> Command {
+    let mut command = program();
+    command.arg("send").arg(path).args(["--to", to]).args(args).env("TELESTORE_TOKEN", token);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A running client.
+struct Sending {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    id: String,
+}
+
+impl Sending {
+    async fn begin(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = soon("the id", lines.next_line()).await.unwrap().unwrap();
+        let id = first.strip_prefix("upload ").unwrap_or_else(|| panic!("{first}")).to_owned();
+        Self { child, lines, id }
+    }
+
+    async fn says(&mut self, words: &str) {
+        let said = async {
+            while let Some(line) = self.lines.next_line().await.unwrap() {
+                if line.contains(words) {
+                    return;
+                }
+            }
+            panic!("it ended without {words:?}");
+        };
+        soon(words, said).await;
+    }
+
+    async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    async fn interrupt(&self) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
+    }
+
+    /// Whether it did what it was told, and its last words.
+    async fn end(mut self) -> (bool, String) {
+        let mut words = String::new();
+        let reads = async {
+            while self.lines.next_line().await.unwrap().is_some() {}
+            self.child.stderr.take().unwrap().read_to_string(&mut words).await.unwrap();
+            self.child.wait().await.unwrap().success()
+        };
+        let success = soon("the client to end", reads).await;
+        (success, words)
+    }
+}
+
+impl Stage {
+    fn sends(&self, path: &PathBuf, args: &[&str]) -> Command {
+        send(&self.url(""), &self.user.auth_token, path, args)
+    }
+
+    /// The state of an upload, as the operator sees it.
+    async fn state(&self, id: &str) -> Value {
+        self.command(&["uploads", "show", id, "--json"]).await.json()["state"].clone()
+    }
+
+    fn messages(&self) -> usize {
+        self.sandbox.messages_of(&self.user).len()
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_stopped_cancels_its_upload() {
+    for auth in ["strict", "documented"] {
+        let stage = Stage::with(&[("TELESTORE_AUTH", auth)]).await;
+        // So that it is not over before it is stopped.
+        stage.sandbox.network().set_bandwidth(Some(MIB as u64));
+        let path = file(&stage, 30 * MIB);
+        let mut sending = Sending::begin(&mut stage.sends(&path, &["--chunk-bytes", "1MiB"])).await;
+        sending.says("chunk 2 of 30").await;
+        sending.interrupt().await;
+        let id = sending.id.clone();
+        let (success, words) = sending.end().await;
+        assert!(!success && words.contains("stopped; the upload is cancelled"), "{words}");
+        assert_eq!(stage.state(&id).await, "cancelled");
+        stage.emptied(&["chunks", "spool"]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_cannot_go_on_cancels_its_upload() {
+    let stage = Stage::with(&[("TELESTORE_AUTH", "strict")]).await;
+    let path = file(&stage, 30 * MIB);
+    // The file is cut off while it is sent.
+    let sending = Sending::begin(&mut stage.sends(&path, &["--chunk-bytes", "1MiB"])).await;
+    std::fs::File::options().write(true).open(&path).unwrap().set_len(2 * MIB as u64).unwrap();
+    let id = sending.id.clone();
+    let (success, words) = sending.end().await;
+    assert!(!success && words.contains("cannot read the file") && words.contains("cancelled"), "{words}");
+    assert_eq!(stage.state(&id).await, "cancelled");
+    stage.emptied(&["chunks", "spool"]).await;
+    assert_eq!(stage.messages(), 0);
+}
+
+#[tokio::test]
+async fn what_the_worker_does_not_take_is_known_before_a_byte_is_sent() {
+    let stage = Stage::with(&[("TELESTORE_MAX_FILE_BYTES", "2MiB")]).await;
+    let path = file(&stage, 3 * MIB);
+    let sending = Sending::begin(&mut stage.sends(&path, &["--chunk-bytes", "1MiB"])).await;
+    let (success, words) = sending.end().await;
+    assert!(!success && words.contains("413"), "{words}");
+    let sending = Sending::begin(&mut send(&stage.url(""), "nobody's", &path, &[])).await;
+    let (success, words) = sending.end().await;
+    assert!(!success && !words.contains("nobody's"), "{words}");
+}
+
+#[tokio::test]
+async fn a_worker_that_is_restarted_is_waited_for() {
+    let mut stage = Stage::new().await;
+    stage.sandbox.network().set_bandwidth(Some(4 * MIB as u64));
+    let port = stage.address().rsplit(':').next().unwrap().to_owned();
+    let path = file(&stage, 12 * MIB);
+    let mut sending = Sending::begin(&mut stage.sends(&path, &["--chunk-bytes", "1MiB"])).await;
+    sending.says("chunk 1 of 12").await;
+    for _ in 0..2 {
+        stage.kill().await;
+        sending.says("trying again").await;
+        stage.start_at(&port).await;
+        sending.says("%").await;
+    }
+    let (success, words) = sending.end().await;
+    assert!(success, "{words}");
+    assert_eq!(stage.messages(), 1);
+}
+
+#[tokio::test]
+async fn a_killed_client_goes_on_by_its_id_and_sends_nothing_twice() {
+    let stage = Stage::with(&[("TELESTORE_AUTH", "strict")]).await;
+    stage.sandbox.network().set_bandwidth(Some(4 * MIB as u64));
+    let path = file(&stage, 12 * MIB);
+    let mut sending = Sending::begin(&mut stage.sends(&path, &["--chunk-bytes", "1MiB"])).await;
+    sending.says("chunk 3 of 12").await;
+    sending.kill().await;
+    let id = sending.id.clone();
+    let resume = ["--chunk-bytes", "1MiB", "--resume", &id];
+
+    // Other pieces of the file, and another file, do not fit.
+    let (success, words) = Sending::begin(&mut stage.sends(&path, &["--resume", &id])).await.end().await;
+    assert!(!success && words.contains("--chunk-bytes"), "{words}");
+    let other = stage.dir.path().join("other.bin");
+    std::fs::copy(&path, &other).unwrap();
+    let refused = stage.sends(&other, &resume).output().await.unwrap();
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("another file"), "{refused:?}");
+
+    // Killed again where it waits: everything is there.
+    let mut sending = Sending::begin(&mut stage.sends(&path, &resume)).await;
+    assert_eq!(sending.id, id);
+    sending.says("chunk 12 of 12").await;
+    sending.says("%").await;
+    sending.kill().await;
+    for _ in 0..2 {
+        let (success, words) = Sending::begin(&mut stage.sends(&path, &resume)).await.end().await;
+        assert!(success, "{words}");
+    }
+    assert_eq!(stage.messages(), 1, "also where it was in the channel already");
+    assert_eq!(stage.sandbox.messages_of(&stage.user)[0].size, 12 * MIB as u64);
+}
+
+#[tokio::test]
+async fn a_failed_upload_is_not_sent_again_by_going_on() {
+    let stage = Stage::new().await;
+    stage.sandbox.set_writable(stage.user.channel_id.as_str(), false);
+    let path = file(&stage, 1000);
+    let sending = Sending::begin(&mut stage.sends(&path, &[])).await;
+    let id = sending.id.clone();
+    let (success, words) = sending.end().await;
+    assert!(!success && words.contains(&id) && words.contains("Could not resolve channel ID"), "{words}");
+    stage.sandbox.set_writable(stage.user.channel_id.as_str(), true);
+    let (success, words) = Sending::begin(&mut stage.sends(&path, &["--resume", &id])).await.end().await;
+    assert!(!success && words.contains("Could not resolve channel ID"), "{words}");
+    assert_eq!(stage.messages(), 0);
+    // An id of which nothing is known is no new upload.
+    let unknown = ["--resume", "1763790000000_k3j9x0abc"];
+    let (success, words) = Sending::begin(&mut stage.sends(&path, &unknown)).await.end().await;
+    assert!(!success && words.contains("send it without --resume"), "{words}");
+}
+
+#[tokio::test]
+async fn a_worker_that_stays_away_is_given_up_with_the_way_to_go_on() {
+    let stage = Stage::new().await;
+    let path = file(&stage, 1000);
+    // Nobody listens there: the port was free, and is not taken by anybody else while it is held.
+    let held = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+    let port = held.local_addr().unwrap().port();
+    drop(held);
+    let to = format!("http://127.0.0.1:{port}");
+    let token = stage.user.auth_token.clone();
+    let sending = Sending::begin(&mut send(&to, &token, &path, &["--patience", "1s"])).await;
+    let id = sending.id.clone();
+    let (success, words) = sending.end().await;
+    assert!(
+        !success && words.contains(&format!("--resume {id}")) && words.contains("cannot reach"),
+        "{words}"
+    );
+    assert!(!words.contains(&token), "{words}");
+    let sending = Sending::begin(&mut send("no address", &token, &path, &[])).await;
+    let (success, words) = sending.end().await;
+    assert!(!success && words.contains("--to"), "{words}");
+}
