@@ -8,6 +8,7 @@ mod error;
 mod event;
 mod id;
 mod name;
+pub mod pasted;
 mod secret;
 mod source;
 mod stored;

@@ -1,6 +1,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use telestore_types::ChatId;
+use telestore_types::pasted::{BotTokenFault, SessionFault};
+
 /// What went wrong with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -67,9 +70,32 @@ impl Error {
         Self::new(ErrorKind::NotAuthorized, "Telegram session not authorized")
     }
 
+    /// The documented answer, with what is wrong with the session string: nobody needs to be asked.
+    pub fn bad_session(fault: SessionFault) -> Self {
+        let text = format!("Telegram session not authorized: {fault}");
+        Self::new(ErrorKind::NotAuthorized, text).with_source(fault)
+    }
+
+    /// What is wrong with the bot token: nobody needs to be asked.
+    pub fn bad_bot_token(fault: BotTokenFault) -> Self {
+        Self::new(ErrorKind::NotAuthorized, fault.to_string()).with_source(fault)
+    }
+
     /// The documented answer for a channel that cannot be found.
     pub fn channel_unresolved() -> Self {
         Self::new(ErrorKind::ChannelUnresolved, "Could not resolve channel ID")
+    }
+
+    /// The same, with the channel that was meant by `chat`, if something in it says so.
+    #[must_use]
+    pub fn about(self, chat: &ChatId) -> Self {
+        match chat.did_you_mean().filter(|_| self.kind == ErrorKind::ChannelUnresolved) {
+            Some(meant) => Self {
+                message: format!("{}: {chat} is no channel's number; did you mean {meant}?", self.message),
+                ..self
+            },
+            None => self,
+        }
     }
 
     /// The caller asked to stop.

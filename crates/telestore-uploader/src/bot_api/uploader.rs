@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use telestore_types::{ChatId, Secret, Stage, StoredFile, TelegramCredentials, UserId};
+use telestore_types::{ChatId, Stage, StoredFile, TelegramCredentials, UserId, pasted};
 
 use super::BotApiConfig;
 use super::answer::{self, Outcome};
@@ -94,7 +94,7 @@ impl BotApiUploader {
         migrated.insert((request.credentials.user_id.clone(), request.credentials.chat_id.clone()), chat);
     }
 
-    fn allowed<'a>(&self, request: &'a UploadRequest) -> Result<&'a Secret> {
+    fn allowed<'a>(&self, request: &'a UploadRequest) -> Result<&'a str> {
         let length = request.source.len();
         if length > self.config.max_bytes {
             let text = format!("file of {length} bytes is over the limit of {} bytes", self.config.max_bytes);
@@ -104,14 +104,10 @@ impl BotApiUploader {
     }
 }
 
-fn token_of(credentials: &TelegramCredentials) -> Result<&Secret> {
-    let token = credentials.bot_token.as_ref().ok_or_else(no_token)?;
-    // The token is a part of the path: anything else in it would ask for another path.
-    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-');
-    if token.is_empty() || !token.expose().bytes().all(fits) {
-        return Err(no_token());
-    }
-    Ok(token)
+/// The token is a part of the path: nothing else in it may ask for another path, which [`pasted::bot_token`] sees to.
+fn token_of(credentials: &TelegramCredentials) -> Result<&str> {
+    let token = credentials.bot_token.as_ref().filter(|token| !token.is_empty()).ok_or_else(no_token)?;
+    pasted::bot_token(token.expose()).map_err(Error::bad_bot_token)
 }
 
 fn no_token() -> Error {
@@ -137,7 +133,7 @@ impl TelegramUploader for BotApiUploader {
 
     async fn upload(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile> {
         progress.stage(Stage::Connecting);
-        let token = self.allowed(&request)?.expose();
+        let token = self.allowed(&request)?;
         let told = Told::new(progress.clone());
         let mut chat_id = self.chat_of(&request.credentials);
         let mut moves = 0;
@@ -163,16 +159,17 @@ impl TelegramUploader for BotApiUploader {
                     chat_id = chat.to_string();
                 }
                 Outcome::Migrated(_) => return Err(Error::channel_unresolved()),
-                Outcome::Failed(error) => return Err(error),
+                Outcome::Failed(error) => return Err(error.about(&request.credentials.chat_id)),
             }
         }
     }
 
     async fn check(&self, credentials: &TelegramCredentials) -> Result<()> {
-        let token = token_of(credentials)?.expose();
+        let token = token_of(credentials)?;
         let me = self.ask(token, "getMe", &json!({})).await?;
         let chat = json!({ "chat_id": self.chat_of(credentials) });
-        let kind = self.ask(token, "getChat", &chat).await?["type"].clone();
+        let found = self.ask(token, "getChat", &chat).await;
+        let kind = found.map_err(|error| error.about(&credentials.chat_id))?["type"].clone();
         let member = json!({ "chat_id": chat["chat_id"], "user_id": me["id"] });
         match self.ask(token, "getChatMember", &member).await {
             Ok(member) if answer::may_post(&member, kind == "channel") => Ok(()),
@@ -184,7 +181,7 @@ impl TelegramUploader for BotApiUploader {
     }
 
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
-        let token = token_of(credentials)?.expose();
+        let token = token_of(credentials)?;
         let message = json!({ "chat_id": self.chat_of(credentials), "message_id": stored.message_id });
         let response = self.post(token, "deleteMessage", &message).await?;
         let status = response.status();

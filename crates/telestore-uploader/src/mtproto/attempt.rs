@@ -62,7 +62,7 @@ impl<'a> Attempt<'a> {
     ) -> Result<T, Error> {
         tokio::select! {
             biased;
-            ended = work => ended,
+            ended = work => ended.map_err(|error| error.about(&self.credentials.chat_id)),
             () = self.gets_nowhere() => Err(self.stalled("Telegram is not available: it does not get on")),
         }
     }

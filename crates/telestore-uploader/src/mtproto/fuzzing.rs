@@ -1,4 +1,5 @@
 use grammers_tl_types::{self as tl, Deserializable};
+use telestore_types::pasted;
 use tl::enums::{InputChannel, InputMedia, InputPeer};
 use tl::functions::{auth, channels, contacts, help, messages};
 
@@ -8,16 +9,50 @@ use super::resolve::first_page;
 use super::send::plain_message;
 use super::session::Session;
 
-/// What a user pastes as a session string. Blanks in it do not count, and nothing of the key is shown.
+/// What a user pastes as a session string, and what could be pasted in its place. Blanks in it do not count, nor quotes
+/// around it; what was read reads the same again, and nothing of it is shown.
 ///
 /// # Panics
 /// Where that is not so.
 pub fn session_string(text: &str) {
-    let session = Session::parse(text);
-    let spread: String = text.chars().flat_map(|c| [c, ' ']).collect();
-    assert!(Session::parse(&spread) == session, "blanks count");
-    if let Some(session) = session {
-        assert!(!format!("{session:?}").contains("auth_key"), "the key is shown");
+    let session = Session::read(text);
+    // A backslash joins the lines around a line break, and no others.
+    if !text.contains('\\') {
+        let spread: String = text.chars().flat_map(|c| [c, ' ']).collect();
+        assert!(Session::read(&spread) == session, "blanks count");
+        assert!(Session::read(&format!("\"{text}\"")) == session, "quotes count");
+    }
+    match session {
+        Ok(session) => assert!(!format!("{session:?}").contains("auth_key"), "the key is shown"),
+        Err(fault) => is_not_in(text, &format!("{fault} {fault:?}")),
+    }
+    others(text);
+}
+
+fn others(text: &str) {
+    match pasted::bot_token(text) {
+        Ok(token) => {
+            assert_eq!(pasted::bot_token(token), Ok(token), "a token is read otherwise the second time")
+        }
+        Err(fault) => is_not_in(text, &format!("{fault} {fault:?}")),
+    }
+    if let Ok(channel) = pasted::channel(text) {
+        let again = pasted::channel(channel.chat.as_str()).map(|again| again.chat);
+        assert_eq!(again, Ok(channel.chat), "a channel is read otherwise the second time");
+    }
+    if let Ok(url) = pasted::base_url(text) {
+        assert_eq!(pasted::base_url(&url), Ok(url), "an address is read otherwise the second time");
+    }
+    let _ = pasted::application(Some(text), Some(text));
+}
+
+/// No long piece of a secret is a part of what is said of it, unless the words themselves are.
+fn is_not_in(secret: &str, said: &str) {
+    const LONG: usize = 24;
+    let pieces = secret.as_bytes().windows(LONG);
+    let digits = pieces.filter(|piece| piece.iter().all(u8::is_ascii_alphanumeric));
+    for piece in digits {
+        assert!(!said.as_bytes().windows(LONG).any(|window| window == piece), "a part of it is shown");
     }
 }
 
