@@ -30,6 +30,7 @@ mod openapi;
 mod operator;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod pasted;
 mod private;
 mod progress;
 mod quotas;

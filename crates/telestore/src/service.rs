@@ -58,6 +58,7 @@ impl Telestore {
         self.keep_alive(&mut tasks, |all| &all.uploads, |engine| async move { engine.run_uploads().await });
         self.keep_alive(&mut tasks, |all| &all.outbox, |engine| async move { engine.run_outbox().await });
         self.keep_alive(&mut tasks, |all| &all.sweeper, |engine| async move { engine.run_sweeper().await });
+        tasks.spawn(self.clone().try_standing());
         Ok(Running { engine: self.clone(), tasks })
     }
 

@@ -85,6 +85,8 @@ impl BotCall {
         let user_id = &self.bot.user.user_id;
         let id = match self.params.get("chat_id") {
             "" => return Err(bot_error(400, "Bad Request: chat_id is empty", json!({}))),
+            // A number above zero is a user (core.telegram.org/api/bots/ids), and none has written to this bot.
+            id if id.trim().parse::<i64>().is_ok_and(|id| id > 0) => return Err(not_found()),
             id => ChannelId::from(id),
         };
         let check = |channel: &Channel| match channel.migrated_to {
