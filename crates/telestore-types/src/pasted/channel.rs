@@ -168,7 +168,7 @@ fn number(text: &str) -> Option<(String, Option<String>)> {
     let end = at + digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
     let (number, behind) = split(&compact, end);
     let is_suffix = |behind: &str| behind.split(['/', ':', '_']).all(is_digits);
-    let separated = compact[end..].starts_with([':', '/', '_', '#']) || behind.is_none();
+    let separated = end == compact.len() || compact[end..].starts_with([':', '/', '_', '#']);
     let number = number.trim_start_matches('#');
     (is_digits(number.trim_start_matches('-')) && separated && behind.is_none_or(is_suffix))
         .then(|| (number.to_owned(), behind.map(str::to_owned)))
@@ -362,6 +362,7 @@ mod tests {
             ("999999999999", "no channel's"),
             ("-99999999999999999999", "no channel's"),
             ("-100x", "looks like a title"),
+            ("-1001953958128é", "looks like a title"),
             ("110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw5", "bot token"),
         ] {
             let error = channel(text).unwrap_err().to_string();

@@ -46,6 +46,18 @@ const CALLS: [&str; 2] = ["/api/worker/credentials", "/api/webhook/upload"];
 /// # Errors
 /// [`UrlFault`] says what is missing.
 pub fn base_url(text: &str) -> Result<String, UrlFault> {
+    let mut url = read(text)?;
+    // What was behind a call may be something to take off, too. Each turn makes it shorter.
+    loop {
+        let again = read(&url)?;
+        if again == url {
+            return Ok(url);
+        }
+        url = again;
+    }
+}
+
+fn read(text: &str) -> Result<String, UrlFault> {
     let text = unwrap(text).trim_end_matches('/');
     if text.is_empty() {
         return Err(UrlFault::Empty);

@@ -104,17 +104,52 @@ fn message() -> messages::SendMedia {
 mod tests {
     use std::path::Path;
 
+    /// The inputs of a fuzz target.
+    fn corpus(target: &str) -> Vec<Vec<u8>> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+        let entries = std::fs::read_dir(path).expect("the corpus of the fuzz target");
+        entries.map(|entry| std::fs::read(entry.expect("an entry").path()).expect("bytes")).collect()
+    }
+
+    /// Numbers that look random and are the same each time.
+    fn numbers() -> impl FnMut(usize) -> usize {
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        move |end| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % end
+        }
+    }
+
+    #[test]
+    fn changed_pastes_are_read_as_promised() {
+        const MARKS: [&str; 16] = [
+            "1", "=", "\"", "'", "/", "-", "+", ":", "KEY=", "\u{200b}", "é", "http://", "t.me/", "bot",
+            "-100", " ",
+        ];
+        let mut below = numbers();
+        for whole in corpus("session_string") {
+            let whole = String::from_utf8(whole).expect("text");
+            super::session_string(&whole);
+            for _ in 0..2_000 {
+                let mut changed: Vec<char> = whole.chars().collect();
+                for _ in 0..=below(4) {
+                    let at = below(changed.len() + 1);
+                    match below(3) {
+                        0 => drop(changed.splice(at..at, MARKS[below(MARKS.len())].chars())),
+                        1 => changed.truncate(at),
+                        _ => drop(changed.drain(..at.min(3))),
+                    }
+                }
+                super::session_string(&changed.into_iter().collect::<String>());
+            }
+        }
+    }
+
     /// What each call is answered with, and changes of it.
     #[test]
     fn changed_answers_are_understood_as_grammers_does_or_not_at_all() {
-        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/mtproto_answers");
-        let mut state = 0x2545_f491_4f6c_dd1d_u64;
-        let mut below = |end: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as usize % end
-        };
-        for entry in std::fs::read_dir(corpus).expect("the corpus of the fuzz target") {
-            let whole = std::fs::read(entry.expect("an entry").path()).expect("bytes");
+        let mut below = numbers();
+        for whole in corpus("mtproto_answers") {
             super::answer(&whole);
             for _ in 0..20_000 {
                 let mut changed = whole.clone();
