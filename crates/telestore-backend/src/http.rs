@@ -103,7 +103,7 @@ struct Answer {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Text {
-    Text(String),
+    Given(String),
     Number(i64),
     /// As languages write large numbers that have one kind of number only.
     Float(f64),
@@ -112,7 +112,7 @@ enum Text {
 impl Text {
     fn into_text(self) -> String {
         match self {
-            Self::Text(text) => text,
+            Self::Given(text) => text,
             Self::Number(number) => number.to_string(),
             Self::Float(number) => number.to_string(),
         }
