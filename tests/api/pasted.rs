@@ -265,7 +265,7 @@ async fn what_users_gave_a_backend_is_taken() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_fails_at_once_and_nobody_is_dialled() {
+async fn what_cannot_be_read_is_refused_at_once_and_nobody_is_dialled() {
     let mut stage = Stage::with(&[LIMIT]).await;
     for (name, session, words) in [
         ("cut", None, "the session string is cut off: 12 characters are missing at its end"),
@@ -279,17 +279,27 @@ async fn what_cannot_be_read_fails_at_once_and_nobody_is_dialled() {
                 json!({ "telegram_session": session.unwrap_or(&whole[..whole.len() - 12]) })
             })
             .await;
-        let end = stage.send(&File::new(2 * MIB)).await;
-        assert_eq!(end["status"], "failed", "{end}");
-        let error = end["error"].as_str().unwrap();
-        assert!(error.starts_with("Telegram session not authorized: ") && error.contains(words), "{error}");
-        assert!(!error.contains("again later"), "{error}");
+        let large = File::new(2 * MIB);
+        let init = json!({
+            "uploadId": large.id, "fileName": large.name, "totalChunks": 1, "fileSize": large.bytes.len(),
+            "authToken": stage.user.auth_token,
+        });
+        for refused in
+            [stage.post("/init-upload", init).await, stage.chunk(&large, 0).await, stage.direct(&large).await]
+        {
+            let error = refused.error(400);
+            assert!(
+                error.starts_with("Telegram session not authorized: ") && error.contains(words),
+                "{error}"
+            );
+            assert!(!error.contains("later"), "{error}");
+        }
         // What needs no session goes all the same.
         assert_eq!(stage.send(&File::new(1000)).await["status"], "completed");
     }
     assert_eq!(stage.sandbox.stats().connections_accepted, 0);
     stage.answering("bot", |_| json!({ "bot_token": "a", "telegram_session": null })).await;
-    let error = stage.direct(&File::new(1000)).await.body["error"].as_str().unwrap_or_default().to_owned();
+    let error = stage.direct(&File::new(1000)).await.error(400);
     assert!(error.contains("the bot token is wrong: it has no colon"), "{error}");
 }
 
