@@ -9,6 +9,7 @@ mod event;
 mod id;
 mod name;
 mod secret;
+mod shown;
 mod source;
 mod stored;
 mod upload;
@@ -22,6 +23,7 @@ pub use event::{Stage, UploadEvent, UploadStatus};
 pub use id::{ChunkIndex, MAX_CHUNKS, StorageKey, UploadId};
 pub use name::{FileName, mime_type_of};
 pub use secret::Secret;
+pub use shown::{Shown, misleads};
 pub use source::{ByteSource, BytesSource, SourceError};
 pub use stored::{StoredAs, StoredFile};
 pub use upload::{
