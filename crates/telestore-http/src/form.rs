@@ -3,6 +3,7 @@ use std::time::Instant;
 
 use actix_multipart::{Field, MultipartError};
 use actix_web::HttpRequest;
+use actix_web::error::PayloadError;
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::Payload;
 use bytes::Bytes;
@@ -12,6 +13,8 @@ use telestore::{Auth, Error, Telestore};
 
 use crate::budget::Share;
 use crate::error::ApiError;
+use crate::fault::{Fault, printable};
+use crate::head::{PartHead, reading};
 use crate::parts::{Part, Parts};
 use crate::patience::is_too_slow;
 use crate::tap::MOST_BESIDE;
@@ -23,6 +26,9 @@ const LOOK_AFTER: u64 = 1024 * 1024;
 /// The field with the token.
 const TOKEN: &str = "authToken";
 
+/// The field with the name of the file.
+const FILE_NAME: &str = "fileName";
+
 /// A form with one file, whose bytes are spooled already.
 #[derive(Debug)]
 pub(crate) struct Form {
@@ -30,6 +36,8 @@ pub(crate) struct Form {
     file: Option<FilePart>,
     file_field: &'static str,
     digest_field: Option<&'static str>,
+    /// The name of another part with a file.
+    other_file: Option<String>,
     /// The token that counts, and whose user is known: of the header, or of a field before the file.
     token: Option<Secret>,
     /// How many more bytes of text its fields may have.
@@ -87,13 +95,14 @@ impl Form {
             file: None,
             file_field: limits.file_field,
             digest_field: limits.digest_field,
+            other_file: None,
             token: header,
             text_left: limits.options.max_json_bytes,
         };
-        let mut parts = Parts::new(request.headers(), payload);
+        let mut parts = Parts::new(request.headers(), payload).map_err(ApiError::Form)?;
         let mut count = 0;
         while let Some(part) = parts.next().await {
-            let part = part.map_err(broken)?;
+            let (head, field) = part.map_err(broken)?;
             count += 1;
             if count > limits.options.max_fields {
                 return Err(ApiError::invalid(format!(
@@ -101,7 +110,7 @@ impl Form {
                     limits.options.max_fields
                 )));
             }
-            form.take(engine, request, &parts, part, limits).await?;
+            form.take(engine, request, &parts, (head, field), limits).await?;
         }
         form.check_late_digest(engine).await?;
         Ok(form)
@@ -112,31 +121,36 @@ impl Form {
         engine: &Telestore,
         request: &HttpRequest,
         parts: &Parts,
-        part: Field,
+        (head, field): (PartHead, Field),
         limits: Limits<'_>,
     ) -> Result<(), ApiError> {
-        let name = part.name().unwrap_or_default().to_owned();
-        if name == self.file_field {
+        if head.name == self.file_field {
             if self.file.is_some() {
-                return Err(ApiError::invalid(format!("form has two {name} parts")));
+                return Err(ApiError::invalid(format!("form has two {} parts", head.name)));
             }
-            let mut digests = digest::of_headers(part.headers())?;
+            let mut digests = digest::of_headers(&head.digests)?;
             digests.extend(self.digest()?);
             let share = self.share(engine, request, limits).await?;
             self.check_sendable(engine, if limits.whole { declared(request) } else { self.file_size() })
                 .await?;
             let sender = self.token.as_ref().filter(|_| limits.whole);
-            self.file = Some(spool(engine, parts, part, &digests, share, sender, limits).await?);
+            let (spooled, share) = spool(engine, parts.file(field), &digests, share, sender, limits).await?;
+            let mime_type = head.content_type.map(|kind| kind.to_string());
+            self.file = Some(FilePart { spooled, file_name: head.file_name, mime_type, share });
             return Ok(());
         }
-        let text = text(parts.text(part), &name, limits.options.max_field_bytes).await?;
+        if head.file_name.is_some() {
+            self.other_file.get_or_insert_with(|| head.name.clone());
+        }
+        let text = text(parts.text(field), &head, limits).await?;
         // A form of many fields takes no more memory than the same in JSON.
         self.text_left = self
             .text_left
             .checked_sub(text.len())
             .ok_or_else(|| ApiError::invalid("form has too much text in its fields"))?;
-        if self.fields.insert(name.clone(), text).is_some() {
-            return Err(ApiError::invalid(format!("form has two {} fields", printable(&name))));
+        let name = printable(&head.name);
+        if self.fields.insert(head.name, text).is_some() {
+            return Err(ApiError::invalid(format!("form has two {name} fields")));
         }
         Ok(())
     }
@@ -228,13 +242,26 @@ impl Form {
 
     /// The name of the file.
     pub(crate) fn file_name(&mut self) -> Result<FileName, ApiError> {
-        Ok(FileName::new(&self.required("fileName")?)?)
+        Ok(FileName::new(&self.required(FILE_NAME)?)?)
+    }
+
+    /// The name of the file, or what its part calls it.
+    pub(crate) fn file_name_or(&mut self, of_part: Option<&str>) -> Result<FileName, ApiError> {
+        Ok(match self.optional(FILE_NAME) {
+            Some(stated) => FileName::new(&stated)?,
+            None => FileName::of_file(of_part.unwrap_or_default())?,
+        })
     }
 
     /// The file.
     pub(crate) fn file(&mut self) -> Result<FilePart, ApiError> {
-        let missing = format!("form part {} is missing", self.file_field);
-        self.file.take().ok_or_else(|| ApiError::invalid(missing))
+        self.file.take().ok_or_else(|| {
+            let missing = format!("form part {} is missing", self.file_field);
+            ApiError::invalid(match &self.other_file {
+                Some(name) => format!("{missing}; the file came as {}", printable(name)),
+                None => missing,
+            })
+        })
     }
 }
 
@@ -247,17 +274,12 @@ pub(crate) fn declared(request: &HttpRequest) -> u64 {
 
 async fn spool(
     engine: &Telestore,
-    parts: &Parts,
-    part: Field,
+    mut part: Part,
     digests: &[ContentDigest],
     mut share: Option<Share>,
     sender: Option<&Secret>,
     limits: Limits<'_>,
-) -> Result<FilePart, ApiError> {
-    let file_name =
-        part.content_disposition().and_then(|disposition| disposition.get_filename()).map(str::to_owned);
-    let mime_type = part.content_type().map(ToString::to_string);
-    let mut part = parts.file(part);
+) -> Result<(SpooledChunk, Option<Share>), ApiError> {
     let mut spool = engine.spool().await?;
     for digest in digests {
         spool.expect(*digest);
@@ -287,8 +309,7 @@ async fn spool(
             share.was_busy(came.elapsed());
         }
     }
-    let spooled = spool.finish().await?;
-    Ok(FilePart { spooled, file_name, mime_type, share })
+    Ok((spool.finish().await?, share))
 }
 
 /// The next bytes of the file, for as long as its sender may go on.
@@ -305,29 +326,45 @@ async fn next_piece(part: &mut Part, share: Option<&mut Share>) -> Result<Option
     piece.transpose().map_err(broken)
 }
 
-async fn text(mut part: Part, name: &str, limit: usize) -> Result<String, ApiError> {
+async fn text(mut part: Part, head: &PartHead, limits: Limits<'_>) -> Result<String, ApiError> {
+    let limit = limits.options.max_field_bytes;
+    let wrong = |what: String| {
+        let hint =
+            head.file_name.as_ref().map(|_| format!("; the file goes into the part {}", limits.file_field));
+        let hint = hint.unwrap_or_default();
+        ApiError::invalid(format!("form field {} is {what}{hint}", printable(&head.name)))
+    };
     let mut bytes = Vec::new();
     while let Some(piece) = part.next().await {
         let piece = piece.map_err(broken)?;
         if bytes.len() + piece.len() > limit {
-            return Err(ApiError::invalid(format!("form field {} is over {limit} bytes", printable(name))));
+            return Err(wrong(format!("over {limit} bytes")));
         }
         bytes.extend_from_slice(&piece);
     }
-    String::from_utf8(bytes)
-        .map_err(|_| ApiError::invalid(format!("form field {} is not UTF-8", printable(name))))
+    head.text(bytes).or_else(|bytes| {
+        // No file is refused for how its name was written.
+        if head.name == FILE_NAME {
+            return Ok(reading(&bytes));
+        }
+        let at = bytes.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len());
+        Err(wrong(format!("not UTF-8 at byte {at}")))
+    })
 }
 
-/// Whatever else is wrong with the body, the client's next step is the same.
+/// What actix-multipart says of a body that ended early, or that the tap refused.
 fn broken(error: MultipartError) -> ApiError {
+    if let Some(fault) = Fault::of(&error) {
+        return ApiError::Form(fault.clone());
+    }
     if matches!(&error, MultipartError::Payload(error) if is_too_slow(error)) {
         return ApiError::TooSlow;
     }
     tracing::debug!(%error, "form is broken");
-    ApiError::invalid("body is not a complete multipart/form-data form; send it again")
-}
-
-/// A client's field name, fit for an answer.
-fn printable(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(40).collect()
+    ApiError::invalid(match error {
+        MultipartError::Payload(PayloadError::EncodingCorrupted) => {
+            "form is not complete: the chunks of its Transfer-Encoding are malformed"
+        }
+        _ => "form is not complete: its connection broke; send it again",
+    })
 }
