@@ -9,14 +9,14 @@ use crate::head::{Pairs, Parameters, Unclosed, reading};
 /// `'()+_,-./:=?`, and wants quotes around those that are no tokens. Python's email and others leave the quotes out, so
 /// an unquoted one goes up to the next `;`. Other visible characters are taken as well: there are clients with braces.
 pub(crate) fn of_request(headers: &HeaderMap) -> Result<String, Fault> {
-    let kind = headers.get(CONTENT_TYPE).ok_or(Fault::NoForm(None))?;
+    let kind = headers.get(CONTENT_TYPE).ok_or(Fault::NoContentType)?;
     let kind =
         Parameters::parse(kind.as_bytes(), Pairs::All).map_err(|Unclosed(name)| Fault::Quotes(name))?;
     let is_multipart = kind.kind.strip_prefix("multipart/").is_some_and(|subtype| {
         !subtype.is_empty() && subtype.bytes().all(|b| b.is_ascii_graphic() && !b"\",/".contains(&b))
     });
     if !is_multipart {
-        return Err(if kind.kind.is_empty() { Fault::NoForm(None) } else { Fault::NoForm(Some(kind.kind)) });
+        return Err(if kind.kind.is_empty() { Fault::NoContentType } else { Fault::NoForm(kind.kind) });
     }
     let boundary = kind.get("boundary").filter(|boundary| !boundary.is_empty()).ok_or(Fault::NoBoundary)?;
     let boundary = reading(boundary);

@@ -6,60 +6,81 @@ use telestore::types::Shown;
 
 /// What is wrong with a form, in words for the person who wrote its client: which part, which header or byte, and what
 /// would be right. None of this passes by itself, so nothing here says to send the same again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
-    /// The request has no `Content-Type`, or another one.
-    NoForm(Option<String>),
-    /// The quotes of this parameter of the `Content-Type` do not end.
+    #[error("Content-Type is missing: {RIGHT}")]
+    NoContentType,
+    /// The request has another `Content-Type`.
+    #[error("Content-Type is {}: {RIGHT}", printable(.0))]
+    NoForm(String),
+    #[error("Content-Type is malformed: the quotes of {} do not end", printable(.0))]
     Quotes(String),
+    #[error("Content-Type has no boundary: {RIGHT}")]
     NoBoundary,
     /// A boundary that no line can begin with.
+    #[error(
+        "Content-Type has the boundary {}, but one is made of letters, digits, blanks and '()+_,-./:=?",
+        printable(.0)
+    )]
     Boundary(String),
+    #[error("form has no parts: the body is empty")]
     Empty,
-    /// No line of the body begins with the boundary.
+    /// No line of the body is this one.
+    #[error(
+        "form has no parts: no line of the body begins with {}, two hyphens and the boundary of the Content-Type",
+        printable(.0)
+    )]
     NoDelimiter(String),
+    /// The line of a boundary ends with LF alone.
+    #[error(
+        "form is malformed: the boundary before part {0} ends with LF alone; lines of a form end with CR LF"
+    )]
+    LineFeed(usize),
     /// Behind a boundary stands something else than an end of the line.
-    BehindDelimiter {
-        part: usize,
-        byte: u8,
-    },
+    #[error(
+        "form is malformed: behind the boundary before part {part} stands '{}'; there may be blanks and CR LF, or two \
+         hyphens at the end of the form",
+        .byte.escape_ascii()
+    )]
+    BehindDelimiter { part: usize, byte: u8 },
     /// The body ends within a part, or before its head is whole.
-    Cut {
-        part: Place,
-        delimiter: String,
-    },
-    LongHead {
-        part: usize,
-        limit: usize,
-    },
+    #[error(
+        "form is not complete: the body ends within {part}; its last line must be {}--",
+        printable(.delimiter)
+    )]
+    Cut { part: Place, delimiter: String },
+    #[error("form is malformed: the headers of part {part} are over {limit} bytes")]
+    LongHead { part: usize, limit: usize },
     /// A line of a part's head that is no header.
-    Line {
-        part: usize,
-        line: usize,
-    },
+    #[error(
+        "form is malformed: line {line} of the headers of part {part} is no header, as in Content-Type: text/plain"
+    )]
+    Line { part: usize, line: usize },
     /// The blank line behind a part's head ends with LF alone, and bytes follow.
-    BlankLine {
-        part: usize,
-        line: usize,
-    },
+    #[error(
+        "form is malformed: line {line} of the headers of part {part} is blank and ends with LF alone; lines of a form \
+         end with CR LF"
+    )]
+    BlankLine { part: usize, line: usize },
+    #[error("form is malformed: part {0} has no Content-Disposition, {EXAMPLE}")]
     NoDisposition(usize),
-    Disposition {
-        part: usize,
-        is: String,
-    },
-    /// The quotes of a parameter of a part's disposition do not end.
-    PartQuotes {
-        part: usize,
-        name: String,
-    },
+    #[error(
+        "form is malformed: the Content-Disposition of part {part} is {}; it must be form-data, {EXAMPLE}",
+        printable(.is)
+    )]
+    Disposition { part: usize, is: String },
+    #[error(
+        "form is malformed: in the Content-Disposition of part {part} the quotes of {} do not end",
+        printable(.name)
+    )]
+    PartQuotes { part: usize, name: String },
+    #[error("form is malformed: the Content-Disposition of part {0} has no name, {EXAMPLE}")]
     NoName(usize),
     /// A part that is not sent as it is.
-    Encoded {
-        part: Place,
-        header: &'static str,
-        is: String,
-    },
+    #[error("{part} has {header}: {}, which is not decoded here: send its bytes as they are", printable(.is))]
+    Encoded { part: Place, header: &'static str, is: String },
     /// More beside the file than there may be.
+    #[error("form has over {0} bytes beside its file")]
     MuchBeside(usize),
 }
 
@@ -73,6 +94,11 @@ pub(crate) enum Place {
 }
 
 impl Fault {
+    /// This byte stands behind the boundary before a part, in its line.
+    pub(crate) fn behind_delimiter(part: usize, byte: u8) -> Self {
+        if byte == b'\n' { Self::LineFeed(part) } else { Self::BehindDelimiter { part, byte } }
+    }
+
     /// Whether it is about an encoding that is not taken (415).
     pub(crate) fn is_unsupported(&self) -> bool {
         matches!(self, Self::Encoded { .. })
@@ -87,8 +113,6 @@ impl Fault {
     }
 }
 
-impl std::error::Error for Fault {}
-
 /// On its way through actix-multipart.
 impl From<Fault> for PayloadError {
     fn from(fault: Fault) -> Self {
@@ -101,80 +125,6 @@ impl fmt::Display for Place {
         match self {
             Self::Head(number) => write!(f, "the headers of part {number}"),
             Self::Part(name) => write!(f, "part {}", printable(name)),
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoForm(None) => write!(f, "Content-Type is missing: {RIGHT}"),
-            Self::NoForm(Some(kind)) => write!(f, "Content-Type is {}: {RIGHT}", printable(kind)),
-            Self::Quotes(name) => {
-                write!(f, "Content-Type is malformed: the quotes of {} do not end", printable(name))
-            }
-            Self::NoBoundary => write!(f, "Content-Type has no boundary: {RIGHT}"),
-            Self::Boundary(boundary) => write!(
-                f,
-                "Content-Type has the boundary {}, but one is made of letters, digits, blanks and '()+_,-./:=?",
-                printable(boundary)
-            ),
-            Self::Empty => f.write_str("form has no parts: the body is empty"),
-            Self::NoDelimiter(delimiter) => write!(
-                f,
-                "form has no parts: no line of the body begins with {}, two hyphens and the boundary of the Content-Type",
-                printable(delimiter)
-            ),
-            Self::BehindDelimiter { part, byte: b'\n' } => write!(
-                f,
-                "form is malformed: the boundary before part {part} ends with LF alone; lines of a form end with CR LF"
-            ),
-            Self::BehindDelimiter { part, byte } => write!(
-                f,
-                "form is malformed: behind the boundary before part {part} stands '{}'; there may be blanks and CR LF, \
-                 or two hyphens at the end of the form",
-                byte.escape_ascii()
-            ),
-            Self::Cut { part, delimiter } => write!(
-                f,
-                "form is not complete: the body ends within {part}; its last line must be {}--",
-                printable(delimiter)
-            ),
-            Self::LongHead { part, limit } => {
-                write!(f, "form is malformed: the headers of part {part} are over {limit} bytes")
-            }
-            Self::Line { part, line } => write!(
-                f,
-                "form is malformed: line {line} of the headers of part {part} is no header, as in \
-                 Content-Type: text/plain"
-            ),
-            Self::BlankLine { part, line } => write!(
-                f,
-                "form is malformed: line {line} of the headers of part {part} is blank and ends with LF alone; lines of \
-                 a form end with CR LF"
-            ),
-            Self::NoDisposition(part) => {
-                write!(f, "form is malformed: part {part} has no Content-Disposition, {EXAMPLE}")
-            }
-            Self::Disposition { part, is } => write!(
-                f,
-                "form is malformed: the Content-Disposition of part {part} is {}; it must be form-data, {EXAMPLE}",
-                printable(is)
-            ),
-            Self::PartQuotes { part, name } => write!(
-                f,
-                "form is malformed: in the Content-Disposition of part {part} the quotes of {} do not end",
-                printable(name)
-            ),
-            Self::NoName(part) => {
-                write!(f, "form is malformed: the Content-Disposition of part {part} has no name, {EXAMPLE}")
-            }
-            Self::Encoded { part, header, is } => write!(
-                f,
-                "{part} has {header}: {}, which is not decoded here: send its bytes as they are",
-                printable(is)
-            ),
-            Self::MuchBeside(limit) => write!(f, "form has over {limit} bytes beside its file"),
         }
     }
 }

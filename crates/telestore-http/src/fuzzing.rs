@@ -208,8 +208,8 @@ async fn tapped(
 pub fn part_head(input: &[u8]) {
     let Ok(head) = PartHead::parse(input, 1) else { return };
     let name = head.file_name.as_deref().unwrap_or_default();
-    // A byte of windows-1252 is three bytes of UTF-8 at most.
-    assert!(name.len() <= 3 * input.len() && head.name.len() <= 3 * input.len(), "{head:?}");
+    // A byte of windows-1252 is three bytes of UTF-8 at most; within an encoded word each of these may be read so again.
+    assert!(name.len() <= 9 * input.len() && head.name.len() <= 3 * input.len(), "{head:?}");
     let _ = telestore::types::FileName::of_file(name).map(|name| {
         // What was taken is taken again, as a store does.
         assert_eq!(telestore::types::FileName::of_file(name.as_str()).as_ref(), Ok(&name));

@@ -175,7 +175,7 @@ impl Tap {
         let part = match &self.place {
             Place::Line(line, _) if line.may_end() => return self.finish(),
             Place::Before(Before { stray: Some(byte), .. }) => {
-                return Err(Fault::BehindDelimiter { part: 1, byte: *byte });
+                return Err(Fault::behind_delimiter(1, *byte));
             }
             Place::Before(_) if !self.began => return Err(Fault::Empty),
             Place::Before(_) => return Err(Fault::NoDelimiter(self.delimiter.shown())),
@@ -232,7 +232,7 @@ impl Tap {
     /// A line that begins with the boundary and does not go on as one should: before the first part it is one like any
     /// other, behind it nobody can tell what it is.
     fn skip_line(&mut self, byte: u8, before: Option<Before>) -> Result<(), Fault> {
-        let mut before = before.ok_or(Fault::BehindDelimiter { part: self.part, byte })?;
+        let mut before = before.ok_or(Fault::behind_delimiter(self.part, byte))?;
         before.preamble.skip_line();
         before.stray.get_or_insert(byte);
         self.place = Place::Before(before);
@@ -243,7 +243,7 @@ impl Tap {
     fn finish(&mut self) -> Result<(), Fault> {
         let line = match &self.place {
             Place::Line(_, Some(Before { stray: Some(byte), .. })) => {
-                return Err(Fault::BehindDelimiter { part: 1, byte: *byte });
+                return Err(Fault::behind_delimiter(1, *byte));
             }
             Place::Line(_, Some(_)) => self.delimiter.line(),
             _ => Bytes::new(),

@@ -2,7 +2,7 @@ use std::fmt::{self, Write};
 
 /// A text from somewhere else, as a person may see it: in an error, a log line, a terminal, or on a page.
 ///
-/// What [misleads](misleads) is written as an escape (`\u{202e}`), everything else as it is. The text itself stays what
+/// What [misleads](fn@misleads) is written as an escape (`\u{202e}`), everything else as it is. The text itself stays what
 /// it is: programs get it to the letter.
 ///
 /// ```

@@ -104,6 +104,30 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn heads_of_any_kind_are_read_or_refused(
+        pieces in vec(
+            prop_oneof![
+                9 => proptest::sample::select(vec![
+                    "Content-Disposition", "Content-Type", "Content-Digest", ":", " ", "\t", "\r\n", "\n", ";", "=", "\"", "\\",
+                    "form-data", "name", "filename", "filename*", "filename*0*", "filename*1", "utf-8''", "iso-8859-1'en'",
+                    "%C3", "%", "%22", "=?utf-8?B?", "=?utf-8?Q?", "?=", "0L/R", "=C3=A4", "a", "é", "\u{202e}", "*", "'",
+                ]).prop_map(|text| text.as_bytes().to_vec()),
+                1 => vec(any::<u8>(), 0..4),
+            ],
+            0..40,
+        ),
+    ) {
+        let input = pieces.concat();
+        part_head(&input);
+        part_head(&[b"Content-Disposition: form-data; name=file; ", &input[..], b"\r\n\r\n"].concat());
+        content_type(&[b"multipart/form-data; ", &input[..]].concat());
+    }
+}
+
 fn form_of(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, bytes) in parts {

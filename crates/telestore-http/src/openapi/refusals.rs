@@ -61,7 +61,7 @@ refusals! {
     /// them, or the user has not set up Telegram.
     BadForm:
         missing_field = Error::Invalid("form field chunkIndex is missing".into()),
-        not_a_form = ApiError::Form(Fault::NoForm(Some("application/json".into()))),
+        not_a_form = ApiError::Form(Fault::NoForm("application/json".into())),
         cut = ApiError::Form(Fault::Cut { part: Place::Part("chunk".into()), delimiter: "--bnd".into() }),
         empty = Error::Invalid("chunk is empty".into()),
         other_bytes = Error::Invalid("bytes do not have the sha-256 digest that was sent with them: send them again".into()),
