@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use reqwest::{Client, Response, StatusCode};
 use serde::Deserialize;
 use telestore_types::pasted::{self, ApplicationFault};
-use telestore_types::{ApiId, Secret, TelegramCredentials, UserId};
+use telestore_types::{ApiId, Secret, Shown, TelegramCredentials, UserId};
 
 use crate::metrics::METRICS;
 use crate::{CredentialProvider, Error, Result};
@@ -63,11 +63,7 @@ pub(crate) fn describe(error: reqwest::Error) -> String {
 
 /// Words from outside on one line, and not at any length.
 fn shown(text: &str) -> String {
-    let escaped = |c: char| match c.is_control() {
-        true => c.escape_default().collect::<String>(),
-        false => c.to_string(),
-    };
-    text.chars().take(SHOWN).map(escaped).collect()
+    Shown(&text.chars().take(SHOWN).collect::<String>()).to_string()
 }
 
 /// Reads what an answer may hold. The client's timeout is over all of it.

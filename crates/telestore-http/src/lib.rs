@@ -3,6 +3,7 @@
 mod access;
 mod answer;
 mod blank_line;
+mod boundary;
 mod budget;
 mod chunked;
 mod client;
@@ -11,11 +12,14 @@ mod connections;
 mod delimiter;
 mod digest;
 mod direct;
+mod encoded;
 mod error;
+mod fault;
 mod form;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod head;
 mod headers;
 mod health;
 mod http2;

@@ -19,8 +19,8 @@ pub enum Error {
     /// An empty file name, or one of nothing but path parts.
     #[error("fileName must not be empty")]
     EmptyFileName,
-    /// A file name over 255 bytes.
-    #[error("fileName must be at most 255 bytes of UTF-8")]
+    /// A file name over [`FileName::MAX_CHARS`](crate::FileName::MAX_CHARS) characters.
+    #[error("fileName must be at most 255 characters")]
     LongFileName,
     /// A file name with control characters.
     #[error("fileName must not hold control characters")]

@@ -10,6 +10,7 @@ mod id;
 mod name;
 pub mod pasted;
 mod secret;
+mod shown;
 mod source;
 mod stored;
 mod upload;
@@ -23,6 +24,7 @@ pub use event::{Stage, UploadEvent, UploadStatus};
 pub use id::{ChunkIndex, MAX_CHUNKS, StorageKey, UploadId};
 pub use name::{FileName, mime_type_of};
 pub use secret::Secret;
+pub use shown::{Shown, misleads};
 pub use source::{ByteSource, BytesSource, SourceError};
 pub use stored::{StoredAs, StoredFile};
 pub use upload::{

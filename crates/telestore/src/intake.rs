@@ -2,8 +2,8 @@ use std::future::Future;
 
 use telestore_store::{BlobName, Cancelled, ChunkRecord, Completed, Created, Recorded, Spool, SpooledChunk};
 use telestore_types::{
-    ChunkIndex, ChunkVerdict, Completion, ContentDigest, FileName, NewUpload, Secret, StorageKey, Upload,
-    UploadEvent, UploadId, UploadKind, UploadState, UserId, mime_type_of,
+    ChunkIndex, ChunkVerdict, Completion, ContentDigest, FileName, NewUpload, Secret, Shown, StorageKey,
+    Upload, UploadEvent, UploadId, UploadKind, UploadState, UserId, mime_type_of,
 };
 use tracing::Instrument;
 
@@ -427,6 +427,9 @@ fn check_describes(upload: &Upload, file: &FileInfo, known: bool) -> Result<()> 
     Err(Error::Conflict(format!(
         "fileName, fileSize or totalChunks contradict upload {}, which is {} with {} bytes in {} chunks: \
          use a new uploadId for another file",
-        upload.id, upload.file_name, upload.file_size, upload.total_chunks
+        upload.id,
+        Shown(upload.file_name.as_str()),
+        upload.file_size,
+        upload.total_chunks
     )))
 }

@@ -14,7 +14,7 @@ use crate::json::{self, Number};
 pub(crate) struct Init {
     /// The client's name for the upload.
     pub(crate) upload_id: String,
-    /// The name of the file: at most 255 bytes of UTF-8 without control characters. What stands before the last `/` or
+    /// The name of the file: at most 255 characters, no control characters. What stands before the last `/` or
     /// `\` is cut off.
     #[schema(min_length = 1)]
     pub(crate) file_name: String,
@@ -64,7 +64,7 @@ pub(crate) struct ChunkForm {
     /// How many chunks there will be.
     #[schema(minimum = 1, maximum = 10_000, example = 1)]
     total_chunks: u32,
-    /// The name of the file: at most 255 bytes of UTF-8 without control characters.
+    /// The name of the file: at most 255 characters, no control characters.
     #[schema(min_length = 1, example = "hello.txt")]
     file_name: String,
     /// The length of the file in bytes: in one chunk, that of the chunk.

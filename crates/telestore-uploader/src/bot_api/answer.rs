@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::Value;
-use telestore_types::{StoredAs, StoredFile};
+use telestore_types::{Shown, StoredAs, StoredFile};
 
 use crate::{Error, ErrorKind, Result};
 
@@ -175,11 +175,7 @@ fn shown(code: u16, description: &str) -> String {
     if description.is_empty() {
         return format!("status {code}");
     }
-    let escaped = |c: char| match c.is_control() {
-        true => c.escape_default().collect::<String>(),
-        false => c.to_string(),
-    };
-    description.chars().take(SHOWN).map(escaped).collect()
+    Shown(&description.chars().take(SHOWN).collect::<String>()).to_string()
 }
 
 #[cfg(test)]
