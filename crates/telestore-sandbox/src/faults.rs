@@ -29,10 +29,13 @@ pub enum FaultAction {
     DropBodyAfter(u64),
     /// Executed; the connection is dropped instead of an answer.
     LoseAnswer,
-    /// Executed, never answered; the connection stays.
+    /// Executed, never answered; the connection stays. MTProto's `msgs_state_info` says that there is an answer.
     Silence,
-    /// Neither executed nor answered; the connection stays.
+    /// Neither executed nor answered; the connection stays. MTProto's `msgs_state_info` says that the call never came.
     NoExecuteSilence,
+    /// MTProto only: executed; instead of the answer the client is told that there is one (`msg_detailed_info`), and gets it
+    /// when it asks (`msg_resend_req`).
+    HoldBackAnswer,
     /// Not executed; answered with this HTTP status and JSON body. Over MTProto: an error of that code.
     HttpStatus(u16, serde_json::Value),
     /// HTTP only: not executed; answered with something that means no good.
