@@ -230,6 +230,7 @@ impl Account {
             call: self.config.call_timeout,
             idle: self.config.idle_timeout,
             ping: self.config.ping_interval,
+            lost: self.config.lost_after,
         }
     }
 

@@ -8,6 +8,7 @@ mod cipher;
 mod config;
 mod connection;
 mod envelope;
+mod flight;
 #[cfg(feature = "fuzzing")]
 mod fuzzing;
 mod home;
@@ -15,6 +16,7 @@ mod ige;
 mod inbound;
 mod key_exchange;
 mod lines;
+mod lost;
 mod moving;
 mod packet;
 #[cfg(feature = "testsuite")]
