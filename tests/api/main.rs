@@ -1,6 +1,7 @@
 //! Black-box tests: the real program, started as users start it, against the sandbox.
 
 mod access_log;
+mod accounts;
 mod auth;
 mod bad_input;
 mod cancel;
@@ -17,6 +18,7 @@ mod eager;
 mod endpoints;
 mod examples;
 mod faults;
+mod floods;
 mod floors;
 mod flows;
 mod hostile;

@@ -45,7 +45,9 @@ async fn run(caller: Caller, msg_id: i64, body: Bytes) {
             execute(&caller, id, body).await
         }
         Some(FaultAction::RpcError(code, name)) => Err(RpcError::new(*code, name)),
-        Some(FaultAction::FloodWait(seconds)) => Err(RpcError::new(420, format!("FLOOD_WAIT_{seconds}"))),
+        Some(FaultAction::FloodWait(seconds) | FaultAction::FloodAs(_, seconds)) => {
+            Err(RpcError::new(420, format!("FLOOD_WAIT_{seconds}")))
+        }
         Some(FaultAction::FloodPremiumWait(seconds)) => {
             Err(RpcError::new(420, format!("FLOOD_PREMIUM_WAIT_{seconds}")))
         }
