@@ -11,7 +11,7 @@ async fn a_frozen_or_limited_account_fails_for_good_with_words_that_say_what_to_
     for (method, code, name, words) in [
         ("messages.sendMedia", 420, "FROZEN_METHOD_INVALID", "Telegram froze this account"),
         ("messages.sendMedia", 406, "FROZEN_METHOD_INVALID", "Telegram froze this account"),
-        ("channels.getChannels", 400, "FROZEN_PARTICIPANT_MISSING", "Telegram froze this account"),
+        ("messages.sendMedia", 400, "FROZEN_PARTICIPANT_MISSING", "Telegram froze this account"),
         ("upload.saveFilePart", 420, "FROZEN_METHOD_INVALID", "@SpamBot"),
         ("messages.sendMedia", 400, "PEER_FLOOD", "@SpamBot"),
         ("messages.sendMedia", 403, "USER_RESTRICTED", "@SpamBot"),
@@ -31,7 +31,20 @@ async fn a_frozen_or_limited_account_fails_for_good_with_words_that_say_what_to_
         stage.complete(&file.id).await.ok();
         assert_eq!(stage.end(&file.id).await["status"], "completed", "the chunks are still there");
     }
-    stage.sandbox.faults().clear();
+}
+
+#[tokio::test]
+async fn a_frozen_account_is_named_also_where_its_channel_is_looked_for() {
+    for method in ["help.getConfig", "channels.getChannels", "messages.getDialogs"] {
+        let stage = Stage::with(&[("TELESTORE_BOT_API_MAX_BYTES", "5")]).await;
+        let fault = Fault::rpc_error(method, 420, "FROZEN_METHOD_INVALID");
+        let fault = stage.sandbox.faults().inject(fault);
+        let end = stage.send(&File::new(100)).await;
+        // An account that can name its channel needs no dialogs.
+        let struck = stage.sandbox.faults().fired(fault) > 0;
+        assert_eq!(end["status"], if struck { "failed" } else { "completed" }, "{method}: {end}");
+        assert!(!struck || end["error"].as_str().unwrap().contains("froze this account"), "{method}: {end}");
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use grammers_tl_types as tl;
@@ -12,6 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::answers::Ask;
+use super::envelope::since_epoch;
 use super::flight::{Answer, Caller, Request};
 use super::lost::Repeat;
 use super::packet::Body;
@@ -40,6 +42,7 @@ pub(crate) struct Connection {
     abandoned: Arc<Notify>,
     stop: CancellationToken,
     ended: watch::Receiver<bool>,
+    ahead: Arc<AtomicI64>,
 }
 
 /// Wakes the connection where a caller goes away, so that what it wanted to send is dropped at once.
@@ -80,24 +83,24 @@ impl Connection {
         let (calls, inbox) = mpsc::unbounded_channel();
         let (end, ended) = watch::channel(false);
         let (abandoned, stop) = (Arc::new(Notify::new()), CancellationToken::new());
-        let task = Task {
-            socket,
-            wire: Wire::new(auth_key, timing.lost),
-            inbox,
-            abandoned: abandoned.clone(),
-            stop: stop.clone(),
-            timing,
-        };
+        let wire = Wire::new(auth_key, timing.lost);
+        let ahead = wire.told_ahead();
+        let task = Task { socket, wire, inbox, abandoned: abandoned.clone(), stop: stop.clone(), timing };
         tokio::spawn(async move {
             task.run().await;
             drop(end);
         });
-        Ok(Self { calls, abandoned, stop, ended })
+        Ok(Self { calls, abandoned, stop, ended, ahead })
     }
 
     /// Whether calls still go out.
     pub(crate) fn is_open(&self) -> bool {
         !self.calls.is_closed()
+    }
+
+    /// What time it is at Telegram, in seconds since 1970; some moments ago rather than in the future.
+    pub(crate) fn time(&self) -> i64 {
+        since_epoch().0 + self.ahead.load(Ordering::Relaxed)
     }
 
     /// Sends a call and waits for its answer of at most so many bytes. The connection itself sees to it that this ends.

@@ -27,6 +27,7 @@ mod pool;
 mod resolve;
 mod resume;
 mod rpc;
+mod search;
 mod seen;
 mod send;
 mod session;

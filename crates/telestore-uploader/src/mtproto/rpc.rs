@@ -71,6 +71,8 @@ pub(crate) enum Remedy {
     Again,
     /// These credentials are dead.
     LogIn,
+    /// Nothing: Telegram lets this account do nothing.
+    Blocked,
     /// Look the channel up again.
     Resolve,
     /// The same call at this data centre, where the account is now.
@@ -112,7 +114,7 @@ impl RpcError {
         match (self.code, self.data_centre()) {
             _ if wait => Remedy::Wait(wait::of_seconds(f64::from(self.value.unwrap_or_default()))),
             _ if said::is_dead_session(name) || self.code == 401 => Remedy::LogIn,
-            _ if said::of_account(name).is_some() => Remedy::GiveUp,
+            _ if said::of_account(name).is_some() => Remedy::Blocked,
             _ if WRONG_CHANNEL.contains(&name) => Remedy::Resolve,
             (_, Some(dc)) => Remedy::Move(dc),
             // Server trouble has negative codes too, such as -503 for a timeout.
@@ -186,7 +188,7 @@ impl From<CallError> for Error {
                 _ => Self::not_authorized(),
             },
             Remedy::Resolve => Self::channel_unresolved(),
-            Remedy::GiveUp => refusal(&error),
+            Remedy::Blocked | Remedy::GiveUp => refusal(&error),
         }
     }
 }
@@ -251,10 +253,10 @@ mod tests {
             (420, "FLOOD_WAIT", wait(0)),
             (420, "FLOOD_WAIT_2147483647", wait(24 * 60 * 60)),
             (420, "FLOOD_WAIT_99999999999999999999", wait(24 * 60 * 60)),
-            (420, "FROZEN_METHOD_INVALID", Remedy::GiveUp),
-            (406, "FROZEN_PARTICIPANT_MISSING", Remedy::GiveUp),
-            (500, "FROZEN_METHOD_INVALID", Remedy::GiveUp),
-            (400, "PEER_FLOOD", Remedy::GiveUp),
+            (420, "FROZEN_METHOD_INVALID", Remedy::Blocked),
+            (406, "FROZEN_PARTICIPANT_MISSING", Remedy::Blocked),
+            (500, "FROZEN_METHOD_INVALID", Remedy::Blocked),
+            (400, "PEER_FLOOD", Remedy::Blocked),
             (500, "RPC_CALL_FAIL", Remedy::Again),
             (-503, "Timeout", Remedy::Again),
             (400, "Timedout", Remedy::Again),

@@ -1,6 +1,8 @@
 //! The state of one connection without its socket: what is to be written, what was read, which calls wait.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use grammers_tl_types as tl;
@@ -72,6 +74,11 @@ impl Wire {
             read_tail: 0,
             unasked: Unasked::new(Instant::now()),
         }
+    }
+
+    /// How far Telegram's clock is ahead, kept up to date.
+    pub(crate) fn told_ahead(&self) -> Arc<AtomicI64> {
+        self.envelope.told_ahead()
     }
 
     /// Packs the next call or two, unless a packet is still being written. Says whether there is a new packet.
