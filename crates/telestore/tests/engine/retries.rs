@@ -61,7 +61,7 @@ async fn a_wait_that_names_no_time_is_no_attempt_and_grows() {
         world.clock.advance(wait);
         waits.push(wait.as_secs());
     }
-    assert!(waits[19] >= 40 && waits.iter().all(|wait| *wait <= 60), "{waits:?}");
+    assert!(waits[3] < waits[10] && waits[10] < waits[19] && waits[19] > 30, "{waits:?}");
     assert_eq!(world.drain().await, 1);
     assert_eq!(world.stored("a").await.state, UploadState::Completed);
 }
