@@ -56,6 +56,7 @@ const FROZEN_WORDS: &str = "Telegram froze this account, and it may post nothing
     and appeal there (@SpamBot), or use another account";
 
 /// Whether a name says that the session is dead.
+#[cfg(feature = "mtproto")]
 pub(crate) fn is_dead_session(name: &str) -> bool {
     find(&SESSION, name).is_some()
 }

@@ -22,7 +22,7 @@ const UNSAID: [&str; 3] = ["too many requests", "flood control", "flood_wait"];
 
 /// A wait of so many seconds. Fractions are waited for as a whole; what is no wait names no time.
 pub(crate) fn of_seconds(seconds: f64) -> Duration {
-    if !(seconds > 0.0) {
+    if seconds.is_nan() || seconds <= 0.0 {
         return Duration::ZERO;
     }
     // A float that is too large saturates.

@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::answers::Ask;
+use super::caller::{Answer, Caller, Request};
 use super::envelope::since_epoch;
-use super::flight::{Answer, Caller, Request};
 use super::lost::Repeat;
 use super::packet::Body;
 use super::rpc::CallError;

@@ -3,101 +3,18 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::caller::{Answer, Caller, Request};
 use super::envelope::MsgId;
 use super::inbound::Calls;
-use super::lost::{Line, Repeat, RoundTrip, Told, Track};
-use super::packet::{Body, Packet};
+use super::lost::{Line, RoundTrip, Told, Track};
+use super::packet::Packet;
 use super::rpc::CallError;
-use super::window::Permit;
 
 /// The most calls that one question is about, as Telegram demands.
 /// <https://core.telegram.org/mtproto/service_messages_about_messages#request-for-message-status-information>
 pub(super) const ASKED_MAX: usize = 8192;
-
-/// The longest answer to a ping.
-const PONG_MAX: usize = 1024;
-
-/// The answer to a call: the bytes of its result.
-pub(crate) type Answer = Result<Vec<u8>, CallError>;
-
-/// A call on its way to the connection.
-#[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) body: Body,
-    pub(crate) caller: Caller,
-}
-
-/// Who waits for an answer.
-#[derive(Debug)]
-pub(crate) struct Caller {
-    to: To,
-    /// How many bytes it may have.
-    answer_max: usize,
-    /// The place in the window that the call takes until it is answered.
-    permit: Option<Permit>,
-    repeat: Repeat,
-    /// How often Telegram did not take the call.
-    pub(super) refused: u32,
-    /// The ids under which it was sent before, and when it was first. Whichever sending is answered is.
-    earlier: Vec<MsgId>,
-    first_written: Option<Instant>,
-}
-
-/// Where an answer goes.
-#[derive(Debug)]
-enum To {
-    Caller(oneshot::Sender<Answer>),
-    /// That there is one says all.
-    Ping,
-    /// What became of these calls.
-    States(Vec<MsgId>),
-}
-
-impl Caller {
-    pub(crate) fn new(
-        answer: oneshot::Sender<Answer>,
-        answer_max: usize,
-        permit: Option<Permit>,
-        repeat: Repeat,
-    ) -> Self {
-        Self::of(To::Caller(answer), answer_max, permit, repeat)
-    }
-
-    pub(super) fn ping() -> Self {
-        Self::of(To::Ping, PONG_MAX, None, Repeat::Never)
-    }
-
-    fn states(ids: Vec<MsgId>) -> Self {
-        let answer_max = ids.len();
-        Self::of(To::States(ids), answer_max, None, Repeat::Never)
-    }
-
-    fn of(to: To, answer_max: usize, permit: Option<Permit>, repeat: Repeat) -> Self {
-        Self { to, answer_max, permit, repeat, refused: 0, earlier: Vec::new(), first_written: None }
-    }
-
-    fn is_gone(&self) -> bool {
-        matches!(&self.to, To::Caller(answer) if answer.is_closed())
-    }
-
-    fn is_call(&self) -> bool {
-        matches!(self.to, To::Caller(_))
-    }
-
-    fn is_question(&self) -> bool {
-        matches!(self.to, To::States(_))
-    }
-
-    fn tell(self, answer: Answer) {
-        if let To::Caller(to) = self.to {
-            // The caller may have gone meanwhile.
-            let _ = to.send(answer);
-        }
-    }
-}
 
 /// A call that has an id and is written, or about to be.
 #[derive(Debug)]
@@ -207,25 +124,22 @@ impl Flight {
             self.last_answer = Some(now);
         }
         self.earlier.retain(|id, _| !caller.earlier.contains(id));
-        let To::States(asked) = &caller.to else {
-            caller.tell(answer);
-            return Some(Vec::new());
+        let asked = match caller.asked() {
+            Some(asked) => asked.to_vec(),
+            None => {
+                caller.tell(answer);
+                return Some(Vec::new());
+            }
         };
         let states = answer.unwrap_or_default();
-        Some(
-            asked
-                .iter()
-                .copied()
-                .zip(states)
-                .filter_map(|(id, state)| Some((id, Told::read(state)?)))
-                .collect(),
-        )
+        let told = asked.into_iter().zip(states);
+        Some(told.filter_map(|(id, state)| Some((id, Told::read(state)?))).collect())
     }
 
     /// What an answer tells of the line, and of what was written before its call.
     fn note(&mut self, answered: &Pending, now: Instant) {
         let Some(written) = &answered.written else { return };
-        if answered.caller.permit.is_some() && written.track.sendings == 1 {
+        if answered.caller.is_part() && written.track.sendings == 1 {
             self.round_trip.measure(now.saturating_duration_since(written.track.written));
         }
         for before in self.pending.values_mut().filter_map(|pending| pending.written.as_mut()) {

@@ -4,6 +4,7 @@ mod account;
 mod allowed;
 mod answers;
 mod attempt;
+mod caller;
 mod cipher;
 mod config;
 mod connection;

@@ -9,8 +9,9 @@ use grammers_tl_types as tl;
 use tokio::time::Instant;
 
 use super::answers::ANSWER_MAX;
+use super::caller::{Answer, Request};
 use super::envelope::{Envelope, Event, MsgId};
-use super::flight::{Answer, Flight, Request};
+use super::flight::Flight;
 use super::packet::{Body, Frame, Packet};
 use super::rpc::CallError;
 use super::unasked::Unasked;
