@@ -1,6 +1,7 @@
 //! Black-box tests: the real program, started as users start it, against the sandbox.
 
 mod access_log;
+mod accounts;
 mod auth;
 mod bad_input;
 mod cancel;
@@ -18,6 +19,7 @@ mod endpoints;
 mod examples;
 mod faults;
 mod file_names;
+mod floods;
 mod floors;
 mod flows;
 mod forms;
@@ -26,6 +28,7 @@ mod http2;
 mod limits;
 mod listeners;
 mod logs;
+mod lost;
 mod manners;
 mod observe;
 mod openapi;
@@ -38,6 +41,7 @@ mod progress;
 mod quotas;
 mod raw;
 mod refusals;
+mod repeats;
 mod resilience;
 mod restart;
 mod secrets;

@@ -10,11 +10,13 @@ use telestore_types::pasted::{BotTokenFault, SessionFault};
 pub enum ErrorKind {
     /// The file is larger than the backend takes.
     TooLarge,
-    /// The session or bot token is not, or no longer, valid. Drop the credentials from caches.
+    /// The session or bot token is not, or no longer, valid, or Telegram lets the account do nothing. Drop the credentials
+    /// from caches.
     NotAuthorized,
     /// The channel cannot be found or written to.
     ChannelUnresolved,
-    /// Telegram asked to wait and the backend gave the file back rather than wait.
+    /// Telegram asked to wait and the backend gave the file back rather than wait. Zero where it did not say how long: then
+    /// each wait is to be longer than the one before.
     FloodWait(Duration),
     /// Telegram refused the file for good.
     Rejected,
@@ -117,7 +119,7 @@ impl Error {
         }
     }
 
-    /// How long Telegram asked to wait.
+    /// How long Telegram asked to wait; zero where it asked and did not say.
     pub fn retry_after(&self) -> Option<Duration> {
         match self.kind {
             ErrorKind::FloodWait(wait) => Some(wait),

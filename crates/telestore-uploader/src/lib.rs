@@ -3,8 +3,12 @@
 mod capability;
 mod error;
 mod metrics;
+#[cfg(any(feature = "bot-api", feature = "mtproto"))]
+mod said;
 mod select;
 mod uploader;
+#[cfg(any(feature = "bot-api", feature = "mtproto"))]
+mod wait;
 
 #[cfg(feature = "bot-api")]
 mod bot_api;

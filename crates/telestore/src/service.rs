@@ -135,6 +135,9 @@ impl Telestore {
         if row.maybe_sent {
             row.cut_off(now);
             self.0.sessions.fail(lease, &row.error.unwrap_or_default(), true, now).await?;
+        } else if self.age(&row, now) > self.config().retry_max_age {
+            let why = "the worker failed each time it sent this file: its log says how; complete the upload again to go on";
+            self.0.sessions.fail(lease, why, false, now).await?;
         } else {
             self.0.sessions.retry_later(lease, now + self.config().retry_max_pause, true, now).await?;
         }

@@ -7,6 +7,7 @@ mod bot_params;
 mod control;
 mod demo;
 mod faulty;
+mod flood;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 pub(crate) use control::describe;
+pub use flood::FloodShape;
 
 use crate::shared::Shared;
 

@@ -7,8 +7,9 @@ use telestore_types::{ChatId, Stage, StoredFile, TelegramCredentials, UserId, pa
 
 use super::BotApiConfig;
 use super::answer::{self, Outcome};
+use super::heard::Heard;
 use super::state::{BodyState, Told};
-use super::transfer::{Transfer, not_connected, read_answer};
+use super::transfer::{Transfer, not_connected};
 use crate::{
     Capability, Error, ErrorKind, ProgressSink, Requirement, Result, TelegramUploader, UploadRequest,
 };
@@ -68,16 +69,15 @@ impl BotApiUploader {
     }
 
     /// Calls a method that sends no file.
-    async fn post(&self, token: &str, method: &str, arguments: &Value) -> Result<reqwest::Response> {
+    async fn post(&self, token: &str, method: &str, arguments: &Value) -> Result<Heard> {
         let request = self.client.post(self.config.url(token, method)).timeout(self.config.answer_timeout);
-        request.json(arguments).send().await.map_err(not_connected)
+        let response = request.json(arguments).send().await.map_err(not_connected)?;
+        Heard::read(response).await.map_err(not_connected)
     }
 
     /// Calls a method that changes nothing, and gives its result.
     async fn ask(&self, token: &str, method: &str, arguments: &Value) -> Result<Value> {
-        let response = self.post(token, method, arguments).await?;
-        let status = response.status();
-        answer::told(status, &read_answer(response).await.map_err(not_connected)?)
+        answer::told(&self.post(token, method, arguments).await?)
     }
 
     fn chat_of(&self, credentials: &TelegramCredentials) -> String {
@@ -145,7 +145,7 @@ impl TelegramUploader for BotApiUploader {
             let (client, config) = (&self.client, &self.config);
             let transfer = Transfer { client, config, request: &request, token, chat_id: &chat_id };
             let answer = transfer.run(&BodyState::new(told.clone())).await?;
-            match answer::read(answer.status, &answer.body, answer.taken) {
+            match answer::read(&answer.heard, answer.taken) {
                 Outcome::Stored(stored) => {
                     progress.stage(Stage::Finishing);
                     told.acknowledge(request.source.len());
@@ -183,8 +183,6 @@ impl TelegramUploader for BotApiUploader {
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
         let token = token_of(credentials)?;
         let message = json!({ "chat_id": self.chat_of(credentials), "message_id": stored.message_id });
-        let response = self.post(token, "deleteMessage", &message).await?;
-        let status = response.status();
-        answer::deleted(status, &read_answer(response).await.map_err(not_connected)?)
+        answer::deleted(&self.post(token, "deleteMessage", &message).await?)
     }
 }

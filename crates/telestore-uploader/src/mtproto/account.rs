@@ -13,6 +13,7 @@ use super::home::{Home, Homes, Whereabouts};
 use super::lines::Lines;
 use super::packet::Body;
 use super::rpc::{CallError, Remedy};
+use super::search::Made;
 use super::session::Session;
 use super::window::{Permit, Window};
 
@@ -31,6 +32,7 @@ pub(crate) struct Account {
     pub(super) lines: Lines,
     window: Window,
     peers: Mutex<HashMap<String, tl::enums::InputPeer>>,
+    made: Made,
     /// The account in whose place this one came, as long as that may have a connection.
     predecessor: Mutex<Option<Arc<Account>>>,
 }
@@ -66,8 +68,8 @@ impl Account {
         let homes = Mutex::new(Homes::new(&session, config.address));
         let link = tokio::sync::Mutex::default();
         let lines = Lines::new(config.connections.saturating_sub(1));
-        let (peers, predecessor) = (Mutex::default(), Mutex::new(predecessor));
-        Self { config, session, api_id, homes, link, lines, window, peers, predecessor }
+        let (peers, made, predecessor) = (Mutex::default(), Made::default(), Mutex::new(predecessor));
+        Self { config, session, api_id, homes, link, lines, window, peers, made, predecessor }
     }
 
     pub(super) fn is_for(&self, session: &Session, api_id: i32) -> bool {
@@ -85,6 +87,16 @@ impl Account {
 
     pub(crate) fn window(&self) -> &Window {
         &self.window
+    }
+
+    /// The messages that it made.
+    pub(crate) fn made(&self) -> &Made {
+        &self.made
+    }
+
+    /// What time it is at Telegram, in seconds since 1970.
+    pub(crate) async fn time(&self) -> Result<i64, CallError> {
+        self.connection().await.map(|(connection, _)| connection.time())
     }
 
     /// Connects, unless that is done already.
@@ -230,6 +242,7 @@ impl Account {
             call: self.config.call_timeout,
             idle: self.config.idle_timeout,
             ping: self.config.ping_interval,
+            lost: self.config.lost_after,
         }
     }
 

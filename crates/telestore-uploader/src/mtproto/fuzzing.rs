@@ -6,6 +6,7 @@ use tl::functions::{auth, channels, contacts, help, messages};
 use super::answers::{ANSWER_MAX, Ask};
 use super::inbound;
 use super::resolve::first_page;
+use super::search::page;
 use super::send::plain_message;
 use super::session::Session;
 
@@ -73,7 +74,7 @@ pub fn packet(input: &[u8]) {
 pub fn answer(input: &[u8]) {
     let Some((call, answer)) = input.split_first() else { return };
     let (channel, id) = (InputChannel::Empty, Vec::new());
-    match call % 9 {
+    match call % 10 {
         0 => reads(&help::GetConfig {}, answer),
         1 => reads(&auth::ExportAuthorization { dc_id: 2 }, answer),
         2 => reads(&channels::GetChannels { id: Vec::new() }, answer),
@@ -82,7 +83,8 @@ pub fn answer(input: &[u8]) {
         5 => reads(&messages::GetMessages { id }, answer),
         6 => reads(&messages::DeleteMessages { revoke: true, id: Vec::new() }, answer),
         7 => reads(&first_page(), answer),
-        _ => reads(&message(), answer),
+        8 => reads(&message(), answer),
+        _ => reads(&page(InputPeer::Empty, 0), answer),
     }
 }
 

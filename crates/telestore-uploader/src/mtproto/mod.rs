@@ -4,10 +4,12 @@ mod account;
 mod allowed;
 mod answers;
 mod attempt;
+mod caller;
 mod cipher;
 mod config;
 mod connection;
 mod envelope;
+mod flight;
 #[cfg(feature = "fuzzing")]
 mod fuzzing;
 mod home;
@@ -15,6 +17,7 @@ mod ige;
 mod inbound;
 mod key_exchange;
 mod lines;
+mod lost;
 mod moving;
 mod packet;
 #[cfg(feature = "testsuite")]
@@ -25,6 +28,7 @@ mod pool;
 mod resolve;
 mod resume;
 mod rpc;
+mod search;
 mod seen;
 mod send;
 mod session;
