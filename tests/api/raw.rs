@@ -81,7 +81,7 @@ impl Raw {
     }
 
     /// Every byte until the worker closes the connection.
-    async fn everything(&mut self) -> Vec<u8> {
+    pub(crate) async fn everything(&mut self) -> Vec<u8> {
         let mut got = Vec::new();
         while self.read.read_buf(&mut got).await.unwrap_or(0) > 0 {}
         got

@@ -153,8 +153,8 @@ fn listen(
     let trusted = web::Data::new(config.trusted_proxies.clone());
     let app = move || {
         // The last wrap is the outermost. From outside in: trusted proxies (who calls), request id and span (what is
-        // logged), access lines, measuring, response headers, CORS, compression, limits (who calls too often). Around all of them:
-        // connections (who sends too slowly).
+        // logged), access lines, measuring, response headers, CORS, compression, limits (who calls too often).
+        // Around all of them: connections (who sends too slowly), and paths (what was asked for).
         let app = App::new()
             .app_data(page.clone())
             .app_data(trusted.clone())
@@ -168,6 +168,7 @@ fn listen(
             .wrap(from_fn(telestore_http::request_id))
             .wrap(from_fn(telestore_http::trust_proxies))
             .wrap(connections.watch())
+            .wrap(telestore_http::paths())
             .configure(telestore_http::routes(engine.clone(), options.clone()))
             .default_service(web::to(telestore_http::no_such_endpoint));
         #[cfg(feature = "otlp")]

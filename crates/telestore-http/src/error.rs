@@ -40,6 +40,8 @@ pub(crate) enum ApiError {
     ManyListeners,
     /// The token must come before the file: always, or before a file of more bytes than the limit.
     TokenFirst { limit: Option<u64> },
+    /// The body is of another kind than the call takes; the words say which is right.
+    MediaType(String),
     /// There is no room for the file of somebody of whom nothing is known yet.
     StrangersFull,
 }
@@ -83,6 +85,11 @@ impl ApiError {
         told::tell(self.status(), &cause);
     }
 
+    /// Whether it says that a token is missing.
+    pub(crate) fn is_missing_token(&self) -> bool {
+        matches!(self, Self::Engine(Error::Unauthorized(_)) | Self::TokenFirst { limit: None })
+    }
+
     /// When the same call may be made again, in whole seconds.
     fn retry_after(&self) -> Option<u64> {
         match self {
@@ -117,6 +124,7 @@ impl fmt::Display for ApiError {
                 "authToken must come before a file that has more than {limit} bytes: send it as a bearer token, or in a \
                  form field that comes first"
             ),
+            Self::MediaType(message) => f.write_str(message),
             Self::StrangersFull => f.write_str(
                 "worker takes in too many files at the moment of whose senders it knows nothing yet; try again in a \
                  moment, or send authToken before the file, as a bearer token",
@@ -165,6 +173,7 @@ impl ApiError {
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::ManyListeners | Self::StrangersFull => StatusCode::SERVICE_UNAVAILABLE,
             Self::TokenFirst { .. } => StatusCode::UNAUTHORIZED,
+            Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::error::ApiError;
 use crate::parts::{Part, Parts};
 use crate::patience::is_too_slow;
 use crate::tap::MOST_BESIDE;
-use crate::{HttpOptions, client_address, digest, token};
+use crate::{HttpOptions, client_address, digest, number, token};
 
 /// After how many bytes of a file the disk is looked at again.
 const LOOK_AFTER: u64 = 1024 * 1024;
@@ -214,11 +214,7 @@ impl Form {
 
     /// A field that must be a whole number.
     pub(crate) fn number<T: TryFrom<u64>>(&mut self, name: &str) -> Result<T, ApiError> {
-        let number =
-            self.required(name)?.trim().parse::<u64>().ok().and_then(|number| T::try_from(number).ok());
-        number.ok_or_else(|| {
-            ApiError::invalid(format!("form field {name} must be a whole number, zero or more"))
-        })
+        number::of_field(name, &self.required(name)?)
     }
 
     /// The upload's id.

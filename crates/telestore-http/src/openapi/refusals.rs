@@ -129,6 +129,12 @@ refusals! {
         json = Error::TooLarge { what: "JSON body", limit: 65_536 },
         file = Error::TooLarge { what: "file", limit: 2_097_152_000 },
         needs_session = Error::NeedsSession { limit: 52_428_800 };
+    /// The body is a form.
+    NoJson:
+        form = ApiError::MediaType(
+            "/complete-upload takes JSON, as Content-Type: application/json, and the body is a form \
+             (multipart/form-data); forms are for POST /upload-chunk and POST /upload".into()
+        );
     /// The chunk or the file is over its limit, or the file over that of the user's Telegram credentials.
     BytesTooLarge:
         chunk = Error::TooLarge { what: "chunk", limit: 52_428_800 },
