@@ -18,6 +18,7 @@ mod eager;
 mod endpoints;
 mod event_blocks;
 mod examples;
+mod expectations;
 mod faults;
 mod floors;
 mod flows;

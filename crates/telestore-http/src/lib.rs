@@ -12,12 +12,14 @@ mod delimiter;
 mod digest;
 mod direct;
 mod error;
+mod expect;
 mod form;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod headers;
 mod health;
+mod http;
 mod http2;
 mod https;
 mod json;
@@ -53,7 +55,9 @@ pub use client::{ClientAddress, HasHead, client_address, is_secure};
 pub use compress::compress;
 pub use connections::{ConnectionLimits, Connections};
 pub use error::status_of;
+pub use expect::Expectations;
 pub use headers::headers;
+pub use http::{PlainOptions, serve_http};
 pub use https::{HttpsOptions, listeners, serve_https};
 pub use limits::{LimitedAddresses, Limiter, RequestLimits, limits};
 pub use measure::{describe_metrics, measure};

@@ -34,8 +34,8 @@ pub(crate) fn bad_query() -> ApiError {
 }
 
 /// The token of `Authorization: Bearer …`.
-pub(crate) fn bearer(request: &HttpRequest) -> Option<Secret> {
-    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<Secret> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| Secret::new(token))
@@ -102,7 +102,7 @@ pub(crate) async fn authenticate(
 
 /// The token of the header, once it is known that it may be used now. To be asked for before the body.
 pub(crate) async fn of_header(engine: &Telestore, request: &HttpRequest) -> Result<Option<Secret>, ApiError> {
-    let token = bearer(request);
+    let token = bearer(request.headers());
     if let Some(token) = &token {
         limits::check_token(engine, request, token).await?;
     }
