@@ -10,8 +10,8 @@ use crate::encoded::Body;
 use crate::error::{ApiError, ApiResult};
 use crate::form::{Form, Limits};
 use crate::openapi::refusals::{
-    BadForm, BadId, BadJson, BytesTooLarge, Conflict, Encoded, EncodedForm, Forbidden, Incomplete,
-    JsonTooLarge, NoRoom, NoSpace, NotFound, Storage, TooMany, TooSlow, Unauthorized, UnauthorizedForm,
+    BadForm, BadId, BadJson, BytesTooLarge, Conflict, EncodedForm, Forbidden, Incomplete, JsonTooLarge,
+    NoJson, NoRoom, NoSpace, NotFound, Storage, TooMany, TooSlow, Unauthorized, UnauthorizedForm,
     Unavailable,
 };
 use crate::{HttpOptions, form, json, token};
@@ -32,7 +32,7 @@ use bodies::{ById, Cancelled, ChunkForm, Chunks, Init, Initialized, Received, St
         (status = 200, description = "It is there", body = Initialized, example = json!({
             "success": true, "uploadId": "1763790000000_k3j9x0abc", "message": "Upload session initialized",
         })),
-        BadJson, Unauthorized, Forbidden, Conflict, TooSlow, JsonTooLarge, Encoded, TooMany, Storage, Unavailable, NoSpace,
+        BadJson, Unauthorized, Forbidden, Conflict, TooSlow, JsonTooLarge, NoJson, TooMany, Storage, Unavailable, NoSpace,
     )
 )]
 pub(crate) async fn init(
@@ -42,13 +42,13 @@ pub(crate) async fn init(
     Body(payload): Body,
 ) -> ApiResult {
     let header = token::of_header(&engine, &request).await?;
-    let body: Init = json::read(payload, options.max_json_bytes).await?;
-    let token = token::either(&engine, &request, body.auth_token, header).await?;
+    let body: Init = json::read(&request, payload, options.max_json_bytes).await?;
+    let token = token::of_json(&engine, &request, body.auth_token, header).await?;
     let file = FileInfo {
-        id: UploadId::new(body.upload_id)?,
+        id: UploadId::new(body.upload_id.of("uploadId")?)?,
         file_name: FileName::new(&body.file_name)?,
-        file_size: body.file_size.0,
-        total_chunks: body.total_chunks.0.try_into().unwrap_or(u32::MAX),
+        file_size: body.file_size.of("fileSize")?,
+        total_chunks: body.total_chunks.of("totalChunks")?,
     };
     engine.init(&file, token::caller(&options, &request, token.as_ref())).await?;
     Ok(HttpResponse::Ok().json(Initialized {
@@ -140,7 +140,7 @@ pub(crate) async fn chunk(
             "success": true, "uploadId": "1763790000000_k3j9x0abc", "message": "Upload started in background",
             "checkProgressAt": "/upload-progress/1763790000000_k3j9x0abc",
         })),
-        Incomplete, Unauthorized, Forbidden, NotFound, Conflict, TooSlow, JsonTooLarge, Encoded, TooMany, Storage, Unavailable, NoSpace,
+        Incomplete, Unauthorized, Forbidden, NotFound, Conflict, TooSlow, JsonTooLarge, NoJson, TooMany, Storage, Unavailable, NoSpace,
     )
 )]
 pub(crate) async fn complete(
@@ -150,9 +150,9 @@ pub(crate) async fn complete(
     Body(payload): Body,
 ) -> ApiResult {
     let header = token::of_header(&engine, &request).await?;
-    let body: ById = json::read(payload, options.max_json_bytes).await?;
-    let token = token::either(&engine, &request, body.auth_token, header).await?;
-    let id = UploadId::new(body.upload_id)?;
+    let body: ById = json::read(&request, payload, options.max_json_bytes).await?;
+    let token = token::of_json(&engine, &request, body.auth_token, header).await?;
+    let id = UploadId::new(body.upload_id.of("uploadId")?)?;
     engine.complete(&id, token.as_ref()).await?;
     Ok(HttpResponse::Ok().json(Started {
         check_progress_at: format!("/upload-progress/{id}"),
@@ -179,7 +179,7 @@ pub(crate) async fn complete(
                 "messageId": 12345, "fileId": "5274001234567890123",
             }))),
         )),
-        BadJson, Unauthorized, Forbidden, TooSlow, JsonTooLarge, Encoded, TooMany, Storage, Unavailable, NoSpace,
+        BadJson, Unauthorized, Forbidden, TooSlow, JsonTooLarge, NoJson, TooMany, Storage, Unavailable, NoSpace,
     )
 )]
 pub(crate) async fn cancel(
@@ -189,9 +189,9 @@ pub(crate) async fn cancel(
     Body(payload): Body,
 ) -> ApiResult {
     let header = token::of_header(&engine, &request).await?;
-    let body: ById = json::read(payload, options.max_json_bytes).await?;
-    let token = token::either(&engine, &request, body.auth_token, header).await?;
-    let id = UploadId::new(body.upload_id)?;
+    let body: ById = json::read(&request, payload, options.max_json_bytes).await?;
+    let token = token::of_json(&engine, &request, body.auth_token, header).await?;
+    let id = UploadId::new(body.upload_id.of("uploadId")?)?;
     let done = engine.cancel(&id, token.as_ref()).await?;
     Ok(HttpResponse::Ok().json(Cancelled::from(done)))
 }

@@ -45,6 +45,8 @@ pub(crate) enum ApiError {
     Encoded(String),
     /// The form is none, or broken.
     Form(Fault),
+    /// The body is of another kind than the call takes; the words say which is right.
+    MediaType(String),
     /// There is no room for the file of somebody of whom nothing is known yet.
     StrangersFull,
 }
@@ -88,6 +90,11 @@ impl ApiError {
         told::tell(self.status(), &cause);
     }
 
+    /// Whether it says that a token is missing.
+    pub(crate) fn is_missing_token(&self) -> bool {
+        matches!(self, Self::Engine(Error::Unauthorized(_)) | Self::TokenFirst { limit: None })
+    }
+
     /// When the same call may be made again, in whole seconds.
     fn retry_after(&self) -> Option<u64> {
         match self {
@@ -128,6 +135,7 @@ impl fmt::Display for ApiError {
                 printable(coding)
             ),
             Self::Form(fault) => fault.fmt(f),
+            Self::MediaType(message) => f.write_str(message),
             Self::StrangersFull => f.write_str(
                 "worker takes in too many files at the moment of whose senders it knows nothing yet; try again in a \
                  moment, or send authToken before the file, as a bearer token",
@@ -179,6 +187,7 @@ impl ApiError {
             Self::Encoded(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Form(fault) if fault.is_unsupported() => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Form(_) => StatusCode::BAD_REQUEST,
+            Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         }
     }
 

@@ -16,7 +16,7 @@ use crate::fault::printable;
 use crate::head::PartHead;
 use crate::parts::Parts;
 use crate::tap::MOST_BESIDE;
-use crate::{HttpOptions, client_address, digest, token};
+use crate::{HttpOptions, client_address, digest, number, token};
 use contents::{broken, spool, text};
 
 /// The field with the token.
@@ -224,11 +224,7 @@ impl Form {
 
     /// A field that must be a whole number.
     pub(crate) fn number<T: TryFrom<u64>>(&mut self, name: &str) -> Result<T, ApiError> {
-        let number =
-            self.required(name)?.trim().parse::<u64>().ok().and_then(|number| T::try_from(number).ok());
-        number.ok_or_else(|| {
-            ApiError::invalid(format!("form field {name} must be a whole number, zero or more"))
-        })
+        number::of_field(name, &self.required(name)?)
     }
 
     /// The upload's id.

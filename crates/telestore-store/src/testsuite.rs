@@ -7,6 +7,7 @@ mod chunks;
 mod quotas;
 mod sessions;
 mod strangers;
+mod sums;
 
 pub use chunks::chunk_store;
 pub use sessions::session_store;

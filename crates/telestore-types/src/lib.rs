@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod alike;
 mod clock;
 mod credentials;
 mod digest;

@@ -131,8 +131,12 @@ refusals! {
         json = Error::TooLarge { what: "JSON body", limit: 65_536 },
         file = Error::TooLarge { what: "file", limit: 2_097_152_000 },
         needs_session = Error::NeedsSession { limit: 52_428_800 };
-    /// The body is compressed or otherwise encoded. `Accept-Encoding` says what is taken.
-    Encoded:
+    /// The body is a form, compressed or otherwise encoded. `Accept-Encoding` says which encodings are taken.
+    NoJson:
+        form = ApiError::MediaType(
+            "/complete-upload takes JSON, as Content-Type: application/json, and the body is a form \
+             (multipart/form-data); forms are for POST /upload-chunk and POST /upload".into()
+        ),
         gzip = ApiError::Encoded("gzip".into());
     /// The body or a part of it is compressed or otherwise encoded. `Accept-Encoding` says what is taken as encodings of
     /// the body.
