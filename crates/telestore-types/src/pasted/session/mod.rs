@@ -75,7 +75,7 @@ impl fmt::Debug for PastedSession {
 /// use telestore_types::pasted::{SessionFault, session};
 ///
 /// // Telethon's: data centre 2 at 149.154.167.51:443, and a key of zeros.
-/// let text = format!("1ApWapzMBu{}", "A".repeat(342));
+/// let text = format!("1ApWapzMBuw{}", "A".repeat(341));
 /// assert_eq!(session(&text).unwrap().address.unwrap().to_string(), "149.154.167.51:443");
 /// assert_eq!(session(&text[..340]), Err(SessionFault::CutOff { missing: 12 }));
 /// ```
