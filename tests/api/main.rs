@@ -37,6 +37,7 @@ mod raw;
 mod refusals;
 mod resilience;
 mod restart;
+mod rights;
 mod secrets;
 mod send;
 mod sendable;

@@ -11,6 +11,8 @@ pub enum ErrorKind {
     NotAuthorized,
     /// The channel cannot be found or written to.
     ChannelUnresolved,
+    /// The chat was a group that has become a supergroup, and its new id is not known.
+    GroupUpgraded,
     /// Telegram asked to wait and the backend gave the file back rather than wait.
     FloodWait(Duration),
     /// Telegram refused the file for good.
@@ -70,6 +72,23 @@ impl Error {
     /// The documented answer for a channel that cannot be found.
     pub fn channel_unresolved() -> Self {
         Self::new(ErrorKind::ChannelUnresolved, "Could not resolve channel ID")
+    }
+
+    /// The channel is there, and nothing can be posted in it.
+    #[cfg(any(feature = "bot-api", feature = "mtproto"))]
+    pub(crate) fn may_not_post(why: crate::NoRight) -> Self {
+        let text = format!("Could not resolve channel ID: the account may not post in it; {why}");
+        Self::new(ErrorKind::ChannelUnresolved, text)
+    }
+
+    /// The group became a supergroup, whose id nobody told.
+    #[cfg(feature = "bot-api")]
+    pub(crate) fn group_upgraded() -> Self {
+        Self::new(
+            ErrorKind::GroupUpgraded,
+            "Could not resolve channel ID: the group became a supergroup, which has a new id; enter that one (it begins \
+             with -100)",
+        )
     }
 
     /// The caller asked to stop.

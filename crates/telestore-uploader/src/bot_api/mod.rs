@@ -3,6 +3,8 @@
 mod answer;
 mod body;
 mod config;
+mod preflight;
+mod rights;
 mod state;
 mod transfer;
 mod uploader;

@@ -38,7 +38,7 @@ pub fn packet(input: &[u8]) {
 pub fn answer(input: &[u8]) {
     let Some((call, answer)) = input.split_first() else { return };
     let (channel, id) = (InputChannel::Empty, Vec::new());
-    match call % 9 {
+    match call % 10 {
         0 => reads(&help::GetConfig {}, answer),
         1 => reads(&auth::ExportAuthorization { dc_id: 2 }, answer),
         2 => reads(&channels::GetChannels { id: Vec::new() }, answer),
@@ -47,7 +47,8 @@ pub fn answer(input: &[u8]) {
         5 => reads(&messages::GetMessages { id }, answer),
         6 => reads(&messages::DeleteMessages { revoke: true, id: Vec::new() }, answer),
         7 => reads(&first_page(), answer),
-        _ => reads(&message(), answer),
+        8 => reads(&message(), answer),
+        _ => reads(&messages::GetChats { id: Vec::new() }, answer),
     }
 }
 

@@ -24,6 +24,7 @@ mod patience;
 mod pool;
 mod resolve;
 mod resume;
+mod rights;
 mod rpc;
 mod seen;
 mod send;

@@ -12,7 +12,7 @@ mod walk;
 
 use grammers_tl_types::{self as tl, RemoteCall};
 
-pub(crate) use chats::Next;
+pub(crate) use chats::{Group, Next, Seen};
 pub(crate) use object::{Object, Objects};
 pub(crate) use walk::{Result, number, take_text, word};
 
