@@ -1,6 +1,7 @@
 # The worker, the libraries that it is linked to, and the certificates that it trusts; nothing else, not even a shell.
 #
 #   docker build -t telestore-worker .
+#   docker run --env-file .env -v telestore:/data -p 10000:10000 telestore-worker    # stand-alone: deploy/stand-alone.env
 #   docker run -e BACKEND_URL=https://your-telestore-backend.example -v telestore:/data -p 10000:10000 telestore-worker
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src

@@ -47,6 +47,10 @@ clock *filter:
 telethon:
     .ci/telethon
 
+# curl, requests, httpx, fetch, .NET's form, Uppy and the stock client's calls against a worker
+clients:
+    .ci/clients
+
 # A real browser against the demo page of the sandbox; `just browser --screenshot docs/images/demo.png` for the README's picture
 browser *args:
     .ci/browser {{args}}

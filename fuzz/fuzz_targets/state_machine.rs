@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use telestore_types::{
-    ChunkVerdict, Completion, FileName, NewUpload, ResumeState, StorageKey, StoredAs, StoredFile, Timestamp,
+    ChunkIndex, ChunkVerdict, Completion, FileName, NewUpload, ResumeState, StorageKey, StoredAs, StoredFile, Timestamp,
     Upload, UploadId, UploadKind, UploadState, UserId,
 };
 
@@ -55,12 +55,24 @@ fn step(
         0 => upload.user_id = Some(UserId::new("u")),
         1 | 2 => {
             let index = input.int_in_range(0..=CHUNKS - 1)?;
-            let new = (input.int_in_range(1..=4)?, input.int_in_range(0..=2)?);
-            let old = chunks.get(&index).copied();
+            let new = (input.int_in_range(0..=7)?, input.int_in_range(0..=2)?);
+            let place = ChunkIndex::new(index, CHUNKS).unwrap();
+            if Upload::check_chunk_length(place, CHUNKS, new.0).is_err() {
+                assert!(new.0 == 0 && index < CHUNKS - 1);
+                return Ok(());
+            }
+            let old: Option<(u64, u32)> = chunks.get(&index).copied();
             match upload.chunk_verdict(old, new) {
                 ChunkVerdict::Store => {
-                    upload.chunk_stored(old, new, now);
-                    chunks.insert(index, new);
+                    let mut after = upload.clone();
+                    after.chunk_stored(old, new, now);
+                    match after.check_sum(old.map(|old| old.0), new.0) {
+                        Ok(()) => {
+                            *upload = after;
+                            chunks.insert(index, new);
+                        }
+                        Err(_) => assert_ne!(after.received_bytes, SIZE, "it would be the file"),
+                    }
                 }
                 ChunkVerdict::Duplicate => assert_eq!(old, Some(new)),
                 ChunkVerdict::Conflict => assert_ne!(old, Some(new)),

@@ -114,7 +114,7 @@ fn every_relative_link_of_the_documents_leads_somewhere() {
 }
 
 /// Where texts are that a client may see.
-const SPOKEN: [&str; 12] = [
+const SPOKEN: [&str; 13] = [
     "crates/telestore-types/src/error.rs",
     "crates/telestore-types/src/upload.rs",
     "crates/telestore-backend/src/error.rs",
@@ -124,14 +124,21 @@ const SPOKEN: [&str; 12] = [
     "crates/telestore-http/src/digest.rs",
     "crates/telestore-http/src/form.rs",
     "crates/telestore-http/src/json.rs",
+    "crates/telestore-http/src/number.rs",
     "crates/telestore-http/src/progress.rs",
     "crates/telestore-http/src/socket.rs",
     "crates/telestore-http/src/token.rs",
 ];
 
 /// What such a text follows in the sources.
-const SPEAKS: [&str; 5] =
-    ["#[error(", "ApiError::invalid(", "Error::Invalid(", "Error::Conflict(", "Error::Unauthorized("];
+const SPEAKS: [&str; 6] = [
+    "#[error(",
+    "ApiError::invalid(",
+    "ApiError::MediaType(",
+    "Error::Invalid(",
+    "Error::Conflict(",
+    "Error::Unauthorized(",
+];
 
 /// The texts of errors in `source`.
 fn spoken(source: &str) -> Vec<String> {

@@ -68,6 +68,33 @@ impl Raw {
         soon("an answer", read).await
     }
 
+    /// The same, where no 100 may come before it.
+    pub(crate) async fn answer_as_it_is(&mut self) -> Answer {
+        let mut got = Vec::new();
+        let read = async {
+            loop {
+                assert!(!got.starts_with(b"HTTP/1.1 100 "), "told to go on");
+                match parse(&got) {
+                    Some((answer, _)) => return answer,
+                    None => assert!(self.read.read_buf(&mut got).await.unwrap_or(0) > 0, "closed"),
+                }
+            }
+        };
+        soon("an answer", read).await
+    }
+
+    /// The next head, also that of a 100.
+    pub(crate) async fn head(&mut self) -> String {
+        let mut got = Vec::new();
+        let read = async {
+            while !got.ends_with(b"\r\n\r\n") {
+                got.push(self.read.read_u8().await.expect("a head"));
+            }
+            String::from_utf8_lossy(&got).into_owned()
+        };
+        soon("a head", read).await
+    }
+
     /// All answers until the worker closes the connection.
     pub(crate) async fn answers(&mut self) -> Vec<Answer> {
         let got = soon("the worker to close", self.everything()).await;
@@ -81,7 +108,7 @@ impl Raw {
     }
 
     /// Every byte until the worker closes the connection.
-    async fn everything(&mut self) -> Vec<u8> {
+    pub(crate) async fn everything(&mut self) -> Vec<u8> {
         let mut got = Vec::new();
         while self.read.read_buf(&mut got).await.unwrap_or(0) > 0 {}
         got

@@ -132,9 +132,11 @@ async fn what_the_worker_does_not_take_is_known_before_a_byte_is_sent() {
     let sending = Sending::begin(&mut stage.sends(&path, &["--chunk-bytes", "1MiB"])).await;
     let (success, words) = sending.end().await;
     assert!(!success && words.contains("413"), "{words}");
+    let path = file(&stage, MIB);
     let sending = Sending::begin(&mut send(&stage.url(""), "nobody's", &path, &[])).await;
     let (success, words) = sending.end().await;
-    assert!(!success && !words.contains("nobody's"), "{words}");
+    assert!(!success && words.contains("401") && !words.contains("nobody's"), "{words}");
+    assert!(!words.contains("cancel") && !words.contains("--resume"), "there is nothing to cancel: {words}");
 }
 
 #[tokio::test]

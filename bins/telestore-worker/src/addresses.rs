@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use telestore::types::pasted;
 use telestore::uploader::AllowedAddresses;
 
 use crate::cli::Settings;
@@ -49,7 +50,7 @@ fn auto(settings: &Settings) -> AllowedAddresses {
 
 /// The address that a URL names in digits. Names are not looked up: what they lead to may change.
 fn host(url: &str) -> Option<IpAddr> {
-    let url = reqwest::Url::parse(url).ok()?;
+    let url = reqwest::Url::parse(&pasted::base_url(url).ok()?).ok()?;
     match url.host_str()? {
         "localhost" => Some(IpAddr::from([127, 0, 0, 1])),
         host => host.trim_start_matches('[').trim_end_matches(']').parse().ok(),

@@ -354,11 +354,11 @@ pub(crate) struct Settings {
     #[arg(long, env = "TELESTORE_BOT_TOKEN", hide_env_values = true, value_parser = values::secret, value_name = "TOKEN")]
     pub(crate) bot_token: Option<Secret>,
 
-    /// Stand-alone: the channel, -100… or @name [default: none]
+    /// Stand-alone: the channel, -100…, @name, or the link of a message of it [default: none]
     #[arg(long, env = "TELESTORE_CHANNEL_ID", value_name = "ID", allow_hyphen_values = true)]
     pub(crate) channel_id: Option<String>,
 
-    /// Stand-alone: a Telethon or Pyrogram session string, for files over the Bot API's limit [default: none]
+    /// Stand-alone: a session string of Telethon, Pyrogram or GramJS, for files over the Bot API's limit [default: none]
     #[arg(long, env = "TELESTORE_TELEGRAM_SESSION", hide_env_values = true, value_parser = values::secret, value_name = "TEXT")]
     pub(crate) telegram_session: Option<Secret>,
 

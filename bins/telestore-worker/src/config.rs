@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use telestore::EngineConfig;
 use telestore::store::Durability;
-use telestore::types::{ApiId, ChatId, Secret, TelegramCredentials, UserId};
+use telestore::types::{Secret, TelegramCredentials, pasted};
 use telestore::uploader::{AllowedAddresses, ServerKey};
 use telestore_http::{AccessLog, ConnectionLimits, RequestLimits, TrustedProxies};
 
@@ -21,7 +21,7 @@ pub(crate) use self::tokens::Token;
 pub(crate) use self::warnings::{environment, warnings};
 use crate::cli::{Settings, Span, is_on};
 use crate::tls::{self, TlsFiles};
-use crate::{addresses, limits, origins};
+use crate::{addresses, limits, origins, stand_alone};
 
 /// What the worker runs with: checked, with every default in its place.
 #[derive(Debug, Clone, PartialEq)]
@@ -181,7 +181,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
     let request_limits = limits::requests(&settings)?;
     let (user, address) = limits::quotas(&settings, &default);
     let mtproto_addresses = addresses::allowed(&settings)?;
-    let bot_api_url = settings.bot_api_url.map(|url| http_url("TELEGRAM_BOT_API_URL", url)).transpose()?;
+    let bot_api_url = settings.bot_api_url.map(|url| http_url("TELEGRAM_BOT_API_URL", &url)).transpose()?;
     let concurrent = settings.max_concurrent_uploads.unwrap_or(default.max_concurrent_uploads);
     let threads =
         std::thread::available_parallelism().map_or(MIN_HTTP_THREADS, |n| n.get().max(MIN_HTTP_THREADS));
@@ -264,31 +264,17 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
 
 fn access(settings: &Settings) -> Result<Access, ConfigError> {
     if let Some(url) = &settings.backend_url {
-        return Ok(Access::Backend { url: http_url("BACKEND_URL", url.clone())? });
+        return Ok(Access::Backend { url: http_url("BACKEND_URL", url)? });
     }
     if settings.channel_id.is_none() && settings.bot_token.is_none() && settings.telegram_session.is_none() {
         return Err(ConfigError::Nobody);
     }
-    let missing = |name| ConfigError::Missing { name };
-    let channel = settings.channel_id.as_deref().ok_or(missing("TELESTORE_CHANNEL_ID"))?;
-    if settings.bot_token.is_none() && settings.telegram_session.is_none() {
-        return Err(missing("TELESTORE_BOT_TOKEN or TELESTORE_TELEGRAM_SESSION"));
-    }
+    let credentials = Box::new(stand_alone::credentials(settings)?.0);
     let tokens = tokens::read(settings)?;
     if tokens.is_empty() {
-        return Err(missing(
-            "TELESTORE_AUTH_TOKENS or TELESTORE_NAMED_TOKENS (the tokens that clients may use)",
-        ));
+        let name = "TELESTORE_AUTH_TOKENS or TELESTORE_NAMED_TOKENS (the tokens that clients may use)";
+        return Err(ConfigError::Missing { name });
     }
-    let api_id = settings.api_id.as_deref().map(str::parse::<ApiId>).transpose();
-    let credentials = Box::new(TelegramCredentials {
-        user_id: UserId::new("stand-alone"),
-        chat_id: ChatId::new(channel).map_err(|error| bad("TELESTORE_CHANNEL_ID", error))?,
-        bot_token: settings.bot_token.clone(),
-        session: settings.telegram_session.clone(),
-        api_id: api_id.map_err(|error| bad("TELESTORE_API_ID", error))?,
-        api_hash: settings.api_hash.clone(),
-    });
     Ok(Access::StandAlone { credentials, tokens })
 }
 
@@ -326,9 +312,9 @@ pub(crate) fn bad(name: &'static str, message: impl ToString) -> ConfigError {
     ConfigError::Bad { name: name.to_owned(), message: message.to_string() }
 }
 
-fn http_url(name: &'static str, url: String) -> Result<String, ConfigError> {
-    let good =
-        reqwest::Url::parse(&url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+fn http_url(name: &'static str, url: &str) -> Result<String, ConfigError> {
+    let url = pasted::base_url(url).map_err(|fault| bad(name, fault))?;
+    let good = reqwest::Url::parse(&url).is_ok_and(|url| url.has_host());
     if good { Ok(url) } else { Err(bad(name, "must be a URL such as https://backend.example")) }
 }
 

@@ -19,6 +19,7 @@ mod otlp;
 mod private;
 mod send;
 mod serve;
+mod stand_alone;
 mod tls;
 mod uploads;
 mod wire;

@@ -3,6 +3,7 @@ mod json;
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
+use telestore::types::misleads;
 use tokio::runtime::Handle;
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
@@ -127,8 +128,7 @@ impl Write for LineWriter {
 }
 
 fn one_line(event: &str, colours: bool) -> Cow<'_, str> {
-    let dangerous =
-        |c: char| (c.is_control() && !(colours && c == '\x1b')) || matches!(c, '\u{2028}' | '\u{2029}');
+    let dangerous = |c: char| misleads(c) && !(colours && c == '\x1b');
     let (line, end) = event.strip_suffix('\n').map_or((event, ""), |line| (line, "\n"));
     if !line.contains(dangerous) {
         return Cow::Borrowed(event);
@@ -156,6 +156,7 @@ mod tests {
         assert!(matches!(one_line("plain ü\n", false), Cow::Borrowed(_)));
         assert_eq!(one_line("a\nb\r\u{85}c\u{2028}\td\n", false), "a\\nb\\r\\u0085c\\u2028\\td\n");
         assert_eq!(one_line("\x1b[2Jgone\n", false), "\\u001b[2Jgone\n");
+        assert_eq!(one_line("invoice_\u{202e}fdp.exe\n", true), "invoice_\\u202efdp.exe\n");
         assert_eq!(one_line("\x1b[32m INFO\x1b[0m a\nb\n", true), "\x1b[32m INFO\x1b[0m a\\nb\n");
     }
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, web};
 use telestore::{Running, Telestore};
 use telestore_http::{
-    AccessLines, ConnectionLimits, Connections, HttpOptions, HttpsOptions, Limiter, MetricsPage, SpoolBudget,
+    AccessLines, ConnectionLimits, Connections, Expectations, HttpOptions, HttpsOptions, Limiter,
+    MetricsPage, PlainOptions, SpoolBudget,
 };
 
 use crate::config::{Access, Config};
@@ -145,16 +146,16 @@ fn listen(
     limits.proxies = config.trusted_proxies.clone();
     let connections = Connections::new(limits.clone());
     tokio::spawn(connections.tend());
-    let on_connect = connections.on_connect();
     let at_work = connections.clone();
     let page = web::Data::new(page);
     let limiter = Limiter::new(&config.request_limits);
     let access_lines = AccessLines::new(config.access_log);
+    let expectations = Expectations::new(&engine, &limiter, &config.trusted_proxies);
     let trusted = web::Data::new(config.trusted_proxies.clone());
     let app = move || {
         // The last wrap is the outermost. From outside in: trusted proxies (who calls), request id and span (what is
-        // logged), access lines, measuring, response headers, CORS, compression, limits (who calls too often). Around all of them:
-        // connections (who sends too slowly).
+        // logged), access lines, measuring, response headers, CORS, compression, limits (who calls too often).
+        // Around all of them: connections (who sends too slowly), and paths (what was asked for).
         let app = App::new()
             .app_data(page.clone())
             .app_data(trusted.clone())
@@ -168,6 +169,7 @@ fn listen(
             .wrap(from_fn(telestore_http::request_id))
             .wrap(from_fn(telestore_http::trust_proxies))
             .wrap(connections.watch())
+            .wrap(telestore_http::paths())
             .configure(telestore_http::routes(engine.clone(), options.clone()))
             .default_service(web::to(telestore_http::no_such_endpoint));
         #[cfg(feature = "otlp")]
@@ -179,19 +181,16 @@ fn listen(
     let address = address.and_then(TcpListener::local_addr).map_err(failed)?;
     if let Some(tls) = tls {
         let options = https_options(config, &limits);
-        let server = telestore_http::serve_https(listeners, tls, &at_work, options, app).map_err(failed)?;
-        return Ok((server, address));
+        let server = telestore_http::serve_https(listeners, tls, &at_work, &expectations, options, app);
+        return Ok((server.map_err(failed)?, address));
     }
-    let server = HttpServer::new(app)
-        .workers(config.http_threads)
-        .disable_signals()
-        .on_connect(on_connect)
-        .client_request_timeout(limits.header_timeout)
-        .keep_alive(limits.idle_timeout)
-        .client_disconnect_timeout(CLOSING)
-        .shutdown_timeout(config.shutdown_grace.as_secs().max(1));
-    let server = listeners.into_iter().try_fold(server, HttpServer::listen).map_err(failed)?;
-    Ok((server.run(), address))
+    let options = PlainOptions {
+        threads: config.http_threads,
+        disconnect_timeout: CLOSING,
+        shutdown_timeout: config.shutdown_grace,
+    };
+    let server = telestore_http::serve_http(listeners, &at_work, &expectations, options, app);
+    Ok((server.map_err(failed)?, address))
 }
 
 /// What to set where the worker cannot listen, by the names that the operator gave.

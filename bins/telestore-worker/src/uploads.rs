@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytesize::ByteSize;
 use serde_json::{Value, json};
 use telestore::store::Listing;
-use telestore::types::{Timestamp, Upload, UploadId, UserId};
+use telestore::types::{Shown, Timestamp, Upload, UploadId, UserId};
 
 use crate::cli::{Settings, UploadsArgs, UploadsCommand};
 use crate::config;
@@ -107,7 +107,7 @@ fn page(upload: &Upload) -> String {
     let line = |(name, value): (&String, &Value)| {
         let value = match value {
             Value::Null => return None,
-            Value::String(text) => plain(text),
+            Value::String(text) => Shown(text).to_string(),
             other => other.to_string(),
         };
         Some(format!("{name:<15} {value}"))
@@ -130,23 +130,14 @@ fn table(uploads: &[Upload]) -> String {
             format!("{}/{}", upload.received_chunks, upload.total_chunks),
             ByteSize(upload.file_size).to_string(),
             shown_time(upload.updated_at),
-            plain(user),
-            plain(upload.file_name.as_str()),
+            Shown(user),
+            Shown(upload.file_name.as_str()),
         );
         if let Some(error) = &upload.error {
-            text += &format!("  {}\n", plain(error));
+            text += &format!("  {}\n", Shown(error));
         }
     }
     text
-}
-
-/// Names come from clients; what a terminal would obey is shown instead.
-fn plain(text: &str) -> String {
-    let obeyed = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if obeyed(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
 }
 
 fn shown_time(at: Timestamp) -> String {
@@ -163,11 +154,6 @@ fn say(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_cannot_command_the_terminal() {
-        assert_eq!(plain("a\u{1b}[2Jb\u{202e}c ü"), "a\\u{1b}[2Jb\\u{202e}c ü");
-    }
 
     #[test]
     fn times_are_readable() {

@@ -157,6 +157,7 @@ fn with_access(builder: TelestoreBuilder, config: &Config) -> Result<TelestoreBu
             let with = |provider: StaticCredentialProvider, token: &Token| {
                 provider.with(token.user.clone(), &token.secret)
             };
+            let builder = builder.standing_credentials((**credentials).clone());
             builder.credentials(tokens.iter().fold(provider, with))
         }
     })

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use reqwest::{Client, Response, StatusCode};
 use serde::Deserialize;
-use telestore_types::{ApiId, ChatId, Secret, TelegramCredentials, UserId};
+use telestore_types::pasted::{self, ApplicationFault};
+use telestore_types::{ApiId, Secret, Shown, TelegramCredentials, UserId};
 
 use crate::metrics::METRICS;
 use crate::{CredentialProvider, Error, Result};
@@ -62,11 +63,7 @@ pub(crate) fn describe(error: reqwest::Error) -> String {
 
 /// Words from outside on one line, and not at any length.
 fn shown(text: &str) -> String {
-    let escaped = |c: char| match c.is_control() {
-        true => c.escape_default().collect::<String>(),
-        false => c.to_string(),
-    };
-    text.chars().take(SHOWN).map(escaped).collect()
+    Shown(&text.chars().take(SHOWN).collect::<String>()).to_string()
 }
 
 /// Reads what an answer may hold. The client's timeout is over all of it.
@@ -102,15 +99,18 @@ struct Answer {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Text {
-    Text(String),
+    Given(String),
     Number(i64),
+    /// As languages write large numbers that have one kind of number only.
+    Float(f64),
 }
 
 impl Text {
     fn into_text(self) -> String {
         match self {
-            Self::Text(text) => text,
+            Self::Given(text) => text,
             Self::Number(number) => number.to_string(),
+            Self::Float(number) => number.to_string(),
         }
     }
 }
@@ -140,26 +140,35 @@ impl TryFrom<Answer> for TelegramCredentials {
         let channel = answer.channel_id.map(Text::into_text).filter(|channel| !channel.trim().is_empty());
         let channel = channel.ok_or_else(|| Error::NotConfigured(NOT_CONFIGURED.to_owned()))?;
         // A channel that makes no sense is the user's setting, not the backend's fault.
-        let chat_id = ChatId::new(channel).map_err(|error| Error::NotConfigured(error.to_string()))?;
+        let channel = pasted::channel(&channel).map_err(|fault| Error::NotConfigured(fault.to_string()))?;
         if answer.user_id.is_empty() {
             return Err(Error::BadAnswer("user_id is empty".to_owned()));
         }
         if answer.user_id.len() > MAX_USER_ID {
             return Err(Error::BadAnswer(format!("user_id is longer than {MAX_USER_ID} bytes")));
         }
+        if let Some(hint) = channel.hint {
+            tracing::info!(user = %answer.user_id, "channel id of the user {hint}");
+        }
         let api_id = answer.telegram_api_id.map(Text::into_text).filter(|id| !id.trim().is_empty());
-        let api_id: Option<ApiId> = api_id
-            .map(|id| id.parse())
-            .transpose()
-            .map_err(|error: telestore_types::Error| Error::NotConfigured(error.to_string()))?;
+        let (api_id, api_hash) = application(api_id.as_deref(), given(answer.telegram_api_hash))?;
         Ok(Self {
             user_id: UserId::new(answer.user_id),
-            chat_id,
+            chat_id: channel.chat,
             bot_token: given(answer.bot_token),
             session: given(answer.telegram_session),
             api_id,
-            api_hash: given(answer.telegram_api_hash),
+            api_hash,
         })
+    }
+}
+
+/// A session needs no hash: one that cannot be read is passed on, and spoils nothing.
+fn application(id: Option<&str>, hash: Option<Secret>) -> Result<(Option<ApiId>, Option<Secret>)> {
+    let told = |fault: ApplicationFault| Error::NotConfigured(fault.to_string());
+    match pasted::application(id, hash.as_ref().map(Secret::expose)) {
+        Ok(pair) => Ok(pair),
+        Err(_) => Ok((id.map(pasted::api_id).transpose().map_err(told)?, hash)),
     }
 }
 
@@ -240,6 +249,39 @@ mod tests {
             let answer = format!(r#"{{"user_id": "{user_id}", "channel_id": "-1001"}}"#);
             assert!(matches!(read(&answer), Err(Error::BadAnswer(_))));
         }
+    }
+
+    #[test]
+    fn reads_what_users_have_pasted() {
+        let channel = |json: &str| read(&format!(r#"{{"user_id": "u", "channel_id": {json}}}"#));
+        for json in [
+            r#""'-1001953958128'""#,
+            r#""\u22121001953958128""#,
+            r#""https://t.me/c/1953958128/5""#,
+            "-1001953958128",
+            "-1.001953958128e12",
+            "1001953958128",
+        ] {
+            assert_eq!(channel(json).unwrap().chat_id.as_str(), "-1001953958128", "{json}");
+        }
+        for (json, words) in [
+            ("1953958128", "did you mean -1001953958128?"),
+            (r#""https://t.me/+AbCdEf""#, "invite link"),
+            (r#""files""#, "did you mean @files?"),
+            ("1.5", "looks like a title"),
+        ] {
+            let error = channel(json).unwrap_err();
+            assert!(matches!(&error, Error::NotConfigured(text) if text.contains(words)), "{json}: {error}");
+        }
+        let hash = "0123456789abcdef0123456789abcdef";
+        let turned = format!(
+            r#"{{"user_id": "u", "channel_id": "@files", "telegram_api_id": "{hash}", "telegram_api_hash": "'7'"}}"#
+        );
+        let credentials = read(&turned).unwrap();
+        assert_eq!(credentials.api_id.map(ApiId::get), Some(7));
+        assert_eq!(credentials.api_hash.as_ref().map(Secret::expose), Some(hash));
+        let wrong = r#"{"user_id": "u", "channel_id": "@files", "telegram_api_id": "seven"}"#;
+        assert!(matches!(read(wrong), Err(Error::NotConfigured(text)) if text.contains("my.telegram.org")));
     }
 
     #[tokio::test]

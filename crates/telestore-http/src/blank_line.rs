@@ -1,11 +1,16 @@
 /// Finds where blank lines end (CR LF CR LF), also where reads cut them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct BlankLine {
     /// How many bytes of one the bytes so far end with.
     seen: usize,
 }
 
 impl BlankLine {
+    /// For bytes that begin a line: an end of it is a blank line.
+    pub(crate) fn at_line_start() -> Self {
+        Self { seen: 2 }
+    }
+
     /// Where in `bytes`, which follow those of the last call, the first blank line ends. What follows that end is for
     /// the next call: one blank line's end may be the next one's beginning.
     pub(crate) fn find(&mut self, bytes: &[u8]) -> Option<usize> {
@@ -29,7 +34,7 @@ mod tests {
     use super::*;
 
     fn ends(reads: &[&[u8]]) -> Vec<usize> {
-        let (mut line, mut found, mut offset) = (BlankLine::default(), Vec::new(), 0);
+        let (mut line, mut found, mut offset) = (BlankLine { seen: 0 }, Vec::new(), 0);
         for read in reads {
             let mut rest = *read;
             while let Some(end) = line.find(rest) {
@@ -40,6 +45,12 @@ mod tests {
             offset += rest.len();
         }
         found
+    }
+
+    #[test]
+    fn a_line_that_only_ends_is_blank() {
+        assert_eq!(BlankLine::at_line_start().find(b"\r\nx"), Some(2));
+        assert_eq!(BlankLine::at_line_start().find(b"\n\r\nx"), None);
     }
 
     #[test]

@@ -1,16 +1,18 @@
 mod bodies;
 
-use actix_web::web::{Data, Path, Payload};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use telestore::store::More;
 use telestore::types::{FileName, UploadId};
 use telestore::{FileInfo, IncomingChunk, Telestore};
 
+use crate::encoded::Body;
 use crate::error::{ApiError, ApiResult};
 use crate::form::{Form, Limits};
 use crate::openapi::refusals::{
-    BadForm, BadId, BadJson, BytesTooLarge, Conflict, Forbidden, Incomplete, JsonTooLarge, NoRoom, NoSpace,
-    NotFound, Storage, TooMany, TooSlow, Unauthorized, UnauthorizedForm, Unavailable,
+    BadForm, BadId, BadJson, BytesTooLarge, Conflict, EncodedForm, Forbidden, Incomplete, JsonTooLarge,
+    NoJson, NoRoom, NoSpace, NotFound, Storage, TooMany, TooSlow, Unauthorized, UnauthorizedForm,
+    Unavailable,
 };
 use crate::{HttpOptions, form, json, token};
 use bodies::{ById, Cancelled, ChunkForm, Chunks, Init, Initialized, Received, Started};
@@ -30,23 +32,23 @@ use bodies::{ById, Cancelled, ChunkForm, Chunks, Init, Initialized, Received, St
         (status = 200, description = "It is there", body = Initialized, example = json!({
             "success": true, "uploadId": "1763790000000_k3j9x0abc", "message": "Upload session initialized",
         })),
-        BadJson, Unauthorized, Forbidden, Conflict, TooSlow, JsonTooLarge, TooMany, Storage, Unavailable, NoSpace,
+        BadJson, Unauthorized, Forbidden, Conflict, TooSlow, JsonTooLarge, NoJson, TooMany, Storage, Unavailable, NoSpace,
     )
 )]
 pub(crate) async fn init(
     engine: Data<Telestore>,
     options: Data<HttpOptions>,
     request: HttpRequest,
-    payload: Payload,
+    Body(payload): Body,
 ) -> ApiResult {
     let header = token::of_header(&engine, &request).await?;
-    let body: Init = json::read(payload, options.max_json_bytes).await?;
-    let token = token::either(&engine, &request, body.auth_token, header).await?;
+    let body: Init = json::read(&request, payload, options.max_json_bytes).await?;
+    let token = token::of_json(&engine, &request, body.auth_token, header).await?;
     let file = FileInfo {
-        id: UploadId::new(body.upload_id)?,
+        id: UploadId::new(body.upload_id.of("uploadId")?)?,
         file_name: FileName::new(&body.file_name)?,
-        file_size: body.file_size.0,
-        total_chunks: body.total_chunks.0.try_into().unwrap_or(u32::MAX),
+        file_size: body.file_size.of("fileSize")?,
+        total_chunks: body.total_chunks.of("totalChunks")?,
     };
     engine.init(&file, token::caller(&options, &request, token.as_ref())).await?;
     Ok(HttpResponse::Ok().json(Initialized {
@@ -72,14 +74,14 @@ pub(crate) async fn init(
         (status = 200, description = "The chunk is there, and survives a killed worker", body = Received, example = json!({
             "success": true, "chunk_index": 0, "received_chunks": 1, "total_chunks": 1, "complete": true,
         })),
-        BadForm, UnauthorizedForm, Forbidden, NotFound, Conflict, TooSlow, BytesTooLarge, TooMany, Storage, NoRoom, NoSpace,
+        BadForm, UnauthorizedForm, Forbidden, NotFound, Conflict, TooSlow, BytesTooLarge, EncodedForm, TooMany, Storage, NoRoom, NoSpace,
     )
 )]
 pub(crate) async fn chunk(
     engine: Data<Telestore>,
     options: Data<HttpOptions>,
     request: HttpRequest,
-    payload: Payload,
+    Body(payload): Body,
 ) -> ApiResult {
     let header = token::of_header(&engine, &request).await?;
     // A refusal that is known before the body saves taking it in.
@@ -138,19 +140,19 @@ pub(crate) async fn chunk(
             "success": true, "uploadId": "1763790000000_k3j9x0abc", "message": "Upload started in background",
             "checkProgressAt": "/upload-progress/1763790000000_k3j9x0abc",
         })),
-        Incomplete, Unauthorized, Forbidden, NotFound, Conflict, TooSlow, JsonTooLarge, TooMany, Storage, Unavailable, NoSpace,
+        Incomplete, Unauthorized, Forbidden, NotFound, Conflict, TooSlow, JsonTooLarge, NoJson, TooMany, Storage, Unavailable, NoSpace,
     )
 )]
 pub(crate) async fn complete(
     engine: Data<Telestore>,
     options: Data<HttpOptions>,
     request: HttpRequest,
-    payload: Payload,
+    Body(payload): Body,
 ) -> ApiResult {
     let header = token::of_header(&engine, &request).await?;
-    let body: ById = json::read(payload, options.max_json_bytes).await?;
-    let token = token::either(&engine, &request, body.auth_token, header).await?;
-    let id = UploadId::new(body.upload_id)?;
+    let body: ById = json::read(&request, payload, options.max_json_bytes).await?;
+    let token = token::of_json(&engine, &request, body.auth_token, header).await?;
+    let id = UploadId::new(body.upload_id.of("uploadId")?)?;
     engine.complete(&id, token.as_ref()).await?;
     Ok(HttpResponse::Ok().json(Started {
         check_progress_at: format!("/upload-progress/{id}"),
@@ -177,19 +179,19 @@ pub(crate) async fn complete(
                 "messageId": 12345, "fileId": "5274001234567890123",
             }))),
         )),
-        BadJson, Unauthorized, Forbidden, TooSlow, JsonTooLarge, TooMany, Storage, Unavailable, NoSpace,
+        BadJson, Unauthorized, Forbidden, TooSlow, JsonTooLarge, NoJson, TooMany, Storage, Unavailable, NoSpace,
     )
 )]
 pub(crate) async fn cancel(
     engine: Data<Telestore>,
     options: Data<HttpOptions>,
     request: HttpRequest,
-    payload: Payload,
+    Body(payload): Body,
 ) -> ApiResult {
     let header = token::of_header(&engine, &request).await?;
-    let body: ById = json::read(payload, options.max_json_bytes).await?;
-    let token = token::either(&engine, &request, body.auth_token, header).await?;
-    let id = UploadId::new(body.upload_id)?;
+    let body: ById = json::read(&request, payload, options.max_json_bytes).await?;
+    let token = token::of_json(&engine, &request, body.auth_token, header).await?;
+    let id = UploadId::new(body.upload_id.of("uploadId")?)?;
     let done = engine.cancel(&id, token.as_ref()).await?;
     Ok(HttpResponse::Ok().json(Cancelled::from(done)))
 }

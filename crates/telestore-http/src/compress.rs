@@ -10,6 +10,8 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse};
 use bytes::Bytes;
 
+use crate::old_http::is_old;
+
 /// Smaller bodies fit into a packet as they are.
 const WORTH_IT: u64 = 1024;
 
@@ -26,7 +28,9 @@ pub async fn compress<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse, Error> {
-    let encoding = negotiate(request.headers());
+    // As nginx does (`gzip_http_version`): what is compressed on its way has no length, which HTTP/1.0 needs to keep a
+    // connection.
+    let encoding = negotiate(request.headers()).filter(|_| !is_old(request.version()));
     let answer = next.call(request).await?.map_into_boxed_body();
     if !is_worth_it(&answer) {
         return Ok(answer);

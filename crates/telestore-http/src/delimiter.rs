@@ -35,6 +35,16 @@ impl Delimiter {
         self.text.clone()
     }
 
+    /// The same as the beginning of a line: two hyphens and the boundary.
+    pub(crate) fn line(&self) -> Bytes {
+        self.text.slice(2..)
+    }
+
+    /// The same for a person.
+    pub(crate) fn shown(&self) -> String {
+        String::from_utf8_lossy(&self.text[2..]).into_owned()
+    }
+
     /// Takes the next piece from the front of `rest`, which is what was read and not yet handed on.
     pub(crate) fn next(&mut self, rest: &mut Bytes) -> Found {
         if rest.is_empty() {

@@ -1,4 +1,4 @@
-use actix_web::web::{Data, Payload};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use telestore::Telestore;
@@ -6,10 +6,11 @@ use telestore::store::More;
 use telestore::types::FileName;
 use utoipa::ToSchema;
 
+use crate::encoded::Body;
 use crate::error::ApiResult;
 use crate::form::{Form, Limits};
 use crate::openapi::refusals::{
-    BadForm, BytesTooLarge, NoRoom, NoSpace, SendingFailed, TooMany, TooSlow, UnauthorizedForm,
+    BadForm, BytesTooLarge, EncodedForm, NoRoom, NoSpace, SendingFailed, TooMany, TooSlow, UnauthorizedForm,
 };
 use crate::{HttpOptions, form, token};
 
@@ -59,14 +60,14 @@ struct Sent {
         (status = 200, description = "It is in the channel", body = Sent, example = json!({
             "success": true, "messageId": 12345, "fileId": "BQACAgQAAx0CZ", "fileName": "hello.txt",
         })),
-        BadForm, UnauthorizedForm, TooSlow, BytesTooLarge, TooMany, SendingFailed, NoRoom, NoSpace,
+        BadForm, UnauthorizedForm, TooSlow, BytesTooLarge, EncodedForm, TooMany, SendingFailed, NoRoom, NoSpace,
     )
 )]
 pub(crate) async fn upload(
     engine: Data<Telestore>,
     options: Data<HttpOptions>,
     request: HttpRequest,
-    payload: Payload,
+    Body(payload): Body,
 ) -> ApiResult {
     let header = token::of_header(&engine, &request).await?;
     token::authenticate(&engine, &request, header.as_ref()).await?;
@@ -88,8 +89,7 @@ pub(crate) async fn upload(
     let mut form = Form::read(&engine, &request, payload, header, limits).await?;
     let token = form.token(&engine, &request).await?;
     let part = form.file()?;
-    let file_name = form.optional("fileName").or(part.file_name).unwrap_or_default();
-    let file_name = FileName::new(&file_name)?;
+    let file_name = form.file_name_or(part.file_name.as_deref())?;
     let caller = token::caller(&options, &request, token.as_ref());
     token::authenticate(&engine, &request, token.as_ref()).await?;
     // It is counted as its user's from here on.

@@ -1,13 +1,14 @@
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::RETRY_AFTER;
+use actix_web::http::header::{ACCEPT_ENCODING, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use telestore::Error;
 use utoipa::ToSchema;
 
 use crate::access::Reason;
+use crate::fault::{Fault, printable};
 use crate::{measure, told};
 
 /// The status of an error: the one place where it is decided.
@@ -40,6 +41,12 @@ pub(crate) enum ApiError {
     ManyListeners,
     /// The token must come before the file: always, or before a file of more bytes than the limit.
     TokenFirst { limit: Option<u64> },
+    /// The body is encoded with this.
+    Encoded(String),
+    /// The form is none, or broken.
+    Form(Fault),
+    /// The body is of another kind than the call takes; the words say which is right.
+    MediaType(String),
     /// There is no room for the file of somebody of whom nothing is known yet.
     StrangersFull,
 }
@@ -83,6 +90,11 @@ impl ApiError {
         told::tell(self.status(), &cause);
     }
 
+    /// Whether it says that a token is missing.
+    pub(crate) fn is_missing_token(&self) -> bool {
+        matches!(self, Self::Engine(Error::Unauthorized(_)) | Self::TokenFirst { limit: None })
+    }
+
     /// When the same call may be made again, in whole seconds.
     fn retry_after(&self) -> Option<u64> {
         match self {
@@ -117,6 +129,13 @@ impl fmt::Display for ApiError {
                 "authToken must come before a file that has more than {limit} bytes: send it as a bearer token, or in a \
                  form field that comes first"
             ),
+            Self::Encoded(coding) => write!(
+                f,
+                "Content-Encoding is {}, which is not decoded here: send the body as it is, without Content-Encoding",
+                printable(coding)
+            ),
+            Self::Form(fault) => fault.fmt(f),
+            Self::MediaType(message) => f.write_str(message),
             Self::StrangersFull => f.write_str(
                 "worker takes in too many files at the moment of whose senders it knows nothing yet; try again in a \
                  moment, or send authToken before the file, as a bearer token",
@@ -165,6 +184,10 @@ impl ApiError {
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::ManyListeners | Self::StrangersFull => StatusCode::SERVICE_UNAVAILABLE,
             Self::TokenFirst { .. } => StatusCode::UNAUTHORIZED,
+            Self::Encoded(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Form(fault) if fault.is_unsupported() => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Form(_) => StatusCode::BAD_REQUEST,
+            Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         }
     }
 
@@ -196,6 +219,9 @@ impl ResponseError for ApiError {
         let mut response = HttpResponse::build(self.status_code());
         if let Some(seconds) = self.retry_after() {
             response.insert_header((RETRY_AFTER, seconds));
+        }
+        if matches!(self, Self::Encoded(_)) {
+            response.insert_header((ACCEPT_ENCODING, "identity"));
         }
         if matches!(self, Self::TooSlow | Self::StrangersFull) {
             response.force_close();

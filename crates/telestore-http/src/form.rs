@@ -1,27 +1,29 @@
-use std::collections::HashMap;
-use std::time::Instant;
+mod contents;
 
-use actix_multipart::{Field, MultipartError};
+use std::collections::HashMap;
+
+use actix_multipart::Field;
 use actix_web::HttpRequest;
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::Payload;
-use bytes::Bytes;
 use telestore::store::SpooledChunk;
 use telestore::types::{ContentDigest, FileName, Secret, UploadId};
 use telestore::{Auth, Error, Telestore};
 
 use crate::budget::Share;
 use crate::error::ApiError;
-use crate::parts::{Part, Parts};
-use crate::patience::is_too_slow;
+use crate::fault::printable;
+use crate::head::PartHead;
+use crate::parts::Parts;
 use crate::tap::MOST_BESIDE;
-use crate::{HttpOptions, client_address, digest, token};
-
-/// After how many bytes of a file the disk is looked at again.
-const LOOK_AFTER: u64 = 1024 * 1024;
+use crate::{HttpOptions, client_address, digest, number, token};
+use contents::{broken, spool, text};
 
 /// The field with the token.
 const TOKEN: &str = "authToken";
+
+/// The field with the name of the file.
+const FILE_NAME: &str = "fileName";
 
 /// A form with one file, whose bytes are spooled already.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(crate) struct Form {
     file: Option<FilePart>,
     file_field: &'static str,
     digest_field: Option<&'static str>,
+    /// The name of another part with a file.
+    other_file: Option<String>,
     /// The token that counts, and whose user is known: of the header, or of a field before the file.
     token: Option<Secret>,
     /// How many more bytes of text its fields may have.
@@ -87,13 +91,14 @@ impl Form {
             file: None,
             file_field: limits.file_field,
             digest_field: limits.digest_field,
+            other_file: None,
             token: header,
             text_left: limits.options.max_json_bytes,
         };
-        let mut parts = Parts::new(request.headers(), payload);
+        let mut parts = Parts::new(request.headers(), payload).map_err(ApiError::Form)?;
         let mut count = 0;
         while let Some(part) = parts.next().await {
-            let part = part.map_err(broken)?;
+            let (head, field) = part.map_err(broken)?;
             count += 1;
             if count > limits.options.max_fields {
                 return Err(ApiError::invalid(format!(
@@ -101,7 +106,7 @@ impl Form {
                     limits.options.max_fields
                 )));
             }
-            form.take(engine, request, &parts, part, limits).await?;
+            form.take(engine, request, &parts, (head, field), limits).await?;
         }
         form.check_late_digest(engine).await?;
         Ok(form)
@@ -112,31 +117,36 @@ impl Form {
         engine: &Telestore,
         request: &HttpRequest,
         parts: &Parts,
-        part: Field,
+        (head, field): (PartHead, Field),
         limits: Limits<'_>,
     ) -> Result<(), ApiError> {
-        let name = part.name().unwrap_or_default().to_owned();
-        if name == self.file_field {
+        if head.name == self.file_field {
             if self.file.is_some() {
-                return Err(ApiError::invalid(format!("form has two {name} parts")));
+                return Err(ApiError::invalid(format!("form has two {} parts", head.name)));
             }
-            let mut digests = digest::of_headers(part.headers())?;
+            let mut digests = digest::of_headers(&head.digests)?;
             digests.extend(self.digest()?);
             let share = self.share(engine, request, limits).await?;
             self.check_sendable(engine, if limits.whole { declared(request) } else { self.file_size() })
                 .await?;
             let sender = self.token.as_ref().filter(|_| limits.whole);
-            self.file = Some(spool(engine, parts, part, &digests, share, sender, limits).await?);
+            let (spooled, share) = spool(engine, parts.file(field), &digests, share, sender, limits).await?;
+            let mime_type = head.content_type.map(|kind| kind.to_string());
+            self.file = Some(FilePart { spooled, file_name: head.file_name, mime_type, share });
             return Ok(());
         }
-        let text = text(parts.text(part), &name, limits.options.max_field_bytes).await?;
+        if head.file_name.is_some() {
+            self.other_file.get_or_insert_with(|| head.name.clone());
+        }
+        let text = text(parts.text(field), &head, limits).await?;
         // A form of many fields takes no more memory than the same in JSON.
         self.text_left = self
             .text_left
             .checked_sub(text.len())
             .ok_or_else(|| ApiError::invalid("form has too much text in its fields"))?;
-        if self.fields.insert(name.clone(), text).is_some() {
-            return Err(ApiError::invalid(format!("form has two {} fields", printable(&name))));
+        let name = printable(&head.name);
+        if self.fields.insert(head.name, text).is_some() {
+            return Err(ApiError::invalid(format!("form has two {name} fields")));
         }
         Ok(())
     }
@@ -214,11 +224,7 @@ impl Form {
 
     /// A field that must be a whole number.
     pub(crate) fn number<T: TryFrom<u64>>(&mut self, name: &str) -> Result<T, ApiError> {
-        let number =
-            self.required(name)?.trim().parse::<u64>().ok().and_then(|number| T::try_from(number).ok());
-        number.ok_or_else(|| {
-            ApiError::invalid(format!("form field {name} must be a whole number, zero or more"))
-        })
+        number::of_field(name, &self.required(name)?)
     }
 
     /// The upload's id.
@@ -228,13 +234,26 @@ impl Form {
 
     /// The name of the file.
     pub(crate) fn file_name(&mut self) -> Result<FileName, ApiError> {
-        Ok(FileName::new(&self.required("fileName")?)?)
+        Ok(FileName::new(&self.required(FILE_NAME)?)?)
+    }
+
+    /// The name of the file, or what its part calls it.
+    pub(crate) fn file_name_or(&mut self, of_part: Option<&str>) -> Result<FileName, ApiError> {
+        Ok(match self.optional(FILE_NAME) {
+            Some(stated) => FileName::new(&stated)?,
+            None => FileName::of_file(of_part.unwrap_or_default())?,
+        })
     }
 
     /// The file.
     pub(crate) fn file(&mut self) -> Result<FilePart, ApiError> {
-        let missing = format!("form part {} is missing", self.file_field);
-        self.file.take().ok_or_else(|| ApiError::invalid(missing))
+        self.file.take().ok_or_else(|| {
+            let missing = format!("form part {} is missing", self.file_field);
+            ApiError::invalid(match &self.other_file {
+                Some(name) => format!("{missing}; the file came as {}", printable(name)),
+                None => missing,
+            })
+        })
     }
 }
 
@@ -243,91 +262,4 @@ pub(crate) fn declared(request: &HttpRequest) -> u64 {
     let length = request.headers().get(CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     length.map_or(1, |length| length.saturating_sub(MOST_BESIDE as u64).max(1))
-}
-
-async fn spool(
-    engine: &Telestore,
-    parts: &Parts,
-    part: Field,
-    digests: &[ContentDigest],
-    mut share: Option<Share>,
-    sender: Option<&Secret>,
-    limits: Limits<'_>,
-) -> Result<FilePart, ApiError> {
-    let file_name =
-        part.content_disposition().and_then(|disposition| disposition.get_filename()).map(str::to_owned);
-    let mime_type = part.content_type().map(ToString::to_string);
-    let mut part = parts.file(part);
-    let mut spool = engine.spool().await?;
-    for digest in digests {
-        spool.expect(*digest);
-    }
-    let (mut length, mut look_at) = (0_u64, LOOK_AFTER);
-    while let Some(piece) = next_piece(&mut part, share.as_mut()).await? {
-        let came = share.as_ref().map(|_| Instant::now());
-        length += piece.len() as u64;
-        if length > limits.max_bytes {
-            return Err(limits.too_large());
-        }
-        if let Some(share) = &mut share {
-            share.take(piece.len() as u64).await?;
-        }
-        if length >= look_at {
-            engine.check_space().await?;
-            if let Some(sender) = sender {
-                engine.check_sendable(sender, length).await?;
-            }
-            if share.is_some() {
-                limits.options.spool_budget.look(engine).await?;
-            }
-            look_at = length + LOOK_AFTER;
-        }
-        spool.write(piece).await?;
-        if let (Some(share), Some(came)) = (&mut share, came) {
-            share.was_busy(came.elapsed());
-        }
-    }
-    let spooled = spool.finish().await?;
-    Ok(FilePart { spooled, file_name, mime_type, share })
-}
-
-/// The next bytes of the file, for as long as its sender may go on.
-async fn next_piece(part: &mut Part, share: Option<&mut Share>) -> Result<Option<Bytes>, ApiError> {
-    let next = part.next();
-    let piece = match share {
-        None => next.await,
-        Some(share) => tokio::select! {
-            biased;
-            piece = next => piece,
-            () = share.given_up() => return Err(ApiError::StrangersFull),
-        },
-    };
-    piece.transpose().map_err(broken)
-}
-
-async fn text(mut part: Part, name: &str, limit: usize) -> Result<String, ApiError> {
-    let mut bytes = Vec::new();
-    while let Some(piece) = part.next().await {
-        let piece = piece.map_err(broken)?;
-        if bytes.len() + piece.len() > limit {
-            return Err(ApiError::invalid(format!("form field {} is over {limit} bytes", printable(name))));
-        }
-        bytes.extend_from_slice(&piece);
-    }
-    String::from_utf8(bytes)
-        .map_err(|_| ApiError::invalid(format!("form field {} is not UTF-8", printable(name))))
-}
-
-/// Whatever else is wrong with the body, the client's next step is the same.
-fn broken(error: MultipartError) -> ApiError {
-    if matches!(&error, MultipartError::Payload(error) if is_too_slow(error)) {
-        return ApiError::TooSlow;
-    }
-    tracing::debug!(%error, "form is broken");
-    ApiError::invalid("body is not a complete multipart/form-data form; send it again")
-}
-
-/// A client's field name, fit for an answer.
-fn printable(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(40).collect()
 }

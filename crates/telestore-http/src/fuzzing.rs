@@ -6,16 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use actix_multipart::Multipart;
+use actix_multipart::{Multipart, MultipartError};
 use actix_web::error::PayloadError;
-use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
+use crate::fault::Fault;
+use crate::head::PartHead;
 use crate::parts::Parts;
 
-/// The names and the bytes of a form's parts; `None` for a form that is refused.
-type Form = Option<Vec<(String, Vec<u8>)>>;
+/// The names and the bytes of a form's parts.
+type Form = Vec<(String, Vec<u8>)>;
 
 /// The name of the part that is read past actix-multipart.
 const FILE: &str = "file";
@@ -94,32 +96,82 @@ pub fn client_headers(input: &[u8]) {
     let _ = crate::compress::negotiate(&headers);
 }
 
-/// Reads the same body with both readers.
+/// Reads the same body with both readers. What plain actix-multipart takes must be read as it reads it; there are forms
+/// that only the other takes, and those must not depend on how they are cut.
 ///
 /// # Panics
 /// Where they see different forms.
 pub fn compare(boundary: &str, reads: &[Vec<u8>]) {
-    let body = reads.concat();
-    // For actix-multipart a part's bytes end at a CR without its LF, too, if only the rest of a delimiter follows; then
-    // it refuses the form. Here they are bytes like any other.
-    let half = format!("\r--{boundary}");
-    if memchr::memmem::find(&body, half.as_bytes()).is_some() {
-        return;
-    }
     let mut headers = HeaderMap::new();
     let kind = format!("multipart/form-data; boundary=\"{boundary}\"");
     let Ok(kind) = HeaderValue::from_str(&kind) else { return };
     headers.insert(CONTENT_TYPE, kind);
-    let plain = finish(plain(&headers, reads_of(reads)));
-    let tapped = finish(tapped(&headers, reads_of(reads)));
+    let body = reads.concat();
     let text = String::from_utf8_lossy(&body);
-    assert_eq!(tapped, plain, "boundary {boundary:?}, body {text:?} of {} reads", reads.len());
+    let tapped = |reads| finish(tapped(&headers, reads_of(reads)));
+    let read = tapped(reads);
+    // For actix-multipart a part's bytes end at a CR without its LF, too, if only the rest of a delimiter follows; then
+    // it refuses the form. Here they are bytes like any other in a file. And before the first part it passes over a
+    // boundary with blanks behind it.
+    let otherwise = ["\r--%", "\n--% ", "\n--%\t", "\n--%-- "].map(|line| line.replace('%', boundary));
+    if otherwise.iter().any(|line| memchr::memmem::find(&body, line.as_bytes()).is_some()) {
+        return;
+    }
+    let whole = tapped(std::slice::from_ref(&body));
+    assert_eq!(read, whole, "boundary {boundary:?}, body {text:?} of {} reads", reads.len());
+    let Some(mut plain) = finish(plain(&headers, reads_of(reads))).filter(|form| !form.is_empty()) else {
+        return;
+    };
+    if plain.iter().zip(read.as_ref().ok().into_iter().flatten()).any(|(one, other)| one.0 != other.0)
+        && !has_plain_names(&body)
+    {
+        plain.iter_mut().for_each(|part| part.0.clear());
+    }
+    match read {
+        Err(refusal) => {
+            assert!(is_stricter(refusal.as_ref()), "{refusal:?}: boundary {boundary:?}, body {text:?}")
+        }
+        Ok(mut form) => {
+            if plain.iter().any(|part| part.0.is_empty()) {
+                form.iter_mut().for_each(|part| part.0.clear());
+            }
+            assert_eq!(form, plain, "boundary {boundary:?}, body {text:?} of {} reads", reads.len());
+        }
+    }
 }
 
-async fn plain(headers: &HeaderMap, body: impl Stream<Item = Read> + 'static) -> Form {
+/// What is refused here though actix-multipart takes it: it passes over bytes behind a blank line that ends with LF
+/// alone, knows no encodings, and takes longer heads.
+fn is_stricter(refusal: Option<&Fault>) -> bool {
+    matches!(
+        refusal,
+        Some(
+            Fault::BlankLine { .. }
+                | Fault::Encoded { .. }
+                | Fault::LongHead { .. }
+                | Fault::Line { .. }
+                | Fault::MuchBeside(_)
+        )
+    )
+}
+
+/// Whether names are read the same way by both: they are where nothing is escaped, and quotes stand around values only.
+fn has_plain_names(body: &[u8]) -> bool {
+    let around = |at: usize| {
+        body.get(at.wrapping_sub(1)) == Some(&b'=')
+            || body.get(at + 1).is_none_or(|next| b";\r".contains(next))
+    };
+    !body.contains(&b'\\') && memchr::memchr_iter(b'"', body).all(around)
+}
+
+async fn plain(headers: &HeaderMap, body: impl Stream<Item = Read> + 'static) -> Option<Form> {
     let (mut multipart, mut form) = (Multipart::new(headers, body), Vec::new());
     while let Some(field) = multipart.next().await {
         let mut field = field.ok()?;
+        // The length of a part is where its delimiter is, whatever it declares (RFC 7578, 4.8).
+        if field.headers().contains_key(CONTENT_LENGTH) {
+            return None;
+        }
         let (name, mut bytes) = (field.name()?.to_owned(), Vec::new());
         while let Some(piece) = field.next().await {
             bytes.extend_from_slice(&piece.ok()?);
@@ -129,19 +181,48 @@ async fn plain(headers: &HeaderMap, body: impl Stream<Item = Read> + 'static) ->
     Some(form)
 }
 
-async fn tapped(headers: &HeaderMap, body: impl Stream<Item = Read> + 'static) -> Form {
-    let (mut parts, mut form) = (Parts::new(headers, body), Vec::<(String, Vec<u8>)>::new());
-    while let Some(field) = parts.next().await {
-        let field = field.ok()?;
-        let (name, mut bytes) = (field.name()?.to_owned(), Vec::new());
+/// The same; where it is refused, why, if the tap has the words.
+async fn tapped(
+    headers: &HeaderMap,
+    body: impl Stream<Item = Read> + 'static,
+) -> Result<Form, Option<Fault>> {
+    let why = |error: MultipartError| Fault::of(&error).cloned();
+    let (mut parts, mut form) = (Parts::new(headers, body).map_err(Some)?, Form::new());
+    while let Some(part) = parts.next().await {
+        let (head, field) = part.map_err(why)?;
+        let mut bytes = Vec::new();
         let first = form.iter().all(|(other, _)| other != FILE);
-        let mut part = if name == FILE && first { parts.file(field) } else { parts.text(field) };
+        let mut part = if head.name == FILE && first { parts.file(field) } else { parts.text(field) };
         while let Some(piece) = part.next().await {
-            bytes.extend_from_slice(&piece.ok()?);
+            bytes.extend_from_slice(&piece.map_err(why)?);
         }
-        form.push((name, bytes));
+        form.push((head.name, bytes));
     }
-    Some(form)
+    Ok(form)
+}
+
+/// An entry for a fuzzer: the head of a part, which is read to its end or refused, whatever is in it.
+///
+/// # Panics
+/// Where what was read is longer than what it was read from.
+pub fn part_head(input: &[u8]) {
+    let Ok(head) = PartHead::parse(input, 1) else { return };
+    let name = head.file_name.as_deref().unwrap_or_default();
+    // A byte of windows-1252 is three bytes of UTF-8 at most; within an encoded word each of these may be read so again.
+    assert!(name.len() <= 9 * input.len() && head.name.len() <= 3 * input.len(), "{head:?}");
+    let _ = telestore::types::FileName::of_file(name).map(|name| {
+        // What was taken is taken again, as a store does.
+        assert_eq!(telestore::types::FileName::of_file(name.as_str()).as_ref(), Ok(&name));
+    });
+}
+
+/// An entry for a fuzzer: the `Content-Type` of a form.
+pub fn content_type(input: &[u8]) {
+    let Ok(kind) = HeaderValue::from_bytes(input) else { return };
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, kind);
+    let body = futures_util::stream::empty();
+    let _ = Parts::new(&headers, body);
 }
 
 type Read = Result<Bytes, PayloadError>;

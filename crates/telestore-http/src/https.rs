@@ -20,6 +20,7 @@ use futures_util::future::LocalBoxFuture;
 use socket2::{Domain, Socket, Type};
 
 use crate::Connections;
+use crate::expect::{Expectations, Gate};
 use crate::http2;
 
 /// Its name in a TLS handshake.
@@ -82,6 +83,7 @@ pub fn serve_https<F, I, S, B>(
     listeners: Vec<TcpListener>,
     mut tls: ServerConfig,
     connections: &Connections,
+    expectations: &Expectations,
     options: HttpsOptions,
     app: F,
 ) -> io::Result<Server>
@@ -112,19 +114,21 @@ where
     };
     for listener in listeners {
         let (app, tls, connections, stop) = (app.clone(), tls.clone(), connections.clone(), stop.clone());
+        let expectations = expectations.clone();
         builder = builder.listen("https", listener, move || {
             let app = app().into_factory().map_err(|error| error.into().error_response());
             let app = Rc::new(map_config(app, |()| AppConfig::default()));
             let (tls, connections, stop) = (tls.clone(), connections.clone(), stop.clone());
+            let expectations = expectations.clone();
             fn_factory(move || {
                 let (app, tls, connections) = (Rc::clone(&app), tls.clone(), connections.clone());
-                let stop = stop.clone();
+                let (stop, expectations) = (stop.clone(), expectations.clone());
                 async move {
                     let app = app
                         .new_service(())
                         .await
                         .map_err(|error| tracing::error!(?error, "app does not start"))?;
-                    front(Rc::new(app), tls, connections, options, stop).await
+                    front(Rc::new(app), tls, connections, expectations, options, stop).await
                 }
             })
         })?;
@@ -153,6 +157,7 @@ async fn front<S, B, G>(
     app: Rc<S>,
     tls: ServerConfig,
     connections: Connections,
+    expectations: Expectations,
     options: HttpsOptions,
     stop: G,
 ) -> Result<Front<S, impl Service<Accepted, Response = ()>, G, B>, ()>
@@ -168,11 +173,13 @@ where
     acceptor.set_handshake_timeout(options.handshake_timeout);
     let acceptor = ServiceFactory::<TcpStream>::new_service(&acceptor, ()).await?;
     let (limits, on_connect, shared) = (connections.limits(), connections.on_connect(), Rc::clone(&app));
+    let gate = Rc::clone(&app);
     let http1 = HttpService::build()
         .graceful_shutdown_signal(stop.clone())
         .keep_alive(limits.idle_timeout)
         .client_request_timeout(limits.header_timeout)
         .client_disconnect_timeout(options.disconnect_timeout)
+        .expect(fn_factory(move || Gate::<_, B>::before(&gate, &expectations)))
         .on_connect_ext(move |io: &TlsStream<TcpStream>, data: &mut Extensions| on_connect(io, data))
         .finish(fn_factory(move || future::ready(Ok::<_, ()>(Rc::clone(&shared)))));
     let http1 = Rc::new(http1.new_service(()).await?);

@@ -135,7 +135,7 @@ impl Limiter {
     }
 
     /// Whether one more token may be tried from there.
-    fn guess_from(&self, address: IpAddr) -> Result<(), Error> {
+    pub(crate) fn guess_from(&self, address: IpAddr) -> Result<(), Error> {
         let rates = self.0.refused.as_ref().zip(self.0.counted.counted(address));
         let wait = rates.and_then(|(rates, key)| rates.wait(&key, Instant::now()));
         wait.map_or(Ok(()), |wait| Err(too_many("invalid tokens from this address", wait)))

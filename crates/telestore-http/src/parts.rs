@@ -5,55 +5,61 @@ use std::task::{Context, Poll, ready};
 
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::error::PayloadError;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
-use actix_web::mime;
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
+use crate::boundary;
+use crate::fault::Fault;
+use crate::head::PartHead;
 use crate::tap::{Other, Tap};
 
 type SharedTap = Rc<RefCell<Tap>>;
 
-/// The parts of a form, parsed by actix-multipart; the bytes of one of them may [flow past it](Self::file).
+/// The parts of a form, taken apart by actix-multipart; the bytes of one of them may [flow past it](Self::file).
 pub(crate) struct Parts {
     multipart: Multipart,
     tap: SharedTap,
 }
 
 impl Parts {
+    /// The parts of a body whose request has these headers.
     pub(crate) fn new(
         headers: &HeaderMap,
         body: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
-    ) -> Self {
-        // Without a boundary actix-multipart reads nothing, and has the words for why.
-        let tap = Tap::new(body, &boundary(headers).unwrap_or_default());
-        let tap = Rc::new(RefCell::new(tap));
-        Self { multipart: Multipart::new(headers, Other(Rc::clone(&tap))), tap }
+    ) -> Result<Self, Fault> {
+        let boundary = boundary::of_request(headers)?;
+        let tap = Rc::new(RefCell::new(Tap::new(body, &boundary)));
+        // As actix-multipart reads it, whatever the client wrote around it.
+        let kind = HeaderValue::from_str(&format!("multipart/form-data; boundary=\"{boundary}\""));
+        let mut plain = HeaderMap::new();
+        plain.insert(CONTENT_TYPE, kind.map_err(|_| Fault::Boundary(boundary))?);
+        Ok(Self { multipart: Multipart::new(&plain, Other(Rc::clone(&tap))), tap })
     }
 
-    /// The headers of the next part. The part before it must have been read to its end.
-    pub(crate) async fn next(&mut self) -> Option<Result<Field, MultipartError>> {
-        poll_fn(|cx| drive(&self.tap, cx, |cx| self.multipart.poll_next_unpin(cx))).await
+    /// The next part: its head, and what [`text`](Self::text) or [`file`](Self::file) make its bytes of. The part
+    /// before it must have been read to its end.
+    pub(crate) async fn next(&mut self) -> Option<Result<(PartHead, Field), MultipartError>> {
+        self.tap.borrow_mut().let_through();
+        let field = match self.multipart.next().await? {
+            Ok(field) => field,
+            Err(error) => return Some(Err(error)),
+        };
+        // Each part that it hands out has had its head from the tap.
+        let head = self.tap.borrow_mut().take_head().ok_or(MultipartError::Incomplete);
+        Some(head.map(|head| (head, field)))
     }
 
     /// The bytes of the part that came last, to be copied into a buffer and searched at each line.
     pub(crate) fn text(&self, field: Field) -> Part {
+        self.tap.borrow_mut().let_through();
         Part { field, tap: Rc::clone(&self.tap), tapped: false }
     }
 
     /// The bytes of the part that came last, as they were read.
     pub(crate) fn file(&self, field: Field) -> Part {
-        // A part that declares its length ends there for actix-multipart, which must see its bytes for that. It does
-        // not search them, and parts behind the file need no tap.
-        let tapped = !field.headers().contains_key(CONTENT_LENGTH);
-        let mut tap = self.tap.borrow_mut();
-        if tapped {
-            tap.open()
-        } else {
-            tap.let_through()
-        }
-        drop(tap);
-        Part { field, tap: Rc::clone(&self.tap), tapped }
+        self.tap.borrow_mut().open();
+        Part { field, tap: Rc::clone(&self.tap), tapped: true }
     }
 }
 
@@ -77,26 +83,6 @@ impl Part {
             }
             self.tapped = false;
         }
-        drive(&self.tap, cx, |cx| self.field.poll_next_unpin(cx))
+        self.field.poll_next_unpin(cx)
     }
-}
-
-/// Polls the parser, with one passage after the other for as long as it asks for more.
-fn drive<T>(
-    tap: &SharedTap,
-    cx: &mut Context<'_>,
-    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
-) -> Poll<T> {
-    loop {
-        let polled = poll(cx);
-        if polled.is_ready() || !tap.borrow_mut().next_passage() {
-            return polled;
-        }
-    }
-}
-
-/// The boundary, found as actix-multipart finds it.
-fn boundary(headers: &HeaderMap) -> Option<String> {
-    let kind = headers.get(CONTENT_TYPE)?.to_str().ok()?.parse::<mime::Mime>().ok()?;
-    kind.get_param(mime::BOUNDARY).map(|boundary| boundary.as_str().to_owned())
 }

@@ -82,17 +82,23 @@ pub async fn trust_proxies<B: MessageBody>(
         && trusted.contain(peer)
     {
         let headers = request.headers();
-        let said = said(headers);
-        let secure = is_https(headers, &said);
+        let secure = is_https(headers, &said(headers));
         let mut extensions = request.extensions_mut();
-        if headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED) {
-            extensions.insert(ClientAddress(client(&said, trusted).unwrap_or(UNKNOWN_CLIENT)));
+        if let Some(address) = address_of(peer, headers, trusted) {
+            extensions.insert(ClientAddress(address));
         }
         if let Some(secure) = secure {
             extensions.insert(ClientScheme { secure });
         }
     }
     next.call(request).await
+}
+
+/// The client's address, where `peer` is a trusted proxy that says something of it.
+pub(crate) fn address_of(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Option<IpAddr> {
+    let told = headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED);
+    let told = told && trusted.contain(peer);
+    told.then(|| client(&said(headers), trusted).unwrap_or(UNKNOWN_CLIENT))
 }
 
 /// One hop of the way that a request took, as a proxy told it.

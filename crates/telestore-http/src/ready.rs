@@ -35,6 +35,11 @@ struct Checks {
     disk: Check,
     /// The worker is not stopping.
     engine: Check,
+    /// Stand-alone: Telegram takes the bot, the session and the channel of the settings. With a backend each user has
+    /// their own, and it is not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    telegram: Option<Check>,
 }
 
 /// How one of the things is that the worker needs.
@@ -64,12 +69,14 @@ impl From<&Readiness> for Ready {
             .filter_map(|check| Some(format!("{}: {}", check.name, check.wrong.as_deref()?)));
         let wrong: Vec<String> = wrong.collect();
         let check = |name| Check::of(readiness, name);
+        let telegram = readiness.checks.iter().any(|check| check.name == "telegram");
         Self {
             checks: Checks {
                 backend: check("backend"),
                 database: check("database"),
                 disk: check("disk"),
                 engine: check("engine"),
+                telegram: telegram.then(|| check("telegram")),
             },
             error: (!wrong.is_empty()).then(|| wrong.join("; ")),
             status: if wrong.is_empty() { "ready" } else { "not ready" },

@@ -2,13 +2,15 @@ use std::time::Duration;
 
 use actix_cors::Cors;
 use actix_web::http::Method;
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, guard};
 use telestore::Telestore;
 
 use crate::limits::LimitedAddresses;
+use crate::old_http::without_chunks;
 use crate::{
-    SpoolBudget, answer, chunked, direct, health, metrics_page, openapi, progress, ready, socket, sse,
+    SpoolBudget, answer, chunked, direct, health, metrics_page, openapi, progress, ready, socket, sse, token,
 };
 
 /// What the routes need beside the engine.
@@ -93,7 +95,8 @@ pub fn routes(engine: Telestore, options: HttpOptions) -> impl FnOnce(&mut Servi
     move |config| {
         config.app_data(web::Data::new(engine)).app_data(web::Data::new(options));
         for endpoint in ENDPOINTS {
-            config.service(mount(endpoint));
+            // What comes with the routes stands here, the rest is for whoever mounts them.
+            config.service(mount(endpoint).wrap(from_fn(token::explain)).wrap(from_fn(without_chunks)));
         }
     }
 }

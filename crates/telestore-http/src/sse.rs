@@ -18,11 +18,14 @@ use crate::openapi::refusals::{
 use crate::progress::{Progress, tag};
 use crate::{HttpOptions, token};
 
-/// How long a client waits before it connects again, in milliseconds.
-const OPENING: &[u8] = b"retry: 1000\n\n";
+/// Begins the first event: how long a client waits before it connects again, in milliseconds.
+///
+/// It is no block of its own. A block without data is no event to browsers, but some clients (httpx-sse) make one of it,
+/// with nothing in it where others have JSON.
+const RETRY: &str = "retry: 1000\n";
 
-/// A comment.
-const HEARTBEAT: &[u8] = b":\n\n";
+/// A comment. No blank line follows, for the same reason: it would end a block, and those clients remember the last id.
+const HEARTBEAT: &[u8] = b":\n";
 
 /// Listens to an upload by Server-Sent Events
 ///
@@ -64,7 +67,8 @@ pub(crate) async fn events(
     }
     let listener = Listener::admit(&engine, &options, &request, token.as_ref(), Ongoing::by_events).await?;
     let pace = Pace::new(watch, options.heartbeat, listener);
-    let opening = once(ready(Ok(Bytes::from_static(OPENING))));
+    // What stands in between sends the head on with the first bytes, and the first event may be long in coming.
+    let opening = once(ready(Ok(Bytes::from_static(HEARTBEAT))));
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -73,19 +77,21 @@ pub(crate) async fn events(
         .insert_header((CONTENT_ENCODING, "identity"))
         // A stream's connection is of no use after it, and a stop would wait until the client closes it.
         .force_close()
-        .streaming(opening.chain(unfold(pace, next))))
+        .streaming(opening.chain(unfold((pace, RETRY), next))))
 }
 
-async fn next(mut pace: Pace) -> Option<(Result<Bytes, Infallible>, Pace)> {
-    let text = match pace.next().await {
-        Beat::State(state) => event(&state),
-        Beat::Alive => Bytes::from_static(HEARTBEAT),
-        Beat::Over => return None,
-    };
-    Some((Ok(text), pace))
+/// The next bytes; an event begins with `first`.
+async fn next(
+    (mut pace, first): (Pace, &'static str),
+) -> Option<(Result<Bytes, Infallible>, (Pace, &'static str))> {
+    match pace.next().await {
+        Beat::State(state) => Some((Ok(event(first, &state)), (pace, ""))),
+        Beat::Alive => Some((Ok(Bytes::from_static(HEARTBEAT)), (pace, first))),
+        Beat::Over => None,
+    }
 }
 
 /// JSON holds no line break, so it is one `data` line.
-fn event(state: &UploadEvent) -> Bytes {
-    format!("id: {}\ndata: {}\n\n", tag(state), Progress::from(state)).into()
+fn event(first: &str, state: &UploadEvent) -> Bytes {
+    format!("{first}id: {}\ndata: {}\n\n", tag(state), Progress::from(state)).into()
 }

@@ -1,3 +1,5 @@
+mod lines;
+
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -8,136 +10,271 @@ use futures_util::stream::LocalBoxStream;
 
 use crate::blank_line::BlankLine;
 use crate::delimiter::{Delimiter, Found};
+use crate::fault::{self, Fault};
+use crate::head::PartHead;
+use lines::{Line, Preamble};
 
 /// The most bytes of a form beside its file: part headers, text fields, and whatever stands before the first boundary.
 pub(crate) const MOST_BESIDE: usize = 1024 * 1024;
 
+/// The most bytes of a part's head: more than the longest name in the longest of its spellings.
+const MOST_HEAD: usize = 16 * 1024;
+
+/// The head that actix-multipart gets: it only has to be one.
+const SOME_HEAD: &[u8] = b"\r\nContent-Disposition: form-data; name=\"part\"\r\n\r\n";
+const LAST_LINE: &[u8] = b"--\r\n";
+
+type Read = Result<Bytes, PayloadError>;
+
 /// A body on its way to actix-multipart, with a tap for the bytes of the file.
 ///
 /// actix-multipart copies a body into a buffer of its own and looks at every CR in it. For the file's bytes that costs
-/// more than all the rest, so they are taken out here, without a copy, while it parses everything else.
+/// more than all the rest, so they are taken out here, without a copy, while it reads everything else.
 ///
-/// For this it must have read a part's headers and nothing behind them when it hands the part out. So it is given the
-/// body in *passages*, each up to the next blank line, where headers end. The next passage is for it only once it
-/// [asked](Self::next_passage) for more than it has: then it has understood the last one, and has no part to hand out.
+/// It also refuses boundaries and heads of parts that many clients write: those with blanks behind the boundary, names
+/// in other charsets, headers in several lines. So lines with boundaries are found here, heads are read here
+/// ([`take_head`](Self::take_head)), and it gets the plainest ones in their place.
+///
+/// When it hands a part out, it must have read its head and nothing behind it. So nothing more flows until somebody says
+/// where the part's bytes go.
 pub(crate) struct Tap {
-    body: LocalBoxStream<'static, Result<Bytes, PayloadError>>,
+    body: LocalBoxStream<'static, Read>,
     /// What was read and not yet handed on.
     rest: Bytes,
-    /// A delimiter that was found in the file's bytes, for actix-multipart to find too.
-    found: Option<Bytes>,
+    /// What actix-multipart gets next, before anything else.
+    ready: Option<Bytes>,
     delimiter: Delimiter,
-    blank_line: BlankLine,
-    flow: Flow,
+    place: Place,
+    /// The number of the part that is read, from 1.
+    part: usize,
+    /// The head of the part that is handed out next, and then the name of that part.
+    head: Option<PartHead>,
+    name: String,
     beside: usize,
+    began: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flow {
-    /// A passage flows to actix-multipart.
-    Passage,
-    /// It has had a passage.
-    Shut {
-        /// It needs more.
-        asked: bool,
-    },
-    /// The file's bytes flow past it.
+/// What stands before the first boundary.
+#[derive(Debug)]
+struct Before {
+    preamble: Preamble,
+    /// What was wrong with the first line that only began with a boundary: there may be no other.
+    stray: Option<u8>,
+}
+
+#[derive(Debug)]
+enum Place {
+    Before(Before),
+    /// Behind a boundary, in its line; with what may still come before the first if it is none.
+    Line(Line, Option<Before>),
+    Head(Vec<u8>, BlankLine),
+    /// Behind the head of a part, and nobody has said yet where its bytes go.
+    Shut,
+    /// In the bytes of a part, which flow to actix-multipart.
+    Text,
+    /// In the bytes of the file, which flow past it.
     File,
-    /// Everything flows to it.
-    Everything,
+    End,
 }
 
 impl Tap {
-    pub(crate) fn new(
-        body: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
-        boundary: &str,
-    ) -> Self {
+    pub(crate) fn new(body: impl Stream<Item = Read> + 'static, boundary: &str) -> Self {
+        let delimiter = Delimiter::new(boundary);
+        let before = Before { preamble: Preamble::new(delimiter.line()), stray: None };
         Self {
             body: Box::pin(body),
             rest: Bytes::new(),
-            found: None,
-            delimiter: Delimiter::new(boundary),
-            blank_line: BlankLine::default(),
-            flow: Flow::Passage,
+            ready: None,
+            delimiter,
+            place: Place::Before(before),
+            part: 1,
+            head: None,
+            name: String::new(),
             beside: 0,
+            began: false,
         }
     }
 
-    /// Lets the next passage through, where it was asked for. Says whether it did.
-    pub(crate) fn next_passage(&mut self) -> bool {
-        let asked = self.flow == Flow::Shut { asked: true };
-        if asked {
-            self.flow = Flow::Passage;
+    /// The head of the part that was just handed out.
+    pub(crate) fn take_head(&mut self) -> Option<PartHead> {
+        self.head.take()
+    }
+
+    /// Lets the bytes of the part that was just handed out flow to actix-multipart.
+    pub(crate) fn let_through(&mut self) {
+        // The parser may have gone ahead to the head of a part that it has not handed out yet.
+        if matches!(self.place, Place::Shut) && self.head.is_none() {
+            self.place = Place::Text;
         }
-        asked
     }
 
     /// Opens the tap: the part that was just handed out is the file.
     pub(crate) fn open(&mut self) {
-        self.flow = Flow::File;
-    }
-
-    /// Lets everything through from here on: what is left has no use for the tap.
-    pub(crate) fn let_through(&mut self) {
-        self.flow = Flow::Everything;
+        self.place = Place::File;
     }
 
     /// The next bytes of the file; `None` at its end, from where everything else flows on to actix-multipart.
-    pub(crate) fn poll_file(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
+    pub(crate) fn poll_file(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read>> {
         loop {
             match self.delimiter.next(&mut self.rest) {
                 Found::Piece(piece) => return Poll::Ready(Some(Ok(piece))),
                 Found::End => {
-                    self.found = Some(self.delimiter.text());
-                    self.blank_line = BlankLine::default();
-                    self.flow = Flow::Passage;
+                    self.end_part();
                     return Poll::Ready(None);
                 }
-                Found::More => match ready!(self.body.as_mut().poll_next(cx)) {
-                    Some(Ok(read)) => self.rest = read,
-                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                    None => return Poll::Ready(Some(Err(PayloadError::Incomplete(None)))),
+                Found::More => match ready!(self.poll_read(cx)) {
+                    Ok(()) => {}
+                    Err(error) => return Poll::Ready(Some(Err(error))),
                 },
             }
         }
     }
 
     /// The next bytes for actix-multipart.
-    pub(crate) fn poll_other(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
-        match &mut self.flow {
-            Flow::Passage | Flow::Everything => {}
-            Flow::Shut { asked } => {
-                // Whoever drives the parser sees this, and polls it again with the next passage.
-                *asked = true;
-                return Poll::Pending;
+    pub(crate) fn poll_other(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read>> {
+        loop {
+            if let Some(ready) = self.ready.take() {
+                return Poll::Ready(Some(Ok(ready)));
             }
-            Flow::File => return Poll::Pending,
-        }
-        if let Some(found) = self.found.take() {
-            return Poll::Ready(Some(Ok(found)));
-        }
-        if self.rest.is_empty() {
-            match ready!(self.body.as_mut().poll_next(cx)) {
-                Some(Ok(read)) => self.rest = read,
-                end => return Poll::Ready(end),
+            match self.place {
+                // Whoever drives the parser polls it again, once something flows.
+                Place::Shut | Place::File => return Poll::Pending,
+                Place::End => return Poll::Ready(None),
+                _ => {}
+            }
+            if let Err(error) = self.go_on() {
+                return Poll::Ready(Some(Err(error.into())));
+            }
+            if self.rest.is_empty() && self.ready.is_none() && self.wants_more() {
+                match ready!(self.poll_read(cx)) {
+                    Ok(()) => {}
+                    Err(error) => return Poll::Ready(Some(Err(error))),
+                }
             }
         }
-        Poll::Ready(Some(self.passage()))
     }
 
-    fn passage(&mut self) -> Result<Bytes, PayloadError> {
-        if self.flow == Flow::Everything {
-            return Ok(std::mem::take(&mut self.rest));
-        }
-        let piece = match self.blank_line.find(&self.rest) {
-            Some(end) => {
-                self.flow = Flow::Shut { asked: false };
-                self.rest.split_to(end)
+    fn wants_more(&self) -> bool {
+        !matches!(self.place, Place::Shut | Place::File | Place::End)
+    }
+
+    /// Reads more of the body, of which nothing is left. Where it ends, the form must have ended.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), PayloadError>> {
+        Poll::Ready(match ready!(self.body.as_mut().poll_next(cx)) {
+            Some(Ok(read)) => {
+                self.began |= !read.is_empty();
+                self.rest = read;
+                Ok(())
             }
-            None => std::mem::take(&mut self.rest),
+            Some(Err(error)) => Err(error),
+            None => self.end().map_err(PayloadError::from),
+        })
+    }
+
+    fn end(&mut self) -> Result<(), Fault> {
+        let part = match &self.place {
+            Place::Line(line, _) if line.may_end() => return self.finish(),
+            Place::Before(Before { stray: Some(byte), .. }) => {
+                return Err(Fault::behind_delimiter(1, *byte));
+            }
+            Place::Before(_) if !self.began => return Err(Fault::Empty),
+            Place::Before(_) => return Err(Fault::NoDelimiter(self.delimiter.shown())),
+            Place::Text | Place::File | Place::Shut => fault::Place::Part(self.name.clone()),
+            Place::Line(..) | Place::Head(..) | Place::End => fault::Place::Head(self.part),
         };
-        self.beside += piece.len();
-        if self.beside > MOST_BESIDE { Err(PayloadError::Overflow) } else { Ok(piece) }
+        Err(Fault::Cut { part, delimiter: self.delimiter.shown() })
+    }
+
+    /// Goes through what was read, up to something that is ready.
+    fn go_on(&mut self) -> Result<(), Fault> {
+        let before = self.rest.len();
+        let went = self.take_rest();
+        self.beside += before - self.rest.len();
+        went.and(if self.beside > MOST_BESIDE { Err(Fault::MuchBeside(MOST_BESIDE)) } else { Ok(()) })
+    }
+
+    fn take_rest(&mut self) -> Result<(), Fault> {
+        match &mut self.place {
+            Place::Before(before) => {
+                if before.preamble.find(&mut self.rest)
+                    && let Place::Before(before) = std::mem::replace(&mut self.place, Place::End)
+                {
+                    self.place = Place::Line(Line::default(), Some(before));
+                }
+                Ok(())
+            }
+            Place::Line(line, before) => match line.next(&mut self.rest) {
+                lines::Found::More => Ok(()),
+                lines::Found::Stray(byte) => {
+                    let before = before.take();
+                    self.skip_line(byte, before)
+                }
+                lines::Found::End => self.finish(),
+                lines::Found::Part => {
+                    self.ready = before.take().map(|_| self.delimiter.line());
+                    self.place = Place::Head(Vec::new(), BlankLine::at_line_start());
+                    Ok(())
+                }
+            },
+            Place::Head(..) => self.take_head_bytes(),
+            Place::Text => {
+                match self.delimiter.next(&mut self.rest) {
+                    Found::Piece(piece) => self.ready = Some(piece),
+                    Found::End => self.end_part(),
+                    Found::More => {}
+                }
+                Ok(())
+            }
+            Place::Shut | Place::File | Place::End => Ok(()),
+        }
+    }
+
+    /// A line that begins with the boundary and does not go on as one should: before the first part it is one like any
+    /// other, behind it nobody can tell what it is.
+    fn skip_line(&mut self, byte: u8, before: Option<Before>) -> Result<(), Fault> {
+        let mut before = before.ok_or(Fault::behind_delimiter(self.part, byte))?;
+        before.preamble.skip_line();
+        before.stray.get_or_insert(byte);
+        self.place = Place::Before(before);
+        Ok(())
+    }
+
+    /// The form has ended. What may follow is no part of it.
+    fn finish(&mut self) -> Result<(), Fault> {
+        let line = match &self.place {
+            Place::Line(_, Some(Before { stray: Some(byte), .. })) => {
+                return Err(Fault::behind_delimiter(1, *byte));
+            }
+            Place::Line(_, Some(_)) => self.delimiter.line(),
+            _ => Bytes::new(),
+        };
+        self.ready = Some([&line[..], LAST_LINE].concat().into());
+        self.place = Place::End;
+        Ok(())
+    }
+
+    fn take_head_bytes(&mut self) -> Result<(), Fault> {
+        let Place::Head(head, blank_line) = &mut self.place else { return Ok(()) };
+        let end = blank_line.find(&self.rest);
+        head.extend_from_slice(&self.rest.split_to(end.unwrap_or(self.rest.len())));
+        if head.len() > MOST_HEAD {
+            return Err(Fault::LongHead { part: self.part, limit: MOST_HEAD });
+        }
+        if end.is_some() {
+            let head = PartHead::parse(head, self.part)?;
+            self.name.clone_from(&head.name);
+            self.head = Some(head);
+            self.ready = Some(Bytes::from_static(SOME_HEAD));
+            self.place = Place::Shut;
+        }
+        Ok(())
+    }
+
+    /// The delimiter behind a part was found, for actix-multipart to find too.
+    fn end_part(&mut self) {
+        self.part += 1;
+        self.ready = Some(self.delimiter.text());
+        self.place = Place::Line(Line::default(), None);
     }
 }
 
@@ -145,7 +282,7 @@ impl Tap {
 pub(crate) struct Other(pub(crate) std::rc::Rc<std::cell::RefCell<Tap>>);
 
 impl Stream for Other {
-    type Item = Result<Bytes, PayloadError>;
+    type Item = Read;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.0.borrow_mut().poll_other(cx)

@@ -1,12 +1,16 @@
-use actix_web::HttpRequest;
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap};
+use actix_web::middleware::Next;
 use actix_web::web::Query;
+use actix_web::{HttpRequest, ResponseError};
 use serde::Deserialize;
 use telestore::types::Secret;
 use telestore::{Caller, Telestore};
 
 use crate::connections::Connection;
 use crate::error::ApiError;
+use crate::number::Text;
 use crate::{HttpOptions, client_address, limits};
 
 #[derive(Deserialize)]
@@ -30,11 +34,50 @@ pub(crate) fn bad_query() -> ApiError {
 }
 
 /// The token of `Authorization: Bearer …`.
-pub(crate) fn bearer(request: &HttpRequest) -> Option<Secret> {
-    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<Secret> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| Secret::new(token))
+}
+
+/// Says what is wrong with `Authorization` where a token is missing, for [`from_fn`](actix_web::middleware::from_fn).
+///
+/// A header without a bearer token is no fault by itself: proxies hand on what was for them (`Basic`), and the token stands
+/// in the form or the JSON. Only where none is found, the header was meant for here.
+pub(crate) async fn explain<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
+    let fault = fault_of_header(request.headers());
+    let answer = next.call(request).await?;
+    let error = answer.response().error().and_then(|error| error.as_error::<ApiError>());
+    match fault.filter(|_| error.is_some_and(ApiError::is_missing_token)) {
+        None => Ok(answer.map_into_left_body()),
+        Some(fault) => {
+            let error = ApiError::from(telestore::Error::Unauthorized(format!(
+                "authToken is missing: {fault}; send Authorization: Bearer <authToken>"
+            )));
+            Ok(answer.into_response(error.error_response()).map_into_right_body())
+        }
+    }
+}
+
+/// Why `Authorization` holds no token (RFC 9110, 11.6.2: a scheme, a blank, the token). What stands in it is shown nowhere:
+/// it may be a secret.
+fn fault_of_header(headers: &HeaderMap) -> Option<&'static str> {
+    let Ok(value) = headers.get(AUTHORIZATION)?.to_str() else {
+        return Some("Authorization has bytes that are not visible ASCII");
+    };
+    let (scheme, rest) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
+    Some(match (scheme.to_ascii_lowercase().as_str(), rest.trim()) {
+        ("", _) => "Authorization is empty",
+        ("bearer", "") => "Authorization names the scheme Bearer and has no token behind it",
+        ("bearer", _) => return None,
+        ("basic" | "digest" | "negotiate", _) => "Authorization is for another scheme than Bearer",
+        (_, "") => "Authorization has no scheme before the token",
+        _ => "Authorization has another scheme than Bearer",
+    })
 }
 
 /// The token of a call was good: its connection is no stranger's any more.
@@ -59,7 +102,7 @@ pub(crate) async fn authenticate(
 
 /// The token of the header, once it is known that it may be used now. To be asked for before the body.
 pub(crate) async fn of_header(engine: &Telestore, request: &HttpRequest) -> Result<Option<Secret>, ApiError> {
-    let token = bearer(request);
+    let token = bearer(request.headers());
     if let Some(token) = &token {
         limits::check_token(engine, request, token).await?;
     }
@@ -79,6 +122,17 @@ pub(crate) async fn either(
         limits::check_token(engine, request, token).await?;
     }
     Ok(header.or(body))
+}
+
+/// The same, of a JSON body.
+pub(crate) async fn of_json(
+    engine: &Telestore,
+    request: &HttpRequest,
+    body: Option<Text>,
+    header: Option<Secret>,
+) -> Result<Option<Secret>, ApiError> {
+    let body = body.map(|token| token.of("authToken")).transpose()?;
+    either(engine, request, body, header).await
 }
 
 /// Who calls, with the address where it is limited.

@@ -6,12 +6,16 @@ use actix_web::http::header::UPGRADE;
 use actix_web::http::{ConnectionType, Method, StatusCode, Version};
 
 use crate::answer;
+use crate::old_http::is_old;
 
 /// Where WebSockets are.
 const SOCKETS: &str = "/ws/";
 
 const STRAY: &str = "there is no WebSocket here: send the request without Upgrade; \
                      GET /ws/upload-progress/{uploadId} is one";
+
+const OLD: &str = "a WebSocket needs HTTP/1.1, and this request is HTTP/1.0 (nginx: proxy_http_version 1.1); \
+                   GET /upload-events/{uploadId} tells the same";
 
 /// Whether a request asks for a WebSocket, where actix takes all that follows on the connection for its body, whatever
 /// the length that it declares. Other upgrades, which some clients offer with each request, mean nothing here.
@@ -23,6 +27,11 @@ pub(crate) fn is_asked_for(head: &RequestHead) -> bool {
 
 /// Whether it may become one.
 pub(crate) fn is_socket(head: &RequestHead) -> bool {
+    // RFC 6455, 4.1.
+    is_for_one(head) && !is_old(head.version)
+}
+
+fn is_for_one(head: &RequestHead) -> bool {
     is_asked_for(head) && head.method == Method::GET && head.uri.path().contains(SOCKETS)
 }
 
@@ -31,7 +40,8 @@ pub(crate) fn refuse_stray(head: &RequestHead) -> Option<HttpResponse> {
     if !is_asked_for(head) || is_socket(head) {
         return None;
     }
-    let mut refusal = answer::error(StatusCode::BAD_REQUEST, STRAY);
+    let why = if is_for_one(head) { OLD } else { STRAY };
+    let mut refusal = answer::error(StatusCode::BAD_REQUEST, why);
     refusal.head_mut().set_connection_type(ConnectionType::Close);
     Some(refusal)
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::hostile::{HostileHttp, HostileMtproto};
+use crate::http::FloodShape;
 use crate::pulse::Pulse;
 
 /// What happens to a call that a [`Fault`] strikes.
@@ -21,6 +22,8 @@ pub enum FaultAction {
     FloodWait(u32),
     /// Not executed; answered with `FLOOD_PREMIUM_WAIT_X`. Over HTTP: 429 with `retry_after`.
     FloodPremiumWait(u32),
+    /// Not executed; over HTTP a wait of so many seconds in this shape. Over MTProto: `FLOOD_WAIT_X`.
+    FloodAs(FloodShape, u32),
     /// Not executed; answered with `boolFalse`. Over HTTP: 200 with `{"ok":false}`.
     ReturnFalse,
     /// Not executed; the connection is dropped.
@@ -29,10 +32,13 @@ pub enum FaultAction {
     DropBodyAfter(u64),
     /// Executed; the connection is dropped instead of an answer.
     LoseAnswer,
-    /// Executed, never answered; the connection stays.
+    /// Executed, never answered; the connection stays. MTProto's `msgs_state_info` says that there is an answer.
     Silence,
-    /// Neither executed nor answered; the connection stays.
+    /// Neither executed nor answered; the connection stays. MTProto's `msgs_state_info` says that the call never came.
     NoExecuteSilence,
+    /// MTProto only: executed; instead of the answer the client is told that there is one (`msg_detailed_info`), and gets it
+    /// when it asks (`msg_resend_req`).
+    HoldBackAnswer,
     /// Not executed; answered with this HTTP status and JSON body. Over MTProto: an error of that code.
     HttpStatus(u16, serde_json::Value),
     /// HTTP only: not executed; answered with something that means no good.
@@ -89,6 +95,11 @@ impl Fault {
     /// `FLOOD_WAIT_<seconds>`, or 429 over HTTP.
     pub fn flood_wait(at: impl Into<String>, seconds: u32) -> Self {
         Self::new(at, FaultAction::FloodWait(seconds))
+    }
+
+    /// A wait over HTTP, in this shape.
+    pub fn flood_as(at: impl Into<String>, shape: FloodShape, seconds: u32) -> Self {
+        Self::new(at, FaultAction::FloodAs(shape, seconds))
     }
 
     /// The connection is dropped before the call is executed.

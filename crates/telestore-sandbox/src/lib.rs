@@ -25,6 +25,7 @@ pub use channel_id::ChannelId;
 pub use error::{Error, Result};
 pub use faults::{Fault, FaultAction, FaultId, Faults};
 pub use hostile::{HostileHttp, HostileMtproto};
+pub use http::FloodShape;
 pub use message::{SandboxMessage, Via};
 pub use network::Network;
 pub use sandbox::Sandbox;

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// The network between the clients and the sandbox. Both limits can change while clients are connected.
@@ -14,6 +15,8 @@ pub struct Network {
     bandwidth: AtomicU64,
     /// When the bytes admitted so far will have "arrived".
     busy_until: Mutex<Instant>,
+    /// Whether MTProto answers travel at all.
+    answering: watch::Sender<bool>,
 }
 
 impl Default for Network {
@@ -22,6 +25,7 @@ impl Default for Network {
             round_trip_micros: AtomicU64::new(0),
             bandwidth: AtomicU64::new(0),
             busy_until: Mutex::new(Instant::now()),
+            answering: watch::Sender::new(true),
         }
     }
 }
@@ -46,6 +50,17 @@ impl Network {
     /// The current limit in bytes a second.
     pub fn bandwidth(&self) -> Option<u64> {
         Some(self.bandwidth.load(Ordering::Relaxed)).filter(|&limit| limit > 0)
+    }
+
+    /// Stops everything that MTProto servers say, on every connection, or lets it go on: nothing is lost.
+    pub fn set_answering(&self, answering: bool) {
+        self.answering.send_replace(answering);
+    }
+
+    /// Waits until answers travel.
+    pub(crate) async fn answering(&self) {
+        // The sender lives in `self`.
+        let _ = self.answering.subscribe().wait_for(|answering| *answering).await;
     }
 
     /// Waits as long as an answer travels.

@@ -22,5 +22,8 @@ pub(crate) fn admit(
     if upload.received_bytes > max_bytes {
         return Err(Recorded::TooLarge { received: upload.received_bytes });
     }
-    Ok(upload)
+    match upload.check_sum(old.map(|(length, _)| length), chunk.length) {
+        Ok(()) => Ok(upload),
+        Err(error) => Err(Recorded::Unfit(error)),
+    }
 }

@@ -83,6 +83,8 @@ pub enum Recorded {
         /// How many bytes the upload would have.
         received: u64,
     },
+    /// With it, the chunks [cannot be the file](Upload::check_sum). Nothing has changed.
+    Unfit(CompletionError),
     /// With it, its owner or the clients at its address would have more than they may. Nothing has changed.
     TooMuch(Exceeded),
     /// There is no such upload (any more). Nothing has changed.
@@ -269,6 +271,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     async fn claim(&self, id: &UploadId, key: &StorageKey, owner: &Owner, limits: &Limits) -> Result<Claim>;
 
     /// Acknowledges a chunk within `limits`: **the commit point**. `mime_type` becomes the upload's, unless it has one.
+    /// Chunks that [cannot be the file](Upload::check_sum) are not recorded; an empty one may come last, and in any order.
     async fn record_chunk(
         &self,
         id: &UploadId,

@@ -8,6 +8,7 @@ mod moved;
 mod quotas;
 mod sessions;
 mod strangers;
+mod sums;
 
 pub use chunks::chunk_store;
 pub use sessions::session_store;

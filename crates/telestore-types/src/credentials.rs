@@ -3,6 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::pasted::{bare_number, instead_of_group};
 use crate::{Error, Result, Secret};
 
 /// The user that the backend named for a token. It is never taken from a form.
@@ -29,6 +30,8 @@ impl fmt::Display for UserId {
 }
 
 /// A chat in the Bot API's words: `-100…` for a channel, or `@name` for a public one.
+///
+/// What a person has pasted is read by [`pasted::channel`](crate::pasted::channel), which knows more forms.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ChatId(String);
@@ -48,6 +51,16 @@ impl ChatId {
         if named || text.parse::<i64>().is_ok_and(|id| id != 0) { Ok(Self(text)) } else { Err(Error::ChatId) }
     }
 
+    /// Of a number that was looked at.
+    pub(crate) fn of_number(number: i64) -> Self {
+        Self(number.to_string())
+    }
+
+    /// Of a public name that was looked at, without its `@`.
+    pub(crate) fn of_name(name: &str) -> Self {
+        Self(format!("@{name}"))
+    }
+
     /// The id as the Bot API takes it.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -62,6 +75,24 @@ impl ChatId {
     pub fn channel_id(&self) -> Option<i64> {
         const CHANNEL_BASE: i64 = -1_000_000_000_000;
         self.number().filter(|id| *id < CHANNEL_BASE).map(|id| CHANNEL_BASE - id)
+    }
+}
+
+impl ChatId {
+    /// The channel that somebody meant who wrote a basic group's number, if it is not a group: `-1953958128` may be a
+    /// group, or channel 1953958128 with a minus. Only Telegram can tell.
+    ///
+    /// ```
+    /// use telestore_types::ChatId;
+    ///
+    /// let chat = ChatId::new("-1953958128").unwrap();
+    /// assert_eq!(chat.did_you_mean().unwrap().as_str(), "-1001953958128");
+    /// assert_eq!(ChatId::new("-1001953958128").unwrap().did_you_mean(), None);
+    /// ```
+    pub fn did_you_mean(&self) -> Option<Self> {
+        let number = self.number().filter(|_| self.channel_id().is_none())?;
+        let meant = if number > 0 { bare_number(number) } else { instead_of_group(number) };
+        meant.map(Self::of_number)
     }
 }
 
@@ -119,9 +150,9 @@ pub struct TelegramCredentials {
     pub user_id: UserId,
     /// Where the files go.
     pub chat_id: ChatId,
-    /// The bot, for the Bot API.
+    /// The bot, for the Bot API, as [`pasted::bot_token`](crate::pasted::bot_token) reads it.
     pub bot_token: Option<Secret>,
-    /// A Telethon or Pyrogram session string, for MTProto.
+    /// A session string, for MTProto, as [`pasted::session`](crate::pasted::session) reads it.
     pub session: Option<Secret>,
     /// The application that the session was made with.
     pub api_id: Option<ApiId>,

@@ -16,11 +16,32 @@ pub enum Error {
     /// A number of chunks outside of 1-10000.
     #[error("totalChunks must be a number from 1 to 10000")]
     TotalChunks,
+    /// More chunks than a file of this size can have.
+    #[error(
+        "totalChunks {total} is too many for fileSize {file_size}: each chunk has a byte at least, and only the last one \
+         may be empty, so that {most} is the most"
+    )]
+    ManyChunks {
+        /// How many there should be.
+        total: u32,
+        /// The declared length in bytes.
+        file_size: u64,
+        /// How many there can be.
+        most: u64,
+    },
+    /// A chunk without bytes that is not the last one of several.
+    #[error("{}", empty_chunk(*.index, *.last))]
+    EmptyChunk {
+        /// Its place.
+        index: u32,
+        /// The place of the last one.
+        last: u32,
+    },
     /// An empty file name, or one of nothing but path parts.
     #[error("fileName must not be empty")]
     EmptyFileName,
-    /// A file name over 255 bytes.
-    #[error("fileName must be at most 255 bytes of UTF-8")]
+    /// A file name over [`FileName::MAX_CHARS`](crate::FileName::MAX_CHARS) characters.
+    #[error("fileName must be at most 255 characters")]
     LongFileName,
     /// A file name with control characters.
     #[error("fileName must not hold control characters")]
@@ -38,3 +59,13 @@ pub enum Error {
 
 /// The result of a check in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+fn empty_chunk(index: u32, last: u32) -> String {
+    match last {
+        0 => "chunk is empty".to_owned(),
+        last => format!(
+            "chunk is empty: chunkIndex {index} must have bytes; only the last one, {last}, may have none, where the \
+             others are the whole file"
+        ),
+    }
+}

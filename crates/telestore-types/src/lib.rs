@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod alike;
 mod clock;
 mod credentials;
 mod digest;
@@ -8,7 +9,9 @@ mod error;
 mod event;
 mod id;
 mod name;
+pub mod pasted;
 mod secret;
+mod shown;
 mod source;
 mod stored;
 mod upload;
@@ -22,6 +25,7 @@ pub use event::{Stage, UploadEvent, UploadStatus};
 pub use id::{ChunkIndex, MAX_CHUNKS, StorageKey, UploadId};
 pub use name::{FileName, mime_type_of};
 pub use secret::Secret;
+pub use shown::{Shown, misleads};
 pub use source::{ByteSource, BytesSource, SourceError};
 pub use stored::{StoredAs, StoredFile};
 pub use upload::{

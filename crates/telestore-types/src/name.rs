@@ -4,13 +4,28 @@ use serde::Serialize;
 
 use crate::{Error, Result};
 
-/// A file name without any path: 1-255 bytes, no control characters.
+/// A file name without any path: 1 to [`MAX_CHARS`](FileName::MAX_CHARS) characters.
+///
+/// It is text only: no file of the worker is called so. Where a person reads it, it goes through
+/// [`Shown`](crate::Shown), since it may hold what a terminal obeys.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct FileName(String);
 
 impl FileName {
-    /// Takes the last part of `text` behind `/` and `\`, and checks it.
+    /// The most characters: no file that comes from a disk has more. NTFS, exFAT, APFS and HFS+ take 255 units of
+    /// UTF-16, the file systems of Linux 255 bytes. What Telegram takes is less, and its uploaders' affair.
+    pub const MAX_CHARS: usize = 255;
+
+    /// Takes the last part of a name that a program states, behind `/` and `\`, and checks it.
+    ///
+    /// ```
+    /// use telestore_types::FileName;
+    ///
+    /// assert_eq!(FileName::new(r"C:\Users\me\x.txt")?.as_str(), "x.txt");
+    /// assert!(FileName::new("a\u{7}b").is_err());
+    /// # Ok::<(), telestore_types::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::EmptyFileName`], [`Error::LongFileName`] or [`Error::ControlInFileName`].
@@ -18,10 +33,29 @@ impl FileName {
         if text.chars().any(char::is_control) {
             return Err(Error::ControlInFileName);
         }
+        Self::of_file(text)
+    }
+
+    /// The same for what a file is called on somebody's disk, where a control character is no mistake of a program: it
+    /// is kept. Only U+0000 is refused: no disk has it, and not every database takes it.
+    ///
+    /// ```
+    /// use telestore_types::FileName;
+    ///
+    /// assert_eq!(FileName::of_file("two\nlines.txt")?.as_str(), "two\nlines.txt");
+    /// # Ok::<(), telestore_types::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::EmptyFileName`], [`Error::LongFileName`] or [`Error::ControlInFileName`].
+    pub fn of_file(text: &str) -> Result<Self> {
+        if text.contains('\0') {
+            return Err(Error::ControlInFileName);
+        }
         let name = text.rsplit(['/', '\\']).next().unwrap_or_default().trim();
         match name {
             "" | "." | ".." => Err(Error::EmptyFileName),
-            long if long.len() > 255 => Err(Error::LongFileName),
+            long if long.chars().nth(Self::MAX_CHARS).is_some() => Err(Error::LongFileName),
             name => Ok(Self(name.to_owned())),
         }
     }
@@ -74,8 +108,21 @@ mod tests {
         assert_eq!(FileName::new("a/.."), Err(Error::EmptyFileName));
         assert_eq!(FileName::new("a/ "), Err(Error::EmptyFileName));
         assert_eq!(FileName::new("a\r\nb"), Err(Error::ControlInFileName));
-        assert_eq!(FileName::new(&"ä".repeat(128)), Err(Error::LongFileName));
-        assert!(FileName::new(&"a".repeat(255)).is_ok());
+        assert_eq!(FileName::new(&"ä".repeat(256)), Err(Error::LongFileName));
+        for char in ["a", "ä", "文", "\u{1f600}"] {
+            assert!(FileName::new(&char.repeat(255)).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_a_file_is_called_is_kept() {
+        for name in ["a\r\nb", "invoice_\u{202e}fdp.exe", "a\u{7}b", "say \"hi\".txt"] {
+            assert_eq!(FileName::of_file(name).unwrap().as_str(), name);
+            assert_eq!(FileName::of_file(&format!("/x/{name}")).unwrap().as_str(), name);
+        }
+        assert_eq!(FileName::of_file("a/.."), Err(Error::EmptyFileName));
+        assert_eq!(FileName::of_file("a\0b"), Err(Error::ControlInFileName));
+        assert_eq!(FileName::of_file(&"\n".repeat(9)), Err(Error::EmptyFileName));
     }
 
     #[test]

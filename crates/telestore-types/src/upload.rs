@@ -1,3 +1,4 @@
+mod fit;
 mod recovery;
 
 use std::time::Duration;
@@ -270,9 +271,9 @@ impl Upload {
         check_total_chunks(total)
     }
 
-    /// Whether a request speaks of the same file.
+    /// Whether a request speaks of the same file. [Names](FileName::is_same) may be written in two ways.
     pub fn describes(&self, file_name: &FileName, file_size: u64, total_chunks: u32) -> bool {
-        self.file_name == *file_name && self.file_size == file_size && self.total_chunks == total_chunks
+        self.file_name.is_same(file_name) && self.file_size == file_size && self.total_chunks == total_chunks
     }
 
     /// What to do with a chunk of `new` length and digest, where `old` is what its place holds now.

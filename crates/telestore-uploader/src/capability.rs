@@ -1,4 +1,6 @@
-use telestore_types::TelegramCredentials;
+use telestore_types::{Secret, TelegramCredentials, pasted};
+
+use crate::Error;
 
 /// Which credentials a backend works with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,13 +15,28 @@ pub enum Requirement {
 }
 
 impl Requirement {
-    /// Whether `credentials` hold it.
+    /// Whether `credentials` hold it, in a form that can be read.
     pub fn is_met_by(self, credentials: &TelegramCredentials) -> bool {
+        self == Self::Nothing || (self.of(credentials).is_some() && self.fault(credentials).is_none())
+    }
+
+    /// What is wrong with that of `credentials`, if they hold something that can never do. Telegram is not asked.
+    pub fn fault(self, credentials: &TelegramCredentials) -> Option<Error> {
+        let given = self.of(credentials)?.expose();
         match self {
-            Self::Nothing => true,
-            Self::BotToken => credentials.bot_token.as_ref().is_some_and(|token| !token.is_empty()),
-            Self::Session => credentials.session.as_ref().is_some_and(|session| !session.is_empty()),
+            Self::Nothing => None,
+            Self::BotToken => pasted::bot_token(given).err().map(Error::bad_bot_token),
+            Self::Session => pasted::session(given).err().map(Error::bad_session),
         }
+    }
+
+    fn of(self, credentials: &TelegramCredentials) -> Option<&Secret> {
+        let given = match self {
+            Self::Nothing => None,
+            Self::BotToken => credentials.bot_token.as_ref(),
+            Self::Session => credentials.session.as_ref(),
+        };
+        given.filter(|given| !given.is_empty())
     }
 }
 

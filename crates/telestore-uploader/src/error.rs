@@ -1,19 +1,24 @@
 use std::fmt;
 use std::time::Duration;
 
+use telestore_types::ChatId;
+use telestore_types::pasted::{BotTokenFault, SessionFault};
+
 /// What went wrong with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The file is larger than the backend takes.
     TooLarge,
-    /// The session or bot token is not, or no longer, valid. Drop the credentials from caches.
+    /// The session or bot token is not, or no longer, valid, or Telegram lets the account do nothing. Drop the credentials
+    /// from caches.
     NotAuthorized,
     /// The channel cannot be found or written to.
     ChannelUnresolved,
     /// The chat was a group that has become a supergroup, and its new id is not known.
     GroupUpgraded,
-    /// Telegram asked to wait and the backend gave the file back rather than wait.
+    /// Telegram asked to wait and the backend gave the file back rather than wait. Zero where it did not say how long: then
+    /// each wait is to be longer than the one before.
     FloodWait(Duration),
     /// Telegram refused the file for good.
     Rejected,
@@ -69,6 +74,17 @@ impl Error {
         Self::new(ErrorKind::NotAuthorized, "Telegram session not authorized")
     }
 
+    /// The documented answer, with what is wrong with the session string: nobody needs to be asked.
+    pub fn bad_session(fault: SessionFault) -> Self {
+        let text = format!("Telegram session not authorized: {fault}");
+        Self::new(ErrorKind::NotAuthorized, text).with_source(fault)
+    }
+
+    /// What is wrong with the bot token: nobody needs to be asked.
+    pub fn bad_bot_token(fault: BotTokenFault) -> Self {
+        Self::new(ErrorKind::NotAuthorized, fault.to_string()).with_source(fault)
+    }
+
     /// The documented answer for a channel that cannot be found.
     pub fn channel_unresolved() -> Self {
         Self::new(ErrorKind::ChannelUnresolved, "Could not resolve channel ID")
@@ -91,6 +107,18 @@ impl Error {
         )
     }
 
+    /// The same, with the channel that was meant by `chat`, if something in it says so.
+    #[must_use]
+    pub fn about(self, chat: &ChatId) -> Self {
+        match chat.did_you_mean().filter(|_| self.kind == ErrorKind::ChannelUnresolved) {
+            Some(meant) => Self {
+                message: format!("{}: {chat} is no channel's number; did you mean {meant}?", self.message),
+                ..self
+            },
+            None => self,
+        }
+    }
+
     /// The caller asked to stop.
     pub fn cancelled() -> Self {
         Self::new(ErrorKind::Cancelled, "Upload cancelled")
@@ -110,7 +138,7 @@ impl Error {
         }
     }
 
-    /// How long Telegram asked to wait.
+    /// How long Telegram asked to wait; zero where it asked and did not say.
     pub fn retry_after(&self) -> Option<Duration> {
         match self.kind {
             ErrorKind::FloodWait(wait) => Some(wait),

@@ -6,8 +6,12 @@ mod metrics;
 mod name;
 #[cfg(any(feature = "bot-api", feature = "mtproto"))]
 mod no_right;
+#[cfg(any(feature = "bot-api", feature = "mtproto"))]
+mod said;
 mod select;
 mod uploader;
+#[cfg(any(feature = "bot-api", feature = "mtproto"))]
+mod wait;
 
 #[cfg(feature = "bot-api")]
 mod bot_api;

@@ -14,18 +14,23 @@ pub fn select(
     length: u64,
     credentials: &TelegramCredentials,
 ) -> Result<Arc<dyn TelegramUploader>> {
-    let mut fitting = backends.iter().filter(|backend| length <= backend.capability().max_bytes).peekable();
-    if fitting.peek().is_none() {
+    let fits = |backend: &&Arc<dyn TelegramUploader>| length <= backend.capability().max_bytes;
+    let fitting: Vec<_> = backends.iter().filter(fits).collect();
+    if fitting.is_empty() {
         let max = backends.iter().map(|backend| backend.capability().max_bytes).max().unwrap_or(0);
         return Err(Error::new(
             ErrorKind::TooLarge,
             format!("file of {length} bytes is over the limit of {max} bytes"),
         ));
     }
-    fitting
-        .find(|backend| backend.capability().requirement.is_met_by(credentials))
-        .cloned()
-        .ok_or_else(Error::not_authorized)
+    let requirements = || fitting.iter().map(|backend| backend.capability().requirement);
+    match requirements().position(|requirement| requirement.is_met_by(credentials)) {
+        Some(index) => Ok(fitting[index].clone()),
+        // What is there and can never do says more than what is not there.
+        None => Err(requirements()
+            .find_map(|requirement| requirement.fault(credentials))
+            .unwrap_or_else(Error::not_authorized)),
+    }
 }
 
 /// The most bytes that a file may have which [`select`] finds a backend for: with these credentials, or, for `None`, with
@@ -66,7 +71,8 @@ mod tests {
             user_id: UserId::new("u"),
             chat_id: ChatId::new("-1001").unwrap(),
             bot_token: bot.then(|| Secret::new("1:a")),
-            session: session.then(|| Secret::new("1B")),
+            // Telethon's: data centre 2 at 149.154.167.51:443, and a key of zeros.
+            session: session.then(|| Secret::new(format!("1ApWapzMBu{}", "A".repeat(342)))),
             api_id: None,
             api_hash: None,
         }
@@ -98,6 +104,28 @@ mod tests {
             (most(false, false), largest(&backends, None), largest(&[], None)),
             (None, Some(2_000), None)
         );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_as_good_as_missing_and_is_named() {
+        let backends =
+            [backend("small", 50, Requirement::BotToken), backend("large", 2_000, Requirement::Session)];
+        let mut given = credentials(true, true);
+        given.bot_token = Some(Secret::new("a"));
+        assert_eq!(select(&backends, 50, &given).unwrap().name(), "large");
+        given.session = Some(Secret::new("12345"));
+        let error = |length| select(&backends, length, &given).unwrap_err();
+        assert!(
+            error(50).to_string().starts_with("the bot token is wrong: it has no colon"),
+            "{}",
+            error(50)
+        );
+        let large = error(51);
+        let words = "Telegram session not authorized: a login code stands in the place of the session string";
+        assert!(large.to_string().starts_with(words), "{large}");
+        assert_eq!((large.kind(), large.verdict()), (ErrorKind::NotAuthorized, crate::Verdict::Permanent));
+        given.session = None;
+        assert!(select(&backends, 50, &given).unwrap_err().to_string().starts_with("the bot token is wrong"));
     }
 
     #[test]

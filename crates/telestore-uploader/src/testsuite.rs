@@ -2,7 +2,7 @@
 //!
 //! Implement [`Subject`] for your backend and call [`conformance`] in a test. It panics with the clause that does not
 //! hold. What only some backends do (resume, one message only) is asked of those that declare it. [`strangers`] does the
-//! same with a Telegram that means no good.
+//! same with a Telegram that means no good, and [`waits`] with one that asks to wait.
 //!
 //! The parts are public too: [`Recorder`] listens to an upload, [`sources`] has files that fail, block or count.
 
@@ -15,6 +15,7 @@ mod refusals;
 mod resuming;
 pub mod sources;
 mod strangers;
+mod waits;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ use crate::{TelegramUploader, UploadRequest, caption_of};
 
 pub use recorder::{Event, Recorder};
 pub use strangers::{Strangers, strangers};
+pub use waits::{Waits, waits};
 
 /// A backend, and a way to see what it did.
 #[async_trait]

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_sandbox::{
-    Fault, FaultAction, HostileHttp, HostileMtproto, Sandbox, SandboxBuilder, SandboxUser, UserSpec,
+    Fault, FaultAction, FloodShape, HostileHttp, HostileMtproto, Sandbox, SandboxBuilder, SandboxUser,
+    UserSpec,
 };
 use telestore_types::{StoredFile, TelegramCredentials};
-use telestore_uploader::testsuite::{Received, Strangers, Subject, conformance, strangers};
+use telestore_uploader::testsuite::{Received, Strangers, Subject, Waits, conformance, strangers, waits};
 use telestore_uploader::{
     AllowedAddresses, BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUploader, TelegramUploader,
 };
@@ -102,6 +103,49 @@ impl Strangers for Tricked {
     }
 }
 
+/// A shape in which the sandbox asks to wait: a name, a method, and the fault.
+type Shape = (String, &'static str, Box<dyn Fn(u32) -> FaultAction + Send + Sync>);
+
+struct Asked {
+    tested: Tested,
+    shapes: Vec<Shape>,
+}
+
+#[async_trait]
+impl Subject for Asked {
+    fn uploader(&self) -> Arc<dyn TelegramUploader> {
+        self.tested.uploader()
+    }
+
+    fn credentials(&self) -> TelegramCredentials {
+        self.tested.credentials()
+    }
+
+    async fn received(&self, stored: &StoredFile) -> Option<Received> {
+        self.tested.received(stored).await
+    }
+
+    async fn message_count(&self) -> usize {
+        self.tested.message_count().await
+    }
+}
+
+#[async_trait]
+impl Waits for Asked {
+    fn shapes(&self) -> Vec<String> {
+        self.shapes.iter().map(|(name, ..)| name.clone()).collect()
+    }
+
+    async fn ask(&self, shape: Option<&str>, seconds: u32) {
+        let faults = self.tested.sandbox.faults();
+        faults.clear();
+        if let Some((_, method, action)) = self.shapes.iter().find(|(name, ..)| Some(name.as_str()) == shape)
+        {
+            faults.inject(Fault::new(*method, action(seconds)));
+        }
+    }
+}
+
 async fn tricked(tested: Tested, tricks: Vec<Trick>) {
     let victim = tested.sandbox.add_user(UserSpec::new("victim"));
     strangers(&Tricked { tested, victim, tricks }, Duration::from_secs(60)).await;
@@ -166,6 +210,42 @@ async fn the_mtproto_backend_stands_strangers() {
     // A connection that a trick has broken may still be open on the sandbox's side when the next one comes.
     let tested = tested_on(Sandbox::builder(), |_| Arc::new(MtprotoUploader::new(config)));
     tricked(tested.await, tricks).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bot_api_backend_waits_as_it_is_told() {
+    use FloodShape::{BadRequest, Date, Header, Name, Parameters, Text};
+    let shapes = [Parameters, Text, BadRequest, Name, Header].map(|shape| -> Shape {
+        let action = move |seconds| FaultAction::FloodAs(shape, seconds);
+        (format!("{shape:?}"), "sendDocument", Box::new(action))
+    });
+    // A date has no fractions, so that one of now is a second ahead.
+    let date = |seconds| FaultAction::FloodAs(if seconds == 0 { FloodShape::Unsaid } else { Date }, seconds);
+    let shapes =
+        shapes.into_iter().chain([("Date".to_owned(), "sendDocument", Box::new(date) as _)]).collect();
+    let tested = tested(|sandbox| {
+        let config = BotApiConfig { base_url: sandbox.bot_api_url(), ..BotApiConfig::default() };
+        Arc::new(BotApiUploader::new(config).unwrap())
+    });
+    waits(&Asked { tested: tested.await, shapes }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mtproto_backend_waits_as_it_is_told() {
+    let shape = |method: &'static str, name: &'static str| -> Shape {
+        let action = move |seconds| FaultAction::RpcError(420, format!("{name}_{seconds}"));
+        (format!("{name} at {method}"), method, Box::new(action))
+    };
+    let names = ["FLOOD_WAIT", "FLOOD_PREMIUM_WAIT", "SLOWMODE_WAIT", "FLOOD_TEST_PHONE_WAIT"];
+    let methods = ["upload.saveFilePart", "messages.sendMedia"];
+    let shapes = methods.into_iter().flat_map(|method| names.map(|name| shape(method, name))).collect();
+    let config = MtprotoConfig {
+        allowed: AllowedAddresses::any(),
+        longest_wait: Duration::from_secs(1),
+        ..MtprotoConfig::default()
+    };
+    let tested = tested(|_| Arc::new(MtprotoUploader::new(config))).await;
+    waits(&Asked { tested, shapes }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

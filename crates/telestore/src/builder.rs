@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use telestore_backend::{CredentialProvider, NoWebhook, WebhookSender};
 use telestore_progress::{LocalProgressBus, ProgressBus};
 use telestore_store::{ChunkStore, SessionStore};
-use telestore_types::{Clock, SteadyClock, StorageKey, Timestamp};
+use telestore_types::{Clock, SteadyClock, StorageKey, TelegramCredentials, Timestamp};
 use telestore_uploader::TelegramUploader;
 use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,7 @@ use crate::ready::LastLook;
 use crate::seal::Sealer;
 use crate::sends::Sending;
 use crate::space::Look;
+use crate::standing::Standing;
 use crate::tasks::Tasks;
 
 /// What a [`TelestoreBuilder`] still lacks.
@@ -36,6 +37,7 @@ pub struct TelestoreBuilder {
     bus: Option<Arc<dyn ProgressBus>>,
     clock: Option<Arc<dyn Clock>>,
     sealer: Option<Sealer>,
+    standing: Option<TelegramCredentials>,
     config: EngineConfig,
 }
 
@@ -90,6 +92,14 @@ impl TelestoreBuilder {
         self
     }
 
+    /// Says that all uploads go with these credentials, which they are tried for when the engine starts: the log and
+    /// [`Telestore::readiness`] tell what Telegram has against them, and it is tried again until that is put right. Unset,
+    /// nobody's credentials are tried before their first file.
+    pub fn standing_credentials(mut self, credentials: TelegramCredentials) -> Self {
+        self.standing = Some(credentials);
+        self
+    }
+
     /// Limits and times.
     pub fn config(mut self, config: EngineConfig) -> Self {
         self.config = config;
@@ -123,6 +133,7 @@ impl TelestoreBuilder {
             unwritten: watch::Sender::new(0),
             space: Mutex::default(),
             ready: LastLook::default(),
+            standing: self.standing.map(Standing::new),
             tasks: Tasks::default(),
             measured: AsyncMutex::default(),
             work: Notify::new(),
@@ -158,6 +169,8 @@ pub(crate) struct Inner {
     pub(crate) tasks: Tasks,
     /// The last look at everything that the engine needs.
     pub(crate) ready: LastLook,
+    /// The credentials of all uploads, if they are the same.
+    pub(crate) standing: Option<Standing>,
     /// When the metrics were brought up to date last.
     pub(crate) measured: AsyncMutex<Option<Timestamp>>,
     /// Wakes a runner.

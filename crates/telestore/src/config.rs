@@ -2,7 +2,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use telestore_store::Quota;
-use telestore_types::UserId;
+use telestore_types::{LONGEST_PAUSE, UserId};
+
+/// The least that a wait that Telegram asked for counts.
+const LEAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Who may call about uploads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -101,5 +104,41 @@ impl EngineConfig {
     pub(crate) fn pause(&self, attempt: u32) -> Duration {
         let doubled = self.retry_first_pause.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)));
         doubled.min(self.retry_max_pause).mul_f64(rand::random::<f64>())
+    }
+
+    /// How long to wait where Telegram asked for it. None puts a file off for ever. Where it did not say how long, each
+    /// wait is half as long as all before it together, however the worker was restarted meanwhile, up to
+    /// `retry_max_pause`, and a little less so that uploads do not come back together.
+    pub(crate) fn wait(&self, asked: Duration, age: Duration) -> Duration {
+        let longest = self.retry_max_age.clamp(LEAST_WAIT, LONGEST_PAUSE);
+        if !asked.is_zero() {
+            return asked.clamp(LEAST_WAIT, longest);
+        }
+        let growing = (age / 2).clamp(LEAST_WAIT * 2, self.retry_max_pause.max(LEAST_WAIT * 2));
+        growing.mul_f64(1.0 - rand::random::<f64>() / 4.0).clamp(LEAST_WAIT, longest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_wait_is_kept_to_and_one_without_a_time_grows() {
+        let config = EngineConfig::default();
+        assert_eq!(config.wait(SECOND * 1234, HOUR), SECOND * 1234);
+        assert_eq!(config.wait(SECOND / 2, HOUR), SECOND);
+        assert_eq!(config.wait(HOUR * 1000, HOUR), HOUR * 24);
+        let (mut age, mut waits) = (SECOND, 0);
+        while age < HOUR * 24 {
+            let wait = config.wait(Duration::ZERO, age);
+            assert!((SECOND..=SECOND * 60).contains(&wait), "{wait:?} after {age:?}");
+            assert!(wait >= (age * 3 / 8).min(SECOND * 45), "{wait:?} after {age:?}");
+            age += wait;
+            waits += 1;
+        }
+        assert!(waits < 2000, "{waits}");
     }
 }

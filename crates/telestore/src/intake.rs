@@ -151,11 +151,12 @@ impl Telestore {
         self.admit(token).await?;
         self.check_file(&chunk.file)?;
         let index = ChunkIndex::new(chunk.index, chunk.file.total_chunks)?;
-        if spooled.length == 0 {
-            return Err(Error::Invalid("chunk is empty".to_owned()));
-        }
+        Upload::check_chunk_length(index, chunk.file.total_chunks, spooled.length)?;
         if spooled.length > self.config().max_chunk_bytes {
             return Err(Error::TooLarge { what: "chunk", limit: self.config().max_chunk_bytes });
+        }
+        if spooled.length > chunk.file.file_size {
+            return Err(self.more_than_its_file(chunk, spooled.length, token).await?);
         }
         let upload = self.upload_of(&chunk.file, UploadKind::Chunked, caller).await?;
         let upload = self.keep(upload, index, spooled, chunk.mime_type.as_deref()).await?;
@@ -164,6 +165,21 @@ impl Telestore {
             received_chunks: upload.received_chunks,
             total_chunks: upload.total_chunks,
         })
+    }
+
+    /// Why a chunk that is longer than its file is refused: before a row is made for it, and whose the upload is comes
+    /// first here, too.
+    async fn more_than_its_file(
+        &self,
+        chunk: &IncomingChunk,
+        length: u64,
+        token: Option<&Secret>,
+    ) -> Result<Error> {
+        match self.0.sessions.get(&chunk.file.id).await? {
+            Some(found) => self.check(&found, &chunk.file, token).await?,
+            None => drop(token.ok_or_else(missing_token)?),
+        }
+        Ok(Error::SizeMismatch { declared: chunk.file.file_size, received: length })
     }
 
     /// Asks for the file to be sent, in the background. Asking again changes nothing, except after a failure, where it
@@ -238,10 +254,10 @@ impl Telestore {
     }
 
     pub(crate) fn check_file(&self, file: &FileInfo) -> Result<()> {
-        Upload::check_total_chunks(file.total_chunks)?;
         if file.file_size == 0 {
             return Err(Error::Invalid("file is empty: fileSize must be at least 1".to_owned()));
         }
+        Upload::check_chunks_of(file.file_size, file.total_chunks)?;
         let limit = self.config().max_file_bytes;
         if file.file_size > limit { Err(Error::TooLarge { what: "file", limit }) } else { Ok(()) }
     }
@@ -306,6 +322,10 @@ impl Telestore {
     async fn check(&self, found: &Upload, file: &FileInfo, token: Option<&Secret>) -> Result<()> {
         // Whose it is comes first: the difference would tell a stranger about it.
         self.check_access(found, token).await?;
+        // That it is cancelled comes before what it was: the next step is the same for the same file and for another.
+        if found.state == UploadState::Cancelled {
+            return Err(Error::Conflict(CANCELLED.to_owned()));
+        }
         check_describes(found, file, token.is_some())
     }
 
@@ -360,13 +380,17 @@ impl Telestore {
                 "chunk {index} differs from the one that is already on its way: use a new uploadId for another file"
             ))),
             Recorded::TooLarge { .. } => Err(Error::TooLarge { what: "file", limit: limits.max_bytes }),
+            Recorded::Unfit(error) => Err(error.into()),
             Recorded::TooMuch(exceeded) => Err(self.too_much(exceeded)),
             Recorded::NotFound => Err(Error::NotFound),
         };
         self.delete_quietly(&chunk.blob).await;
         if !matches!(
             refusal,
-            Err(Error::TooLarge { .. } | Error::TooManyRequests { .. } | Error::QuotaFull { .. })
+            Err(Error::TooLarge { .. }
+                | Error::SizeMismatch { .. }
+                | Error::TooManyRequests { .. }
+                | Error::QuotaFull { .. })
         ) {
             self.remove_if_over(&upload).await;
         }
@@ -424,9 +448,16 @@ fn check_describes(upload: &Upload, file: &FileInfo, known: bool) -> Result<()> 
             upload.id
         )));
     }
+    let but = match upload.file_name.is_same(&file.file_name) {
+        true => String::new(),
+        false => format!(", and not {}", file.file_name.apart_from(&upload.file_name)),
+    };
     Err(Error::Conflict(format!(
-        "fileName, fileSize or totalChunks contradict upload {}, which is {} with {} bytes in {} chunks: \
+        "fileName, fileSize or totalChunks contradict upload {}, which is {} with {} bytes in {} chunks{but}: \
          use a new uploadId for another file",
-        upload.id, upload.file_name, upload.file_size, upload.total_chunks
+        upload.id,
+        upload.file_name.apart_from(&file.file_name),
+        upload.file_size,
+        upload.total_chunks
     )))
 }

@@ -21,6 +21,7 @@ mod sends;
 mod service;
 mod sink;
 mod space;
+mod standing;
 mod stop;
 mod sweeper;
 mod tasks;

@@ -16,7 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Whether one of the things that the engine needs is well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// What was looked at: `database`, `disk`, `backend` or `engine`.
+    /// What was looked at: `database`, `disk`, `backend` or `engine`; `telegram` where all uploads go with the same
+    /// credentials.
     pub name: &'static str,
     /// What is wrong with it, in words for everybody: no address, no secret. `None` where it is well.
     pub wrong: Option<String>,
@@ -56,8 +57,10 @@ impl Telestore {
         {
             return readiness.clone();
         }
-        let (database, disk, backend) = tokio::join!(self.database(), self.disk(), self.backend());
-        let readiness = Readiness { checks: vec![self.engine(), database, disk, backend] };
+        let (database, disk, backend, telegram) =
+            tokio::join!(self.database(), self.disk(), self.backend(), self.telegram());
+        let checks = [self.engine(), database, disk, backend].into_iter().chain(telegram).collect();
+        let readiness = Readiness { checks };
         for check in &readiness.checks {
             let before = last.as_ref().is_some_and(|(_, last)| last.is_wrong(check.name));
             match &check.wrong {
@@ -117,6 +120,10 @@ impl Telestore {
         })
     }
 
+    async fn telegram(&self) -> Option<Check> {
+        Some(self.0.standing.as_ref()?.check().await)
+    }
+
     async fn backend(&self) -> Check {
         let wrong = match in_time(self.0.credentials.reach()).await {
             Some(Ok(())) => None,
@@ -131,6 +138,7 @@ impl Telestore {
     }
 }
 
-async fn in_time<T>(work: impl Future<Output = T>) -> Option<T> {
+/// `None` where it takes too long.
+pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(PATIENCE, work).await.ok()
 }

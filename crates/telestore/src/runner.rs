@@ -6,7 +6,7 @@ use telestore_backend::WebhookEvent;
 use telestore_merger::MergedFile;
 use telestore_store::{Error as StoreError, Lease, NewEvent};
 use telestore_types::{
-    ByteSource, LONGEST_PAUSE, Stage, StorageKey, StoredFile, TelegramCredentials, Upload, UploadKind,
+    ByteSource, Stage, StorageKey, StoredFile, TelegramCredentials, Timestamp, Upload, UploadKind,
     UploadState, mime_type_of,
 };
 use telestore_uploader::{
@@ -42,9 +42,6 @@ const DIRECT_MAX_AGE: Duration = Duration::from_secs(60);
 
 /// How often the percentage is written down, where it grows.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
-
-/// The least that a wait that Telegram asked for counts.
-const LEAST_WAIT: Duration = Duration::from_secs(1);
 
 /// The lease could not be used any more when the result was to be written down.
 const LOST_LEASE: &str = "lease was lost before the result was recorded";
@@ -364,17 +361,14 @@ impl Telestore {
     async fn retry(&self, lease: &Lease, kind: Kind, why: &str, wait: Option<Duration>) -> Result<()> {
         let (upload, now) = (&lease.upload, self.now());
         let max_age = self.config().retry_max_age;
-        // A backend that asks for no time at all must not make a busy loop, and none may put a file off for ever.
-        let longest = max_age.clamp(LEAST_WAIT, LONGEST_PAUSE);
+        let age = self.age(upload, now);
         let pause =
-            wait.map_or_else(|| self.config().pause(upload.attempt), |wait| wait.clamp(LEAST_WAIT, longest));
-        let age = now.since(upload.queued_at.unwrap_or(upload.created_at));
+            wait.map_or_else(|| self.config().pause(upload.attempt), |wait| self.config().wait(wait, age));
         if age.saturating_add(pause) > max_age.min(DIRECT_MAX_AGE) && self.is_awaited(upload).await {
             return self.give_up(lease, kind, why, false).await;
         }
         if age > max_age {
-            let hours = age.as_secs() / 3600;
-            let why = format!("{why}. Tried for {hours} hours; complete the upload again to go on");
+            let why = format!("{why}. Tried for {}; complete the upload again to go on", told(age));
             return self.give_up(lease, kind, &why, false).await;
         }
         let (at, counted) = (now + pause, wait.is_none());
@@ -384,8 +378,8 @@ impl Telestore {
             return Ok(());
         }
         metrics::retried(kind).increment(1);
-        if let Some(wait) = wait {
-            metrics::flood_wait(wait, 1);
+        if wait.is_some() {
+            metrics::flood_wait(pause, 1);
         }
         tracing::info!(upload = %upload.id, why, attempt = upload.attempt, seconds = pause.as_secs(), "trying again later");
         Ok(())
@@ -402,6 +396,11 @@ impl Telestore {
             tracing::info!("[{}] Upload cancelled", lease.upload.id);
         }
         cancelled
+    }
+
+    /// How long a file has been tried, waits and all.
+    pub(crate) fn age(&self, upload: &Upload, now: Timestamp) -> Duration {
+        now.since(upload.queued_at.unwrap_or(upload.created_at))
     }
 
     /// Writes down how an attempt ended until the store has taken it: a result that is forgotten, or a lost answer,
@@ -477,6 +476,15 @@ fn mime_type(upload: &Upload) -> String {
     declared.unwrap_or_else(|| {
         mime_guess::from_path(upload.file_name.as_str()).first_or_octet_stream().essence_str().to_owned()
     })
+}
+
+/// An age for a person.
+fn told(age: Duration) -> String {
+    match age.as_secs() {
+        seconds @ ..120 => format!("{seconds} seconds"),
+        seconds @ ..7200 => format!("{} minutes", seconds / 60),
+        seconds => format!("{} hours", seconds / 3600),
+    }
 }
 
 /// Counts an attempt whose end the store has not taken yet.

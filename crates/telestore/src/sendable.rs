@@ -13,7 +13,8 @@ impl Telestore {
     /// to an older answer.
     ///
     /// # Errors
-    /// [`Error::NeedsSession`], [`Error::TooLarge`].
+    /// [`Error::NeedsSession`], [`Error::TooLarge`]; [`Error::NotConfigured`] if what would send it can never do, with the
+    /// reason.
     pub async fn check_sendable(&self, token: &Secret, length: u64) -> Result<()> {
         match self.known(token).await {
             Some(user) => self.check_sendable_by(&user, token, length).await,
@@ -38,11 +39,22 @@ impl Telestore {
     fn too_large_for(&self, user: &TelegramCredentials, length: u64) -> Result<()> {
         let most = |user| largest(&self.0.uploaders, user);
         match (most(Some(user)), most(None)) {
-            // Nothing can be sent, whatever its length: the send says what is wrong with the credentials.
-            (None, _) | (_, None) => Ok(()),
             (Some(limit), _) if length <= limit => Ok(()),
-            (Some(limit), Some(any)) if length <= any => Err(Error::NeedsSession { limit }),
-            (_, Some(limit)) => Err(Error::TooLarge { what: "file", limit }),
+            (limit, Some(any)) if length <= any => match (self.fault_in(user, length), limit) {
+                (Some(why), _) => Err(Error::NotConfigured(why)),
+                (None, Some(limit)) => Err(Error::NeedsSession { limit }),
+                // Nothing can be sent, whatever its length: the send says what is missing.
+                (None, None) => Ok(()),
+            },
+            (None, _) | (_, None) => Ok(()),
+            (Some(_), Some(limit)) => Err(Error::TooLarge { what: "file", limit }),
         }
+    }
+
+    /// What is wrong with credentials that are there and would be needed for a file of `length` bytes.
+    fn fault_in(&self, user: &TelegramCredentials, length: u64) -> Option<String> {
+        let capabilities = self.0.uploaders.iter().map(|uploader| uploader.capability());
+        let mut able = capabilities.filter(|can| length <= can.max_bytes);
+        able.find_map(|can| can.requirement.fault(user)).map(|fault| fault.to_string())
     }
 }

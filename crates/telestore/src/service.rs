@@ -58,6 +58,7 @@ impl Telestore {
         self.keep_alive(&mut tasks, |all| &all.uploads, |engine| async move { engine.run_uploads().await });
         self.keep_alive(&mut tasks, |all| &all.outbox, |engine| async move { engine.run_outbox().await });
         self.keep_alive(&mut tasks, |all| &all.sweeper, |engine| async move { engine.run_sweeper().await });
+        tasks.spawn(self.clone().try_standing());
         Ok(Running { engine: self.clone(), tasks })
     }
 
@@ -134,6 +135,9 @@ impl Telestore {
         if row.maybe_sent {
             row.cut_off(now);
             self.0.sessions.fail(lease, &row.error.unwrap_or_default(), true, now).await?;
+        } else if self.age(&row, now) > self.config().retry_max_age {
+            let why = "the worker failed each time it sent this file: its log says how; complete the upload again to go on";
+            self.0.sessions.fail(lease, why, false, now).await?;
         } else {
             self.0.sessions.retry_later(lease, now + self.config().retry_max_pause, true, now).await?;
         }

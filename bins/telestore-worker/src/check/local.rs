@@ -113,7 +113,11 @@ async fn files(dir: &Path, report: &mut Report) {
         }
         (Err(error), _) => report.failed(CHECK, format!("{error}; see \"Disks\" in docs/OPERATIONS.md")),
         (_, Err(error)) => {
-            report.failed(CHECK, format!("{error}; set TELESTORE_DATA_DIR to a disk of this machine"))
+            let cure = match objection(dir) {
+                Some(Objection::Doubt(text)) => text,
+                _ => "set TELESTORE_DATA_DIR to a disk of this machine".to_owned(),
+            };
+            report.failed(CHECK, format!("{error}; {cure}"));
         }
         _ => match objection(dir) {
             Some(Objection::Doubt(text)) => report.warning(CHECK, text),

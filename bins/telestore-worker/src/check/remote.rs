@@ -136,6 +136,8 @@ async fn uploader_check(
         return report.ok(name, format!("signed in, and {} can be written to", credentials.chat_id));
     };
     let cure = match error.kind() {
+        // Where more is known, it is said with its cure.
+        ErrorKind::NotAuthorized if error.to_string().contains(": ") => "",
         ErrorKind::NotAuthorized if name == "MTProto" => "sign in to Telegram again",
         ErrorKind::NotAuthorized => "set the bot up again",
         // It says what to do itself.
@@ -146,12 +148,14 @@ async fn uploader_check(
         ErrorKind::ChannelUnresolved => {
             "the channel must exist, and the bot or account must be in it and may post"
         }
+        ErrorKind::FloodWait(wait) if wait.is_zero() => "try again in a minute",
         ErrorKind::FloodWait(_) => "try again then",
         ErrorKind::Unavailable => "check outgoing connections, and whether Telegram is well",
         _ => "see docs/OPERATIONS.md",
     };
     let cause = std::error::Error::source(&error).map_or(String::new(), |cause| format!(" ({cause})"));
-    report.failed(name, format!("{error}{cause}; {cure}"));
+    let cure = if cure.is_empty() { String::new() } else { format!("; {cure}") };
+    report.failed(name, format!("{error}{cause}{cure}"));
 }
 
 /// Compares the clock with the first other one that can be asked.

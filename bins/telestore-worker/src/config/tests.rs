@@ -71,6 +71,39 @@ fn stand_alone_use_needs_channel_credentials_and_tokens() {
 }
 
 #[test]
+fn numbers_of_a_file_need_no_quotes() {
+    let file = write("channel_id = -1001953958128\napi_id = 7\nbot_token = \"1:a\"\nauth_tokens = \"t\"\n");
+    let Access::StandAlone { credentials, .. } = load(Some(file.path()), Settings::default()).unwrap().access
+    else {
+        panic!("not stand-alone");
+    };
+    assert_eq!(
+        (credentials.chat_id.as_str(), credentials.api_id.map(|id| id.get())),
+        ("-1001953958128", Some(7))
+    );
+}
+
+#[test]
+fn pasted_addresses_are_read_and_asked_back() {
+    let backend = |url: &str| {
+        let settings = Settings { backend_url: Some(url.to_owned()), ..Settings::default() };
+        load(None, settings).map(|config| config.access).map_err(|error| error.to_string())
+    };
+    for url in [
+        "\"http://127.0.0.1:8000/\"",
+        "http://127.0.0.1:8000/api/worker/credentials",
+        "BACKEND_URL=http://127.0.0.1:8000",
+    ] {
+        assert_eq!(backend(url), Ok(Access::Backend { url: "http://127.0.0.1:8000".to_owned() }), "{url}");
+    }
+    let error = backend("localhost:8000").unwrap_err();
+    assert!(
+        error.starts_with("BACKEND_URL: ") && error.ends_with("did you mean http://localhost:8000?"),
+        "{error}"
+    );
+}
+
+#[test]
 fn times_are_read_with_or_without_a_unit() {
     let file = write("session_ttl = \"2d\"\nfailed_ttl = 90\ndurability = \"disk\"\n");
     let config = load(Some(file.path()), Settings { result_ttl: "90m".parse().ok(), ..backend() }).unwrap();

@@ -3,6 +3,7 @@
 use super::suggest::suggest;
 use super::{Origins, tokens};
 use crate::cli::{Settings, names, other_variables};
+use crate::stand_alone;
 
 /// What the variables of the worker begin with.
 const OURS: [&str; 2] = ["TELESTORE_", "TELEGRAM_"];
@@ -29,6 +30,7 @@ pub(crate) fn warnings(
     let mut warnings = unknown(&settings.origins, environment);
     warnings.extend(unused(settings));
     warnings.extend(guessable(settings));
+    warnings.extend(odd(settings));
     warnings
 }
 
@@ -86,6 +88,15 @@ fn unused(settings: &Settings) -> Vec<String> {
     } else {
         format!("{unused}: not used without BACKEND_URL, since no webhooks are sent in stand-alone use")
     }]
+}
+
+/// What was read otherwise than it was written, or may be wrong. What cannot be read is an error of its own.
+fn odd(settings: &Settings) -> Vec<String> {
+    if settings.backend_url.is_some() {
+        return Vec::new();
+    }
+    let notes = stand_alone::credentials(settings).map(|(_, notes)| notes).unwrap_or_default();
+    notes.into_iter().map(|(setting, note)| format!("{} {note}", settings.origins.name(setting))).collect()
 }
 
 fn guessable(settings: &Settings) -> Vec<String> {

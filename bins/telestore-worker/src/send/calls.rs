@@ -22,6 +22,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub(super) enum Failure {
     /// The upload has ended, or there is none.
     Over(String),
+    /// The worker does not take it.
+    Refused(String),
     /// The client cannot go on.
     GaveUp(String),
 }
@@ -144,24 +146,26 @@ impl Calls {
 
 /// Waits between repetitions, for as long as the patience lasts.
 struct Waits {
-    since: Instant,
+    /// When the worker was there last, which is known from the first failure on.
+    since: Option<Instant>,
     patience: Duration,
     pause: Duration,
 }
 
 impl Waits {
     fn new(patience: Duration) -> Self {
-        Self { since: Instant::now(), patience, pause: FIRST_PAUSE }
+        Self { since: None, patience, pause: FIRST_PAUSE }
     }
 
     async fn after(&mut self, refusal: Refusal) -> Result<(), Failure> {
         let (text, asked) = match refusal {
             Refusal::Passing(text, asked) => (text, asked),
-            other => return Err(Failure::GaveUp(other.text())),
+            other => return Err(Failure::Refused(other.text())),
         };
         let pause = asked.unwrap_or(self.pause).max(self.pause);
-        if self.since.elapsed() + pause > self.patience {
-            return Err(Failure::GaveUp(format!("{text} (tried for {} s)", self.since.elapsed().as_secs())));
+        let away = self.since.get_or_insert_with(Instant::now).elapsed();
+        if away + pause > self.patience {
+            return Err(Failure::GaveUp(format!("{text} (tried for {} s)", away.as_secs())));
         }
         if self.pause == FIRST_PAUSE {
             super::say(&format!("{text}; trying again"));
@@ -212,4 +216,35 @@ fn client(ca: Option<&Path>) -> Result<Client, String> {
         builder = builder.tls_certs_only(trusted);
     }
     builder.build().map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn away(retry_after: Option<u64>) -> Refusal {
+        Refusal::Passing("away".to_owned(), retry_after.map(Duration::from_secs))
+    }
+
+    #[tokio::test]
+    async fn patience_begins_with_the_first_failure() {
+        let mut waits = Waits::new(PATIENCE);
+        assert!(waits.after(away(None)).await.is_ok(), "however long the call took that failed");
+        waits.since = Instant::now().checked_sub(PATIENCE);
+        let gave_up = waits.after(away(None)).await;
+        assert!(
+            matches!(&gave_up, Err(Failure::GaveUp(why)) if why.contains("tried for 60 s")),
+            "{gave_up:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_cannot_pass_or_takes_too_long_is_not_waited_for() {
+        let long = Waits::new(PATIENCE).after(away(Some(3600))).await;
+        assert!(matches!(long, Err(Failure::GaveUp(_))), "{long:?}");
+        let refused = Waits::new(PATIENCE).after(Refusal::Final("no".to_owned())).await;
+        assert!(matches!(refused, Err(Failure::Refused(_))), "{refused:?}");
+    }
 }

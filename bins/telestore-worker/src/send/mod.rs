@@ -48,7 +48,7 @@ pub(crate) async fn send(args: SendArgs) -> Result<(), String> {
             Ok(())
         }
         Err(Failure::Over(why)) => Err(why),
-        Err(Failure::GaveUp(why)) => Err(sender.give_up(&why).await),
+        Err(Failure::Refused(why) | Failure::GaveUp(why)) => Err(sender.give_up(&why).await),
     }
 }
 
@@ -70,7 +70,12 @@ impl Sender<'_> {
     }
 
     async fn run(&self, mut file: File) -> Result<(Value, String), Failure> {
-        let there = if self.args.resume.is_some() { self.there().await? } else { self.begin().await? };
+        let there = if self.args.resume.is_some() { self.there().await } else { self.begin().await };
+        // Nothing was begun, or it is not this client's to cancel.
+        let there = there.map_err(|failure| match failure {
+            Failure::Refused(why) => Failure::Over(why),
+            other => other,
+        })?;
         let digest = self.chunks(&mut file, &there).await?;
         // What was completed before is not completed again: after a failure, that would send the file again.
         if self.progress().await?.is_none() {

@@ -6,15 +6,16 @@ use telestore::types::{FileName, UploadEvent, UploadId};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::Schema;
 
-use crate::json::{self, Number};
+use crate::json;
+use crate::number::{Number, Text};
 
 /// An upload to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Init {
-    /// The client's name for the upload.
-    pub(crate) upload_id: String,
-    /// The name of the file: at most 255 bytes of UTF-8 without control characters. What stands before the last `/` or
+    #[schema(schema_with = upload_id)]
+    pub(crate) upload_id: Text,
+    /// The name of the file: at most 255 characters, no control characters. What stands before the last `/` or
     /// `\` is cut off.
     #[schema(min_length = 1)]
     pub(crate) file_name: String,
@@ -22,8 +23,16 @@ pub(crate) struct Init {
     pub(crate) total_chunks: Number,
     #[schema(schema_with = file_size)]
     pub(crate) file_size: Number,
-    /// The auth token, where no header has it.
-    pub(crate) auth_token: Option<String>,
+    #[schema(schema_with = auth_token)]
+    pub(crate) auth_token: Option<Text>,
+}
+
+fn upload_id() -> Schema {
+    json::text("The client's name for the upload; a number is its decimal text", false)
+}
+
+fn auth_token() -> Schema {
+    json::text("The auth token, where no header has it", true)
 }
 
 fn total_chunks() -> Schema {
@@ -42,10 +51,10 @@ fn file_size() -> Schema {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ById {
-    /// The client's name for the upload.
-    pub(crate) upload_id: String,
-    /// The auth token, where no header has it.
-    pub(crate) auth_token: Option<String>,
+    #[schema(schema_with = upload_id)]
+    pub(crate) upload_id: Text,
+    #[schema(schema_with = auth_token)]
+    pub(crate) auth_token: Option<Text>,
 }
 
 /// A chunk, its place, and the upload that it belongs to. The parts may come in any order.
@@ -64,7 +73,7 @@ pub(crate) struct ChunkForm {
     /// How many chunks there will be.
     #[schema(minimum = 1, maximum = 10_000, example = 1)]
     total_chunks: u32,
-    /// The name of the file: at most 255 bytes of UTF-8 without control characters.
+    /// The name of the file: at most 255 characters, no control characters.
     #[schema(min_length = 1, example = "hello.txt")]
     file_name: String,
     /// The length of the file in bytes: in one chunk, that of the chunk.

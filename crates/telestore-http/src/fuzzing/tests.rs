@@ -104,6 +104,30 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn heads_of_any_kind_are_read_or_refused(
+        pieces in vec(
+            prop_oneof![
+                9 => proptest::sample::select(vec![
+                    "Content-Disposition", "Content-Type", "Content-Digest", ":", " ", "\t", "\r\n", "\n", ";", "=", "\"", "\\",
+                    "form-data", "name", "filename", "filename*", "filename*0*", "filename*1", "utf-8''", "iso-8859-1'en'",
+                    "%C3", "%", "%22", "=?utf-8?B?", "=?utf-8?Q?", "?=", "0L/R", "=C3=A4", "a", "é", "\u{202e}", "*", "'",
+                ]).prop_map(|text| text.as_bytes().to_vec()),
+                1 => vec(any::<u8>(), 0..4),
+            ],
+            0..40,
+        ),
+    ) {
+        let input = pieces.concat();
+        part_head(&input);
+        part_head(&[b"Content-Disposition: form-data; name=file; ", &input[..], b"\r\n\r\n"].concat());
+        content_type(&[b"multipart/form-data; ", &input[..]].concat());
+    }
+}
+
 fn form_of(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, bytes) in parts {
@@ -115,7 +139,11 @@ fn form_of(parts: &[(&str, &[u8])]) -> Vec<u8> {
     body
 }
 
-fn read(body: &[u8]) -> Form {
+fn read(body: &[u8]) -> Option<Form> {
+    why_not(body).ok()
+}
+
+fn why_not(body: &[u8]) -> Result<Form, Option<Fault>> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("multipart/form-data; boundary=B"));
     finish(tapped(&headers, reads_of(&[body.to_vec()])))
@@ -156,22 +184,82 @@ fn bytes_that_only_resemble_a_boundary_belong_to_the_file() {
 #[test]
 fn a_file_without_an_end_is_refused() {
     let body = form_of(&[("file", b"bytes")]);
-    for end in 0..body.len() - 4 {
-        assert_eq!(read(&body[..end]), None, "{end}");
+    let head = memchr::memmem::find(&body, b"\r\n\r\n").unwrap() + 4;
+    for end in 0..body.len() - 2 {
+        let why = why_not(&body[..end]).unwrap_err().unwrap().to_string();
+        let place = match end {
+            0 => "the body is empty",
+            1..3 => "no line of the body begins with --B",
+            3.. if end < head => "within the headers of part 1;",
+            _ if end < body.len() - 4 => "within part file;",
+            _ => "within the headers of part 2;",
+        };
+        assert!(why.contains(place), "{end}: {why}");
     }
+    assert!(read(&body[..body.len() - 2]).is_some(), "all but the end of the last line");
 }
 
 #[test]
 fn what_stands_beside_the_file_is_bounded() {
     let body = form_of(&[("file", &vec![7; 3 * crate::tap::MOST_BESIDE])]);
     assert!(read(&body).is_some());
-    assert_eq!(read(&[vec![b'x'; crate::tap::MOST_BESIDE + 1], body].concat()), None);
+    let long = [vec![b'x'; crate::tap::MOST_BESIDE + 1], body].concat();
+    assert_eq!(why_not(&long), Err(Some(Fault::MuchBeside(crate::tap::MOST_BESIDE))));
+    let head = form_of(&[("file", b"x")]);
+    let head = String::from_utf8(head)
+        .unwrap()
+        .replace("\r\n\r\n", &format!("\r\nX: {}\r\n\r\n", "x".repeat(20_000)));
+    assert!(matches!(why_not(head.as_bytes()), Err(Some(Fault::LongHead { part: 1, .. }))));
 }
 
 #[test]
 fn the_fuzzers_entry_takes_any_bytes() {
     for input in [&b""[..], b"\x00", b"\x07--B\r\n\r\n", &[vec![9], form_of(&[("file", b"x")])].concat()] {
         form(input);
+        part_head(input);
+        content_type(input);
+    }
+}
+
+#[test]
+fn what_stands_around_the_boundaries_is_no_part_of_the_form() {
+    let plain = form_of(&[("a", b"text"), ("file", b"bytes\n--B \r\n")]);
+    let expected = read(&plain).unwrap();
+    let padded = String::from_utf8(plain).unwrap().replace("--B\r\n", "--B \t\r\n");
+    for (before, after) in [
+        ("", ""),
+        ("\r\n", "\r\n"),
+        ("This is a multi-part message.\r\n", "epilogue"),
+        ("--Bx\n--B \n--B--x\r\n--\r\n", "\r\n--B\r\n"),
+    ] {
+        let body = format!("{before}{padded}{after}");
+        assert_eq!(read(body.as_bytes()), Some(expected.clone()), "{body:?}");
+        compare("B", &body.as_bytes().chunks(1).map(<[u8]>::to_vec).collect::<Vec<_>>());
+    }
+    assert_eq!(read(padded.replace("--B--\r\n", "--B-- ").as_bytes()), Some(expected));
+}
+
+#[test]
+fn lines_that_end_otherwise_are_told_of() {
+    let plain = String::from_utf8(form_of(&[("a", b"text"), ("file", b"bytes")])).unwrap();
+    for (body, words) in [
+        (plain.replace("\r\n", "\n"), "the boundary before part 1 ends with LF alone"),
+        (plain.replace("--B--", "--B-"), "behind the boundary before part 3 stands '\\r'"),
+        (plain.replace("text\r\n--B", "text\r\n--Bx"), "behind the boundary before part 2 stands 'x'"),
+        (plain.replace("--B", "--C"), "no line of the body begins with --B,"),
+    ] {
+        let why = why_not(body.as_bytes()).unwrap_err().unwrap().to_string();
+        assert!(why.contains(words), "{body:?}: {why}");
+    }
+}
+
+#[test]
+fn a_declared_length_of_a_part_is_ignored() {
+    let form = String::from_utf8(form_of(&[("file", b"bytes"), ("a", b"text")])).unwrap();
+    let expected = read(form.as_bytes());
+    for length in ["5", "4", "0", "-1", "x"] {
+        let form = form.replace("\r\n\r\n", &format!("\r\nContent-Length: {length}\r\n\r\n"));
+        assert_eq!(read(form.as_bytes()), expected, "{length}");
     }
 }
 

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use utoipa_swagger_ui::Config;
 
-use crate::{answer, compress};
+use crate::{answer, compress, paths};
 
 /// Paths are relative, so that the page works below any path that the routes are mounted at.
 const PAGE: &str = r##"<!doctype html>
@@ -62,11 +62,20 @@ const FILES: [(&str, &str); 4] = [
     tag = "service",
     responses((status = 200, description = "The page", body = str, content_type = "text/html; charset=utf-8"))
 )]
-pub(crate) async fn page() -> HttpResponse {
+pub(crate) async fn page(request: HttpRequest) -> HttpResponse {
+    let base = paths::base_of(&request);
+    let (page, policy) = match base.as_str() {
+        "" => (PAGE.to_owned(), POLICY.to_owned()),
+        // Asked for as `/docs/`.
+        base => (
+            PAGE.replacen("<title>", &format!("<base href=\"{base}\">\n<title>"), 1),
+            POLICY.replace("base-uri 'none'", "base-uri 'self'"),
+        ),
+    };
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-        .body(PAGE)
+        .insert_header((CONTENT_SECURITY_POLICY, policy))
+        .body(page)
 }
 
 /// What the page is made of

@@ -13,6 +13,7 @@ use utoipa::{IntoResponses, ToSchema};
 
 use super::shared::text_header;
 use crate::error::{ApiError, ErrorBody};
+use crate::fault::{Fault, Place};
 use crate::{progress, socket, token};
 
 /// One status that calls share, with an example of each text.
@@ -60,7 +61,8 @@ refusals! {
     /// them, or the user has not set up Telegram.
     BadForm:
         missing_field = Error::Invalid("form field chunkIndex is missing".into()),
-        not_a_form = Error::Invalid("body is not a complete multipart/form-data form; send it again".into()),
+        not_a_form = ApiError::Form(Fault::NoForm("application/json".into())),
+        cut = ApiError::Form(Fault::Cut { part: Place::Part("chunk".into()), delimiter: "--bnd".into() }),
         empty = Error::Invalid("chunk is empty".into()),
         other_bytes = Error::Invalid("bytes do not have the sha-256 digest that was sent with them: send them again".into()),
         telegram_not_set_up = not_set_up();
@@ -129,6 +131,20 @@ refusals! {
         json = Error::TooLarge { what: "JSON body", limit: 65_536 },
         file = Error::TooLarge { what: "file", limit: 2_097_152_000 },
         needs_session = Error::NeedsSession { limit: 52_428_800 };
+    /// The body is a form, compressed or otherwise encoded. `Accept-Encoding` says which encodings are taken.
+    NoJson:
+        form = ApiError::MediaType(
+            "/complete-upload takes JSON, as Content-Type: application/json, and the body is a form \
+             (multipart/form-data); forms are for POST /upload-chunk and POST /upload".into()
+        ),
+        gzip = ApiError::Encoded("gzip".into());
+    /// The body or a part of it is compressed or otherwise encoded. `Accept-Encoding` says what is taken as encodings of
+    /// the body.
+    EncodedForm:
+        gzip = ApiError::Encoded("gzip".into()),
+        base64 = ApiError::Form(Fault::Encoded {
+            part: Place::Part("chunk".into()), header: "Content-Transfer-Encoding", is: "base64".into()
+        });
     /// The chunk or the file is over its limit, or the file over that of the user's Telegram credentials.
     BytesTooLarge:
         chunk = Error::TooLarge { what: "chunk", limit: 52_428_800 },
@@ -197,6 +213,9 @@ impl Refusal {
         match self.status() {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                 response.header("Retry-After", text_header("Seconds until it is worth another try")).build()
+            }
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                response.header("Accept-Encoding", text_header("What is taken: `identity`")).build()
             }
             _ => response.build(),
         }

@@ -66,10 +66,15 @@ fn upload_id() -> Object {
 
 fn describe_id(object: &mut Object) {
     for name in ["uploadId", "upload_id"] {
-        if let Some(RefOr::T(Schema::Object(id))) = object.properties.get_mut(name) {
-            let description = id.description.take();
-            *id = upload_id();
-            id.description = description;
+        match object.properties.get_mut(name) {
+            Some(RefOr::T(Schema::Object(id))) => {
+                let description = id.description.take();
+                *id = upload_id();
+                id.description = description;
+            }
+            // As text or as a number.
+            Some(RefOr::T(Schema::OneOf(id))) => id.items[0] = RefOr::T(Schema::Object(upload_id())),
+            _ => {}
         }
     }
 }

@@ -95,12 +95,15 @@ pub(crate) struct NetworkChange {
     round_trip_ms: u64,
     #[serde(default)]
     bandwidth: Option<u64>,
+    #[serde(default)]
+    silent: bool,
 }
 
-/// Sets both limits; what is not named is lifted.
+/// Sets the limits and whether MTProto answers travel; what is not named is lifted.
 pub(crate) async fn network(State(shared): App, Json(change): Json<NetworkChange>) -> StatusCode {
     shared.network.set_round_trip(Duration::from_millis(change.round_trip_ms));
     shared.network.set_bandwidth(change.bandwidth);
+    shared.network.set_answering(!change.silent);
     StatusCode::NO_CONTENT
 }
 

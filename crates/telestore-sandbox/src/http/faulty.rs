@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::flood::FloodShape;
 use crate::faults::{Call, FaultAction};
 use crate::shared::Shared;
 
@@ -40,8 +41,9 @@ impl Course {
                 Self::Answer(bot_error(code as u16, &name, json!({})).into_response())
             }
             Some(FaultAction::FloodWait(seconds) | FaultAction::FloodPremiumWait(seconds)) => {
-                Self::Answer(too_many_requests(seconds))
+                Self::Answer(FloodShape::Parameters.answer(seconds))
             }
+            Some(FaultAction::FloodAs(shape, seconds)) => Self::Answer(shape.answer(seconds)),
             Some(FaultAction::ReturnFalse) => Self::Answer(Json(json!({"ok": false})).into_response()),
             Some(FaultAction::HttpStatus(code, body)) => {
                 Self::Answer((status(code), Json(body)).into_response())
@@ -81,11 +83,6 @@ pub(crate) fn abort() -> Response {
     let mut response = Response::default();
     response.extensions_mut().insert(Abort);
     response
-}
-
-fn too_many_requests(seconds: u32) -> Response {
-    let description = format!("Too Many Requests: retry after {seconds}");
-    bot_error(429, &description, json!({"retry_after": seconds})).into_response()
 }
 
 /// Why a Bot API call ends without a result.

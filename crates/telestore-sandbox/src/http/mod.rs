@@ -8,6 +8,7 @@ mod channels;
 mod control;
 mod demo;
 mod faulty;
+mod flood;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 pub(crate) use control::describe;
+pub use flood::FloodShape;
 
 use crate::shared::Shared;
 

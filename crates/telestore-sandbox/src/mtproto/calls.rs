@@ -7,7 +7,8 @@ use grammers_tl_types::{self as tl, Identifiable, Serializable};
 
 use super::dispatch::{self, Context};
 use super::envelope::{self, constructor};
-use super::link::{Caller, Delivery};
+use super::ledger::Kept;
+use super::link::{Caller, Delivery, Number, boxed};
 use super::rpc_error::RpcError;
 use super::sign_in;
 use crate::faults::{Call, FaultAction};
@@ -40,15 +41,19 @@ async fn run(caller: Caller, msg_id: i64, body: Bytes) {
     shared.stats.call(method);
     let action = shared.faults.strike(call).await;
     let result = match &action {
-        None | Some(FaultAction::LoseAnswer | FaultAction::Silence) => execute(&caller, id, body).await,
+        None | Some(FaultAction::LoseAnswer | FaultAction::Silence | FaultAction::HoldBackAnswer) => {
+            execute(&caller, id, body).await
+        }
         Some(FaultAction::RpcError(code, name)) => Err(RpcError::new(*code, name)),
-        Some(FaultAction::FloodWait(seconds)) => Err(RpcError::new(420, format!("FLOOD_WAIT_{seconds}"))),
+        Some(FaultAction::FloodWait(seconds) | FaultAction::FloodAs(_, seconds)) => {
+            Err(RpcError::new(420, format!("FLOOD_WAIT_{seconds}")))
+        }
         Some(FaultAction::FloodPremiumWait(seconds)) => {
             Err(RpcError::new(420, format!("FLOOD_PREMIUM_WAIT_{seconds}")))
         }
         Some(FaultAction::ReturnFalse) => Ok(false.to_bytes()),
         Some(FaultAction::HttpStatus(status, _)) => Err(RpcError::new(i32::from(*status), "HTTP_STATUS")),
-        Some(FaultAction::NoExecuteSilence) => return,
+        Some(FaultAction::NoExecuteSilence) => return caller.session.ledger().lose(msg_id),
         Some(FaultAction::HostileMtproto(hostile)) => {
             let executed = execute(&caller, id, body);
             return hostile.play(&caller, msg_id, method, executed).await;
@@ -57,7 +62,11 @@ async fn run(caller: Caller, msg_id: i64, body: Bytes) {
     };
     match action {
         Some(FaultAction::LoseAnswer) => return caller.link.close.cancel(),
-        Some(FaultAction::Silence) => return,
+        Some(FaultAction::Silence) => return drop(keep(&caller, msg_id, &bytes(result))),
+        Some(FaultAction::HoldBackAnswer) => {
+            shared.network.travel().await;
+            return hold_back(&caller, msg_id, &bytes(result));
+        }
         _ => shared.network.travel().await,
     }
     match result {
@@ -114,11 +123,38 @@ async fn sends_alone(caller: &Caller) -> bool {
 
 /// Sends a result.
 pub(crate) fn answer(caller: &Caller, msg_id: i64, body: &[u8], delivery: Delivery) {
+    caller.deliver(result_of(msg_id, body), Number::AnswerTo(msg_id), delivery);
+}
+
+fn result_of(msg_id: i64, body: &[u8]) -> Vec<u8> {
     let mut result = Vec::with_capacity(12 + body.len());
     result.extend(RPC_RESULT.to_le_bytes());
     result.extend(msg_id.to_le_bytes());
     result.extend(body);
-    caller.deliver(result, true, true, delivery);
+    result
+}
+
+fn bytes(result: Result<Vec<u8>, RpcError>) -> Vec<u8> {
+    result.unwrap_or_else(|error| error.to_bytes())
+}
+
+/// Makes an answer that is not sent.
+fn keep(caller: &Caller, msg_id: i64, body: &[u8]) -> Kept {
+    caller.session.keep(msg_id, result_of(msg_id, body), caller.link.shared.rules.clock_ahead)
+}
+
+/// Tells of an answer instead of sending it.
+/// <https://core.telegram.org/mtproto/service_messages_about_messages#extended-voluntary-communication-of-status-of-one-message>
+fn hold_back(caller: &Caller, msg_id: i64, body: &[u8]) {
+    let kept = keep(caller, msg_id, body);
+    tell_of(caller, msg_id, &kept);
+}
+
+/// Tells that a call has an answer, and what to ask for to get it.
+pub(crate) fn tell_of(caller: &Caller, msg_id: i64, kept: &Kept) {
+    let bytes = kept.body.len() as i32;
+    let info = tl::types::MsgDetailedInfo { msg_id, answer_msg_id: kept.msg_id, bytes, status: 0 };
+    caller.post(boxed(&info), false, false);
 }
 
 /// Sends an error.

@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::cipher::HEADER;
 use super::handshake::Handshake;
-use super::link::{Delivery, Link, Outgoing, Registration};
+use super::ledger::Kept;
+use super::link::{Delivery, Link, Number, Outgoing, Registration};
 use super::transport::{FrameReader, FrameWriter, Transport};
 use super::{Place, exchange, service};
 use crate::faults::{Call, FaultAction};
@@ -60,7 +61,7 @@ async fn read(
 ) -> std::io::Result<()> {
     let shared = Arc::clone(&link.shared);
     let mut frames = FrameReader::detect(reader, &shared.network).await?;
-    let writing = write(outgoing, writer, frames.transport(), shared.rules.clock_ahead);
+    let writing = write(&shared, outgoing, writer, frames.transport());
     let reading = async {
         let mut handshake = Handshake::default();
         loop {
@@ -92,13 +93,14 @@ fn receive(link: &Arc<Link>, mut frame: BytesMut) -> bool {
 }
 
 async fn write(
+    shared: &Shared,
     mut outgoing: UnboundedReceiver<Outgoing>,
     mut writer: OwnedWriteHalf,
     transport: Transport,
-    clock_ahead: i64,
 ) -> std::io::Result<()> {
     let mut frames = FrameWriter::new(transport);
     while let Some(message) = outgoing.recv().await {
+        shared.network.answering().await;
         match message {
             Outgoing::TransportError(code) => {
                 writer.write_all(&frames.pack(&code.to_le_bytes())).await?;
@@ -106,7 +108,7 @@ async fn write(
             }
             Outgoing::Plain(message) => writer.write_all(&frames.pack(&message)).await?,
             Outgoing::Message { delivery, .. } => {
-                let packet = seal(message, clock_ahead);
+                let packet = seal(message, shared.rules.clock_ahead);
                 deliver(&mut writer, &mut frames, &packet, delivery).await?;
             }
         }
@@ -140,10 +142,17 @@ async fn deliver(
 }
 
 fn seal(message: Outgoing, clock_ahead: i64) -> Vec<u8> {
-    let Outgoing::Message { key, session, body, answer, content_related, .. } = message else {
+    let Outgoing::Message { key, session, body, number, .. } = message else {
         return Vec::new();
     };
-    let (msg_id, seqno) = session.number(clock_ahead, answer, content_related);
+    let Kept { msg_id, seqno, body } = match number {
+        Number::New { answer, content_related } => {
+            let (msg_id, seqno) = session.number(clock_ahead, answer, content_related);
+            Kept { msg_id, seqno, body }
+        }
+        Number::AnswerTo(call) => session.keep(call, body, clock_ahead),
+        Number::Given(msg_id, seqno) => Kept { msg_id, seqno, body },
+    };
     let mut plaintext = Vec::with_capacity(32 + body.len());
     plaintext.extend(key.sessions.salt().to_le_bytes());
     plaintext.extend(session.id.to_le_bytes());

@@ -31,7 +31,13 @@ impl Window {
     }
 }
 
+/// Bots see no history. <https://core.telegram.org/method/messages.getHistory>
+fn users_only(context: &Context) -> Result<(), RpcError> {
+    if context.bot { Err(RpcError::bad_request("BOT_METHOD_INVALID")) } else { Ok(()) }
+}
+
 pub(crate) fn get_history(context: &Context, call: &f::messages::GetHistory) -> Answer {
+    users_only(context)?;
     let id = resolve_peer(context, &call.peer)?;
     let window = Window {
         offset_id: call.offset_id,
@@ -44,6 +50,7 @@ pub(crate) fn get_history(context: &Context, call: &f::messages::GetHistory) -> 
 }
 
 pub(crate) fn search(context: &Context, call: &f::messages::Search) -> Answer {
+    users_only(context)?;
     let id = resolve_peer(context, &call.peer)?;
     let window = Window {
         offset_id: call.offset_id,

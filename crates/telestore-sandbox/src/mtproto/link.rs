@@ -8,6 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
 use super::Place;
+use super::ledger::Kept;
 use super::session::Session;
 use crate::keys::{AuthKey, KeyState};
 use crate::shared::Shared;
@@ -24,14 +25,24 @@ pub(crate) enum Delivery {
     Unending(u32),
 }
 
+/// How a message is numbered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Number {
+    /// When it is sent.
+    New { answer: bool, content_related: bool },
+    /// When it is sent, and it is kept as the answer to this call.
+    AnswerTo(i64),
+    /// It has its `msg_id` and `seqno` already.
+    Given(i64, i32),
+}
+
 /// A message to the client, or a transport error.
 pub(crate) enum Outgoing {
     Message {
         key: Arc<AuthKey>,
         session: Arc<Session>,
         body: Vec<u8>,
-        answer: bool,
-        content_related: bool,
+        number: Number,
         delivery: Delivery,
     },
     /// A message of the key exchange, with its header.
@@ -145,16 +156,20 @@ impl Caller {
     }
 
     pub(crate) fn post(&self, body: Vec<u8>, answer: bool, content_related: bool) {
-        self.deliver(body, answer, content_related, Delivery::Once);
+        self.deliver(body, Number::New { answer, content_related }, Delivery::Once);
     }
 
-    pub(crate) fn deliver(&self, body: Vec<u8>, answer: bool, content_related: bool, delivery: Delivery) {
+    /// Sends an answer once more, as it was.
+    pub(crate) fn resend(&self, kept: Kept) {
+        self.deliver(kept.body, Number::Given(kept.msg_id, kept.seqno), Delivery::Once);
+    }
+
+    pub(crate) fn deliver(&self, body: Vec<u8>, number: Number, delivery: Delivery) {
         self.link.send(Outgoing::Message {
             key: Arc::clone(&self.key),
             session: Arc::clone(&self.session),
             body,
-            answer,
-            content_related,
+            number,
             delivery,
         });
     }

@@ -11,6 +11,7 @@ mod files;
 mod handshake;
 mod history;
 mod ige;
+mod ledger;
 mod link;
 mod parts;
 mod rpc_error;

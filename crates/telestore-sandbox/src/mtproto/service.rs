@@ -7,6 +7,7 @@ use grammers_tl_types::{self as tl, Deserializable, Identifiable, Serializable};
 
 use super::calls;
 use super::envelope::{Message, constructor, take_message, unpack};
+use super::ledger::Twice;
 use super::link::{Caller, Delivery, Link};
 use crate::channel::unix_time;
 use crate::keys::AuthKey;
@@ -14,6 +15,27 @@ use crate::keys::AuthKey;
 /// Message too old, and from the future: `bad_msg_notification` codes.
 const TOO_OLD: i32 = 16;
 const TOO_NEW: i32 = 17;
+
+/// The most messages that one question may be about.
+const ASKED_MAX: usize = 8192;
+
+/// How long an answer may be that is repeated to a client that did not ask for that.
+const SHORT_ANSWER: usize = 1024;
+
+/// Messages that are no calls.
+const SERVICE: [u32; 11] = [
+    tl::types::MsgsAck::CONSTRUCTOR_ID,
+    tl::types::MsgResendReq::CONSTRUCTOR_ID,
+    tl::types::MsgsStateReq::CONSTRUCTOR_ID,
+    tl::types::MsgsStateInfo::CONSTRUCTOR_ID,
+    tl::types::MsgsAllInfo::CONSTRUCTOR_ID,
+    tl::types::HttpWait::CONSTRUCTOR_ID,
+    tl::functions::Ping::CONSTRUCTOR_ID,
+    tl::functions::PingDelayDisconnect::CONSTRUCTOR_ID,
+    tl::functions::GetFutureSalts::CONSTRUCTOR_ID,
+    tl::functions::DestroySession::CONSTRUCTOR_ID,
+    tl::functions::RpcDropAnswer::CONSTRUCTOR_ID,
+];
 
 /// Takes a decrypted frame: salt, session, message.
 pub(crate) fn receive(link: &Arc<Link>, key: &Arc<AuthKey>, mut plaintext: Bytes) {
@@ -72,16 +94,25 @@ fn wrong_time(msg_id: i64, now: i64) -> Option<i32> {
 fn handle(caller: &Caller, message: Message) {
     use tl::functions as f;
     let (msg_id, body) = (message.msg_id, &message.body);
-    match constructor(body).unwrap_or_default() {
-        tl::types::MsgsAck::CONSTRUCTOR_ID
-        | tl::types::MsgResendReq::CONSTRUCTOR_ID
-        | tl::types::MsgsStateInfo::CONSTRUCTOR_ID
+    let kind = constructor(body).unwrap_or_default();
+    if let Err(twice) = caller.session.ledger().receive(msg_id, !SERVICE.contains(&kind)) {
+        return came_twice(caller, msg_id, twice);
+    }
+    match kind {
+        tl::types::MsgsAck::CONSTRUCTOR_ID => {
+            let acknowledged = tl::types::MsgsAck::from_bytes(&body[4..]);
+            caller.session.ledger().acknowledge(&acknowledged.map_or_else(|_| Vec::new(), |ack| ack.msg_ids));
+        }
+        tl::types::MsgResendReq::CONSTRUCTOR_ID => {
+            let asked = tl::types::MsgResendReq::from_bytes(&body[4..]);
+            resend(caller, msg_id, &asked.map_or_else(|_| Vec::new(), |req| req.msg_ids));
+        }
+        tl::types::MsgsStateInfo::CONSTRUCTOR_ID
         | tl::types::MsgsAllInfo::CONSTRUCTOR_ID
         | tl::types::HttpWait::CONSTRUCTOR_ID => {}
         tl::types::MsgsStateReq::CONSTRUCTOR_ID => {
-            let asked = tl::types::MsgsStateReq::from_bytes(&body[4..]).map_or(0, |req| req.msg_ids.len());
-            // 4: received. Nothing sent over TCP is ever lost on its way.
-            caller.answer(&tl::types::MsgsStateInfo { req_msg_id: msg_id, info: vec![4; asked] });
+            let asked = tl::types::MsgsStateReq::from_bytes(&body[4..]);
+            say_states(caller, msg_id, &asked.map_or_else(|_| Vec::new(), |req| req.msg_ids));
         }
         f::Ping::CONSTRUCTOR_ID | f::PingDelayDisconnect::CONSTRUCTOR_ID => {
             let ping_id = body.get(4..).map_or(0, |mut fields| fields.try_get_i64_le().unwrap_or_default());
@@ -108,6 +139,37 @@ fn handle(caller: &Caller, message: Message) {
             calls::answer(caller, msg_id, &unknown, Delivery::Once);
         }
         _ => calls::start(caller.clone(), msg_id, message.body),
+    }
+}
+
+/// Says what became of messages. Questions about too many are not answered.
+fn say_states(caller: &Caller, req_msg_id: i64, asked: &[i64]) {
+    caller.link.shared.stats.call("msgs_state_req");
+    if asked.len() > ASKED_MAX {
+        return tracing::warn!("question about too many messages ignored");
+    }
+    let info = caller.session.ledger().states(asked);
+    caller.answer(&tl::types::MsgsStateInfo { req_msg_id, info });
+}
+
+/// Sends answers once more. Where one of them is not known (any more), the states of all are told.
+/// <https://core.telegram.org/mtproto/service_messages_about_messages#explicit-request-to-re-send-messages>
+fn resend(caller: &Caller, req_msg_id: i64, asked: &[i64]) {
+    let kept: Vec<_> = asked.iter().filter_map(|id| caller.session.ledger().kept(*id)).collect();
+    if kept.len() < asked.len() {
+        say_states(caller, req_msg_id, asked);
+    }
+    kept.into_iter().for_each(|kept| caller.resend(kept));
+}
+
+/// A message that came before is not taken again. A short answer is repeated, of a long one the client is told.
+fn came_twice(caller: &Caller, msg_id: i64, twice: Twice) {
+    match twice {
+        Twice::Answered(kept) if kept.body.len() <= SHORT_ANSWER => caller.resend(kept),
+        Twice::Answered(kept) => calls::tell_of(caller, msg_id, &kept),
+        Twice::Working | Twice::Acknowledged => {
+            caller.notify(&tl::types::MsgsAck { msg_ids: vec![msg_id] });
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use grammers_tl_types as tl;
 
+use super::ledger::{Kept, Ledger};
 use crate::channel::unix_time;
 
 /// How many salts an auth key has; each may be used at any time.
@@ -17,6 +18,7 @@ pub(crate) struct Session {
     pub(crate) id: i64,
     layer: AtomicI32,
     numbers: Mutex<Numbers>,
+    ledger: Mutex<Ledger>,
 }
 
 #[derive(Default)]
@@ -27,7 +29,7 @@ struct Numbers {
 
 impl Session {
     fn new(id: i64) -> Self {
-        Self { id, layer: AtomicI32::new(0), numbers: Mutex::default() }
+        Self { id, layer: AtomicI32::new(0), numbers: Mutex::default(), ledger: Mutex::default() }
     }
 
     /// The layer of its last `invokeWithLayer`; 0 before that.
@@ -37,6 +39,19 @@ impl Session {
 
     pub(crate) fn set_layer(&self, layer: i32) {
         self.layer.store(layer, Ordering::Relaxed);
+    }
+
+    /// What is remembered of its messages.
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the answer to a call its number, and keeps it until the client acknowledges it.
+    pub(crate) fn keep(&self, to: i64, body: Vec<u8>, clock_ahead: i64) -> Kept {
+        let (msg_id, seqno) = self.number(clock_ahead, true, true);
+        let kept = Kept { msg_id, seqno, body };
+        self.ledger().answer(to, kept.clone());
+        kept
     }
 
     /// The next `msg_id`, 1 mod 4 for an answer and 3 mod 4 for anything else, and its `seqno`.

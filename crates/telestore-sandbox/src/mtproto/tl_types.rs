@@ -5,7 +5,7 @@ use grammers_tl_types::{Cursor, Deserializable, Serializable, enums, types};
 
 use crate::channel::Channel;
 use crate::data_centres::{DataCentre, HOME};
-use crate::message::StoredMessage;
+use crate::message::{StoredMessage, Via};
 use crate::shared::{Addresses, Shared};
 use crate::standing::{Standing, Who};
 use crate::users::Account;
@@ -153,7 +153,8 @@ pub(crate) fn message(channel: &Channel, stored: &StoredMessage, who: &Who) -> e
     stored.public.caption.serialize(&mut fields);
     let mut message: types::Message = bare(&fields);
     message.post = !channel.group;
-    message.out = stored.public.user_id == who.user_id;
+    // The posts of an account's bot are somebody else's.
+    message.out = stored.public.user_id == who.user_id && stored.public.via == Via::Mtproto;
     message.views = Some(1);
     message.forwards = Some(0);
     if stored.has_document() {

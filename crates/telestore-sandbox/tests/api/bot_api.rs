@@ -156,3 +156,18 @@ async fn texts_can_be_sent_and_deleted() {
     assert_eq!(deleted, json!({"ok": true, "result": true}));
     assert!(sandbox.messages_of(&user).is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bare_number_is_a_user_or_a_basic_group_and_no_channel() {
+    let sandbox = Sandbox::start().await.expect("a sandbox");
+    let user = sandbox.user();
+    let bare = user.channel_id.strip_prefix("-100").expect("a channel");
+    for chat_id in [bare.to_owned(), format!("-{bare}"), format!("100{bare}")] {
+        let query = format!("{}?chat_id={chat_id}", url(&sandbox, &user, "getChat"));
+        let answer = http().get(query).send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{chat_id}");
+        let (status, body) = send(&url(&sandbox, &user, "sendDocument"), form(&chat_id, vec![1; 10])).await;
+        assert_eq!((status, &body["description"]), (400, &json!("Bad Request: chat not found")), "{chat_id}");
+    }
+    assert!(sandbox.messages_of(&user).is_empty());
+}

@@ -54,7 +54,7 @@ pub(super) fn upload(row: &SqliteRow) -> Result<Upload> {
     Ok(Upload {
         id: UploadId::new(text(row, "id")?).map_err(|_| bad("id"))?,
         key: key(row)?,
-        file_name: FileName::new(&text(row, "file_name")?).map_err(|_| bad("file_name"))?,
+        file_name: FileName::of_file(&text(row, "file_name")?).map_err(|_| bad("file_name"))?,
         file_size: number(row, "file_size")?,
         total_chunks: number(row, "total_chunks")?,
         mime_type: optional_text(row, "mime_type")?,

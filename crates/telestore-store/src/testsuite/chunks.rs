@@ -18,6 +18,7 @@ where
     forgets_what_was_not_put(&open().await).await;
     gathers_small_pieces(&open().await).await;
     compares_digests(&open().await).await;
+    super::sums::no_bytes_are_bytes(&open().await).await;
 }
 
 async fn put(store: &dyn ChunkStore, key: &StorageKey, index: u32, bytes: &[u8]) -> BlobName {

@@ -6,7 +6,7 @@ use telestore_types::{
     StorageKey, StoredAs, StoredFile, Timestamp, Upload, UploadId, UploadKind, UploadState, UserId,
 };
 
-use super::{moved, quotas, strangers};
+use super::{moved, quotas, strangers, sums};
 use crate::{
     BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Expiry, Lease, Limits, Listing,
     NewEvent, Owner, Recorded, SessionStore,
@@ -134,6 +134,8 @@ where
     strangers::a_due_time_that_cannot_be_is_due(&open().await).await;
     strangers::the_clock_is_kept(&open().await).await;
     moved::a_moved_chat_is_found_by_its_user_only(&open().await).await;
+    sums::an_empty_chunk_comes_last_in_any_order(&open().await).await;
+    sums::chunks_that_cannot_be_the_file_are_not_recorded(&open().await).await;
 }
 
 async fn creates_once(store: &dyn SessionStore) {

@@ -1,9 +1,9 @@
 use super::*;
 use crate::StoredAs;
 
-const NOW: Timestamp = Timestamp::from_millis(1_000);
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_000);
 
-fn upload() -> Upload {
+pub(super) fn upload() -> Upload {
     let mut upload = Upload::new(NewUpload {
         id: UploadId::new("a").unwrap(),
         key: StorageKey::from_random([0; 16]),

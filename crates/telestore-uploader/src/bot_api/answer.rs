@@ -1,13 +1,10 @@
 use std::time::Duration;
 
-use reqwest::StatusCode;
 use serde_json::Value;
-use telestore_types::{StoredAs, StoredFile};
+use telestore_types::{Shown, StoredAs, StoredFile};
 
-use crate::{Error, ErrorKind, Result};
-
-/// The longest wait that is believed.
-const LONGEST_WAIT: u64 = 24 * 60 * 60;
+use super::heard::Heard;
+use crate::{Error, ErrorKind, Result, said, wait};
 
 /// How much of a server's own words is repeated, in characters.
 const SHOWN: usize = 200;
@@ -19,7 +16,7 @@ const MAX_FILE_ID: usize = 512;
 #[derive(Debug)]
 pub(super) enum Outcome {
     Stored(StoredFile),
-    /// Telegram takes it after this long, not before.
+    /// Telegram takes it after this long, not before. Zero where it does not say how long.
     Wait(Duration),
     /// The same request again to this chat.
     Migrated(i64),
@@ -27,21 +24,21 @@ pub(super) enum Outcome {
 }
 
 /// Reads an answer. `taken` says whether the whole body was taken before it came.
-pub(super) fn read(status: StatusCode, body: &[u8], taken: bool) -> Outcome {
-    let json: Value = serde_json::from_slice(body).unwrap_or_default();
-    if status.is_success() && json["ok"] == true {
+pub(super) fn read(heard: &Heard, taken: bool) -> Outcome {
+    let json: Value = serde_json::from_slice(&heard.body).unwrap_or_default();
+    if heard.status.is_success() && json["ok"] == true {
         return stored(&json["result"]);
     }
-    refused(status, &json, taken)
+    refused(heard, &json, taken)
 }
 
 /// Reads the answer to a call that changes nothing.
-pub(super) fn told(status: StatusCode, body: &[u8]) -> Result<Value> {
-    let mut json: Value = serde_json::from_slice(body).unwrap_or_default();
-    if status.is_success() && json["ok"] == true {
+pub(super) fn told(heard: &Heard) -> Result<Value> {
+    let mut json: Value = serde_json::from_slice(&heard.body).unwrap_or_default();
+    if heard.status.is_success() && json["ok"] == true {
         return Ok(json["result"].take());
     }
-    Err(match refused(status, &json, false) {
+    Err(match refused(heard, &json, false) {
         Outcome::Wait(wait) => asked_to_wait(wait),
         Outcome::Failed(error) => error,
         // The chat has moved: the credentials name one that is no more.
@@ -50,14 +47,14 @@ pub(super) fn told(status: StatusCode, body: &[u8]) -> Result<Value> {
 }
 
 pub(super) fn asked_to_wait(wait: Duration) -> Error {
-    Error::new(ErrorKind::FloodWait(wait), format!("Telegram asked to wait {} s", wait.as_secs()))
+    Error::new(ErrorKind::FloodWait(wait), wait::words(wait))
 }
 
 /// Reads the answer to `deleteMessage` and says whether the message is gone. An error may pass; a no is for good.
-pub(super) fn deleted(status: StatusCode, body: &[u8]) -> Result<bool> {
-    match told(status, body) {
+pub(super) fn deleted(heard: &Heard) -> Result<bool> {
+    match told(heard) {
         Ok(Value::Bool(true)) => Ok(true),
-        Ok(_) => Err(lost_or_unavailable(status.as_u16(), false)),
+        Ok(_) => Err(lost_or_unavailable(heard.status.as_u16(), false)),
         // An earlier try may have lost its answer.
         Err(error) if error.kind() == ErrorKind::Rejected => {
             Ok(error.to_string().to_ascii_lowercase().contains("message to delete not found"))
@@ -66,25 +63,44 @@ pub(super) fn deleted(status: StatusCode, body: &[u8]) -> Result<bool> {
     }
 }
 
-fn refused(status: StatusCode, json: &Value, taken: bool) -> Outcome {
-    let parameters = &json["parameters"];
-    let code =
-        json["error_code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(status.as_u16());
-    if code == 429 {
-        return Outcome::Wait(wait(&parameters["retry_after"]));
+fn refused(heard: &Heard, json: &Value, taken: bool) -> Outcome {
+    let code = json["error_code"].as_u64().and_then(|code| u16::try_from(code).ok());
+    let code = code.unwrap_or(heard.status.as_u16());
+    if let Some(wait) = asked(heard, json, code, taken) {
+        return Outcome::Wait(wait);
     }
-    if let Some(chat) = parameters["migrate_to_chat_id"].as_i64() {
+    if let Some(chat) = json["parameters"]["migrate_to_chat_id"].as_i64() {
         return Outcome::Migrated(chat);
     }
     Outcome::Failed(failure(code, json["description"].as_str().unwrap_or_default(), taken))
 }
 
-/// At least a second, whatever it says, and at most a day.
-fn wait(said: &Value) -> Duration {
-    // What is too large for a u64 is a float, which saturates.
-    let seconds = said.as_u64().or_else(|| said.as_f64().map(|seconds| seconds as u64));
-    let seconds = seconds.or_else(|| said.as_str()?.trim().parse().ok()).unwrap_or(1);
-    Duration::from_secs(seconds.clamp(1, LONGEST_WAIT))
+/// The wait that an answer asks for, if it asks for one. Servers in front of the Bot API drop `parameters`, or answer in its
+/// stead, and its own code may be 400; what says so first and names a time counts.
+///
+/// A server error behind the whole file is none: nobody knows what became of that.
+fn asked(heard: &Heard, json: &Value, code: u16, taken: bool) -> Option<Duration> {
+    let description = json["description"].as_str().unwrap_or_default();
+    if said::of_account(description).is_some() {
+        return None;
+    }
+    let parameter = Some(&json["parameters"]["retry_after"]).filter(|said| !said.is_null()).map(wait_of);
+    let flood = matches!(code, 420 | 429) || heard.status.as_u16() == 429;
+    let by_header = heard.retry_after.filter(|_| flood || code == 503);
+    let said = match code {
+        500.. if taken => return None,
+        500.. => [by_header, None, None],
+        400.. => [parameter, wait::in_text(description), by_header],
+        _ => return None,
+    };
+    let flood = flood.then_some(Duration::ZERO);
+    let mut said = said.into_iter().chain([flood]).flatten();
+    said.clone().find(|wait| !wait.is_zero()).or_else(|| said.next())
+}
+
+fn wait_of(said: &Value) -> Duration {
+    let seconds = said.as_f64().or_else(|| said.as_str()?.trim().parse().ok());
+    wait::of_seconds(seconds.unwrap_or_default())
 }
 
 fn stored(message: &Value) -> Outcome {
@@ -113,6 +129,9 @@ fn document_id(message: &Value) -> Option<String> {
 }
 
 fn failure(code: u16, description: &str, taken: bool) -> Error {
+    if let Some(error) = said::of_account(description) {
+        return error;
+    }
     let said = description.to_ascii_lowercase();
     match code {
         401 | 404 => Error::new(
@@ -164,22 +183,24 @@ fn shown(code: u16, description: &str) -> String {
     if description.is_empty() {
         return format!("status {code}");
     }
-    let escaped = |c: char| match c.is_control() {
-        true => c.escape_default().collect::<String>(),
-        false => c.to_string(),
-    };
-    description.chars().take(SHOWN).map(escaped).collect()
+    Shown(&description.chars().take(SHOWN).collect::<String>()).to_string()
 }
 
 #[cfg(test)]
 mod tests {
+    use reqwest::StatusCode;
     use serde_json::json;
 
     use super::*;
     use crate::Verdict;
 
+    fn heard(status: u16, body: &Value) -> Heard {
+        let status = StatusCode::from_u16(status).unwrap();
+        Heard { status, retry_after: None, body: body.to_string().into_bytes() }
+    }
+
     fn outcome(status: u16, body: &Value, taken: bool) -> Outcome {
-        read(StatusCode::from_u16(status).unwrap(), body.to_string().as_bytes(), taken)
+        read(&heard(status, body), taken)
     }
 
     fn kind(status: u16, description: &str, taken: bool) -> ErrorKind {
@@ -210,15 +231,15 @@ mod tests {
         let flood = json!({"ok": false, "error_code": 429, "parameters": {"retry_after": 7}});
         assert!(matches!(outcome(429, &flood, true), Outcome::Wait(wait) if wait.as_secs() == 7));
         for (said, seconds) in [
-            (json!(0), 1),
-            (json!(null), 1),
-            (json!(-5), 1),
+            (json!(0), 0),
+            (json!(null), 0),
+            (json!(-5), 0),
             (json!("12"), 12),
-            (json!("soon"), 1),
-            (json!([9]), 1),
-            (json!(2.5), 2),
-            (json!(u64::MAX), LONGEST_WAIT),
-            (json!(1e300), LONGEST_WAIT),
+            (json!("soon"), 0),
+            (json!([9]), 0),
+            (json!(2.5), 3),
+            (json!(u64::MAX), 86_400),
+            (json!(1e300), 86_400),
         ] {
             let flood = json!({"ok": false, "error_code": 429, "parameters": {"retry_after": said}});
             assert!(
@@ -228,6 +249,37 @@ mod tests {
         }
         let migrate = json!({"ok": false, "error_code": 400, "parameters": {"migrate_to_chat_id": -1009}});
         assert!(matches!(outcome(400, &migrate, true), Outcome::Migrated(-1009)));
+    }
+
+    #[test]
+    fn a_wait_is_read_in_every_shape() {
+        let text = |code: u16, description: &str| json!({"error_code": code, "description": description});
+        let minute = Some(Duration::from_secs(60));
+        for (status, body, header, seconds) in [
+            (429, text(429, "Too Many Requests: retry after 7"), None, Some(7)),
+            (400, text(400, "Bad Request: Too Many Requests: retry after 15"), None, Some(15)),
+            (420, text(420, "FLOOD_WAIT_9"), None, Some(9)),
+            (200, text(429, "Too Many Requests: retry after 8"), None, Some(8)),
+            (429, json!(null), minute, Some(60)),
+            (429, text(429, "Too Many Requests: retry after 7"), minute, Some(7)),
+            (429, text(429, "Too Many Requests"), minute, Some(60)),
+            (429, json!({"parameters": {"retry_after": 0}, "description": "retry after 5"}), None, Some(5)),
+            (429, json!(null), None, Some(0)),
+            (400, json!({"error_code": 400, "parameters": {"retry_after": 3}}), None, Some(3)),
+            (400, text(400, "Bad Request: file must be non-empty"), minute, None),
+            (413, text(413, "Request Entity Too Large"), minute, None),
+            (503, json!(null), minute, None),
+            (420, text(420, "FROZEN_METHOD_INVALID"), minute, None),
+        ] {
+            let heard = Heard { retry_after: header, ..heard(status, &body) };
+            let wait = match read(&heard, true) {
+                Outcome::Wait(wait) => Some(wait.as_secs()),
+                _ => None,
+            };
+            assert_eq!(wait, seconds, "{status} {body} {header:?}");
+        }
+        let away = Heard { retry_after: minute, ..heard(503, &json!(null)) };
+        assert!(matches!(read(&away, false), Outcome::Wait(wait) if Some(wait) == minute));
     }
 
     #[test]
@@ -244,8 +296,7 @@ mod tests {
     fn a_message_that_is_gone_is_deleted() {
         let answer = |status: u16, description: &str| {
             let body = json!({"ok": status == 200, "result": true, "error_code": status, "description": description});
-            deleted(StatusCode::from_u16(status).unwrap(), body.to_string().as_bytes())
-                .map_err(|error| error.verdict())
+            deleted(&heard(status, &body)).map_err(|error| error.verdict())
         };
         assert_eq!(answer(200, ""), Ok(true));
         assert_eq!(answer(400, "Bad Request: message to delete not found"), Ok(true));

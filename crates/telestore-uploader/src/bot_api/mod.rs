@@ -3,6 +3,7 @@
 mod answer;
 mod body;
 mod config;
+mod heard;
 mod preflight;
 mod rights;
 mod state;

@@ -10,8 +10,8 @@ use telestore_types::UserId;
 use tokio::time::{Instant, timeout};
 
 use super::answer;
+use super::heard::Heard;
 use super::rights::{Refused, bot_id, refusal};
-use super::transfer::read_answer;
 use super::uploader::BotApiUploader;
 use crate::{Error, ErrorKind, NoRight, Result};
 
@@ -107,27 +107,31 @@ impl BotApiUploader {
     }
 
     async fn hear(&self, token: &str, method: &str, arguments: &Value) -> Result<Said> {
-        let Ok(response) = self.post(token, method, arguments).await else { return Ok(Said::Nothing) };
-        let status = response.status();
-        let Ok(body) = read_answer(response).await else { return Ok(Said::Nothing) };
-        match Refused::read(status, &body) {
-            Some(Refused::Moved(new)) => return Ok(Said::Moved(new)),
+        let Ok(heard) = self.post(token, method, arguments).await else { return Ok(Said::Nothing) };
+        let error = match answer::told(&heard) {
+            Ok(said) => return Ok(Said::Something(said)),
+            Err(error) if error.retry_after().is_some() => return Err(error),
+            Err(error) => error,
+        };
+        match Refused::read(&heard) {
+            Some(Refused::Moved(new)) => Ok(Said::Moved(new)),
             Some(refused @ (Refused::Upgraded | Refused::NotMember | Refused::Rights(NoRight::NotIn))) => {
-                return Err(refused.into());
+                Err(refused.into())
             }
             // That is about the question: some chats hide who is in them.
-            Some(Refused::Rights(_)) => return Ok(Said::Nothing),
-            None => {}
+            Some(Refused::Rights(_)) => Ok(Said::Nothing),
+            None if stops(&heard, &error) => Err(error),
+            None => Ok(Said::Nothing),
         }
-        let stops = |error: &Error| match status {
-            StatusCode::UNAUTHORIZED => true,
-            StatusCode::BAD_REQUEST if error.kind() == ErrorKind::ChannelUnresolved => true,
-            _ => error.retry_after().is_some(),
-        };
-        match answer::told(status, &body) {
-            Ok(said) => Ok(Said::Something(said)),
-            Err(error) if stops(&error) => Err(error),
-            Err(_) => Ok(Said::Nothing),
-        }
+    }
+}
+
+/// Whether a file would meet the same.
+fn stops(heard: &Heard, error: &Error) -> bool {
+    match error.kind() {
+        // A method that a server does not know is not found, as is a token.
+        ErrorKind::NotAuthorized => heard.status != StatusCode::NOT_FOUND,
+        ErrorKind::ChannelUnresolved => heard.status == StatusCode::BAD_REQUEST,
+        _ => false,
     }
 }

@@ -3,9 +3,9 @@
 //! <https://core.telegram.org/bots/api#getchatmember>, <https://core.telegram.org/bots/api#chatmember>,
 //! <https://core.telegram.org/bots/api#chatpermissions>
 
-use reqwest::StatusCode;
 use serde_json::Value;
 
+use super::heard::Heard;
 use crate::{Error, NoRight};
 
 /// What stops the bot from posting files; nothing where that is not said: not every server tells all of it.
@@ -52,11 +52,11 @@ pub(super) enum Refused {
 
 impl Refused {
     /// Reads an answer, where it is such a refusal. The texts are those of `telegram-bot-api`, which has no codes for them.
-    pub(super) fn read(status: StatusCode, body: &[u8]) -> Option<Self> {
-        if !status.is_client_error() {
+    pub(super) fn read(heard: &Heard) -> Option<Self> {
+        if !heard.status.is_client_error() {
             return None;
         }
-        let json: Value = serde_json::from_slice(body).ok()?;
+        let json: Value = serde_json::from_slice(&heard.body).ok()?;
         let said = json["description"].as_str().unwrap_or_default().to_ascii_lowercase();
         let says = |words: &[&str]| words.iter().any(|words| said.contains(words));
         if let Some(chat) = json["parameters"]["migrate_to_chat_id"].as_i64() {
@@ -93,9 +93,15 @@ impl From<Refused> for Error {
 
 #[cfg(test)]
 mod tests {
+    use reqwest::StatusCode;
     use serde_json::json;
 
     use super::*;
+
+    fn heard(status: u16, answer: &Value) -> Heard {
+        let status = StatusCode::from_u16(status).unwrap();
+        Heard { status, retry_after: None, body: answer.to_string().into_bytes() }
+    }
 
     #[test]
     fn only_who_may_post_may_post() {
@@ -129,8 +135,7 @@ mod tests {
     #[test]
     fn refusals_are_told_apart_by_their_words() {
         let read = |status: u16, answer: Value| {
-            Refused::read(StatusCode::from_u16(status).unwrap(), answer.to_string().as_bytes())
-                .map(|refused| Error::from(refused).to_string())
+            Refused::read(&heard(status, &answer)).map(|refused| Error::from(refused).to_string())
         };
         for (description, words) in [
             (
@@ -149,11 +154,8 @@ mod tests {
         let outside = json!({"description": "Forbidden: bot is not a member of the supergroup chat"});
         assert_eq!(read(403, outside).as_deref(), Some("Could not resolve channel ID"));
         assert_eq!(read(502, json!({"description": "bot was kicked"})), None);
-        let moved = json!({"parameters": {"migrate_to_chat_id": -1009}}).to_string();
-        assert!(matches!(
-            Refused::read(StatusCode::BAD_REQUEST, moved.as_bytes()),
-            Some(Refused::Moved(-1009))
-        ));
+        let moved = json!({"parameters": {"migrate_to_chat_id": -1009}});
+        assert!(matches!(Refused::read(&heard(400, &moved)), Some(Refused::Moved(-1009))));
     }
 
     #[test]

@@ -1,22 +1,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Client, Response, StatusCode, header};
+use reqwest::{Client, header};
 use tokio::time::timeout;
 
 use super::BotApiConfig;
 use super::body::Multipart;
+use super::heard::Heard;
 use super::state::{BodyState, Phase};
 use crate::{Error, ErrorKind, Result, UploadRequest};
-
-/// The largest answer that is read; a message is a few kilobytes.
-const MAX_ANSWER: usize = 64 * 1024;
 
 /// An answer to a file.
 #[derive(Debug)]
 pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) body: Vec<u8>,
+    pub(super) heard: Heard,
     /// Whether the connection may have had the whole file before it came.
     pub(super) taken: bool,
 }
@@ -44,13 +41,13 @@ impl Transfer<'_> {
     /// Sends the file and gives the answer.
     pub(super) async fn run(&self, state: &Arc<BodyState>) -> Result<Answer> {
         let _closing = Closing(state);
-        let (status, body) = tokio::select! {
+        let heard = tokio::select! {
             biased;
             answer = self.exchange(state) => answer?,
             () = self.stopped(state) => return Err(Error::cancelled()),
             error = self.watchdog(state) => return Err(error),
         };
-        Ok(Answer { status, body, taken: !state.close() })
+        Ok(Answer { heard, taken: !state.close() })
     }
 
     /// Returns when the upload is cancelled, unless Telegram has the file by then: the message may be made, and the
@@ -62,7 +59,7 @@ impl Transfer<'_> {
         }
     }
 
-    async fn exchange(&self, state: &Arc<BodyState>) -> Result<(StatusCode, Vec<u8>)> {
+    async fn exchange(&self, state: &Arc<BodyState>) -> Result<Heard> {
         let request = self.request;
         let fields = [
             ("chat_id", self.chat_id),
@@ -79,10 +76,9 @@ impl Transfer<'_> {
         let stream = form.stream(request.source.clone(), self.config.piece_bytes.max(1), state.clone());
         let sent = builder.body(reqwest::Body::wrap_stream(stream)).send().await;
         let response = sent.map_err(|error| lost(state, error))?;
-        let status = response.status();
         let limit = self.config.answer_timeout;
-        match timeout(limit, read_answer(response)).await {
-            Ok(body) => Ok((status, body.map_err(|error| lost(state, error))?)),
+        match timeout(limit, Heard::read(response)).await {
+            Ok(heard) => heard.map_err(|error| lost(state, error)),
             Err(_) => Err(stalled(state, limit)),
         }
     }
@@ -109,20 +105,6 @@ impl Transfer<'_> {
             _ => self.config.idle_timeout,
         }
     }
-}
-
-/// Reads what an answer may hold, and no more of it.
-pub(super) async fn read_answer(mut response: Response) -> reqwest::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await? {
-        let room = MAX_ANSWER - body.len();
-        if piece.len() > room {
-            body.extend_from_slice(&piece[..room]);
-            break;
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body)
 }
 
 fn stalled(state: &BodyState, limit: Duration) -> Error {

@@ -3,14 +3,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use telestore_types::{ChatId, Secret, Stage, StoredFile, TelegramCredentials, UserId};
+use telestore_types::{ChatId, Stage, StoredFile, TelegramCredentials, UserId, pasted};
 
 use super::BotApiConfig;
 use super::answer::{self, Outcome};
+use super::heard::Heard;
 use super::preflight::{Known, Open};
 use super::rights::Refused;
 use super::state::{BodyState, Told};
-use super::transfer::{Transfer, not_connected, read_answer};
+use super::transfer::{Transfer, not_connected};
 use crate::{
     Capability, Error, ErrorKind, ProgressSink, Requirement, Result, TelegramUploader, UploadRequest,
 };
@@ -71,21 +72,15 @@ impl BotApiUploader {
     }
 
     /// Calls a method that sends no file.
-    pub(super) async fn post(
-        &self,
-        token: &str,
-        method: &str,
-        arguments: &Value,
-    ) -> Result<reqwest::Response> {
+    pub(super) async fn post(&self, token: &str, method: &str, arguments: &Value) -> Result<Heard> {
         let request = self.client.post(self.config.url(token, method)).timeout(self.config.answer_timeout);
-        request.json(arguments).send().await.map_err(not_connected)
+        let response = request.json(arguments).send().await.map_err(not_connected)?;
+        Heard::read(response).await.map_err(not_connected)
     }
 
     /// Calls a method that changes nothing, and gives its result.
     async fn ask(&self, token: &str, method: &str, arguments: &Value) -> Result<Value> {
-        let response = self.post(token, method, arguments).await?;
-        let status = response.status();
-        answer::told(status, &read_answer(response).await.map_err(not_connected)?)
+        answer::told(&self.post(token, method, arguments).await?)
     }
 
     fn chat_of(&self, credentials: &TelegramCredentials) -> String {
@@ -126,23 +121,73 @@ impl BotApiUploader {
         let (client, config) = (&self.client, &self.config);
         let transfer = Transfer { client, config, request, token, chat_id };
         let answer = transfer.run(&BodyState::new(told.clone())).await?;
-        if let Some(refused) = Refused::read(answer.status, &answer.body) {
-            self.forget(&request.credentials.user_id, token, chat_id);
-            return match refused {
-                Refused::Moved(chat) => Ok(Sent::Moved(chat)),
-                refused => Err(refused.into()),
-            };
-        }
-        match answer::read(answer.status, &answer.body, answer.taken) {
+        let forget = || self.forget(&request.credentials.user_id, token, chat_id);
+        match answer::read(&answer.heard, answer.taken) {
             Outcome::Stored(stored) => Ok(Sent::Stored(stored)),
             // The whole file goes again afterwards, so nothing is lost by giving the place to others meanwhile.
             Outcome::Wait(wait) => Err(answer::asked_to_wait(wait)),
-            Outcome::Migrated(chat) => Ok(Sent::Moved(chat)),
-            Outcome::Failed(error) => Err(error),
+            Outcome::Migrated(chat) => {
+                forget();
+                Ok(Sent::Moved(chat))
+            }
+            Outcome::Failed(error) => Err(match Refused::read(&answer.heard) {
+                Some(refused) => {
+                    forget();
+                    refused.into()
+                }
+                None => error,
+            }),
         }
     }
 
-    fn allowed<'a>(&self, request: &'a UploadRequest) -> Result<&'a Secret> {
+    /// Sends the file to where its chat is.
+    async fn deliver(&self, request: &UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile> {
+        progress.stage(Stage::Connecting);
+        let token = self.allowed(request)?;
+        let told = Told::new(progress.clone());
+        let user = &request.credentials.user_id;
+        let mut chat_id = self.chat_of(&request.credentials);
+        let mut moves = 0;
+        progress.stage(Stage::Resolving);
+        loop {
+            let looked = tokio::select! {
+                biased;
+                () = request.cancel.cancelled() => return Err(Error::cancelled()),
+                looked = self.look(user, token, &chat_id) => looked?,
+            };
+            let moved = match looked {
+                Open::Moved(chat) => chat,
+                Open::Here => match self.send(request, token, &chat_id, &told).await? {
+                    Sent::Stored(stored) => {
+                        progress.stage(Stage::Finishing);
+                        told.acknowledge(request.source.len());
+                        return Ok(stored);
+                    }
+                    Sent::Moved(chat) => chat,
+                },
+            };
+            if moves >= MAX_MOVES {
+                return Err(Error::channel_unresolved());
+            }
+            moves += 1;
+            chat_id = self.follow(request, moved, progress.as_ref()).await;
+        }
+    }
+
+    /// Looks whether the chat is there and the bot may post in it.
+    async fn find(&self, credentials: &TelegramCredentials, token: &str) -> Result<()> {
+        let chat = self.chat_of(credentials);
+        let here = match self.look(&credentials.user_id, token, &chat).await? {
+            Open::Here => chat,
+            Open::Moved(new) => {
+                self.remember(credentials, new);
+                new.to_string()
+            }
+        };
+        self.ask(token, "getChat", &json!({ "chat_id": here })).await.map(drop)
+    }
+
+    fn allowed<'a>(&self, request: &'a UploadRequest) -> Result<&'a str> {
         let length = request.source.len();
         if length > self.config.max_bytes {
             let text = format!("file of {length} bytes is over the limit of {} bytes", self.config.max_bytes);
@@ -159,14 +204,10 @@ enum Sent {
     Moved(i64),
 }
 
-fn token_of(credentials: &TelegramCredentials) -> Result<&Secret> {
-    let token = credentials.bot_token.as_ref().ok_or_else(no_token)?;
-    // The token is a part of the path: anything else in it would ask for another path.
-    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-');
-    if token.is_empty() || !token.expose().bytes().all(fits) {
-        return Err(no_token());
-    }
-    Ok(token)
+/// The token is a part of the path: nothing else in it may ask for another path, which [`pasted::bot_token`] sees to.
+fn token_of(credentials: &TelegramCredentials) -> Result<&str> {
+    let token = credentials.bot_token.as_ref().filter(|token| !token.is_empty()).ok_or_else(no_token)?;
+    pasted::bot_token(token.expose()).map_err(Error::bad_bot_token)
 }
 
 fn no_token() -> Error {
@@ -191,57 +232,20 @@ impl TelegramUploader for BotApiUploader {
     }
 
     async fn upload(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile> {
-        progress.stage(Stage::Connecting);
-        let token = self.allowed(&request)?.expose();
-        let told = Told::new(progress.clone());
-        let user = &request.credentials.user_id;
-        let mut chat_id = self.chat_of(&request.credentials);
-        let mut moves = 0;
-        progress.stage(Stage::Resolving);
-        loop {
-            let looked = tokio::select! {
-                biased;
-                () = request.cancel.cancelled() => return Err(Error::cancelled()),
-                looked = self.look(user, token, &chat_id) => looked?,
-            };
-            let moved = match looked {
-                Open::Moved(chat) => chat,
-                Open::Here => match self.send(&request, token, &chat_id, &told).await? {
-                    Sent::Stored(stored) => {
-                        progress.stage(Stage::Finishing);
-                        told.acknowledge(request.source.len());
-                        return Ok(stored);
-                    }
-                    Sent::Moved(chat) => chat,
-                },
-            };
-            if moves >= MAX_MOVES {
-                return Err(Error::channel_unresolved());
-            }
-            moves += 1;
-            chat_id = self.follow(&request, moved, progress.as_ref()).await;
-        }
+        let sent = self.deliver(&request, progress).await;
+        sent.map_err(|error| error.about(&request.credentials.chat_id))
     }
 
     async fn check(&self, credentials: &TelegramCredentials) -> Result<()> {
-        let token = token_of(credentials)?.expose();
+        let token = token_of(credentials)?;
         self.ask(token, "getMe", &json!({})).await?;
-        let chat = self.chat_of(credentials);
-        let here = match self.look(&credentials.user_id, token, &chat).await? {
-            Open::Here => chat,
-            Open::Moved(new) => {
-                self.remember(credentials, new);
-                new.to_string()
-            }
-        };
-        self.ask(token, "getChat", &json!({ "chat_id": here })).await.map(drop)
+        let found = self.find(credentials, token).await;
+        found.map_err(|error| error.about(&credentials.chat_id))
     }
 
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
-        let token = token_of(credentials)?.expose();
+        let token = token_of(credentials)?;
         let message = json!({ "chat_id": self.chat_of(credentials), "message_id": stored.message_id });
-        let response = self.post(token, "deleteMessage", &message).await?;
-        let status = response.status();
-        answer::deleted(status, &read_answer(response).await.map_err(not_connected)?)
+        answer::deleted(&self.post(token, "deleteMessage", &message).await?)
     }
 }

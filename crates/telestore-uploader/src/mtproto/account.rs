@@ -14,6 +14,7 @@ use super::home::{Home, Homes, Whereabouts};
 use super::lines::Lines;
 use super::packet::Body;
 use super::rpc::{CallError, Remedy};
+use super::search::Made;
 use super::session::Session;
 use super::window::{Permit, Window};
 
@@ -32,6 +33,7 @@ pub(crate) struct Account {
     pub(super) lines: Lines,
     window: Window,
     peers: Mutex<HashMap<String, Known>>,
+    made: Made,
     /// The account in whose place this one came, as long as that may have a connection.
     predecessor: Mutex<Option<Arc<Account>>>,
 }
@@ -77,8 +79,8 @@ impl Account {
         let homes = Mutex::new(Homes::new(&session, config.address));
         let link = tokio::sync::Mutex::default();
         let lines = Lines::new(config.connections.saturating_sub(1));
-        let (peers, predecessor) = (Mutex::default(), Mutex::new(predecessor));
-        Self { config, session, api_id, homes, link, lines, window, peers, predecessor }
+        let (peers, made, predecessor) = (Mutex::default(), Made::default(), Mutex::new(predecessor));
+        Self { config, session, api_id, homes, link, lines, window, peers, made, predecessor }
     }
 
     pub(super) fn is_for(&self, session: &Session, api_id: i32) -> bool {
@@ -96,6 +98,16 @@ impl Account {
 
     pub(crate) fn window(&self) -> &Window {
         &self.window
+    }
+
+    /// The messages that it made.
+    pub(crate) fn made(&self) -> &Made {
+        &self.made
+    }
+
+    /// What time it is at Telegram, in seconds since 1970.
+    pub(crate) async fn time(&self) -> Result<i64, CallError> {
+        self.connection().await.map(|(connection, _)| connection.time())
     }
 
     /// Connects, unless that is done already.
@@ -241,6 +253,7 @@ impl Account {
             call: self.config.call_timeout,
             idle: self.config.idle_timeout,
             ping: self.config.ping_interval,
+            lost: self.config.lost_after,
         }
     }
 

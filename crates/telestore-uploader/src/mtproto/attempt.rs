@@ -13,6 +13,7 @@ use super::patience::{Patience, Step};
 use super::resume::Resume;
 use super::rpc::{CallError, Remedy};
 use super::window::Permit;
+use crate::wait::{LEAST, words};
 use crate::{Error, ErrorKind, ProgressSink};
 
 /// How often an account may be sent to another data centre within one attempt, and within one call.
@@ -62,7 +63,7 @@ impl<'a> Attempt<'a> {
     ) -> Result<T, Error> {
         tokio::select! {
             biased;
-            ended = work => ended,
+            ended = work => ended.map_err(|error| error.about(&self.credentials.chat_id)),
             () = self.gets_nowhere() => Err(self.stalled("Telegram is not available: it does not get on")),
         }
     }
@@ -179,8 +180,9 @@ impl<'a> Attempt<'a> {
         here.home.dc_id == dc || here.moves - self.began < MAX_MOVES
     }
 
-    /// Waits exactly as long as Telegram asked for, which is not a failure; says no where there is no time for it.
+    /// Waits as long as Telegram asked for, or a little where it names no time, which is not a failure; says no where there is no time for it.
     async fn wait(&self, wait: Duration) -> bool {
+        let wait = wait.max(LEAST);
         let until = Instant::now() + wait;
         let granted = self.patience.grant(until);
         if granted {
@@ -195,10 +197,10 @@ impl<'a> Attempt<'a> {
         while let Some((until, wait)) = self.account.window().closed_until() {
             if !self.patience.grant(until) {
                 let left = until.saturating_duration_since(Instant::now());
-                let text = format!("Telegram asked to wait {} s", wait.as_secs());
-                return Err(Error::new(ErrorKind::FloodWait(left), text));
+                let left = if wait.is_zero() { wait } else { left };
+                return Err(Error::new(ErrorKind::FloodWait(left), words(wait)));
             }
-            self.tell(until, wait);
+            self.tell(until, wait.max(LEAST));
             sleep_until(until).await;
         }
         Ok(())

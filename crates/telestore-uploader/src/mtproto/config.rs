@@ -37,9 +37,12 @@ pub struct MtprotoConfig {
     pub connections: usize,
     /// The most parts in flight of all accounts together, beside one for each account.
     pub max_parts_in_flight: usize,
-    /// How long a call may stay unanswered, counted from when it was written. The connection is closed then, since a
-    /// server that leaves out one answer is likely stuck.
+    /// How long a call may stay unanswered, counted from when it was written or the last answer came. The connection is
+    /// closed then.
     pub call_timeout: Duration,
+    /// How much longer than a round trip a single answer may take before it counts as lost. Half of it later Telegram is
+    /// asked what became of the call; all of it later a part goes again, on the same connection.
+    pub lost_after: Duration,
     /// How long a connection may take to open, its first call to be answered, and a key to be made.
     pub connect_timeout: Duration,
     /// How long an account's connection stays open without a call.
@@ -102,6 +105,7 @@ impl Default for MtprotoConfig {
             connections: 1,
             max_parts_in_flight: 64,
             call_timeout: Duration::from_secs(60),
+            lost_after: Duration::from_secs(6),
             connect_timeout: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(60),
             ping_interval: Duration::from_secs(45),

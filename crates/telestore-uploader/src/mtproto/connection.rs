@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use grammers_tl_types as tl;
@@ -12,16 +13,16 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::answers::Ask;
+use super::caller::{Answer, Caller, Request};
+use super::envelope::since_epoch;
+use super::lost::Repeat;
 use super::packet::Body;
 use super::rpc::CallError;
 use super::window::Permit;
-use super::wire::{Answer, Broken, Caller, Request, Wire};
+use super::wire::{Broken, Wire};
 
 /// How long Telegram may take to end its half of a connection that we closed.
 const CLOSING: Duration = Duration::from_millis(500);
-
-/// The longest answer to a ping.
-const PONG_MAX: usize = 1024;
 
 /// The times that a connection keeps.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +31,8 @@ pub(crate) struct Timing {
     pub(crate) call: Duration,
     pub(crate) idle: Duration,
     pub(crate) ping: Duration,
+    /// How much longer than a round trip an answer may take.
+    pub(crate) lost: Duration,
 }
 
 /// An open connection. Its task ends when the last handle is dropped, when it breaks, or when it was idle.
@@ -39,6 +42,7 @@ pub(crate) struct Connection {
     abandoned: Arc<Notify>,
     stop: CancellationToken,
     ended: watch::Receiver<bool>,
+    ahead: Arc<AtomicI64>,
 }
 
 /// Wakes the connection where a caller goes away, so that what it wanted to send is dropped at once.
@@ -79,20 +83,14 @@ impl Connection {
         let (calls, inbox) = mpsc::unbounded_channel();
         let (end, ended) = watch::channel(false);
         let (abandoned, stop) = (Arc::new(Notify::new()), CancellationToken::new());
-        let task = Task {
-            socket,
-            wire: Wire::new(auth_key),
-            inbox,
-            abandoned: abandoned.clone(),
-            stop: stop.clone(),
-            timing,
-            pong: None,
-        };
+        let wire = Wire::new(auth_key, timing.lost);
+        let ahead = wire.told_ahead();
+        let task = Task { socket, wire, inbox, abandoned: abandoned.clone(), stop: stop.clone(), timing };
         tokio::spawn(async move {
             task.run().await;
             drop(end);
         });
-        Ok(Self { calls, abandoned, stop, ended })
+        Ok(Self { calls, abandoned, stop, ended, ahead })
     }
 
     /// Whether calls still go out.
@@ -100,12 +98,23 @@ impl Connection {
         !self.calls.is_closed()
     }
 
+    /// What time it is at Telegram, in seconds since 1970; some moments ago rather than in the future.
+    pub(crate) fn time(&self) -> i64 {
+        since_epoch().0 + self.ahead.load(Ordering::Relaxed)
+    }
+
     /// Sends a call and waits for its answer of at most so many bytes. The connection itself sees to it that this ends.
+    /// With a place in the window it is a part, which may go twice.
     pub(crate) async fn call(&self, body: Body, answer_max: usize, permit: Option<Permit>) -> Answer {
+        let repeat = if permit.is_some() { Repeat::Always } else { Repeat::IfAnswered };
+        self.make(body, answer_max, permit, repeat).await
+    }
+
+    async fn make(&self, body: Body, answer_max: usize, permit: Option<Permit>, repeat: Repeat) -> Answer {
         let (answer, receiver) = oneshot::channel();
         let closed = || "the connection to Telegram was closed".to_owned();
         self.calls
-            .send(Request { body, caller: Caller::new(answer, answer_max, permit) })
+            .send(Request { body, caller: Caller::new(answer, answer_max, permit, repeat) })
             .map_err(|_| CallError::NotSent(closed()))?;
         let mut waiting = Waiting { answer: receiver, abandoned: self.abandoned.clone() };
         // The task answers whatever it took, unless it panicked.
@@ -114,7 +123,7 @@ impl Connection {
 
     /// Calls `request`, and reads its answer.
     pub(crate) async fn ask<R: Ask>(&self, request: &R) -> Result<R::Answer, CallError> {
-        let answer = self.call(Body::of(request), R::ANSWER_MAX, None).await?;
+        let answer = self.make(Body::of(request), R::ANSWER_MAX, None, R::REPEAT).await?;
         request.read(&answer).map_err(|why| CallError::Lost(format!("an answer cannot be read: {why}")))
     }
 
@@ -134,8 +143,6 @@ struct Task {
     abandoned: Arc<Notify>,
     stop: CancellationToken,
     timing: Timing,
-    /// Kept so that the ping is not taken for abandoned.
-    pong: Option<oneshot::Receiver<Answer>>,
 }
 
 /// When things are due.
@@ -154,7 +161,7 @@ impl Task {
         let ended = self.serve().await;
         self.inbox.close();
         while let Ok(request) = self.inbox.try_recv() {
-            self.wire.enqueue(request);
+            self.wire.flight.enqueue(request);
         }
         if let Some(why) = ended {
             tracing::debug!(reason = ?why, "connection to telegram ended");
@@ -207,12 +214,12 @@ impl Task {
                 request = self.inbox.recv() => match request {
                     Some(request) => {
                         schedule.used = Instant::now();
-                        self.wire.enqueue(request);
+                        self.wire.flight.enqueue(request);
                     }
                     None => return None,
                 },
                 () = self.stop.cancelled() => return None,
-                () = self.abandoned.notified() => self.wire.forget_abandoned(),
+                () = self.abandoned.notified() => self.wire.flight.forget_abandoned(),
                 () = sleep_until(due) => {
                     if let Some(end) = self.overdue(&mut schedule) {
                         return end;
@@ -225,11 +232,12 @@ impl Task {
     /// When to look at the clock next.
     fn due(&self, schedule: &Schedule) -> Instant {
         let mut due = schedule.ping;
-        due = due.min(self.wire.deadline(self.timing.call).unwrap_or(due));
+        due = due.min(self.wire.flight.deadline(self.timing.call).unwrap_or(due));
+        due = due.min(self.wire.flight.late().unwrap_or(due));
         if self.wire.is_writing() {
             due = due.min(schedule.wrote + self.timing.call);
         }
-        if self.wire.is_quiet() {
+        if self.wire.flight.is_quiet() {
             due = due.min(schedule.used + self.timing.idle);
         }
         due.min(schedule.heard + self.silence())
@@ -244,7 +252,7 @@ impl Task {
         let now = Instant::now();
         let past = |due: Instant| due <= now;
         let broken = |why: &str| Some(Some(Broken::Io(why.to_owned())));
-        if self.wire.deadline(self.timing.call).is_some_and(past) {
+        if self.wire.flight.deadline(self.timing.call).is_some_and(past) {
             return broken("it did not answer in time");
         }
         if self.wire.is_writing() && past(schedule.wrote + self.timing.call) {
@@ -253,21 +261,20 @@ impl Task {
         if past(schedule.heard + self.silence()) {
             return broken("nothing was heard from it");
         }
-        if self.wire.is_quiet() && past(schedule.used + self.timing.idle) {
+        if self.wire.flight.is_quiet() && past(schedule.used + self.timing.idle) {
             return Some(None);
         }
         if past(schedule.ping) {
             schedule.ping = now + self.timing.ping;
             self.ping();
         }
+        self.wire.look_after(now);
         None
     }
 
     fn ping(&mut self) {
         let disconnect_delay = i32::try_from((self.silence() + CLOSING).as_secs().max(1)).unwrap_or(i32::MAX);
         let ping = tl::functions::PingDelayDisconnect { ping_id: rand::random(), disconnect_delay };
-        let (answer, pong) = oneshot::channel();
-        self.wire.enqueue(Request { body: Body::of(&ping), caller: Caller::new(answer, PONG_MAX, None) });
-        self.pong = Some(pong);
+        self.wire.flight.enqueue(Request { body: Body::of(&ping), caller: Caller::ping() });
     }
 }

@@ -5,6 +5,8 @@
 //! `grammers_mtproto` has the same for several messages at once, in a buffer of its own that is copied into, and with the
 //! slower encryption; it panics for some of what a server may send.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use grammers_tl_types::{enums, types};
@@ -51,6 +53,8 @@ pub(crate) struct Envelope {
     last_id: MsgId,
     /// How far Telegram's clock is ahead of ours, in seconds.
     clock_ahead: i64,
+    /// The same as its packets tell, which nothing of ours goes by.
+    told_ahead: Arc<AtomicI64>,
     /// The packets that came.
     seen: Seen,
     acks: Vec<MsgId>,
@@ -68,10 +72,16 @@ impl Envelope {
             sequence: 0,
             last_id: 0,
             clock_ahead: 0,
+            told_ahead: Arc::default(),
             seen: Seen::default(),
             acks: Vec::new(),
             held_back: Vec::new(),
         }
+    }
+
+    /// How far Telegram's clock is ahead of this machine's, in seconds, as its last packet told.
+    pub(crate) fn told_ahead(&self) -> Arc<AtomicI64> {
+        self.told_ahead.clone()
     }
 
     /// Makes calls packets; for two at a time that costs less than for each.
@@ -119,6 +129,7 @@ impl Envelope {
         if !self.seen.admit(message.id, Instant::now())? {
             return Ok(Vec::new());
         }
+        self.told_ahead.store((message.id >> 32) - since_epoch().0, Ordering::Relaxed);
         let notices = message.notices(calls)?;
         if self.acks.len() + self.held_back.len() > UNSAID_MAX {
             return Err("Telegram takes no acknowledgements".to_owned());
@@ -175,7 +186,8 @@ impl Envelope {
     }
 }
 
-fn since_epoch() -> (i64, u32) {
+/// The time of this machine: seconds since 1970, and nanoseconds.
+pub(super) fn since_epoch() -> (i64, u32) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     (now.as_secs() as i64, now.subsec_nanos())
 }

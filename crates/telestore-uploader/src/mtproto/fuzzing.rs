@@ -1,23 +1,59 @@
 use grammers_tl_types::{self as tl, Deserializable};
+use telestore_types::pasted;
 use tl::enums::{InputChannel, InputMedia, InputPeer};
 use tl::functions::{auth, channels, contacts, help, messages};
 
 use super::answers::{ANSWER_MAX, Ask};
 use super::inbound;
 use super::resolve::first_page;
+use super::search::page;
 use super::send::plain_message;
 use super::session::Session;
 
-/// What a user pastes as a session string. Blanks in it do not count, and nothing of the key is shown.
+/// What a user pastes as a session string, and what could be pasted in its place. Blanks in it do not count, nor quotes
+/// around it; what was read reads the same again, and nothing of it is shown.
 ///
 /// # Panics
 /// Where that is not so.
 pub fn session_string(text: &str) {
-    let session = Session::parse(text);
-    let spread: String = text.chars().flat_map(|c| [c, ' ']).collect();
-    assert!(Session::parse(&spread) == session, "blanks count");
-    if let Some(session) = session {
-        assert!(!format!("{session:?}").contains("auth_key"), "the key is shown");
+    let session = Session::read(text);
+    // A backslash joins the lines around a line break, and no others.
+    if !text.contains('\\') {
+        let spread: String = text.chars().flat_map(|c| [c, ' ']).collect();
+        assert!(Session::read(&spread) == session, "blanks count");
+        assert!(Session::read(&format!("\"{text}\"")) == session, "quotes count");
+    }
+    match session {
+        Ok(session) => assert!(!format!("{session:?}").contains("auth_key"), "the key is shown"),
+        Err(fault) => is_not_in(text, &format!("{fault} {fault:?}")),
+    }
+    others(text);
+}
+
+fn others(text: &str) {
+    match pasted::bot_token(text) {
+        Ok(token) => {
+            assert_eq!(pasted::bot_token(token), Ok(token), "a token is read otherwise the second time")
+        }
+        Err(fault) => is_not_in(text, &format!("{fault} {fault:?}")),
+    }
+    if let Ok(channel) = pasted::channel(text) {
+        let again = pasted::channel(channel.chat.as_str()).map(|again| again.chat);
+        assert_eq!(again, Ok(channel.chat), "a channel is read otherwise the second time");
+    }
+    if let Ok(url) = pasted::base_url(text) {
+        assert_eq!(pasted::base_url(&url), Ok(url), "an address is read otherwise the second time");
+    }
+    let _ = pasted::application(Some(text), Some(text));
+}
+
+/// No long piece of a secret is a part of what is said of it, unless the words themselves are.
+fn is_not_in(secret: &str, said: &str) {
+    const LONG: usize = 24;
+    let pieces = secret.as_bytes().windows(LONG);
+    let digits = pieces.filter(|piece| piece.iter().all(u8::is_ascii_alphanumeric));
+    for piece in digits {
+        assert!(!said.as_bytes().windows(LONG).any(|window| window == piece), "a part of it is shown");
     }
 }
 
@@ -38,7 +74,7 @@ pub fn packet(input: &[u8]) {
 pub fn answer(input: &[u8]) {
     let Some((call, answer)) = input.split_first() else { return };
     let (channel, id) = (InputChannel::Empty, Vec::new());
-    match call % 10 {
+    match call % 11 {
         0 => reads(&help::GetConfig {}, answer),
         1 => reads(&auth::ExportAuthorization { dc_id: 2 }, answer),
         2 => reads(&channels::GetChannels { id: Vec::new() }, answer),
@@ -48,6 +84,7 @@ pub fn answer(input: &[u8]) {
         6 => reads(&messages::DeleteMessages { revoke: true, id: Vec::new() }, answer),
         7 => reads(&first_page(), answer),
         8 => reads(&message(), answer),
+        9 => reads(&page(InputPeer::Empty, 0), answer),
         _ => reads(&messages::GetChats { id: Vec::new() }, answer),
     }
 }
@@ -70,17 +107,52 @@ fn message() -> messages::SendMedia {
 mod tests {
     use std::path::Path;
 
+    /// The inputs of a fuzz target.
+    fn corpus(target: &str) -> Vec<Vec<u8>> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+        let entries = std::fs::read_dir(path).expect("the corpus of the fuzz target");
+        entries.map(|entry| std::fs::read(entry.expect("an entry").path()).expect("bytes")).collect()
+    }
+
+    /// Numbers that look random and are the same each time.
+    fn numbers() -> impl FnMut(usize) -> usize {
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        move |end| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % end
+        }
+    }
+
+    #[test]
+    fn changed_pastes_are_read_as_promised() {
+        const MARKS: [&str; 16] = [
+            "1", "=", "\"", "'", "/", "-", "+", ":", "KEY=", "\u{200b}", "é", "http://", "t.me/", "bot",
+            "-100", " ",
+        ];
+        let mut below = numbers();
+        for whole in corpus("session_string") {
+            let whole = String::from_utf8(whole).expect("text");
+            super::session_string(&whole);
+            for _ in 0..300 {
+                let mut changed: Vec<char> = whole.chars().collect();
+                for _ in 0..=below(4) {
+                    let at = below(changed.len() + 1);
+                    match below(3) {
+                        0 => drop(changed.splice(at..at, MARKS[below(MARKS.len())].chars())),
+                        1 => changed.truncate(at),
+                        _ => drop(changed.drain(..at.min(3))),
+                    }
+                }
+                super::session_string(&changed.into_iter().collect::<String>());
+            }
+        }
+    }
+
     /// What each call is answered with, and changes of it.
     #[test]
     fn changed_answers_are_understood_as_grammers_does_or_not_at_all() {
-        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/mtproto_answers");
-        let mut state = 0x2545_f491_4f6c_dd1d_u64;
-        let mut below = |end: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as usize % end
-        };
-        for entry in std::fs::read_dir(corpus).expect("the corpus of the fuzz target") {
-            let whole = std::fs::read(entry.expect("an entry").path()).expect("bytes");
+        let mut below = numbers();
+        for whole in corpus("mtproto_answers") {
             super::answer(&whole);
             for _ in 0..20_000 {
                 let mut changed = whole.clone();

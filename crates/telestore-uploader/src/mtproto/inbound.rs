@@ -124,6 +124,10 @@ impl<C: Calls> Reading<'_, C> {
                 let enums::Pong::Pong(pong) = object(body)?;
                 Notice::Event(Event::Answer(pong.msg_id, Vec::new()))
             }
+            types::MsgsStateInfo::CONSTRUCTOR_ID => match self.states(body)? {
+                Some(event) => Notice::Event(event),
+                None => return Ok(()),
+            },
             types::BadMsgNotification::CONSTRUCTOR_ID | types::BadServerSalt::CONSTRUCTOR_ID => {
                 let bad = object(body)?;
                 if let enums::BadMsgNotification::BadServerSalt(bad) = &bad {
@@ -142,6 +146,15 @@ impl<C: Calls> Reading<'_, C> {
         };
         self.notices.push(notice);
         Ok(())
+    }
+
+    /// `msgs_state_info`: a byte for each message that was asked about.
+    fn states(&self, body: &[u8]) -> Result<Option<Event>> {
+        let mut fields = &body[4..];
+        let id = number(&mut fields)?;
+        let info = take_text(&mut fields)?;
+        let asked = self.calls.answer_max(id).filter(|max| info.len() <= *max);
+        Ok(asked.map(|_| Event::Answer(id, info.to_vec())))
     }
 
     /// `rpc_result`, behind its constructor; nothing where nobody waits for it.

@@ -4,10 +4,12 @@ mod account;
 mod allowed;
 mod answers;
 mod attempt;
+mod caller;
 mod cipher;
 mod config;
 mod connection;
 mod envelope;
+mod flight;
 #[cfg(feature = "fuzzing")]
 mod fuzzing;
 mod home;
@@ -15,6 +17,7 @@ mod ige;
 mod inbound;
 mod key_exchange;
 mod lines;
+mod lost;
 mod moving;
 mod packet;
 #[cfg(feature = "testsuite")]
@@ -26,6 +29,7 @@ mod resolve;
 mod resume;
 mod rights;
 mod rpc;
+mod search;
 mod seen;
 mod send;
 mod session;

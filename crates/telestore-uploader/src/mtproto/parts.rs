@@ -143,15 +143,20 @@ impl Parts<'_> {
         let mut plan = plan.into_iter();
         let mut reading: Option<BoxFuture<'_, _>> = None;
         let mut flying = FuturesUnordered::new();
+        let mut stopped = false;
         loop {
             if stop.is_cancelled() {
                 reading = None;
+                if !std::mem::replace(&mut stopped, true) {
+                    // Those in flight may take longer than whoever stops this waits for.
+                    ledger.write().await?;
+                }
             } else if reading.is_none() && flying.len() < self.attempt.config.window.max(1) {
                 reading = plan.next().map(|planned| self.next(planned, digest).boxed());
             }
             tokio::select! {
                 biased;
-                () = stop.cancelled(), if reading.is_some() => {}
+                () = stop.cancelled(), if !stopped && (reading.is_some() || !flying.is_empty()) => {}
                 Some(part) = flying.next() => ledger.confirm(part?).await?,
                 Some(ready) = OptionFuture::from(reading.as_mut()) => {
                     reading = None;

@@ -36,6 +36,9 @@ pub(crate) struct Resume {
     /// What the account needs to name the channel, so that a restart need not look for it again.
     #[serde(default)]
     pub(crate) access_hash: Option<i64>,
+    /// When the message was asked for first, in Telegram's seconds since 1970: no older one is it.
+    #[serde(default)]
+    pub(crate) asked_at: Option<i64>,
     /// Which parts are confirmed: part `n` is bit `n % 8` of byte `n / 8`, as hexadecimal digits.
     #[serde(with = "hex")]
     confirmed: Vec<u8>,
@@ -64,6 +67,7 @@ impl Resume {
             moved_to: None,
             account: of.account.to_owned(),
             access_hash: None,
+            asked_at: None,
             confirmed: Vec::new(),
         };
         fresh.restart(now);

@@ -5,13 +5,10 @@ use grammers_tl_types::{Identifiable, types};
 
 use super::answers::{Result as Read, take_text, word};
 use super::rights;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, said, wait};
 
 /// How much of an error's name is kept: Telegram's have less than fifty characters, a stranger's may have millions.
 const NAME_MAX: usize = 200;
-
-/// No wait is longer, whatever Telegram says: a file must not be put off until nobody remembers it.
-const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// An error that Telegram answered with. `FLOOD_WAIT_3` is the name `FLOOD_WAIT` and the value 3.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +34,8 @@ impl RpcError {
         let shown = |c: char| c.is_ascii_graphic() || c == ' ';
         let text: String = text.chars().map(|c| if shown(c) { c } else { '?' }).collect();
         let mut value = None;
-        let words = text.split('_').filter(|word| match word.parse() {
-            Ok(number) if value.is_none() => {
+        let words = text.split('_').filter(|word| match number(word) {
+            Some(number) if value.is_none() => {
                 value = Some(number);
                 false
             }
@@ -47,6 +44,15 @@ impl RpcError {
         let name = words.collect::<Vec<_>>().join("_");
         Self { code, name, value }
     }
+}
+
+/// A number of any length; what is less than zero is zero.
+fn number(word: &str) -> Option<u32> {
+    let digits = word.strip_prefix('-').unwrap_or(word);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some(if digits.len() < word.len() { 0 } else { word.parse().unwrap_or(u32::MAX) })
 }
 
 impl fmt::Display for RpcError {
@@ -60,12 +66,14 @@ impl fmt::Display for RpcError {
 /// What an error asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Remedy {
-    /// Wait as long as told, however often.
+    /// Wait as long as told, however often; zero where nothing is told.
     Wait(Duration),
     /// The same call again, after a pause that grows.
     Again,
     /// These credentials are dead.
     LogIn,
+    /// Nothing: Telegram lets this account do nothing.
+    Blocked,
     /// Look the channel up again.
     Resolve,
     /// The same call at this data centre, where the account is now.
@@ -75,17 +83,6 @@ pub(crate) enum Remedy {
     /// Nothing: it was refused for good.
     GiveUp,
 }
-
-const DEAD_SESSION: [&str; 8] = [
-    "AUTH_KEY_UNREGISTERED",
-    "AUTH_KEY_INVALID",
-    "AUTH_KEY_DUPLICATED",
-    "SESSION_REVOKED",
-    "SESSION_EXPIRED",
-    "SESSION_PASSWORD_NEEDED",
-    "USER_DEACTIVATED",
-    "USER_DEACTIVATED_BAN",
-];
 
 const WRONG_CHANNEL: [&str; 10] = [
     "CHANNEL_INVALID",
@@ -113,14 +110,12 @@ impl RpcError {
 
     pub(crate) fn remedy(&self) -> Remedy {
         let name = self.name.as_str();
-        let wait = matches!(name, "FLOOD_WAIT" | "FLOOD_PREMIUM_WAIT" | "SLOWMODE_WAIT");
+        // FLOOD_WAIT, FLOOD_PREMIUM_WAIT, SLOWMODE_WAIT, FLOOD_TEST_PHONE_WAIT and whatever else Telegram comes up with.
+        let wait = name.ends_with("_WAIT") || name == "FLOOD" && self.code == 420;
         match (self.code, self.data_centre()) {
-            // A wait of no time at all would be a busy loop.
-            _ if wait => {
-                let seconds = u64::from(self.value.unwrap_or(1).max(1));
-                Remedy::Wait(Duration::from_secs(seconds).min(WAIT_MAX))
-            }
-            _ if DEAD_SESSION.contains(&name) || self.code == 401 => Remedy::LogIn,
+            _ if wait => Remedy::Wait(wait::of_seconds(f64::from(self.value.unwrap_or_default()))),
+            _ if said::is_dead_session(name) || self.code == 401 => Remedy::LogIn,
+            _ if said::of_account(name).is_some() => Remedy::Blocked,
             _ if WRONG_CHANNEL.contains(&name) || rights::missing(self).is_some() => Remedy::Resolve,
             (_, Some(dc)) => Remedy::Move(dc),
             // Server trouble has negative codes too, such as -503 for a timeout.
@@ -175,7 +170,9 @@ impl fmt::Display for CallError {
 impl From<CallError> for Error {
     fn from(error: CallError) -> Self {
         match error.remedy() {
-            Remedy::Wait(wait) => Self::new(ErrorKind::FloodWait(wait), error.to_string()),
+            Remedy::Wait(wait) => {
+                Self::new(ErrorKind::FloodWait(wait), format!("{} ({error})", wait::words(wait)))
+            }
             Remedy::Again | Remedy::StartOver => {
                 Self::new(ErrorKind::Unavailable, format!("Telegram is not available: {error}"))
             }
@@ -188,15 +185,21 @@ impl From<CallError> for Error {
                     let text = format!("Telegram session not authorized: {why}");
                     Self::new(ErrorKind::NotAuthorized, text)
                 }
+                CallError::Rpc(rpc) => said::of_account(&rpc.name).unwrap_or_else(Self::not_authorized),
                 _ => Self::not_authorized(),
             },
             Remedy::Resolve => rights::unresolved(&error),
-            Remedy::GiveUp => refusal(&error),
+            Remedy::Blocked | Remedy::GiveUp => refusal(&error),
         }
     }
 }
 
 fn refusal(error: &CallError) -> Error {
+    if let CallError::Rpc(rpc) = error
+        && let Some(error) = said::of_account(&rpc.name)
+    {
+        return error;
+    }
     match error {
         CallError::Rpc(rpc) if rpc.name.contains("API_ID") => {
             Error::new(ErrorKind::NotAuthorized, format!("Telegram refused the API id: {error}"))
@@ -244,10 +247,17 @@ mod tests {
         for (code, text, remedy) in [
             (420, "FLOOD_WAIT_3", wait(3)),
             (420, "FLOOD_PREMIUM_WAIT_9", wait(9)),
-            (420, "FLOOD_WAIT_0", wait(1)),
-            (420, "FLOOD_WAIT", wait(1)),
+            (420, "SLOWMODE_WAIT_4", wait(4)),
+            (420, "FLOOD_TEST_PHONE_WAIT_5", wait(5)),
+            (420, "FLOOD_WAIT_0", wait(0)),
+            (420, "FLOOD_WAIT_-7", wait(0)),
+            (420, "FLOOD_WAIT", wait(0)),
             (420, "FLOOD_WAIT_2147483647", wait(24 * 60 * 60)),
-            (420, "FLOOD_WAIT_99999999999999999999", Remedy::GiveUp),
+            (420, "FLOOD_WAIT_99999999999999999999", wait(24 * 60 * 60)),
+            (420, "FROZEN_METHOD_INVALID", Remedy::Blocked),
+            (406, "FROZEN_PARTICIPANT_MISSING", Remedy::Blocked),
+            (500, "FROZEN_METHOD_INVALID", Remedy::Blocked),
+            (400, "PEER_FLOOD", Remedy::Blocked),
             (500, "RPC_CALL_FAIL", Remedy::Again),
             (-503, "Timeout", Remedy::Again),
             (400, "Timedout", Remedy::Again),

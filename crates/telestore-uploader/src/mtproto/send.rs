@@ -8,11 +8,16 @@ use super::parts::Parts;
 use super::resolve;
 use super::resume::Resume;
 use super::rpc::{CallError, Remedy, RpcError};
+use super::search::{self, Wanted};
 use super::updates::{self, Found};
 use crate::{Error, ErrorKind, Result, UploadRequest};
 
 /// So many missing parts mean that Telegram has forgotten the file; then all of it is sent anew.
 const MAX_MISSING: u32 = 16;
+
+/// How often Telegram may say that it had the call before until its message is looked for: as long as it is worked on,
+/// there is none.
+const PATIENT: u32 = 2;
 
 /// What is said where the answer does not come. The next attempt makes the same message.
 const UNCONFIRMED: &str = "Telegram did not confirm the message, which may be in the channel";
@@ -33,9 +38,14 @@ pub(crate) struct Sending<'a> {
 fn may_have_been_made(error: &CallError) -> bool {
     match error {
         CallError::Lost(_) => true,
-        CallError::Rpc(rpc) => rpc.is("RANDOM_ID_DUPLICATE"),
+        CallError::Rpc(_) => is_repeated(error),
         _ => false,
     }
+}
+
+/// Whether Telegram had a call with this `random_id` before.
+fn is_repeated(error: &CallError) -> bool {
+    matches!(error, CallError::Rpc(rpc) if rpc.is("RANDOM_ID_DUPLICATE"))
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +58,8 @@ struct History {
     committed: bool,
     /// A call was written and has no answer: the message may exist.
     ambiguous: bool,
+    /// How often Telegram said that it had the call before.
+    repeated: u32,
 }
 
 impl<'a> Sending<'a> {
@@ -93,6 +105,13 @@ impl<'a> Sending<'a> {
             };
             let may_exist = may_have_been_made(&error);
             self.history.ambiguous |= may_exist;
+            self.history.repeated += u32::from(is_repeated(&error));
+            if is_repeated(&error)
+                && self.history.repeated > PATIENT
+                && let Some(stored) = self.search().await
+            {
+                return Ok(stored);
+            }
             let again = may_exist || matches!(error.remedy(), Remedy::Again | Remedy::Wait(_));
             if cancelled && !again {
                 return Err(Error::cancelled());
@@ -104,14 +123,45 @@ impl<'a> Sending<'a> {
             tokio::select! {
                 biased;
                 () = cancel.cancelled(), if !cancelled => {}
-                recovered = self.recover(error) => recovered?,
+                recovered = self.recover(error) => if let Err(error) = recovered {
+                    let stored = if self.history.repeated > 0 { self.search().await } else { None };
+                    return stored.ok_or(error);
+                },
             }
         }
+    }
+
+    /// Looks for the message in the channel.
+    async fn search(&self) -> Option<StoredFile> {
+        let Self { attempt, request, peer, resume, .. } = self;
+        let (caption, length) = (request.caption.as_str(), request.source.len());
+        let wanted = Wanted { caption, length, since: resume.asked_at? };
+        match search::find(attempt, peer, &wanted).await {
+            Ok(found) => {
+                let (message_id, document_id) = found?;
+                tracing::info!(message_id, "[{}] Message found in the channel", request.upload_id);
+                Some(self.made(message_id, document_id))
+            }
+            Err(error) => {
+                tracing::debug!(%error, upload_id = %request.upload_id, "the message cannot be looked for");
+                None
+            }
+        }
+    }
+
+    /// What is known of the message.
+    fn made(&self, message_id: i32, document_id: i64) -> StoredFile {
+        let Attempt { account, credentials, .. } = self.attempt;
+        account.made().note(credentials.chat_id.as_str(), message_id);
+        StoredFile { message_id: i64::from(message_id), stored_as: StoredAs::Mtproto { document_id } }
     }
 
     /// Writes down, once for each name that the parts have, that the message may exist from here on.
     async fn commit(&mut self) -> Result<()> {
         if !self.history.committed {
+            if self.resume.asked_at.is_none() {
+                self.resume.asked_at = self.attempt.account.time().await.ok();
+            }
             self.attempt.progress.commit(Some(self.resume.to_state())).await?;
             self.history.committed = true;
         }
@@ -124,7 +174,7 @@ impl<'a> Sending<'a> {
             CallError::Rpc(rpc) if rpc.is("FILE_PART_MISSING") => return self.part_missing(rpc).await,
             CallError::Rpc(rpc) if rpc.is("MD5_CHECKSUM_INVALID") => return self.start_over(error).await,
             // The first call is still being worked on: its message is found once that is over.
-            CallError::Rpc(rpc) if rpc.is("RANDOM_ID_DUPLICATE") => {
+            error if is_repeated(error) => {
                 let lost = CallError::Lost("Telegram still works on an earlier call".to_owned());
                 return self.again(lost).await;
             }
@@ -202,10 +252,7 @@ impl<'a> Sending<'a> {
             Some(id) => id,
             None => updates::look_up(self.attempt, &self.peer, found.message_id).await?,
         };
-        Some(StoredFile {
-            message_id: i64::from(found.message_id),
-            stored_as: StoredAs::Mtproto { document_id },
-        })
+        Some(self.made(found.message_id, document_id))
     }
 
     fn message(&self) -> tl::functions::messages::SendMedia {

@@ -42,8 +42,8 @@ impl MtprotoUploader {
     }
 
     fn account(&self, credentials: &TelegramCredentials) -> Result<Arc<Account>> {
-        let session = credentials.session.as_ref().and_then(|session| Session::parse(session.expose()));
-        let session = session.ok_or_else(Error::not_authorized)?;
+        let given = credentials.session.as_ref().ok_or_else(Error::not_authorized)?;
+        let session = Session::read(given.expose()).map_err(Error::bad_session)?;
         let named = credentials.api_id.map(telestore_types::ApiId::get);
         let default = || self.config.api_id.map(telestore_types::ApiId::get);
         let api_id = named.or(session.api_id).or_else(default).ok_or_else(|| {
@@ -128,7 +128,7 @@ impl TelegramUploader for MtprotoUploader {
             () = request.cancel.cancelled() => return Err(Error::cancelled()),
             prepared = attempt.unless_stalled(self.prepare(&attempt, &request)) => prepared?,
         };
-        sending.run().await
+        sending.run().await.map_err(|error| error.about(&request.credentials.chat_id))
     }
 
     async fn send_early(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<()> {

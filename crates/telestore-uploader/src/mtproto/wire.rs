@@ -1,17 +1,20 @@
 //! The state of one connection without its socket: what is to be written, what was read, which calls wait.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::time::Duration;
 
-use tokio::sync::oneshot;
+use grammers_tl_types as tl;
 use tokio::time::Instant;
 
 use super::answers::ANSWER_MAX;
+use super::caller::{Answer, Request};
 use super::envelope::{Envelope, Event, MsgId};
-use super::inbound::Calls;
+use super::flight::Flight;
 use super::packet::{Body, Frame, Packet};
 use super::rpc::CallError;
 use super::unasked::Unasked;
-use super::window::Permit;
 
 /// The read buffer at first, and the largest packet that is taken: the longest answer, with what is around it.
 const READ_MIN: usize = 16 * 1024;
@@ -28,47 +31,6 @@ const MAX_REFUSALS: u32 = 8;
 
 /// What is right when a message is sent again with what was learned: clock, sequence number, salt.
 const CURABLE: [i32; 5] = [16, 17, 32, 33, 48];
-
-/// The answer to a call: the bytes of its result.
-pub(crate) type Answer = Result<Vec<u8>, CallError>;
-
-/// A call on its way to the connection.
-#[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) body: Body,
-    pub(crate) caller: Caller,
-}
-
-/// Who waits for an answer.
-#[derive(Debug)]
-pub(crate) struct Caller {
-    answer: oneshot::Sender<Answer>,
-    /// How many bytes it may have.
-    answer_max: usize,
-    /// The place in the window that the call takes until it is answered.
-    _permit: Option<Permit>,
-    /// How often Telegram did not take the call.
-    refused: u32,
-}
-
-impl Caller {
-    pub(crate) fn new(answer: oneshot::Sender<Answer>, answer_max: usize, permit: Option<Permit>) -> Self {
-        Self { answer, answer_max, _permit: permit, refused: 0 }
-    }
-}
-
-/// A call that has an id and is written, or about to be.
-struct Pending {
-    caller: Caller,
-    /// When the last of its bytes was handed to the socket, and the bytes, should Telegram not take them.
-    written: Option<(Instant, Packet)>,
-}
-
-impl Calls for HashMap<MsgId, Pending> {
-    fn answer_max(&self, id: MsgId) -> Option<usize> {
-        self.get(&id).map(|pending| pending.caller.answer_max)
-    }
-}
 
 /// What is being written.
 struct Outgoing {
@@ -91,46 +53,33 @@ pub(crate) enum Broken {
 
 pub(crate) struct Wire {
     envelope: Envelope,
-    queue: VecDeque<Request>,
-    pending: HashMap<MsgId, Pending>,
+    pub(super) flight: Flight,
     /// Being written, the first one first.
     outgoing: VecDeque<Outgoing>,
     /// Whether the first packet is still to be written, with the tag of the transport in front.
     untagged: bool,
     read: Vec<u8>,
     read_tail: usize,
-    /// When the last answer to a call came.
-    last_answer: Option<Instant>,
     unasked: Unasked,
 }
 
 impl Wire {
-    pub(crate) fn new(auth_key: [u8; 256]) -> Self {
+    /// The state of a new connection; answers that are late by `slack` are looked after.
+    pub(crate) fn new(auth_key: [u8; 256], slack: Duration) -> Self {
         Self {
             envelope: Envelope::new(auth_key),
-            queue: VecDeque::new(),
-            pending: HashMap::new(),
+            flight: Flight::new(slack),
             outgoing: VecDeque::new(),
             untagged: true,
             read: vec![0; READ_MIN],
             read_tail: 0,
-            last_answer: None,
             unasked: Unasked::new(Instant::now()),
         }
     }
 
-    pub(crate) fn enqueue(&mut self, request: Request) {
-        self.queue.push_back(request);
-    }
-
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.queue.is_empty() && self.pending.is_empty()
-    }
-
-    /// Forgets the calls that nobody waits for any more; those not yet packed will never be sent.
-    pub(crate) fn forget_abandoned(&mut self) {
-        self.queue.retain(|request| !request.caller.answer.is_closed());
-        self.pending.retain(|_, pending| !pending.caller.answer.is_closed());
+    /// How far Telegram's clock is ahead, kept up to date.
+    pub(crate) fn told_ahead(&self) -> Arc<AtomicI64> {
+        self.envelope.told_ahead()
     }
 
     /// Packs the next call or two, unless a packet is still being written. Says whether there is a new packet.
@@ -138,13 +87,13 @@ impl Wire {
         if self.is_writing() {
             return false;
         }
-        self.forget_abandoned();
-        let service = self.envelope.service(!self.queue.is_empty());
+        let next = self.flight.next(TOGETHER);
+        let service = self.envelope.service(!next.is_empty());
         self.outgoing.extend(service.map(|packet| Outgoing { id: None, packet, head: 0 }));
-        let next = self.queue.drain(..self.queue.len().min(TOGETHER));
-        let (calls, callers): (Vec<_>, Vec<_>) = next.map(|Request { body, caller }| (body, caller)).unzip();
+        let (calls, callers): (Vec<_>, Vec<_>) =
+            next.into_iter().map(|Request { body, caller }| (body, caller)).unzip();
         for ((id, packet), caller) in self.envelope.seal(calls).into_iter().zip(callers) {
-            self.pending.insert(id, Pending { caller, written: None });
+            self.flight.sealed(id, caller);
             self.outgoing.push_back(Outgoing { id: Some(id), packet, head: 0 });
         }
         self.is_writing()
@@ -172,9 +121,7 @@ impl Wire {
         }
         self.untagged = false;
         let Some(Outgoing { id: Some(id), packet, .. }) = self.outgoing.pop_front() else { return };
-        if let Some(pending) = self.pending.get_mut(&id) {
-            pending.written = Some((now, packet));
-        }
+        self.flight.wrote(id, packet, now);
     }
 
     /// Takes `count` bytes that were read, and answers the calls they speak of.
@@ -193,7 +140,7 @@ impl Wire {
                 Frame::Partial(_) => break,
                 Frame::Packet(length) => {
                     let packet = &mut self.read[from + Frame::HEADER..][..length];
-                    let events = self.envelope.open(packet, &self.pending).map_err(Broken::Protocol)?;
+                    let events = self.envelope.open(packet, &self.flight).map_err(Broken::Protocol)?;
                     from += Frame::HEADER + length;
                     let mut asked = false;
                     for event in events {
@@ -227,11 +174,33 @@ impl Wire {
     }
 
     fn answer(&mut self, id: MsgId, answer: Answer, now: Instant) -> bool {
-        let Some(pending) = self.pending.remove(&id) else { return false };
-        self.last_answer = Some(now);
-        // The caller may have gone meanwhile.
-        let _ = pending.caller.answer.send(answer);
+        let Some(states) = self.flight.answer(id, answer, now) else { return false };
+        for (id, told) in states {
+            if self.flight.told(id, told, now) {
+                tracing::debug!(?told, "telegram does not have a call, sending it again");
+                self.repeat(id);
+            }
+        }
         true
+    }
+
+    /// Does what is to be done about answers that are late: asks what became of their calls, or sends those again.
+    pub(crate) fn look_after(&mut self, now: Instant) {
+        if let Some((msg_ids, caller)) = self.flight.question(now) {
+            tracing::debug!(calls = msg_ids.len(), "answers are late, asking telegram");
+            let body = Body::of(&tl::enums::MsgsStateReq::from(tl::types::MsgsStateReq { msg_ids }));
+            self.flight.first(Request { body, caller });
+        }
+        while let Some(id) = self.flight.again(now) {
+            tracing::debug!("an answer does not come, sending its call again");
+            self.repeat(id);
+        }
+    }
+
+    fn repeat(&mut self, id: MsgId) {
+        if let Some((caller, packet)) = self.flight.take(id) {
+            self.flight.first(Request { body: self.envelope.unseal(packet), caller });
+        }
     }
 
     /// Sends again what Telegram did not take because of its envelope: it was not carried out. Says whether there is such
@@ -241,13 +210,13 @@ impl Wire {
         if !CURABLE.contains(&code) {
             return Err(Broken::Protocol(format!("Telegram did not take a message, code {code}")));
         }
-        let Some(Pending { mut caller, written }) = self.pending.remove(&id) else { return Ok(false) };
-        let Some((_, packet)) = written else {
+        let Some((mut caller, packet)) = self.flight.not_taken(id) else { return Ok(false) };
+        let Some(packet) = packet else {
             return Err(Broken::Protocol("Telegram speaks of a message that it cannot have".to_owned()));
         };
         caller.refused += 1;
         let refused = caller.refused;
-        self.queue.push_front(Request { body: self.envelope.unseal(packet), caller });
+        self.flight.first(Request { body: self.envelope.unseal(packet), caller });
         match code {
             _ if refused <= MAX_REFUSALS => Ok(true),
             16 | 17 => Err(Broken::Clock),
@@ -255,22 +224,9 @@ impl Wire {
         }
     }
 
-    /// When the first call has waited too long, as things stand. Slow answers to other calls put it off, up to a limit:
-    /// over a thin line a full window takes a while.
-    pub(crate) fn deadline(&self, patience: std::time::Duration) -> Option<Instant> {
-        let oldest = self.pending.values().filter_map(|pending| Some(pending.written.as_ref()?.0)).min()?;
-        let since = self.last_answer.map_or(oldest, |answer| answer.max(oldest));
-        Some((since + patience).min(oldest + patience * 4))
-    }
-
-    /// Ends every call. Those that were (at least partly) written may have been carried out.
+    /// Ends every call.
     pub(crate) fn fail(&mut self, why: &Broken) {
-        for (_, pending) in self.pending.drain() {
-            let _ = pending.caller.answer.send(Err(why.error(true)));
-        }
-        for request in self.queue.drain(..) {
-            let _ = request.caller.answer.send(Err(why.error(false)));
-        }
+        self.flight.fail(|written| why.error(written));
     }
 }
 

@@ -285,7 +285,8 @@ impl Session {
             return Next::Over;
         }
         tracing::debug!(upload = %self.of.id, %error, "could not send early");
-        let wait = error.retry_after();
+        // Where no time is named, the pauses grow as after other errors.
+        let wait = error.retry_after().filter(|wait| !wait.is_zero());
         // Bytes that are gone were replaced meanwhile: the next look finds the new ones.
         let passes = error.verdict() == Verdict::Temporary || error.kind() == ErrorKind::SourceDamaged;
         if !replaced && (!passes || self.failures >= MAX_FAILURES) {

@@ -14,6 +14,7 @@ mod recovery;
 mod requests;
 mod resume;
 mod retries;
+mod standing;
 mod strangers;
 mod support;
 mod tokens;

@@ -46,6 +46,45 @@ async fn a_flood_wait_lasts_as_long_as_telegram_says_and_is_no_attempt() {
 }
 
 #[tokio::test]
+async fn a_wait_that_names_no_time_is_no_attempt_and_grows() {
+    let world = World::new();
+    let mut waits = Vec::new();
+    for _ in 0..20 {
+        world.uploader.then_fail(ErrorKind::FloodWait(Duration::ZERO), "slow down");
+    }
+    world.queue("a").await;
+    for _ in 0..20 {
+        assert_eq!(world.drain().await, 1);
+        assert_eq!(world.stored("a").await.attempt, 0);
+        let wait = world.progress("a").await.retry_after.unwrap();
+        assert!(wait >= Duration::from_secs(1), "{wait:?}");
+        world.clock.advance(wait);
+        waits.push(wait.as_secs());
+    }
+    assert!(waits[3] < waits[10] && waits[10] < waits[19] && waits[19] > 30, "{waits:?}");
+    assert_eq!(world.drain().await, 1);
+    assert_eq!(world.stored("a").await.state, UploadState::Completed);
+}
+
+#[tokio::test]
+async fn waits_end_with_the_age_of_an_upload() {
+    for wait in [Duration::ZERO, Duration::from_secs(1), HOUR * 7] {
+        let world = World::new();
+        world.queue("a").await;
+        let mut asked = 0;
+        while world.stored("a").await.state != UploadState::Failed {
+            asked += 1;
+            assert!(asked < 100_000);
+            world.uploader.then_fail(ErrorKind::FloodWait(wait), "slow down");
+            world.clock.advance(world.progress("a").await.retry_after.unwrap_or_default().max(HOUR / 2));
+            world.drain().await;
+        }
+        let error = world.stored("a").await.error.unwrap();
+        assert!(error.starts_with("slow down. Tried for 2") && error.contains(" hours"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn what_has_been_tried_for_too_long_fails_and_can_be_completed_again() {
     let world = World::new();
     for _ in 0..2 {

@@ -12,6 +12,8 @@ mod walk;
 
 use grammers_tl_types::{self as tl, RemoteCall};
 
+use super::lost::Repeat;
+
 pub(crate) use chats::{Group, Next, Seen};
 pub(crate) use object::{Object, Objects};
 pub(crate) use walk::{Result, number, take_text, word};
@@ -42,6 +44,9 @@ pub(crate) trait Ask: RemoteCall {
 
     /// How many bytes the answer may have, once it is unpacked.
     const ANSWER_MAX: usize;
+
+    /// Whether it may be called again where its answer was lost.
+    const REPEAT: Repeat = Repeat::IfAnswered;
 
     fn read(&self, answer: &[u8]) -> Result<Self::Answer>;
 }
@@ -102,6 +107,9 @@ impl Ask for tl::functions::auth::ImportAuthorization {
     type Answer = ();
 
     const ANSWER_MAX: usize = SHORT;
+
+    /// A login that was vouched for is good for one import.
+    const REPEAT: Repeat = Repeat::Never;
 
     fn read(&self, _: &[u8]) -> Result<()> {
         Ok(())

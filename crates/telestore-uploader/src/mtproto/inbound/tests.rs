@@ -118,3 +118,17 @@ fn compressed_answers_of_a_packet_share_what_they_may_grow_to() {
         panic!("{} notices", notices.len());
     };
 }
+
+#[test]
+fn states_are_told_to_who_asked_and_no_more_of_them_than_were_asked_for() {
+    let told = |req_msg_id: i64, info: Vec<u8>| {
+        let info = types::MsgsStateInfo { req_msg_id, info };
+        let body = enums::MsgsStateInfo::from(info).to_bytes();
+        let packet = packet(&message(5, 2, &body));
+        super::message(&packet, SESSION)?.notices(&|id| (id == 4).then_some(3))
+    };
+    let states = vec![1, 4, 100];
+    assert_eq!(told(4, states.clone()), Ok(vec![Notice::Event(Event::Answer(4, states.clone()))]));
+    assert_eq!(told(8, states), Ok(Vec::new()));
+    assert_eq!(told(4, vec![4; 4]), Ok(Vec::new()));
+}

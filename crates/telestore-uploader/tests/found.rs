@@ -1,0 +1,78 @@
+//! A message that Telegram made and does not name any more.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{World, bot_api, mtproto, mtproto_with};
+use telestore_sandbox::Fault;
+use telestore_uploader::testsuite::{Recorder, bytes};
+use telestore_uploader::{ErrorKind, TelegramUploader};
+use tokio::time::sleep;
+
+const SEND: &str = "messages.sendMedia";
+
+/// Telegram says from now on, or after what was ordered before, that it had the call.
+fn repeats(world: &World) {
+    world.sandbox.faults().inject(Fault::rpc_error(SEND, 500, "RANDOM_ID_DUPLICATE"));
+}
+
+#[tokio::test]
+async fn a_message_that_was_made_is_taken_over() {
+    for length in [1000, 11 * 1024 * 1024] {
+        let world = World::new().await;
+        world.sandbox.faults().inject(Fault::lose_answer(SEND).once());
+        repeats(&world);
+        world.sends_once(&mtproto(), &bytes(1, length)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_later_attempt_finds_the_message_of_an_earlier_one() {
+    let (world, bytes, listener) = (World::new().await, bytes(2, 1000), Recorder::new());
+    world.sandbox.faults().inject(Fault::lose_answer(SEND).once());
+    let impatient = mtproto_with(|config| config.max_failures = 0);
+    let error = impatient.upload(world.request(&bytes), listener.clone()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AnswerLost);
+    // The machine was off for a while.
+    sleep(Duration::from_secs(2)).await;
+    repeats(&world);
+    let mut again = world.request(&bytes);
+    again.resume = listener.checkpoints().pop();
+    let stored = mtproto().upload(again, Recorder::new()).await.unwrap();
+    world.holds_once(&stored, &bytes);
+}
+
+#[tokio::test]
+async fn twins_are_not_taken_over() {
+    // An older one of another process, one of this process, and one that the bot posted.
+    for which in 0..3 {
+        let (world, bytes, uploader) = (World::new().await, bytes(3, 1000), mtproto());
+        match which {
+            0 => {
+                mtproto().upload(world.request(&bytes), Recorder::new()).await.unwrap();
+                // Telegram's times are whole seconds.
+                sleep(Duration::from_millis(2100)).await;
+            }
+            1 => drop(uploader.upload(world.request(&bytes), Recorder::new()).await.unwrap()),
+            _ => drop(bot_api(&world.sandbox).upload(world.request(&bytes), Recorder::new()).await.unwrap()),
+        }
+        repeats(&world);
+        let error = world.fails(&uploader, &bytes).await;
+        assert_eq!(error.kind(), ErrorKind::AnswerLost, "{which}: {error}");
+        assert_eq!(world.messages().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn other_files_are_not_taken_over() {
+    let (world, uploader) = (World::new().await, mtproto());
+    repeats(&world);
+    // Nothing is there; then the bot posts one, and the account one of another length.
+    assert_eq!(world.fails(&uploader, &bytes(4, 1000)).await.kind(), ErrorKind::AnswerLost);
+    world.sandbox.faults().clear();
+    bot_api(&world.sandbox).upload(world.request(&bytes(4, 1000)), Recorder::new()).await.unwrap();
+    uploader.upload(world.request(&bytes(4, 1001)), Recorder::new()).await.unwrap();
+    repeats(&world);
+    assert_eq!(world.fails(&uploader, &bytes(4, 1000)).await.kind(), ErrorKind::AnswerLost);
+}

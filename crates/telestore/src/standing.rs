@@ -1,0 +1,120 @@
+//! Credentials that all uploads go with: tried from the start on, so that an operator hears of wrong ones before a user does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use telestore_types::TelegramCredentials;
+use telestore_uploader::{Error, ErrorKind, TelegramUploader, Verdict};
+use tokio::sync::watch;
+
+use crate::Telestore;
+use crate::ready::{Check, in_time};
+
+/// The first pause before wrong credentials are tried again, and the longest: they may be put right on Telegram's side.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5 * 60));
+
+/// What Telegram has against the credentials, in words for everybody: by the name of the way there.
+type Wrong = BTreeMap<&'static str, &'static str>;
+
+/// The credentials, and what was found of them.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    credentials: Arc<TelegramCredentials>,
+    /// `None` until they were looked at.
+    found: watch::Sender<Option<Wrong>>,
+}
+
+impl Standing {
+    pub(crate) fn new(credentials: TelegramCredentials) -> Self {
+        Self { credentials: Arc::new(credentials), found: watch::Sender::new(None) }
+    }
+
+    /// What `/ready` tells. It asks nobody, and waits for the first look only.
+    pub(crate) async fn check(&self) -> Check {
+        let mut found = self.found.subscribe();
+        let _ = in_time(found.wait_for(Option::is_some)).await;
+        let wrong = found.borrow().clone().unwrap_or_default();
+        let words: Vec<String> = wrong.iter().map(|(way, why)| format!("{way}: {why}")).collect();
+        Check { name: "telegram", wrong: (!words.is_empty()).then(|| words.join("; ")) }
+    }
+}
+
+impl Telestore {
+    /// Tries the credentials by every way that they serve for, until nothing is against them.
+    pub(crate) async fn try_standing(self) {
+        let Some(standing) = &self.0.standing else { return };
+        let (mut pause, longest) = PAUSES;
+        let mut told = BTreeMap::new();
+        loop {
+            let looked = self.look_at(standing, &mut told);
+            let well = tokio::select! {
+                well = looked => well,
+                () = self.0.shutdown.cancelled() => return,
+            };
+            if well {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.0.shutdown.cancelled() => return,
+            }
+            pause = (pause * 2).min(longest);
+        }
+    }
+
+    /// Says whether there is nothing to look at again.
+    async fn look_at(&self, standing: &Standing, told: &mut BTreeMap<&'static str, String>) -> bool {
+        let (mut wrong, mut open) = (Wrong::new(), false);
+        for uploader in &self.0.uploaders {
+            let Err(error) = try_by(uploader.as_ref(), &standing.credentials).await else {
+                if told.remove(uploader.name()).is_some() {
+                    tracing::info!(by = uploader.name(), "Telegram takes the credentials now");
+                }
+                continue;
+            };
+            match words(&error) {
+                Some(words) => _ = wrong.insert(uploader.name(), words),
+                None => open |= error.verdict() == Verdict::Temporary,
+            }
+            tell(uploader.name(), &error, told);
+        }
+        let well = wrong.is_empty() && !open;
+        standing.found.send_replace(Some(wrong));
+        well
+    }
+}
+
+/// A way that needs other credentials is not looked at, nor is one that cannot tell without a file.
+async fn try_by(uploader: &dyn TelegramUploader, credentials: &TelegramCredentials) -> Result<(), Error> {
+    let requirement = uploader.capability().requirement;
+    if let Some(fault) = requirement.fault(credentials) {
+        return Err(fault);
+    }
+    match requirement.is_met_by(credentials) {
+        true => uploader.check(credentials).await,
+        false => Ok(()),
+    }
+}
+
+/// What is wrong for good, unless somebody mends it.
+fn words(error: &Error) -> Option<&'static str> {
+    match error.kind() {
+        ErrorKind::NotAuthorized => Some("Telegram does not take the credentials; the log says why"),
+        ErrorKind::ChannelUnresolved => Some("the channel cannot be found or written to; the log says why"),
+        _ => None,
+    }
+}
+
+/// Once for each text: it is looked at again and again.
+fn tell(by: &'static str, error: &Error, told: &mut BTreeMap<&'static str, String>) {
+    let text = error.to_string();
+    if error.kind() == ErrorKind::Rejected || told.get(by) == Some(&text) {
+        return;
+    }
+    match words(error) {
+        Some(_) => tracing::error!(by, "{text}: no file can be sent this way until that is put right"),
+        None => tracing::warn!(by, "the credentials could not be tried yet: {text}"),
+    }
+    told.insert(by, text);
+}

@@ -1,0 +1,24 @@
+//! Telegram has a message already and says nothing else of it.
+
+use serde_json::json;
+use telestore_sandbox::{Fault, FaultAction};
+
+use crate::support::{File, Stage, soon};
+
+const SEND: &str = "messages.sendMedia";
+
+#[tokio::test]
+async fn a_message_that_was_made_before_a_kill_is_found_in_the_channel() {
+    let mut stage = Stage::with(&[("TELESTORE_BOT_API_MAX_BYTES", "5")]).await;
+    stage.sandbox.faults().inject(Fault::new(SEND, FaultAction::Silence).once());
+    let file = File::new(1000);
+    stage.chunks(&file).await;
+    stage.complete(&file.id).await.ok();
+    soon("the message", stage.sandbox.wait_for_message(&stage.user.channel_id, 1)).await;
+    stage.kill().await;
+    stage.sandbox.faults().inject(Fault::rpc_error(SEND, 500, "RANDOM_ID_DUPLICATE"));
+    stage.start().await;
+    let end = stage.end(&file.id).await;
+    assert_eq!(end["status"], "completed", "{end}");
+    assert_eq!(end["messageId"], json!(stage.arrived(&file).message_id), "{end}");
+}
