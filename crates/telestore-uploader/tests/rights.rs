@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use common::{PART, World, bot_api, bot_api_with, credentials_of, mtproto_with};
 use serde_json::json;
-use telestore_sandbox::{Fault, FaultAction, Sandbox, SandboxUser, Standing, UserSpec};
+use telestore_sandbox::{Fault, FaultAction, FloodShape, Sandbox, SandboxUser, Standing, UserSpec};
 use telestore_types::{ChatId, FileName, ResumeState, Stage, TelegramCredentials};
 use telestore_uploader::testsuite::{Recorder, bytes};
 use telestore_uploader::{
@@ -187,6 +187,25 @@ async fn a_server_that_tells_nothing_of_members_takes_files() {
     world.sandbox.faults().inject(Fault::new("getChat", FaultAction::NoExecuteSilence));
     let impatient = bot_api_with(&world.sandbox, |config| config.answer_timeout = Duration::from_millis(300));
     world.sends_once(&impatient, &bytes(1, 1000)).await;
+}
+
+#[tokio::test]
+async fn a_question_that_is_to_wait_is_a_wait_in_every_shape() {
+    use FloodShape::{BadRequest, Date, Header, Name, Parameters, Text, Unsaid};
+    let world = World::new().await;
+    let bot = bot_api(&world.sandbox);
+    for method in ["getChat", "getChatMember"] {
+        for shape in [Parameters, Text, BadRequest, Name, Header, Date, Unsaid] {
+            world.sandbox.faults().inject(Fault::flood_as(method, shape, 7).once());
+            let error = world.fails(&bot, &bytes(1, 1000)).await;
+            let wait = error.retry_after().map(|wait| wait.as_secs());
+            // A date has no fractions.
+            let near = |wait| if shape == Unsaid { wait == 0 } else { (6..=8).contains(&wait) };
+            assert!(wait.is_some_and(near), "{shape:?} at {method}: {error}");
+        }
+    }
+    untouched(&world.sandbox);
+    world.sends_once(&bot, &bytes(1, 1000)).await;
 }
 
 #[tokio::test]
