@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
+use telestore_sandbox::Standing;
 
 use crate::support::{File, Ran, Stage};
 
@@ -78,12 +79,16 @@ async fn what_telegram_refuses_is_named() {
     sandbox.revoke_session(user);
     stage.fails("MTProto", "Telegram session not authorized; sign in to Telegram again").await;
     sandbox.restore_session(user);
-    sandbox.set_writable(user.channel_id.as_str(), false);
-    stage.fails("Bot API", "may post").await;
-    sandbox.set_writable(user.channel_id.as_str(), true);
-    sandbox.remove_bot(user.channel_id.as_str(), user);
+    let channel = user.channel_id.as_str();
+    sandbox.set_standing_of_bot(channel, user, Standing::AdministratorWithoutPosts);
+    stage.fails("Bot API", "the account may not post in it; make it an administrator of the channel").await;
+    sandbox.set_standing_of_bot(channel, user, Standing::Administrator);
+    sandbox.set_standing_of_account(channel, user, Standing::Member);
+    stage.fails("MTProto", "the account may not post in it; make it an administrator of the channel").await;
+    sandbox.set_standing_of_account(channel, user, Standing::Creator);
+    sandbox.remove_bot(channel, user);
     stage.fails("Bot API", "Could not resolve channel ID; the channel must exist").await;
-    sandbox.join(user.channel_id.as_str(), user);
+    sandbox.join(channel, user);
     sandbox.remove_account(user.channel_id.as_str(), user);
     let (ok, checks) = stage.check(&[]).await;
     assert!(!ok && found(&checks, "MTProto").contains("Could not resolve channel ID"), "{checks:#?}");

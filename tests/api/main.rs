@@ -50,6 +50,7 @@ mod refusals;
 mod repeats;
 mod resilience;
 mod restart;
+mod rights;
 mod secrets;
 mod send;
 mod sendable;

@@ -477,7 +477,7 @@ impl File {
     pub(crate) fn assert_is(&self, message: &SandboxMessage) {
         assert_eq!(message.size, self.bytes.len() as u64);
         assert_eq!(message.sha256, hex::encode(Sha256::digest(&self.bytes)), "other bytes arrived");
-        assert_eq!(message.file_name, self.name);
+        assert_eq!(message.sent_name, self.name);
         assert_eq!(message.caption, format!("Uploaded: {}", self.name));
         assert!(message.force_file, "files are sent as documents");
     }

@@ -1,45 +1,112 @@
 //! Channels: who may write, which messages lie in them, and their folders.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use grammers_tl_types::enums::DocumentAttribute;
 use rand::RngExt;
 
 use crate::channel_id::ChannelId;
 use crate::message::{Draft, SandboxMessage, StoredMessage};
+use crate::names;
 use crate::pulse::Pulse;
+use crate::standing::{Members, Standing, Who};
 
-/// One channel.
+/// One channel, supergroup or basic group.
 #[derive(Debug)]
 pub(crate) struct Channel {
     pub(crate) id: ChannelId,
     pub(crate) title: String,
     pub(crate) created: i64,
     pub(crate) writable: bool,
-    /// Accounts in the channel, by `user_id`.
-    pub(crate) accounts: HashSet<String>,
-    /// Bots in the channel, by their owner's `user_id`.
-    pub(crate) bots: HashSet<String>,
-    /// Bots that were in the channel once.
-    pub(crate) removed_bots: HashSet<String>,
+    /// Whether it is a group. What has no channel's id always is.
+    pub(crate) group: bool,
+    /// Whether those of a group who are nothing but members may send files.
+    pub(crate) documents: bool,
+    pub(crate) members: Members,
+    /// What a basic group has become.
     pub(crate) migrated_to: Option<ChannelId>,
     pub(crate) messages: BTreeMap<i32, StoredMessage>,
     pub(crate) next_message: i32,
     /// Counts changes, as MTProto's `pts` does.
     pub(crate) pts: i32,
-    random_ids: HashMap<(String, i64), Option<i32>>,
+    random_ids: HashMap<(Who, i64), Option<i32>>,
 }
 
 impl Channel {
+    fn new(id: ChannelId, title: String) -> Self {
+        Self {
+            id,
+            title,
+            created: unix_time(),
+            writable: true,
+            group: id.is_basic_group(),
+            documents: true,
+            members: Members::new(),
+            migrated_to: None,
+            messages: BTreeMap::new(),
+            next_message: 2,
+            pts: 2,
+            random_ids: HashMap::new(),
+        }
+    }
+
     /// An access hash is worth something to one account only.
-    pub(crate) fn access_hash(&self, user_id: &str) -> i64 {
-        use sha2::{Digest, Sha256};
-        let digest = Sha256::digest(format!("{}/{}/{user_id}", self.id, self.title));
-        let mut hash = [0; 8];
-        hash.copy_from_slice(&digest[..8]);
-        i64::from_le_bytes(hash) | 1
+    pub(crate) fn access_hash(&self, who: &Who) -> i64 {
+        who.access_hash(self.id)
+    }
+
+    /// What it is in the Bot API's words.
+    pub(crate) fn kind(&self) -> &'static str {
+        match (self.id.is_basic_group(), self.group) {
+            (true, _) => "group",
+            (false, true) => "supergroup",
+            (false, false) => "channel",
+        }
+    }
+
+    /// What somebody is in it; `None` for those who were never in it.
+    pub(crate) fn standing(&self, who: &Who) -> Option<Standing> {
+        let standing = *self.members.get(who)?;
+        let lowered = match (self.writable, self.group) {
+            _ if !standing.is_in() => standing,
+            (true, _) => standing,
+            (false, true) => Standing::Restricted,
+            (false, false) if standing.is_administrator() => Standing::AdministratorWithoutPosts,
+            (false, false) => standing,
+        };
+        Some(lowered)
+    }
+
+    pub(crate) fn holds(&self, who: &Who) -> bool {
+        self.members.get(who).is_some_and(|standing| standing.is_in())
+    }
+
+    /// Whether somebody may send a file to it.
+    pub(crate) fn may_post(&self, who: &Who) -> bool {
+        match self.standing(who) {
+            Some(Standing::Creator | Standing::Administrator) => true,
+            Some(Standing::AdministratorWithoutPosts) => self.group,
+            Some(Standing::Member) => self.group && self.documents,
+            _ => false,
+        }
+    }
+
+    /// Lets somebody in, with the rights that a TeleStore user has in a channel of its own. Those who are in stay what
+    /// they are.
+    pub(crate) fn join(&mut self, who: Who) {
+        if self.holds(&who) {
+            return;
+        }
+        let made = self.members.values().any(|standing| *standing == Standing::Creator);
+        let standing = match (made || who.bot, self.group) {
+            (false, _) => Standing::Creator,
+            (true, false) => Standing::Administrator,
+            (true, true) => Standing::Member,
+        };
+        self.members.insert(who, standing);
     }
 }
 
@@ -57,7 +124,7 @@ pub(crate) enum RandomId {
 pub(crate) struct Claim {
     channels: Arc<Channels>,
     channel: ChannelId,
-    key: Option<(String, i64)>,
+    key: Option<(Who, i64)>,
 }
 
 impl Claim {
@@ -95,20 +162,7 @@ impl Channels {
             let free = || ChannelId::from(rand::rng().random_range(1_700_000_000..2_100_000_000_i64));
             std::iter::repeat_with(free).find(|id| !map.contains_key(id)).unwrap_or(ChannelId::from(0))
         });
-        map.entry(id).or_insert_with(|| Channel {
-            id,
-            title,
-            created: unix_time(),
-            writable: true,
-            accounts: HashSet::new(),
-            bots: HashSet::new(),
-            removed_bots: HashSet::new(),
-            migrated_to: None,
-            messages: BTreeMap::new(),
-            next_message: 2,
-            pts: 2,
-            random_ids: HashMap::new(),
-        });
+        map.entry(id).or_insert_with(|| Channel::new(id, title));
         id
     }
 
@@ -130,8 +184,8 @@ impl Channels {
         self.lock().values().flat_map(|channel| channel.messages.values()).find(|m| wanted(m)).cloned()
     }
 
-    pub(crate) fn claim(self: &Arc<Self>, id: ChannelId, user_id: &str, random_id: i64) -> Option<RandomId> {
-        let key = (user_id.to_owned(), random_id);
+    pub(crate) fn claim(self: &Arc<Self>, id: ChannelId, who: &Who, random_id: i64) -> Option<RandomId> {
+        let key = (who.clone(), random_id);
         self.edit(id, |channel| match channel.random_ids.get(&key) {
             None => {
                 channel.random_ids.insert(key.clone(), None);
@@ -167,6 +221,25 @@ impl Channels {
         Ok(Some(message))
     }
 
+    /// Makes a supergroup of a basic group, with everybody who is in it; says whether there was such a group. One that
+    /// is there already is joined.
+    pub(crate) fn migrate(&self, group: ChannelId, to: ChannelId) -> bool {
+        if !group.is_basic_group() || to.is_basic_group() {
+            return false;
+        }
+        let upgraded = self.edit(group, |old| {
+            old.migrated_to = Some(to);
+            (old.title.clone(), old.members.clone(), old.documents)
+        });
+        let Some((title, members, documents)) = upgraded else { return false };
+        self.create(Some(to), title);
+        self.edit(to, |new| {
+            (new.group, new.documents) = (true, documents);
+            new.members.extend(members);
+        });
+        true
+    }
+
     /// Removes messages; their files go too. Says how many there were.
     pub(crate) fn delete(&self, id: ChannelId, message_ids: &[i32]) -> usize {
         let gone = self.edit(id, |channel| {
@@ -199,6 +272,7 @@ fn number(
         user_id: draft.user_id,
         via: draft.via,
         file_name: String::new(),
+        sent_name: String::new(),
         caption: draft.caption,
         mime_type: String::new(),
         size: 0,
@@ -216,20 +290,26 @@ fn number(
     if let Some(document) = draft.document {
         use base64::Engine;
         use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-        message.path = folder.join(format!("{message_id}-{}", sanitize(&document.file_name)));
+        message.file_name = names::stored(&document.file_name);
+        message.path = folder.join(format!("{message_id}-{}", sanitize(&message.file_name)));
         std::fs::rename(&document.from, &message.path)?;
         message.document_id = rng.random_range(5_000_000_000_000_000_000..i64::MAX);
         message.file_id = format!("BQACAgQAAx0C{}", URL_SAFE_NO_PAD.encode(rng.random::<[u8; 33]>()));
         message.file_unique_id = format!("AgAD{}", URL_SAFE_NO_PAD.encode(rng.random::<[u8; 8]>()));
-        message.file_name = document.file_name;
+        message.sent_name = document.sent_name;
         message.mime_type = document.mime_type;
         message.size = document.size;
         message.sha256 = document.sha256;
         message.force_file = document.force_file;
-        message.attributes = document.attributes.iter().map(|attribute| format!("{attribute:?}")).collect();
         attributes = document.attributes;
+        for attribute in &mut attributes {
+            if let DocumentAttribute::Filename(named) = attribute {
+                named.file_name.clone_from(&message.file_name);
+            }
+        }
+        message.attributes = attributes.iter().map(|attribute| format!("{attribute:?}")).collect();
     }
-    Ok(StoredMessage { public: message, access_hash: rng.random(), attributes })
+    Ok(StoredMessage { public: message, attributes })
 }
 
 fn write_log(folder: &Path, message: &SandboxMessage) -> std::io::Result<()> {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 /// Between a channel's MTProto id and what the Bot API calls it.
 const BOT_API_OFFSET: i64 = 1_000_000_000_000;
 
-/// A channel id in the Bot API's form, `-100…`. Made from a string or a number in either form; what is no
-/// number becomes 0, a channel that does not exist.
+/// A channel id in the Bot API's form, `-100…`; a smaller negative number is a basic group. Made from a string or a number
+/// in either form; what is no number becomes 0, a channel that does not exist. <https://core.telegram.org/api/bots/ids>
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct ChannelId(i64);
@@ -21,7 +21,17 @@ impl ChannelId {
 
     /// The bare number MTProto uses.
     pub fn bare(self) -> i64 {
-        -self.0 - BOT_API_OFFSET
+        if self.is_basic_group() { -self.0 } else { -self.0 - BOT_API_OFFSET }
+    }
+
+    /// Whether it is a basic group rather than a channel or supergroup.
+    pub fn is_basic_group(self) -> bool {
+        self.0 < 0 && self.0 >= -BOT_API_OFFSET
+    }
+
+    /// What the Bot API takes as the id of a chat. A positive number is a person, so it is no channel's.
+    pub(crate) fn of_bot_api(text: &str) -> Option<Self> {
+        text.trim().parse().ok().filter(|id| *id < 0).map(Self)
     }
 }
 
@@ -72,5 +82,15 @@ mod tests {
         assert_eq!(id.bare(), 1_234_567_890);
         assert_eq!(id.to_string(), "-1001234567890");
         assert_eq!(ChannelId::from("nonsense").bot_api(), 0);
+        let group = ChannelId::from("-4242");
+        assert!(group.is_basic_group() && !id.is_basic_group());
+        assert_eq!((group.bare(), group.bot_api()), (4242, -4242));
+    }
+
+    #[test]
+    fn to_the_bot_api_a_positive_number_is_a_person() {
+        assert_eq!(ChannelId::of_bot_api("1234567890"), None);
+        assert_eq!(ChannelId::of_bot_api("1001234567890"), None);
+        assert_eq!(ChannelId::of_bot_api("-1001234567890"), Some(ChannelId::from(1_234_567_890)));
     }
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use grammers_tl_types as tl;
 use serde::{Deserialize, Serialize};
 
+use crate::standing::Who;
+
 /// The way a message came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -26,8 +28,11 @@ pub struct SandboxMessage {
     pub user_id: String,
     /// The way it came in.
     pub via: Via,
-    /// Name of the file, as sent.
+    /// Name of the file, as Telegram stores it: see the rules for names.
     pub file_name: String,
+    /// Name of the file, as sent.
+    #[serde(default)]
+    pub sent_name: String,
     /// Caption of the document, or text of a text message.
     pub caption: String,
     /// MIME type, as sent or guessed by the Bot API.
@@ -59,7 +64,6 @@ pub struct SandboxMessage {
 #[derive(Clone, Debug)]
 pub(crate) struct StoredMessage {
     pub(crate) public: SandboxMessage,
-    pub(crate) access_hash: i64,
     pub(crate) attributes: Vec<tl::enums::DocumentAttribute>,
 }
 
@@ -68,11 +72,16 @@ impl StoredMessage {
         self.public.document_id != 0
     }
 
+    /// Good for one account only, as the file reference is.
+    pub(crate) fn access_hash(&self, who: &Who) -> i64 {
+        who.access_hash(format_args!("document {}", self.public.document_id))
+    }
+
     /// Clients treat it as opaque; it only has to come back unchanged.
-    pub(crate) fn file_reference(&self) -> Vec<u8> {
+    pub(crate) fn file_reference(&self, who: &Who) -> Vec<u8> {
         let mut reference = vec![2];
         reference.extend(self.public.message_id.to_be_bytes());
-        reference.extend(self.access_hash.to_be_bytes());
+        reference.extend(self.access_hash(who).to_be_bytes());
         reference
     }
 }
@@ -94,6 +103,8 @@ pub(crate) struct DraftDocument {
     pub(crate) from: PathBuf,
     pub(crate) size: u64,
     pub(crate) sha256: String,
+    /// What came, and what of it comes to Telegram.
+    pub(crate) sent_name: String,
     pub(crate) file_name: String,
     pub(crate) mime_type: String,
     pub(crate) force_file: bool,

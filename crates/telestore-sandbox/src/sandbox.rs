@@ -15,6 +15,7 @@ use crate::keys::KeyState;
 use crate::message::SandboxMessage;
 use crate::network::Network;
 use crate::shared::{Shared, WebhookCall};
+use crate::standing::{Standing, Who};
 use crate::stats::Stats;
 use crate::users::{Account, SandboxUser, UserSpec};
 
@@ -150,45 +151,59 @@ impl Sandbox {
         id
     }
 
-    /// Whether anyone may write to the channel; `CHAT_WRITE_FORBIDDEN` where not.
+    /// Whether anyone may write to the channel. Where not, administrators lose the right to post, and all of a group the
+    /// right to send files.
     pub fn set_writable(&self, channel: impl Into<ChannelId>, writable: bool) {
         self.shared.channels.edit(channel.into(), |channel| channel.writable = writable);
     }
 
+    /// Whether those of a group who are nothing but members may send files: its default permissions.
+    pub fn set_documents(&self, group: impl Into<ChannelId>, allowed: bool) {
+        self.shared.channels.edit(group.into(), |group| group.documents = allowed);
+    }
+
+    /// Makes a supergroup of a channel, or a channel again. On Telegram none becomes the other; here it spares tests a
+    /// migration.
+    pub fn set_supergroup(&self, channel: impl Into<ChannelId>, group: bool) {
+        self.shared.channels.edit(channel.into(), |channel| {
+            channel.group = group || channel.id.is_basic_group();
+        });
+    }
+
+    /// What the user's account is in the channel from now on.
+    pub fn set_standing_of_account(
+        &self,
+        channel: impl Into<ChannelId>,
+        user: &SandboxUser,
+        standing: Standing,
+    ) {
+        self.shared.set_standing(channel.into(), Who::account(&user.user_id), standing);
+    }
+
+    /// What the user's bot is in the channel from now on.
+    pub fn set_standing_of_bot(&self, channel: impl Into<ChannelId>, user: &SandboxUser, standing: Standing) {
+        self.shared.set_standing(channel.into(), Who::bot(&user.user_id), standing);
+    }
+
     /// Takes the user's account out of the channel: `CHANNEL_PRIVATE` from now on.
     pub fn remove_account(&self, channel: impl Into<ChannelId>, user: &SandboxUser) {
-        self.shared.channels.edit(channel.into(), |channel| channel.accounts.remove(&user.user_id));
+        self.set_standing_of_account(channel, user, Standing::Left);
     }
 
     /// Takes the user's bot out of the channel: 403 from now on.
     pub fn remove_bot(&self, channel: impl Into<ChannelId>, user: &SandboxUser) {
-        self.shared.channels.edit(channel.into(), |channel| {
-            if channel.bots.remove(&user.user_id) {
-                channel.removed_bots.insert(user.user_id.clone());
-            }
-        });
+        self.set_standing_of_bot(channel, user, Standing::Left);
     }
 
-    /// Puts the user's account and bot into the channel.
+    /// Puts the user's account and bot into the channel, if they are not in it.
     pub fn join(&self, channel: impl Into<ChannelId>, user: &SandboxUser) {
         self.shared.join(channel.into(), &user.user_id);
     }
 
-    /// The Bot API answers calls to `old` with `migrate_to_chat_id` from now on. `new` is made, with the same
-    /// members, where it does not exist.
-    pub fn migrate_channel(&self, old: impl Into<ChannelId>, new: impl Into<ChannelId>) {
-        let (old, new) = (old.into(), new.into());
-        let channels = &self.shared.channels;
-        let members = channels.edit(old, |channel| {
-            channel.migrated_to = Some(new);
-            (channel.title.clone(), channel.accounts.clone(), channel.bots.clone())
-        });
-        let Some((title, accounts, bots)) = members else { return };
-        channels.create(Some(new), title);
-        channels.edit(new, |channel| {
-            channel.accounts.extend(accounts);
-            channel.bots.extend(bots);
-        });
+    /// Makes the supergroup `new` of a basic group, with the same members. The Bot API answers what is sent to the group
+    /// with `migrate_to_chat_id` from now on, and MTProto shows `migrated_to`. Says whether there was such a group.
+    pub fn migrate_group(&self, group: impl Into<ChannelId>, new: impl Into<ChannelId>) -> bool {
+        self.shared.channels.migrate(group.into(), new.into())
     }
 
     /// The messages of a channel, oldest first.

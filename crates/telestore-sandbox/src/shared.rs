@@ -16,6 +16,7 @@ use crate::keys::Keys;
 use crate::mtproto::Parts;
 use crate::network::Network;
 use crate::pulse::Pulse;
+use crate::standing::{Standing, Who};
 use crate::stats::StatsBook;
 use crate::users::{Account, UserSpec, Users};
 
@@ -101,16 +102,28 @@ impl Shared {
         self.channels.create(Some(channel), title());
         let (account, key) = self.users.add(spec, channel, self.addresses.mtproto);
         self.keys.add(key);
-        self.join(channel, &account.user.user_id);
+        let user_id = &account.user.user_id;
+        self.join(channel, user_id);
+        for (who, standing) in
+            [(Who::account(user_id), spec.standing()), (Who::bot(user_id), spec.bot_standing())]
+        {
+            if let Some(standing) = standing {
+                self.set_standing(channel, who, standing);
+            }
+        }
         account
     }
 
     pub(crate) fn join(&self, channel: ChannelId, user_id: &str) {
         self.channels.edit(channel, |channel| {
-            channel.accounts.insert(user_id.to_owned());
-            channel.bots.insert(user_id.to_owned());
-            channel.removed_bots.remove(user_id);
+            channel.join(Who::account(user_id));
+            channel.join(Who::bot(user_id));
         });
+    }
+
+    /// Says whether there is such a channel.
+    pub(crate) fn set_standing(&self, channel: ChannelId, who: Who, standing: Standing) -> bool {
+        self.channels.edit(channel, |channel| channel.members.insert(who, standing)).is_some()
     }
 
     pub(crate) fn webhooks(&self) -> Vec<WebhookCall> {

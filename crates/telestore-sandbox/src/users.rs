@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::channel_id::ChannelId;
 use crate::data_centres::HOME;
 use crate::keys::{AuthKey, KeyState};
+use crate::standing::Standing;
 
 /// The data centre of all session strings, as they write it.
 const DC_ID: u8 = HOME as u8;
@@ -26,6 +27,8 @@ pub struct UserSpec {
     configured: bool,
     authorized: bool,
     channel: Option<String>,
+    standing: Option<Standing>,
+    bot_standing: Option<Standing>,
 }
 
 impl Default for UserSpec {
@@ -37,6 +40,8 @@ impl Default for UserSpec {
             configured: true,
             authorized: true,
             channel: None,
+            standing: None,
+            bot_standing: None,
         }
     }
 }
@@ -73,7 +78,21 @@ impl UserSpec {
         self
     }
 
-    /// Shares an existing channel instead of a new one.
+    /// What the account is in its channel. By default it made a channel of its own, and is an administrator of a shared
+    /// one.
+    pub fn standing_of_account(mut self, standing: Standing) -> Self {
+        self.standing = Some(standing);
+        self
+    }
+
+    /// What the bot is in its channel; an administrator by default.
+    pub fn standing_of_bot(mut self, standing: Standing) -> Self {
+        self.bot_standing = Some(standing);
+        self
+    }
+
+    /// Shares an existing channel instead of a new one; one that does not exist is made. A negative id above `-10^12` is a
+    /// basic group.
     pub fn channel<C: Into<ChannelId>>(mut self, id: Option<C>) -> Self {
         self.channel = id.map(|id| id.into().to_string());
         self
@@ -81,6 +100,14 @@ impl UserSpec {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) fn standing(&self) -> Option<Standing> {
+        self.standing
+    }
+
+    pub(crate) fn bot_standing(&self) -> Option<Standing> {
+        self.bot_standing
     }
 
     pub(crate) fn shared_channel(&self) -> Option<ChannelId> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use telestore_types::{
-    ChunkIndex, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
+    ChatId, ChunkIndex, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
     UploadState, UserId, is_due,
 };
 
@@ -34,6 +34,8 @@ struct State {
     /// When each user was given a lease last.
     turns: HashMap<Option<UserId>, u64>,
     clock: Option<Reading>,
+    /// The chat that each user had, and what it has become.
+    moved_chats: HashMap<UserId, (ChatId, ChatId)>,
 }
 
 impl State {
@@ -449,6 +451,17 @@ impl SessionStore for MemorySessionStore {
             state.chunks.remove(&upload.key);
         }
         Ok(expired)
+    }
+
+    async fn moved_chat(&self, user: &UserId, chat: &ChatId) -> Result<Option<ChatId>> {
+        let state = self.lock();
+        let moved = state.moved_chats.get(user).filter(|(from, _)| from == chat);
+        Ok(moved.map(|(_, to)| to.clone()))
+    }
+
+    async fn save_moved_chat(&self, user: &UserId, chat: &ChatId, moved_to: &ChatId) -> Result<()> {
+        self.lock().moved_chats.insert(user.clone(), (chat.clone(), moved_to.clone()));
+        Ok(())
     }
 
     async fn clock(&self) -> Result<Option<Reading>> {

@@ -3,8 +3,8 @@ use std::fmt;
 
 use async_trait::async_trait;
 use telestore_types::{
-    ChunkIndex, ChunkVerdict, Completion, CompletionError, Reading, Recovery, ResumeState, StorageKey,
-    StoredFile, Timestamp, Upload, UploadId, UploadState, UserId,
+    ChatId, ChunkIndex, ChunkVerdict, Completion, CompletionError, Reading, Recovery, ResumeState,
+    StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState, UserId,
 };
 
 use crate::{BlobName, Exceeded, Limits, Result, Subject, Usage};
@@ -397,6 +397,13 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Writes down what the worker's clock shows.
     async fn save_clock(&self, reading: Reading) -> Result<()>;
+
+    /// The supergroup that this group of a user has become, where that was written down.
+    async fn moved_chat(&self, user: &UserId, chat: &ChatId) -> Result<Option<ChatId>>;
+
+    /// Writes down which supergroup a user's group has become. A user has one chat, so the latest takes the place of any
+    /// other one of that user.
+    async fn save_moved_chat(&self, user: &UserId, chat: &ChatId, moved_to: &ChatId) -> Result<()>;
 
     /// How much there is of everything.
     async fn counts(&self) -> Result<Counts>;

@@ -4,6 +4,7 @@
 //! the contract is broken.
 
 mod chunks;
+mod moved;
 mod quotas;
 mod sessions;
 mod strangers;

@@ -4,6 +4,9 @@ use std::time::Duration;
 use telestore_types::ChatId;
 use telestore_types::pasted::{BotTokenFault, SessionFault};
 
+/// What every error about the channel begins with.
+const UNRESOLVED: &str = "Could not resolve channel ID";
+
 /// What went wrong with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -15,6 +18,8 @@ pub enum ErrorKind {
     NotAuthorized,
     /// The channel cannot be found or written to.
     ChannelUnresolved,
+    /// The chat was a group that has become a supergroup, and its new id is not known.
+    GroupUpgraded,
     /// Telegram asked to wait and the backend gave the file back rather than wait. Zero where it did not say how long: then
     /// each wait is to be longer than the one before.
     FloodWait(Duration),
@@ -85,13 +90,32 @@ impl Error {
 
     /// The documented answer for a channel that cannot be found.
     pub fn channel_unresolved() -> Self {
-        Self::new(ErrorKind::ChannelUnresolved, "Could not resolve channel ID")
+        Self::new(ErrorKind::ChannelUnresolved, UNRESOLVED)
     }
 
-    /// The same, with the channel that was meant by `chat`, if something in it says so.
+    /// The channel is there, and nothing can be posted in it.
+    #[cfg(any(feature = "bot-api", feature = "mtproto"))]
+    pub(crate) fn may_not_post(why: crate::NoRight) -> Self {
+        let text = format!("{UNRESOLVED}: the account may not post in it; {why}");
+        Self::new(ErrorKind::ChannelUnresolved, text)
+    }
+
+    /// The group became a supergroup, whose id nobody told.
+    #[cfg(feature = "bot-api")]
+    pub(crate) fn group_upgraded() -> Self {
+        Self::new(
+            ErrorKind::GroupUpgraded,
+            "Could not resolve channel ID: the group became a supergroup, which has a new id; enter that one (it begins \
+             with -100)",
+        )
+    }
+
+    /// The same, with the channel that was meant by `chat`, if something in it says so. A chat where nothing can be posted was
+    /// found, so that it is the one that was meant.
     #[must_use]
     pub fn about(self, chat: &ChatId) -> Self {
-        match chat.did_you_mean().filter(|_| self.kind == ErrorKind::ChannelUnresolved) {
+        let not_found = self.kind == ErrorKind::ChannelUnresolved && self.message == UNRESOLVED;
+        match chat.did_you_mean().filter(|_| not_found) {
             Some(meant) => Self {
                 message: format!("{}: {chat} is no channel's number; did you mean {meant}?", self.message),
                 ..self
@@ -147,5 +171,25 @@ impl From<telestore_types::SourceError> for Error {
             _ => ErrorKind::SourceDamaged,
         };
         Self::new(kind, format!("could not read the received file: {error}")).with_source(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_that_may_be_meant_is_named_unless_the_chat_was_found() {
+        let group = ChatId::new("-1953958128").unwrap();
+        let said = Error::channel_unresolved().about(&group).to_string();
+        assert!(said.ends_with("did you mean -1001953958128?"), "{said}");
+        let whole = ChatId::new("-1001953958128").unwrap();
+        assert_eq!(Error::channel_unresolved().about(&whole).to_string(), UNRESOLVED);
+        assert_eq!(Error::not_authorized().about(&group).to_string(), Error::not_authorized().to_string());
+        #[cfg(any(feature = "bot-api", feature = "mtproto"))]
+        {
+            let found = Error::may_not_post(crate::NoRight::NoFiles).about(&group).to_string();
+            assert!(!found.contains("did you mean"), "{found}");
+        }
     }
 }

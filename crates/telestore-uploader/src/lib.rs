@@ -3,6 +3,9 @@
 mod capability;
 mod error;
 mod metrics;
+mod name;
+#[cfg(any(feature = "bot-api", feature = "mtproto"))]
+mod no_right;
 #[cfg(any(feature = "bot-api", feature = "mtproto"))]
 mod said;
 mod select;
@@ -27,10 +30,14 @@ pub mod testsuite;
 pub use capability::{Capability, Requirement};
 pub use error::{Error, ErrorKind, Result, Verdict};
 pub use metrics::describe_metrics;
+pub use name::caption_of;
 pub use select::{largest, select};
 #[cfg(feature = "mock")]
 pub use uploader::MockTelegramUploader;
-pub use uploader::{NoProgress, ProgressSink, TelegramUploader, UploadRequest, caption_of};
+pub use uploader::{NoProgress, ProgressSink, TelegramUploader, UploadRequest};
+
+#[cfg(any(feature = "bot-api", feature = "mtproto"))]
+pub(crate) use no_right::NoRight;
 
 #[cfg(feature = "bot-api")]
 pub use bot_api::{BotApiConfig, BotApiUploader};

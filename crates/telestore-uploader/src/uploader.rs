@@ -4,15 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use telestore_types::{ByteSource, FileName, ResumeState, Stage, StoredFile, TelegramCredentials, UploadId};
+use telestore_types::{
+    ByteSource, ChatId, FileName, ResumeState, Stage, StoredFile, TelegramCredentials, UploadId,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Capability, Error, ErrorKind, Result};
-
-/// The caption that the TeleStore clients look for.
-pub fn caption_of(file_name: &FileName) -> String {
-    format!("Uploaded: {file_name}")
-}
 
 /// One attempt to send one file.
 #[derive(Debug, Clone)]
@@ -21,7 +18,7 @@ pub struct UploadRequest {
     pub upload_id: UploadId,
     /// Whose file it is and where it goes.
     pub credentials: Arc<TelegramCredentials>,
-    /// The name that the document gets.
+    /// The name of the file. The document gets what of it Telegram keeps.
     pub file_name: FileName,
     /// The content type that the document gets.
     pub mime_type: String,
@@ -50,6 +47,12 @@ pub trait ProgressSink: fmt::Debug + Send + Sync {
 
     /// Telegram asked to wait this long; work goes on by itself afterwards.
     fn flood_wait(&self, wait: Duration);
+
+    /// The chat of the credentials was a group that has become this supergroup. Later credentials are to name that one,
+    /// also after a restart: Telegram may not tell again. A sink that forgets it costs a question for each file.
+    async fn moved(&self, from: &ChatId, to: &ChatId) {
+        let _ = (from, to);
+    }
 
     /// Writes down how far the backend is. When it returns, a restart finds the state.
     ///
@@ -102,6 +105,9 @@ impl ProgressSink for NoProgress {
 ///   size. Where the source says that its bytes are damaged, nothing that was sent of them is used later.
 /// - It reports [`Stage::Connecting`], [`Stage::Resolving`] (where there is something to resolve), [`Stage::Sending`]
 ///   and [`Stage::Finishing`], in this order, and acknowledged bytes that end at the length of the file.
+/// - Whether the account may post is looked at before the first byte, where Telegram tells, also by
+///   [`send_early`](Self::send_early).
+/// - A name that is too long for Telegram is shortened before its extension.
 /// - It [commits](ProgressSink::commit) before each step that may make the message.
 /// - Where [`Capability::resumable`] is declared, it checkpoints whatever a later attempt needs *before* that matters;
 ///   where [`Capability::idempotent`] is declared, attempts that are given each other's state make one message.
@@ -150,6 +156,16 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
     async fn check(&self, credentials: &TelegramCredentials) -> Result<()> {
         let _ = credentials;
         Err(Error::new(ErrorKind::Rejected, "this backend cannot be checked without a file"))
+    }
+
+    /// Which supergroup the group of these credentials has become; `None` where it has not, or nobody can tell. A bot
+    /// alone cannot always.
+    ///
+    /// # Errors
+    /// As [`upload`](Self::upload).
+    async fn moved_to(&self, credentials: &TelegramCredentials) -> Result<Option<ChatId>> {
+        let _ = credentials;
+        Ok(None)
     }
 
     /// Deletes a message that [`upload`](Self::upload) has made and that is not wanted any more: its upload was

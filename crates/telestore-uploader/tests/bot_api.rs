@@ -70,19 +70,6 @@ async fn a_message_can_be_taken_back() {
 }
 
 #[tokio::test]
-async fn follows_a_chat_that_has_moved_and_remembers_it() {
-    let world = World::new().await;
-    let new = "-1001555555555";
-    world.sandbox.migrate_channel(&world.user.channel_id, new);
-    let uploader = bot_api(&world.sandbox);
-    for count in 1..=2 {
-        uploader.upload(world.request(&bytes(3, 1000)), Recorder::new()).await.unwrap();
-        assert_eq!(world.sandbox.messages(new).len(), count);
-    }
-    assert_eq!(world.sandbox.stats().calls(SEND), 3, "the second file goes to the new chat at once");
-}
-
-#[tokio::test]
 async fn a_connection_lost_within_the_body_is_temporary() {
     let world = World::new().await;
     world.sandbox.faults().inject(Fault::new(SEND, FaultAction::DropBodyAfter(100_000)).once());

@@ -45,7 +45,7 @@ impl Subject for Tested {
         Some(Received {
             length: message.size,
             sha256: message.sha256,
-            file_name: message.file_name,
+            file_name: message.sent_name,
             mime_type: message.mime_type,
             caption: message.caption,
         })

@@ -9,6 +9,7 @@ mod early;
 mod error;
 mod intake;
 mod metrics;
+mod moved;
 mod operator;
 mod outbox;
 mod ready;

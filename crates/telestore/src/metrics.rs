@@ -188,7 +188,7 @@ impl From<telestore_uploader::ErrorKind> for ErrorKind {
         match kind {
             Kind::TooLarge => Self::TooLarge,
             Kind::NotAuthorized => Self::NotAuthorized,
-            Kind::ChannelUnresolved => Self::Channel,
+            Kind::ChannelUnresolved | Kind::GroupUpgraded => Self::Channel,
             Kind::FloodWait(_) => Self::FloodWait,
             Kind::Rejected => Self::Rejected,
             Kind::Unavailable => Self::Unavailable,

@@ -213,7 +213,7 @@ impl Telestore {
         let lost =
             |_| Unwilling::ForGood("the token that it was sent with cannot be read any more".to_owned());
         let token = self.0.sealer.open(&key, sealed).map_err(lost)?;
-        let credentials = self.0.credentials.credentials(&token).await.map_err(Unwilling::of_backend)?;
+        let credentials = self.credentials_of(&token).await.map_err(Unwilling::of_backend)?;
         match backend.withdraw(&credentials, &stored).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(Unwilling::ForGood("Telegram does not let it be deleted".to_owned())),

@@ -178,7 +178,7 @@ impl Telestore {
                 "authToken is no longer known to the worker: send it with /complete-upload",
             )
         })?;
-        let credentials = self.0.credentials.credentials(&token).await.map_err(Stop::from_backend)?;
+        let credentials = self.credentials_of(&token).await.map_err(Stop::from_backend)?;
         if upload.user_id.as_ref() != Some(&credentials.user_id) {
             return Err(Stop::failed(Kind::Token, "authToken belongs to another user now: sign in again"));
         }
@@ -200,10 +200,11 @@ impl Telestore {
     /// API server may take less than its backend was told.
     async fn send_by_any(
         &self,
-        request: UploadRequest,
+        mut request: UploadRequest,
         sink: &Arc<LeaseSink>,
     ) -> std::result::Result<(StoredFile, Arc<dyn TelegramUploader>), UploaderError> {
         let mut backends = self.0.uploaders.clone();
+        let mut followed = false;
         loop {
             let backend = select(&backends, request.source.len(), &request.credentials)?;
             tracing::info!("[{}] Using {}", request.upload_id, backend.name());
@@ -238,6 +239,15 @@ impl Telestore {
                     tracing::info!("[{}] {error}; trying another way", request.upload_id);
                     sink.uncommit().await?;
                     backends.retain(|other| !Arc::ptr_eq(other, &backend));
+                }
+                Err(error) if error.kind() == ErrorKind::GroupUpgraded && !followed => {
+                    followed = true;
+                    let moved = tokio::select! {
+                        () = request.cancel.cancelled() => return Err(UploaderError::cancelled()),
+                        moved = self.follow(&request.credentials) => moved,
+                    };
+                    request.credentials = moved.ok_or(error)?;
+                    sink.uncommit().await?;
                 }
                 done => return done.map(|stored| (stored, backend)),
             }

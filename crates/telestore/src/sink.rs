@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use telestore_progress::Tracker;
 use telestore_store::Error as StoreError;
-use telestore_types::{ResumeState, Stage};
+use telestore_types::{ChatId, ResumeState, Stage};
 use telestore_uploader::{Error, ErrorKind, ProgressSink, Result};
 use tracing::Span;
 
@@ -101,6 +101,12 @@ impl ProgressSink for LeaseSink {
         self.engine.0.work.notify_one();
         let now = self.engine.now();
         self.tell(|tracker| tracker.flood_wait(wait, now));
+    }
+
+    async fn moved(&self, from: &ChatId, to: &ChatId) {
+        if let Some(user) = &self.sending.lease.upload.user_id {
+            self.engine.note_moved(user, from, to).await;
+        }
     }
 
     async fn checkpoint(&self, state: ResumeState) -> Result<()> {

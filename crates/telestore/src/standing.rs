@@ -67,7 +67,7 @@ impl Telestore {
     async fn look_at(&self, standing: &Standing, told: &mut BTreeMap<&'static str, String>) -> bool {
         let (mut wrong, mut open) = (Wrong::new(), false);
         for uploader in &self.0.uploaders {
-            let Err(error) = try_by(uploader.as_ref(), &standing.credentials).await else {
+            let Err(error) = self.try_by(uploader.as_ref(), &standing.credentials).await else {
                 if told.remove(uploader.name()).is_some() {
                     tracing::info!(by = uploader.name(), "Telegram takes the credentials now");
                 }
@@ -83,17 +83,28 @@ impl Telestore {
         standing.found.send_replace(Some(wrong));
         well
     }
-}
 
-/// A way that needs other credentials is not looked at, nor is one that cannot tell without a file.
-async fn try_by(uploader: &dyn TelegramUploader, credentials: &TelegramCredentials) -> Result<(), Error> {
-    let requirement = uploader.capability().requirement;
-    if let Some(fault) = requirement.fault(credentials) {
-        return Err(fault);
-    }
-    match requirement.is_met_by(credentials) {
-        true => uploader.check(credentials).await,
-        false => Ok(()),
+    /// A way that needs other credentials is not looked at, nor is one that cannot tell without a file.
+    async fn try_by(
+        &self,
+        uploader: &dyn TelegramUploader,
+        credentials: &TelegramCredentials,
+    ) -> Result<(), Error> {
+        let requirement = uploader.capability().requirement;
+        if let Some(fault) = requirement.fault(credentials) {
+            return Err(fault);
+        }
+        if !requirement.is_met_by(credentials) {
+            return Ok(());
+        }
+        match uploader.check(credentials).await {
+            // As with a file: another way may tell where the chat is.
+            Err(error) if error.kind() == ErrorKind::GroupUpgraded => match self.follow(credentials).await {
+                Some(moved) => uploader.check(&moved).await,
+                None => Err(error),
+            },
+            checked => checked,
+        }
     }
 }
 
@@ -101,7 +112,9 @@ async fn try_by(uploader: &dyn TelegramUploader, credentials: &TelegramCredentia
 fn words(error: &Error) -> Option<&'static str> {
     match error.kind() {
         ErrorKind::NotAuthorized => Some("Telegram does not take the credentials; the log says why"),
-        ErrorKind::ChannelUnresolved => Some("the channel cannot be found or written to; the log says why"),
+        ErrorKind::ChannelUnresolved | ErrorKind::GroupUpgraded => {
+            Some("the channel cannot be found or written to; the log says why")
+        }
         _ => None,
     }
 }

@@ -24,6 +24,7 @@ use tokio::sync::Notify;
 
 const CHUNKS: u32 = 3;
 const CHUNK_BYTES: u64 = 4;
+const FILE_BYTES: u64 = CHUNK_BYTES * CHUNKS as u64;
 const IDS: [&str; 2] = ["a", "b"];
 
 /// What may happen next. The first number says to which upload.
@@ -164,6 +165,11 @@ impl Model {
             State::Queued | State::Completed => return Said::Conflict,
             State::Absent => *life = Life::new(State::Receiving),
             State::Receiving | State::Failed => {}
+        }
+        // One in the place of another may be the first of several, so that their sum says nothing yet.
+        let is_new = !life.chunks.contains_key(&index);
+        if is_new && life.file(id).len() + piece(id, index, bytes).len() > FILE_BYTES as usize {
+            return Said::WrongSize;
         }
         if life.chunks.insert(index, bytes).is_some_and(|old| old != bytes) {
             // Other bytes are another file: what a dead send has made of the old ones stands on its own.
@@ -422,7 +428,7 @@ fn file(id: usize) -> FileInfo {
     FileInfo {
         id: UploadId::new(IDS[id]).unwrap(),
         file_name: FileName::new("file.bin").unwrap(),
-        file_size: CHUNK_BYTES * u64::from(CHUNKS),
+        file_size: FILE_BYTES,
         total_chunks: CHUNKS,
     }
 }

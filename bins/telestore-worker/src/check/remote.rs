@@ -8,7 +8,9 @@ use actix_web::http::header::HttpDate;
 use reqwest::{Client, header};
 use telestore::backend::{CredentialProvider, Error as BackendError, HttpConfig, HttpCredentialProvider};
 use telestore::types::{Secret, TelegramCredentials};
-use telestore::uploader::{BotApiUploader, ErrorKind, MtprotoConfig, MtprotoUploader, TelegramUploader};
+use telestore::uploader::{
+    BotApiUploader, Error, ErrorKind, MtprotoConfig, MtprotoUploader, TelegramUploader,
+};
 
 use super::report::Report;
 use crate::cli::CheckArgs;
@@ -138,6 +140,11 @@ async fn uploader_check(
         ErrorKind::NotAuthorized if error.to_string().contains(": ") => "",
         ErrorKind::NotAuthorized if name == "MTProto" => "sign in to Telegram again",
         ErrorKind::NotAuthorized => "set the bot up again",
+        // It says what to do itself.
+        ErrorKind::ChannelUnresolved if error.to_string() != Error::channel_unresolved().to_string() => {
+            return report.failed(name, error);
+        }
+        ErrorKind::GroupUpgraded => return report.failed(name, error),
         ErrorKind::ChannelUnresolved => {
             "the channel must exist, and the bot or account must be in it and may post"
         }

@@ -16,8 +16,10 @@ use super::faulty::{Course, Refusal, bot_error};
 use crate::channel::Channel;
 use crate::channel_id::ChannelId;
 use crate::message::{Draft, DraftDocument, SandboxMessage, Via};
+use crate::names;
 use crate::shared::Shared;
-use crate::users::Account;
+use crate::standing::{Standing, Who};
+use crate::users::{Account, SandboxUser};
 
 /// An answer, or why there is none.
 pub(crate) type Answer = Result<Response, Refusal>;
@@ -65,11 +67,8 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request) 
 async fn call(method: &str, call: BotCall) -> Answer {
     match method.to_ascii_lowercase().as_str() {
         "getme" => Ok(ok(get_me(&call.bot))),
-        "getchat" => call.channel().and_then(|id| call.look(id, chat_json)).map(ok),
-        "getchatmember" => {
-            let bot = call.bot.user.bot_user_id;
-            call.channel().and_then(|id| call.look(id, |channel| member_json(channel, bot))).map(ok)
-        }
+        "getchat" => call.channel().and_then(|id| call.look(id, chat_full_json)).map(ok),
+        "getchatmember" => call.member().map(ok),
         "senddocument" => send_document(call).await,
         "sendmessage" => send_message(call).await,
         "deletemessage" => delete_message(&call),
@@ -79,38 +78,64 @@ async fn call(method: &str, call: BotCall) -> Answer {
 }
 
 impl BotCall {
+    fn who(&self) -> Who {
+        Who::bot(&self.bot.user.user_id)
+    }
+
     /// The channel of `chat_id`, if the bot is in it.
     pub(crate) fn channel(&self) -> Result<ChannelId, Refusal> {
         let not_found = || bot_error(400, "Bad Request: chat not found", json!({}));
-        let user_id = &self.bot.user.user_id;
         let id = match self.params.get("chat_id") {
             "" => return Err(bot_error(400, "Bad Request: chat_id is empty", json!({}))),
-            // A number above zero is a user (core.telegram.org/api/bots/ids), and none has written to this bot.
-            id if id.trim().parse::<i64>().is_ok_and(|id| id > 0) => return Err(not_found()),
-            id => ChannelId::from(id),
+            id => ChannelId::of_bot_api(id).ok_or_else(not_found)?,
         };
-        let check = |channel: &Channel| match channel.migrated_to {
-            _ if channel.removed_bots.contains(user_id) => {
-                Err(bot_error(403, "Forbidden: bot is not a member of the channel chat", json!({})))
+        let check = |channel: &Channel| {
+            let gone = |how| format!("Forbidden: bot {how} the {} chat", channel.kind());
+            match channel.standing(&self.who()) {
+                None => Err(not_found()),
+                Some(Standing::Left) => Err(bot_error(403, &gone("is not a member of"), json!({}))),
+                Some(Standing::Kicked) => Err(bot_error(403, &gone("was kicked from"), json!({}))),
+                Some(_) => Ok(id),
             }
-            _ if !channel.bots.contains(user_id) => Err(not_found()),
+        };
+        self.shared.channels.look(id, check).ok_or_else(not_found)?
+    }
+
+    /// The same, unless it is a group that became another one. It can be looked at, but not used any more.
+    fn living_channel(&self) -> Result<ChannelId, Refusal> {
+        let id = self.channel()?;
+        match self.look(id, |channel| channel.migrated_to)? {
             Some(new) => {
                 let description = "Bad Request: group chat was upgraded to a supergroup chat";
                 Err(bot_error(400, description, json!({"migrate_to_chat_id": new.bot_api()})))
             }
             None => Ok(id),
-        };
-        self.shared.channels.look(id, check).ok_or_else(not_found)?
+        }
     }
 
     fn writable_channel(&self) -> Result<ChannelId, Refusal> {
-        let id = self.channel()?;
-        match self.look(id, |channel| channel.writable)? {
-            true => Ok(id),
-            false => {
-                Err(bot_error(400, "Bad Request: need administrator rights in the channel chat", json!({})))
-            }
-        }
+        let id = self.living_channel()?;
+        let refused = match self.look(id, |channel| (channel.may_post(&self.who()), channel.group))? {
+            (true, _) => return Ok(id),
+            (false, true) => "Bad Request: not enough rights to send documents to the chat",
+            (false, false) => "Bad Request: need administrator rights in the channel chat",
+        };
+        Err(bot_error(400, refused, json!({})))
+    }
+
+    /// The `ChatMember` of `user_id`.
+    fn member(&self) -> Result<Value, Refusal> {
+        let id = self.living_channel()?;
+        let wanted = self.params.get("user_id").parse::<i64>().unwrap_or(0);
+        let is_wanted = |user: &SandboxUser| user.bot_user_id == wanted || user.telegram_user_id == wanted;
+        let found = self.shared.users.find(|account| is_wanted(&account.user));
+        let member = found.and_then(|account| {
+            let bot = account.user.bot_user_id == wanted;
+            let who = Who { user_id: account.user.user_id.clone(), bot };
+            let user = json!({"id": wanted, "is_bot": bot, "first_name": account.user.name});
+            self.look(id, |channel| member_json(channel, &who, &user)).ok()?
+        });
+        member.ok_or_else(|| bot_error(400, "Bad Request: user not found", json!({})))
     }
 
     fn look<T>(&self, id: ChannelId, look: impl FnOnce(&Channel) -> T) -> Result<T, Refusal> {
@@ -150,7 +175,8 @@ async fn send_document(mut call: BotCall) -> Answer {
     if document.size == 0 {
         return Err(bot_error(400, "Bad Request: file must be non-empty", json!({})));
     }
-    let Document { path, size, sha256, file_name, content_type } = document;
+    let Document { path, size, sha256, file_name: sent_name, content_type } = document;
+    let file_name = names::through_bot_api(&sent_name);
     let guessed = || mime_guess::from_path(&file_name).first_or_octet_stream().to_string();
     let mime_type = content_type.filter(|kind| kind != "application/octet-stream").unwrap_or_else(guessed);
     let attribute = tl::types::DocumentAttributeFilename { file_name: file_name.clone() };
@@ -158,6 +184,7 @@ async fn send_document(mut call: BotCall) -> Answer {
         from: path.to_path_buf(),
         size,
         sha256: if call.shared.rules.hash { sha256 } else { String::new() },
+        sent_name,
         file_name,
         mime_type,
         force_file: call.params.is_set("disable_content_type_detection"),
@@ -179,7 +206,7 @@ async fn send_message(call: BotCall) -> Answer {
 }
 
 fn delete_message(call: &BotCall) -> Answer {
-    let channel = call.channel()?;
+    let channel = call.living_channel()?;
     let message_id = call.params.get("message_id").parse().unwrap_or(0);
     match call.shared.channels.delete(channel, &[message_id]) {
         0 => Err(bot_error(400, "Bad Request: message to delete not found", json!({}))),
@@ -205,13 +232,40 @@ fn get_me(bot: &Account) -> Value {
 }
 
 fn chat_json(channel: &Channel) -> Value {
-    json!({"id": channel.id.bot_api(), "title": channel.title, "type": "channel"})
+    json!({"id": channel.id.bot_api(), "title": channel.title, "type": channel.kind()})
 }
 
-/// The one member that it tells of is the bot that asks.
-fn member_json(channel: &Channel, bot: i64) -> Value {
-    let user = json!({"id": bot, "is_bot": true});
-    json!({"status": "administrator", "user": user, "can_post_messages": channel.writable})
+/// `ChatFullInfo`: groups say what their members may do.
+fn chat_full_json(channel: &Channel) -> Value {
+    let mut chat = chat_json(channel);
+    if channel.group {
+        let allowed = channel.documents && channel.writable;
+        chat["permissions"] = json!({"can_send_messages": true, "can_send_documents": allowed});
+    }
+    chat
+}
+
+/// `ChatMember`: what somebody may do is said of administrators and of the restricted only.
+fn member_json(channel: &Channel, who: &Who, user: &Value) -> Option<Value> {
+    let standing = channel.standing(who)?;
+    let status = match standing {
+        Standing::Creator => "creator",
+        Standing::Administrator | Standing::AdministratorWithoutPosts => "administrator",
+        Standing::Member => "member",
+        Standing::Restricted => "restricted",
+        Standing::Left => "left",
+        Standing::Kicked => "kicked",
+    };
+    let mut member = json!({"status": status, "user": user});
+    if status == "administrator" && !channel.group {
+        member["can_post_messages"] = json!(standing == Standing::Administrator);
+    }
+    if status == "restricted" {
+        member["is_member"] = json!(true);
+        member["can_send_messages"] = json!(true);
+        member["can_send_documents"] = json!(false);
+    }
+    Some(member)
 }
 
 fn message_json(message: &SandboxMessage, chat: &Value) -> Value {

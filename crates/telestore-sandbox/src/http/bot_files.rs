@@ -11,6 +11,7 @@ use super::faulty::bot_error;
 use crate::channel_id::ChannelId;
 use crate::message::StoredMessage;
 use crate::shared::Shared;
+use crate::standing::Who;
 use crate::users::Account;
 
 /// What a bot may fetch: 20 MB.
@@ -56,7 +57,7 @@ pub(crate) async fn download(shared: &Shared, bot: &Account, path: &str) -> Answ
 fn find(shared: &Shared, bot: &Account, wanted: impl Fn(&StoredMessage) -> bool) -> Option<StoredMessage> {
     let message = shared.channels.find_message(|message| message.has_document() && wanted(message))?;
     let id = ChannelId::from(message.public.channel_id);
-    let member = shared.channels.look(id, |channel| channel.bots.contains(&bot.user.user_id));
+    let member = shared.channels.look(id, |channel| channel.holds(&Who::bot(&bot.user.user_id)));
     member.filter(|member| *member).map(|_| message)
 }
 

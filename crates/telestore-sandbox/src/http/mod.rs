@@ -4,6 +4,7 @@ mod backend;
 mod bot_api;
 mod bot_files;
 mod bot_params;
+mod channels;
 mod control;
 mod demo;
 mod faulty;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{any, delete, get, post, put};
+use axum::routing::{any, delete, get, patch, post, put};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -64,6 +65,10 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/sandbox/network", put(control::network))
         .route("/sandbox/users", post(control::add_user))
         .route("/sandbox/users/{id}/data-centre", put(control::move_account))
+        .route("/sandbox/channels", get(channels::all))
+        .route("/sandbox/channels/{id}", patch(channels::change))
+        .route("/sandbox/channels/{id}/members", put(channels::set_member))
+        .route("/sandbox/channels/{id}/migrate", post(channels::migrate))
         .route("/sandbox/data-centres", post(control::add_data_centre))
         .route("/sandbox/data-centres/{id}", delete(control::stop_data_centre))
         .fallback(any(bot_api::handle))

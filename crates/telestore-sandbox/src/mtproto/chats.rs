@@ -7,30 +7,51 @@ use super::rpc_error::RpcError;
 use super::tl_types;
 use crate::channel::Channel;
 use crate::channel_id::ChannelId;
+use crate::standing::Standing;
 
 type Answer = Result<Vec<u8>, RpcError>;
 
 /// The channel that was meant, if the caller may know it.
 pub(crate) fn resolve(context: &Context, channel_id: i64, access_hash: i64) -> Result<ChannelId, RpcError> {
+    let (id, standing) = find(context, channel_id, access_hash)?;
+    match standing.is_some_and(Standing::is_in) {
+        true => Ok(id),
+        false => Err(RpcError::bad_request("CHANNEL_PRIVATE")),
+    }
+}
+
+/// The same, also where the caller is not in it any more.
+fn find(
+    context: &Context,
+    channel_id: i64,
+    access_hash: i64,
+) -> Result<(ChannelId, Option<Standing>), RpcError> {
     let invalid = || RpcError::bad_request("CHANNEL_INVALID");
-    let id = ChannelId::from(channel_id.max(1));
-    let owner = tl_types::hash_owner(context.user_id(), context.bot);
+    let (id, who) = (ChannelId::from(channel_id.max(1)), context.who());
     let check = |channel: &Channel| {
-        let right = access_hash == channel.access_hash(&owner) || context.bot && access_hash == 0;
-        let members = if context.bot { &channel.bots } else { &channel.accounts };
-        match members.contains(context.user_id()) {
-            _ if !right => Err(invalid()),
-            false => Err(RpcError::bad_request("CHANNEL_PRIVATE")),
-            true => Ok(id),
-        }
+        let right = access_hash == channel.access_hash(&who) || context.bot && access_hash == 0;
+        right.then(|| (id, channel.standing(&who)))
+    };
+    context.shared.channels.look(id, check).flatten().ok_or_else(invalid)
+}
+
+/// A basic group, which needs no access hash. One that became a supergroup takes nothing any more.
+fn resolve_group(context: &Context, chat_id: i64) -> Result<ChannelId, RpcError> {
+    let invalid = || RpcError::bad_request("PEER_ID_INVALID");
+    let id = ChannelId::from(-chat_id.max(1));
+    let check = |group: &Channel| match (group.migrated_to, group.standing(&context.who())) {
+        (Some(_), _) | (None, None) => Err(invalid()),
+        (None, Some(standing)) if standing.is_in() => Ok(id),
+        (None, Some(_)) => Err(RpcError::new(403, "CHAT_WRITE_FORBIDDEN")),
     };
     context.shared.channels.look(id, check).ok_or_else(invalid)?
 }
 
-/// A peer that must be a channel.
+/// A peer that must be a channel or a group.
 pub(crate) fn resolve_peer(context: &Context, peer: &enums::InputPeer) -> Result<ChannelId, RpcError> {
     match peer {
         enums::InputPeer::Channel(peer) => resolve(context, peer.channel_id, peer.access_hash),
+        enums::InputPeer::Chat(peer) => resolve_group(context, peer.chat_id),
         _ => Err(RpcError::bad_request("PEER_ID_INVALID")),
     }
 }
@@ -67,8 +88,8 @@ impl Page {
         for id in ids {
             context.shared.channels.look(*id, |channel| {
                 page.dialogs.push(tl_types::dialog(channel));
-                page.messages.push(tl_types::newest(channel, context.user_id()));
-                page.chats.push(tl_types::chat(channel, context.user_id(), context.bot));
+                page.messages.push(tl_types::newest(channel, &context.who()));
+                page.chats.push(tl_types::chat(channel, &context.who()));
             });
         }
         page
@@ -79,19 +100,19 @@ pub(crate) fn get_dialogs(context: &Context, call: &f::messages::GetDialogs) -> 
     if context.bot {
         return Err(RpcError::bad_request("BOT_METHOD_INVALID"));
     }
-    let mut all = context.shared.channels.filter(|channel| channel.accounts.contains(context.user_id()));
+    let mut all = context.shared.channels.filter(|channel| channel.holds(&context.who()));
     if call.folder_id.is_some_and(|folder| folder != 0) {
         all.clear();
     }
     let count = all.len();
     // Channels come in the order of their ids, which is as good as any and the same for every page.
-    let rest = match &call.offset_peer {
-        enums::InputPeer::Channel(last) => {
-            let last = ChannelId::from(last.channel_id);
-            all.iter().position(|id| *id == last).map_or(count, |position| position + 1)
-        }
-        _ => 0,
+    let last = match &call.offset_peer {
+        enums::InputPeer::Channel(last) => Some(ChannelId::from(last.channel_id)),
+        enums::InputPeer::Chat(last) => Some(ChannelId::from(-last.chat_id)),
+        _ => None,
     };
+    let behind = |last| all.iter().position(|id| *id == last).map_or(count, |position| position + 1);
+    let rest = last.map_or(0, behind);
     let limit = if call.limit > 0 { call.limit as usize } else { 100 };
     let end = count.min(rest + limit);
     let Page { dialogs, messages, chats } = Page::of(context, &all[rest..end]);
@@ -121,10 +142,30 @@ pub(crate) fn get_peer_dialogs(context: &Context, call: &f::messages::GetPeerDia
     Ok(enums::messages::PeerDialogs::Dialogs(found).to_bytes())
 }
 
+/// Also a channel that the caller was thrown out of is shown, as `channelForbidden`.
 pub(crate) fn get_channels(context: &Context, call: &f::channels::GetChannels) -> Answer {
     let chat = |channel: &enums::InputChannel| {
-        let id = resolve_channel(context, channel)?;
-        look(context, id, |channel| tl_types::chat(channel, context.user_id(), context.bot))
+        let enums::InputChannel::Channel(channel) = channel else {
+            return Err(RpcError::bad_request("CHANNEL_INVALID"));
+        };
+        let (id, standing) = find(context, channel.channel_id, channel.access_hash)?;
+        match standing {
+            None | Some(Standing::Left) => Err(RpcError::bad_request("CHANNEL_PRIVATE")),
+            Some(_) => look(context, id, |channel| tl_types::chat(channel, &context.who())),
+        }
+    };
+    let chats = call.id.iter().map(chat).collect::<Result<Vec<_>, _>>()?;
+    Ok(enums::messages::Chats::Chats(types::messages::Chats { chats }).to_bytes())
+}
+
+/// Basic groups, by their ids alone.
+pub(crate) fn get_chats(context: &Context, call: &f::messages::GetChats) -> Answer {
+    let chat = |chat_id: &i64| {
+        let invalid = || RpcError::bad_request("CHAT_ID_INVALID");
+        let id = ChannelId::from(-(*chat_id).max(1));
+        let known =
+            |group: &Channel| group.standing(&context.who()).map(|_| tl_types::chat(group, &context.who()));
+        context.shared.channels.look(id, known).flatten().ok_or_else(invalid)
     };
     let chats = call.id.iter().map(chat).collect::<Result<Vec<_>, _>>()?;
     Ok(enums::messages::Chats::Chats(types::messages::Chats { chats }).to_bytes())

@@ -12,6 +12,7 @@ use super::rpc_error::RpcError;
 use super::{chats, files, history, send, sign_in, tl_types};
 use crate::keys::AuthKey;
 use crate::shared::Shared;
+use crate::standing::Who;
 use crate::users::Account;
 
 /// Who calls.
@@ -31,6 +32,11 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn user_id(&self) -> &str {
         &self.account.user.user_id
+    }
+
+    /// The account or the bot that calls.
+    pub(crate) fn who(&self) -> Who {
+        Who { user_id: self.user_id().to_owned(), bot: self.bot }
     }
 
     /// Whose parts it may use: a data centre knows nothing of those of another one.
@@ -73,6 +79,8 @@ pub(crate) async fn dispatch(context: Context, id: u32, body: Bytes) -> Answer {
         f::messages::GetDialogs::CONSTRUCTOR_ID => chats::get_dialogs(&context, &parse(&body)?),
         f::messages::GetPeerDialogs::CONSTRUCTOR_ID => chats::get_peer_dialogs(&context, &parse(&body)?),
         f::channels::GetChannels::CONSTRUCTOR_ID => chats::get_channels(&context, &parse(&body)?),
+        f::messages::GetChats::CONSTRUCTOR_ID => chats::get_chats(&context, &parse(&body)?),
+        f::messages::DeleteMessages::CONSTRUCTOR_ID => history::delete_of_groups(&context, &parse(&body)?),
         f::channels::GetMessages::CONSTRUCTOR_ID => history::get_messages(&context, &parse(&body)?),
         f::channels::DeleteMessages::CONSTRUCTOR_ID => history::delete_messages(&context, &parse(&body)?),
         f::messages::GetHistory::CONSTRUCTOR_ID => history::get_history(&context, &parse(&body)?),

@@ -44,18 +44,15 @@ pub(crate) async fn get_file(context: Context, call: f::upload::GetFile) -> Answ
         return Err(RpcError::bad_request("LOCATION_INVALID"));
     };
     check_range(call.precise, call.offset, i64::from(call.limit))?;
+    let who = context.who();
     let found = context.shared.channels.find_message(|message| message.public.document_id == location.id);
-    let stored = found.filter(|message| message.access_hash == location.access_hash);
+    let stored = found.filter(|message| message.access_hash(&who) == location.access_hash);
     let stored = stored.ok_or_else(|| RpcError::bad_request("FILE_ID_INVALID"))?;
-    if location.file_reference != stored.file_reference() {
+    if location.file_reference != stored.file_reference(&who) {
         return Err(RpcError::bad_request("FILE_REFERENCE_INVALID"));
     }
     let channel = ChannelId::from(stored.public.channel_id);
-    let members = context.shared.channels.look(channel, |channel| match context.bot {
-        true => channel.bots.contains(context.user_id()),
-        false => channel.accounts.contains(context.user_id()),
-    });
-    if members != Some(true) {
+    if context.shared.channels.look(channel, |channel| channel.holds(&who)) != Some(true) {
         return Err(RpcError::bad_request("CHANNEL_PRIVATE"));
     }
     let (offset, limit) = (call.offset as u64, call.limit as u64);

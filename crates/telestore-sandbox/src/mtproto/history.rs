@@ -103,9 +103,18 @@ pub(crate) fn delete_messages(context: &Context, call: &f::channels::DeleteMessa
     Ok(enums::messages::AffectedMessages::Messages(affected).to_bytes())
 }
 
+/// What is deleted without a channel is of basic groups.
+pub(crate) fn delete_of_groups(context: &Context, call: &f::messages::DeleteMessages) -> Answer {
+    let channels = &context.shared.channels;
+    let groups = channels.filter(|group| group.id.is_basic_group() && group.holds(&context.who()));
+    let deleted: usize = groups.into_iter().map(|id| channels.delete(id, &call.id)).sum();
+    let affected = types::messages::AffectedMessages { pts: 1, pts_count: deleted as i32 };
+    Ok(enums::messages::AffectedMessages::Messages(affected).to_bytes())
+}
+
 fn message(context: &Context, channel: &Channel, id: i32) -> enums::Message {
     match channel.messages.get(&id) {
-        Some(stored) => tl_types::message(channel, stored, context.user_id()),
+        Some(stored) => tl_types::message(channel, stored, &context.who()),
         None if id == 1 => tl_types::creation(channel),
         None => enums::Message::Empty(types::MessageEmpty { id, peer_id: Some(tl_types::peer(channel)) }),
     }
@@ -124,7 +133,7 @@ fn channel_messages(
         offset_id_offset: None,
         messages,
         topics: Vec::new(),
-        chats: vec![tl_types::chat(channel, context.user_id(), context.bot)],
+        chats: vec![tl_types::chat(channel, &context.who())],
         users: vec![tl_types::user(&context.account, context.bot)],
     })
 }

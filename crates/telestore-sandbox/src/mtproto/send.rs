@@ -16,6 +16,7 @@ use crate::channel::{Claim, RandomId};
 use crate::channel_id::ChannelId;
 use crate::faults::Call;
 use crate::message::{Draft, DraftDocument, StoredMessage, Via};
+use crate::standing::Standing;
 
 type Answer = Result<Vec<u8>, RpcError>;
 
@@ -44,10 +45,9 @@ async fn send(
     if random_id == 0 {
         return Err(RpcError::bad_request("RANDOM_ID_EMPTY"));
     }
-    if !look(&context, channel, |channel| channel.writable)? {
-        return Err(RpcError::new(403, "CHAT_WRITE_FORBIDDEN"));
-    }
-    let claimed = context.shared.channels.claim(channel, context.user_id(), random_id);
+    check_rights(&context, channel, media.is_some())?;
+    check_length(&caption, media.is_some())?;
+    let claimed = context.shared.channels.claim(channel, &context.who(), random_id);
     let claim = match claimed.ok_or_else(|| RpcError::bad_request("CHANNEL_INVALID"))? {
         RandomId::Fresh(claim) => claim,
         RandomId::InFlight => return Err(RpcError::new(500, "RANDOM_ID_DUPLICATE")),
@@ -67,6 +67,32 @@ async fn send(
     let posted = spawn_blocking(move || post(&worker, channel, claim, draft, media));
     let message = posted.await.map_err(RpcError::internal)??;
     updates(&context, channel, &message, random_id)
+}
+
+/// Whether the account may send a file, or a text, there.
+fn check_rights(context: &Context, channel: ChannelId, file: bool) -> Result<(), RpcError> {
+    let who = context.who();
+    let found = look(context, channel, |channel| {
+        (channel.writable, channel.group, channel.standing(&who), channel.may_post(&who))
+    })?;
+    match found {
+        (_, _, _, true) => Ok(()),
+        (false, ..) => Err(RpcError::new(403, "CHAT_WRITE_FORBIDDEN")),
+        (true, false, ..) => Err(RpcError::bad_request("CHAT_ADMIN_REQUIRED")),
+        (true, true, Some(Standing::Restricted | Standing::Member), _) if !file => Ok(()),
+        (true, true, Some(Standing::Restricted), _) => Err(RpcError::bad_request("USER_BANNED_IN_CHANNEL")),
+        (true, true, ..) => Err(RpcError::new(403, "CHAT_SEND_DOCS_FORBIDDEN")),
+    }
+}
+
+/// 1024 UTF-16 units for a caption, 4096 for a text: <https://core.telegram.org/api/config>.
+fn check_length(text: &str, caption: bool) -> Result<(), RpcError> {
+    let length = text.encode_utf16().count();
+    match caption {
+        true if length > 1024 => Err(RpcError::bad_request("MEDIA_CAPTION_TOO_LONG")),
+        false if length > 4096 => Err(RpcError::bad_request("MESSAGE_TOO_LONG")),
+        _ => Ok(()),
+    }
 }
 
 fn post(
@@ -134,11 +160,13 @@ fn take_document(
         enums::DocumentAttribute::Filename(attribute) => Some(attribute.file_name.clone()),
         _ => None,
     });
+    let file_name = named.unwrap_or(name);
     Ok(DraftDocument {
         from: taken.path,
         size: taken.size,
         sha256,
-        file_name: named.unwrap_or(name),
+        sent_name: file_name.clone(),
+        file_name,
         mime_type: media.mime_type,
         force_file: media.force_file,
         attributes: media.attributes,
@@ -170,20 +198,16 @@ fn digest(taken: &Taken, sha256: bool, md5: bool) -> std::io::Result<(String, St
 
 fn updates(context: &Context, channel: ChannelId, stored: &StoredMessage, random_id: i64) -> Answer {
     let updates = look(context, channel, |channel| {
-        let message = tl_types::message(channel, stored, context.user_id());
+        let message = tl_types::message(channel, stored, &context.who());
         let id = stored.public.message_id;
         let updates = vec![
             enums::Update::MessageId(types::UpdateMessageId { id, random_id }),
-            enums::Update::NewChannelMessage(types::UpdateNewChannelMessage {
-                message,
-                pts: channel.pts,
-                pts_count: 1,
-            }),
+            tl_types::new_message(channel, message),
         ];
         enums::Updates::Updates(types::Updates {
             updates,
             users: vec![tl_types::user(&context.account, context.bot)],
-            chats: vec![tl_types::chat(channel, context.user_id(), context.bot)],
+            chats: vec![tl_types::chat(channel, &context.who())],
             date: crate::channel::unix_time() as i32,
             seq: 0,
         })

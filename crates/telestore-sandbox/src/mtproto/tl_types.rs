@@ -7,6 +7,7 @@ use crate::channel::Channel;
 use crate::data_centres::{DataCentre, HOME};
 use crate::message::{StoredMessage, Via};
 use crate::shared::{Addresses, Shared};
+use crate::standing::{Standing, Who};
 use crate::users::Account;
 
 /// An object with nothing but its mandatory fields, given in serialised form. Layers add optional fields all the
@@ -40,62 +41,135 @@ pub(crate) fn id_of(account: &Account, bot: bool) -> i64 {
     if bot { account.user.bot_user_id } else { account.user.telegram_user_id }
 }
 
-/// Whose access hashes it may use: an account and its bot have different ones.
-pub(crate) fn hash_owner(user_id: &str, bot: bool) -> String {
-    if bot { format!("bot/{user_id}") } else { user_id.to_owned() }
+/// The channel or group as one who knows it sees it.
+pub(crate) fn chat(channel: &Channel, who: &Who) -> enums::Chat {
+    match (channel.standing(who), channel.id.is_basic_group()) {
+        (Some(Standing::Kicked), true) => {
+            let (id, title) = (channel.id.bare(), channel.title.clone());
+            enums::Chat::Forbidden(types::ChatForbidden { id, title })
+        }
+        (Some(Standing::Kicked), false) => enums::Chat::ChannelForbidden(types::ChannelForbidden {
+            broadcast: !channel.group,
+            megagroup: channel.group,
+            monoforum: false,
+            id: channel.id.bare(),
+            access_hash: channel.access_hash(who),
+            title: channel.title.clone(),
+            until_date: None,
+        }),
+        (standing, true) => basic_group(channel, who, standing),
+        (standing, false) => supergroup_or_channel(channel, who, standing),
+    }
 }
 
-/// The channel as its owner sees it.
-pub(crate) fn chat(channel: &Channel, user_id: &str, bot: bool) -> enums::Chat {
+fn supergroup_or_channel(channel: &Channel, who: &Who, standing: Option<Standing>) -> enums::Chat {
     let mut fields = [0; 8].to_vec();
     channel.id.bare().serialize(&mut fields);
     channel.title.serialize(&mut fields);
     enums::ChatPhoto::Empty.serialize(&mut fields);
     (channel.created as i32).serialize(&mut fields);
     let mut chat: types::Channel = bare(&fields);
-    chat.broadcast = true;
-    chat.creator = !bot;
-    chat.access_hash = Some(channel.access_hash(&hash_owner(user_id, bot)));
-    chat.participants_count = Some((channel.accounts.len() + channel.bots.len()) as i32);
-    let mut rights: types::ChatAdminRights = bare(&[0; 4]);
-    rights.post_messages = channel.writable;
-    rights.edit_messages = true;
-    rights.delete_messages = true;
-    rights.other = true;
-    chat.admin_rights = Some(enums::ChatAdminRights::Rights(rights));
+    (chat.broadcast, chat.megagroup) = (!channel.group, channel.group);
+    chat.creator = standing == Some(Standing::Creator);
+    chat.left = !channel.holds(who);
+    chat.access_hash = Some(channel.access_hash(who));
+    chat.participants_count = Some(participants(channel));
+    chat.admin_rights = standing.and_then(|standing| admin_rights(channel, standing));
+    chat.banned_rights = (standing == Some(Standing::Restricted)).then(no_documents);
+    chat.default_banned_rights = default_banned_rights(channel);
     enums::Chat::Channel(chat)
 }
 
-pub(crate) fn peer(channel: &Channel) -> enums::Peer {
-    enums::Peer::Channel(types::PeerChannel { channel_id: channel.id.bare() })
+fn basic_group(channel: &Channel, who: &Who, standing: Option<Standing>) -> enums::Chat {
+    let mut fields = [0; 4].to_vec();
+    channel.id.bare().serialize(&mut fields);
+    channel.title.serialize(&mut fields);
+    enums::ChatPhoto::Empty.serialize(&mut fields);
+    [participants(channel), channel.created as i32, 1].iter().for_each(|field| field.serialize(&mut fields));
+    let mut chat: types::Chat = bare(&fields);
+    chat.creator = standing == Some(Standing::Creator);
+    chat.left = !channel.holds(who);
+    chat.deactivated = channel.migrated_to.is_some();
+    chat.migrated_to = channel.migrated_to.map(|new| {
+        let (channel_id, access_hash) = (new.bare(), who.access_hash(new));
+        enums::InputChannel::Channel(types::InputChannel { channel_id, access_hash })
+    });
+    chat.admin_rights = standing.and_then(|standing| admin_rights(channel, standing));
+    chat.default_banned_rights = default_banned_rights(channel);
+    enums::Chat::Chat(chat)
 }
 
-/// A post of the channel.
-pub(crate) fn message(channel: &Channel, stored: &StoredMessage, user_id: &str) -> enums::Message {
+fn participants(channel: &Channel) -> i32 {
+    channel.members.values().filter(|standing| standing.is_in()).count() as i32
+}
+
+fn admin_rights(channel: &Channel, standing: Standing) -> Option<enums::ChatAdminRights> {
+    let mut rights: types::ChatAdminRights = bare(&[0; 4]);
+    rights.post_messages = !channel.group && standing != Standing::AdministratorWithoutPosts;
+    rights.edit_messages = !channel.group;
+    rights.delete_messages = true;
+    rights.other = true;
+    standing.is_administrator().then_some(enums::ChatAdminRights::Rights(rights))
+}
+
+/// Channels have none.
+fn default_banned_rights(channel: &Channel) -> Option<enums::ChatBannedRights> {
+    let allowed = channel.documents && channel.writable;
+    channel
+        .group
+        .then(|| if allowed { enums::ChatBannedRights::Rights(bare(&[0; 8])) } else { no_documents() })
+}
+
+/// Everything is allowed but files, for ever.
+fn no_documents() -> enums::ChatBannedRights {
+    let mut rights: types::ChatBannedRights = bare(&[0; 8]);
+    (rights.send_docs, rights.until_date) = (true, i32::MAX);
+    enums::ChatBannedRights::Rights(rights)
+}
+
+pub(crate) fn peer(channel: &Channel) -> enums::Peer {
+    let id = channel.id.bare();
+    match channel.id.is_basic_group() {
+        true => enums::Peer::Chat(types::PeerChat { chat_id: id }),
+        false => enums::Peer::Channel(types::PeerChannel { channel_id: id }),
+    }
+}
+
+/// The update that tells of a message.
+pub(crate) fn new_message(channel: &Channel, message: enums::Message) -> enums::Update {
+    let (pts, pts_count) = (channel.pts, 1);
+    match channel.id.is_basic_group() {
+        true => enums::Update::NewMessage(types::UpdateNewMessage { message, pts, pts_count }),
+        false => enums::Update::NewChannelMessage(types::UpdateNewChannelMessage { message, pts, pts_count }),
+    }
+}
+
+/// A message of the channel.
+pub(crate) fn message(channel: &Channel, stored: &StoredMessage, who: &Who) -> enums::Message {
     let mut fields = [0; 8].to_vec();
     stored.public.message_id.serialize(&mut fields);
     peer(channel).serialize(&mut fields);
     (stored.public.date as i32).serialize(&mut fields);
     stored.public.caption.serialize(&mut fields);
     let mut message: types::Message = bare(&fields);
-    message.post = true;
+    message.post = !channel.group;
     // The posts of an account's bot are somebody else's.
-    message.out = stored.public.user_id == user_id && stored.public.via == Via::Mtproto;
+    message.out = stored.public.user_id == who.user_id && stored.public.via == Via::Mtproto;
     message.views = Some(1);
     message.forwards = Some(0);
     if stored.has_document() {
         let mut media: types::MessageMediaDocument = bare(&[0; 4]);
-        media.document = Some(document(stored));
+        media.document = Some(document(stored, who));
         message.media = Some(enums::MessageMedia::Document(media));
     }
     enums::Message::Message(message)
 }
 
-fn document(stored: &StoredMessage) -> enums::Document {
+fn document(stored: &StoredMessage, who: &Who) -> enums::Document {
     enums::Document::Document(types::Document {
         id: stored.public.document_id,
-        access_hash: stored.access_hash,
-        file_reference: stored.file_reference(),
+        access_hash: stored.access_hash(who),
+        file_reference: stored.file_reference(who),
         date: stored.public.date as i32,
         mime_type: stored.public.mime_type.clone(),
         size: stored.public.size as i64,
@@ -115,14 +189,14 @@ pub(crate) fn creation(channel: &Channel) -> enums::Message {
     let title = channel.title.clone();
     enums::MessageAction::ChannelCreate(types::MessageActionChannelCreate { title }).serialize(&mut fields);
     let mut message: types::MessageService = bare(&fields);
-    message.post = true;
+    message.post = !channel.group;
     enums::Message::Service(message)
 }
 
 /// The channel's newest message.
-pub(crate) fn newest(channel: &Channel, user_id: &str) -> enums::Message {
+pub(crate) fn newest(channel: &Channel, who: &Who) -> enums::Message {
     let newest = channel.messages.values().next_back();
-    newest.map_or_else(|| creation(channel), |stored| message(channel, stored, user_id))
+    newest.map_or_else(|| creation(channel), |stored| message(channel, stored, who))
 }
 
 pub(crate) fn dialog(channel: &Channel) -> enums::Dialog {

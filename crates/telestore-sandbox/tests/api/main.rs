@@ -7,5 +7,6 @@ mod control;
 mod data_centres;
 mod faults;
 mod handshake;
+mod rights;
 mod rules;
 mod upload;

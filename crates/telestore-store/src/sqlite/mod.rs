@@ -2,6 +2,7 @@
 
 mod counts;
 mod group;
+mod moved;
 mod outbox;
 mod record;
 mod row;
@@ -23,8 +24,8 @@ use sqlx::sqlite::{
 };
 use sqlx::{Row, SqliteConnection};
 use telestore_types::{
-    LONGEST_PAUSE, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
-    UploadState, UserId,
+    ChatId, LONGEST_PAUSE, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload,
+    UploadId, UploadState, UserId,
 };
 
 use self::group::{Group, NewChunk};
@@ -532,6 +533,14 @@ impl SessionStore for SqliteSessionStore {
         let expired = sweep::expire(&mut tx, expiry).await?;
         tx.commit().await?;
         Ok(expired)
+    }
+
+    async fn moved_chat(&self, user: &UserId, chat: &ChatId) -> Result<Option<ChatId>> {
+        moved::find(&self.readers, user, chat).await
+    }
+
+    async fn save_moved_chat(&self, user: &UserId, chat: &ChatId, moved_to: &ChatId) -> Result<()> {
+        moved::save(&self.writer, user, chat, moved_to).await
     }
 
     async fn clock(&self) -> Result<Option<Reading>> {

@@ -6,7 +6,7 @@ use telestore_types::{
     StorageKey, StoredAs, StoredFile, Timestamp, Upload, UploadId, UploadKind, UploadState, UserId,
 };
 
-use super::{quotas, strangers, sums};
+use super::{moved, quotas, strangers, sums};
 use crate::{
     BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Expiry, Lease, Limits, Listing,
     NewEvent, Owner, Recorded, SessionStore,
@@ -133,6 +133,7 @@ where
     strangers::what_nobody_owns_is_few_and_short_lived(&open().await).await;
     strangers::a_due_time_that_cannot_be_is_due(&open().await).await;
     strangers::the_clock_is_kept(&open().await).await;
+    moved::a_moved_chat_is_found_by_its_user_only(&open().await).await;
     sums::an_empty_chunk_comes_last_in_any_order(&open().await).await;
     sums::chunks_that_cannot_be_the_file_are_not_recorded(&open().await).await;
 }

@@ -63,17 +63,6 @@ pub(super) fn deleted(heard: &Heard) -> Result<bool> {
     }
 }
 
-/// Whether a `ChatMember` may send files there.
-pub(super) fn may_post(member: &Value, channel: bool) -> bool {
-    match member["status"].as_str() {
-        Some("creator") => true,
-        Some("administrator") => !channel || member["can_post_messages"] == true,
-        Some("member") => !channel,
-        Some("restricted") => member["can_send_documents"] == true,
-        _ => false,
-    }
-}
-
 fn refused(heard: &Heard, json: &Value, taken: bool) -> Outcome {
     let code = json["error_code"].as_u64().and_then(|code| u16::try_from(code).ok());
     let code = code.unwrap_or(heard.status.as_u16());
@@ -314,24 +303,6 @@ mod tests {
         assert_eq!(answer(400, "Bad Request: message can't be deleted"), Ok(false));
         for status in [429, 500, 502] {
             assert_eq!(answer(status, "later"), Err(Verdict::Temporary));
-        }
-    }
-
-    #[test]
-    fn only_who_may_post_may_post() {
-        for (member, in_channel, in_group) in [
-            (json!({"status": "creator"}), true, true),
-            (json!({"status": "administrator", "can_post_messages": true}), true, true),
-            (json!({"status": "administrator", "can_post_messages": false}), false, true),
-            (json!({"status": "member"}), false, true),
-            (json!({"status": "restricted", "can_send_documents": false}), false, false),
-            (json!({"status": "left"}), false, false),
-        ] {
-            assert_eq!(
-                (may_post(&member, true), may_post(&member, false)),
-                (in_channel, in_group),
-                "{member}"
-            );
         }
     }
 

@@ -18,6 +18,8 @@ pub struct BotApiConfig {
     /// The slowest line that a Bot API server may have to Telegram: a local one takes the whole file at once and passes
     /// it on before it answers, so the answer may take as much longer as the file takes at this pace.
     pub answer_bytes_per_second: u64,
+    /// How long it is believed that a bot may post in a chat, so that not every file costs two questions.
+    pub rights_max_age: Duration,
     /// How much of the file is read at once, in bytes.
     pub piece_bytes: usize,
 }
@@ -44,6 +46,7 @@ impl Default for BotApiConfig {
             idle_timeout: Duration::from_secs(60),
             answer_timeout: Duration::from_secs(120),
             answer_bytes_per_second: 1024 * 1024,
+            rights_max_age: Duration::from_secs(60),
             piece_bytes: 256 * 1024,
         }
     }

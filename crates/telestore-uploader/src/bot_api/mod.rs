@@ -4,6 +4,8 @@ mod answer;
 mod body;
 mod config;
 mod heard;
+mod preflight;
+mod rights;
 mod state;
 mod transfer;
 mod uploader;

@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use telestore_types::Stage;
 use tokio::sync::watch;
 
 use crate::metrics::BOT_API_BYTES;
@@ -16,6 +17,11 @@ pub(super) struct Told {
 impl Told {
     pub(super) fn new(progress: Arc<dyn ProgressSink>) -> Arc<Self> {
         Arc::new(Self { progress, highest: AtomicU64::new(0) })
+    }
+
+    /// Says which stage has begun.
+    pub(super) fn stage(&self, stage: Stage) {
+        self.progress.stage(stage);
     }
 
     /// What was reported stays reported: progress never goes back.

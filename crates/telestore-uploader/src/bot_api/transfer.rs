@@ -66,7 +66,8 @@ impl Transfer<'_> {
             ("caption", request.caption.as_str()),
             ("disable_content_type_detection", "true"),
         ];
-        let form = Multipart::new(&fields, request.file_name.as_str(), &request.mime_type);
+        let name = crate::name::for_telegram(&request.file_name);
+        let form = Multipart::new(&fields, &name, &request.mime_type);
         let builder = self
             .client
             .post(self.config.url(self.token, "sendDocument"))

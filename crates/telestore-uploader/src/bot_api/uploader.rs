@@ -8,6 +8,8 @@ use telestore_types::{ChatId, Stage, StoredFile, TelegramCredentials, UserId, pa
 use super::BotApiConfig;
 use super::answer::{self, Outcome};
 use super::heard::Heard;
+use super::preflight::{Known, Open};
+use super::rights::Refused;
 use super::state::{BodyState, Told};
 use super::transfer::{Transfer, not_connected};
 use crate::{
@@ -30,7 +32,8 @@ const MAX_MOVES: u32 = 3;
 /// reported only after Telegram has answered that the message exists.
 pub struct BotApiUploader {
     client: reqwest::Client,
-    config: BotApiConfig,
+    pub(super) config: BotApiConfig,
+    pub(super) posts: Known,
     migrated: Mutex<HashMap<(UserId, ChatId), i64>>,
 }
 
@@ -65,11 +68,11 @@ impl BotApiUploader {
                 Error::new(ErrorKind::Unavailable, "cannot set up the HTTP client")
                     .with_source(error.without_url())
             })?;
-        Ok(Self { client, config, migrated: Mutex::default() })
+        Ok(Self { client, config, posts: Known::default(), migrated: Mutex::default() })
     }
 
     /// Calls a method that sends no file.
-    async fn post(&self, token: &str, method: &str, arguments: &Value) -> Result<Heard> {
+    pub(super) async fn post(&self, token: &str, method: &str, arguments: &Value) -> Result<Heard> {
         let request = self.client.post(self.config.url(token, method)).timeout(self.config.answer_timeout);
         let response = request.json(arguments).send().await.map_err(not_connected)?;
         Heard::read(response).await.map_err(not_connected)
@@ -86,12 +89,102 @@ impl BotApiUploader {
         moved.map_or_else(|| key.1.as_str().to_owned(), |chat| chat.to_string())
     }
 
-    fn remember(&self, request: &UploadRequest, chat: i64) {
+    fn remember(&self, credentials: &TelegramCredentials, chat: i64) {
         let mut migrated = self.migrated.lock().unwrap_or_else(PoisonError::into_inner);
         if migrated.len() >= MAX_MIGRATED {
             migrated.clear();
         }
-        migrated.insert((request.credentials.user_id.clone(), request.credentials.chat_id.clone()), chat);
+        migrated.insert((credentials.user_id.clone(), credentials.chat_id.clone()), chat);
+    }
+
+    /// Follows a chat that has moved, for this file and for later ones.
+    async fn follow(&self, request: &UploadRequest, chat: i64, progress: &dyn ProgressSink) -> String {
+        self.remember(&request.credentials, chat);
+        if let Ok(new) = ChatId::new(chat.to_string()) {
+            progress.moved(&request.credentials.chat_id, &new).await;
+        }
+        chat.to_string()
+    }
+
+    /// Sends the file in one request.
+    async fn send(
+        &self,
+        request: &UploadRequest,
+        token: &str,
+        chat_id: &str,
+        told: &Arc<Told>,
+    ) -> Result<Sent> {
+        if request.cancel.is_cancelled() {
+            return Err(Error::cancelled());
+        }
+        told.stage(Stage::Sending);
+        let (client, config) = (&self.client, &self.config);
+        let transfer = Transfer { client, config, request, token, chat_id };
+        let answer = transfer.run(&BodyState::new(told.clone())).await?;
+        let forget = || self.forget(&request.credentials.user_id, token, chat_id);
+        match answer::read(&answer.heard, answer.taken) {
+            Outcome::Stored(stored) => Ok(Sent::Stored(stored)),
+            // The whole file goes again afterwards, so nothing is lost by giving the place to others meanwhile.
+            Outcome::Wait(wait) => Err(answer::asked_to_wait(wait)),
+            Outcome::Migrated(chat) => {
+                forget();
+                Ok(Sent::Moved(chat))
+            }
+            Outcome::Failed(error) => Err(match Refused::read(&answer.heard) {
+                Some(refused) => {
+                    forget();
+                    refused.into()
+                }
+                None => error,
+            }),
+        }
+    }
+
+    /// Sends the file to where its chat is.
+    async fn deliver(&self, request: &UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile> {
+        progress.stage(Stage::Connecting);
+        let token = self.allowed(request)?;
+        let told = Told::new(progress.clone());
+        let user = &request.credentials.user_id;
+        let mut chat_id = self.chat_of(&request.credentials);
+        let mut moves = 0;
+        progress.stage(Stage::Resolving);
+        loop {
+            let looked = tokio::select! {
+                biased;
+                () = request.cancel.cancelled() => return Err(Error::cancelled()),
+                looked = self.look(user, token, &chat_id) => looked?,
+            };
+            let moved = match looked {
+                Open::Moved(chat) => chat,
+                Open::Here => match self.send(request, token, &chat_id, &told).await? {
+                    Sent::Stored(stored) => {
+                        progress.stage(Stage::Finishing);
+                        told.acknowledge(request.source.len());
+                        return Ok(stored);
+                    }
+                    Sent::Moved(chat) => chat,
+                },
+            };
+            if moves >= MAX_MOVES {
+                return Err(Error::channel_unresolved());
+            }
+            moves += 1;
+            chat_id = self.follow(request, moved, progress.as_ref()).await;
+        }
+    }
+
+    /// Looks whether the chat is there and the bot may post in it.
+    async fn find(&self, credentials: &TelegramCredentials, token: &str) -> Result<()> {
+        let chat = self.chat_of(credentials);
+        let here = match self.look(&credentials.user_id, token, &chat).await? {
+            Open::Here => chat,
+            Open::Moved(new) => {
+                self.remember(credentials, new);
+                new.to_string()
+            }
+        };
+        self.ask(token, "getChat", &json!({ "chat_id": here })).await.map(drop)
     }
 
     fn allowed<'a>(&self, request: &'a UploadRequest) -> Result<&'a str> {
@@ -102,6 +195,13 @@ impl BotApiUploader {
         }
         token_of(&request.credentials)
     }
+}
+
+/// What became of a request.
+enum Sent {
+    Stored(StoredFile),
+    /// Nothing: the chat is this one now.
+    Moved(i64),
 }
 
 /// The token is a part of the path: nothing else in it may ask for another path, which [`pasted::bot_token`] sees to.
@@ -132,52 +232,15 @@ impl TelegramUploader for BotApiUploader {
     }
 
     async fn upload(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile> {
-        progress.stage(Stage::Connecting);
-        let token = self.allowed(&request)?;
-        let told = Told::new(progress.clone());
-        let mut chat_id = self.chat_of(&request.credentials);
-        let mut moves = 0;
-        progress.stage(Stage::Sending);
-        loop {
-            if request.cancel.is_cancelled() {
-                return Err(Error::cancelled());
-            }
-            let (client, config) = (&self.client, &self.config);
-            let transfer = Transfer { client, config, request: &request, token, chat_id: &chat_id };
-            let answer = transfer.run(&BodyState::new(told.clone())).await?;
-            match answer::read(&answer.heard, answer.taken) {
-                Outcome::Stored(stored) => {
-                    progress.stage(Stage::Finishing);
-                    told.acknowledge(request.source.len());
-                    return Ok(stored);
-                }
-                // The whole file goes again afterwards, so nothing is lost by giving the place to others meanwhile.
-                Outcome::Wait(wait) => return Err(answer::asked_to_wait(wait)),
-                Outcome::Migrated(chat) if moves < MAX_MOVES => {
-                    moves += 1;
-                    self.remember(&request, chat);
-                    chat_id = chat.to_string();
-                }
-                Outcome::Migrated(_) => return Err(Error::channel_unresolved()),
-                Outcome::Failed(error) => return Err(error.about(&request.credentials.chat_id)),
-            }
-        }
+        let sent = self.deliver(&request, progress).await;
+        sent.map_err(|error| error.about(&request.credentials.chat_id))
     }
 
     async fn check(&self, credentials: &TelegramCredentials) -> Result<()> {
         let token = token_of(credentials)?;
-        let me = self.ask(token, "getMe", &json!({})).await?;
-        let chat = json!({ "chat_id": self.chat_of(credentials) });
-        let found = self.ask(token, "getChat", &chat).await;
-        let kind = found.map_err(|error| error.about(&credentials.chat_id))?["type"].clone();
-        let member = json!({ "chat_id": chat["chat_id"], "user_id": me["id"] });
-        match self.ask(token, "getChatMember", &member).await {
-            Ok(member) if answer::may_post(&member, kind == "channel") => Ok(()),
-            Ok(_) => Err(Error::channel_unresolved()),
-            // Not every server tells of members; whether it may post shows with the first file.
-            Err(error) if error.kind() == ErrorKind::Rejected => Ok(()),
-            Err(error) => Err(error),
-        }
+        self.ask(token, "getMe", &json!({})).await?;
+        let found = self.find(credentials, token).await;
+        found.map_err(|error| error.about(&credentials.chat_id))
     }
 
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use grammers_tl_types as tl;
+use telestore_types::ChatId;
 use tokio::time::{Instant, timeout};
 
 use super::MtprotoConfig;
@@ -31,10 +32,20 @@ pub(crate) struct Account {
     /// Beside the connection of the link.
     pub(super) lines: Lines,
     window: Window,
-    peers: Mutex<HashMap<String, tl::enums::InputPeer>>,
+    peers: Mutex<HashMap<String, Known>>,
     made: Made,
     /// The account in whose place this one came, as long as that may have a connection.
     predecessor: Mutex<Option<Arc<Account>>>,
+}
+
+/// A channel or group that was found.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) peer: tl::enums::InputPeer,
+    /// The supergroup, where the chat of the credentials is a group that has become one.
+    pub(crate) moved_to: Option<ChatId>,
+    /// When it was seen last that the account may post there.
+    pub(crate) posts: Option<Instant>,
 }
 
 /// The connection of an account, and what became of the last tries.
@@ -270,23 +281,24 @@ impl Account {
         self.link.try_lock().map_or(true, |link| link.connection.as_ref().is_some_and(Connection::is_open))
     }
 
-    pub(crate) fn known_peer(&self, chat: &str) -> Option<tl::enums::InputPeer> {
+    /// What is remembered of a chat.
+    pub(crate) fn known_peer(&self, chat: &str) -> Option<Known> {
         self.peers().get(chat).cloned()
     }
 
-    pub(crate) fn remember_peer(&self, chat: &str, peer: tl::enums::InputPeer) {
+    pub(crate) fn remember_peer(&self, chat: &str, known: Known) {
         let mut peers = self.peers();
         if peers.len() >= MAX_PEERS {
             peers.clear();
         }
-        peers.insert(chat.to_owned(), peer);
+        peers.insert(chat.to_owned(), known);
     }
 
     pub(crate) fn forget_peer(&self, chat: &str) {
         self.peers().remove(chat);
     }
 
-    fn peers(&self) -> MutexGuard<'_, HashMap<String, tl::enums::InputPeer>> {
+    fn peers(&self) -> MutexGuard<'_, HashMap<String, Known>> {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -65,6 +65,8 @@ pub struct MtprotoConfig {
     /// How old confirmed parts may be: Telegram forgets the parts of an unsent file after a while. An older resume
     /// state keeps its `random_id` only.
     pub resume_max_age: Duration,
+    /// How long it is believed that an account may post in a channel, so that not every file costs a question.
+    pub rights_max_age: Duration,
     /// The device that Telegram shows in the list of active sessions.
     pub device_model: String,
     /// The system that Telegram shows.
@@ -113,6 +115,7 @@ impl Default for MtprotoConfig {
             longest_wait: Duration::from_secs(5),
             stall_timeout: Duration::from_secs(2 * 60),
             resume_max_age: Duration::from_secs(2 * 60 * 60),
+            rights_max_age: Duration::from_secs(60),
             device_model: "TeleStore Worker".to_owned(),
             system_version: std::env::consts::OS.to_owned(),
             app_version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -74,7 +74,7 @@ pub fn packet(input: &[u8]) {
 pub fn answer(input: &[u8]) {
     let Some((call, answer)) = input.split_first() else { return };
     let (channel, id) = (InputChannel::Empty, Vec::new());
-    match call % 10 {
+    match call % 11 {
         0 => reads(&help::GetConfig {}, answer),
         1 => reads(&auth::ExportAuthorization { dc_id: 2 }, answer),
         2 => reads(&channels::GetChannels { id: Vec::new() }, answer),
@@ -84,7 +84,8 @@ pub fn answer(input: &[u8]) {
         6 => reads(&messages::DeleteMessages { revoke: true, id: Vec::new() }, answer),
         7 => reads(&first_page(), answer),
         8 => reads(&message(), answer),
-        _ => reads(&page(InputPeer::Empty, 0), answer),
+        9 => reads(&page(InputPeer::Empty, 0), answer),
+        _ => reads(&messages::GetChats { id: Vec::new() }, answer),
     }
 }
 

@@ -27,6 +27,7 @@ mod patience;
 mod pool;
 mod resolve;
 mod resume;
+mod rights;
 mod rpc;
 mod search;
 mod seen;

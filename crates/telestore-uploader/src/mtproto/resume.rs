@@ -2,7 +2,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use telestore_types::{ResumeState, Timestamp};
+use telestore_types::{ChatId, ResumeState, Timestamp};
 
 use super::parts::PART_SIZE;
 
@@ -27,6 +27,10 @@ pub(crate) struct Resume {
     started_at: i64,
     /// Which channel the state was made for.
     chat: String,
+    /// The supergroup that this chat has become, where it was a group: later credentials may name that one, and the message
+    /// stays the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moved_to: Option<String>,
     /// Which account sent the parts, as a digest: no other account can use them.
     account: String,
     /// What the account needs to name the channel, so that a restart need not look for it again.
@@ -60,6 +64,7 @@ impl Resume {
             part_size: PART_SIZE as u32,
             started_at: 0,
             chat: of.chat.to_owned(),
+            moved_to: None,
             account: of.account.to_owned(),
             access_hash: None,
             asked_at: None,
@@ -72,7 +77,8 @@ impl Resume {
     /// Goes on from a stored state, as far as it is ours and fits. Parts older than `max_age` do not count.
     pub(crate) fn go_on(state: Option<&ResumeState>, of: &Of<'_>, now: Timestamp, max_age: Duration) -> Self {
         let fits = |old: &Self| {
-            old.backend == BACKEND && old.version == VERSION && old.length == of.length && old.chat == of.chat
+            let same_chat = old.chat == of.chat || old.moved_to.as_deref() == Some(of.chat);
+            old.backend == BACKEND && old.version == VERSION && old.length == of.length && same_chat
         };
         let old = state.and_then(|state| serde_json::from_slice(&state.0).ok()).filter(fits);
         let Some(mut old) = old else { return Self::new(of, now) };
@@ -98,6 +104,13 @@ impl Resume {
             self.restart(now);
         }
         moved
+    }
+
+    /// Says which supergroup the chat has become, if it has.
+    pub(crate) fn follow(&mut self, moved_to: Option<&ChatId>) {
+        if let Some(chat) = moved_to {
+            self.moved_to = Some(chat.as_str().to_owned());
+        }
     }
 
     /// Forgets every part, and keeps the one message.

@@ -4,6 +4,7 @@ use std::time::Duration;
 use grammers_tl_types::{Identifiable, types};
 
 use super::answers::{Result as Read, take_text, word};
+use super::rights;
 use crate::{Error, ErrorKind, said, wait};
 
 /// How much of an error's name is kept: Telegram's have less than fifty characters, a stranger's may have millions.
@@ -115,7 +116,7 @@ impl RpcError {
             _ if wait => Remedy::Wait(wait::of_seconds(f64::from(self.value.unwrap_or_default()))),
             _ if said::is_dead_session(name) || self.code == 401 => Remedy::LogIn,
             _ if said::of_account(name).is_some() => Remedy::Blocked,
-            _ if WRONG_CHANNEL.contains(&name) => Remedy::Resolve,
+            _ if WRONG_CHANNEL.contains(&name) || rights::missing(self).is_some() => Remedy::Resolve,
             (_, Some(dc)) => Remedy::Move(dc),
             // Server trouble has negative codes too, such as -503 for a timeout.
             (500.. | ..0, None) => Remedy::Again,
@@ -187,7 +188,7 @@ impl From<CallError> for Error {
                 CallError::Rpc(rpc) => said::of_account(&rpc.name).unwrap_or_else(Self::not_authorized),
                 _ => Self::not_authorized(),
             },
-            Remedy::Resolve => Self::channel_unresolved(),
+            Remedy::Resolve => rights::unresolved(&error),
             Remedy::Blocked | Remedy::GiveUp => refusal(&error),
         }
     }
@@ -266,6 +267,7 @@ mod tests {
             (401, "USER_DEACTIVATED_BAN", Remedy::LogIn),
             (400, "CHANNEL_PRIVATE", Remedy::Resolve),
             (403, "CHAT_WRITE_FORBIDDEN", Remedy::Resolve),
+            (403, "CHAT_SEND_DOCS_FORBIDDEN", Remedy::Resolve),
             (400, "FILE_PARTS_INVALID", Remedy::GiveUp),
             (303, "USER_MIGRATE_4", Remedy::Move(4)),
             (303, "PHONE_MIGRATE_1", Remedy::Move(1)),

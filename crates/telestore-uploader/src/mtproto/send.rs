@@ -238,11 +238,11 @@ impl<'a> Sending<'a> {
     }
 
     async fn resolve_again(&mut self, error: CallError) -> Result<()> {
+        self.attempt.account.forget_peer(self.request.credentials.chat_id.as_str());
         if std::mem::replace(&mut self.history.resolved, true) {
             return Err(error.into());
         }
-        self.attempt.account.forget_peer(self.request.credentials.chat_id.as_str());
-        self.peer = resolve::resolve(self.attempt, None).await?;
+        self.peer = resolve::resolve(self.attempt, None).await?.peer;
         Ok(())
     }
 
@@ -261,7 +261,7 @@ impl<'a> Sending<'a> {
     }
 
     fn media(&self) -> InputMedia {
-        let name = self.request.file_name.as_str().to_owned();
+        let name = crate::name::for_telegram(&self.request.file_name).into_owned();
         tl::types::InputMediaUploadedDocument {
             nosound_video: false,
             force_file: true,

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use grammers_tl_types::enums::InputPeer;
-use telestore_types::{Stage, StoredFile, TelegramCredentials};
+use telestore_types::{ChatId, Stage, StoredFile, TelegramCredentials};
 
 use super::MtprotoConfig;
 use super::account::Account;
@@ -86,17 +86,18 @@ impl MtprotoUploader {
             Resume::go_on(request.resume.as_ref(), &of, attempt.now(), self.config.resume_max_age);
         resume.forget(&request.changed);
         attempt.progress.stage(Stage::Resolving);
-        let peer = {
+        let found = {
             // As a whole: a stranger may have any number of pages of dialogs.
             let _step = attempt.step();
             resolve::resolve(attempt, resume.access_hash).await?
         };
         attempt.reached();
-        resume.access_hash = resolve::access_hash(&peer);
+        resume.access_hash = resolve::access_hash(&found.peer);
+        resume.follow(found.moved_to.as_ref());
         attempt.progress.stage(Stage::Sending);
         // Before the first part, so that whatever happens next the message stays the same one.
         attempt.progress.checkpoint(resume.to_state()).await?;
-        Ok((resume, peer))
+        Ok((resume, found.peer))
     }
 }
 
@@ -165,12 +166,22 @@ impl TelegramUploader for MtprotoUploader {
         attempt.unless_stalled(checking).await
     }
 
+    async fn moved_to(&self, credentials: &TelegramCredentials) -> Result<Option<ChatId>> {
+        let account = self.account(credentials)?;
+        let attempt = Attempt::new(&self.config, account, credentials, &NoProgress);
+        let asking = async {
+            attempt.connect().await?;
+            resolve::moved_to(&attempt).await
+        };
+        attempt.unless_stalled(asking).await
+    }
+
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
         let Ok(message_id) = i32::try_from(stored.message_id) else { return Ok(false) };
         let account = self.account(credentials)?;
         let attempt = Attempt::new(&self.config, account, credentials, &NoProgress);
         let deleting = async {
-            let peer = resolve::resolve(&attempt, None).await?;
+            let peer = resolve::locate(&attempt).await?;
             updates::delete(&attempt, &peer, message_id).await
         };
         attempt.unless_stalled(deleting).await

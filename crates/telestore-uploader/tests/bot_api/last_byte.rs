@@ -40,7 +40,7 @@ impl Seen {
     }
 }
 
-/// Takes one request, tells how much of it is there, and answers nothing.
+/// Takes one file, tells how much of it is there, and answers nothing. Of chats and members it knows nothing.
 struct Server {
     url: String,
     seen: watch::Receiver<Seen>,
@@ -59,8 +59,7 @@ impl Server {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (tell, seen) = watch::channel(Seen::default());
         let serving = tokio::spawn(async move {
-            let (stream, _) = listener.accept().await.unwrap();
-            serve(stream, &tell).await;
+            while !serve(listener.accept().await.unwrap().0, &tell).await {}
             tell.send_modify(|seen| seen.over = true);
             std::future::pending().await
         });
@@ -79,17 +78,22 @@ impl Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, tell: &watch::Sender<Seen>) {
+/// Says whether it was a file.
+async fn serve(mut stream: TcpStream, tell: &watch::Sender<Seen>) -> bool {
     let (mut taken, mut in_body) = (Vec::new(), false);
     let mut piece = vec![0; 64 * 1024];
     loop {
-        let Ok(read @ 1..) = stream.read(&mut piece).await else { return };
+        let Ok(read @ 1..) = stream.read(&mut piece).await else { return true };
         if in_body {
             tell.send_modify(|seen| seen.received += read);
         } else {
             taken.extend_from_slice(&piece[..read]);
             let Some(end) = taken.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
             let text = String::from_utf8_lossy(&taken[..end]).to_ascii_lowercase();
+            if !text.contains("boundary=") {
+                let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await;
+                return false;
+            }
             let after = |name: &str| text.split(name).nth(1).unwrap().lines().next().unwrap().to_owned();
             let announced = after("content-length: ").parse().unwrap();
             // CR LF -- boundary -- CR LF

@@ -143,7 +143,8 @@ impl Session {
         let Some((backend, mut request)) = prepared else { return Next::Rest(REST) };
         let known = fill(&file, &found.chunks);
         (request.resume, request.changed) = self.go_on(&found, &file.chunks());
-        let sink = EarlySink::new(self.engine.clone(), self.of.clone(), self.running.clone(), cancel.clone());
+        let (engine, user) = (self.engine.clone(), request.credentials.user_id.clone());
+        let sink = EarlySink::new(engine, user, self.of.clone(), self.running.clone(), cancel.clone());
         tracing::debug!(upload = %self.of.id, backend = backend.name(), "sending early");
         let progress: Arc<dyn ProgressSink> = sink.clone();
         // In a task of its own: a backend that panics takes nothing else down.
@@ -240,7 +241,7 @@ impl Session {
         cancel: CancellationToken,
     ) -> Option<(Arc<dyn TelegramUploader>, UploadRequest)> {
         let token = self.engine.token_of(upload)?;
-        let credentials = self.engine.0.credentials.credentials(&token).await.ok()?;
+        let credentials = self.engine.credentials_of(&token).await.ok()?;
         if upload.user_id.as_ref() != Some(&credentials.user_id) {
             return None;
         }

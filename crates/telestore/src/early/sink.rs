@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use telestore_types::{ResumeState, Stage};
+use telestore_types::{ChatId, ResumeState, Stage, UserId};
 use telestore_uploader::{ProgressSink, Result};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
@@ -16,6 +16,7 @@ use crate::{Telestore, metrics};
 /// Where a backend tells how far it is with a file that still arrives. Nobody listens but the store.
 pub(super) struct EarlySink {
     engine: Telestore,
+    user: UserId,
     of: Of,
     running: Running,
     /// Stops the backend.
@@ -35,9 +36,15 @@ impl fmt::Debug for EarlySink {
 }
 
 impl EarlySink {
-    pub(super) fn new(engine: Telestore, of: Of, running: Running, cancel: CancellationToken) -> Arc<Self> {
+    pub(super) fn new(
+        engine: Telestore,
+        user: UserId,
+        of: Of,
+        running: Running,
+        cancel: CancellationToken,
+    ) -> Arc<Self> {
         let (stale, taken) = (AtomicBool::new(false), AtomicBool::new(false));
-        Arc::new(Self { engine, of, running, cancel, stale, taken, span: Span::current() })
+        Arc::new(Self { engine, user, of, running, cancel, stale, taken, span: Span::current() })
     }
 
     /// Whether a chunk was replaced, or the upload does not receive any more.
@@ -65,6 +72,10 @@ impl ProgressSink for EarlySink {
     fn flood_wait(&self, wait: Duration) {
         metrics::flood_wait(wait, 1);
         tracing::info!(parent: &self.span, seconds = wait.as_secs(), "telegram asked to wait");
+    }
+
+    async fn moved(&self, from: &ChatId, to: &ChatId) {
+        self.engine.note_moved(&self.user, from, to).await;
     }
 
     async fn checkpoint(&self, state: ResumeState) -> Result<()> {

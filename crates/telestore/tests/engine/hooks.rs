@@ -13,7 +13,8 @@ use telestore::store::{
     SpooledChunk, Subject, Usage,
 };
 use telestore::types::{
-    ChunkIndex, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UserId,
+    ChatId, ChunkIndex, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
+    UserId,
 };
 use tokio::sync::Notify;
 
@@ -151,6 +152,8 @@ forward! { SessionStore {
     live_keys() -> Vec<StorageKey>;
     live_blobs(key: &StorageKey) -> Vec<BlobName>;
     expire(expiry: &Expiry<'_>) -> Vec<Upload>;
+    moved_chat(user: &UserId, chat: &ChatId) -> Option<ChatId>;
+    save_moved_chat(user: &UserId, chat: &ChatId, moved_to: &ChatId) -> ();
     clock() -> Option<Reading>;
     save_clock(reading: Reading) -> ();
     counts() -> Counts;

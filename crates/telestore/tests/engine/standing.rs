@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use telestore::types::{Secret, StoredFile, TelegramCredentials};
+use telestore::types::{ChatId, Secret, StoredFile, TelegramCredentials};
 use telestore::uploader::{
     Capability, Error, ErrorKind, ProgressSink, Requirement, Result, TelegramUploader, UploadRequest,
 };
@@ -19,15 +19,20 @@ type Answer = fn(usize) -> Option<Result<()>>;
 
 /// A way to Telegram that is asked for nothing but checks.
 #[derive(Clone)]
-struct Way(Answer, Arc<AtomicUsize>);
+struct Way {
+    answer: Answer,
+    asked: Arc<AtomicUsize>,
+    /// The supergroup that the chat has become, as far as it knows.
+    moved_to: Option<&'static str>,
+}
 
 impl Way {
     fn new(answer: Answer) -> Self {
-        Self(answer, Arc::default())
+        Self { answer, asked: Arc::default(), moved_to: None }
     }
 
     fn asked(&self) -> usize {
-        self.1.load(Ordering::Relaxed)
+        self.asked.load(Ordering::Relaxed)
     }
 }
 
@@ -52,10 +57,14 @@ impl TelegramUploader for Way {
     }
 
     async fn check(&self, _: &TelegramCredentials) -> Result<()> {
-        match self.0(self.1.fetch_add(1, Ordering::Relaxed)) {
+        match (self.answer)(self.asked.fetch_add(1, Ordering::Relaxed)) {
             Some(answer) => answer,
             None => std::future::pending().await,
         }
+    }
+
+    async fn moved_to(&self, _: &TelegramCredentials) -> Result<Option<ChatId>> {
+        Ok(self.moved_to.and_then(|chat| ChatId::new(chat).ok()))
     }
 }
 
@@ -120,4 +129,19 @@ async fn a_look_that_hangs_holds_up_neither_readiness_nor_the_stop() {
     let running = world.engine.start().await.unwrap();
     assert_eq!(telegram(&world).await, None);
     running.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_moved_is_wrong_only_where_nobody_knows_the_new_one() {
+    let upgraded: Answer = |times| {
+        let error = Error::new(ErrorKind::GroupUpgraded, "the group became a supergroup");
+        Some(if times == 0 { Err(error) } else { Ok(()) })
+    };
+    for moved_to in [None, Some("-1001555555555")] {
+        let way = Way { moved_to, ..Way::new(upgraded) };
+        let world = world(&way, credentials("alice"));
+        let running = world.engine.start().await.unwrap();
+        assert_eq!(telegram(&world).await.is_none(), moved_to.is_some());
+        running.shutdown().await;
+    }
 }

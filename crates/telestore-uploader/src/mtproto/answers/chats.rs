@@ -4,13 +4,37 @@ use grammers_tl_types as tl;
 use tl::enums::InputPeer;
 
 use super::super::resolve::input_channel;
+use super::super::rights::{self, Refusal};
 use super::{Ask, Object, Objects, PAGE_MAX, Result, SHORT};
 
 /// How many channels of an answer are looked at: a page has a hundred dialogs.
 const CHANNELS_MAX: usize = 1000;
 
-/// The ids and access hashes of channels that may be written to.
-pub(crate) type Channels = Vec<(i64, i64)>;
+/// A channel or supergroup as the account sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) id: i64,
+    pub(crate) access_hash: i64,
+    /// What stops the account from posting.
+    pub(crate) refusal: Option<Refusal>,
+}
+
+impl Seen {
+    pub(crate) fn peer(&self) -> InputPeer {
+        input_channel(self.id, self.access_hash)
+    }
+}
+
+/// A basic group as the account sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) id: i64,
+    /// The id and the access hash of the supergroup that it has become.
+    pub(crate) moved_to: Option<(i64, i64)>,
+    pub(crate) refusal: Option<Refusal>,
+}
+
+pub(crate) type Channels = Vec<Seen>;
 
 /// A page of the list of dialogs.
 #[derive(Debug, Default)]
@@ -35,6 +59,17 @@ impl Ask for tl::functions::channels::GetChannels {
 
     fn read(&self, answer: &[u8]) -> Result<Channels> {
         Ok(channels(&Object::of("messages.Chats", answer)?))
+    }
+}
+
+impl Ask for tl::functions::messages::GetChats {
+    type Answer = Vec<Group>;
+
+    const ANSWER_MAX: usize = SHORT;
+
+    fn read(&self, answer: &[u8]) -> Result<Vec<Group>> {
+        let chats = Object::of("messages.Chats", answer)?.objects("chats");
+        Ok(chats.filter_map(|chat| group(&chat)).take(CHANNELS_MAX).collect())
     }
 }
 
@@ -63,7 +98,20 @@ impl Ask for tl::functions::contacts::ResolveUsername {
 }
 
 fn channels(answer: &Object<'_>) -> Channels {
-    answer.objects("chats").filter_map(|chat| hash_of(&chat)).take(CHANNELS_MAX).collect()
+    answer.objects("chats").filter_map(|chat| seen(&chat)).take(CHANNELS_MAX).collect()
+}
+
+fn seen(chat: &Object<'_>) -> Option<Seen> {
+    let (id, access_hash) = hash_of(chat)?;
+    Some(Seen { id, access_hash, refusal: rights::refusal(chat) })
+}
+
+fn group(chat: &Object<'_>) -> Option<Group> {
+    let group = chat.is("chat") || chat.is("chatForbidden");
+    let moved_to =
+        chat.object("migrated_to").and_then(|new| new.long("channel_id").zip(new.long("access_hash")));
+    let id = chat.long("id").filter(|_| group)?;
+    Some(Group { id, moved_to, refusal: rights::refusal(chat) })
 }
 
 fn next(dialogs: &Object<'_>) -> Option<Next> {
@@ -95,8 +143,8 @@ fn input_user(user_id: i64, mut users: Objects<'_>) -> Option<InputPeer> {
     Some(tl::types::InputPeerUser { user_id, access_hash }.into())
 }
 
-/// The id and the hash of a channel that may be written to. The hash of a `min` channel is good for its picture only.
+/// The id and the hash of a channel. The hash of a `min` channel is good for its picture only.
 fn hash_of(chat: &Object<'_>) -> Option<(i64, i64)> {
-    let usable = chat.is("channel") && !chat.has("min");
+    let usable = chat.is("channel") && !chat.has("min") || chat.is("channelForbidden");
     chat.long("id").zip(chat.long("access_hash")).filter(|_| usable)
 }

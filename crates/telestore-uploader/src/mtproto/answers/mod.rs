@@ -14,7 +14,7 @@ use grammers_tl_types::{self as tl, RemoteCall};
 
 use super::lost::Repeat;
 
-pub(crate) use chats::Next;
+pub(crate) use chats::{Group, Next, Seen};
 pub(crate) use object::{Object, Objects};
 pub(crate) use walk::{Result, number, take_text, word};
 

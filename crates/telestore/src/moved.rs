@@ -1,0 +1,69 @@
+//! Groups that became supergroups: the backend goes on naming the old one, and Telegram tells the new one's id once.
+
+use std::sync::Arc;
+
+use telestore_backend::Result;
+use telestore_types::{ChatId, Secret, TelegramCredentials, UserId};
+
+use crate::Telestore;
+
+impl Telestore {
+    /// What the files of `token` are sent with: where the chat is a group that has become a supergroup, to that one.
+    pub(crate) async fn credentials_of(&self, token: &Secret) -> Result<Arc<TelegramCredentials>> {
+        let credentials = self.0.credentials.credentials(token).await?;
+        let (user, chat) = (&credentials.user_id, &credentials.chat_id);
+        if !is_basic_group(chat) {
+            return Ok(credentials);
+        }
+        match self.0.sessions.moved_chat(user, chat).await {
+            Ok(Some(moved_to)) => Ok(Arc::new(moved(&credentials, moved_to))),
+            Ok(None) => Ok(credentials),
+            Err(error) => {
+                tracing::warn!(%user, %error, "could not look whether the chat has moved");
+                Ok(credentials)
+            }
+        }
+    }
+
+    /// Writes down which supergroup a user's group has become. A failure costs no more than finding it out again.
+    pub(crate) async fn note_moved(&self, user: &UserId, from: &ChatId, to: &ChatId) {
+        if !is_basic_group(from) {
+            return;
+        }
+        match self.0.sessions.save_moved_chat(user, from, to).await {
+            Ok(()) => {
+                tracing::info!(%user, %from, %to, "the group became a supergroup; files go there from now on")
+            }
+            Err(error) => tracing::warn!(%user, %error, "could not write down that the chat has moved"),
+        }
+    }
+
+    /// Asks those ways to Telegram that can tell which supergroup a group has become, and writes it down.
+    pub(crate) async fn follow(&self, credentials: &TelegramCredentials) -> Option<Arc<TelegramCredentials>> {
+        let able = |uploader: &&Arc<dyn telestore_uploader::TelegramUploader>| {
+            uploader.capability().requirement.is_met_by(credentials)
+        };
+        for uploader in self.0.uploaders.iter().filter(able) {
+            match uploader.moved_to(credentials).await {
+                Ok(Some(chat)) => {
+                    self.note_moved(&credentials.user_id, &credentials.chat_id, &chat).await;
+                    return Some(Arc::new(moved(credentials, chat)));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::debug!(%error, backend = uploader.name(), "cannot tell where the chat is")
+                }
+            }
+        }
+        None
+    }
+}
+
+fn moved(credentials: &TelegramCredentials, chat_id: ChatId) -> TelegramCredentials {
+    TelegramCredentials { chat_id, ..credentials.clone() }
+}
+
+/// Only these become something else: <https://core.telegram.org/api/channel#migration>.
+fn is_basic_group(chat: &ChatId) -> bool {
+    chat.number().is_some_and(|id| id < 0) && chat.channel_id().is_none()
+}
