@@ -35,7 +35,7 @@ try {
   for (const client of ["uppy", "stockSmall", "stockLarge"]) {
     const sent = await page.evaluate(([client, url, token]) => window[client](url, token), [client, url, token]);
     const messages = await (await fetch(`${control}/messages`)).json();
-    const found = messages.filter((message) => message.file_name === sent.name);
+    const found = messages.filter((message) => message.sent_name === sent.name);
     assert.equal(found.length, 1, `${client}: ${JSON.stringify(sent)}`);
     assert.equal(found[0].sha256, sent.sha256, `${client}: other bytes arrived`);
     assert.equal(found[0].message_id, sent.answer.messageId, client);

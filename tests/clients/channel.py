@@ -21,7 +21,8 @@ def make(path, length):
 
 def holds(control, path, name):
     with OPENER.open(f"{control}/messages", timeout=30) as answer:
-        messages = [message for message in json.load(answer) if message["file_name"] == name]
+        # What the worker sent: what Telegram and the Bot API server make of a name is theirs.
+        messages = [message for message in json.load(answer) if message["sent_name"] == name]
     assert len(messages) == 1, f"{name} is there {len(messages)} times"
     expected = hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
     stored = hashlib.sha256(pathlib.Path(messages[0]["path"]).read_bytes()).hexdigest()

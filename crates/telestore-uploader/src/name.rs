@@ -11,6 +11,7 @@ use unicode_segmentation::UnicodeSegmentation;
 /// that.
 ///
 /// Characters are counted as Telegram counts text, in UTF-16 units. Where code points are meant, that is on the safe side.
+#[cfg(any(test, feature = "bot-api", feature = "mtproto"))]
 const NAME_MAX: usize = 60;
 
 /// The longest extension that a Bot API server keeps, in code points (TDLib's `clean_filename`).
@@ -23,6 +24,7 @@ const CAPTION_MAX: usize = 1024;
 const CAPTION: &str = "Uploaded: ";
 
 /// The name that goes to Telegram: shortened before its extension, so that Telegram does not cut that off.
+#[cfg(any(test, feature = "bot-api", feature = "mtproto"))]
 pub(crate) fn for_telegram(name: &FileName) -> Cow<'_, str> {
     shortened(name.as_str(), NAME_MAX)
 }
