@@ -104,17 +104,20 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn tokens_are_users_of_their_own() {
-        let credentials = TelegramCredentials {
+    fn credentials() -> TelegramCredentials {
+        TelegramCredentials {
             user_id: UserId::new(""),
             chat_id: ChatId::new("-1001").unwrap(),
             bot_token: Some("1:a".into()),
             session: None,
             api_id: None,
             api_hash: None,
-        };
-        let provider = StaticCredentialProvider::new(&credentials, ["one".into(), "two".into(), "".into()]);
+        }
+    }
+
+    #[tokio::test]
+    async fn tokens_are_users_of_their_own() {
+        let provider = StaticCredentialProvider::new(&credentials(), ["one".into(), "two".into(), "".into()]);
         let one = provider.credentials(&"one".into()).await.unwrap();
         let two = provider.credentials(&"two".into()).await.unwrap();
         assert_ne!(one.user_id, two.user_id);
@@ -127,16 +130,8 @@ mod tests {
 
     #[tokio::test]
     async fn tokens_of_one_name_are_one_user() {
-        let credentials = TelegramCredentials {
-            user_id: UserId::new(""),
-            chat_id: ChatId::new("-1001").unwrap(),
-            bot_token: Some("1:a".into()),
-            session: None,
-            api_id: None,
-            api_hash: None,
-        };
         let alice = || UserId::new("alice");
-        let provider = StaticCredentialProvider::new(&credentials, ["one".into()])
+        let provider = StaticCredentialProvider::new(&credentials(), ["one".into()])
             .with(alice(), &"two".into())
             .with(alice(), &"three".into())
             .with(alice(), &"".into());
