@@ -90,7 +90,9 @@ impl Word {
     fn first_of(text: &str) -> Option<Self> {
         let (charset, rest) = text.strip_prefix("=?")?.split_once('?')?;
         let (kind, rest) = rest.split_once('?')?;
-        let (content, after) = rest.split_once("?=")?;
+        // No question mark stands in the text of a word (2).
+        let (content, after) = rest.split_once('?')?;
+        let after = after.strip_prefix('=')?;
         // RFC 2231, 5 puts a language behind the charset.
         let charset = charset.split('*').next()?;
         let bytes = match kind {
@@ -146,9 +148,15 @@ mod tests {
 
     #[test]
     fn what_is_no_word_stays() {
-        for text in
-            ["", "plain =? text", "=?utf-8?B?!?=", "=?klingon?Q?a?=", "=?utf-8?X?a?=", "=?utf-8?Q?=zz?="]
-        {
+        for text in [
+            "",
+            "plain =? text",
+            "=?utf-8?B?!?=",
+            "=?utf-8?Q?a?b?=",
+            "=?klingon?Q?a?=",
+            "=?utf-8?X?a?=",
+            "=?utf-8?Q?=zz?=",
+        ] {
             assert_eq!(decode(text), None, "{text}");
         }
         assert_eq!(decode("=? =?utf-8?Q?a?= =?").as_deref(), Some("=? a =?"));

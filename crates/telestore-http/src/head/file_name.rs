@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use percent_encoding::percent_decode;
 
 use super::charset::{decode, reading};
@@ -53,11 +55,15 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
 /// A name in pieces: `filename*0`, `filename*1` and so on, those with a `*` behind the number in percent encoding. The
 /// charset stands in the first.
 fn in_pieces(parameters: &Parameters) -> Option<String> {
+    let mut pieces = HashMap::new();
+    for (name, value) in parameters.iter() {
+        pieces.entry(name).or_insert(value);
+    }
     let mut charset = None;
     let mut bytes = Vec::new();
     for number in 0.. {
         let (plain, extended) = (format!("filename*{number}"), format!("filename*{number}*"));
-        match (parameters.get(&extended), parameters.get(&plain)) {
+        match (pieces.get(extended.as_str()), pieces.get(plain.as_str())) {
             (Some(value), _) if number == 0 => {
                 let (declared, text) = parts_of(value)?;
                 charset = Some(declared);

@@ -27,6 +27,7 @@ impl Parameters {
     pub(crate) fn parse(value: &[u8], pairs: Pairs) -> Result<Self, Unclosed> {
         let (kind, mut rest) = split(value, b';');
         let kind = lower(kind);
+        let mut quotes = Quotes { pairs, hopeless: [pairs == Pairs::All; 2] };
         let mut list = Vec::new();
         while !rest.is_empty() {
             let end = rest.iter().position(|byte| b"=;".contains(byte));
@@ -38,7 +39,7 @@ impl Parameters {
             }
             let value = split(rest, b'=').1.trim_ascii_start();
             let (value, after) = match value.strip_prefix(b"\"") {
-                Some(quoted) => unquoted(quoted, pairs).ok_or_else(|| Unclosed(name.clone()))?,
+                Some(quoted) => quotes.read(quoted).ok_or_else(|| Unclosed(name.clone()))?,
                 None => {
                     let (token, after) = split(value, b';');
                     (token.trim_ascii().to_vec(), after)
@@ -73,19 +74,34 @@ fn lower(text: &[u8]) -> String {
     String::from_utf8_lossy(text.trim_ascii()).to_ascii_lowercase()
 }
 
-/// A value behind its opening quote, and what stands behind the next `;`.
-///
-/// Some clients escape nothing in names: `"say "hi".txt"` ends at the quote that a `;` or nothing follows, and in
-/// `"C:\dir\"` the last backslash is none before a quote. So the readings are tried in this order.
-fn unquoted(text: &[u8], pairs: Pairs) -> Option<(Vec<u8>, &[u8])> {
-    let is_pair = |next: u8| pairs == Pairs::All || b"\"\\".contains(&next);
-    let ends = |after: &[u8]| matches!(after.trim_ascii_start().first(), None | Some(b';'));
-    (if pairs == Pairs::Quotes {
-        closed(text, is_pair, ends).or_else(|| closed(text, |_| false, ends))
-    } else {
-        None
-    })
-    .or_else(|| closed(text, is_pair, |_| true))
+/// Reads the values in quotes of one header, from the first to the last.
+struct Quotes {
+    pairs: Pairs,
+    /// Which of the readings that look for more than the next quote are not tried.
+    hopeless: [bool; 2],
+}
+
+impl Quotes {
+    /// A value behind its opening quote, and what stands behind the next `;`.
+    ///
+    /// Some clients escape nothing in names: `"say "hi".txt"` ends at the quote that a `;` or nothing follows, and in
+    /// `"C:\dir\"` the last backslash is none before a quote. So the readings are tried in this order.
+    ///
+    /// A reading that finds no such quote up to the end of the header would find none from a later value on, either: a
+    /// value begins behind a `=`, which is no half of a pair. It is not tried again, or heads full of quotes would cost
+    /// the square of their length.
+    fn read<'a>(&mut self, text: &'a [u8]) -> Option<(Vec<u8>, &'a [u8])> {
+        let is_pair = |next: u8| self.pairs == Pairs::All || b"\"\\".contains(&next);
+        let ends = |after: &[u8]| matches!(after.trim_ascii_start().first(), None | Some(b';'));
+        for (reading, hopeless) in self.hopeless.iter_mut().enumerate().filter(|(_, hopeless)| !**hopeless) {
+            let found = closed(text, |next| reading == 0 && is_pair(next), ends);
+            if found.is_some() {
+                return found;
+            }
+            *hopeless = true;
+        }
+        closed(text, is_pair, |_| true)
+    }
 }
 
 fn closed(
@@ -153,6 +169,18 @@ mod tests {
             assert_eq!(get(value, "n", Pairs::Quotes).as_deref(), Some(expected), "{value}");
         }
         assert_eq!(get(r#"f; n="a\=\b""#, "n", Pairs::All).as_deref(), Some("a=b"));
+    }
+
+    #[test]
+    fn what_one_value_was_not_ended_by_ends_none_behind_it() {
+        for (value, expected) in [
+            (r#"f; n="a"x; m="b"y; o="c"z"#, ["a", "b", "c"]),
+            (r#"f; n="a\"b"x; m="c"y; o=d"#, ["a\"b", "c", "d"]),
+            (r#"f; n="a\"; m="b\"; o="c\";"#, [r"a\", r"b\", r"c\"]),
+        ] {
+            let read = ["n", "m", "o"].map(|name| get(value, name, Pairs::Quotes).unwrap_or_default());
+            assert_eq!(read, expected, "{value}");
+        }
     }
 
     #[test]
