@@ -89,6 +89,24 @@ async fn what_stands_before_and_behind_the_form_is_ignored() {
 }
 
 #[tokio::test]
+async fn the_last_line_may_end_with_lf_or_not_at_all() {
+    let stage = Stage::new().await;
+    for end in ["\n", "", " \n", "\nepilogue\r\n--bnd\r\n"] {
+        let file = File::new(1000);
+        let mut form = body("bnd", "", &chunk(&stage, &file, BLOB));
+        form.truncate(form.len() - 2);
+        form.extend(end.as_bytes());
+        assert_eq!(send(&stage, "/upload-chunk", FORM, form).await.ok()["complete"], true, "{end:?}");
+        stage.complete(&file.id).await.ok();
+        assert_eq!(stage.end(&file.id).await["status"], "completed");
+        file.assert_is(stage.sandbox.messages_of(&stage.user).last().unwrap());
+    }
+    let early = [b"--bnd--\n", &body("bnd", "", &[field("a", "b")])[..]].concat();
+    let error = send(&stage, "/upload-chunk", FORM, early).await.error(400);
+    assert_eq!(error, "form field uploadId is missing", "before the first part it is a line like any other");
+}
+
+#[tokio::test]
 async fn heads_of_parts_are_taken_as_clients_write_them() {
     let stage = Stage::new().await;
     for headers in [

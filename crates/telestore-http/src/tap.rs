@@ -205,6 +205,9 @@ impl Tap {
             }
             Place::Line(line, before) => match line.next(&mut self.rest) {
                 lines::Found::More => Ok(()),
+                // RFC 2046 wants CR LF, and files put together in an editor or a shell end with LF. Nothing of the form
+                // comes behind.
+                lines::Found::Stray(b'\n') if before.is_none() && line.may_end() => self.finish(),
                 lines::Found::Stray(byte) => {
                     let before = before.take();
                     self.skip_line(byte, before)
