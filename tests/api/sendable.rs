@@ -3,6 +3,7 @@
 use serde_json::json;
 use telestore_sandbox::{SandboxUser, UserSpec};
 
+use crate::raw::Raw;
 use crate::support::{File, MIB, Stage, chunk_form};
 
 /// What the bot may send in these tests.
@@ -119,4 +120,23 @@ async fn a_session_takes_what_the_bot_does_not() {
     fields.push(("fileSize", (3_u64 << 30).to_string()));
     let error = stage.form("/upload-chunk", chunk_form(vec![1], fields)).await.error(413);
     assert!(error.contains("file is larger than the limit of 2097152000 bytes"), "{error}");
+}
+
+#[tokio::test]
+async fn a_size_that_is_spelled_in_another_way_is_known_before_the_bytes_too() {
+    let mut stage = Stage::with(&[("TELESTORE_BOT_API_MAX_BYTES", LIMIT)]).await;
+    stage.user = stage.sandbox.add_user(UserSpec::new("poor").without_session());
+    for size in ["7340032", "7340032.0", "7.340032e6"] {
+        let mut raw = Raw::connect(&stage).await;
+        raw.send(format!(
+            "POST /upload-chunk HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\nContent-Length: 5000000\r\n\
+             Content-Type: multipart/form-data; boundary=b\r\n\r\n\
+             --b\r\nContent-Disposition: form-data; name=\"fileSize\"\r\n\r\n{size}\r\n\
+             --b\r\nContent-Disposition: form-data; name=\"chunk\"; filename=\"blob\"\r\n\r\nfirst bytes",
+            stage.user.auth_token
+        ))
+        .await;
+        let answer = raw.answer_as_it_is().await;
+        assert_eq!(answer.status, 413, "{size}: {}", answer.head);
+    }
 }

@@ -186,7 +186,7 @@ impl Form {
 
     /// What the form has said of the file's length so far; 0 where it has not.
     fn file_size(&self) -> u64 {
-        self.fields.get("fileSize").and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+        self.fields.get("fileSize").and_then(|text| number::whole(text).ok()).unwrap_or(0)
     }
 
     /// The token that counts: the one that came before the file, else that of a field behind it.

@@ -11,7 +11,7 @@ use crate::number::{Number, Text};
 
 /// An upload to create.
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object with the documented fields")]
 pub(crate) struct Init {
     #[schema(schema_with = upload_id)]
     pub(crate) upload_id: Text,
@@ -49,7 +49,7 @@ fn file_size() -> Schema {
 
 /// An upload, by its id.
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object with the documented fields")]
 pub(crate) struct ById {
     #[schema(schema_with = upload_id)]
     pub(crate) upload_id: Text,
@@ -92,7 +92,7 @@ pub(crate) struct ChunkForm {
 
 /// An upload was created, or was there already.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object with the documented fields")]
 pub(crate) struct Initialized {
     pub(crate) message: &'static str,
     pub(crate) success: bool,
