@@ -232,3 +232,20 @@ async fn a_worker_that_stays_away_is_given_up_with_the_way_to_go_on() {
     let (success, words) = sending.end().await;
     assert!(!success && words.contains("--to"), "{words}");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_is_sent_whatever_its_name_is_and_a_terminal_obeys_none_of_it() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let stage = Stage::new().await;
+    let name = std::ffi::OsStr::from_bytes(b"na\xefve_\xe2\x80\xaefdp.exe");
+    let path = file(&stage, 1000).with_file_name(name);
+    std::fs::write(&path, "bytes").unwrap();
+    let ran = soon("the client", stage.sends(&path, &[]).output()).await.unwrap();
+    let (said, words) = (String::from_utf8(ran.stdout).unwrap(), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{said}{words}");
+    assert!(said.contains("na\u{fffd}ve_\\u{202e}fdp.exe") && !said.contains('\u{202e}'), "{said:?}");
+    let message = stage.sandbox.messages_of(&stage.user).pop().unwrap();
+    assert_eq!(message.sent_name, "na\u{fffd}ve_\u{202e}fdp.exe");
+}

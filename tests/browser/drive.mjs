@@ -45,6 +45,7 @@ try {
     await upload(page, "ws");
     await refusals(page);
     await errors(page);
+    await names(page);
     await narrow(page);
     await tryItOut(page);
   }
@@ -184,6 +185,28 @@ async function errors(page) {
   await page.locator("#token").fill(at.get("token"));
   await page.locator("#start").click();
   assert.equal((await ended(page)).status, "completed", "the page is as good as new");
+}
+
+// A name that misleads is told with escapes, and arrives as it is.
+async function names(page) {
+  const name = "invoice_\u202efdp\u200b.exe";
+  await open(page, "sse");
+  await page.evaluate(() => {
+    window.told = [];
+    const words = document.getElementById("words");
+    new MutationObserver(() => window.told.push(words.textContent)).observe(words, { childList: true });
+  });
+  await page.locator("#file").setInputFiles({ name, mimeType: "application/octet-stream", buffer: Buffer.from("bytes") });
+  await page.locator("#start").click();
+  const { status, words, message } = await ended(page);
+  assert.equal(status, "completed", words);
+  const told = await page.evaluate(() => window.told.join("\n"));
+  assert.ok(told.includes("Uploading invoice_\\u{202e}fdp\\u{200b}.exe"), told);
+  assert.ok(told.includes("The worker has invoice_\\u{202e}fdp\\u{200b}.exe"), told);
+  assert.ok(!/[\u202e\u200b]/.test(told), told);
+  const arrived = (await messages()).find((found) => found.message_id === Number(message));
+  assert.equal(arrived.sent_name, name);
+  console.log(`a name that misleads: ${told.split("\n").find((line) => line.includes("invoice_"))}`);
 }
 
 // A phone sees all of it, and scrolls in one direction.

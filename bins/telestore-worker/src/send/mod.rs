@@ -10,6 +10,7 @@ use std::time::Duration;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use telestore::types::Shown;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
@@ -218,12 +219,13 @@ async fn read(file: &mut File, length: usize) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
+/// What to call the file. No file is refused for a name that is no UTF-8: it is read as well as it can be.
 fn name_of(path: &Path) -> Result<String, String> {
-    let name = path.file_name().and_then(|name| name.to_str());
-    name.map(str::to_owned).ok_or_else(|| format!("{} is not a file name", path.display()))
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    name.ok_or_else(|| format!("{} is not a file name", Shown(&path.to_string_lossy())))
 }
 
 fn say(line: &str) {
     // Nobody is left to tell where standard output is closed.
-    let _ = writeln!(io::stdout(), "{line}");
+    let _ = writeln!(io::stdout(), "{}", Shown(line));
 }
