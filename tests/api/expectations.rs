@@ -2,9 +2,12 @@
 
 use reqwest::multipart::Form;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::http2::connect_by;
 use crate::raw::{Answer, Raw};
-use crate::support::{File, Stage};
+use crate::support::{File, Stage, soon};
+use crate::tls::Files;
 
 const MIB_99: usize = 99 * 1024 * 1024;
 
@@ -34,6 +37,19 @@ async fn a_bad_token_is_refused_before_a_byte_of_the_file() {
         assert_eq!(body["error"], "invalid authToken: sign in again");
     }
     stage.emptied(&["spool", "chunks"]).await;
+}
+
+#[tokio::test]
+async fn the_same_is_said_by_tls() {
+    let files = Files::new();
+    let stage = files.stage().await;
+    for (token, line) in [("guessed", "HTTP/1.1 401 "), (&stage.user.auth_token, "HTTP/1.1 100 ")] {
+        let mut stream = connect_by(b"http/1.1", &files, &stage).await;
+        stream.write_all(head("/upload", Some(token), MIB_99).as_bytes()).await.unwrap();
+        let mut got = vec![0; line.len()];
+        soon("an answer", stream.read_exact(&mut got)).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&got), line);
+    }
 }
 
 #[tokio::test]

@@ -37,21 +37,26 @@ fn get(path: &str) -> Vec<u8> {
     [&[0x82, 0x87, 0x04][..], &text(path), &[0x01], &text("localhost")].concat()
 }
 
+/// A connection by TLS on which this protocol is spoken by hand.
+pub(crate) async fn connect_by(protocol: &[u8], files: &Files, stage: &Stage) -> TlsStream<TcpStream> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(files.cert()).unwrap()).unwrap();
+    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![protocol.to_vec()];
+    let address = stage.url("").trim_start_matches("https://").to_owned();
+    let socket = TcpStream::connect(address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(protocol));
+    stream
+}
+
 /// A connection whose frames are written by hand.
 struct Raw(TlsStream<TcpStream>);
 
 impl Raw {
     async fn connect(files: &Files, stage: &Stage) -> Self {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(files.cert()).unwrap()).unwrap();
-        let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        let address = stage.url("").trim_start_matches("https://").to_owned();
-        let socket = TcpStream::connect(address).await.unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap();
-        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-        Self(stream)
+        Self(connect_by(b"h2", files, stage).await)
     }
 
     /// Sends all of it, or as much as the worker takes, and reads on meanwhile; then the frames that came until the worker

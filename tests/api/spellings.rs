@@ -131,6 +131,10 @@ async fn a_byte_order_mark_before_json_is_ignored() {
         assert!(error.contains("UTF-16") && error.contains("UTF-8"), "{error}");
     }
     assert!(raw(&stage, "/cancel-upload", "").await.error(400).contains("it is empty"));
+    for other in ["\"a\"", "7"] {
+        let error = raw(&stage, "/cancel-upload", other).await.error(400);
+        assert!(error.contains("expected an object with the documented fields"), "{error}");
+    }
 }
 
 #[tokio::test]
