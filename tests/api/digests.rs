@@ -60,7 +60,7 @@ async fn other_bytes_than_chunk_sha256_says_are_refused_and_leave_nothing() {
     let file = file();
     for before in [false, true] {
         let error = with_field(&stage, &file, OTHER, before).await.error(400);
-        assert!(error.contains("sha-256") && error.contains("again"), "{error}");
+        assert!(error.contains("sha-256") && error.contains("again; if not, correct it"), "{error}");
         nothing_is_recorded(&stage, &file).await;
         with_field(&stage, &file, "e3b0", before).await.error(400);
         nothing_is_recorded(&stage, &file).await;

@@ -116,7 +116,10 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NoSpace(_) => Self::NoSpace,
-            error @ StoreError::DigestMismatch { .. } => Self::Invalid(format!("{error}: send them again")),
+            // Sent again, they help only where the digest is right: a client that computes another one is told, too.
+            error @ StoreError::DigestMismatch { .. } => Self::Invalid(format!(
+                "{error}: if it is the digest of just these bytes, they changed on their way: send them again; if not, correct it"
+            )),
             error => Self::Storage(Box::new(error)),
         }
     }

@@ -64,7 +64,11 @@ refusals! {
         not_a_form = ApiError::Form(Fault::NoForm("application/json".into())),
         cut = ApiError::Form(Fault::Cut { part: Place::Part("chunk".into()), delimiter: "--bnd".into() }),
         empty = Error::Invalid("chunk is empty".into()),
-        other_bytes = Error::Invalid("bytes do not have the sha-256 digest that was sent with them: send them again".into()),
+        other_bytes = Error::Invalid(
+            "bytes do not have the sha-256 digest that was sent with them: if it is the digest of just these \
+             bytes, they changed on their way: send them again; if not, correct it"
+                .into()
+        ),
         telegram_not_set_up = not_set_up();
     /// Chunks are missing, they do not add up to the declared size, the JSON is not the documented one, or the user has
     /// not set up Telegram.
