@@ -63,6 +63,42 @@ async fn the_spool_may_be_on_another_disk() {
     assert_eq!(std::fs::read_dir(other.path().join("spool")).unwrap().count(), 0);
 }
 
+/// As the root of a disk is that is mounted there.
+#[tokio::test]
+async fn what_a_mounted_disk_brings_along_stays() {
+    let (mut stage, other) = moved(&["spool", "chunks"]).await;
+    let kept = ["spool/lost+found", "chunks/lost+found"].map(|name| other.path().join(name));
+    kept.iter().for_each(|dir| std::fs::create_dir(dir).unwrap());
+    std::fs::write(other.path().join("spool/left"), "by an earlier worker").unwrap();
+    stage.start().await;
+    assert_eq!(stage.send(&File::in_chunks(3000, &[1000])).await["status"], "completed");
+    assert!(kept.iter().all(|dir| dir.is_dir()) && !other.path().join("spool/left").exists());
+    assert!(file_system(&stage).await.starts_with("ok: "));
+}
+
+#[tokio::test]
+async fn check_tries_a_disk_before_the_first_start() {
+    let (stage, other) = moved(&["chunks"]).await;
+    std::fs::remove_dir(stage.data_dir().join("spool")).unwrap();
+    assert!(file_system(&stage).await.starts_with("ok: "));
+    assert_eq!(std::fs::read_dir(other.path().join("chunks")).unwrap().count(), 0, "it leaves nothing there");
+    std::fs::remove_dir(other.path().join("chunks")).unwrap();
+    assert!(file_system(&stage).await.starts_with("failed: "), "a link that leads nowhere");
+    std::fs::remove_file(stage.data_dir().join("chunks")).unwrap();
+    std::fs::write(stage.data_dir().join("chunks"), "a file in its place").unwrap();
+    assert!(file_system(&stage).await.starts_with("failed: "));
+}
+
+#[tokio::test]
+async fn a_start_that_fails_says_why() {
+    let mut stage = Stage::new().await;
+    assert!(stage.terminate().await.success());
+    std::fs::remove_dir(stage.data_dir().join("spool")).unwrap();
+    std::fs::write(stage.data_dir().join("spool"), "a file in its place").unwrap();
+    let words = stage.command(&[]).await.error();
+    assert!(words.contains("spool") && !words.contains("try again later"), "{words}");
+}
+
 #[tokio::test]
 async fn both_may_be_on_another_disk() {
     let (mut stage, other) = moved(&["spool", "chunks"]).await;

@@ -228,9 +228,38 @@ async fn a_worker_that_stays_away_is_given_up_with_the_way_to_go_on() {
         "{words}"
     );
     assert!(!words.contains(&token), "{words}");
-    let sending = Sending::begin(&mut send("no address", &token, &path, &[])).await;
-    let (success, words) = sending.end().await;
-    assert!(!success && words.contains("--to"), "{words}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_said_before_the_worker_is_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file.bin");
+    std::fs::write(&path, "bytes").unwrap();
+    let pipe = dir.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().await.unwrap().success());
+    // It is not called.
+    let nobody = "http://127.0.0.1:9";
+    for (to, token, path, args, expected) in [
+        (
+            "127.0.0.1:10000",
+            "word",
+            &path,
+            &[][..],
+            "--to: must be a URL such as https://backend.example: did you mean http://127.0.0.1:10000?",
+        ),
+        ("no address", "word", &path, &[], "--to: "),
+        (nobody, " ", &path, &[], "the token (--token, TELESTORE_TOKEN) is empty"),
+        (nobody, "hush\nhush", &path, &[], "the token (--token, TELESTORE_TOKEN) holds a line break"),
+        (nobody, "word", &path, &["--chunk-bytes", "0"], "--chunk-bytes: must be at least 1"),
+        (nobody, "word", &pipe, &[], "pipe is not a file: "),
+        (nobody, "word", &dir.path().to_owned(), &[], " is not a file: "),
+        (nobody, "word", &PathBuf::from("/dev/zero"), &[], "/dev/zero is not a file: "),
+    ] {
+        let output = soon("the client to end", send(to, token, path, args).output()).await.unwrap();
+        let words = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && words.contains(expected), "{expected}: {words}");
+        assert!(output.stdout.is_empty() && !words.contains("hush"), "{words}");
+    }
 }
 
 #[cfg(unix)]

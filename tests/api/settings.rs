@@ -37,6 +37,18 @@ async fn a_wrong_variable_is_named_as_the_variable() {
         ("TELESTORE_HTTP_THREADS", "hush", "TELESTORE_HTTP_THREADS: expected a whole number"),
         ("TELESTORE_USER_SESSIONS", "hush", "TELESTORE_USER_SESSIONS: expected a number, or off"),
         ("TELESTORE_MTPROTO_DC", "hush", "TELESTORE_MTPROTO_DC: expected an address with a port"),
+        ("TELESTORE_HTTP_THREADS", "513", "TELESTORE_HTTP_THREADS: must be 512 at most"),
+        (
+            "TELESTORE_MAX_CONCURRENT_UPLOADS",
+            "18446744073709551615",
+            "TELESTORE_MAX_CONCURRENT_UPLOADS: must be",
+        ),
+        (
+            "TELESTORE_IDLE_TIMEOUT",
+            "18446744073709551615",
+            "TELESTORE_IDLE_TIMEOUT: must be 100 years at most",
+        ),
+        ("TELESTORE_STALL_TIMEOUT", "0", "TELESTORE_STALL_TIMEOUT: must be more than 0"),
         ("TELESTORE_EAGER", "hush", "TELESTORE_EAGER: must be on or off"),
         ("TELESTORE_ACCESS_LOG", "hush", "TELESTORE_ACCESS_LOG: must be off, refused or all"),
     ] {

@@ -50,6 +50,10 @@ async fn names_are_seen_where_users_are() {
     assert_eq!((status, stage.user_of(&file).await.as_str()), (200, "alice"));
     let listed = stage.command(&["uploads", "list", "--user", "alice"]).await.ok();
     assert!(listed.contains(&file.id) && listed.contains(" alice "), "{listed}");
+    let (head, row) = listed.split_once('\n').unwrap();
+    for (column, value) in [("STATE", "receiving"), ("USER", "alice"), ("FILE", file.name.as_str())] {
+        assert_eq!(head.find(column), row.find(value), "{column} stands above {value}: {listed}");
+    }
     // Another token of the same name is the same user's: tokens can be changed while uploads are on their way.
     stage.user.auth_token = "her-second-token".to_owned();
     stage.chunk(&file, 1).await.ok();

@@ -56,6 +56,11 @@ def compose():
     assert not demanded, f"compose.yaml demands {demanded}: there are two ways to run it"
     # What the file sets wins over .env, so it may set nothing that is needed to be somebody's worker.
     assert not any(name in worker["environment"] for name in settings_of("deploy/stand-alone.env"))
+    fixed = {"PORT", "TELESTORE_HOST", "TELESTORE_DATA_DIR"}
+    for name, value in worker["environment"].items():
+        assert name in fixed or value.startswith("${" + name + ":-"), f"{name} in .env would count for nothing"
+    assert worker["environment"]["PORT"] == worker["ports"][0].rsplit(":", 1)[1]
+    assert worker["environment"]["TELESTORE_DATA_DIR"] == worker["volumes"][0].split(":")[1]
     assert worker["environment"]["BACKEND_URL"] == "${BACKEND_URL:-}", "from the shell or .env, else not set"
     assert worker["read_only"] and worker["cap_drop"] == ["ALL"]
     named = [volume.split(":")[0] for service in (worker, proxy) for volume in service["volumes"]]

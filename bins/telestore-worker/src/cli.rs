@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use telestore::types::{Secret, UploadState};
 
 pub(crate) use self::read::{names, other_variables, settings_of};
-pub(crate) use self::values::{Limit, Span, is_on};
+pub(crate) use self::values::{Limit, Span, is_on, word};
 use crate::config::Origins;
 
 /// Takes files in one request or in chunks and puts them into Telegram channels.

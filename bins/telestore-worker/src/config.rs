@@ -19,7 +19,7 @@ use telestore_http::{AccessLog, ConnectionLimits, RequestLimits, TrustedProxies}
 pub(crate) use self::origin::{Origin, Origins};
 pub(crate) use self::tokens::Token;
 pub(crate) use self::warnings::{environment, warnings};
-use crate::cli::{Settings, Span, is_on};
+use crate::cli::{Settings, Span, is_on, word};
 use crate::tls::{self, TlsFiles};
 use crate::{addresses, limits, origins, stand_alone};
 
@@ -97,6 +97,12 @@ const MIB: u64 = 1024 * 1024;
 
 /// More than there are CPUs, mostly: with few, a small request waits behind the chunks that its thread is just reading.
 const MIN_HTTP_THREADS: usize = 8;
+
+/// More than this actix-server refuses.
+const MAX_HTTP_THREADS: usize = 512;
+
+/// No machine sends as many, and the worker multiplies it.
+const MAX_CONCURRENT_UPLOADS: usize = 100_000;
 
 /// The API document promises that results are kept for an hour.
 const MIN_RESULT_TTL: Duration = Duration::from_secs(60 * 60);
@@ -185,14 +191,23 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
     let concurrent = settings.max_concurrent_uploads.unwrap_or(default.max_concurrent_uploads);
     let threads =
         std::thread::available_parallelism().map_or(MIN_HTTP_THREADS, |n| n.get().max(MIN_HTTP_THREADS));
-    for (name, count) in [
-        ("TELESTORE_MAX_CONCURRENT_UPLOADS", Some(concurrent)),
-        ("TELESTORE_HTTP_THREADS", settings.http_threads),
-        ("TELESTORE_MTPROTO_CONNECTIONS", settings.mtproto_connections),
-        ("TELESTORE_MAX_CONNECTIONS", settings.max_connections),
+    for (name, count, most) in [
+        ("TELESTORE_MAX_CONCURRENT_UPLOADS", Some(concurrent), MAX_CONCURRENT_UPLOADS),
+        ("TELESTORE_HTTP_THREADS", settings.http_threads, MAX_HTTP_THREADS),
+        ("TELESTORE_MTPROTO_CONNECTIONS", settings.mtproto_connections, usize::MAX),
+        ("TELESTORE_MAX_CONNECTIONS", settings.max_connections, usize::MAX),
     ] {
-        if count == Some(0) {
-            return Err(bad(name, "must be at least 1"));
+        match count {
+            Some(0) => return Err(bad(name, "must be at least 1")),
+            Some(count) if count > most => return Err(bad(name, format!("must be {most} at most"))),
+            _ => {}
+        }
+    }
+    for (name, time) in
+        [("TELESTORE_SESSION_TTL", settings.session_ttl), ("TELESTORE_STALL_TIMEOUT", settings.stall_timeout)]
+    {
+        if time == Some(Span(Duration::ZERO)) {
+            return Err(bad(name, "must be more than 0"));
         }
     }
     for (name, size) in [
@@ -297,7 +312,7 @@ fn connections(settings: &Settings) -> Result<ConnectionLimits, ConfigError> {
 }
 
 fn durability(text: Option<&str>) -> Result<Durability, ConfigError> {
-    match text {
+    match text.map(word).as_deref() {
         None | Some("process") => Ok(Durability::Process),
         Some("disk") => Ok(Durability::Disk),
         Some(_) => Err(bad("TELESTORE_DURABILITY", "must be process or disk")),

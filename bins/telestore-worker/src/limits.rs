@@ -4,12 +4,12 @@ use telestore::store::Quota;
 use telestore::{Auth, EngineConfig};
 use telestore_http::{AccessLog, LimitedAddresses, RequestLimits};
 
-use crate::cli::{Limit, Settings};
+use crate::cli::{Limit, Settings, word};
 use crate::config::{ConfigError, bad};
 
 /// Whether every call needs a token.
 pub(crate) fn auth(text: Option<&str>) -> Result<Auth, ConfigError> {
-    match text {
+    match text.map(word).as_deref() {
         None | Some("documented") => Ok(Auth::Documented),
         Some("strict") => Ok(Auth::Strict),
         Some(_) => Err(bad("TELESTORE_AUTH", "must be documented or strict")),
@@ -18,7 +18,7 @@ pub(crate) fn auth(text: Option<&str>) -> Result<Auth, ConfigError> {
 
 /// Which requests leave a line with the client's address.
 pub(crate) fn access_log(text: Option<&str>) -> Result<AccessLog, ConfigError> {
-    match text {
+    match text.map(word).as_deref() {
         None | Some("refused") => Ok(AccessLog::Refused),
         Some("off") => Ok(AccessLog::Off),
         Some("all") => Ok(AccessLog::All),
@@ -58,7 +58,7 @@ pub(crate) fn requests(settings: &Settings) -> Result<RequestLimits, ConfigError
             settings.address_refused_tokens_per_minute,
             default.address_refused_tokens_per_minute,
         ),
-        addresses: match settings.limited_addresses.as_deref() {
+        addresses: match settings.limited_addresses.as_deref().map(word).as_deref() {
             None | Some("public") => LimitedAddresses::Public,
             Some("all") => LimitedAddresses::All,
             Some(_) => return Err(bad("TELESTORE_LIMITED_ADDRESSES", "must be public or all")),
@@ -69,6 +69,15 @@ pub(crate) fn requests(settings: &Settings) -> Result<RequestLimits, ConfigError
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_taken_in_quotes_and_capitals() {
+        for text in ["strict", " Strict ", "\"strict\"", "'STRICT'"] {
+            assert_eq!(auth(Some(text)).unwrap(), Auth::Strict, "{text}");
+        }
+        assert_eq!(access_log(Some("\"All\"")).unwrap(), AccessLog::All);
+        assert!(auth(Some("stricter")).is_err() && access_log(Some("")).is_err());
+    }
 
     #[test]
     fn limits_can_be_set_and_turned_off() {

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use telestore::types::misleads;
 use tokio::runtime::Handle;
 use tracing::{Level, Metadata, Subscriber};
-use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
@@ -14,7 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
 use self::json::Json;
-use crate::cli::Settings;
+use crate::cli::{Settings, word};
 
 /// The worker's own lines from `info` on; of its libraries only what is wrong.
 const DEFAULT: &str = "warn,telestore=info,telestore_backend=info,telestore_http=info,telestore_sandbox=info,\
@@ -62,7 +62,7 @@ fn lines<S>(settings: &Settings) -> Result<Box<dyn Layer<S> + Send + Sync>, Stri
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    match settings.log_format.as_deref().map(str::trim) {
+    match settings.log_format.as_deref().map(word).as_deref() {
         None | Some("" | "human") => {
             let colours = io::stderr().is_terminal();
             Ok(fmt::layer().with_ansi(colours).with_writer(OneLine { colours }).boxed())
@@ -78,10 +78,23 @@ where
 
 fn filter(settings: &Settings) -> Result<EnvFilter, String> {
     match settings.log.as_deref().map(str::trim).filter(|filter| !filter.is_empty()) {
-        Some(filter) => EnvFilter::try_new(filter)
+        Some(filter) => no_level(filter)
+            .map_or_else(|| EnvFilter::try_new(filter).map_err(|error| error.to_string()), Err)
             .map_err(|error| format!("{}: {error}", settings.origins.name("TELESTORE_LOG"))),
         None => Ok(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT))),
     }
+}
+
+/// What is wrong with a word such as `warning`. The filter takes it for a target, and would let nothing else through, not
+/// even errors.
+fn no_level(filter: &str) -> Option<String> {
+    let words =
+        filter.split(',').map(str::trim).filter(|word| !word.is_empty() && !word.contains(['=', '[']));
+    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
+    words.into_iter().any(|word| !is_level(word) && !word.starts_with("telestore")).then(|| {
+        "expected a level (off, error, warn, info, debug or trace), or levels by target, such as telestore=debug"
+            .to_owned()
+    })
 }
 
 /// Libraries tell on their lower levels what goes over the wire, and with it bot tokens in URLs and tokens in headers. No
@@ -168,5 +181,23 @@ mod tests {
         assert!(told(format).starts_with("TELESTORE_LOG_FORMAT: "));
         let filter = Settings { log: Some("telestore=loud".to_owned()), ..Settings::default() };
         assert!(told(filter).starts_with("TELESTORE_LOG: "));
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_does_not_silence_the_log() {
+        for wrong in ["warning", "verbose", "quiet,telestore=info", "hyper"] {
+            assert!(no_level(wrong).is_some_and(|why| why.contains("off, error, warn")), "{wrong}");
+        }
+        for right in [
+            "INFO",
+            "debug",
+            "3",
+            "warn,telestore=debug",
+            "telestore_uploader",
+            "telestore[send]=trace",
+            "off,",
+        ] {
+            assert_eq!(no_level(right), None, "{right}");
+        }
     }
 }

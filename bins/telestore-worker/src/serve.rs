@@ -37,10 +37,15 @@ pub(crate) enum ServeError {
     Tls(#[from] TlsError),
     #[error("cannot listen on {host}:{port}: {source}; {cure}")]
     Listen { host: String, port: u16, source: io::Error, cure: String },
-    #[error("could not start: {0}")]
+    #[error("could not start: {}", cause(.0))]
     Engine(#[from] telestore::Error),
     #[error("server stopped: {0}")]
     Io(#[from] io::Error),
+}
+
+/// The cause, where there is one: the error itself has words for clients.
+fn cause(error: &telestore::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// A worker that listens.

@@ -117,20 +117,20 @@ fn page(upload: &Upload) -> String {
 
 fn table(uploads: &[Upload]) -> String {
     let mut text = format!(
-        "{:<28} {:<10} {:>4} {:>11} {:>10} {:<20} {:<24} FILE\n",
+        "{:<39} {:<10} {:>4} {:>11} {:>10} {:<20} {:<36} FILE\n",
         "ID", "STATE", "%", "CHUNKS", "SIZE", "UPDATED", "USER"
     );
     for upload in uploads {
         let user = upload.user_id.as_ref().map_or("-", UserId::as_str);
         text += &format!(
-            "{:<28} {:<10} {:>4} {:>11} {:>10} {:<20} {:<24} {}\n",
+            "{:<39} {:<10} {:>4} {:>11} {:>10} {:<20} {:<36} {}\n",
             upload.id.as_str(),
             upload.state.as_str(),
             upload.progress,
             format!("{}/{}", upload.received_chunks, upload.total_chunks),
             ByteSize(upload.file_size).to_string(),
             shown_time(upload.updated_at),
-            Shown(user),
+            Shown(user).to_string(),
             Shown(upload.file_name.as_str()),
         );
         if let Some(error) = &upload.error {

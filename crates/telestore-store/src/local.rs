@@ -61,16 +61,16 @@ impl LocalChunkStore {
     }
 
     /// Tries, in the directories that are there under `root`, what an upload does with files: one is written, flushed,
-    /// moved to its place, read and deleted. It makes no directory that stays.
+    /// moved to its place, read and deleted. What is to be made yet is tried in `root`. It makes no directory that stays.
     ///
     /// # Errors
     /// [`Error::Unfit`] with the step that failed, [`Error::NoSpace`].
     ///
     /// ```
     /// let dir = tempfile::tempdir()?;
-    /// assert!(telestore_store::LocalChunkStore::try_out(dir.path()).is_err(), "nothing is there yet");
-    /// telestore_store::LocalChunkStore::open(dir.path())?;
     /// telestore_store::LocalChunkStore::try_out(dir.path())?;
+    /// std::fs::write(dir.path().join("chunks"), "a file where the directory should be")?;
+    /// assert!(telestore_store::LocalChunkStore::try_out(dir.path()).is_err());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_out(root: &Path) -> Result<()> {

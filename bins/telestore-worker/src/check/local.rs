@@ -99,13 +99,7 @@ async fn files(dir: &Path, report: &mut Report) {
     }
     // What is not writable has been named.
     let Ok(place) = tempfile::Builder::new().prefix(".check-").tempdir_in(&there) else { return };
-    // A link that leads nowhere counts: it is what a start would meet.
-    let is_laid_out = |name| dir.join(name).symlink_metadata().is_ok();
-    let tried = if ["spool", "chunks"].into_iter().all(is_laid_out) {
-        LocalChunkStore::try_out(dir)
-    } else {
-        LocalChunkStore::open(place.path()).map(|_| ())
-    };
+    let tried = LocalChunkStore::try_out(if dir.is_dir() { dir } else { place.path() });
     match (tried, try_database(place.path()).await) {
         // The lack of space is named by itself.
         (Err(Error::NoSpace(_)), _) | (_, Err(Error::NoSpace(_))) => {

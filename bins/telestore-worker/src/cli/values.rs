@@ -15,6 +15,11 @@ fn bare(text: &str) -> &str {
     unquoted('"').or_else(|| unquoted('\'')).unwrap_or(text).trim()
 }
 
+/// One of a few words, in small letters.
+pub(crate) fn word(text: &str) -> String {
+    bare(text).to_ascii_lowercase()
+}
+
 fn read<T: FromStr>(text: &str, expected: &str) -> Result<T, String> {
     bare(text).parse().map_err(|_| expected.to_owned())
 }
@@ -48,14 +53,20 @@ pub(super) fn secret(text: &str) -> Result<Secret, String> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span(pub(crate) Duration);
 
+/// The longest time that can be set: clocks count no further than some hundreds of years.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 impl FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let text = bare(text);
         let seconds = text.parse().map(Duration::from_secs).ok();
-        let span = seconds.map_or_else(|| humantime::parse_duration(text), Ok);
-        span.map(Self).map_err(|_| "expected a time, such as 90s, 24h or 7d".to_owned())
+        match seconds.map_or_else(|| humantime::parse_duration(text), Ok) {
+            Ok(span) if span > LONGEST => Err("must be 100 years at most".to_owned()),
+            Ok(span) => Ok(Self(span)),
+            Err(_) => Err("expected a time, such as 90s, 24h or 7d".to_owned()),
+        }
     }
 }
 
@@ -67,16 +78,16 @@ impl FromStr for Limit {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match bare(text) {
+        match word(text).as_str() {
             "off" => Ok(Self(0)),
-            text => read::<ByteSize>(text, "expected a number, or off").map(|size| Self(size.as_u64())),
+            _ => read::<ByteSize>(text, "expected a number, or off").map(|size| Self(size.as_u64())),
         }
     }
 }
 
 /// `on` or `off`, also in other words for the same.
 pub(crate) fn is_on(text: &str) -> Option<bool> {
-    match bare(text).to_ascii_lowercase().as_str() {
+    match word(text).as_str() {
         "on" | "true" | "yes" | "1" => Some(true),
         "off" | "false" | "no" | "0" => Some(false),
         _ => None,
@@ -94,9 +105,19 @@ mod tests {
         }
         assert_eq!(size("\"1 KiB\"").map(|size| size.as_u64()), Ok(1024));
         assert_eq!("'90s'".parse(), Ok(Span(Duration::from_secs(90))));
+        assert_eq!("\"Off\"".parse(), Ok(Limit(0)));
+        assert_eq!((word(" 'Strict' "), word("")), ("strict".to_owned(), String::new()));
         assert_eq!((is_on("TRUE"), is_on("'off'"), is_on("maybe")), (Some(true), Some(false), None));
         for text in ["", "\"", "\"8080'", "80 80", "65536", "-1", "http"] {
             assert!(port(text).unwrap_err().contains("0 to 65535"), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_time_is_longer_than_clocks_can_count() {
+        assert_eq!("36500d".parse(), Ok(Span(LONGEST)));
+        for text in ["18446744073709551615", "500000000000y", "101y"] {
+            assert_eq!(text.parse::<Span>(), Err("must be 100 years at most".to_owned()), "{text}");
         }
     }
 }

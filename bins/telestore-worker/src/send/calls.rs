@@ -5,9 +5,10 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use reqwest::header::RETRY_AFTER;
+use reqwest::header::{HeaderValue, RETRY_AFTER};
 use reqwest::{Certificate, Client, RequestBuilder, StatusCode};
 use serde_json::Value;
+use telestore::types::{Secret, pasted};
 
 use crate::cli::SendArgs;
 
@@ -51,16 +52,17 @@ impl Refusal {
 pub(super) struct Calls {
     client: Client,
     to: String,
-    token: telestore::types::Secret,
+    token: Secret,
     patience: Duration,
 }
 
 impl Calls {
     pub(super) fn new(args: &SendArgs) -> Result<Self, String> {
+        let to = pasted::base_url(&args.to).map_err(|fault| format!("--to: {fault}"))?;
         Ok(Self {
             client: client(args.ca.as_deref())?,
-            to: args.to.trim_end_matches('/').to_owned(),
-            token: args.token.clone(),
+            to,
+            token: token(args.token.expose())?,
             patience: args.patience.0,
         })
     }
@@ -144,6 +146,23 @@ impl Calls {
     }
 }
 
+/// The token without the blanks around it, which a header would lose.
+///
+/// # Errors
+/// If it cannot stand in a header.
+fn token(given: &str) -> Result<Secret, String> {
+    let token = given.trim();
+    match HeaderValue::from_str(token) {
+        _ if token.is_empty() => Err("the token (--token, TELESTORE_TOKEN) is empty".to_owned()),
+        Ok(_) => Ok(Secret::new(token)),
+        Err(_) => Err(
+            "the token (--token, TELESTORE_TOKEN) holds a line break, or another character that no token \
+                       holds: copy it anew"
+                .to_owned(),
+        ),
+    }
+}
+
 /// Waits between repetitions, for as long as the patience lasts.
 struct Waits {
     /// When the worker was there last, which is known from the first failure on.
@@ -191,7 +210,7 @@ fn is_tls(cause: &(dyn Error + 'static)) -> bool {
 
 /// The error with its causes: the first one alone does not tell a refused connection from a bad certificate.
 fn why(error: &reqwest::Error) -> String {
-    let first = if error.is_builder() { "the address of --to is none" } else { "no answer" };
+    let first = if error.is_builder() { "--to is not an address" } else { "no answer" };
     causes(error).skip(1).fold(first.to_owned(), |text, cause| format!("{text}: {cause}"))
 }
 
@@ -238,6 +257,15 @@ mod tests {
             matches!(&gave_up, Err(Failure::GaveUp(why)) if why.contains("tried for 60 s")),
             "{gave_up:?}"
         );
+    }
+
+    #[test]
+    fn a_token_is_one_that_a_header_takes() {
+        assert_eq!(token(" word\n").unwrap().expose(), "word");
+        for (wrong, words) in [("", "is empty"), (" \n", "is empty"), ("hush\nhush", "line break")] {
+            let error = token(wrong).unwrap_err();
+            assert!(error.contains(words) && !error.contains("hush"), "{error}");
+        }
     }
 
     #[tokio::test]

@@ -27,6 +27,16 @@ pub(crate) async fn send(args: SendArgs) -> Result<(), String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let calls = Calls::new(&args)?;
     let failed = |error: io::Error| format!("{}: {error}", args.file.display());
+    if args.chunk_bytes.as_u64() == 0 {
+        return Err("--chunk-bytes: must be at least 1".to_owned());
+    }
+    // Before it is opened: opening a pipe waits for its writer.
+    if !tokio::fs::metadata(&args.file).await.map_err(failed)?.is_file() {
+        return Err(format!(
+            "{} is not a file: what comes from a pipe or a device has no size before its end, so put it into a file first",
+            args.file.display()
+        ));
+    }
     let file = File::open(&args.file).await.map_err(failed)?;
     let about = file.metadata().await.map_err(failed)?;
     let name = name_of(&args.file)?;
@@ -90,7 +100,7 @@ impl Sender<'_> {
     }
 
     fn size(&self) -> u64 {
-        self.args.chunk_bytes.as_u64().max(1)
+        self.args.chunk_bytes.as_u64()
     }
 
     /// Has the worker say what is wrong before a byte of the file is sent.

@@ -43,15 +43,19 @@ impl Places {
         Ok(within)
     }
 
-    /// The same for directories that are there; makes none.
+    /// The same for what is there; makes none. In the place of what is to be made yet stands the directory that it will be
+    /// made in, which is on the same file system.
     pub(super) fn find(root: &Path) -> Result<Self> {
+        // A link that leads nowhere is there: it is what a start would meet.
+        let there = |place: PathBuf| if place.symlink_metadata().is_ok() { place } else { root.to_owned() };
         let beside = Self::beside(root);
-        if !beside.are_apart()? {
-            return Ok(beside);
+        let found = Self { spool: there(beside.spool), chunks: there(beside.chunks) };
+        if !found.are_apart()? {
+            return Ok(found);
         }
-        let within = beside.within();
-        // Not made yet, it will be one directory further down.
-        Ok(if within.spool.is_dir() { within } else { Self { spool: beside.chunks.clone(), ..beside } })
+        let within = found.within();
+        let is_made = found.chunks != root && within.spool.is_dir();
+        Ok(if is_made { within } else { Self { spool: found.chunks.clone(), ..found } })
     }
 
     fn within(&self) -> Self {
@@ -98,11 +102,15 @@ impl Places {
         }
     }
 
-    /// Takes away what an earlier process spooled, wherever it did, and the trials that it left.
+    /// Takes away what an earlier process spooled, wherever it did, and the trials that it left. Directories are none of
+    /// the store's: a disk that is mounted there has a `lost+found`.
     pub(super) fn clear_spool(&self, root: &Path) -> io::Result<()> {
         for spool in [root.join("spool"), self.spool.clone(), self.chunks.join("spool")] {
             for file in entries(&spool)? {
-                gone(fs::remove_file(file?.path()))?;
+                let file = file?;
+                if !file.file_type()?.is_dir() {
+                    gone(fs::remove_file(file.path()))?;
+                }
             }
         }
         for place in entries(&self.chunks)? {
@@ -212,14 +220,29 @@ mod tests {
         fs::write(places.chunks.join(".trial-1"), "").unwrap();
         fs::write(places.spool.join(".trial-2"), "").unwrap();
         fs::create_dir(places.chunks.join("lost+found")).unwrap();
-        fs::create_dir(places.chunks.join("spool")).unwrap();
+        fs::create_dir_all(places.chunks.join("spool/lost+found")).unwrap();
+        fs::create_dir(places.spool.join("lost+found")).unwrap();
         fs::write(places.chunks.join("spool/left"), "").unwrap();
         places.clear_spool(dir.path()).unwrap();
         let mut left: Vec<_> =
             fs::read_dir(&places.chunks).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, ["lost+found", "spool"]);
-        assert_eq!(fs::read_dir(&places.spool).unwrap().count(), 0);
-        assert_eq!(fs::read_dir(places.chunks.join("spool")).unwrap().count(), 0);
+        for spool in [places.spool, places.chunks.join("spool")] {
+            let left: Vec<_> =
+                fs::read_dir(&spool).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            assert_eq!(left, ["lost+found"]);
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_made_is_tried_where_it_will_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        Places::find(root).unwrap().try_out().unwrap();
+        assert_eq!(fs::read_dir(root).unwrap().count(), 0, "a trial leaves nothing");
+        fs::write(root.join("chunks"), "in its place").unwrap();
+        let error = Places::find(root).unwrap_err().to_string();
+        assert!(error.contains("moving a file from spool into chunks"), "{error}");
     }
 }
