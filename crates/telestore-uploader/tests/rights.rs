@@ -16,6 +16,7 @@ use telestore_uploader::{
 };
 
 const WORDS: &str = "Could not resolve channel ID: the account may not post in it; ";
+const SEND: &str = "messages.sendMedia";
 const LENGTH: usize = 24 * PART + 99;
 
 fn forgetful(config: &mut MtprotoConfig) {
@@ -255,7 +256,7 @@ async fn one_message_is_made_across_a_restart_that_names_the_supergroup() {
     let world = World::new().await;
     let user = group(&world);
     world.sandbox.migrate_group("-4242", new);
-    let lost = world.sandbox.faults().inject(Fault::lose_answer("messages.sendMedia"));
+    let lost = world.sandbox.faults().inject(Fault::lose_answer(SEND));
     let sink = Arc::new(Moves::default());
     let uploader = mtproto_with(|config| config.max_failures = 0);
     let error = uploader.upload(to(&world, &user, 1000), sink.clone()).await.unwrap_err();
@@ -266,6 +267,52 @@ async fn one_message_is_made_across_a_restart_that_names_the_supergroup() {
     (again.credentials, again.resume) = (Arc::new(credentials), sink.state());
     common::mtproto().upload(again, Recorder::new()).await.unwrap();
     assert_eq!(world.sandbox.messages(new).len(), 1, "it has the random id of the first attempt");
+}
+
+#[tokio::test]
+async fn one_message_is_made_where_the_group_moved_just_before_it() {
+    let new = "-1001555555555";
+    let world = World::new().await;
+    let user = group(&world);
+    let asked = world.sandbox.faults().inject(Fault::hold(SEND).once());
+    let sink = Arc::new(Moves::default());
+    let uploader = mtproto_with(|config| config.max_failures = 0);
+    let upgrade = async {
+        world.sandbox.faults().wait_fired(asked, 1).await;
+        assert!(world.sandbox.migrate_group("-4242", new));
+        world.sandbox.faults().inject(Fault::lose_answer(SEND).once());
+        world.sandbox.faults().release(asked);
+    };
+    let (ended, ()) = tokio::join!(uploader.upload(to(&world, &user, 1000), sink.clone()), upgrade);
+    assert_eq!(ended.unwrap_err().verdict(), Verdict::Ambiguous);
+    assert_eq!(sink.told(), [("-4242".to_owned(), new.to_owned())]);
+    // The process ends here, and the next one knows by what was told where the chat is.
+    let credentials = TelegramCredentials { chat_id: ChatId::new(new).unwrap(), ..credentials_of(&user) };
+    let mut again = to(&world, &user, 1000);
+    (again.credentials, again.resume) = (Arc::new(credentials), sink.state());
+    common::mtproto().upload(again, Recorder::new()).await.unwrap();
+    assert_eq!(world.sandbox.messages(new).len(), 1, "the state names the supergroup");
+}
+
+#[tokio::test]
+async fn a_refusal_behind_a_lost_answer_does_not_say_that_nothing_was_sent() {
+    let world = World::new().await;
+    for (code, name) in [(403, "CHAT_WRITE_FORBIDDEN"), (400, "MEDIA_INVALID"), (406, "CHANNEL_PRIVATE")] {
+        world.sandbox.faults().clear();
+        world.sandbox.faults().inject(Fault::lose_answer(SEND).once());
+        world.sandbox.faults().inject(Fault::rpc_error(SEND, code, name));
+        let (listener, bytes) = (Recorder::new(), bytes(1, 1000));
+        let count = world.messages().len();
+        let error = common::mtproto().upload(world.request(&bytes), listener.clone()).await.unwrap_err();
+        assert_eq!(error.verdict(), Verdict::Ambiguous, "{name}: {error}");
+        assert!(error.to_string().contains("may have made the message"), "{error}");
+        // Tried again, it is that message.
+        world.sandbox.faults().clear();
+        let mut again = world.request(&bytes);
+        again.resume = listener.checkpoints().pop();
+        common::mtproto().upload(again, Recorder::new()).await.unwrap();
+        assert_eq!(world.messages().len(), count + 1, "{name}");
+    }
 }
 
 #[tokio::test]

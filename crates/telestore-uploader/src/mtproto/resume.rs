@@ -106,11 +106,10 @@ impl Resume {
         moved
     }
 
-    /// Says which supergroup the chat has become, if it has.
-    pub(crate) fn follow(&mut self, moved_to: Option<&ChatId>) {
-        if let Some(chat) = moved_to {
-            self.moved_to = Some(chat.as_str().to_owned());
-        }
+    /// Says which supergroup the chat has become, if it has; tells whether that is new.
+    pub(crate) fn follow(&mut self, moved_to: Option<&ChatId>) -> bool {
+        let Some(chat) = moved_to.map(ChatId::as_str) else { return false };
+        self.moved_to.replace(chat.to_owned()).as_deref() != Some(chat)
     }
 
     /// Forgets every part, and keeps the one message.

@@ -10,7 +10,7 @@ use super::resume::Resume;
 use super::rpc::{CallError, Remedy, RpcError};
 use super::search::{self, Wanted};
 use super::updates::{self, Found};
-use crate::{Error, ErrorKind, Result, UploadRequest};
+use crate::{Error, ErrorKind, Result, UploadRequest, Verdict};
 
 /// So many missing parts mean that Telegram has forgotten the file; then all of it is sent anew.
 const MAX_MISSING: u32 = 16;
@@ -125,10 +125,21 @@ impl<'a> Sending<'a> {
                 () = cancel.cancelled(), if !cancelled => {}
                 recovered = self.recover(error) => if let Err(error) = recovered {
                     let stored = if self.history.repeated > 0 { self.search().await } else { None };
-                    return stored.ok_or(error);
+                    return stored.ok_or_else(|| self.given_up(error));
                 },
             }
         }
+    }
+
+    /// Why it is not tried any more. What is for good does not say that there is no message, where an answer was lost
+    /// before.
+    fn given_up(&self, error: Error) -> Error {
+        let for_good = error.verdict() == Verdict::Permanent && error.kind() != ErrorKind::Cancelled;
+        if !self.history.ambiguous || !for_good {
+            return error;
+        }
+        let text = format!("{error}; an earlier call, whose answer was lost, may have made the message");
+        Error::new(ErrorKind::AnswerLost, text)
     }
 
     /// Looks for the message in the channel.
@@ -242,7 +253,14 @@ impl<'a> Sending<'a> {
         if std::mem::replace(&mut self.history.resolved, true) {
             return Err(error.into());
         }
-        self.peer = resolve::resolve(self.attempt, None).await?.peer;
+        let found = resolve::resolve(self.attempt, None).await?;
+        self.resume.access_hash = resolve::access_hash(&found.peer);
+        // Where the group became a supergroup meanwhile, that is written down before the message can be there: the
+        // credentials of a later attempt name that one.
+        if self.resume.follow(found.moved_to.as_ref()) {
+            self.history.committed = false;
+        }
+        self.peer = found.peer;
         Ok(())
     }
 

@@ -143,8 +143,13 @@ fn input_user(user_id: i64, mut users: Objects<'_>) -> Option<InputPeer> {
     Some(tl::types::InputPeerUser { user_id, access_hash }.into())
 }
 
+/// The ids that channels have: no other one has a name in the Bot API, which credentials use.
+/// <https://core.telegram.org/api/bots/ids>
+const CHANNEL_IDS: std::ops::RangeInclusive<i64> = 1..=997_852_516_352;
+
 /// The id and the hash of a channel. The hash of a `min` channel is good for its picture only.
 fn hash_of(chat: &Object<'_>) -> Option<(i64, i64)> {
     let usable = chat.is("channel") && !chat.has("min") || chat.is("channelForbidden");
-    chat.long("id").zip(chat.long("access_hash")).filter(|_| usable)
+    let id = chat.long("id").filter(|id| usable && CHANNEL_IDS.contains(id))?;
+    Some((id, chat.long("access_hash")?))
 }

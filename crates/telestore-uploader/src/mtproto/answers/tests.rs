@@ -77,6 +77,14 @@ fn a_page_of_dialogs_names_channels_and_where_it_ends() {
 }
 
 #[test]
+fn ids_that_no_channel_has_are_passed_over() {
+    let ids = [i64::MIN, -7, 0, 7, 997_852_516_353, i64::MAX];
+    let chats = ids.map(|id| channel(id, 70, false)).to_vec();
+    let found = page(tl::types::messages::DialogsSlice { chats, ..slice(&[of_channel(7)]) });
+    assert_eq!(found.channels.iter().map(|seen| seen.id).collect::<Vec<_>>(), [7]);
+}
+
+#[test]
 fn a_page_without_a_successor_is_the_last() {
     assert!(page(slice(&[])).next.is_none());
     let tl::types::messages::DialogsSlice { dialogs, messages, chats, users, .. } = slice(&[of_channel(7)]);
