@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -228,6 +228,36 @@ async fn a_worker_that_stays_away_is_given_up_with_the_way_to_go_on() {
         "{words}"
     );
     assert!(!words.contains(&token), "{words}");
+}
+
+#[tokio::test]
+async fn nothing_that_is_said_commands_the_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a\u{1b}[2J\u{202e}b.txt");
+    std::fs::write(&path, "bytes").unwrap();
+    let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+    let to = format!("http://{}", listener.local_addr().unwrap());
+    let stranger = tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let _ = connection.read(&mut [0; 4096]).await.unwrap();
+        let body = r#"{"error":"x\u001b]0;title\u0007\r\nforged"}"#;
+        let head = format!(
+            "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        connection.write_all((head + body).as_bytes()).await.unwrap();
+    });
+    let output = soon("the client to end", send(&to, "word", &path, &[]).output()).await.unwrap();
+    stranger.await.unwrap();
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        words.ends_with("x\\u{1b}]0;title\\u{7}\\r\\nforged\n") && words.lines().count() == 1,
+        "{words:?}"
+    );
+    std::fs::remove_file(&path).unwrap();
+    let output = send(&to, "word", &path, &[]).output().await.unwrap();
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert!(words.contains("a\\u{1b}[2J\\u{202e}b.txt: No such file"), "{words:?}");
 }
 
 #[tokio::test]

@@ -26,6 +26,8 @@ mod wire;
 
 use std::process::ExitCode;
 
+use telestore::types::Shown;
+
 use cli::{Cli, Command};
 
 /// Runs the program with the arguments and the environment of this process.
@@ -79,6 +81,7 @@ async fn run(cli: Cli) -> Result<(), String> {
 
 #[expect(clippy::print_stderr, reason = "the last word of a program that could not do what it was told")]
 fn fail(message: &str) -> ExitCode {
-    eprintln!("telestore-worker: {message}");
+    // It may hold what a client, a backend or Telegram said.
+    eprintln!("telestore-worker: {}", Shown(message));
     ExitCode::FAILURE
 }

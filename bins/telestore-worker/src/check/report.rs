@@ -1,6 +1,7 @@
 use std::io::{self, Write};
 
 use serde_json::json;
+use telestore::types::Shown;
 
 /// What became of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +68,7 @@ impl Report {
             return;
         }
         for (check, outcome, text) in &self.0 {
-            let _ = writeln!(out, "{:<8} {check:<15} {text}", outcome.as_str());
+            let _ = writeln!(out, "{:<8} {check:<15} {}", outcome.as_str(), Shown(text));
         }
     }
 
