@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::support::{MIB, Stage, program, soon};
@@ -214,11 +214,10 @@ async fn a_failed_upload_is_not_sent_again_by_going_on() {
 async fn a_worker_that_stays_away_is_given_up_with_the_way_to_go_on() {
     let stage = Stage::new().await;
     let path = file(&stage, 1000);
-    // Nobody listens there: the port was free, and is not taken by anybody else while it is held.
-    let held = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
-    let port = held.local_addr().unwrap().port();
-    drop(held);
-    let to = format!("http://127.0.0.1:{port}");
+    // Held, so that nobody else takes it, and without a listener, so that it refuses.
+    let held = TcpSocket::new_v4().unwrap();
+    held.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let to = format!("http://{}", held.local_addr().unwrap());
     let token = stage.user.auth_token.clone();
     let sending = Sending::begin(&mut send(&to, &token, &path, &["--patience", "1s"])).await;
     let id = sending.id.clone();
@@ -228,6 +227,16 @@ async fn a_worker_that_stays_away_is_given_up_with_the_way_to_go_on() {
         "{words}"
     );
     assert!(!words.contains(&token), "{words}");
+}
+
+#[tokio::test]
+async fn a_worker_without_space_is_waited_for() {
+    let stage = Stage::with(&[("TELESTORE_MIN_FREE_BYTES", "1000 TiB")]).await;
+    let path = file(&stage, 1000);
+    let sending = Sending::begin(&mut stage.sends(&path, &["--patience", "1s"])).await;
+    let (success, words) = sending.end().await;
+    assert!(!success && words.contains("507") && words.contains("(tried for "), "{words}");
+    assert!(words.contains("the upload is cancelled"), "{words}");
 }
 
 #[tokio::test]

@@ -135,6 +135,10 @@ impl Calls {
         Err(match status {
             // A proxy whose worker is away answers by itself.
             StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => Refusal::Passing(text, None),
+            // A disk that is full or ill may be well again, and what it holds is worth a wait.
+            StatusCode::INTERNAL_SERVER_ERROR | StatusCode::INSUFFICIENT_STORAGE => {
+                Refusal::Passing(text, None)
+            }
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 Refusal::Passing(text, after.map(Duration::from_secs))
             }
