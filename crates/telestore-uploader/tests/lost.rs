@@ -26,7 +26,7 @@ fn quick() -> MtprotoUploader {
 
 /// One that does not take for lost what a busy machine answers late.
 fn steady() -> MtprotoUploader {
-    mtproto_with(|config| config.lost_after = Duration::from_secs(3))
+    mtproto_with(|config| config.lost_after = Duration::from_secs(8))
 }
 
 /// How often each part was stored.
@@ -78,20 +78,20 @@ async fn two_lost_answers_at_the_end_are_two_parts_sent_again() {
 
 #[tokio::test]
 async fn a_lost_answer_costs_less_than_fifteen_seconds() {
-    let world = World::new().await;
+    let (world, uploader, bytes) = (World::new().await, mtproto(), bytes(3, LENGTH));
     world.sandbox.network().set_round_trip(Duration::from_millis(900));
-    let (uploader, bytes) = (mtproto(), bytes(3, LENGTH));
-    let send = async || {
+    let lost = world.sandbox.faults().inject(Fault::new(BIG, FaultAction::Silence).part(20).once());
+    // Counted from the answer that does not come: how long a file takes depends on the machine.
+    let again = async {
+        world.sandbox.faults().wait_fired(lost, 1).await;
         let began = Instant::now();
-        uploader.upload(world.request(&bytes), Recorder::new()).await.unwrap();
+        world.sandbox.wait_until(|stats| stats.calls(BIG) > PARTS as u64).await;
         began.elapsed()
     };
-    let without = send().await;
-    world.sandbox.faults().inject(Fault::new(BIG, FaultAction::Silence).part(20).once());
-    let with = send().await;
-    assert!(with < without + Duration::from_secs(15), "{with:?} instead of {without:?}");
+    let (_, took) = tokio::join!(world.sends_once(&uploader, &bytes), again);
+    assert!(took < Duration::from_secs(15), "{took:?}");
     let stats = world.sandbox.stats();
-    assert_eq!((stats.calls(BIG), stats.connections_accepted), (2 * PARTS as u64 + 1, 1));
+    assert_eq!((stored(&stats)[20], stats.calls(BIG), stats.connections_accepted), (2, PARTS as u64 + 1, 1));
 }
 
 #[tokio::test]
@@ -151,18 +151,25 @@ async fn parts_in_the_buffers_of_a_slow_line_are_not_lost() {
 
 #[tokio::test]
 async fn other_calls_go_again_where_telegram_does_not_have_them_or_has_answered() {
+    let mut cases = JoinSet::new();
     for method in ["channels.getChannels", "messages.getDialogs", SEND] {
         for action in [FaultAction::Silence, FaultAction::NoExecuteSilence, FaultAction::HoldBackAnswer] {
-            let world = World::new().await;
-            let asks_again = action != FaultAction::HoldBackAnswer;
-            let fault = world.sandbox.faults().inject(Fault::new(method, action.clone()).once());
-            world.sends_once(&quick(), &bytes(7, 1000)).await;
-            let stats = world.sandbox.stats();
-            let calls = stats.calls(method) - u64::from(asks_again) * world.sandbox.faults().fired(fault);
-            assert!(calls <= 1, "{method} {action:?}: {calls}");
-            assert_eq!(stats.connections_accepted, 1, "{method} {action:?}");
+            cases.spawn(gets_an_answer(method, action));
         }
     }
+    cases.join_all().await;
+}
+
+/// Sends a file where this happens to a call, by one connection.
+async fn gets_an_answer(method: &str, action: FaultAction) {
+    let world = World::new().await;
+    let asks_again = action != FaultAction::HoldBackAnswer;
+    let fault = world.sandbox.faults().inject(Fault::new(method, action.clone()).once());
+    world.sends_once(&quick(), &bytes(7, 1000)).await;
+    let stats = world.sandbox.stats();
+    let calls = stats.calls(method) - u64::from(asks_again) * world.sandbox.faults().fired(fault);
+    assert!(calls <= 1, "{method} {action:?}: {calls}");
+    assert_eq!(stats.connections_accepted, 1, "{method} {action:?}");
 }
 
 #[tokio::test]
