@@ -2,12 +2,13 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use common::{World, bot_api, mtproto, mtproto_with};
-use telestore_sandbox::Fault;
+use common::{World, bot_api, credentials_of, mtproto, mtproto_with};
+use telestore_sandbox::{Fault, SandboxUser, UserSpec};
 use telestore_uploader::testsuite::{Recorder, bytes};
-use telestore_uploader::{ErrorKind, TelegramUploader};
+use telestore_uploader::{ErrorKind, TelegramUploader, UploadRequest};
 use tokio::time::sleep;
 
 const SEND: &str = "messages.sendMedia";
@@ -62,6 +63,24 @@ async fn twins_are_not_taken_over() {
         assert_eq!(error.kind(), ErrorKind::AnswerLost, "{which}: {error}");
         assert_eq!(world.messages().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_twin_in_the_same_chat_by_another_name_is_not_taken_over() {
+    let new = "-1001555555555";
+    let (world, bytes, uploader) = (World::new().await, bytes(5, 1000), mtproto());
+    let mut user = world.sandbox.add_user(UserSpec::new("bob").channel(Some("-4242")));
+    assert!(world.sandbox.migrate_group("-4242", new));
+    let request = |user: &SandboxUser| UploadRequest {
+        credentials: Arc::new(credentials_of(user)),
+        ..world.request(&bytes)
+    };
+    uploader.upload(request(&user), Recorder::new()).await.unwrap();
+    repeats(&world);
+    new.clone_into(&mut user.channel_id);
+    let error = uploader.upload(request(&user), Recorder::new()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AnswerLost, "{error}");
+    assert_eq!(world.sandbox.messages(new).len(), 1);
 }
 
 #[tokio::test]

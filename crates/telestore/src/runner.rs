@@ -242,12 +242,13 @@ impl Telestore {
                 }
                 Err(error) if error.kind() == ErrorKind::GroupUpgraded && !followed => {
                     followed = true;
+                    // Before Telegram is asked, which can take long: nothing was sent.
+                    sink.uncommit().await?;
                     let moved = tokio::select! {
                         () = request.cancel.cancelled() => return Err(UploaderError::cancelled()),
                         moved = self.follow(&request.credentials) => moved,
                     };
                     request.credentials = moved.ok_or(error)?;
-                    sink.uncommit().await?;
                 }
                 done => return done.map(|stored| (stored, backend)),
             }

@@ -180,7 +180,7 @@ fn numbered(text: &str) -> Result<PastedChannel, ChannelFault> {
     let is_channel = |number: i64| (-CHANNEL_BASE - LAST_CHANNEL..-CHANNEL_BASE).contains(&number);
     match number {
         _ if is_channel(number) => Ok(of_number(number, None)),
-        _ if is_channel(-number) => {
+        1.. if is_channel(-number) => {
             Ok(of_number(-number, Some(format!("has no minus: taken as {}", -number))))
         }
         _ if (-LAST_GROUP..0).contains(&number) => Ok(of_number(number, group_hint(number))),
@@ -361,6 +361,8 @@ mod tests {
             ("-1997852516353", "no channel's"),
             ("999999999999", "no channel's"),
             ("-99999999999999999999", "no channel's"),
+            ("-9223372036854775808", "no channel's"),
+            ("9223372036854775807", "no channel's"),
             ("-100x", "looks like a title"),
             ("-1001953958128é", "looks like a title"),
             ("110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw5", "bot token"),

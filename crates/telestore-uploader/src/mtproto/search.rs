@@ -117,32 +117,32 @@ pub(crate) async fn find(
         }
         request.offset_id = older;
     }
-    let chat = attempt.credentials.chat_id.as_str();
-    found.retain(|post| !attempt.account.made().holds(chat, post.message_id));
+    found.retain(|post| !attempt.account.made().holds(peer, post.message_id));
     Ok(match &found[..] {
         [Post { message_id, document: Some((_, id)), .. }] => Some((*message_id, *id)),
         _ => None,
     })
 }
 
-/// The messages that an account made last: each is the message of one file.
+/// The messages that an account made last: each is the message of one file. Credentials name a chat in several ways, and
+/// Telegram in one.
 #[derive(Debug, Default)]
-pub(crate) struct Made(Mutex<VecDeque<(String, i32)>>);
+pub(crate) struct Made(Mutex<VecDeque<(InputPeer, i32)>>);
 
 impl Made {
-    pub(crate) fn note(&self, chat: &str, message_id: i32) {
+    pub(crate) fn note(&self, peer: &InputPeer, message_id: i32) {
         let mut made = self.lock();
         if made.len() >= REMEMBERED {
             made.pop_front();
         }
-        made.push_back((chat.to_owned(), message_id));
+        made.push_back((peer.clone(), message_id));
     }
 
-    fn holds(&self, chat: &str, message_id: i32) -> bool {
-        self.lock().iter().any(|(of, id)| (of.as_str(), *id) == (chat, message_id))
+    fn holds(&self, peer: &InputPeer, message_id: i32) -> bool {
+        self.lock().iter().any(|(of, id)| (of, *id) == (peer, message_id))
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(String, i32)>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(InputPeer, i32)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -174,8 +174,9 @@ mod tests {
     #[test]
     fn what_was_made_for_another_file_is_remembered_for_a_while() {
         let made = Made::default();
-        (0..=REMEMBERED as i32).for_each(|id| made.note("-1001", id));
-        assert!(made.holds("-1001", 1) && made.holds("-1001", REMEMBERED as i32));
-        assert!(!made.holds("-1001", 0) && !made.holds("-1002", 1));
+        let peer = |chat_id| InputPeer::from(tl::types::InputPeerChat { chat_id });
+        (0..=REMEMBERED as i32).for_each(|id| made.note(&peer(1), id));
+        assert!(made.holds(&peer(1), 1) && made.holds(&peer(1), REMEMBERED as i32));
+        assert!(!made.holds(&peer(1), 0) && !made.holds(&peer(2), 1));
     }
 }

@@ -162,8 +162,7 @@ impl<'a> Sending<'a> {
 
     /// What is known of the message.
     fn made(&self, message_id: i32, document_id: i64) -> StoredFile {
-        let Attempt { account, credentials, .. } = self.attempt;
-        account.made().note(credentials.chat_id.as_str(), message_id);
+        self.attempt.account.made().note(&self.peer, message_id);
         StoredFile { message_id: i64::from(message_id), stored_as: StoredAs::Mtproto { document_id } }
     }
 
