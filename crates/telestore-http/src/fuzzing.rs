@@ -155,13 +155,17 @@ fn is_stricter(refusal: Option<&Fault>) -> bool {
     )
 }
 
-/// Whether names are read the same way by both: they are where nothing is escaped, and quotes stand around values only.
+/// Whether names are read the same way by both: they are where nothing is escaped, and where each quote that opens stands
+/// behind `=` and each that closes before `;` or the end of its line.
 fn has_plain_names(body: &[u8]) -> bool {
-    let around = |at: usize| {
-        body.get(at.wrapping_sub(1)) == Some(&b'=')
-            || body.get(at + 1).is_none_or(|next| b";\r".contains(next))
+    let is_plain = |line: &[u8]| {
+        let mut quotes = memchr::memchr_iter(b'"', line).enumerate();
+        quotes.all(|(count, at)| match count % 2 {
+            0 => at > 0 && line[at - 1] == b'=',
+            _ => line.get(at + 1).is_none_or(|next| b";\r".contains(next)),
+        })
     };
-    !body.contains(&b'\\') && memchr::memchr_iter(b'"', body).all(around)
+    !body.contains(&b'\\') && body.split(|byte| *byte == b'\n').all(is_plain)
 }
 
 async fn plain(headers: &HeaderMap, body: impl Stream<Item = Read> + 'static) -> Option<Form> {

@@ -167,6 +167,15 @@ fn the_file_may_be_cut_anywhere_and_stand_anywhere() {
 }
 
 #[test]
+fn a_name_that_never_ends_is_everybodys_guess() {
+    let name = "file\"form-data; name=\"authToken";
+    for name in [name, "a\"b", "a\"; b", "=\"="] {
+        let head = format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\nx\r\n--B--\r\n");
+        compare("B", &[head.into_bytes()]);
+    }
+}
+
+#[test]
 fn a_preamble_larger_than_the_parsers_buffer_does_not_carry_the_file_along() {
     let body = [b"some line\r\n".repeat(20_000), form_of(&[("file", b"bytes of the file")])].concat();
     for size in [body.len(), 100_000, 65_536, 65_535, 40_000, 9] {
