@@ -176,6 +176,13 @@ fn a_name_that_never_ends_is_everybodys_guess() {
 }
 
 #[test]
+fn what_fuzzing_found_is_read_alike() {
+    form(include_bytes!("../../../../fuzz/corpus/multipart/quotes_within_quotes"));
+    form(include_bytes!("../../../../fuzz/corpus/multipart/empty_name"));
+    form(include_bytes!("../../../../fuzz/corpus/multipart/junk_between_parameters"));
+}
+
+#[test]
 fn a_preamble_larger_than_the_parsers_buffer_does_not_carry_the_file_along() {
     let body = [b"some line\r\n".repeat(20_000), form_of(&[("file", b"bytes of the file")])].concat();
     for size in [body.len(), 100_000, 65_536, 65_535, 40_000, 9] {
