@@ -59,14 +59,19 @@ impl Subject for Tested {
 /// What the sandbox does to one user: a name, a method, and what happens there.
 type Trick = (&'static str, &'static str, FaultAction);
 
-struct Tricked {
-    tested: Tested,
+struct Tricks {
     victim: SandboxUser,
     tricks: Vec<Trick>,
 }
 
+/// A backend whose sandbox plays something: tricks of strangers, or waits.
+struct Played<T> {
+    tested: Tested,
+    play: T,
+}
+
 #[async_trait]
-impl Subject for Tricked {
+impl<T: Send + Sync> Subject for Played<T> {
     fn uploader(&self) -> Arc<dyn TelegramUploader> {
         self.tested.uploader()
     }
@@ -85,20 +90,20 @@ impl Subject for Tricked {
 }
 
 #[async_trait]
-impl Strangers for Tricked {
+impl Strangers for Played<Tricks> {
     fn tricks(&self) -> Vec<String> {
-        self.tricks.iter().map(|(name, ..)| (*name).to_owned()).collect()
+        self.play.tricks.iter().map(|(name, ..)| (*name).to_owned()).collect()
     }
 
     fn victim(&self) -> TelegramCredentials {
-        credentials_of(&self.victim)
+        credentials_of(&self.play.victim)
     }
 
     async fn play(&self, trick: Option<&str>) {
         let faults = self.tested.sandbox.faults();
         faults.clear();
-        if let Some((_, method, action)) = self.tricks.iter().find(|(name, ..)| Some(*name) == trick) {
-            faults.inject(Fault::new(*method, action.clone()).user(&self.victim.user_id));
+        if let Some((_, method, action)) = self.play.tricks.iter().find(|(name, ..)| Some(*name) == trick) {
+            faults.inject(Fault::new(*method, action.clone()).user(&self.play.victim.user_id));
         }
     }
 }
@@ -106,41 +111,16 @@ impl Strangers for Tricked {
 /// A shape in which the sandbox asks to wait: a name, a method, and the fault.
 type Shape = (String, &'static str, Box<dyn Fn(u32) -> FaultAction + Send + Sync>);
 
-struct Asked {
-    tested: Tested,
-    shapes: Vec<Shape>,
-}
-
 #[async_trait]
-impl Subject for Asked {
-    fn uploader(&self) -> Arc<dyn TelegramUploader> {
-        self.tested.uploader()
-    }
-
-    fn credentials(&self) -> TelegramCredentials {
-        self.tested.credentials()
-    }
-
-    async fn received(&self, stored: &StoredFile) -> Option<Received> {
-        self.tested.received(stored).await
-    }
-
-    async fn message_count(&self) -> usize {
-        self.tested.message_count().await
-    }
-}
-
-#[async_trait]
-impl Waits for Asked {
+impl Waits for Played<Vec<Shape>> {
     fn shapes(&self) -> Vec<String> {
-        self.shapes.iter().map(|(name, ..)| name.clone()).collect()
+        self.play.iter().map(|(name, ..)| name.clone()).collect()
     }
 
     async fn ask(&self, shape: Option<&str>, seconds: u32) {
         let faults = self.tested.sandbox.faults();
         faults.clear();
-        if let Some((_, method, action)) = self.shapes.iter().find(|(name, ..)| Some(name.as_str()) == shape)
-        {
+        if let Some((_, method, action)) = self.play.iter().find(|(name, ..)| Some(name.as_str()) == shape) {
             faults.inject(Fault::new(*method, action(seconds)));
         }
     }
@@ -148,7 +128,8 @@ impl Waits for Asked {
 
 async fn tricked(tested: Tested, tricks: Vec<Trick>) {
     let victim = tested.sandbox.add_user(UserSpec::new("victim"));
-    strangers(&Tricked { tested, victim, tricks }, Duration::from_secs(60)).await;
+    let play = Tricks { victim, tricks };
+    strangers(&Played { tested, play }, Duration::from_secs(60)).await;
 }
 
 async fn tested(uploader: impl FnOnce(&Sandbox) -> Arc<dyn TelegramUploader>) -> Tested {
@@ -227,7 +208,7 @@ async fn the_bot_api_backend_waits_as_it_is_told() {
         let config = BotApiConfig { base_url: sandbox.bot_api_url(), ..BotApiConfig::default() };
         Arc::new(BotApiUploader::new(config).unwrap())
     });
-    waits(&Asked { tested: tested.await, shapes }).await;
+    waits(&Played { tested: tested.await, play: shapes }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -245,7 +226,7 @@ async fn the_mtproto_backend_waits_as_it_is_told() {
         ..MtprotoConfig::default()
     };
     let tested = tested(|_| Arc::new(MtprotoUploader::new(config))).await;
-    waits(&Asked { tested, shapes }).await;
+    waits(&Played { tested, play: shapes }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
