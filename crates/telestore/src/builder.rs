@@ -10,15 +10,15 @@ use telestore_uploader::TelegramUploader;
 use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::EngineConfig;
-use crate::early::Early;
-use crate::metrics::completed_of;
-use crate::ready::LastLook;
-use crate::seal::Sealer;
-use crate::sends::Sending;
-use crate::space::Look;
-use crate::standing::Standing;
-use crate::tasks::Tasks;
+use crate::sending::early::Early;
+use crate::shared::config::EngineConfig;
+use crate::shared::metrics::completed_of;
+use crate::shared::seal::Sealer;
+use crate::shared::sends::Sending;
+use crate::shared::space::Look;
+use crate::shared::tasks::Tasks;
+use crate::watching::ready::LastLook;
+use crate::watching::standing::Standing;
 
 /// What a [`TelestoreBuilder`] still lacks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

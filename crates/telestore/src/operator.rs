@@ -1,7 +1,7 @@
 use telestore_store::Listing;
 use telestore_types::{Upload, UploadId, UploadKind, UploadState};
 
-use crate::intake::detached;
+use crate::intake::chunks::detached;
 use crate::{Error, Result, Telestore};
 
 /// What whoever runs the worker may do: no token is asked for, and every user's uploads are seen. It is not for the

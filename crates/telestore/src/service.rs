@@ -7,9 +7,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::outbox::Places;
-use crate::sends::{Begun, Room, Sending};
-use crate::tasks::{Task, Tasks};
+use crate::delivery::outbox::Places;
+use crate::shared::sends::{Begun, Room, Sending};
+use crate::shared::tasks::{Task, Tasks};
 use crate::{Result, Telestore};
 
 /// How long to wait after the session store has failed, so that a full disk does not make a busy loop.

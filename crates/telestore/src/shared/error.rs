@@ -4,7 +4,7 @@ use telestore_backend::Error as BackendError;
 use telestore_store::Error as StoreError;
 use telestore_types::{CompletionError, Error as ValueError, MISSING_CHUNKS};
 
-use crate::seal::SealError;
+use crate::shared::seal::SealError;
 
 /// Why the engine did not do what it was asked. The texts are for the client and never hold a secret.
 #[derive(Debug, thiserror::Error)]

@@ -7,8 +7,8 @@ use telestore_types::{
 };
 use tracing::Instrument;
 
-use crate::access::{concerns, missing_token};
-use crate::metrics::METRICS;
+use crate::shared::access::{concerns, missing_token};
+use crate::shared::metrics::METRICS;
 use crate::{Caller, Error, Result, Telestore};
 
 /// What a client says of a file.

@@ -3,7 +3,7 @@ use std::time::Duration;
 use telestore_backend::Error as BackendError;
 use telestore_uploader::{Error as UploaderError, ErrorKind, Verdict};
 
-use crate::metrics::ErrorKind as Kind;
+use crate::shared::metrics::ErrorKind as Kind;
 
 /// How an attempt ended that did not send the file.
 pub(crate) enum Stop {

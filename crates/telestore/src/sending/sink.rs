@@ -9,8 +9,9 @@ use telestore_types::{ChatId, ResumeState, Stage};
 use telestore_uploader::{Error, ErrorKind, ProgressSink, Result};
 use tracing::Span;
 
-use crate::sends::{Pulse, Sending};
-use crate::{Telestore, metrics};
+use crate::Telestore;
+use crate::shared::metrics;
+use crate::shared::sends::{Pulse, Sending};
 
 /// Where a backend tells how far it is with a leased upload.
 pub(crate) struct LeaseSink {

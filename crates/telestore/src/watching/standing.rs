@@ -9,7 +9,7 @@ use telestore_uploader::{Error, ErrorKind, TelegramUploader, Verdict};
 use tokio::sync::watch;
 
 use crate::Telestore;
-use crate::ready::{Check, in_time};
+use crate::watching::ready::{Check, in_time};
 
 /// The first pause before wrong credentials are tried again, and the longest: they may be put right on Telegram's side.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5 * 60));

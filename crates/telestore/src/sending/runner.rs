@@ -18,11 +18,11 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 use tracing::field::display;
 
-use crate::metrics::{self, ErrorKind as Kind, Ongoing};
-use crate::outbox::new_event_id;
-use crate::sends::{Begun, Sending};
-use crate::sink::LeaseSink;
-use crate::stop::Stop;
+use crate::delivery::outbox::new_event_id;
+use crate::sending::sink::LeaseSink;
+use crate::sending::stop::Stop;
+use crate::shared::metrics::{self, ErrorKind as Kind, Ongoing};
+use crate::shared::sends::{Begun, Sending};
 use crate::{Result, Telestore};
 
 /// A file that is in the channel, and how it got there.

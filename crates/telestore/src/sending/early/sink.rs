@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use super::{Of, Running};
-use crate::sink::not_written;
-use crate::{Telestore, metrics};
+use crate::Telestore;
+use crate::sending::sink::not_written;
+use crate::shared::metrics;
 
 /// Where a backend tells how far it is with a file that still arrives. Nobody listens but the store.
 pub(super) struct EarlySink {

@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::Telestore;
-use crate::config::EngineConfig;
+use crate::shared::config::EngineConfig;
 use session::Session;
 
 /// How long a runner waits for early sending to come to rest. Backends promise a second.

@@ -15,8 +15,8 @@ use tracing::Instrument;
 use super::sink::EarlySink;
 use super::{Of, Running};
 use crate::Telestore;
-use crate::metrics::Ongoing;
-use crate::runner::request_of;
+use crate::sending::runner::request_of;
+use crate::shared::metrics::Ongoing;
 
 /// How often in a row a session tries again after a failure that may pass.
 const MAX_FAILURES: u32 = 5;

@@ -3,9 +3,9 @@
 use telestore_store::SpooledChunk;
 use telestore_types::{ChunkIndex, FileName, Upload, UploadId, UploadKind, UploadState, UploadStatus};
 
-use crate::access::{concerns, missing_token};
-use crate::intake::{FileInfo, detached};
-use crate::waiting::CallerWaits;
+use crate::intake::chunks::{FileInfo, detached};
+use crate::intake::waiting::CallerWaits;
+use crate::shared::access::{concerns, missing_token};
 use crate::{Caller, Error, Result, Telestore, Watch};
 
 /// A file that was sent in one request is in the channel.

@@ -7,9 +7,9 @@ use telestore_types::{StorageKey, StoredFile, UploadState, UserId};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use crate::metrics::{Webhook, webhook};
-use crate::runner::Sent;
-use crate::sends::owners_of;
+use crate::sending::runner::Sent;
+use crate::shared::metrics::{Webhook, webhook};
+use crate::shared::sends::owners_of;
 use crate::{Error, Result, Telestore};
 
 /// Events worked on at a time.

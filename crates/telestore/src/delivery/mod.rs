@@ -1,0 +1,3 @@
+//! What follows a send: webhooks are delivered, and messages that nobody wants are taken back.
+
+pub(crate) mod outbox;
