@@ -1,3 +1,5 @@
+use crate::Verdict;
+
 /// A value that breaks one of the rules of this crate.
 ///
 /// The text tells a client what to send instead; it is safe to show.
@@ -55,6 +57,13 @@ pub enum Error {
     /// A storage key that this worker did not make.
     #[error("storage key must be 32 lower-case hexadecimal digits")]
     StorageKey,
+}
+
+impl Error {
+    /// What a caller may do about it: the same value breaks the same rule again.
+    pub fn verdict(&self) -> Verdict {
+        Verdict::Permanent
+    }
 }
 
 /// The result of a check in this crate.

@@ -15,6 +15,7 @@ mod shown;
 mod source;
 mod stored;
 mod upload;
+mod verdict;
 
 pub use address::{AddressKey, network_of};
 pub use clock::{Clock, LONGEST_GAP, ManualClock, Reading, SteadyClock, SystemClock, Timestamp};
@@ -32,3 +33,4 @@ pub use upload::{
     ChunkVerdict, Completion, CompletionError, LONGEST_PAUSE, MAX_CRASHES, MAX_EARLY_CRASHES, MISSING_CHUNKS,
     NewUpload, Recovery, ResumeState, Upload, UploadKind, UploadState, is_due,
 };
+pub use verdict::Verdict;

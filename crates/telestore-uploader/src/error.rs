@@ -1,8 +1,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use telestore_types::ChatId;
 use telestore_types::pasted::{BotTokenFault, SessionFault};
+use telestore_types::{ChatId, Verdict};
 
 /// What every error about the channel begins with.
 const UNRESOLVED: &str = "Could not resolve channel ID";
@@ -35,17 +35,6 @@ pub enum ErrorKind {
     Storage,
     /// The caller cancelled.
     Cancelled,
-}
-
-/// What a caller may do after an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Trying again gives the same.
-    Permanent,
-    /// Nothing was sent; try again later.
-    Temporary,
-    /// It may have been sent.
-    Ambiguous,
 }
 
 /// Why a file was not sent. The text is for the person who waits for the file and never holds a secret.

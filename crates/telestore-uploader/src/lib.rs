@@ -28,10 +28,11 @@ pub mod fuzzing {
 pub mod testsuite;
 
 pub use capability::{Capability, Requirement};
-pub use error::{Error, ErrorKind, Result, Verdict};
+pub use error::{Error, ErrorKind, Result};
 pub use metrics::describe_metrics;
 pub use name::caption_of;
 pub use select::{largest, select};
+pub use telestore_types::Verdict;
 #[cfg(feature = "mock")]
 pub use uploader::MockTelegramUploader;
 pub use uploader::{NoProgress, ProgressSink, TelegramUploader, UploadRequest};

@@ -45,8 +45,9 @@ impl Stop {
                 let why = cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
                 Self::Later { kind, why, wait: error.retry_after() }
             }
-            // A second try could make a second message, and nothing tells whether the first is there.
-            Verdict::Ambiguous => Self::Failed {
+            // Ambiguous, or not known here: a second try could make a second message, and nothing tells whether the first
+            // is there.
+            _ => Self::Failed {
                 kind,
                 why: format!(
                     "{error}. The file may be in the channel already: look there before you complete the upload again"
