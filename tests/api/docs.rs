@@ -121,13 +121,13 @@ const SPOKEN: [&str; 13] = [
     "crates/telestore/src/shared/error.rs",
     "crates/telestore/src/shared/access.rs",
     "crates/telestore/src/intake/chunks.rs",
-    "crates/telestore-http/src/digest.rs",
-    "crates/telestore-http/src/form.rs",
-    "crates/telestore-http/src/json.rs",
-    "crates/telestore-http/src/number.rs",
-    "crates/telestore-http/src/progress.rs",
-    "crates/telestore-http/src/socket.rs",
-    "crates/telestore-http/src/token.rs",
+    "crates/telestore-http/src/forms/digest.rs",
+    "crates/telestore-http/src/forms/form.rs",
+    "crates/telestore-http/src/forms/json.rs",
+    "crates/telestore-http/src/shared/number.rs",
+    "crates/telestore-http/src/calls/progress.rs",
+    "crates/telestore-http/src/calls/socket.rs",
+    "crates/telestore-http/src/shared/token.rs",
 ];
 
 /// What such a text follows in the sources.

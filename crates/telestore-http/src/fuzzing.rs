@@ -12,9 +12,9 @@ use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderNam
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
-use crate::fault::Fault;
-use crate::head::PartHead;
-use crate::parts::Parts;
+use crate::forms::head::PartHead;
+use crate::forms::parts::Parts;
+use crate::shared::fault::Fault;
 
 /// The names and the bytes of a form's parts.
 type Form = Vec<(String, Vec<u8>)>;
@@ -51,7 +51,7 @@ pub fn proxy_headers(input: &[u8]) {
         headers.append(name.clone(), value);
     }
     let Ok(trusted) = "loopback, private".parse() else { return };
-    let _ = crate::proxy::client_named_by(&headers, &trusted);
+    let _ = crate::shared::proxy::client_named_by(&headers, &trusted);
     let written: Vec<&[u8]> = input.split(|byte| *byte == b'\n').collect();
     for (name, appended, client) in [
         ("x-forwarded-for", "203.0.113.9", "203.0.113.9"),
@@ -61,7 +61,8 @@ pub fn proxy_headers(input: &[u8]) {
     ] {
         let name = HeaderName::from_static(name);
         for headers in appended_to(&name, &written, appended) {
-            let named = crate::proxy::client_named_by(&headers, &trusted).map(|address| address.to_string());
+            let named =
+                crate::shared::proxy::client_named_by(&headers, &trusted).map(|address| address.to_string());
             assert_eq!(named.as_deref(), Some(client), "{headers:?}");
         }
     }
@@ -92,8 +93,8 @@ pub fn client_headers(input: &[u8]) {
         let Ok(value) = HeaderValue::from_bytes(line) else { continue };
         headers.append(name.clone(), value);
     }
-    let _ = crate::digest::of_headers(&headers);
-    let _ = crate::compress::negotiate(&headers);
+    let _ = crate::forms::digest::of_headers(&headers);
+    let _ = crate::layers::compress::negotiate(&headers);
 }
 
 /// Reads the same body with both readers. What plain actix-multipart takes must be read as it reads it; there are forms

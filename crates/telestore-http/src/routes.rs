@@ -7,11 +7,11 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, guard};
 use telestore::Telestore;
 
-use crate::limits::LimitedAddresses;
-use crate::old_http::without_chunks;
-use crate::{
-    SpoolBudget, answer, chunked, direct, health, metrics_page, openapi, progress, ready, socket, sse, token,
-};
+use crate::SpoolBudget;
+use crate::calls::{chunked, direct, health, index, metrics_page, openapi, progress, socket, sse};
+use crate::layers::limits::LimitedAddresses;
+use crate::layers::old_http::without_chunks;
+use crate::shared::{answer, token};
 
 /// What the routes need beside the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,9 +107,9 @@ fn mount(endpoint: &Endpoint) -> Resource {
     let resource = web::resource(endpoint.path).default_service(web::to(wrong_method));
     let get = || web::route().guard(guard::Any(guard::Get()).or(guard::Method(Method::HEAD)));
     match endpoint.path {
-        "/" => resource.route(get().to(health::index)),
-        "/health" => resource.route(get().to(ready::alive)),
-        "/ready" => resource.route(get().to(ready::ready)),
+        "/" => resource.route(get().to(index::index)),
+        "/health" => resource.route(get().to(health::alive)),
+        "/ready" => resource.route(get().to(health::ready)),
         "/metrics" => resource.route(get().to(metrics_page::metrics)),
         "/init-upload" => resource.route(web::post().to(chunked::init)),
         "/upload-chunk" => resource.route(web::post().to(chunked::chunk)),

@@ -217,10 +217,10 @@ fn a_file_without_an_end_is_refused() {
 
 #[test]
 fn what_stands_beside_the_file_is_bounded() {
-    let body = form_of(&[("file", &vec![7; 3 * crate::tap::MOST_BESIDE])]);
+    let body = form_of(&[("file", &vec![7; 3 * crate::forms::tap::MOST_BESIDE])]);
     assert!(read(&body).is_some());
-    let long = [vec![b'x'; crate::tap::MOST_BESIDE + 1], body].concat();
-    assert_eq!(why_not(&long), Err(Some(Fault::MuchBeside(crate::tap::MOST_BESIDE))));
+    let long = [vec![b'x'; crate::forms::tap::MOST_BESIDE + 1], body].concat();
+    assert_eq!(why_not(&long), Err(Some(Fault::MuchBeside(crate::forms::tap::MOST_BESIDE))));
     let head = form_of(&[("file", b"x")]);
     let head = String::from_utf8(head)
         .unwrap()

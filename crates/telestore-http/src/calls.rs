@@ -1,0 +1,12 @@
+//! The handlers of the endpoints, and their description.
+
+pub(crate) mod chunked;
+pub(crate) mod direct;
+pub(crate) mod health;
+pub(crate) mod index;
+pub(crate) mod live;
+pub(crate) mod metrics_page;
+pub(crate) mod openapi;
+pub(crate) mod progress;
+pub(crate) mod socket;
+pub(crate) mod sse;

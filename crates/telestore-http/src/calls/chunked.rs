@@ -1,0 +1,223 @@
+mod bodies;
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use telestore::store::More;
+use telestore::types::{FileName, UploadId};
+use telestore::{FileInfo, IncomingChunk, Telestore};
+
+use crate::HttpOptions;
+use crate::calls::openapi::refusals::{
+    BadForm, BadId, BadJson, BytesTooLarge, Conflict, EncodedForm, Forbidden, Incomplete, JsonTooLarge,
+    NoJson, NoRoom, NoSpace, NotFound, Storage, TooMany, TooSlow, Unauthorized, UnauthorizedForm,
+    Unavailable,
+};
+use crate::forms::encoded::Body;
+use crate::forms::form::{Form, Limits};
+use crate::forms::{form, json};
+use crate::shared::error::{ApiError, ApiResult};
+use crate::shared::token;
+use bodies::{ById, Cancelled, ChunkForm, Chunks, Init, Initialized, Received, Started};
+
+/// Creates an upload
+///
+/// Optional: the first chunk does so too. Doing it again with the same words changes nothing.
+#[utoipa::path(
+    post,
+    path = "/init-upload",
+    tag = "chunked",
+    security((), ("token" = [])),
+    request_body(content = Init, example = json!({
+        "uploadId": "1763790000000_k3j9x0abc", "fileName": "hello.txt", "totalChunks": 1, "fileSize": 14,
+    })),
+    responses(
+        (status = 200, description = "It is there", body = Initialized, example = json!({
+            "success": true, "uploadId": "1763790000000_k3j9x0abc", "message": "Upload session initialized",
+        })),
+        BadJson, Unauthorized, Forbidden, Conflict, TooSlow, JsonTooLarge, NoJson, TooMany, Storage, Unavailable, NoSpace,
+    )
+)]
+pub(crate) async fn init(
+    engine: Data<Telestore>,
+    options: Data<HttpOptions>,
+    request: HttpRequest,
+    Body(payload): Body,
+) -> ApiResult {
+    let header = token::of_header(&engine, &request).await?;
+    let body: Init = json::read(&request, payload, options.max_json_bytes).await?;
+    let token = token::of_json(&engine, &request, body.auth_token, header).await?;
+    let file = FileInfo {
+        id: UploadId::new(body.upload_id.of("uploadId")?)?,
+        file_name: FileName::new(&body.file_name)?,
+        file_size: body.file_size.of("fileSize")?,
+        total_chunks: body.total_chunks.of("totalChunks")?,
+    };
+    engine.init(&file, token::caller(&options, &request, token.as_ref())).await?;
+    Ok(HttpResponse::Ok().json(Initialized {
+        message: "Upload session initialized",
+        success: true,
+        upload_id: file.id,
+    }))
+}
+
+/// Takes in a chunk
+///
+/// Creates the upload where there is none. Chunks may come in any order, several at a time, and again.
+///
+/// To try the examples of this page: `printf 'hello, channel' > hello.txt` makes a file of 14 bytes, to be sent as the one
+/// chunk of `hello.txt`.
+#[utoipa::path(
+    post,
+    path = "/upload-chunk",
+    tag = "chunked",
+    security((), ("token" = [])),
+    request_body(content = ChunkForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 200, description = "The chunk is there, and survives a killed worker", body = Received, example = json!({
+            "success": true, "chunk_index": 0, "received_chunks": 1, "total_chunks": 1, "complete": true,
+        })),
+        BadForm, UnauthorizedForm, Forbidden, NotFound, Conflict, TooSlow, BytesTooLarge, EncodedForm, TooMany, Storage, NoRoom, NoSpace,
+    )
+)]
+pub(crate) async fn chunk(
+    engine: Data<Telestore>,
+    options: Data<HttpOptions>,
+    request: HttpRequest,
+    Body(payload): Body,
+) -> ApiResult {
+    let header = token::of_header(&engine, &request).await?;
+    // A refusal that is known before the body saves taking it in.
+    token::authenticate(&engine, &request, header.as_ref()).await?;
+    // Whether the bytes are stored in addition is not known yet: they may take the place of others.
+    let more = More { bytes: form::declared(&request), ..More::default() };
+    engine.check_quotas(token::caller(&options, &request, header.as_ref()), &more).await?;
+    let max_bytes = engine.config().max_chunk_bytes;
+    let limits = Limits {
+        file_field: "chunk",
+        digest_field: Some("chunkSha256"),
+        what: "chunk",
+        max_bytes,
+        whole: false,
+        options: &options,
+    };
+    let mut form = Form::read(&engine, &request, payload, header, limits).await?;
+    let token = form.token(&engine, &request).await?;
+    let file = FileInfo {
+        id: form.upload_id()?,
+        file_name: form.file_name()?,
+        file_size: form.number("fileSize")?,
+        total_chunks: form.number("totalChunks")?,
+    };
+    let index = form.number("chunkIndex")?;
+    let mut part = form.file()?;
+    token::authenticate(&engine, &request, token.as_ref()).await?;
+    if token.is_some() {
+        // It is its user's from here on.
+        part.share = None;
+    }
+    let chunk = IncomingChunk { file, index, mime_type: part.mime_type };
+    let caller = token::caller(&options, &request, token.as_ref());
+    let receipt = engine.write_chunk(&chunk, part.spooled, caller).await?;
+    Ok(HttpResponse::Ok().json(Received {
+        chunk_index: receipt.index,
+        complete: receipt.is_complete(),
+        received_chunks: receipt.received_chunks,
+        success: true,
+        total_chunks: receipt.total_chunks,
+    }))
+}
+
+/// Starts the sending
+///
+/// Checks that nothing is missing and answers at once; the file is sent in the background. Again after a failure, it is
+/// sent anew from the chunks that are there.
+#[utoipa::path(
+    post,
+    path = "/complete-upload",
+    tag = "chunked",
+    security((), ("token" = [])),
+    request_body(content = ById, example = json!({ "uploadId": "1763790000000_k3j9x0abc" })),
+    responses(
+        (status = 200, description = "It waits to be sent, is being sent, or has been", body = Started, example = json!({
+            "success": true, "uploadId": "1763790000000_k3j9x0abc", "message": "Upload started in background",
+            "checkProgressAt": "/upload-progress/1763790000000_k3j9x0abc",
+        })),
+        Incomplete, Unauthorized, Forbidden, NotFound, Conflict, TooSlow, JsonTooLarge, NoJson, TooMany, Storage, Unavailable, NoSpace,
+    )
+)]
+pub(crate) async fn complete(
+    engine: Data<Telestore>,
+    options: Data<HttpOptions>,
+    request: HttpRequest,
+    Body(payload): Body,
+) -> ApiResult {
+    let header = token::of_header(&engine, &request).await?;
+    let body: ById = json::read(&request, payload, options.max_json_bytes).await?;
+    let token = token::of_json(&engine, &request, body.auth_token, header).await?;
+    let id = UploadId::new(body.upload_id.of("uploadId")?)?;
+    engine.complete(&id, token.as_ref()).await?;
+    Ok(HttpResponse::Ok().json(Started {
+        check_progress_at: format!("/upload-progress/{id}"),
+        message: "Upload started in background",
+        success: true,
+        upload_id: id,
+    }))
+}
+
+/// Stops an upload and deletes its chunks
+///
+/// Also the second time, and for an unknown id.
+#[utoipa::path(
+    post,
+    path = "/cancel-upload",
+    tag = "chunked",
+    security((), ("token" = [])),
+    request_body(content = ById, example = json!({ "uploadId": "1763790000000_k3j9x0abc" })),
+    responses(
+        (status = 200, description = "It is gone, or it was too late", body = Cancelled, examples(
+            ("cancelled" = (value = json!({ "success": true, "message": "Upload cancelled" }))),
+            ("too late" = (value = json!({
+                "success": true, "message": "Upload was already completed; the file is in the channel",
+                "messageId": 12345, "fileId": "5274001234567890123",
+            }))),
+        )),
+        BadJson, Unauthorized, Forbidden, TooSlow, JsonTooLarge, NoJson, TooMany, Storage, Unavailable, NoSpace,
+    )
+)]
+pub(crate) async fn cancel(
+    engine: Data<Telestore>,
+    options: Data<HttpOptions>,
+    request: HttpRequest,
+    Body(payload): Body,
+) -> ApiResult {
+    let header = token::of_header(&engine, &request).await?;
+    let body: ById = json::read(&request, payload, options.max_json_bytes).await?;
+    let token = token::of_json(&engine, &request, body.auth_token, header).await?;
+    let id = UploadId::new(body.upload_id.of("uploadId")?)?;
+    let done = engine.cancel(&id, token.as_ref()).await?;
+    Ok(HttpResponse::Ok().json(Cancelled::from(done)))
+}
+
+/// Asks which chunks are there
+///
+/// Also after completion, as long as the result is kept.
+#[utoipa::path(
+    get,
+    path = "/upload-status/{uploadId}",
+    tag = "chunked",
+    params(("uploadId" = String, Path, description = "The upload", example = "1763790000000_k3j9x0abc")),
+    security((), ("token" = [])),
+    responses(
+        (status = 200, description = "These are there", body = Chunks, example = json!({
+            "upload_id": "1763790000000_k3j9x0abc", "file_name": "hello.txt", "total_chunks": 1,
+            "received_chunks": 1, "received_chunk_indices": [0], "complete": true,
+        })),
+        BadId, Unauthorized, Forbidden, NotFound, TooMany, Storage, Unavailable,
+    )
+)]
+pub(crate) async fn status(engine: Data<Telestore>, request: HttpRequest, id: Path<String>) -> ApiResult {
+    let id = UploadId::new(id.into_inner()).map_err(ApiError::from)?;
+    let token = token::of_header(&engine, &request).await?;
+    let status = engine.status(&id, token.as_ref()).await?;
+    Ok(HttpResponse::Ok().json(Chunks::from(status)))
+}

@@ -1,0 +1,106 @@
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+use telestore::Telestore;
+use telestore::store::More;
+use telestore::types::FileName;
+use utoipa::ToSchema;
+
+use crate::HttpOptions;
+use crate::calls::openapi::refusals::{
+    BadForm, BytesTooLarge, EncodedForm, NoRoom, NoSpace, SendingFailed, TooMany, TooSlow, UnauthorizedForm,
+};
+use crate::forms::encoded::Body;
+use crate::forms::form;
+use crate::forms::form::{Form, Limits};
+use crate::shared::error::ApiResult;
+use crate::shared::token;
+
+/// A file in one request.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "the schema of a form that is read part by part")]
+#[schema(rename_all = "camelCase")]
+struct FileForm {
+    /// The bytes. The part may have a `Content-Digest`.
+    #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
+    file: Vec<u8>,
+    /// The auth token, where no header has it.
+    #[schema(nullable = false, example = "")]
+    auth_token: Option<String>,
+    /// The name, where it is not that of the part.
+    #[schema(nullable = false, max_length = 255, example = "hello.txt")]
+    file_name: Option<String>,
+    /// Ignored.
+    #[schema(nullable = false, example = "")]
+    user_id: Option<String>,
+}
+
+/// A file that is in the channel.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Sent {
+    /// The Bot API's `file_id`, or with MTProto the document id in decimal digits.
+    file_id: String,
+    /// The name that it has there.
+    #[schema(value_type = String)]
+    file_name: FileName,
+    /// The message in the channel.
+    message_id: i64,
+    success: bool,
+}
+
+/// Sends a file in one request
+///
+/// Answers when the file is in the channel.
+#[utoipa::path(
+    post,
+    path = "/upload",
+    tag = "direct",
+    security((), ("token" = [])),
+    request_body(content = FileForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 200, description = "It is in the channel", body = Sent, example = json!({
+            "success": true, "messageId": 12345, "fileId": "BQACAgQAAx0CZ", "fileName": "hello.txt",
+        })),
+        BadForm, UnauthorizedForm, TooSlow, BytesTooLarge, EncodedForm, TooMany, SendingFailed, NoRoom, NoSpace,
+    )
+)]
+pub(crate) async fn upload(
+    engine: Data<Telestore>,
+    options: Data<HttpOptions>,
+    request: HttpRequest,
+    Body(payload): Body,
+) -> ApiResult {
+    let header = token::of_header(&engine, &request).await?;
+    token::authenticate(&engine, &request, header.as_ref()).await?;
+    let bytes = form::declared(&request);
+    if let Some(token) = &header {
+        engine.check_sendable(token, bytes).await?;
+    }
+    let more = More { sessions: 1, stored_bytes: bytes, bytes };
+    engine.check_quotas(token::caller(&options, &request, header.as_ref()), &more).await?;
+    let max_bytes = engine.config().max_file_bytes;
+    let limits = Limits {
+        file_field: "file",
+        digest_field: None,
+        what: "file",
+        max_bytes,
+        whole: true,
+        options: &options,
+    };
+    let mut form = Form::read(&engine, &request, payload, header, limits).await?;
+    let token = form.token(&engine, &request).await?;
+    let part = form.file()?;
+    let file_name = form.file_name_or(part.file_name.as_deref())?;
+    let caller = token::caller(&options, &request, token.as_ref());
+    token::authenticate(&engine, &request, token.as_ref()).await?;
+    // It is counted as its user's from here on.
+    drop(part.share);
+    let receipt = engine.upload(file_name, part.mime_type.as_deref(), part.spooled, caller).await?;
+    Ok(HttpResponse::Ok().json(Sent {
+        file_id: receipt.file_id,
+        file_name: receipt.file_name,
+        message_id: receipt.message_id,
+        success: true,
+    }))
+}

@@ -1,0 +1,247 @@
+//! The answers that are errors. Status and words of the examples come from the code that makes the real ones.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use telestore::types::{CompletionError, Error as BadValue};
+use telestore::{Error, backend};
+use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr};
+use utoipa::{IntoResponses, ToSchema};
+
+use super::shared::text_header;
+use crate::calls::{progress, socket};
+use crate::shared::error::{ApiError, ErrorBody};
+use crate::shared::fault::{Fault, Place};
+use crate::shared::token;
+
+/// One status that calls share, with an example of each text.
+struct Refusal {
+    name: &'static str,
+    description: &'static str,
+    examples: Vec<(&'static str, ApiError)>,
+}
+
+/// Defines refusals: the name for `responses(…)` of an operation, what a client should know, an example of each text.
+macro_rules! refusals {
+    ($($(#[doc = $description:literal])+ $name:ident: $($what:ident = $error:expr),+;)+) => {
+        $($(#[doc = $description])+
+        pub(crate) struct $name;
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                let refusal = Refusal::$name();
+                let reference = Ref::from_response_name(refusal.name);
+                BTreeMap::from([(refusal.status().as_str().to_owned(), RefOr::Ref(reference))])
+            }
+        })+
+
+        #[allow(non_snake_case, reason = "named like the types")]
+        impl Refusal {
+            $(fn $name() -> Self {
+                let examples = vec![$((stringify!($what), ApiError::from($error))),+];
+                Self { name: stringify!($name), description: concat!($($description),+).trim_ascii(), examples }
+            })+
+
+            fn all() -> Vec<Self> {
+                vec![$(Self::$name()),+]
+            }
+        }
+    };
+}
+
+refusals! {
+    /// The JSON is not the documented one, a value breaks its rule, or the user has not set up Telegram.
+    BadJson:
+        not_json = Error::Invalid("body is not the documented JSON: missing field `uploadId` at line 1 column 2".into()),
+        bad_id = BadValue::UploadId,
+        telegram_not_set_up = not_set_up();
+    /// The form is not the documented one, a value breaks its rule, the bytes do not have the digest that came with
+    /// them, or the user has not set up Telegram.
+    BadForm:
+        missing_field = Error::Invalid("form field chunkIndex is missing".into()),
+        not_a_form = ApiError::Form(Fault::NoForm("application/json".into())),
+        cut = ApiError::Form(Fault::Cut { part: Place::Part("chunk".into()), delimiter: "--bnd".into() }),
+        empty = Error::Invalid("chunk is empty".into()),
+        other_bytes = Error::Invalid(
+            "bytes do not have the sha-256 digest that was sent with them: if it is the digest of just these \
+             bytes, they changed on their way: send them again; if not, correct it"
+                .into()
+        ),
+        telegram_not_set_up = not_set_up();
+    /// Chunks are missing, they do not add up to the declared size, the JSON is not the documented one, or the user has
+    /// not set up Telegram.
+    Incomplete:
+        missing_chunks = CompletionError::MissingChunks { received: 15, total: 20 },
+        size_mismatch = CompletionError::SizeMismatch { declared: 11, received: 10 },
+        bad_id = BadValue::UploadId,
+        telegram_not_set_up = not_set_up();
+    /// The id cannot be one, or the user has not set up Telegram.
+    BadId:
+        bad_id = BadValue::UploadId,
+        telegram_not_set_up = not_set_up();
+    /// The id cannot be one, `wait` is no whole number of seconds, or the user has not set up Telegram.
+    BadPoll:
+        bad_id = BadValue::UploadId,
+        bad_wait = progress::bad_wait(),
+        telegram_not_set_up = not_set_up();
+    /// The id cannot be one, the query cannot be read, or the user has not set up Telegram.
+    BadListener:
+        bad_id = BadValue::UploadId,
+        bad_query = token::bad_query(),
+        telegram_not_set_up = not_set_up();
+    /// It is no WebSocket handshake, the id cannot be one, the query cannot be read, or the user has not set up Telegram.
+    NoHandshake:
+        no_handshake = socket::no_handshake("WebSocket upgrade is expected"),
+        bad_id = BadValue::UploadId,
+        bad_query = token::bad_query(),
+        telegram_not_set_up = not_set_up();
+    /// The token is missing where one is needed, or not valid.
+    Unauthorized:
+        invalid_token = backend::Error::InvalidToken,
+        missing_token = Error::Unauthorized(
+            "authToken is missing: send it as a form field, in the JSON, or as a bearer token".into()
+        );
+    /// The token is missing where one is needed, comes too late, or is not valid.
+    UnauthorizedForm:
+        invalid_token = backend::Error::InvalidToken,
+        missing_token = Error::Unauthorized(
+            "authToken is missing: send it as a form field, in the JSON, or as a bearer token".into()
+        ),
+        strict = ApiError::TokenFirst { limit: None },
+        large = ApiError::TokenFirst { limit: Some(1_073_741_824) };
+    /// The upload belongs to another user.
+    Forbidden:
+        another_user = Error::Forbidden;
+    /// There is no such upload, or it was cancelled.
+    NotFound:
+        unknown_upload = Error::NotFound;
+    /// There is no such upload, or its completion was not asked for yet.
+    NotStarted:
+        not_started = Error::NotStarted;
+    /// The request contradicts the upload, or the upload was cancelled.
+    Conflict:
+        another_file = Error::Conflict(
+            "fileName, fileSize or totalChunks contradict upload 1763790000000_k3j9x0abc, which is video.mp4 with \
+             104857600 bytes in 20 chunks: use a new uploadId for another file".into()
+        ),
+        cancelled = CompletionError::Cancelled;
+    /// The body came too slowly, or stopped. The connection is closed.
+    TooSlow:
+        too_slow = ApiError::TooSlow;
+    /// The JSON is over its limit, or the declared file over its limit or that of the user's Telegram credentials.
+    JsonTooLarge:
+        json = Error::TooLarge { what: "JSON body", limit: 65_536 },
+        file = Error::TooLarge { what: "file", limit: 2_097_152_000 },
+        needs_session = Error::NeedsSession { limit: 52_428_800 };
+    /// The body is a form, compressed or otherwise encoded. `Accept-Encoding` says which encodings are taken.
+    NoJson:
+        form = ApiError::MediaType(
+            "/complete-upload takes JSON, as Content-Type: application/json, and the body is a form \
+             (multipart/form-data); forms are for POST /upload-chunk and POST /upload".into()
+        ),
+        gzip = ApiError::Encoded("gzip".into());
+    /// The body or a part of it is compressed or otherwise encoded. `Accept-Encoding` says what is taken as encodings of
+    /// the body.
+    EncodedForm:
+        gzip = ApiError::Encoded("gzip".into()),
+        base64 = ApiError::Form(Fault::Encoded {
+            part: Place::Part("chunk".into()), header: "Content-Transfer-Encoding", is: "base64".into()
+        });
+    /// The chunk or the file is over its limit, or the file over that of the user's Telegram credentials.
+    BytesTooLarge:
+        chunk = Error::TooLarge { what: "chunk", limit: 52_428_800 },
+        file = Error::TooLarge { what: "file", limit: 2_097_152_000 },
+        needs_session = Error::NeedsSession { limit: 52_428_800 };
+    /// Too much of a user, or from an address. `Retry-After` and `retryAfter` say when to try again.
+    TooMany:
+        requests = too_many("requests of this user", 1),
+        address = too_many("requests from this address", 1),
+        connection = too_many("requests at a time on this connection", 1),
+        guesses = too_many("invalid tokens from this address", 1),
+        uploads = too_many("unfinished uploads of this user", 60),
+        bytes = too_many("bytes of this user today", 3600);
+    /// The data directory or the database failed. The cause stands in the worker's log.
+    Storage:
+        storage = Error::Storage("example".into());
+    /// The file could not be sent (in the words of `/upload-progress`), or the data directory failed.
+    SendingFailed:
+        session = Error::UploadFailed("Telegram session not authorized".into()),
+        channel = Error::UploadFailed("Could not resolve channel ID".into()),
+        storage = Error::Storage("example".into());
+    /// The backend cannot be asked about a token that is not known yet, or the worker is stopping. `Retry-After` says
+    /// when to try again.
+    Unavailable:
+        backend_down = backend::Error::Unavailable("it answered 502 Bad Gateway".into()),
+        stopping = Error::ShuttingDown;
+    /// There is no room for the file of somebody of whom nothing is known yet, the backend cannot be asked about a token
+    /// that is not known yet, or the worker is stopping. `Retry-After` says when to try again.
+    NoRoom:
+        strangers = ApiError::StrangersFull,
+        backend_down = backend::Error::Unavailable("it answered 502 Bad Gateway".into()),
+        stopping = Error::ShuttingDown;
+    /// There are as many listeners as may be, the backend cannot be asked about a token that is not known yet, or the
+    /// worker is stopping. `Retry-After` says when to try again.
+    NoListener:
+        listeners = ApiError::ManyListeners,
+        backend_down = backend::Error::Unavailable("it answered 502 Bad Gateway".into()),
+        stopping = Error::ShuttingDown;
+    /// The data disk is full, or nearly, or a user or an address has as much stored as it may.
+    NoSpace:
+        no_space = Error::NoSpace,
+        quota = Error::QuotaFull { whose: "this user", limit: 10_737_418_240 };
+}
+
+fn too_many(what: &'static str, seconds: u64) -> Error {
+    Error::TooManyRequests { what, retry_after: Duration::from_secs(seconds) }
+}
+
+fn not_set_up() -> Error {
+    Error::NotConfigured("Telegram not fully configured. Please complete setup in Settings.".into())
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        self.examples.first().map_or(StatusCode::INTERNAL_SERVER_ERROR, |(_, error)| error.status())
+    }
+
+    fn response(&self) -> Response {
+        let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ErrorBody::name())));
+        for (name, error) in &self.examples {
+            let value = serde_json::to_value(error.body()).ok();
+            content = content.examples_from_iter([(*name, ExampleBuilder::new().value(value).build())]);
+        }
+        let response =
+            ResponseBuilder::new().description(self.description).content("application/json", content.build());
+        match self.status() {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                response.header("Retry-After", text_header("Seconds until it is worth another try")).build()
+            }
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                response.header("Accept-Encoding", text_header("What is taken: `identity`")).build()
+            }
+            _ => response.build(),
+        }
+    }
+}
+
+/// All of them, by name, for the components of the document.
+pub(super) fn responses() -> impl Iterator<Item = (&'static str, Response)> {
+    Refusal::all().into_iter().map(|refusal| (refusal.name, refusal.response()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_examples_of_a_refusal_have_its_status() {
+        for refusal in Refusal::all() {
+            for (what, error) in &refusal.examples {
+                assert_eq!(error.status(), refusal.status(), "{} {what}", refusal.name);
+            }
+        }
+    }
+}

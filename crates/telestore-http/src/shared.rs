@@ -1,0 +1,14 @@
+//! What all rooms of this crate stand on.
+
+pub(crate) mod answer;
+pub(crate) mod budget;
+pub(crate) mod client;
+pub(crate) mod connections;
+pub(crate) mod error;
+pub(crate) mod fault;
+pub(crate) mod number;
+pub(crate) mod patience;
+pub(crate) mod proxy;
+pub(crate) mod rates;
+pub(crate) mod token;
+pub(crate) mod told;

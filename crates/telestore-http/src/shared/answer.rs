@@ -1,0 +1,43 @@
+use actix_web::body::MessageBody;
+use actix_web::dev::ServiceResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, HeaderValue};
+use actix_web::{Error, HttpRequest, HttpResponse};
+
+use crate::shared::error::ErrorBody;
+
+/// The shape of every error.
+pub(crate) fn error(status: StatusCode, message: impl Into<String>) -> HttpResponse {
+    HttpResponse::build(status).json(ErrorBody::new(message))
+}
+
+/// The answer where only `method` will do.
+pub(crate) fn wrong_method(request: &HttpRequest, method: &str) -> HttpResponse {
+    let message =
+        format!("{} is not allowed for {}; GET / lists the endpoints", request.method(), request.path());
+    let mut answer = error(StatusCode::METHOD_NOT_ALLOWED, message);
+    let allowed = if method == "GET" { "GET, HEAD, OPTIONS" } else { "POST, OPTIONS" };
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    answer
+}
+
+pub(crate) fn no_such_endpoint(request: &HttpRequest) -> HttpResponse {
+    error(StatusCode::NOT_FOUND, format!("no such endpoint: {}; GET / lists them", request.path()))
+}
+
+/// Changes an answer, also one that is still an error on its way out.
+pub(crate) fn map<B: MessageBody + 'static>(
+    answer: Result<ServiceResponse<B>, Error>,
+    change: impl Fn(HttpResponse) -> HttpResponse + 'static,
+) -> Result<ServiceResponse, Error> {
+    match answer {
+        Ok(answer) => {
+            let (request, answer) = answer.into_parts();
+            Ok(ServiceResponse::new(request, change(answer.map_into_boxed_body())))
+        }
+        Err(mut error) => {
+            error.add_response_mapper(change);
+            Err(error)
+        }
+    }
+}
