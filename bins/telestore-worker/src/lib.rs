@@ -6,17 +6,17 @@ mod addresses;
 mod check;
 mod cli;
 mod config;
-mod demo;
 mod disks;
-mod files;
 mod health;
 mod limits;
 mod log;
 mod metrics;
+mod open_files;
 mod origins;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod private;
+mod sandbox;
 mod send;
 mod serve;
 mod stand_alone;
@@ -46,7 +46,7 @@ fn start(mut cli: Cli) -> Result<(), String> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("could not start: {error}"))?;
-    files::allow_all();
+    open_files::allow_all();
     let logging = log::init(&cli.settings, runtime.handle())?;
     let ended = runtime.block_on(run(cli));
     logging.finish();
@@ -75,7 +75,7 @@ async fn run(cli: Cli) -> Result<(), String> {
         Some(Command::Health) => health::health(cli.config.as_deref(), cli.settings).await,
         Some(Command::Uploads(args)) => uploads::uploads(cli.config.as_deref(), cli.settings, args).await,
         Some(Command::Send(args)) => send::send(args).await,
-        Some(Command::Sandbox(args)) => demo::run(args).await,
+        Some(Command::Sandbox(args)) => sandbox::run(args).await,
     }
 }
 

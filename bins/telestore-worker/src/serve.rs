@@ -15,7 +15,7 @@ use telestore_http::{
 use crate::config::{Access, Config};
 use crate::tls::{self, TlsError};
 use crate::wire::{WireError, wire};
-use crate::{files, metrics};
+use crate::{metrics, open_files};
 
 /// How long actix waits for a client to close when it was told to, behind what [`Connections::watch`] reads away.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -146,7 +146,7 @@ fn listen(
     };
     let engine = engine.clone();
     let mut limits = config.connections.clone();
-    limits.max_connections = files::enough_for(limits.max_connections);
+    limits.max_connections = open_files::enough_for(limits.max_connections);
     limits.addresses = config.request_limits.addresses;
     limits.proxies = config.trusted_proxies.clone();
     let connections = Connections::new(limits.clone());
