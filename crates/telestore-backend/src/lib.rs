@@ -3,6 +3,7 @@
 mod cache;
 mod credentials;
 mod error;
+mod forward;
 mod http;
 mod metrics;
 mod webhook;

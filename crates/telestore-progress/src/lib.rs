@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod bus;
+mod forward;
 mod tracker;
 
 pub use bus::{LocalProgressBus, ProgressBus, Subscription};

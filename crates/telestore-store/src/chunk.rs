@@ -1,3 +1,5 @@
+mod forward;
+
 use std::fmt;
 
 use async_trait::async_trait;

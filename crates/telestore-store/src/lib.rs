@@ -5,6 +5,7 @@ mod check;
 mod chunk;
 mod durability;
 mod error;
+mod forward;
 mod local;
 mod memory;
 mod metrics;

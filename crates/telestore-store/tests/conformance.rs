@@ -2,9 +2,10 @@
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use telestore_store::{
-    Durability, Limits, LocalChunkStore, MemoryChunkStore, MemorySessionStore, SessionStore,
+    ChunkStore, Durability, Limits, LocalChunkStore, MemoryChunkStore, MemorySessionStore, SessionStore,
     SqliteSessionStore, testsuite,
 };
 use telestore_types::{FileName, NewUpload, StorageKey, Timestamp, Upload, UploadId};
@@ -67,6 +68,15 @@ async fn local_chunks_keep_the_contract() {
     for spool in std::fs::read_dir(dir.path()).unwrap().map(|dir| dir.unwrap().path().join("spool")) {
         assert_eq!(std::fs::read_dir(&spool).unwrap().count(), 0, "{} is not empty", spool.display());
     }
+}
+
+/// Stores are chosen at run time: what holds any store is one.
+#[tokio::test]
+async fn what_holds_a_store_keeps_the_contract() {
+    testsuite::session_store(|| async { Arc::new(MemorySessionStore::new()) as Arc<dyn SessionStore> }).await;
+    testsuite::session_store(|| async { Box::new(MemorySessionStore::new()) as Box<dyn SessionStore> }).await;
+    testsuite::chunk_store(|| async { Arc::new(MemoryChunkStore::new()) as Arc<dyn ChunkStore> }).await;
+    testsuite::chunk_store(|| async { Box::new(MemoryChunkStore::new()) as Box<dyn ChunkStore> }).await;
 }
 
 #[tokio::test]

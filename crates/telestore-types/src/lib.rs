@@ -7,6 +7,7 @@ mod credentials;
 mod digest;
 mod error;
 mod event;
+mod forward;
 mod id;
 mod name;
 pub mod pasted;

@@ -2,6 +2,7 @@
 
 mod capability;
 mod error;
+mod forward;
 mod metrics;
 mod name;
 #[cfg(any(feature = "bot-api", feature = "mtproto"))]

@@ -162,7 +162,7 @@ impl Slow {
 }
 
 #[async_trait]
-impl CredentialProvider for Arc<Slow> {
+impl CredentialProvider for Slow {
     async fn credentials(&self, token: &Secret) -> Result<Arc<TelegramCredentials>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if token.expose() == "panics" {

@@ -1,0 +1,84 @@
+//! What holds an uploader or a sink is one: both may be chosen at run time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use telestore_types::{ChatId, ResumeState, Stage, StoredFile, TelegramCredentials};
+
+use crate::{Capability, ProgressSink, Result, TelegramUploader, UploadRequest};
+
+macro_rules! forward {
+    ($holder:ident) => {
+        #[deny(clippy::missing_trait_methods)]
+        #[async_trait]
+        impl<T: TelegramUploader + ?Sized> TelegramUploader for $holder<T> {
+            fn name(&self) -> &'static str {
+                (**self).name()
+            }
+
+            fn capability(&self) -> Capability {
+                (**self).capability()
+            }
+
+            async fn upload(
+                &self,
+                request: UploadRequest,
+                progress: Arc<dyn ProgressSink>,
+            ) -> Result<StoredFile> {
+                (**self).upload(request, progress).await
+            }
+
+            async fn send_early(
+                &self,
+                request: UploadRequest,
+                progress: Arc<dyn ProgressSink>,
+            ) -> Result<()> {
+                (**self).send_early(request, progress).await
+            }
+
+            async fn check(&self, credentials: &TelegramCredentials) -> Result<()> {
+                (**self).check(credentials).await
+            }
+
+            async fn moved_to(&self, credentials: &TelegramCredentials) -> Result<Option<ChatId>> {
+                (**self).moved_to(credentials).await
+            }
+
+            async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
+                (**self).withdraw(credentials, stored).await
+            }
+        }
+
+        #[deny(clippy::missing_trait_methods)]
+        #[async_trait]
+        impl<T: ProgressSink + ?Sized> ProgressSink for $holder<T> {
+            fn stage(&self, stage: Stage) {
+                (**self).stage(stage);
+            }
+
+            fn acknowledged(&self, bytes: u64) {
+                (**self).acknowledged(bytes);
+            }
+
+            fn flood_wait(&self, wait: Duration) {
+                (**self).flood_wait(wait);
+            }
+
+            async fn moved(&self, from: &ChatId, to: &ChatId) {
+                (**self).moved(from, to).await;
+            }
+
+            async fn checkpoint(&self, state: ResumeState) -> Result<()> {
+                (**self).checkpoint(state).await
+            }
+
+            async fn commit(&self, resume: Option<ResumeState>) -> Result<()> {
+                (**self).commit(resume).await
+            }
+        }
+    };
+}
+
+forward!(Arc);
+forward!(Box);
