@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod admit;
 mod check;
 mod chunk;
 mod durability;
@@ -11,6 +10,7 @@ mod memory;
 mod metrics;
 pub mod private;
 mod quota;
+pub mod rules;
 mod session;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -74,8 +74,8 @@ impl Subject<'_> {
         }
     }
 
-    /// A name that no other subject has.
-    pub(crate) fn name(self) -> String {
+    /// A name that no other subject has, for the rows that count its bytes.
+    pub fn name(self) -> String {
         match self {
             Self::User(user) => format!("user {user}"),
             Self::Address(address) => format!("address {}", address.as_str()),
@@ -141,7 +141,7 @@ impl More {
     pub const UPLOAD: Self = Self { sessions: 1, stored_bytes: 1, bytes: 1 };
 
     /// A chunk in the place of one that had `old` bytes.
-    pub(crate) fn chunk(chunk: &ChunkRecord, old: Option<u64>) -> Self {
+    pub fn chunk(chunk: &ChunkRecord, old: Option<u64>) -> Self {
         let stored_bytes = chunk.length.saturating_sub(old.unwrap_or(0));
         Self { sessions: 0, stored_bytes, bytes: chunk.length }
     }
@@ -151,9 +151,8 @@ impl Quota {
     /// Nothing is too much.
     pub const NONE: Self = Self { sessions: None, stored_bytes: None, bytes_per_day: None };
 
-    #[cfg(feature = "sqlite")]
     /// Whether bytes are limited, which is to be looked at with each chunk.
-    pub(crate) fn limits_bytes(&self) -> bool {
+    pub fn limits_bytes(&self) -> bool {
         self.stored_bytes.is_some() || self.bytes_per_day.is_some()
     }
 
@@ -178,8 +177,8 @@ impl Quota {
     }
 }
 
-/// Days since the Unix epoch.
-pub(crate) fn day_of(now: Timestamp) -> i64 {
+/// The day (UTC) whose bytes are counted together, in days since the Unix epoch.
+pub fn day_of(now: Timestamp) -> i64 {
     now.as_millis().div_euclid(i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX))
 }
 

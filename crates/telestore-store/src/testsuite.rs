@@ -4,11 +4,14 @@
 //! the contract is broken.
 
 mod chunks;
+mod leases;
 mod moved;
+mod outbox;
 mod quotas;
 mod sessions;
 mod strangers;
 mod sums;
+mod views;
 
 pub use chunks::chunk_store;
 pub use sessions::session_store;

@@ -1,27 +1,16 @@
 use std::time::Instant;
 
 use sqlx::sqlite::SqlitePool;
-use telestore_types::{StorageKey, Timestamp, UploadId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::tx::Tx;
 use super::{database, record};
 use crate::metrics::COMMIT_DURATION;
-use crate::{ChunkRecord, Error, Limits, Recorded, Result};
+use crate::rules::NewChunk;
+use crate::{Error, Recorded, Result};
 
 /// The most records of one transaction: those behind it wait no longer than this many take.
 const MOST: usize = 256;
-
-/// A chunk that is to be recorded.
-#[derive(Debug, Clone)]
-pub(super) struct NewChunk {
-    pub(super) id: UploadId,
-    pub(super) key: StorageKey,
-    pub(super) chunk: ChunkRecord,
-    pub(super) mime_type: Option<String>,
-    pub(super) limits: Limits,
-    pub(super) now: Timestamp,
-}
 
 struct Request {
     chunk: NewChunk,

@@ -97,12 +97,9 @@ pub(super) fn chunk(row: &SqliteRow) -> Result<ChunkRecord> {
     })
 }
 
-/// The length, the CRC-32C and the blob of a chunk that a query may have found beside an upload.
-pub(super) fn held(row: &SqliteRow) -> Result<Option<((u64, u32), BlobName)>> {
-    match optional_text(row, "blob")? {
-        Some(name) => Ok(Some(((number(row, "length")?, number(row, "crc32c")?), BlobName::new(name)))),
-        None => Ok(None),
-    }
+/// A chunk that a query may have found beside an upload.
+pub(super) fn held(row: &SqliteRow) -> Result<Option<ChunkRecord>> {
+    if optional_text(row, "blob")?.is_some() { chunk(row).map(Some) } else { Ok(None) }
 }
 
 pub(super) fn event(row: &SqliteRow) -> Result<OutboxEvent> {
@@ -123,15 +120,6 @@ pub(super) fn event(row: &SqliteRow) -> Result<OutboxEvent> {
 pub(super) async fn load(on: &mut SqliteConnection, id: &UploadId) -> Result<Option<Upload>> {
     let row = sqlx::query("SELECT * FROM uploads WHERE id = ?").bind(id.as_str()).fetch_optional(on).await;
     row.map_err(database)?.as_ref().map(upload).transpose()
-}
-
-/// The same, where it is still this life of it.
-pub(super) async fn load_life(
-    on: &mut SqliteConnection,
-    id: &UploadId,
-    key: &StorageKey,
-) -> Result<Option<Upload>> {
-    Ok(load(on, id).await?.filter(|upload| upload.key == *key))
 }
 
 pub(super) async fn insert(on: &mut SqliteConnection, upload: &Upload) -> Result<()> {

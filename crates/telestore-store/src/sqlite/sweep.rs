@@ -2,76 +2,31 @@
 
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Row, SqliteConnection};
-use telestore_types::{Reading, Recovery, Timestamp, Upload, UploadState};
+use telestore_types::{Reading, Timestamp, Upload, UploadState};
 
-use super::{database, delete_chunks, delete_upload, end_lease, outbox, row, usage};
+use super::{database, outbox, row};
 use crate::{Error, Expiry, Result};
 
-/// Ends all leases and puts their uploads in order.
-pub(super) async fn release_all(
-    on: &mut SqliteConnection,
-    now: Timestamp,
-) -> Result<Vec<(Recovery, Upload)>> {
+/// What an end of the process may have left in the middle of something.
+pub(super) async fn unfinished(on: &mut SqliteConnection) -> Result<Vec<Upload>> {
     let rows = sqlx::query(
         "SELECT * FROM uploads WHERE state = 'sending' OR (state = 'queued' AND kind = 'direct') \
          OR (state = 'receiving' AND (early OR kind != 'chunked'))",
     );
-    let rows = rows.fetch_all(&mut *on).await.map_err(database)?;
-    let mut changed = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let mut upload = row::upload(row)?;
-        let recovery = upload.recover(now);
-        if recovery == Recovery::Untouched {
-            continue;
-        }
-        row::save(on, &upload).await?;
-        end_lease(on, &upload.key).await?;
-        if recovery == Recovery::Abandoned {
-            delete_chunks(on, &upload.key).await?;
-        }
-        changed.push((recovery, upload));
-    }
-    Ok(changed)
+    let rows = rows.fetch_all(on).await.map_err(database)?;
+    rows.iter().map(row::upload).collect()
 }
 
-/// Gives up what may be in the channel and whose lease has run out: its runner is gone, and nobody knows.
-pub(super) async fn cut_off(on: &mut SqliteConnection, now: Timestamp) -> Result<()> {
-    let rows = sqlx::query(
-        "SELECT * FROM uploads WHERE state = 'sending' AND maybe_sent AND (lease_until IS NULL OR lease_until <= ?)",
-    );
-    for row in &rows.bind(now.as_millis()).fetch_all(&mut *on).await.map_err(database)? {
-        let mut upload = row::upload(row)?;
-        upload.cut_off(now);
-        row::save(on, &upload).await?;
-        end_lease(on, &upload.key).await?;
-    }
-    Ok(())
-}
-
-/// Deletes uploads that are past their time.
-pub(super) async fn expire(on: &mut SqliteConnection, expiry: &Expiry<'_>) -> Result<Vec<Upload>> {
+/// Uploads that are past their time.
+pub(super) async fn past(on: &mut SqliteConnection, expiry: &Expiry<'_>) -> Result<Vec<Upload>> {
     let rows = sqlx::query(
         "SELECT * FROM uploads WHERE state IN (SELECT value FROM json_each(?1)) AND updated_at < ?2 \
          AND (NOT ?3 OR user_id IS NULL) LIMIT ?4",
     );
     let rows = rows.bind(outbox::list(expiry.states.iter().copied().map(UploadState::as_str)));
     let rows = rows.bind(expiry.before.as_millis()).bind(expiry.unowned).bind(expiry.limit);
-    let rows = rows.fetch_all(&mut *on).await.map_err(database)?;
-    let mut expired = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let upload = row::upload(row)?;
-        delete_upload(on, &upload.key).await?;
-        expired.push(upload);
-    }
-    if !expiry.unowned {
-        usage::forget(on, expiry.before).await?;
-    }
-    if !expired.is_empty() {
-        // Who has no upload left counts as new when he comes back.
-        let forget = "DELETE FROM turns WHERE NOT EXISTS (SELECT 1 FROM uploads WHERE uploads.user_id = turns.user_id)";
-        sqlx::query(forget).execute(on).await.map_err(database)?;
-    }
-    Ok(expired)
+    let rows = rows.fetch_all(on).await.map_err(database)?;
+    rows.iter().map(row::upload).collect()
 }
 
 /// Makes room for one more upload that nobody owns.

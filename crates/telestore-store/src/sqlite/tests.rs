@@ -1,10 +1,15 @@
 use std::task::{Context, Poll, Waker};
 
 use sqlx::{ConnectOptions, Connection};
-use telestore_types::{ChunkIndex, FileName, NewUpload, UploadKind};
+use telestore_types::{
+    ChunkIndex, FileName, NewUpload, Reading, StorageKey, StoredFile, Timestamp, UploadId, UploadKind, UserId,
+};
 
 use super::*;
-use crate::Quota;
+use crate::{
+    BlobName, ChunkRecord, Completed, Created, Limits, NewEvent, Quota, Recorded, SessionStore, Subject,
+    Usage,
+};
 
 const NOW: Timestamp = Timestamp::from_millis(5);
 

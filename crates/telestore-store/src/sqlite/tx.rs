@@ -6,6 +6,7 @@ use sqlx::{Sqlite, SqliteConnection};
 
 use super::database;
 use crate::Result;
+use crate::rules::Answer;
 
 /// A transaction on the writing connection.
 ///
@@ -41,6 +42,17 @@ impl Tx {
 
     pub(super) async fn commit(self) -> Result<()> {
         self.end("COMMIT").await
+    }
+
+    /// Ends it as a rule says, and gives that rule's answer.
+    pub(super) async fn answer<T>(self, answer: Answer<T>) -> Result<T> {
+        match answer {
+            Answer::Unchanged(value) => self.unchanged(value).await,
+            Answer::Changed(value) => {
+                self.commit().await?;
+                Ok(value)
+            }
+        }
     }
 
     /// Ends it without a change, with `value` as the answer.

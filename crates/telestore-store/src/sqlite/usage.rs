@@ -1,9 +1,9 @@
 use sqlx::SqliteConnection;
-use telestore_types::{Timestamp, Upload};
+use telestore_types::Timestamp;
 
 use super::{database, row};
 use crate::quota::day_of;
-use crate::{Exceeded, Limits, More, Quota, Result, Subject, Usage};
+use crate::{Result, Subject, Usage};
 
 /// What is taken now.
 pub(super) async fn usage(on: &mut SqliteConnection, subject: Subject<'_>, now: Timestamp) -> Result<Usage> {
@@ -30,34 +30,6 @@ pub(super) async fn usage(on: &mut SqliteConnection, subject: Subject<'_>, now: 
         stored_bytes: row::number(&open, "bytes")?,
         bytes_today: traffic.map_or(Ok(0), |traffic| row::number(&traffic, "bytes"))?,
     })
-}
-
-/// Whether the owner of an upload, and the clients at its address, may take so much more; the outer result is the
-/// database's.
-pub(super) async fn check(
-    on: &mut SqliteConnection,
-    upload: &Upload,
-    limits: &Limits,
-    more: &More,
-    now: Timestamp,
-) -> Result<Result<(), Exceeded>> {
-    for (subject, quota) in limits.of(upload.user_id.as_ref(), upload.address.as_ref()) {
-        if more.sessions == 0 && !quota.limits_bytes() {
-            continue;
-        }
-        let used = usage(on, subject, now).await?;
-        if let Err(exceeded) = quota.check(subject, &used, more) {
-            return Ok(Err(exceeded));
-        }
-    }
-    Ok(Ok(()))
-}
-
-/// The subjects of an upload whose bytes of a day are limited, and so are counted.
-pub(super) fn counted<'a>(upload: &'a Upload, limits: &Limits) -> Vec<Subject<'a>> {
-    let quotas = limits.of(upload.user_id.as_ref(), upload.address.as_ref());
-    let counted = |(_, quota): &(Subject<'_>, Quota)| quota.bytes_per_day.is_some();
-    quotas.into_iter().filter(counted).map(|(subject, _)| subject).collect()
 }
 
 /// Counts bytes of today.

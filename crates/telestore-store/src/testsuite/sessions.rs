@@ -2,14 +2,13 @@ use std::future::Future;
 use std::time::Duration;
 
 use telestore_types::{
-    ChunkIndex, ChunkVerdict, Completion, CompletionError, FileName, NewUpload, Recovery, ResumeState,
-    StorageKey, StoredAs, StoredFile, Timestamp, Upload, UploadId, UploadKind, UploadState, UserId,
+    ChunkIndex, ChunkVerdict, Completion, CompletionError, FileName, NewUpload, ResumeState, StorageKey,
+    StoredAs, StoredFile, Timestamp, Upload, UploadId, UploadKind, UploadState, UserId,
 };
 
-use super::{moved, quotas, strangers, sums};
+use super::{leases, moved, outbox, quotas, strangers, sums, views};
 use crate::{
-    BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Expiry, Lease, Limits, Listing,
-    NewEvent, Owner, Recorded, SessionStore,
+    BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Lease, Limits, Owner, Recorded, SessionStore,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_763_790_000_000);
@@ -105,17 +104,17 @@ where
     records_chunks(&open().await).await;
     refuses_chunks_too_late(&open().await).await;
     completes_once(&open().await).await;
-    leases_in_order(&open().await).await;
-    users_take_turns(&open().await).await;
-    takes_over_expired_leases(&open().await).await;
+    leases::leases_in_order(&open().await).await;
+    leases::users_take_turns(&open().await).await;
+    leases::takes_over_expired_leases(&open().await).await;
     keeps_early_state_for_the_bytes_it_was_made_of(&open().await).await;
-    keeps_how_far_it_is(&open().await).await;
-    finishes_with_the_webhook(&open().await).await;
+    leases::keeps_how_far_it_is(&open().await).await;
+    outbox::finishes_with_the_webhook(&open().await).await;
     cancels(&open().await).await;
-    delivers_the_outbox(&open().await).await;
-    expires(&open().await).await;
-    counts(&open().await).await;
-    lists(&open().await).await;
+    outbox::delivers_the_outbox(&open().await).await;
+    views::expires(&open().await).await;
+    views::counts(&open().await).await;
+    views::lists(&open().await).await;
     concurrent_chunks_all_count(&open().await).await;
     quotas::uploads_that_are_not_over_are_counted(&open().await).await;
     quotas::an_address_is_counted_with_and_without_owners(&open().await).await;
@@ -251,41 +250,6 @@ async fn completes_once(store: &dyn SessionStore) {
     }
 }
 
-async fn leases_in_order(store: &dyn SessionStore) {
-    assert_eq!(store.next_due().await.expect("reads"), None);
-    queued(store, "late", 1, SECOND * 2).await;
-    queued(store, "early", 2, SECOND).await;
-    assert_eq!(store.next_due().await.expect("reads"), Some(NOW + SECOND));
-    let now = NOW + SECOND * 3;
-    let first = lease(store, now).await.expect("one is due");
-    assert_eq!((first.upload.id.as_str(), first.upload.attempt), ("early", 1));
-    assert_eq!(first.upload.sealed_token.as_deref(), Some(&b"t"[..]));
-    let second = lease(store, now).await.expect("one is due");
-    assert_eq!(second.upload.id.as_str(), "late");
-    assert_ne!(first.token, second.token);
-    assert_eq!(lease(store, now).await, None, "each is leased once");
-
-    let later = now + SECOND * 9;
-    assert!(store.retry_later(&first, later, false, now).await.expect("gives back"));
-    assert!(!store.retry_later(&first, later, false, now).await.expect("gives back"), "the lease is over");
-    assert_eq!(lease(store, now).await, None, "not before its time");
-    assert_eq!(lease(store, later).await.expect("due").upload.attempt, 1, "a wait is not counted");
-}
-
-async fn users_take_turns(store: &dyn SessionStore) {
-    let (now, mut key) = (NOW + SECOND * 99, 0);
-    // Alice was first and has much; the others come later with less.
-    for (user, name) in [("a", "a1"), ("a", "a2"), ("a", "a3"), ("b", "b1"), ("c", "c1"), ("b", "b2")] {
-        key += 1;
-        queued_by(user, store, name, key, SECOND * u32::from(key)).await;
-    }
-    let mut order = Vec::new();
-    while let Some(lease) = lease(store, now).await {
-        order.push(lease.upload.id.as_str().to_owned());
-    }
-    assert_eq!(order, ["a1", "b1", "c1", "a2", "b2", "a3"]);
-}
-
 async fn keeps_early_state_for_the_bytes_it_was_made_of(store: &dyn SessionStore) {
     let upload = upload("a", 1, 2, 20);
     let (one, two) = (ResumeState(b"one".to_vec()), ResumeState(b"two".to_vec()));
@@ -315,66 +279,6 @@ async fn keeps_early_state_for_the_bytes_it_was_made_of(store: &dyn SessionStore
     assert_eq!(lease(store, NOW).await.expect("due").upload.resume, Some(one));
 }
 
-async fn takes_over_expired_leases(store: &dyn SessionStore) {
-    queued(store, "a", 1, Duration::ZERO).await;
-    let dead = lease(store, NOW).await.expect("due");
-    assert_eq!(store.next_due().await.expect("reads"), Some(NOW + SECOND * 30));
-    assert!(store.extend(&dead, NOW + SECOND * 60).await.expect("extends"));
-    assert_eq!(lease(store, NOW + SECOND * 30).await, None, "an extended lease holds");
-    let heir = lease(store, NOW + SECOND * 60).await.expect("expired");
-    assert_eq!(heir.upload.attempt, 2);
-    assert!(!store.extend(&dead, NOW + SECOND * 90).await.expect("extends"));
-    assert!(!store.checkpoint(&dead, 50, None).await.expect("answers"));
-    assert!(!store.finish(&dead, &result(), None, NOW).await.expect("answers"));
-    assert!(!store.fail(&dead, "no", false, NOW).await.expect("answers"));
-    assert_eq!(get(store, "a").await.state, UploadState::Sending, "the dead one changed nothing");
-
-    let released = store.release_all(NOW).await.expect("releases");
-    assert!(matches!(&released[..], [(Recovery::GoesOn, upload)] if upload.id == id("a")), "{released:?}");
-    assert!(!store.extend(&heir, NOW + SECOND * 90).await.expect("extends"));
-    let after = lease(store, NOW).await.expect("due at once");
-    assert_eq!(after.upload.attempt, 2, "a killed attempt is not counted");
-}
-
-async fn keeps_how_far_it_is(store: &dyn SessionStore) {
-    queued(store, "a", 1, Duration::ZERO).await;
-    let held = lease(store, NOW).await.expect("due");
-    let resume = ResumeState(b"part 7".to_vec());
-    assert!(store.checkpoint(&held, 60, Some(resume.clone())).await.expect("writes"));
-    assert!(store.checkpoint(&held, 50, None).await.expect("writes"));
-    assert!(store.fail(&held, "Could not resolve channel ID", false, NOW).await.expect("fails"));
-    let failed = get(store, "a").await;
-    assert_eq!((failed.state, failed.progress), (UploadState::Failed, 60));
-    assert_eq!(failed.error.as_deref(), Some("Could not resolve channel ID"));
-    assert_eq!(failed.resume, Some(resume), "a failure keeps the resume state");
-    assert_eq!(store.live_blobs(&failed.key).await.expect("reads").len(), 1, "and the chunks");
-    match store.complete(&failed.id, &failed.key, NOW).await.expect("completes") {
-        Completed::Accepted(Completion::Queued, upload) => {
-            assert_eq!((upload.progress, upload.error), (0, None))
-        }
-        other => panic!("not queued again: {other:?}"),
-    }
-}
-
-async fn finishes_with_the_webhook(store: &dyn SessionStore) {
-    let upload = queued(store, "a", 1, Duration::ZERO).await;
-    assert_eq!(store.live_keys().await.expect("reads"), std::slice::from_ref(&upload.key));
-    let held = lease(store, NOW).await.expect("due");
-    let event = NewEvent::webhook("e1", UserId::new("u"), "{}");
-    assert!(store.finish(&held, &result(), Some(&event), NOW).await.expect("finishes"));
-    assert!(!store.finish(&held, &result(), Some(&event), NOW).await.expect("answers"), "once");
-    let done = get(store, "a").await;
-    assert_eq!((done.state, done.progress), (UploadState::Completed, 100));
-    assert_eq!(done.stored, Some(result()));
-    assert_eq!((done.sealed_token, done.resume), (None, None), "secrets go when they are of no more use");
-    assert_eq!(store.outbox_due(crate::OutboxKind::Webhook, NOW, 9, &[]).await.expect("reads").len(), 1);
-    assert!(store.live_keys().await.expect("reads").is_empty(), "the bytes are free to go");
-    assert!(matches!(
-        record(store, &upload, &chunk(0, 10, 1, "x")).await,
-        Recorded::Refused { verdict: ChunkVerdict::Duplicate, .. }
-    ));
-}
-
 async fn cancels(store: &dyn SessionStore) {
     let absent = StorageKey::from_random([1; 16]);
     assert_eq!(store.cancel(&id("a"), &absent, NOW).await.expect("cancels"), Cancelled::NotFound);
@@ -390,97 +294,6 @@ async fn cancels(store: &dyn SessionStore) {
     assert_eq!(lease(store, NOW + SECOND * 99).await, None);
     let late = record(store, &upload, &chunk(0, 10, 1, "late")).await;
     assert!(matches!(late, Recorded::Refused { verdict: ChunkVerdict::Cancelled, .. }));
-}
-
-async fn delivers_the_outbox(store: &dyn SessionStore) {
-    for (key, name) in [(1, "a"), (2, "b")] {
-        queued(store, name, key, Duration::ZERO).await;
-        let held = lease(store, NOW).await.expect("due");
-        let event =
-            NewEvent::webhook(format!("event-{name}"), UserId::new("u"), format!("{{\"of\":\"{name}\"}}"));
-        assert!(store.finish(&held, &result(), Some(&event), NOW).await.expect("finishes"));
-    }
-    let due = store.outbox_due(crate::OutboxKind::Webhook, NOW, 9, &[]).await.expect("reads");
-    assert_eq!(due.iter().map(|due| due.event.event_id.as_str()).collect::<Vec<_>>(), ["event-a", "event-b"]);
-    assert_eq!(
-        (due[0].upload_id.as_str(), due[0].event.body.as_str(), due[0].attempt),
-        ("a", "{\"of\":\"a\"}", 0)
-    );
-    assert_eq!(store.outbox_due(crate::OutboxKind::Webhook, NOW, 1, &[]).await.expect("reads").len(), 1);
-
-    store.outbox_retry("event-a", NOW + SECOND).await.expect("writes");
-    store.outbox_done("event-b").await.expect("writes");
-    assert!(store.outbox_due(crate::OutboxKind::Webhook, NOW, 9, &[]).await.expect("reads").is_empty());
-    assert_eq!(store.outbox_next_due().await.expect("reads"), Some(NOW + SECOND));
-    let again = store.outbox_due(crate::OutboxKind::Webhook, NOW + SECOND, 9, &[]).await.expect("reads");
-    assert_eq!((again[0].event.event_id.as_str(), again[0].attempt), ("event-a", 1));
-    store.outbox_done("event-a").await.expect("writes");
-    assert_eq!(store.outbox_next_due().await.expect("reads"), None);
-}
-
-async fn counts(store: &dyn SessionStore) {
-    assert_eq!(store.counts().await.expect("counts"), Counts::default());
-    queued(store, "later", 1, SECOND).await;
-    queued(store, "first", 2, Duration::ZERO).await;
-    store.create(&upload("receiving", 3, 2, 20), false, &LIMITS).await.expect("creates");
-    let half = upload("cancelled", 4, 2, 20);
-    store.create(&half, false, &LIMITS).await.expect("creates");
-    record(store, &half, &chunk(0, 10, 1, "half")).await;
-    let counted = store.counts().await.expect("counts");
-    assert_eq!((counted.uploads[&UploadState::Queued], counted.uploads[&UploadState::Receiving]), (2, 2));
-    assert_eq!((counted.stored_bytes, counted.oldest_queued, counted.outbox), (30, Some(NOW), 0));
-
-    store.cancel(&half.id, &half.key, NOW).await.expect("cancels");
-    let held = lease(store, NOW).await.expect("due");
-    let event = NewEvent::webhook("event", UserId::new("u"), "{}");
-    assert!(store.finish(&held, &result(), Some(&event), NOW).await.expect("finishes"));
-    store.probe().await.expect("takes writes");
-    let expected = Counts {
-        uploads: [
-            (UploadState::Receiving, 1),
-            (UploadState::Queued, 1),
-            (UploadState::Completed, 1),
-            (UploadState::Cancelled, 1),
-        ]
-        .into(),
-        stored_bytes: 10,
-        oldest_queued: Some(NOW + SECOND),
-        outbox: 1,
-    };
-    assert_eq!(store.counts().await.expect("counts"), expected, "what is over holds no bytes");
-}
-
-async fn expires(store: &dyn SessionStore) {
-    let old = upload("old", 1, 1, 10);
-    store.create(&old, false, &LIMITS).await.expect("creates");
-    queued(store, "waiting", 2, Duration::ZERO).await;
-    let states = [UploadState::Receiving, UploadState::Failed];
-    let expiry = Expiry { states: &states, unowned: false, before: NOW, limit: 9 };
-    assert!(store.expire(&expiry).await.expect("expires").is_empty(), "not older than the limit");
-    let gone = store.expire(&Expiry { before: NOW + SECOND, ..expiry }).await.expect("expires");
-    assert_eq!(gone.iter().map(|upload| upload.id.as_str()).collect::<Vec<_>>(), ["old"]);
-    assert_eq!(store.get(&old.id).await.expect("reads"), None);
-    assert!(store.get(&id("waiting")).await.expect("reads").is_some());
-}
-
-async fn lists(store: &dyn SessionStore) {
-    store.create(&upload("new", 1, 1, 10), false, &LIMITS).await.expect("creates");
-    for (key, name, after) in [(2, "first", 1), (3, "second", 2)] {
-        queued(store, name, key, SECOND * after).await;
-    }
-    queued_by("other", store, "third", 4, SECOND * 3).await;
-    let list = async |listing: Listing| {
-        let found = store.list(&listing).await.expect("reads");
-        found.iter().map(|upload| upload.id.as_str().to_owned()).collect::<Vec<_>>()
-    };
-    let all_of_them = Listing { limit: 9, ..Listing::default() };
-    assert_eq!(list(all_of_them.clone()).await, ["third", "second", "first", "new"], "the latest first");
-    assert_eq!(list(Listing { skip: 1, limit: 2, ..Listing::default() }).await, ["second", "first"]);
-    assert_eq!(list(Listing { state: Some(UploadState::Receiving), ..all_of_them.clone() }).await, ["new"]);
-    let user = Some(UserId::new("u"));
-    assert_eq!(list(Listing { user: user.clone(), ..all_of_them.clone() }).await, ["second", "first"]);
-    let none = Listing { state: Some(UploadState::Failed), user, ..all_of_them };
-    assert!(list(none).await.is_empty());
 }
 
 async fn concurrent_chunks_all_count(store: &dyn SessionStore) {

@@ -1,0 +1,49 @@
+//! The rules that every session store applies, written once.
+//!
+//! A store of your own keeps rows, and this module decides what becomes of them: implement [`Rows`] for one transaction
+//! of your database, call the function of the same name in each method of [`SessionStore`](crate::SessionStore), and
+//! commit where the answer is [`Answer::Changed`]. [`MemorySessionStore`](crate::MemorySessionStore) and
+//! `SqliteSessionStore` are made of it. The feature `testsuite` tells whether yours keeps the contract.
+//!
+//! Each function reads first and writes last, so a store without transactions, which holds a lock instead, has nothing to
+//! take back.
+
+mod chunks;
+mod leases;
+mod rows;
+mod uploads;
+
+use telestore_types::{Timestamp, Upload};
+
+pub use self::chunks::{Admitted, NewChunk, Place, admit, admit_chunk, counted};
+pub use self::leases::{change_leased, lease, release_all};
+pub use self::rows::{Answer, Rows};
+pub use self::uploads::{begin_early, cancel, claim, complete, create, expire, keep};
+pub use crate::quota::day_of;
+use crate::{Exceeded, Limits, More, Result};
+
+/// Checks that the owner of an upload, and the clients at its address, may take so much more.
+///
+/// The outer error is the database's.
+///
+/// # Errors
+/// Those of the rows.
+pub async fn check(
+    rows: &mut dyn Rows,
+    upload: &Upload,
+    limits: &Limits,
+    more: &More,
+    now: Timestamp,
+) -> Result<Result<(), Exceeded>> {
+    for (subject, quota) in limits.of(upload.user_id.as_ref(), upload.address.as_ref()) {
+        // What is taken is a question to the database, and most limits have nothing to do with bytes.
+        if more.sessions == 0 && !quota.limits_bytes() {
+            continue;
+        }
+        let used = rows.usage(subject, now).await?;
+        if let Err(exceeded) = quota.check(subject, &used, more) {
+            return Ok(Err(exceeded));
+        }
+    }
+    Ok(Ok(()))
+}

@@ -1,0 +1,118 @@
+use telestore_types::{ChunkVerdict, StorageKey, Timestamp, Upload, UploadId};
+
+use super::{Rows, check};
+use crate::{BlobName, ChunkRecord, Limits, More, Quota, Recorded, Result, Subject};
+
+/// A chunk that is to be recorded.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NewChunk {
+    /// The client's name for its upload.
+    pub id: UploadId,
+    /// The worker's name for this life of it.
+    pub key: StorageKey,
+    /// The chunk.
+    pub chunk: ChunkRecord,
+    /// What its client says that the file is.
+    pub mime_type: Option<String>,
+    /// What the upload is held to.
+    pub limits: Limits,
+    /// When.
+    pub now: Timestamp,
+}
+
+impl NewChunk {
+    /// A chunk of an upload, within no limits and with no type of content.
+    pub fn new(id: UploadId, key: StorageKey, chunk: ChunkRecord, now: Timestamp) -> Self {
+        Self { id, key, chunk, mime_type: None, limits: Limits::NONE, now }
+    }
+
+    /// The same, held to `limits`.
+    #[must_use]
+    pub fn within(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The same, of a file of this type.
+    #[must_use]
+    pub fn with_mime_type(mut self, mime_type: Option<String>) -> Self {
+        self.mime_type = mime_type;
+        self
+    }
+}
+
+/// An upload, and what one of its places holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    /// The upload.
+    pub upload: Upload,
+    /// The chunk that is there now.
+    pub held: Option<ChunkRecord>,
+}
+
+/// A chunk that may be recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admitted {
+    /// The upload with it.
+    pub upload: Box<Upload>,
+    /// The bytes whose place it takes.
+    pub replaced: Option<BlobName>,
+}
+
+/// The upload with one more chunk, or why it is not recorded. `old` is the length and the CRC-32C of what the chunk's
+/// place holds now.
+///
+/// # Errors
+/// [`Recorded::Refused`], [`Recorded::TooLarge`], [`Recorded::Unfit`].
+pub fn admit(
+    mut upload: Box<Upload>,
+    old: Option<(u64, u32)>,
+    new: &NewChunk,
+) -> Result<Box<Upload>, Recorded> {
+    let bytes = (new.chunk.length, new.chunk.crc32c);
+    match upload.chunk_verdict(old, bytes) {
+        ChunkVerdict::Store => {}
+        verdict => return Err(Recorded::Refused { verdict, upload }),
+    }
+    upload.chunk_stored(old, bytes, new.now);
+    upload.mime_type = upload.mime_type.or_else(|| new.mime_type.clone());
+    if upload.received_bytes > new.limits.max_bytes {
+        return Err(Recorded::TooLarge { received: upload.received_bytes });
+    }
+    match upload.check_sum(old.map(|(length, _)| length), new.chunk.length) {
+        Ok(()) => Ok(upload),
+        Err(error) => Err(Recorded::Unfit(error)),
+    }
+}
+
+/// The first half of [`record_chunk`](crate::SessionStore::record_chunk): what is to be written, or why nothing is.
+///
+/// The second half is the store's: it saves the upload, puts the record in its place, and counts the bytes of those that
+/// [`counted`] names, so that it may do all of that in one statement.
+///
+/// # Errors
+/// Those of the rows.
+pub async fn admit_chunk(rows: &mut dyn Rows, new: &NewChunk) -> Result<Result<Admitted, Recorded>> {
+    let Some(Place { upload, held }) = rows.place(&new.id, &new.key, new.chunk.index).await? else {
+        return Ok(Err(Recorded::NotFound));
+    };
+    let old = held.as_ref().map(|held| (held.length, held.crc32c));
+    let upload = match admit(Box::new(upload), old, new) {
+        Ok(upload) => upload,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let more = More::chunk(&new.chunk, old.map(|(length, _)| length));
+    // The rows still have the upload as it was before.
+    if let Err(exceeded) = check(rows, &upload, &new.limits, &more, new.now).await? {
+        return Ok(Err(Recorded::TooMuch(exceeded)));
+    }
+    Ok(Ok(Admitted { upload, replaced: held.map(|held| held.blob) }))
+}
+
+/// Whose bytes of a day are limited, and so are counted: of the owner of an upload, and of the clients at its address.
+pub fn counted<'a>(upload: &'a Upload, limits: &Limits) -> Vec<Subject<'a>> {
+    let quotas = limits.of(upload.user_id.as_ref(), upload.address.as_ref());
+    let counted = |(_, quota): &(Subject<'_>, Quota)| quota.bytes_per_day.is_some();
+    quotas.into_iter().filter(counted).map(|(subject, _)| subject).collect()
+}

@@ -1,0 +1,156 @@
+use telestore_types::{StorageKey, Timestamp, Upload, UploadId};
+
+use super::{Answer, Rows, check};
+use crate::{Cancelled, Claim, Completed, Created, Expiry, Limits, More, Owner, Result, Subject};
+
+/// [`SessionStore::create`](crate::SessionStore::create).
+///
+/// # Errors
+/// Those of the rows.
+pub async fn create(
+    rows: &mut dyn Rows,
+    upload: &Upload,
+    anew: bool,
+    limits: &Limits,
+) -> Result<Answer<Created>> {
+    let found = rows.load(&upload.id).await?;
+    if let Some(found) = found.as_ref().filter(|found| !(anew && found.state.is_over())) {
+        return Ok(Answer::Unchanged(Created::Exists(Box::new(found.clone()))));
+    }
+    // One that is over is counted no more, so it needs no room of its own.
+    if let Err(exceeded) = check(rows, upload, limits, &More::UPLOAD, upload.created_at).await? {
+        return Ok(Answer::Unchanged(Created::TooMuch(exceeded)));
+    }
+    if let Some(over) = found {
+        rows.delete(&over.key).await?;
+    }
+    if let Some(most) = limits.unowned.filter(|_| upload.user_id.is_none()) {
+        rows.make_room(most).await?;
+    }
+    rows.insert(upload).await?;
+    Ok(Answer::Changed(Created::New))
+}
+
+/// [`SessionStore::claim`](crate::SessionStore::claim).
+///
+/// # Errors
+/// Those of the rows.
+pub async fn claim(
+    rows: &mut dyn Rows,
+    id: &UploadId,
+    key: &StorageKey,
+    owner: &Owner,
+    limits: &Limits,
+) -> Result<Answer<Claim>> {
+    let Some(mut upload) = rows.life(id, key).await? else {
+        return Ok(Answer::Unchanged(Claim::NotFound));
+    };
+    match &upload.user_id {
+        Some(user) if *user != owner.user_id => return Ok(Answer::Unchanged(Claim::Foreign)),
+        Some(_) => {}
+        None => {
+            let user = Subject::User(&owner.user_id);
+            let used = rows.usage(user, upload.created_at).await?;
+            let more = More { sessions: 1, ..More::default() };
+            if let Err(exceeded) = limits.user.check(user, &used, &more) {
+                return Ok(Answer::Unchanged(Claim::TooMuch(exceeded)));
+            }
+        }
+    }
+    upload.user_id = Some(owner.user_id.clone());
+    if !upload.state.is_over() {
+        upload.sealed_token = Some(owner.sealed_token.clone());
+    }
+    rows.save(&upload).await?;
+    Ok(Answer::Changed(Claim::Owned))
+}
+
+/// [`SessionStore::complete`](crate::SessionStore::complete).
+///
+/// # Errors
+/// Those of the rows.
+pub async fn complete(
+    rows: &mut dyn Rows,
+    id: &UploadId,
+    key: &StorageKey,
+    now: Timestamp,
+) -> Result<Answer<Completed>> {
+    let Some(mut upload) = rows.life(id, key).await? else {
+        return Ok(Answer::Unchanged(Completed::NotFound));
+    };
+    match upload.complete(now) {
+        Ok(completion) => {
+            rows.save(&upload).await?;
+            Ok(Answer::Changed(Completed::Accepted(completion, Box::new(upload))))
+        }
+        Err(error) => Ok(Answer::Unchanged(Completed::Refused(error))),
+    }
+}
+
+/// [`SessionStore::cancel`](crate::SessionStore::cancel).
+///
+/// # Errors
+/// Those of the rows.
+pub async fn cancel(
+    rows: &mut dyn Rows,
+    id: &UploadId,
+    key: &StorageKey,
+    now: Timestamp,
+) -> Result<Answer<Cancelled>> {
+    let Some(mut upload) = rows.life(id, key).await? else {
+        return Ok(Answer::Unchanged(Cancelled::NotFound));
+    };
+    if !upload.cancel(now) {
+        return Ok(Answer::Unchanged(Cancelled::Over(Box::new(upload))));
+    }
+    rows.save(&upload).await?;
+    rows.end_lease(key).await?;
+    rows.delete_chunks(key).await?;
+    Ok(Answer::Changed(Cancelled::Now(Box::new(upload))))
+}
+
+/// [`SessionStore::keep`](crate::SessionStore::keep).
+///
+/// # Errors
+/// Those of the rows.
+pub async fn keep(rows: &mut dyn Rows, id: &UploadId, key: &StorageKey) -> Result<Answer<Option<Upload>>> {
+    let Some(mut upload) = rows.life(id, key).await? else {
+        return Ok(Answer::Unchanged(None));
+    };
+    upload.keep();
+    rows.save(&upload).await?;
+    Ok(Answer::Changed(Some(upload)))
+}
+
+/// [`SessionStore::begin_early`](crate::SessionStore::begin_early).
+///
+/// # Errors
+/// Those of the rows.
+pub async fn begin_early(rows: &mut dyn Rows, id: &UploadId, key: &StorageKey) -> Result<Answer<bool>> {
+    let Some(mut upload) = rows.life(id, key).await? else {
+        return Ok(Answer::Unchanged(false));
+    };
+    if !upload.begin_early() {
+        return Ok(Answer::Unchanged(false));
+    }
+    rows.save(&upload).await?;
+    Ok(Answer::Changed(true))
+}
+
+/// [`SessionStore::expire`](crate::SessionStore::expire).
+///
+/// # Errors
+/// Those of the rows.
+pub async fn expire(rows: &mut dyn Rows, expiry: &Expiry<'_>) -> Result<Answer<Vec<Upload>>> {
+    let expired = rows.past(expiry).await?;
+    for upload in &expired {
+        rows.delete(&upload.key).await?;
+    }
+    if !expiry.unowned {
+        rows.forget_days(expiry.before).await?;
+    }
+    if !expired.is_empty() {
+        rows.forget_turns().await?;
+    }
+    Ok(Answer::Changed(expired))
+}

@@ -1,0 +1,96 @@
+use async_trait::async_trait;
+use sqlx::SqliteConnection;
+use telestore_types::{ChunkIndex, StorageKey, Timestamp, Upload, UploadId, UserId};
+
+use super::{database, leases, outbox, row, sweep, usage};
+use crate::rules::{Place, Rows};
+use crate::{Expiry, Lease, NewEvent, Result, Subject, Usage};
+
+/// An upload, and what one of its places holds, in one question.
+const FIND: &str = "SELECT uploads.*, chunks.idx, chunks.length, chunks.crc32c, chunks.blob FROM uploads LEFT JOIN chunks \
+                    ON chunks.key = uploads.key AND chunks.idx = ? WHERE uploads.id = ? AND uploads.key = ?";
+
+/// The rows within the transaction that is open on this connection.
+#[async_trait]
+impl Rows for SqliteConnection {
+    async fn load(&mut self, id: &UploadId) -> Result<Option<Upload>> {
+        row::load(self, id).await
+    }
+
+    async fn insert(&mut self, upload: &Upload) -> Result<()> {
+        row::insert(self, upload).await
+    }
+
+    async fn save(&mut self, upload: &Upload) -> Result<()> {
+        row::save(self, upload).await
+    }
+
+    async fn delete(&mut self, key: &StorageKey) -> Result<()> {
+        self.delete_chunks(key).await?;
+        let delete = sqlx::query("DELETE FROM uploads WHERE key = ?").bind(key.as_str());
+        delete.execute(self).await.map_err(database)?;
+        Ok(())
+    }
+
+    async fn place(&mut self, id: &UploadId, key: &StorageKey, index: ChunkIndex) -> Result<Option<Place>> {
+        let find = sqlx::query(FIND).bind(index.get()).bind(id.as_str()).bind(key.as_str());
+        let found = find.fetch_optional(self).await.map_err(database)?;
+        found.map(|row| Ok(Place { upload: row::upload(&row)?, held: row::held(&row)? })).transpose()
+    }
+
+    async fn delete_chunks(&mut self, key: &StorageKey) -> Result<()> {
+        let delete = sqlx::query("DELETE FROM chunks WHERE key = ?").bind(key.as_str());
+        delete.execute(self).await.map_err(database)?;
+        Ok(())
+    }
+
+    async fn make_room(&mut self, most: u64) -> Result<()> {
+        sweep::make_room(self, most).await
+    }
+
+    async fn usage(&mut self, of: Subject<'_>, now: Timestamp) -> Result<Usage> {
+        usage::usage(self, of, now).await
+    }
+
+    async fn leased(&mut self, lease: &Lease) -> Result<Option<Upload>> {
+        leases::held(self, lease).await
+    }
+
+    async fn begin_lease(&mut self, lease: &Lease) -> Result<()> {
+        leases::begin(self, lease).await
+    }
+
+    async fn end_lease(&mut self, key: &StorageKey) -> Result<()> {
+        leases::end(self, key).await
+    }
+
+    async fn abandoned(&mut self, now: Timestamp) -> Result<Vec<Upload>> {
+        leases::abandoned(self, now).await
+    }
+
+    async fn next(&mut self, now: Timestamp, except: &[UserId]) -> Result<Option<Upload>> {
+        leases::next(self, now, except).await
+    }
+
+    async fn unfinished(&mut self) -> Result<Vec<Upload>> {
+        sweep::unfinished(self).await
+    }
+
+    async fn add_event(&mut self, upload: &UploadId, event: &NewEvent, now: Timestamp) -> Result<()> {
+        outbox::add(self, upload, event, now).await
+    }
+
+    async fn past(&mut self, expiry: &Expiry<'_>) -> Result<Vec<Upload>> {
+        sweep::past(self, expiry).await
+    }
+
+    async fn forget_days(&mut self, before: Timestamp) -> Result<()> {
+        usage::forget(self, before).await
+    }
+
+    async fn forget_turns(&mut self) -> Result<()> {
+        let forget = "DELETE FROM turns WHERE NOT EXISTS (SELECT 1 FROM uploads WHERE uploads.user_id = turns.user_id)";
+        sqlx::query(forget).execute(self).await.map_err(database)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,251 @@
+use async_trait::async_trait;
+use telestore_types::{
+    ChatId, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState,
+    UserId,
+};
+
+use super::{SqliteSessionStore, counts, database, leases, moved, outbox, row, sweep, usage};
+use crate::rules::{self, NewChunk};
+use crate::{
+    BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Expiry, Lease, Limits, Listing,
+    NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Result, SessionStore, Subject, Usage,
+};
+
+#[async_trait]
+impl SessionStore for SqliteSessionStore {
+    async fn create(&self, upload: &Upload, anew: bool, limits: &Limits) -> Result<Created> {
+        let mut tx = self.begin().await?;
+        let answer = rules::create(&mut *tx, upload, anew, limits).await?;
+        tx.answer(answer).await
+    }
+
+    async fn get(&self, id: &UploadId) -> Result<Option<Upload>> {
+        let mut reader = self.readers.acquire().await.map_err(database)?;
+        row::load(&mut reader, id).await
+    }
+
+    async fn list(&self, listing: &Listing) -> Result<Vec<Upload>> {
+        let rows = sqlx::query(
+            "SELECT * FROM uploads WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR user_id = ?2) \
+             ORDER BY updated_at DESC, id LIMIT ?3 OFFSET ?4",
+        )
+        .bind(listing.state.map(UploadState::as_str))
+        .bind(listing.user.as_ref().map(UserId::as_str))
+        .bind(listing.limit)
+        .bind(listing.skip)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(database)?;
+        rows.iter().map(row::upload).collect()
+    }
+
+    async fn claim(&self, id: &UploadId, key: &StorageKey, owner: &Owner, limits: &Limits) -> Result<Claim> {
+        let mut tx = self.begin().await?;
+        let answer = rules::claim(&mut *tx, id, key, owner, limits).await?;
+        tx.answer(answer).await
+    }
+
+    async fn record_chunk(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        chunk: &ChunkRecord,
+        mime_type: Option<&str>,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<Recorded> {
+        let new = NewChunk::new(id.clone(), key.clone(), chunk.clone(), now)
+            .within(*limits)
+            .with_mime_type(mime_type.map(str::to_owned));
+        self.group.record(new).await
+    }
+
+    async fn usage(&self, of: Subject<'_>, now: Timestamp) -> Result<Usage> {
+        let mut reader = self.readers.acquire().await.map_err(database)?;
+        usage::usage(&mut reader, of, now).await
+    }
+
+    async fn chunks(&self, key: &StorageKey) -> Result<Vec<ChunkRecord>> {
+        let rows = sqlx::query("SELECT * FROM chunks WHERE key = ? ORDER BY idx")
+            .bind(key.as_str())
+            .fetch_all(&self.readers)
+            .await
+            .map_err(database)?;
+        rows.iter().map(row::chunk).collect()
+    }
+
+    async fn checkpoint_early(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        expected: Option<&ResumeState>,
+        resume: &ResumeState,
+    ) -> Result<bool> {
+        // `checkpoint_early` of the upload as one statement: no row has to be read and written back for it.
+        let written = sqlx::query(
+            "UPDATE uploads SET resume = ? WHERE id = ? AND key = ? AND state = 'receiving' AND resume IS ?",
+        );
+        let written = written.bind(&resume.0).bind(id.as_str()).bind(key.as_str());
+        let written = written.bind(expected.map(|expected| &expected.0));
+        Ok(written.execute(&self.writer).await.map_err(database)?.rows_affected() == 1)
+    }
+
+    async fn begin_early(&self, id: &UploadId, key: &StorageKey) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let answer = rules::begin_early(&mut *tx, id, key).await?;
+        tx.answer(answer).await
+    }
+
+    async fn end_early(&self, id: &UploadId, key: &StorageKey) -> Result<()> {
+        let end = sqlx::query("UPDATE uploads SET early = 0 WHERE id = ? AND key = ? AND early");
+        let end = end.bind(id.as_str()).bind(key.as_str());
+        end.execute(&self.writer).await.map_err(database)?;
+        Ok(())
+    }
+
+    async fn complete(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Completed> {
+        let mut tx = self.begin().await?;
+        let answer = rules::complete(&mut *tx, id, key, now).await?;
+        tx.answer(answer).await
+    }
+
+    async fn cancel(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Cancelled> {
+        let mut tx = self.begin().await?;
+        let answer = rules::cancel(&mut *tx, id, key, now).await?;
+        tx.answer(answer).await
+    }
+
+    async fn keep(&self, id: &UploadId, key: &StorageKey) -> Result<Option<Upload>> {
+        let mut tx = self.begin_flushed().await?;
+        let answer = rules::keep(&mut *tx, id, key).await?;
+        tx.answer(answer).await
+    }
+
+    async fn lease(&self, now: Timestamp, until: Timestamp, except: &[UserId]) -> Result<Option<Lease>> {
+        let token = format!("{:032x}", rand::random::<u128>());
+        let mut tx = self.begin().await?;
+        let answer = rules::lease(&mut *tx, token, now, until, except).await?;
+        tx.answer(answer).await
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>> {
+        leases::next_due(&self.readers).await
+    }
+
+    async fn extend(&self, lease: &Lease, until: Timestamp) -> Result<bool> {
+        leases::extend(&self.writer, lease, until).await
+    }
+
+    async fn checkpoint(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool> {
+        self.leased(lease, false, |upload| upload.checkpoint(progress, resume)).await
+    }
+
+    async fn commit(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool> {
+        let mut tx = self.begin_flushed().await?;
+        let commit = |upload: &mut Upload| upload.commit(progress, resume);
+        let answer = rules::change_leased(&mut *tx, lease, false, None, commit).await?;
+        tx.answer(answer).await
+    }
+
+    async fn uncommit(&self, lease: &Lease) -> Result<bool> {
+        self.leased(lease, false, |upload| upload.maybe_sent = false).await
+    }
+
+    async fn finish(
+        &self,
+        lease: &Lease,
+        stored: &StoredFile,
+        event: Option<&NewEvent>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let event = event.map(|event| (event, now));
+        let finish = |upload: &mut Upload| upload.finish(stored.clone(), now);
+        let mut tx = self.begin_flushed().await?;
+        let answer = rules::change_leased(&mut *tx, lease, true, event, finish).await?;
+        tx.answer(answer).await
+    }
+
+    async fn fail(&self, lease: &Lease, error: &str, maybe_sent: bool, now: Timestamp) -> Result<bool> {
+        self.leased(lease, true, |upload| upload.fail(error, maybe_sent, now)).await
+    }
+
+    async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> Result<bool> {
+        self.leased(lease, true, |upload| upload.retry_later(at, counted, now)).await
+    }
+
+    async fn release_all(&self, now: Timestamp) -> Result<Vec<(Recovery, Upload)>> {
+        let mut tx = self.begin().await?;
+        let answer = rules::release_all(&mut *tx, now).await?;
+        tx.answer(answer).await
+    }
+
+    async fn add_event(&self, upload: &UploadId, event: &NewEvent, now: Timestamp) -> Result<()> {
+        let mut tx = self.begin_flushed().await?;
+        outbox::add(&mut tx, upload, event, now).await?;
+        tx.commit().await
+    }
+
+    async fn outbox_due(
+        &self,
+        kind: OutboxKind,
+        now: Timestamp,
+        limit: u32,
+        except: &[UserId],
+    ) -> Result<Vec<OutboxEvent>> {
+        outbox::due(&self.readers, kind, now, limit, except).await
+    }
+
+    async fn outbox_next_due(&self) -> Result<Option<Timestamp>> {
+        outbox::next_due(&self.readers).await
+    }
+
+    async fn outbox_done(&self, event_id: &str) -> Result<()> {
+        outbox::done(&self.writer, event_id).await
+    }
+
+    async fn outbox_retry(&self, event_id: &str, at: Timestamp) -> Result<()> {
+        outbox::retry(&self.writer, event_id, at).await
+    }
+
+    async fn live_keys(&self) -> Result<Vec<StorageKey>> {
+        let rows = sqlx::query("SELECT key FROM uploads WHERE state NOT IN ('completed', 'cancelled')");
+        let rows = rows.fetch_all(&self.readers).await.map_err(database)?;
+        rows.iter().map(row::key).collect()
+    }
+
+    async fn live_blobs(&self, key: &StorageKey) -> Result<Vec<BlobName>> {
+        let rows = sqlx::query("SELECT blob FROM chunks WHERE key = ?").bind(key.as_str());
+        let rows = rows.fetch_all(&self.readers).await.map_err(database)?;
+        rows.iter().map(row::blob).collect()
+    }
+
+    async fn expire(&self, expiry: &Expiry<'_>) -> Result<Vec<Upload>> {
+        let mut tx = self.begin().await?;
+        let answer = rules::expire(&mut *tx, expiry).await?;
+        tx.answer(answer).await
+    }
+
+    async fn moved_chat(&self, user: &UserId, chat: &ChatId) -> Result<Option<ChatId>> {
+        moved::find(&self.readers, user, chat).await
+    }
+
+    async fn save_moved_chat(&self, user: &UserId, chat: &ChatId, moved_to: &ChatId) -> Result<()> {
+        moved::save(&self.writer, user, chat, moved_to).await
+    }
+
+    async fn clock(&self) -> Result<Option<Reading>> {
+        sweep::clock(&self.readers).await
+    }
+
+    async fn save_clock(&self, reading: Reading) -> Result<()> {
+        sweep::save_clock(&self.writer, reading).await
+    }
+
+    async fn counts(&self) -> Result<Counts> {
+        counts::counts(&self.readers).await
+    }
+
+    async fn probe(&self) -> Result<()> {
+        counts::probe(&self.writer).await
+    }
+}
