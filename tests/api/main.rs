@@ -35,6 +35,7 @@ mod logs;
 mod lost;
 mod manners;
 mod observe;
+mod old_data;
 mod old_http;
 mod openapi;
 mod operator;

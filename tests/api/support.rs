@@ -1,17 +1,21 @@
 //! What the tests share: a worker in a process of its own, the sandbox, and a client that talks like the browser.
 
+#[path = "support/file.rs"]
+mod file;
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use reqwest::multipart::{Form, Part};
+use reqwest::multipart::Form;
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use telestore_sandbox::{Sandbox, SandboxMessage, SandboxUser};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
+
+pub(crate) use self::file::{File, chunk_form};
 
 pub(crate) const MIB: usize = 1024 * 1024;
 pub(crate) const CHUNK: usize = 5 * MIB;
@@ -198,7 +202,11 @@ impl Stage {
     }
 
     async fn set_up(settings: &[(&str, &str)]) -> Self {
-        let sandbox = Sandbox::start().await.expect("the sandbox starts");
+        Self::before(Sandbox::start().await.expect("the sandbox starts"), settings)
+    }
+
+    /// With this sandbox, and a worker that is still to be started: its data directory can be filled before.
+    pub(crate) fn before(sandbox: Sandbox, settings: &[(&str, &str)]) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().timeout(PATIENCE).build().expect("a client");
         let settings =
@@ -398,94 +406,6 @@ impl Stage {
         file.assert_is(&messages[0]);
         messages[0].clone()
     }
-}
-
-/// A file on its way.
-#[derive(Debug, Clone)]
-pub(crate) struct File {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) bytes: Vec<u8>,
-    /// Where each chunk ends.
-    pub(crate) ends: Vec<usize>,
-}
-
-impl File {
-    /// `length` random bytes in chunks of 5 MiB.
-    pub(crate) fn new(length: usize) -> Self {
-        Self::in_chunks(length, &[CHUNK])
-    }
-
-    /// With chunks of these sizes; the last one is repeated.
-    pub(crate) fn in_chunks(length: usize, sizes: &[usize]) -> Self {
-        let mut bytes = vec![0; length];
-        rand::Rng::fill_bytes(&mut rand::rng(), &mut bytes);
-        let mut ends = Vec::new();
-        let mut sizes = sizes.iter().copied().peekable();
-        while ends.last().copied().unwrap_or(0) < length {
-            let size = sizes.peek().copied().unwrap_or(CHUNK);
-            ends.push(length.min(ends.last().copied().unwrap_or(0) + size));
-            if sizes.len() > 1 {
-                sizes.next();
-            }
-        }
-        // The browser's ids look like this.
-        let id = format!("1763790000000_{:08x}", rand::random::<u32>());
-        Self { id, name: "video.bin".to_owned(), bytes, ends }
-    }
-
-    pub(crate) fn named(mut self, name: &str) -> Self {
-        name.clone_into(&mut self.name);
-        self
-    }
-
-    pub(crate) fn total(&self) -> usize {
-        self.ends.len()
-    }
-
-    pub(crate) fn piece(&self, index: usize) -> &[u8] {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        &self.bytes[start..self.ends[index]]
-    }
-
-    /// The fields of a chunk, in the browser's order, without the bytes.
-    pub(crate) fn fields(&self, index: usize, token: &str) -> Vec<(&'static str, String)> {
-        vec![
-            ("uploadId", self.id.clone()),
-            ("chunkIndex", index.to_string()),
-            ("totalChunks", self.total().to_string()),
-            ("fileName", self.name.clone()),
-            ("fileSize", self.bytes.len().to_string()),
-            ("authToken", token.to_owned()),
-        ]
-    }
-
-    /// A chunk as the browser sends it: the bytes first, as a `blob`.
-    pub(crate) fn chunk(&self, index: usize, token: &str) -> Form {
-        chunk_form(self.piece(index).to_vec(), self.fields(index, token))
-    }
-
-    pub(crate) fn direct(&self, token: &str) -> Form {
-        Form::new()
-            .part("file", Part::bytes(self.bytes.clone()).file_name(self.name.clone()))
-            .text("userId", "somebody-else")
-            .text("authToken", token.to_owned())
-            .text("fileName", self.name.clone())
-    }
-
-    #[track_caller]
-    pub(crate) fn assert_is(&self, message: &SandboxMessage) {
-        assert_eq!(message.size, self.bytes.len() as u64);
-        assert_eq!(message.sha256, hex::encode(Sha256::digest(&self.bytes)), "other bytes arrived");
-        assert_eq!(message.sent_name, self.name);
-        assert_eq!(message.caption, format!("Uploaded: {}", self.name));
-        assert!(message.force_file, "files are sent as documents");
-    }
-}
-
-pub(crate) fn chunk_form(bytes: Vec<u8>, fields: Vec<(&'static str, String)>) -> Form {
-    let form = Form::new().part("chunk", Part::bytes(bytes).file_name("blob"));
-    fields.into_iter().fold(form, |form, (name, value)| form.text(name, value))
 }
 
 /// Lets this process have `wanted` files and sockets open.

@@ -4,15 +4,18 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use crate::builder::SandboxBuilder;
 use crate::channel_id::ChannelId;
+use crate::data_centres::HOME;
 use crate::error::Result;
 use crate::faults::{Fault, FaultId, Faults};
 use crate::keys::KeyState;
 use crate::message::SandboxMessage;
+use crate::mtproto::{NewPart, PartOwner};
 use crate::network::Network;
 use crate::shared::{Shared, WebhookCall};
 use crate::standing::{Standing, Who};
@@ -89,6 +92,31 @@ impl Sandbox {
     /// Adds a user.
     pub fn add_user(&self, spec: UserSpec) -> SandboxUser {
         self.shared.add_user(&spec).user.clone()
+    }
+
+    /// Adds a user that an earlier sandbox had: the same ids, tokens and auth key, in a channel of the same id. Its
+    /// session string, if it had one, leads to this sandbox. So a program that kept something of that user goes on here.
+    pub fn readmit(&self, user: &SandboxUser) -> SandboxUser {
+        self.shared.add_user_again(user.clone()).user.clone()
+    }
+
+    /// Has a part of a file of the user, as if it had been sent before: `total` is the number of parts of a file that
+    /// comes by `upload.saveBigFilePart`, and `None` where it comes by `upload.saveFilePart`. Blocks on the disk.
+    ///
+    /// # Errors
+    /// The name of the error that a client would have got.
+    pub fn put_part(
+        &self,
+        user: &SandboxUser,
+        file_id: i64,
+        index: i32,
+        total: Option<i32>,
+        bytes: impl Into<Bytes>,
+    ) -> Result<(), String> {
+        let dc = self.account(user).map_or(HOME, |account| account.home());
+        let owner = PartOwner { dc, user_id: user.user_id.clone() };
+        let part = NewPart { file_id, index, total, bytes: bytes.into() };
+        self.shared.parts.save(&owner, &part).map_err(|error| error.name)
     }
 
     /// Every call with an auth key of the user answers 401 `AUTH_KEY_UNREGISTERED` from now on, but for

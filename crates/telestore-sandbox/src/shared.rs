@@ -18,7 +18,7 @@ use crate::network::Network;
 use crate::pulse::Pulse;
 use crate::standing::{Standing, Who};
 use crate::stats::StatsBook;
-use crate::users::{Account, UserSpec, Users};
+use crate::users::{Account, SandboxUser, UserSpec, Users};
 
 /// A call of the backend's webhook route.
 #[derive(Clone, Debug, Serialize)]
@@ -111,6 +111,16 @@ impl Shared {
                 self.set_standing(channel, who, standing);
             }
         }
+        account
+    }
+
+    /// Adds a user of an earlier sandbox, and its channel where that is not there.
+    pub(crate) fn add_user_again(&self, user: SandboxUser) -> Arc<Account> {
+        let channel = ChannelId::from(&user.channel_id);
+        self.channels.create(Some(channel), format!("storage of {}", user.name));
+        let (account, key) = self.users.add_again(user, self.addresses.mtproto);
+        self.keys.add(key);
+        self.join(channel, &account.user.user_id);
         account
     }
 

@@ -17,6 +17,9 @@ use crate::standing::Standing;
 /// The data centre of all session strings, as they write it.
 const DC_ID: u8 = HOME as u8;
 
+/// The Telegram id of the first account.
+const FIRST_ACCOUNT: i64 = 5_100_000_000;
+
 /// What a new user is like. By default: session, bot, own channel, everything configured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -156,6 +159,42 @@ impl SandboxUser {
         let _ = hex::decode_to_slice(&self.auth_key, &mut key);
         key
     }
+
+    fn new(spec: &UserSpec, number: i64, channel: ChannelId, address: SocketAddr) -> Self {
+        let mut rng = rand::rng();
+        let mut auth_key = [0u8; 256];
+        rng.fill(&mut auth_key[..]);
+        let telegram_user_id = FIRST_ACCOUNT + number;
+        let bot_user_id = 7_200_000_000 + number;
+        let api_id = 20_000_000 + number as i32;
+        let sessions = spec.session.then(|| {
+            (telethon_session(address, &auth_key), pyrogram_session(api_id, &auth_key, telegram_user_id))
+        });
+        let (telethon_session, pyrogram_session) = sessions.unzip();
+        Self {
+            user_id: uuid(rng.random()),
+            name: spec.name.clone(),
+            auth_token: format!("sandbox-token-{}", hex::encode(rng.random::<[u8; 20]>())),
+            bot_token: format!("{bot_user_id}:{}", bot_secret(rng.random())),
+            channel_id: channel.to_string(),
+            telethon_session,
+            pyrogram_session,
+            api_id,
+            api_hash: hex::encode(rng.random::<[u8; 16]>()),
+            api_configured: spec.api,
+            configured: spec.configured,
+            telegram_user_id,
+            bot_user_id,
+            auth_key: hex::encode(auth_key),
+        }
+    }
+
+    /// The same, signed in at another address. A Pyrogram session string names none.
+    fn moved_to(mut self, address: SocketAddr) -> Self {
+        let key = self.auth_key_bytes();
+        self.telethon_session = self.telethon_session.is_some().then(|| telethon_session(address, &key));
+        self
+    }
 }
 
 /// A user as the servers see it.
@@ -167,6 +206,16 @@ pub(crate) struct Account {
 }
 
 impl Account {
+    fn new(user: SandboxUser, authorized: bool) -> (Arc<Self>, AuthKey) {
+        let state = match authorized {
+            true => KeyState::User(user.user_id.clone()),
+            false => KeyState::unregistered(),
+        };
+        let key = AuthKey::shared_beforehand(user.auth_key_bytes(), HOME, &user.user_id, state);
+        let (token_revoked, home) = (AtomicBool::new(false), AtomicI32::new(HOME));
+        (Arc::new(Self { user, token_revoked, home }), key)
+    }
+
     pub(crate) fn revoke_token(&self) {
         self.token_revoked.store(true, Ordering::Relaxed);
     }
@@ -197,41 +246,16 @@ impl Users {
         address: SocketAddr,
     ) -> (Arc<Account>, AuthKey) {
         let mut users = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let number = users.len() as i64;
-        let mut rng = rand::rng();
-        let mut auth_key = [0u8; 256];
-        rng.fill(&mut auth_key[..]);
-        let telegram_user_id = 5_100_000_000 + number;
-        let bot_user_id = 7_200_000_000 + number;
-        let api_id = 20_000_000 + number as i32;
-        let sessions = spec.session.then(|| {
-            (telethon_session(address, &auth_key), pyrogram_session(api_id, &auth_key, telegram_user_id))
-        });
-        let (telethon_session, pyrogram_session) = sessions.unzip();
-        let user = SandboxUser {
-            user_id: uuid(rng.random()),
-            name: spec.name.clone(),
-            auth_token: format!("sandbox-token-{}", hex::encode(rng.random::<[u8; 20]>())),
-            bot_token: format!("{bot_user_id}:{}", bot_secret(rng.random())),
-            channel_id: channel.to_string(),
-            telethon_session,
-            pyrogram_session,
-            api_id,
-            api_hash: hex::encode(rng.random::<[u8; 16]>()),
-            api_configured: spec.api,
-            configured: spec.configured,
-            telegram_user_id,
-            bot_user_id,
-            auth_key: hex::encode(auth_key),
-        };
-        let key = match spec.authorized {
-            true => KeyState::User(user.user_id.clone()),
-            false => KeyState::unregistered(),
-        };
-        let key = AuthKey::shared_beforehand(auth_key, HOME, &user.user_id, key);
-        let (token_revoked, home) = (AtomicBool::new(false), AtomicI32::new(HOME));
-        let account = Arc::new(Account { user, token_revoked, home });
+        let user = SandboxUser::new(spec, free_number(&users), channel, address);
+        let (account, key) = Account::new(user, spec.authorized);
         users.push(Arc::clone(&account));
+        (account, key)
+    }
+
+    /// Adds a user that an earlier sandbox had, with session strings that lead to `address`.
+    pub(crate) fn add_again(&self, user: SandboxUser, address: SocketAddr) -> (Arc<Account>, AuthKey) {
+        let (account, key) = Account::new(user.moved_to(address), true);
+        self.0.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&account));
         (account, key)
     }
 
@@ -246,6 +270,13 @@ impl Users {
     pub(crate) fn all(&self) -> Vec<Arc<Account>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// The number of the next user. Users of an earlier sandbox bring theirs.
+fn free_number(users: &[Arc<Account>]) -> i64 {
+    let taken = |number| users.iter().any(|account| account.user.telegram_user_id == FIRST_ACCOUNT + number);
+    let first = users.len() as i64;
+    (first..).find(|number| !taken(*number)).unwrap_or(first)
 }
 
 fn telethon_session(address: SocketAddr, auth_key: &[u8; 256]) -> String {

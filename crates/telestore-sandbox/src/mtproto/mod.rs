@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use calls::{answer, fail};
 pub(crate) use cipher::ServerKey;
 pub(crate) use link::{Caller, Delivery};
-pub(crate) use parts::Parts;
+pub(crate) use parts::{NewPart, PartOwner, Parts};
 pub(crate) use rpc_error::RpcError;
 pub(crate) use rsa::PUBLIC_PEM;
 pub(crate) use session::Sessions;

@@ -3,7 +3,7 @@
 use grammers_client::message::InputMessage;
 use grammers_client::tl;
 use sha2::{Digest, Sha256};
-use telestore_sandbox::{Sandbox, Via};
+use telestore_sandbox::{Sandbox, UserSpec, Via};
 
 use crate::client::{big_file, big_part, connect, find_channel, message_id, noise, send_media};
 
@@ -127,4 +127,33 @@ async fn the_configuration_names_a_media_only_address() {
     });
     let expected = [(sandbox.mtproto_addr().port(), false), (sandbox.media_addr().port(), true)];
     assert_eq!(ports.collect::<Vec<_>>(), expected.map(|(port, media)| (i32::from(port), media)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_of_an_earlier_sandbox_goes_on_with_the_parts_of_then() {
+    let earlier = Sandbox::start().await.expect("a sandbox");
+    let then = earlier.user();
+    earlier.shutdown().await;
+    let sandbox = Sandbox::builder().default_user(false).start().await.expect("a sandbox");
+    let user = sandbox.readmit(&then);
+    assert_eq!(
+        (&user.user_id, &user.channel_id, &user.bot_token),
+        (&then.user_id, &then.channel_id, &then.bot_token)
+    );
+    assert_ne!(user.telethon_session, then.telethon_session, "it leads to another address");
+    let newcomer = sandbox.add_user(UserSpec::default());
+    assert_ne!(newcomer.telegram_user_id, user.telegram_user_id);
+
+    let bytes = noise(512 * 1024 + 1000, 9);
+    let (first, last) = bytes.split_at(512 * 1024);
+    sandbox.put_part(&user, 7, 0, Some(2), first.to_vec()).expect("a part");
+    let refused = sandbox.put_part(&user, 7, 0, Some(2), Vec::new()).expect_err("an empty part");
+    assert_eq!(refused, "FILE_PART_EMPTY");
+    let client = connect(&sandbox, &user);
+    let peer = find_channel(&client, &user).await;
+    assert!(client.invoke(&big_part(7, 1, 2, last.to_vec())).await.expect("an answer"));
+    client.invoke(&send_media(peer, big_file(7, 2), 7)).await.expect("a message");
+    let messages = sandbox.messages_of(&user);
+    assert!(std::fs::read(&messages[0].path).expect("a file") == bytes);
+    sandbox.shutdown().await;
 }
