@@ -1,23 +1,21 @@
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use telestore_backend::{CredentialProvider, NoWebhook, WebhookSender};
 use telestore_progress::{LocalProgressBus, ProgressBus};
 use telestore_store::{ChunkStore, SessionStore};
-use telestore_types::{Clock, SteadyClock, StorageKey, TelegramCredentials, Timestamp};
+use telestore_types::{Clock, SteadyClock, TelegramCredentials};
 use telestore_uploader::TelegramUploader;
-use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
-use tokio_util::sync::CancellationToken;
 
-use crate::sending::early::Early;
+use crate::engine::{Rooms, Shared, Telestore};
+use crate::shared::access::Access;
+use crate::shared::backends::Backends;
+use crate::shared::base::Base;
+use crate::shared::bytes::Bytes;
 use crate::shared::config::EngineConfig;
+use crate::shared::events::Events;
 use crate::shared::metrics::completed_of;
 use crate::shared::seal::Sealer;
-use crate::shared::sends::Sending;
-use crate::shared::space::Look;
-use crate::shared::tasks::Tasks;
-use crate::watching::ready::LastLook;
+use crate::shared::sends::Sends;
 use crate::watching::standing::Standing;
 
 /// What a [`TelestoreBuilder`] still lacks.
@@ -114,90 +112,33 @@ impl TelestoreBuilder {
         if self.uploaders.is_empty() {
             return Err(BuildError("an uploader"));
         }
-        let early = Early::new(&self.uploaders, &self.config);
         for user in &self.config.measured_users {
             completed_of(user, 0, 0);
         }
-        Ok(Telestore(Arc::new(Inner {
-            early,
-            sessions: self.sessions.ok_or(BuildError("a session store"))?,
-            chunks: self.chunks.ok_or(BuildError("a chunk store"))?,
-            credentials: self.credentials.ok_or(BuildError("a credential provider"))?,
-            webhooks: self.webhooks.unwrap_or_else(|| Arc::new(NoWebhook)),
+        let base = Arc::new(Base::new(
+            self.sessions.ok_or(BuildError("a session store"))?,
+            self.clock.unwrap_or_else(|| Arc::new(SteadyClock::new())),
+            self.config,
+        ));
+        let bus = self.bus.unwrap_or_else(|| Arc::new(LocalProgressBus::new()));
+        let backends = Arc::new(Backends {
+            base: Arc::clone(&base),
             uploaders: self.uploaders,
-            bus: self.bus.unwrap_or_else(|| Arc::new(LocalProgressBus::new())),
-            clock: self.clock.unwrap_or_else(|| Arc::new(SteadyClock::new())),
+            credentials: self.credentials.ok_or(BuildError("a credential provider"))?,
             sealer: self.sealer.unwrap_or_else(Sealer::ephemeral),
-            config: self.config,
-            running: Mutex::default(),
-            unwritten: watch::Sender::new(0),
-            space: Mutex::default(),
-            ready: LastLook::default(),
-            standing: self.standing.map(Standing::new),
-            tasks: Tasks::default(),
-            measured: AsyncMutex::default(),
-            work: Notify::new(),
-            outbox: Notify::new(),
-            shutdown: CancellationToken::new(),
-        })))
-    }
-}
-
-/// The engine's handle. Clones are the same engine.
-#[derive(Clone)]
-pub struct Telestore(pub(crate) Arc<Inner>);
-
-pub(crate) struct Inner {
-    pub(crate) sessions: Arc<dyn SessionStore>,
-    pub(crate) chunks: Arc<dyn ChunkStore>,
-    pub(crate) credentials: Arc<dyn CredentialProvider>,
-    pub(crate) webhooks: Arc<dyn WebhookSender>,
-    pub(crate) uploaders: Vec<Arc<dyn TelegramUploader>>,
-    pub(crate) bus: Arc<dyn ProgressBus>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) sealer: Sealer,
-    pub(crate) config: EngineConfig,
-    /// How to stop the sends of this process; the truth about who sends is the lease in the session store.
-    pub(crate) running: Mutex<HashMap<StorageKey, Sending>>,
-    /// What is sent while it still arrives.
-    pub(crate) early: Early,
-    /// How many attempts of this process have ended without the store taking note yet.
-    pub(crate) unwritten: watch::Sender<usize>,
-    /// The last look at the data disk.
-    pub(crate) space: Mutex<Option<Look>>,
-    /// The tasks that must live.
-    pub(crate) tasks: Tasks,
-    /// The last look at everything that the engine needs.
-    pub(crate) ready: LastLook,
-    /// The credentials of all uploads, if they are the same.
-    pub(crate) standing: Option<Standing>,
-    /// When the metrics were brought up to date last.
-    pub(crate) measured: AsyncMutex<Option<Timestamp>>,
-    /// Wakes a runner.
-    pub(crate) work: Notify,
-    /// Wakes the outbox.
-    pub(crate) outbox: Notify,
-    pub(crate) shutdown: CancellationToken,
-}
-
-impl fmt::Debug for Telestore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Telestore").field("uploaders", &self.0.uploaders).finish_non_exhaustive()
-    }
-}
-
-impl Telestore {
-    /// Begins an engine.
-    pub fn builder() -> TelestoreBuilder {
-        TelestoreBuilder::default()
-    }
-
-    /// Its limits and times.
-    pub fn config(&self) -> &EngineConfig {
-        &self.0.config
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        self.0.clock.now()
+        });
+        let standing = self.standing.map(|credentials| {
+            Arc::new(Standing::new(Arc::clone(&base), Arc::clone(&backends), credentials))
+        });
+        let shared = Shared {
+            access: Arc::new(Access { base: Arc::clone(&base), backends: Arc::clone(&backends) }),
+            bytes: Arc::new(Bytes::new(Arc::clone(&base), self.chunks.ok_or(BuildError("a chunk store"))?)),
+            events: Arc::new(Events::new(Arc::clone(&base), bus)),
+            sends: Arc::new(Sends::new(Arc::clone(&base))),
+            base,
+            backends,
+        };
+        let webhooks = self.webhooks.unwrap_or_else(|| Arc::new(NoWebhook));
+        Ok(Telestore(Arc::new(Rooms::new(shared, webhooks, standing))))
     }
 }

@@ -2,6 +2,7 @@
 
 mod builder;
 mod delivery;
+mod engine;
 mod intake;
 mod operator;
 mod sending;
@@ -10,9 +11,9 @@ mod shared;
 mod upkeep;
 mod watching;
 
-pub use builder::{BuildError, Telestore, TelestoreBuilder};
-pub use intake::chunks::{ChunkReceipt, FileInfo, IncomingChunk};
-pub use intake::direct::DirectReceipt;
+pub use builder::{BuildError, TelestoreBuilder};
+pub use engine::Telestore;
+pub use intake::{ChunkReceipt, FileInfo, IncomingChunk};
 pub use operator::Operator;
 pub use service::Running;
 pub use shared::caller::Caller;
@@ -20,7 +21,9 @@ pub use shared::config::{Auth, EngineConfig};
 pub use shared::error::{Error, Result};
 pub use shared::metrics::describe_metrics;
 pub use shared::seal::{SealError, Sealer};
-pub use watching::ready::{Check, Readiness};
+pub use watching::check::Check;
+pub use watching::ending::DirectReceipt;
+pub use watching::ready::Readiness;
 pub use watching::report::ChunkStatus;
 pub use watching::watch::Watch;
 

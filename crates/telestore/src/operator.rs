@@ -1,8 +1,9 @@
 use telestore_store::Listing;
 use telestore_types::{Upload, UploadId, UploadKind, UploadState};
 
-use crate::intake::chunks::detached;
-use crate::{Error, Result, Telestore};
+use crate::engine::Telestore;
+use crate::shared::error::{Error, Result};
+use crate::shared::tasks::detached;
 
 /// What whoever runs the worker may do: no token is asked for, and every user's uploads are seen. It is not for the
 /// network.
@@ -26,7 +27,7 @@ impl Operator<'_> {
     /// # Errors
     /// [`Error::Storage`].
     pub async fn list(&self, listing: &Listing) -> Result<Vec<Upload>> {
-        Ok(self.0.0.sessions.list(listing).await?)
+        Ok(self.0.0.shared.base.sessions.list(listing).await?)
     }
 
     /// One upload.
@@ -34,7 +35,7 @@ impl Operator<'_> {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Storage`].
     pub async fn show(&self, id: &UploadId) -> Result<Upload> {
-        self.0.0.sessions.get(id).await?.ok_or(Error::NotFound)
+        self.0.0.shared.base.sessions.get(id).await?.ok_or(Error::NotFound)
     }
 
     /// Queues a failed upload again, as its client could by completing it again, and gives it as it is then.
@@ -54,8 +55,8 @@ impl Operator<'_> {
                 conflict("may be in the channel already: look there, and force the retry where it is not")
             }
             UploadState::Failed => {
-                self.0.read_clock().await?;
-                self.0.complete_now(&upload).await?;
+                self.0.0.shared.base.read_clock().await?;
+                self.0.0.intake.complete_now(&upload).await?;
                 self.show(id).await
             }
             UploadState::Receiving => conflict("still receives chunks: its client completes it"),
@@ -72,9 +73,9 @@ impl Operator<'_> {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Storage`].
     pub async fn cancel(&self, id: &UploadId) -> Result<Upload> {
-        let (engine, upload) = (self.0.clone(), self.show(id).await?);
-        engine.read_clock().await?;
-        detached(async move { engine.cancel_now(&upload).await }).await?;
+        let (intake, upload) = (self.0.0.intake.clone(), self.show(id).await?);
+        self.0.0.shared.base.read_clock().await?;
+        detached(async move { intake.cancel_now(&upload).await }).await?;
         self.show(id).await
     }
 }

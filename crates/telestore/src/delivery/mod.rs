@@ -1,3 +1,4 @@
 //! What follows a send: webhooks are delivered, and messages that nobody wants are taken back.
 
 pub(crate) mod outbox;
+mod withdrawals;

@@ -4,12 +4,12 @@ use std::sync::{Arc, OnceLock};
 use telestore_types::Upload;
 use tokio::runtime::Handle;
 
-use crate::Telestore;
+use crate::intake::Intake;
 
 /// The caller of a direct upload waits for its end. One that goes away does not learn of it, so from then on the file is
 /// kept and sent as any other.
 pub(crate) struct CallerWaits {
-    engine: Telestore,
+    intake: Intake,
     pub(crate) waiting: Arc<Waiting>,
 }
 
@@ -31,8 +31,8 @@ impl Waiting {
 }
 
 impl CallerWaits {
-    pub(crate) fn new(engine: &Telestore) -> Self {
-        Self { engine: engine.clone(), waiting: Arc::default() }
+    pub(crate) fn new(intake: &Intake) -> Self {
+        Self { intake: intake.clone(), waiting: Arc::default() }
     }
 
     /// The caller has its answer.
@@ -49,7 +49,7 @@ impl Drop for CallerWaits {
         else {
             return;
         };
-        let (engine, upload) = (self.engine.clone(), upload.clone());
-        runtime.spawn(async move { engine.keep_quietly(&upload).await });
+        let (intake, upload) = (self.intake.clone(), upload.clone());
+        runtime.spawn(async move { intake.keep_quietly(&upload).await });
     }
 }

@@ -1,6 +1,10 @@
 //! What goes out to Telegram: the attempts of queued uploads, and files that are sent while they still arrive.
 
 pub(crate) mod early;
+mod record;
 pub(crate) mod runner;
-pub(crate) mod sink;
+mod send;
+mod service;
+mod sink;
+mod slots;
 mod stop;

@@ -4,18 +4,24 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_progress::Tracker;
-use telestore_store::Error as StoreError;
 use telestore_types::{ChatId, ResumeState, Stage};
-use telestore_uploader::{Error, ErrorKind, ProgressSink, Result};
+use telestore_uploader::{Error, ProgressSink, Result};
 use tracing::Span;
 
-use crate::Telestore;
+use crate::sending::runner::Runner;
+use crate::shared::backends::Backends;
+use crate::shared::base::Base;
+use crate::shared::events::Events;
+use crate::shared::job::not_written;
 use crate::shared::metrics;
-use crate::shared::sends::{Pulse, Sending};
+use crate::shared::sends::Sending;
+use crate::shared::sends::pulse::Pulse;
 
 /// Where a backend tells how far it is with a leased upload.
 pub(crate) struct LeaseSink {
-    engine: Telestore,
+    base: Arc<Base>,
+    backends: Arc<Backends>,
+    events: Arc<Events>,
     sending: Sending,
     state: Mutex<State>,
     /// The send's. Backends call from tasks that know of none.
@@ -34,12 +40,14 @@ impl fmt::Debug for LeaseSink {
 }
 
 impl LeaseSink {
-    pub(crate) fn new(engine: Telestore, sending: Sending) -> Arc<Self> {
+    pub(crate) fn new(runner: &Runner, sending: Sending) -> Arc<Self> {
         let upload = &sending.lease.upload;
         let tracker = Tracker::new(upload.id.clone(), upload.file_size, upload.progress, upload.attempt);
         let logged = upload.progress / 10;
         Arc::new(Self {
-            engine,
+            base: Arc::clone(&runner.base),
+            backends: Arc::clone(&runner.backends),
+            events: Arc::clone(&runner.events),
             sending,
             state: Mutex::new(State { tracker, logged }),
             span: Span::current(),
@@ -52,14 +60,14 @@ impl LeaseSink {
 
     /// Telegram has refused the file for good: its message does not exist, and it may go another way.
     pub(crate) async fn uncommit(&self) -> Result<()> {
-        let held = self.engine.0.sessions.uncommit(&self.sending.lease).await.map_err(not_written)?;
+        let held = self.base.sessions.uncommit(&self.sending.lease).await.map_err(not_written)?;
         self.sending.pulse.uncommit();
         if held { Ok(()) } else { Err(Error::cancelled()) }
     }
 
     /// Writes the percentage down; says whether that worked.
     pub(crate) async fn note(&self) -> bool {
-        self.engine.0.sessions.checkpoint(&self.sending.lease, self.progress(), None).await.is_ok()
+        self.base.sessions.checkpoint(&self.sending.lease, self.progress(), None).await.is_ok()
     }
 
     pub(crate) fn progress(&self) -> u8 {
@@ -79,7 +87,7 @@ impl LeaseSink {
             tracing::info!(parent: &self.span, "[{}] Upload progress: {progress}%", self.sending.lease.upload.id);
         }
         // Published under the lock, so that listeners never see an older percentage after a newer one.
-        self.engine.0.bus.publish(state.tracker.event(self.engine.now()));
+        self.events.bus.publish(state.tracker.event(self.base.now()));
     }
 }
 
@@ -99,19 +107,19 @@ impl ProgressSink for LeaseSink {
         tracing::info!(parent: &self.span, seconds = wait.as_secs(), "telegram asked to wait");
         metrics::flood_wait(wait, 1);
         self.sending.pulse.waits(wait);
-        self.engine.0.work.notify_one();
-        let now = self.engine.now();
+        self.base.work.notify_one();
+        let now = self.base.now();
         self.tell(|tracker| tracker.flood_wait(wait, now));
     }
 
     async fn moved(&self, from: &ChatId, to: &ChatId) {
         if let Some(user) = &self.sending.lease.upload.user_id {
-            self.engine.note_moved(user, from, to).await;
+            self.backends.note_moved(user, from, to).await;
         }
     }
 
     async fn checkpoint(&self, state: ResumeState) -> Result<()> {
-        let held = self.engine.0.sessions.checkpoint(&self.sending.lease, self.progress(), Some(state)).await;
+        let held = self.base.sessions.checkpoint(&self.sending.lease, self.progress(), Some(state)).await;
         if held.map_err(not_written)? { Ok(()) } else { Err(Error::cancelled()) }
     }
 
@@ -121,7 +129,7 @@ impl ProgressSink for LeaseSink {
         if self.sending.stop.is_cancelled() || (resume.is_none() && !pulse.commit()) {
             return Err(Error::cancelled());
         }
-        let held = self.engine.0.sessions.commit(&self.sending.lease, self.progress(), resume).await;
+        let held = self.base.sessions.commit(&self.sending.lease, self.progress(), resume).await;
         match held {
             Ok(true) => Ok(()),
             Ok(false) => Err(Error::cancelled()),
@@ -131,9 +139,4 @@ impl ProgressSink for LeaseSink {
             }
         }
     }
-}
-
-/// The session store did not take a checkpoint.
-pub(crate) fn not_written(error: StoreError) -> Error {
-    Error::new(ErrorKind::Storage, "could not write down how far the upload is").with_source(error)
 }

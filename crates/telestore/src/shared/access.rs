@@ -6,33 +6,39 @@ use telestore_types::{Secret, TelegramCredentials, Upload, UploadId, UploadState
 use tracing::Span;
 use tracing::field::display;
 
-use crate::{Auth, Error, Result, Telestore};
+use crate::shared::backends::Backends;
+use crate::shared::base::Base;
+use crate::shared::config::Auth;
+use crate::shared::error::{Error, Result};
 
 /// Names the upload in the span of the call, where that has a field for it.
 pub(crate) fn concerns(id: &UploadId) {
     Span::current().record("upload", display(id));
 }
 
-impl Telestore {
+/// Who may do what with which upload.
+#[derive(Debug)]
+pub(crate) struct Access {
+    pub(crate) base: Arc<Base>,
+    pub(crate) backends: Arc<Backends>,
+}
+
+impl Access {
     /// Whose `token` is it?
-    ///
-    /// # Errors
-    /// [`Error::InvalidToken`], [`Error::NotConfigured`] or [`Error::BackendUnavailable`].
-    pub async fn authenticate(&self, token: &Secret) -> Result<Arc<TelegramCredentials>> {
-        let user = self.0.credentials.credentials(token).await?;
+    pub(crate) async fn authenticate(&self, token: &Secret) -> Result<Arc<TelegramCredentials>> {
+        let user = self.backends.credentials.credentials(token).await?;
         Span::current().record("user", display(&user.user_id));
         Ok(user)
     }
 
-    /// Whose `token` was when the backend was asked last, if that is remembered; nobody is asked. That lets nobody in,
-    /// but is enough to count by.
-    pub async fn known(&self, token: &Secret) -> Option<Arc<TelegramCredentials>> {
-        self.0.credentials.known(token).await
+    /// Whose `token` was when the backend was asked last, if that is remembered; nobody is asked.
+    pub(crate) async fn known(&self, token: &Secret) -> Option<Arc<TelegramCredentials>> {
+        self.backends.credentials.known(token).await
     }
 
     /// In strict mode a call needs a valid token before anything is said about any upload, or about there being none.
     pub(crate) async fn admit(&self, token: Option<&Secret>) -> Result<()> {
-        match (self.config().auth, token) {
+        match (self.base.config.auth, token) {
             (Auth::Documented, _) => Ok(()),
             (Auth::Strict, None) => Err(missing_token()),
             (Auth::Strict, Some(token)) => self.authenticate(token).await.map(drop),
@@ -43,7 +49,7 @@ impl Telestore {
     pub(crate) async fn find(&self, id: &UploadId, token: Option<&Secret>) -> Result<Option<Upload>> {
         concerns(id);
         self.admit(token).await?;
-        let found = self.0.sessions.get(id).await?;
+        let found = self.base.sessions.get(id).await?;
         if let Some(found) = &found {
             self.check_access(found, token).await?;
         }
@@ -51,7 +57,7 @@ impl Telestore {
     }
 
     pub(crate) fn owner(&self, upload: &Upload, token: &Secret, user: &TelegramCredentials) -> Result<Owner> {
-        let sealed_token = self.0.sealer.seal(&upload.key, token)?;
+        let sealed_token = self.backends.sealer.seal(&upload.key, token)?;
         Ok(Owner { user_id: user.user_id.clone(), sealed_token })
     }
 
@@ -84,22 +90,16 @@ impl Telestore {
             self.check_sendable_by(&user, token, upload.file_size).await?;
         }
         // The very token that it has needs no write.
-        if upload.state.is_over() || self.token_of(upload).is_some_and(|held| same(&held, token)) {
+        if upload.state.is_over() || self.backends.token_of(upload).is_some_and(|held| same(&held, token)) {
             return Ok(());
         }
         let owner = self.owner(upload, token, &user)?;
-        match self.0.sessions.claim(&upload.id, &upload.key, &owner, &self.limits()).await? {
+        match self.base.sessions.claim(&upload.id, &upload.key, &owner, &self.base.limits()).await? {
             Claim::Owned => Ok(()),
             Claim::Foreign => Err(Error::Forbidden),
             Claim::TooMuch(exceeded) => Err(self.too_much(exceeded)),
             Claim::NotFound => Err(Error::NotFound),
         }
-    }
-
-    /// The token that the upload is sent with, where this process can read it.
-    pub(crate) fn token_of(&self, upload: &Upload) -> Option<Secret> {
-        let sealed = upload.sealed_token.as_deref()?;
-        self.0.sealer.open(&upload.key, sealed).ok()
     }
 }
 

@@ -1,9 +1,10 @@
 use std::net::IpAddr;
 
-use telestore_store::{Exceeded, Limits, More, Quota, Resource, Whose, until_midnight};
+use telestore_store::{Exceeded, More, Quota, Resource, Whose, until_midnight};
 use telestore_types::{AddressKey, Secret};
 
-use crate::{Error, Result, Telestore};
+use crate::shared::access::Access;
+use crate::shared::error::{Error, Result};
 
 /// When to look again whether an upload has ended; nobody knows when one will.
 const UNTIL_AN_UPLOAD_ENDS: std::time::Duration = std::time::Duration::from_secs(60);
@@ -23,31 +24,17 @@ impl<'a> From<Option<&'a Secret>> for Caller<'a> {
     }
 }
 
-impl Telestore {
-    /// What uploads, users and addresses are held to.
-    pub(crate) fn limits(&self) -> Limits {
-        let config = self.config();
-        Limits {
-            max_bytes: config.max_file_bytes,
-            user: config.user,
-            address: config.address,
-            unowned: Some(config.max_unowned),
-        }
-    }
-
+impl Access {
     /// What the uploads from an address are counted by; nothing is kept of it where nothing of addresses is limited.
     pub(crate) fn address_key(&self, address: Option<IpAddr>) -> Option<AddressKey> {
-        let address = address.filter(|_| self.config().address != Quota::NONE)?;
-        Some(self.0.sealer.address_key(address))
+        let address = address.filter(|_| self.base.config.address != Quota::NONE)?;
+        Some(self.backends.sealer.address_key(address))
     }
 
     /// Refuses what the caller may not have in addition, as far as that is known before the bytes are there: of the
     /// user, if it is known whose the token is. Recording looks again.
-    ///
-    /// # Errors
-    /// [`Error::TooManyRequests`], [`Error::QuotaFull`], [`Error::Storage`].
-    pub async fn check_quotas(&self, caller: Caller<'_>, more: &More) -> Result<()> {
-        let limits = self.limits();
+    pub(crate) async fn check_quotas(&self, caller: Caller<'_>, more: &More) -> Result<()> {
+        let limits = self.base.limits();
         if !limits.concern(more) {
             return Ok(());
         }
@@ -56,9 +43,9 @@ impl Telestore {
             None => None,
         };
         let address = self.address_key(caller.address);
-        let now = self.now();
+        let now = self.base.now();
         for (subject, quota) in limits.of(user.as_ref().map(|user| &user.user_id), address.as_ref()) {
-            let used = self.0.sessions.usage(subject, now).await?;
+            let used = self.base.sessions.usage(subject, now).await?;
             quota.check(subject, &used, more).map_err(|exceeded| self.too_much(exceeded))?;
         }
         Ok(())
@@ -67,7 +54,7 @@ impl Telestore {
     pub(crate) fn too_much(&self, exceeded: Exceeded) -> Error {
         let Exceeded { whose, resource, limit } = exceeded;
         let retry_after = match resource {
-            Resource::BytesPerDay => until_midnight(self.now()),
+            Resource::BytesPerDay => until_midnight(self.base.now()),
             _ => UNTIL_AN_UPLOAD_ENDS,
         };
         let what = match (resource, whose) {

@@ -9,8 +9,6 @@ use metrics::{
 use telestore_store::Counts;
 use telestore_types::{Timestamp, Upload, UploadState, UserId};
 
-use crate::Telestore;
-
 const CHUNKS: &str = "telestore_chunks_received_total";
 const RECEIVED: &str = "telestore_received_bytes_total";
 const COMPLETED: &str = "telestore_uploads_completed_total";
@@ -31,12 +29,6 @@ const OUTBOX: &str = "telestore_outbox_events";
 const USER_COMPLETED: &str = "telestore_user_uploads_completed_total";
 const USER_SENT: &str = "telestore_user_sent_bytes_total";
 const FREE: &str = "telestore_disk_free_bytes";
-
-/// How long what the store says counts: who reads more often costs no more.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// How long the store may take.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 const STATES: [UploadState; 6] = [
     UploadState::Receiving,
@@ -246,7 +238,7 @@ pub(crate) fn completed_of(user: &UserId, uploads: u64, bytes: u64) {
     counter!(USER_SENT, "user" => user.to_string()).increment(bytes);
 }
 
-fn show(counts: &Counts, now: Timestamp) {
+pub(crate) fn show(counts: &Counts, now: Timestamp) {
     for state in STATES {
         let uploads = counts.uploads.get(&state).copied().unwrap_or(0);
         gauge!(UPLOADS, "state" => state.as_str()).set(uploads as f64);
@@ -256,25 +248,7 @@ fn show(counts: &Counts, now: Timestamp) {
     gauge!(OLDEST).set(counts.oldest_queued.map_or(0.0, |since| now.since(since).as_secs_f64()));
 }
 
-impl Telestore {
-    /// Brings the metrics up to date that the stores have to be asked for: uploads by state, the outbox, the disk. To
-    /// be called before metrics are read; what it found serves for a second. A store that does not answer leaves them
-    /// as they are.
-    pub async fn refresh_metrics(&self) {
-        let mut last = self.0.measured.lock().await;
-        let now = self.now();
-        if last.is_some_and(|at| now >= at && now.since(at) < LOOK_EVERY) {
-            return;
-        }
-        let looked = async { tokio::join!(self.0.sessions.counts(), self.0.chunks.free_bytes()) };
-        let Ok((counts, free)) = tokio::time::timeout(PATIENCE, looked).await else { return };
-        *last = Some(now);
-        match counts {
-            Ok(counts) => show(&counts, now),
-            Err(error) => tracing::debug!(%error, "cannot count uploads"),
-        }
-        if let Ok(Some(free)) = free {
-            gauge!(FREE).set(free as f64);
-        }
-    }
+/// So much is free on the data disk.
+pub(crate) fn free(bytes: u64) {
+    gauge!(FREE).set(bytes as f64);
 }

@@ -3,19 +3,16 @@
 use telestore_types::{Secret, TelegramCredentials};
 use telestore_uploader::largest;
 
-use crate::{Error, Result, Telestore};
+use crate::shared::access::Access;
+use crate::shared::error::{Error, Result};
 
-impl Telestore {
+impl Access {
     /// Refuses a file of `length` bytes that no backend sends with the credentials that `token` is known to stand for.
     /// Nobody is asked about the token: where nothing is known of it, nothing is refused.
     ///
     /// A refusal lets the credentials be forgotten, so that a user who adds what was missing and tries again is not held
     /// to an older answer.
-    ///
-    /// # Errors
-    /// [`Error::NeedsSession`], [`Error::TooLarge`]; [`Error::NotConfigured`] if what would send it can never do, with the
-    /// reason.
-    pub async fn check_sendable(&self, token: &Secret, length: u64) -> Result<()> {
+    pub(crate) async fn check_sendable(&self, token: &Secret, length: u64) -> Result<()> {
         match self.known(token).await {
             Some(user) => self.check_sendable_by(&user, token, length).await,
             None => Ok(()),
@@ -31,13 +28,13 @@ impl Telestore {
     ) -> Result<()> {
         let refusal = self.too_large_for(user, length);
         if refusal.is_err() {
-            self.0.credentials.forget(token).await;
+            self.backends.credentials.forget(token).await;
         }
         refusal
     }
 
     fn too_large_for(&self, user: &TelegramCredentials, length: u64) -> Result<()> {
-        let most = |user| largest(&self.0.uploaders, user);
+        let most = |user| largest(&self.backends.uploaders, user);
         match (most(Some(user)), most(None)) {
             (Some(limit), _) if length <= limit => Ok(()),
             (limit, Some(any)) if length <= any => match (self.fault_in(user, length), limit) {
@@ -53,7 +50,7 @@ impl Telestore {
 
     /// What is wrong with credentials that are there and would be needed for a file of `length` bytes.
     fn fault_in(&self, user: &TelegramCredentials, length: u64) -> Option<String> {
-        let capabilities = self.0.uploaders.iter().map(|uploader| uploader.capability());
+        let capabilities = self.backends.uploaders.iter().map(|uploader| uploader.capability());
         let mut able = capabilities.filter(|can| length <= can.max_bytes);
         able.find_map(|can| can.requirement.fault(user)).map(|fault| fault.to_string())
     }

@@ -1,4 +1,4 @@
-//! The tasks that must live: each is started again where it dies, and `/ready` tells of one that does not get on.
+//! The tasks that must live: each is started again where it dies, and readiness tells of one that does not get on.
 
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
@@ -8,6 +8,8 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
+use crate::shared::error::{Error, Result};
+
 /// How long to wait before a task that died is started again.
 const START_AGAIN: Duration = Duration::from_secs(1);
 
@@ -16,6 +18,13 @@ const TELL_FOR: Duration = Duration::from_secs(60);
 
 /// How long a task may say nothing. The longest step of each is a call to the session store.
 const SILENT_FOR: Duration = Duration::from_secs(3 * 60);
+
+/// Runs to its end what must not stop where its caller goes away.
+pub(crate) async fn detached<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    tokio::spawn(work.in_current_span()).await.map_err(|error| Error::Storage(Box::new(error)))?
+}
 
 /// The tasks of an engine.
 #[derive(Debug)]

@@ -1,3 +1,3 @@
 //! What keeps the stores in order: at the start, and while the engine runs.
 
-mod sweeper;
+pub(crate) mod sweeper;

@@ -1,27 +1,19 @@
-use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use telestore_store::Error as StoreError;
 use telestore_types::Timestamp;
 use tokio::sync::Mutex;
 
-use crate::Telestore;
+use crate::shared::backends::Backends;
+use crate::shared::base::Base;
+use crate::shared::bytes::Bytes;
+use crate::shared::tasks::Tasks;
+use crate::watching::check::{Check, in_time};
+use crate::watching::standing::Standing;
 
 /// How long a look counts: who asks more often costs no more.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
-
-/// How long each of the things that are looked at may take to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Whether one of the things that the engine needs is well.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
-    /// What was looked at: `database`, `disk`, `backend` or `engine`; `telegram` where all uploads go with the same
-    /// credentials.
-    pub name: &'static str,
-    /// What is wrong with it, in words for everybody: no address, no secret. `None` where it is well.
-    pub wrong: Option<String>,
-}
 
 /// Whether the engine can take uploads in and on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,16 +33,23 @@ impl Readiness {
     }
 }
 
-/// The last look. Whoever comes while somebody looks waits for that look.
-pub(crate) type LastLook = Mutex<Option<(Timestamp, Readiness)>>;
+/// Looks at what the engine needs.
+#[derive(Debug)]
+pub(crate) struct Health {
+    pub(crate) base: Arc<Base>,
+    pub(crate) bytes: Arc<Bytes>,
+    pub(crate) backends: Arc<Backends>,
+    pub(crate) tasks: Arc<Tasks>,
+    /// The credentials of all uploads, if they are the same.
+    pub(crate) standing: Option<Arc<Standing>>,
+    /// The last look. A caller that comes during a look waits for it.
+    pub(crate) last: Mutex<Option<(Timestamp, Readiness)>>,
+}
 
-impl Telestore {
-    /// Looks at the database, the data disk and the TeleStore backend, and does with a file of nobody what an upload does
-    /// with a chunk. It takes two seconds at most; an answer serves
-    /// for three.
-    pub async fn readiness(&self) -> Readiness {
-        let mut last = self.0.ready.lock().await;
-        let now = self.now();
+impl Health {
+    pub(crate) async fn readiness(&self) -> Readiness {
+        let mut last = self.last.lock().await;
+        let now = self.base.now();
         if let Some((at, readiness)) = &*last
             && now >= *at
             && now.since(*at) < LOOK_EVERY
@@ -74,12 +73,12 @@ impl Telestore {
     }
 
     fn engine(&self) -> Check {
-        let stopping = self.0.shutdown.is_cancelled().then(|| "it is stopping".to_owned());
-        Check { name: "engine", wrong: stopping.or_else(|| self.0.tasks.wrong()) }
+        let stopping = self.base.shutdown.is_cancelled().then(|| "it is stopping".to_owned());
+        Check { name: "engine", wrong: stopping.or_else(|| self.tasks.wrong()) }
     }
 
     async fn database(&self) -> Check {
-        let wrong = match in_time(self.0.sessions.probe()).await {
+        let wrong = match in_time(self.base.sessions.probe()).await {
             Some(Ok(())) => None,
             Some(Err(error)) => {
                 tracing::debug!(%error, "database does not take writes");
@@ -97,8 +96,8 @@ impl Telestore {
 
     /// Besides how much is free: does with a file of nobody what an upload does with a chunk.
     async fn wrong_with_the_disk(&self) -> Option<String> {
-        let limit = self.config().min_free_bytes;
-        match self.0.chunks.free_bytes().await {
+        let limit = self.base.config.min_free_bytes;
+        match self.bytes.chunks.free_bytes().await {
             Ok(Some(free)) if free < limit => {
                 return Some(format!(
                     "{free} bytes are free, fewer than the {limit} below which new bytes are refused"
@@ -110,7 +109,7 @@ impl Telestore {
                 return Some("it cannot be read".to_owned());
             }
         }
-        let error = self.0.chunks.probe().await.err()?;
+        let error = self.bytes.chunks.probe().await.err()?;
         tracing::debug!(%error, "the data disk takes no file");
         Some(match error {
             StoreError::NoSpace(_) => "it is full".to_owned(),
@@ -121,11 +120,11 @@ impl Telestore {
     }
 
     async fn telegram(&self) -> Option<Check> {
-        Some(self.0.standing.as_ref()?.check().await)
+        Some(self.standing.as_ref()?.check().await)
     }
 
     async fn backend(&self) -> Check {
-        let wrong = match in_time(self.0.credentials.reach()).await {
+        let wrong = match in_time(self.backends.credentials.reach()).await {
             Some(Ok(())) => None,
             Some(Err(error)) => {
                 // Its words may name the address.
@@ -136,9 +135,4 @@ impl Telestore {
         };
         Check { name: "backend", wrong: wrong.map(str::to_owned) }
     }
-}
-
-/// `None` where it takes too long.
-pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(PATIENCE, work).await.ok()
 }

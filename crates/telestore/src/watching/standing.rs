@@ -8,8 +8,9 @@ use telestore_types::TelegramCredentials;
 use telestore_uploader::{Error, ErrorKind, TelegramUploader, Verdict};
 use tokio::sync::watch;
 
-use crate::Telestore;
-use crate::watching::ready::{Check, in_time};
+use crate::shared::backends::Backends;
+use crate::shared::base::Base;
+use crate::watching::check::{Check, in_time};
 
 /// The first pause before wrong credentials are tried again, and the longest: they may be put right on Telegram's side.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5 * 60));
@@ -20,14 +21,16 @@ type Wrong = BTreeMap<&'static str, &'static str>;
 /// The credentials, and what was found of them.
 #[derive(Debug)]
 pub(crate) struct Standing {
+    base: Arc<Base>,
+    backends: Arc<Backends>,
     credentials: Arc<TelegramCredentials>,
     /// `None` until they were looked at.
     found: watch::Sender<Option<Wrong>>,
 }
 
 impl Standing {
-    pub(crate) fn new(credentials: TelegramCredentials) -> Self {
-        Self { credentials: Arc::new(credentials), found: watch::Sender::new(None) }
+    pub(crate) fn new(base: Arc<Base>, backends: Arc<Backends>, credentials: TelegramCredentials) -> Self {
+        Self { base, backends, credentials: Arc::new(credentials), found: watch::Sender::new(None) }
     }
 
     /// What `/ready` tells. It asks nobody, and waits for the first look only.
@@ -38,36 +41,33 @@ impl Standing {
         let words: Vec<String> = wrong.iter().map(|(way, why)| format!("{way}: {why}")).collect();
         Check { name: "telegram", wrong: (!words.is_empty()).then(|| words.join("; ")) }
     }
-}
 
-impl Telestore {
     /// Tries the credentials by every way that they serve for, until nothing is against them.
-    pub(crate) async fn try_standing(self) {
-        let Some(standing) = &self.0.standing else { return };
+    pub(crate) async fn keep_trying(&self) {
         let (mut pause, longest) = PAUSES;
         let mut told = BTreeMap::new();
         loop {
-            let looked = self.look_at(standing, &mut told);
+            let looked = self.look_at(&mut told);
             let well = tokio::select! {
                 well = looked => well,
-                () = self.0.shutdown.cancelled() => return,
+                () = self.base.shutdown.cancelled() => return,
             };
             if well {
                 return;
             }
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = self.0.shutdown.cancelled() => return,
+                () = self.base.shutdown.cancelled() => return,
             }
             pause = (pause * 2).min(longest);
         }
     }
 
     /// Says whether there is nothing to look at again.
-    async fn look_at(&self, standing: &Standing, told: &mut BTreeMap<&'static str, String>) -> bool {
+    async fn look_at(&self, told: &mut BTreeMap<&'static str, String>) -> bool {
         let (mut wrong, mut open) = (Wrong::new(), false);
-        for uploader in &self.0.uploaders {
-            let Err(error) = self.try_by(uploader.as_ref(), &standing.credentials).await else {
+        for uploader in &self.backends.uploaders {
+            let Err(error) = self.try_by(uploader.as_ref(), &self.credentials).await else {
                 if told.remove(uploader.name()).is_some() {
                     tracing::info!(by = uploader.name(), "Telegram takes the credentials now");
                 }
@@ -80,7 +80,7 @@ impl Telestore {
             tell(uploader.name(), &error, told);
         }
         let well = wrong.is_empty() && !open;
-        standing.found.send_replace(Some(wrong));
+        self.found.send_replace(Some(wrong));
         well
     }
 
@@ -99,10 +99,12 @@ impl Telestore {
         }
         match uploader.check(credentials).await {
             // As with a file: another way may tell where the chat is.
-            Err(error) if error.kind() == ErrorKind::GroupUpgraded => match self.follow(credentials).await {
-                Some(moved) => uploader.check(&moved).await,
-                None => Err(error),
-            },
+            Err(error) if error.kind() == ErrorKind::GroupUpgraded => {
+                match self.backends.follow(credentials).await {
+                    Some(moved) => uploader.check(&moved).await,
+                    None => Err(error),
+                }
+            }
             checked => checked,
         }
     }

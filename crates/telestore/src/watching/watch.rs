@@ -1,23 +1,28 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use telestore_progress::Subscription;
 use telestore_types::{Secret, UploadEvent, UploadId};
 use tokio::time::{Instant, sleep_until};
 
-use crate::{Error, Result, Telestore};
+use crate::shared::base::Base;
+use crate::shared::error::{Error, Result};
+use crate::shared::events::Events;
+use crate::watching::Watching;
 
 /// What another process does with an upload (see [`Operator`](crate::Operator)) reaches no listener of this one: how
 /// often a watch that hears nothing looks by itself.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// One upload as it changes: its state now, then each newer one, and the final one as the last. Made by
-/// [`Telestore::watch`].
+/// [`Telestore::watch`](crate::Telestore::watch).
 ///
 /// A watch that is not asked costs nothing and holds up nobody: what it did not see in the meantime is outdated, and the
 /// next state that it gives is the newest.
 #[derive(Debug)]
 pub struct Watch {
-    engine: Telestore,
+    base: Arc<Base>,
+    events: Arc<Events>,
     id: UploadId,
     listener: Subscription,
     /// What was found at the beginning, until it is given.
@@ -30,31 +35,22 @@ pub struct Watch {
     over: bool,
 }
 
-impl Telestore {
-    /// Watches an upload. One that still receives chunks may be watched already; its first state comes when completion
-    /// is asked for.
-    ///
-    /// # Errors
-    /// [`Error::NotStarted`] for an upload that is not there; [`Error::Forbidden`], [`Error::InvalidToken`]; in strict mode
-    /// [`Error::Unauthorized`] without a token.
-    pub async fn watch(&self, id: &UploadId, token: Option<&Secret>) -> Result<Watch> {
+impl Watching {
+    pub(crate) async fn watch(&self, id: &UploadId, token: Option<&Secret>) -> Result<Watch> {
         // Listening begins before the look, so that nothing falls in between.
-        let mut watch = Watch::from_now_on(self, id);
-        let upload = self.find(id, token).await?.ok_or(Error::NotStarted)?;
-        watch.first = self.event_now(upload).await?;
+        let mut watch = self.from_now_on(id);
+        let upload = self.access.find(id, token).await?.ok_or(Error::NotStarted)?;
+        watch.first = self.events.event_now(upload).await?;
         Ok(watch)
     }
-}
 
-impl Watch {
     /// Watches an upload that may not be there yet.
-    pub(crate) fn from_now_on(engine: &Telestore, id: &UploadId) -> Self {
-        let listener = engine.0.bus.subscribe(id);
-        let (engine, id) = (engine.clone(), id.clone());
-        Self {
-            engine,
-            id,
-            listener,
+    pub(crate) fn from_now_on(&self, id: &UploadId) -> Watch {
+        Watch {
+            base: Arc::clone(&self.base),
+            events: Arc::clone(&self.events),
+            id: id.clone(),
+            listener: self.events.bus.subscribe(id),
             first: None,
             last: None,
             ask_store: false,
@@ -62,7 +58,9 @@ impl Watch {
             over: false,
         }
     }
+}
 
+impl Watch {
     /// The state at the beginning, until [`next`](Self::next) has given it.
     pub fn first(&self) -> Option<&UploadEvent> {
         self.first.as_ref()
@@ -97,10 +95,10 @@ impl Watch {
     async fn newer(&mut self) -> Result<Option<UploadEvent>> {
         loop {
             if self.ask_store {
-                let Some(upload) = self.engine.0.sessions.get(&self.id).await? else { return Ok(None) };
+                let Some(upload) = self.base.sessions.get(&self.id).await? else { return Ok(None) };
                 self.ask_store = false;
                 self.next_look = Instant::now() + LOOK_EVERY;
-                if let Some(event) = self.engine.event_now(upload).await? {
+                if let Some(event) = self.events.event_now(upload).await? {
                     return Ok(Some(event));
                 }
             }
@@ -109,11 +107,11 @@ impl Watch {
                 event = self.listener.next() => match event {
                     Some(event) => return Ok(Some(event)),
                     None => {
-                        self.listener = self.engine.0.bus.subscribe(&self.id);
+                        self.listener = self.events.bus.subscribe(&self.id);
                         self.ask_store = true;
                     }
                 },
-                () = self.engine.0.shutdown.cancelled() => return Ok(None),
+                () = self.base.shutdown.cancelled() => return Ok(None),
                 () = sleep_until(self.next_look) => self.ask_store = true,
             }
         }

@@ -6,17 +6,17 @@ use std::time::Duration;
 use telestore_merger::{GrowingFile, changed};
 use telestore_store::ChunkRecord;
 use telestore_types::{ByteSource, ResumeState, Upload, UploadState};
-use telestore_uploader::{Error, ErrorKind, ProgressSink, TelegramUploader, UploadRequest, Verdict, select};
+use telestore_uploader::{Error, ErrorKind, ProgressSink, TelegramUploader, UploadRequest, Verdict};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::sink::EarlySink;
-use super::{Of, Running};
-use crate::Telestore;
-use crate::sending::runner::request_of;
+use super::{Early, Of};
+use crate::shared::job::Job;
 use crate::shared::metrics::Ongoing;
+use crate::shared::sends::early::Running;
 
 /// How often in a row a session tries again after a failure that may pass.
 const MAX_FAILURES: u32 = 5;
@@ -26,7 +26,7 @@ const REST: Duration = Duration::from_secs(10 * 60);
 
 /// Sends one upload early, until it is completed or idle.
 pub(super) struct Session {
-    engine: Telestore,
+    early: Arc<Early>,
     of: Of,
     running: Running,
     inbox: mpsc::UnboundedReceiver<ChunkRecord>,
@@ -37,6 +37,8 @@ pub(super) struct Session {
     unsettled: bool,
     /// Rounds in a row that came to nothing.
     failures: u32,
+    /// Those that found the file too large after all.
+    ruled_out: Vec<(Arc<dyn TelegramUploader>, ErrorKind)>,
 }
 
 /// What a session finds in the store.
@@ -45,6 +47,13 @@ struct Found {
     chunks: Vec<ChunkRecord>,
     /// Whether there was a state already.
     begun: bool,
+}
+
+/// Who sends it, and as what.
+struct Prepared {
+    job: Job,
+    backend: Arc<dyn TelegramUploader>,
+    request: UploadRequest,
 }
 
 /// What a session does next.
@@ -64,19 +73,19 @@ impl Drop for Session {
 
 impl Session {
     pub(super) fn new(
-        engine: Telestore,
+        early: Arc<Early>,
         upload: &Upload,
         running: Running,
         inbox: mpsc::UnboundedReceiver<ChunkRecord>,
     ) -> Self {
         let of = Of { id: upload.id.clone(), key: upload.key.clone() };
-        Self { engine, of, running, inbox, base: None, unsettled: false, failures: 0 }
+        Self { early, of, running, inbox, base: None, unsettled: false, failures: 0, ruled_out: Vec::new() }
     }
 
     /// Sends until there is nothing more to do. The row says so meanwhile: an end of the process counts.
     pub(super) async fn run(mut self) {
         let _ongoing = Ongoing::early_send();
-        match self.engine.0.sessions.begin_early(&self.of.id, &self.of.key).await {
+        match self.early.base.sessions.begin_early(&self.of.id, &self.of.key).await {
             Ok(true) => {}
             Ok(false) => return self.forget_if_over().await,
             Err(error) => {
@@ -85,10 +94,10 @@ impl Session {
             }
         }
         self.send().await;
-        if self.running.kill.is_cancelled() && self.engine.0.early.kill.is_cancelled() {
+        if self.running.kill.is_cancelled() && self.early.kill.is_cancelled() {
             return;
         }
-        if let Err(error) = self.engine.0.sessions.end_early(&self.of.id, &self.of.key).await {
+        if let Err(error) = self.early.base.sessions.end_early(&self.of.id, &self.of.key).await {
             tracing::debug!(upload = %self.of.id, %error, "could not write down the end of early sending");
         }
     }
@@ -116,8 +125,8 @@ impl Session {
     }
 
     fn rest(&self, rest: Duration) {
-        if let Some(entry) = self.engine.0.early.entries().get_mut(&self.of.key) {
-            entry.not_before = Some(self.engine.now() + rest);
+        if let Some(entry) = self.early.sends.early.entries().get_mut(&self.of.key) {
+            entry.not_before = Some(self.early.base.now() + rest);
         }
     }
 
@@ -133,23 +142,23 @@ impl Session {
             self.forget_if_over().await;
             return Next::Over;
         };
-        let file = Arc::new(GrowingFile::new(Arc::clone(&self.engine.0.chunks), found.upload.file_size));
+        let file = Arc::new(GrowingFile::new(Arc::clone(&self.early.bytes.chunks), found.upload.file_size));
         let cancel = stop.child_token();
         let prepared = tokio::select! {
             biased;
             () = stop.cancelled() => return Next::Over,
             prepared = self.prepare(&found.upload, file.clone(), cancel.clone()) => prepared,
         };
-        let Some((backend, mut request)) = prepared else { return Next::Rest(REST) };
+        let Some(Prepared { mut job, backend, mut request }) = prepared else { return Next::Rest(REST) };
         let known = fill(&file, &found.chunks);
         (request.resume, request.changed) = self.go_on(&found, &file.chunks());
-        let (engine, user) = (self.engine.clone(), request.credentials.user_id.clone());
-        let sink = EarlySink::new(engine, user, self.of.clone(), self.running.clone(), cancel.clone());
+        let (early, user) = (Arc::clone(&self.early), request.credentials.user_id.clone());
+        let sink = EarlySink::new(early, user, self.of.clone(), self.running.clone(), cancel.clone());
         tracing::debug!(upload = %self.of.id, backend = backend.name(), "sending early");
-        let progress: Arc<dyn ProgressSink> = sink.clone();
+        let (progress, sender): (Arc<dyn ProgressSink>, _) = (sink.clone(), Arc::clone(&backend));
         // In a task of its own: a backend that panics takes nothing else down.
         let sending =
-            tokio::spawn(async move { backend.send_early(request, progress).await }.in_current_span());
+            tokio::spawn(async move { sender.send_early(request, progress).await }.in_current_span());
         let mut sending = AbortOnDropHandle::new(sending);
         let (ended, replaced) = tokio::select! {
             ended = &mut sending => (ended, false),
@@ -163,6 +172,11 @@ impl Session {
             Err(Error::cancelled())
         });
         self.settle(&file, &sink);
+        if let Err(error) = &ended
+            && self.note_failure(&mut job, backend, error).await
+        {
+            return Next::After(Duration::ZERO);
+        }
         self.next(ended, replaced || sink.is_stale())
     }
 
@@ -179,7 +193,7 @@ impl Session {
     /// The upload and its chunks, where it still receives. From here on, other bytes for one of these chunks are seen
     /// by the store refusing the next state.
     async fn look(&self) -> Option<Found> {
-        let (sessions, Of { id, key }) = (&self.engine.0.sessions, &self.of);
+        let (sessions, Of { id, key }) = (&self.early.base.sessions, &self.of);
         let mut upload = sessions.get(id).await.ok()??;
         if upload.key != *key || upload.state != UploadState::Receiving || upload.user_id.is_none() {
             return None;
@@ -200,13 +214,13 @@ impl Session {
     /// A chunk that came late must not leave an entry for an upload that nobody will ask for again. A runner still
     /// does for one that is on its way.
     async fn forget_if_over(&self) {
-        let Ok(upload) = self.engine.0.sessions.get(&self.of.id).await else { return };
+        let Ok(upload) = self.early.base.sessions.get(&self.of.id).await else { return };
         let on_its_way = |upload: &Upload| {
             use UploadState::{Queued, Receiving, Sending};
             upload.key == self.of.key && matches!(upload.state, Receiving | Queued | Sending)
         };
         if !upload.as_ref().is_some_and(on_its_way) {
-            self.engine.0.early.entries().remove(&self.of.key);
+            self.early.sends.early.entries().remove(&self.of.key);
         }
     }
 
@@ -239,25 +253,43 @@ impl Session {
         upload: &Upload,
         source: Arc<GrowingFile>,
         cancel: CancellationToken,
-    ) -> Option<(Arc<dyn TelegramUploader>, UploadRequest)> {
-        let token = self.engine.token_of(upload)?;
-        let credentials = self.engine.credentials_of(&token).await.ok()?;
-        if upload.user_id.as_ref() != Some(&credentials.user_id) {
-            return None;
+    ) -> Option<Prepared> {
+        let mut job = self.early.backends.prepare(upload).await.ok()?;
+        for (backend, kind) in &self.ruled_out {
+            job.rule_out(backend, *kind);
         }
-        let backend = select(&self.engine.0.uploaders, upload.file_size, &credentials).ok()?;
+        let backend = job.select(upload.file_size).ok()?;
         let from = backend.capability().early_from?;
         if upload.file_size < from {
             return None;
         }
-        Some((backend, request_of(upload, credentials, source, cancel)))
+        let request = job.request(upload, source, cancel);
+        Some(Prepared { job, backend, request })
+    }
+
+    /// Takes note of how a round failed; says whether another backend takes the file from here.
+    async fn note_failure(
+        &mut self,
+        job: &mut Job,
+        backend: Arc<dyn TelegramUploader>,
+        error: &Error,
+    ) -> bool {
+        self.early.backends.note_refusal(job, error).await;
+        if !job.rule_out(&backend, error.kind()) {
+            return false;
+        }
+        tracing::info!(upload = %self.of.id, %error, "trying another way");
+        self.ruled_out.push((backend, error.kind()));
+        // What the one has sent is nothing to the other.
+        self.base = None;
+        true
     }
 
     /// Lets the file grow as chunks arrive; returns where the backend is to stop, and says whether that is because other
     /// bytes took the place of a chunk: otherwise nothing has come for long.
     async fn feed(&mut self, file: &GrowingFile, mut known: BTreeMap<u32, ChunkRecord>) -> bool {
         loop {
-            let idle = tokio::time::sleep(self.engine.config().eager_idle);
+            let idle = tokio::time::sleep(self.early.base.config.eager_idle);
             let chunk = tokio::select! {
                 chunk = self.inbox.recv() => chunk,
                 () = idle, if file.filled() < file.len() => return false,
@@ -294,9 +326,9 @@ impl Session {
         }
         self.failures += 1;
         match wait {
-            Some(wait) if wait > self.engine.config().eager_idle => Next::Rest(wait),
+            Some(wait) if wait > self.early.base.config.eager_idle => Next::Rest(wait),
             Some(wait) => Next::After(wait),
-            None => Next::After(self.engine.config().pause(self.failures)),
+            None => Next::After(self.early.base.config.pause(self.failures)),
         }
     }
 }

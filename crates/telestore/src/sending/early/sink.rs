@@ -9,14 +9,14 @@ use telestore_uploader::{ProgressSink, Result};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
-use super::{Of, Running};
-use crate::Telestore;
-use crate::sending::sink::not_written;
+use super::{Early, Of};
+use crate::shared::job::not_written;
 use crate::shared::metrics;
+use crate::shared::sends::early::Running;
 
 /// Where a backend tells how far it is with a file that still arrives. Nobody listens but the store.
 pub(super) struct EarlySink {
-    engine: Telestore,
+    early: Arc<Early>,
     user: UserId,
     of: Of,
     running: Running,
@@ -38,14 +38,14 @@ impl fmt::Debug for EarlySink {
 
 impl EarlySink {
     pub(super) fn new(
-        engine: Telestore,
+        early: Arc<Early>,
         user: UserId,
         of: Of,
         running: Running,
         cancel: CancellationToken,
     ) -> Arc<Self> {
         let (stale, taken) = (AtomicBool::new(false), AtomicBool::new(false));
-        Arc::new(Self { engine, user, of, running, cancel, stale, taken, span: Span::current() })
+        Arc::new(Self { early, user, of, running, cancel, stale, taken, span: Span::current() })
     }
 
     /// Whether a chunk was replaced, or the upload does not receive any more.
@@ -64,7 +64,7 @@ impl ProgressSink for EarlySink {
     fn stage(&self, _: Stage) {}
 
     fn acknowledged(&self, bytes: u64) {
-        if !self.engine.note_sent(&self.of.key, bytes) {
+        if !self.early.note_sent(&self.of.key, bytes) {
             tracing::info!(parent: &self.span, upload = %self.of.id, "as much as allowed is sent early; the rest waits for completion");
             self.cancel.cancel();
         }
@@ -76,7 +76,7 @@ impl ProgressSink for EarlySink {
     }
 
     async fn moved(&self, from: &ChatId, to: &ChatId) {
-        self.engine.note_moved(&self.user, from, to).await;
+        self.early.backends.note_moved(&self.user, from, to).await;
     }
 
     async fn checkpoint(&self, state: ResumeState) -> Result<()> {
@@ -86,7 +86,7 @@ impl ProgressSink for EarlySink {
             states.saved.clone()
         };
         let Of { id, key } = &self.of;
-        let taken = self.engine.0.sessions.checkpoint_early(id, key, expected.as_ref(), &state).await;
+        let taken = self.early.base.sessions.checkpoint_early(id, key, expected.as_ref(), &state).await;
         if taken.map_err(not_written)? {
             self.running.states().saved = Some(state);
             self.taken.store(true, Ordering::SeqCst);

@@ -1,21 +1,39 @@
-//! Groups that became supergroups: the backend goes on naming the old one, and Telegram tells the new one's id once.
-
 use std::sync::Arc;
 
-use telestore_backend::Result;
-use telestore_types::{ChatId, Secret, TelegramCredentials, UserId};
+use telestore_backend::{CredentialProvider, Result};
+use telestore_types::{ChatId, Secret, TelegramCredentials, Upload, UserId};
+use telestore_uploader::TelegramUploader;
 
-use crate::Telestore;
+use crate::shared::base::Base;
+use crate::shared::seal::Sealer;
 
-impl Telestore {
+/// The ways to Telegram, and what each file goes there with.
+///
+/// A group may have become a supergroup: the TeleStore backend goes on naming the old one, and Telegram tells the new
+/// one's id once, so it is written down here.
+#[derive(Debug)]
+pub(crate) struct Backends {
+    pub(crate) base: Arc<Base>,
+    pub(crate) uploaders: Vec<Arc<dyn TelegramUploader>>,
+    pub(crate) credentials: Arc<dyn CredentialProvider>,
+    pub(crate) sealer: Sealer,
+}
+
+impl Backends {
+    /// The token that the upload is sent with, if this process can read it.
+    pub(crate) fn token_of(&self, upload: &Upload) -> Option<Secret> {
+        let sealed = upload.sealed_token.as_deref()?;
+        self.sealer.open(&upload.key, sealed).ok()
+    }
+
     /// What the files of `token` are sent with: where the chat is a group that has become a supergroup, to that one.
     pub(crate) async fn credentials_of(&self, token: &Secret) -> Result<Arc<TelegramCredentials>> {
-        let credentials = self.0.credentials.credentials(token).await?;
+        let credentials = self.credentials.credentials(token).await?;
         let (user, chat) = (&credentials.user_id, &credentials.chat_id);
         if !is_basic_group(chat) {
             return Ok(credentials);
         }
-        match self.0.sessions.moved_chat(user, chat).await {
+        match self.base.sessions.moved_chat(user, chat).await {
             Ok(Some(moved_to)) => Ok(Arc::new(moved(&credentials, moved_to))),
             Ok(None) => Ok(credentials),
             Err(error) => {
@@ -30,7 +48,7 @@ impl Telestore {
         if !is_basic_group(from) {
             return;
         }
-        match self.0.sessions.save_moved_chat(user, from, to).await {
+        match self.base.sessions.save_moved_chat(user, from, to).await {
             Ok(()) => {
                 tracing::info!(%user, %from, %to, "the group became a supergroup; files go there from now on")
             }
@@ -40,10 +58,9 @@ impl Telestore {
 
     /// Asks those ways to Telegram that can tell which supergroup a group has become, and writes it down.
     pub(crate) async fn follow(&self, credentials: &TelegramCredentials) -> Option<Arc<TelegramCredentials>> {
-        let able = |uploader: &&Arc<dyn telestore_uploader::TelegramUploader>| {
-            uploader.capability().requirement.is_met_by(credentials)
-        };
-        for uploader in self.0.uploaders.iter().filter(able) {
+        let able =
+            |uploader: &&Arc<dyn TelegramUploader>| uploader.capability().requirement.is_met_by(credentials);
+        for uploader in self.uploaders.iter().filter(able) {
             match uploader.moved_to(credentials).await {
                 Ok(Some(chat)) => {
                     self.note_moved(&credentials.user_id, &credentials.chat_id, &chat).await;

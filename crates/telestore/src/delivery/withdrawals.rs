@@ -1,0 +1,135 @@
+//! Messages that nobody wants: each is taken back, as often as that takes.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use telestore_backend::Error as BackendError;
+use telestore_store::{Lease, NewEvent, OutboxEvent, OutboxKind};
+use telestore_types::{StorageKey, StoredFile, UploadState};
+use telestore_uploader::Verdict;
+
+use crate::delivery::outbox::Delivery;
+use crate::shared::base::new_event_id;
+use crate::shared::error::Result;
+use crate::shared::ports::Withdrawals;
+
+/// How long it is tried to take a message back.
+const WITHDRAW_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// The pauses before that is tried again: the first, which doubles, and the longest.
+const WITHDRAW_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60 * 60));
+
+/// How long one try may take; whatever its end, the next one comes later.
+const WITHDRAW_WITHIN: Duration = Duration::from_secs(60);
+
+#[async_trait]
+impl Withdrawals for Delivery {
+    /// Takes back a message that was made after its upload was cancelled: at once, and again until it is gone. Where
+    /// another runner has the upload, it is that runner's message too.
+    async fn withdraw_unwanted(
+        &self,
+        lease: &Lease,
+        backend: &'static str,
+        stored: &StoredFile,
+    ) -> Result<()> {
+        let upload = &lease.upload;
+        let row = self.sends.insist(lease, || self.base.sessions.get(&upload.id)).await?;
+        if row.is_some_and(|row| row.key == upload.key && row.state != UploadState::Cancelled) {
+            return Ok(());
+        }
+        let (message_id, now) = (stored.message_id, self.base.now());
+        tracing::info!(message_id, "[{}] Upload was cancelled; taking its message back", upload.id);
+        let body = json!({
+            "backend": backend,
+            "key": upload.key.as_str(),
+            "stored": stored,
+        });
+        let event = NewEvent {
+            event_id: new_event_id(),
+            kind: OutboxKind::Withdrawal,
+            user_id: upload.user_id.clone(),
+            sealed_token: upload.sealed_token.clone(),
+            body: body.to_string(),
+        };
+        self.sends.insist(lease, || self.base.sessions.add_event(&upload.id, &event, now)).await?;
+        let event = OutboxEvent { event, upload_id: upload.id.clone(), attempt: 0, created_at: now };
+        self.withdraw(&event).await
+    }
+}
+
+impl Delivery {
+    /// One try to take a message back.
+    pub(super) async fn withdraw(&self, event: &OutboxEvent) -> Result<()> {
+        let NewEvent { event_id, body, .. } = &event.event;
+        let body: Value = serde_json::from_str(body).unwrap_or_default();
+        let message_id = body["stored"]["message_id"].as_i64();
+        let now = self.base.now();
+        // The try counts before it begins: whatever it does to this process, the next one comes later.
+        let (first, longest) = WITHDRAW_AGAIN;
+        let pause = first.saturating_mul(2_u32.saturating_pow(event.attempt)).min(longest);
+        self.base.sessions.outbox_retry(event_id, now + pause).await?;
+        let tried = tokio::time::timeout(WITHDRAW_WITHIN, self.try_to_withdraw(event, &body)).await;
+        let why = match tried.unwrap_or_else(|_| Err(Unwilling::Passing("no answer came in time".to_owned())))
+        {
+            Ok(()) => {
+                tracing::info!(message_id, "[{}] Message of a cancelled upload deleted", event.upload_id);
+                return Ok(self.base.sessions.outbox_done(event_id).await?);
+            }
+            Err(Unwilling::Passing(why)) if now.since(event.created_at) <= WITHDRAW_FOR => {
+                tracing::warn!(
+                    message_id,
+                    why,
+                    seconds = pause.as_secs(),
+                    "[{}] Message of a cancelled upload could not be deleted; trying again",
+                    event.upload_id
+                );
+                return Ok(());
+            }
+            Err(Unwilling::Passing(why) | Unwilling::ForGood(why)) => why,
+        };
+        tracing::warn!(
+            message_id,
+            why,
+            "[{}] Upload was cancelled, but its message could not be deleted: delete it by hand",
+            event.upload_id
+        );
+        Ok(self.base.sessions.outbox_done(event_id).await?)
+    }
+
+    async fn try_to_withdraw(&self, event: &OutboxEvent, body: &Value) -> std::result::Result<(), Unwilling> {
+        let unreadable = || Unwilling::ForGood("what was written down of it cannot be read".to_owned());
+        let stored: StoredFile = serde_json::from_value(body["stored"].clone()).map_err(|_| unreadable())?;
+        let key = body["key"].as_str().and_then(|key| StorageKey::parse(key).ok()).ok_or_else(unreadable)?;
+        let backend =
+            self.backends.uploaders.iter().find(|backend| Some(backend.name()) == body["backend"].as_str());
+        let gone = || Unwilling::ForGood("the worker has no such way to Telegram any more".to_owned());
+        let backend = backend.ok_or_else(gone)?;
+        let sealed = event.event.sealed_token.as_deref().ok_or_else(unreadable)?;
+        let lost =
+            |_| Unwilling::ForGood("the token that it was sent with cannot be read any more".to_owned());
+        let token = self.backends.sealer.open(&key, sealed).map_err(lost)?;
+        let credentials = self.backends.credentials_of(&token).await.map_err(Unwilling::of_backend)?;
+        match backend.withdraw(&credentials, &stored).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Unwilling::ForGood("Telegram does not let it be deleted".to_owned())),
+            Err(error) if error.verdict() == Verdict::Permanent => Err(Unwilling::ForGood(error.to_string())),
+            Err(error) => Err(Unwilling::Passing(error.to_string())),
+        }
+    }
+}
+
+/// Why a message was not taken back.
+enum Unwilling {
+    Passing(String),
+    ForGood(String),
+}
+
+impl Unwilling {
+    fn of_backend(error: BackendError) -> Self {
+        match error {
+            BackendError::InvalidToken | BackendError::NotConfigured(_) => Self::ForGood(error.to_string()),
+            error => Self::Passing(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! The façade: what the rooms do, under one handle.
+
+use std::fmt;
+use std::sync::Arc;
+
+use telestore_backend::WebhookSender;
+use telestore_progress::Subscription;
+use telestore_store::{More, Spool, SpooledChunk};
+use telestore_types::{ContentDigest, FileName, Secret, TelegramCredentials, UploadEvent, UploadId};
+
+use crate::builder::TelestoreBuilder;
+use crate::delivery::outbox::Delivery;
+use crate::intake::waiting::CallerWaits;
+use crate::intake::{ChunkReceipt, FileInfo, IncomingChunk, Intake};
+use crate::sending::early::Early;
+use crate::sending::runner::Runner;
+use crate::shared::access::Access;
+use crate::shared::backends::Backends;
+use crate::shared::base::Base;
+use crate::shared::bytes::Bytes;
+use crate::shared::caller::Caller;
+use crate::shared::config::EngineConfig;
+use crate::shared::error::Result;
+use crate::shared::events::Events;
+use crate::shared::sends::Sends;
+use crate::shared::tasks::Tasks;
+use crate::upkeep::sweeper::Upkeep;
+use crate::watching::Watching;
+use crate::watching::ending::DirectReceipt;
+use crate::watching::gauges::Gauges;
+use crate::watching::ready::{Health, Readiness};
+use crate::watching::report::ChunkStatus;
+use crate::watching::standing::Standing;
+use crate::watching::watch::Watch;
+
+/// The engine's handle. Clones are the same engine.
+#[derive(Clone)]
+pub struct Telestore(pub(crate) Arc<Rooms>);
+
+/// What all rooms use.
+pub(crate) struct Shared {
+    pub(crate) base: Arc<Base>,
+    pub(crate) backends: Arc<Backends>,
+    pub(crate) access: Arc<Access>,
+    pub(crate) bytes: Arc<Bytes>,
+    pub(crate) events: Arc<Events>,
+    pub(crate) sends: Arc<Sends>,
+}
+
+/// The rooms, which do not know each other.
+pub(crate) struct Rooms {
+    pub(crate) shared: Shared,
+    pub(crate) intake: Intake,
+    pub(crate) runner: Runner,
+    pub(crate) early: Arc<Early>,
+    pub(crate) delivery: Delivery,
+    pub(crate) watching: Watching,
+    pub(crate) health: Health,
+    pub(crate) gauges: Gauges,
+    pub(crate) upkeep: Upkeep,
+    pub(crate) standing: Option<Arc<Standing>>,
+    /// The tasks that must live.
+    pub(crate) tasks: Arc<Tasks>,
+}
+
+impl Rooms {
+    pub(crate) fn new(
+        shared: Shared,
+        webhooks: Arc<dyn WebhookSender>,
+        standing: Option<Arc<Standing>>,
+    ) -> Self {
+        let Shared { base, backends, access, bytes, events, sends } = &shared;
+        let base = || Arc::clone(base);
+        let backends = || Arc::clone(backends);
+        let access = || Arc::clone(access);
+        let bytes = || Arc::clone(bytes);
+        let events = || Arc::clone(events);
+        let sends = || Arc::clone(sends);
+        let tasks = Arc::new(Tasks::default());
+        let early = Arc::new(Early::new(base(), backends(), bytes(), sends()));
+        let delivery =
+            Delivery { base: base(), backends: backends(), sends: sends(), webhooks: Arc::clone(&webhooks) };
+        Self {
+            intake: Intake {
+                base: base(),
+                access: access(),
+                bytes: bytes(),
+                events: events(),
+                sends: sends(),
+                arrivals: Arc::new(Arc::clone(&early)),
+            },
+            runner: Runner {
+                base: base(),
+                backends: backends(),
+                bytes: bytes(),
+                events: events(),
+                sends: sends(),
+                webhooks,
+                withdrawals: Arc::new(delivery.clone()),
+            },
+            early,
+            delivery,
+            watching: Watching { base: base(), access: access(), events: events() },
+            health: Health {
+                base: base(),
+                bytes: bytes(),
+                backends: backends(),
+                tasks: Arc::clone(&tasks),
+                standing: standing.clone(),
+                last: tokio::sync::Mutex::default(),
+            },
+            gauges: Gauges { base: base(), bytes: bytes(), last: tokio::sync::Mutex::default() },
+            upkeep: Upkeep { base: base(), bytes: bytes(), events: events(), sends: sends() },
+            standing,
+            tasks,
+            shared,
+        }
+    }
+}
+
+impl fmt::Debug for Telestore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Telestore")
+            .field("uploaders", &self.0.shared.backends.uploaders)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Telestore {
+    /// Begins an engine.
+    pub fn builder() -> TelestoreBuilder {
+        TelestoreBuilder::default()
+    }
+
+    /// Its limits and times.
+    pub fn config(&self) -> &EngineConfig {
+        &self.0.shared.base.config
+    }
+}
+
+/// Who calls, and what the caller may.
+impl Telestore {
+    /// Whose `token` is it?
+    ///
+    /// # Errors
+    /// [`Error::InvalidToken`], [`Error::NotConfigured`] or [`Error::BackendUnavailable`].
+    pub async fn authenticate(&self, token: &Secret) -> Result<Arc<TelegramCredentials>> {
+        self.0.shared.access.authenticate(token).await
+    }
+
+    /// Whose `token` was when the backend was asked last, if that is remembered; nobody is asked. That lets nobody in,
+    /// but is enough to count by.
+    pub async fn known(&self, token: &Secret) -> Option<Arc<TelegramCredentials>> {
+        self.0.shared.access.known(token).await
+    }
+
+    /// Refuses what the caller may not have in addition, as far as that is known before the bytes are there: of the
+    /// user, if it is known whose the token is. Recording looks again.
+    ///
+    /// # Errors
+    /// [`Error::TooManyRequests`], [`Error::QuotaFull`], [`Error::Storage`].
+    pub async fn check_quotas(&self, caller: Caller<'_>, more: &More) -> Result<()> {
+        self.0.shared.access.check_quotas(caller, more).await
+    }
+
+    /// Refuses a file of `length` bytes that no backend sends with the credentials that `token` is known to stand for.
+    /// Nobody is asked about the token: where nothing is known of it, nothing is refused.
+    ///
+    /// A refusal lets the credentials be forgotten, so that a user who adds what was missing and tries again is not held
+    /// to an older answer.
+    ///
+    /// # Errors
+    /// [`Error::NeedsSession`], [`Error::TooLarge`]; [`Error::NotConfigured`] if what would send it can never do, with the
+    /// reason.
+    pub async fn check_sendable(&self, token: &Secret, length: u64) -> Result<()> {
+        self.0.shared.access.check_sendable(token, length).await
+    }
+}
+
+/// Taking uploads in.
+impl Telestore {
+    /// Creates an upload. Doing so again with the same words changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] where the id stands for another file, [`Error::Forbidden`] where it is somebody else's;
+    /// [`Error::InvalidToken`], and in strict mode [`Error::Unauthorized`] without a token;
+    /// [`Error::Invalid`], [`Error::TooLarge`] and [`Error::NeedsSession`] for values that are not allowed.
+    pub async fn init(&self, file: &FileInfo, caller: impl Into<Caller<'_>>) -> Result<()> {
+        self.0.intake.init(file, caller.into()).await
+    }
+
+    /// Begins to take in a chunk, or a whole file, whose bytes come before anything is known of them.
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`], [`Error::Storage`], [`Error::ShuttingDown`].
+    pub async fn spool(&self) -> Result<Box<dyn Spool>> {
+        self.0.intake.spool().await
+    }
+
+    /// Whether new bytes are taken now, to be asked before a client sends them.
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`], [`Error::Storage`], [`Error::ShuttingDown`].
+    pub async fn check_intake(&self) -> Result<()> {
+        self.0.intake.check_intake().await
+    }
+
+    /// Refuses new bytes while the data disk is nearly full: to be asked again and again while they come, since bodies
+    /// that began when there was space may be more than it holds.
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`], [`Error::Storage`].
+    pub async fn check_space(&self) -> Result<()> {
+        self.0.shared.bytes.check_space().await
+    }
+
+    /// How many bytes may still come before new ones are refused, where the data disk tells.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn spare_bytes(&self) -> Result<Option<u64>> {
+        self.0.shared.bytes.spare_bytes().await
+    }
+
+    /// Compares spooled bytes with a digest that only came after them. One that comes before is for
+    /// [`Spool::expect`], which does not read them again.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where they are other bytes, [`Error::Storage`].
+    pub async fn verify(&self, spooled: &SpooledChunk, digest: ContentDigest) -> Result<()> {
+        self.0.intake.verify(spooled, digest).await
+    }
+
+    /// Makes spooled bytes a chunk. When it returns, the chunk survives a crash.
+    ///
+    /// The upload is created where it is not there. The same chunk may come again, also while the file is on its way;
+    /// other bytes replace a chunk until completion was asked for.
+    ///
+    /// # Errors
+    /// Nothing was recorded then. [`Error::Unauthorized`] without a token for a new upload, [`Error::InvalidToken`],
+    /// [`Error::Forbidden`], [`Error::Conflict`], [`Error::Invalid`], [`Error::TooLarge`], [`Error::NeedsSession`]; [`Error::TooManyRequests`] and
+    /// [`Error::QuotaFull`] where the user or the address may have no more.
+    pub async fn write_chunk(
+        &self,
+        chunk: &IncomingChunk,
+        spooled: SpooledChunk,
+        caller: impl Into<Caller<'_>>,
+    ) -> Result<ChunkReceipt> {
+        self.0.intake.write_chunk(chunk, spooled, caller.into()).await
+    }
+
+    /// Asks for the file to be sent, in the background. Asking again changes nothing, except after a failure, where it
+    /// starts over with what is there.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::MissingChunks`], [`Error::SizeMismatch`], [`Error::Forbidden`],
+    /// [`Error::Unauthorized`] where nobody is known to send it for, [`Error::Conflict`] after a cancel.
+    pub async fn complete(&self, id: &UploadId, token: Option<&Secret>) -> Result<()> {
+        self.0.intake.complete(id, token).await
+    }
+
+    /// Stops an upload and deletes its chunks. Cancelling again, or what is not there, is a success.
+    ///
+    /// Gives the upload's last event where it was too late: the message is in the channel.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::InvalidToken`]; in strict mode [`Error::Unauthorized`] without a token.
+    pub async fn cancel(&self, id: &UploadId, token: Option<&Secret>) -> Result<Option<UploadEvent>> {
+        self.0.intake.cancel(id, token).await
+    }
+
+    /// Takes a whole file in one request and waits until it is in the channel.
+    ///
+    /// A caller that goes away stops waiting; the file is sent all the same.
+    ///
+    /// # Errors
+    /// [`Error::UploadFailed`] with the words of `/upload-progress`; [`Error::Invalid`], [`Error::TooLarge`], [`Error::NeedsSession`],
+    /// [`Error::Unauthorized`], [`Error::InvalidToken`], [`Error::NotConfigured`], [`Error::BackendUnavailable`].
+    pub async fn upload(
+        &self,
+        file_name: FileName,
+        mime_type: Option<&str>,
+        spooled: SpooledChunk,
+        caller: impl Into<Caller<'_>>,
+    ) -> Result<DirectReceipt> {
+        let (Rooms { intake, watching, .. }, caller) = (&*self.0, caller.into());
+        let file = intake.direct_file(file_name, spooled.length, caller).await?;
+        let watch = watching.from_now_on(&file.id);
+        let caller_waits = CallerWaits::new(intake);
+        let upload = intake.queue_direct(file, mime_type, spooled, caller, &caller_waits).await?;
+        let answer = watching.wait_for(watch, upload).await;
+        caller_waits.answered();
+        answer
+    }
+}
+
+/// Telling how uploads get on.
+impl Telestore {
+    /// Which chunks are there.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an upload that is not there or was cancelled, [`Error::Forbidden`], [`Error::InvalidToken`];
+    /// in strict mode [`Error::Unauthorized`] without a token.
+    pub async fn status(&self, id: &UploadId, token: Option<&Secret>) -> Result<ChunkStatus> {
+        self.0.watching.status(id, token).await
+    }
+
+    /// How far an upload is.
+    ///
+    /// # Errors
+    /// [`Error::NotStarted`] for an upload that is not there or was not completed yet, [`Error::Forbidden`],
+    /// [`Error::InvalidToken`]; in strict mode [`Error::Unauthorized`] without a token.
+    pub async fn progress(&self, id: &UploadId, token: Option<&Secret>) -> Result<UploadEvent> {
+        self.0.watching.progress(id, token).await
+    }
+
+    /// Listens to an upload from now on. [`watch`](Self::watch) also tells the state before that, and the end.
+    pub fn subscribe(&self, id: &UploadId) -> Subscription {
+        self.0.shared.events.bus.subscribe(id)
+    }
+
+    /// Watches an upload. One that still receives chunks may be watched already; its first state comes when completion
+    /// is asked for.
+    ///
+    /// # Errors
+    /// [`Error::NotStarted`] for an upload that is not there; [`Error::Forbidden`], [`Error::InvalidToken`]; in strict mode
+    /// [`Error::Unauthorized`] without a token.
+    pub async fn watch(&self, id: &UploadId, token: Option<&Secret>) -> Result<Watch> {
+        self.0.watching.watch(id, token).await
+    }
+
+    /// Looks at the database, the data disk and the TeleStore backend, and does with a file of nobody what an upload does
+    /// with a chunk. It takes two seconds at most; an answer serves
+    /// for three.
+    pub async fn readiness(&self) -> Readiness {
+        self.0.health.readiness().await
+    }
+
+    /// Brings the metrics up to date that the stores have to be asked for: uploads by state, the outbox, the disk. To
+    /// be called before metrics are read; what it found serves for a second. A store that does not answer leaves them
+    /// as they are.
+    pub async fn refresh_metrics(&self) {
+        self.0.gauges.refresh().await;
+    }
+}
+
+/// Single steps of what [`start`](Self::start) runs in the background.
+impl Telestore {
+    /// Sends one upload that is due, if there is one, and says whether there was.
+    ///
+    /// How it ended is written down as often as the session store needs, and nothing new is sent meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Storage`](crate::Error::Storage) where the session store fails before anything was sent, or while the
+    /// worker stops; the upload is tried again when its lease has run out.
+    pub async fn step(&self) -> Result<bool> {
+        self.0.runner.step().await
+    }
+
+    /// Works off the events that are due (webhooks, and messages to take back) and says how many it took on.
+    ///
+    /// # Errors
+    /// [`Error::Storage`](crate::Error::Storage) where the session store fails. What was delivered but not recorded
+    /// is delivered again, with the same event id.
+    pub async fn deliver(&self) -> Result<usize> {
+        self.0.delivery.deliver().await
+    }
+
+    /// Puts in order what an earlier process left: uploads that it was sending are queued again, spooled bytes and
+    /// chunks without a record go. To be called alone, before anything else.
+    ///
+    /// What was handed over to Telegram in full, with no answer written down, has failed and is not sent again by itself;
+    /// and so has what ended [`MAX_CRASHES`](telestore_types::MAX_CRASHES) processes in a row without getting further.
+    ///
+    /// # Errors
+    /// [`Error::Storage`](crate::Error::Storage).
+    pub async fn recover(&self) -> Result<()> {
+        self.0.upkeep.recover().await
+    }
+
+    /// Deletes what is past its time and says how many uploads that were.
+    ///
+    /// # Errors
+    /// [`Error::Storage`](crate::Error::Storage).
+    pub async fn sweep(&self) -> Result<usize> {
+        self.0.upkeep.sweep().await
+    }
+
+    /// Gives back what is being sent and was not handed over yet, for a process that waits no longer for its end. Being
+    /// stopped does not count against a file.
+    pub async fn give_back_sends(&self) {
+        self.0.runner.give_back_sends().await;
+    }
+}

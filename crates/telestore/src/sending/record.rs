@@ -1,0 +1,169 @@
+//! Writing down how an attempt ended.
+
+use std::time::Duration;
+
+use telestore_backend::WebhookEvent;
+use telestore_store::{Lease, NewEvent};
+use telestore_types::{Timestamp, Upload, UploadKind, UploadState};
+
+use crate::sending::runner::Runner;
+use crate::sending::send::Sent;
+use crate::sending::sink::LeaseSink;
+use crate::sending::stop::Stop;
+use crate::shared::base::new_event_id;
+use crate::shared::error::Result;
+use crate::shared::metrics::{self, ErrorKind as Kind};
+use crate::shared::sends::STOP_WITHIN;
+
+/// How long a direct upload is tried: its client waits for the answer, and sends the file again when it does not come.
+const DIRECT_MAX_AGE: Duration = Duration::from_secs(60);
+
+/// The lease could not be used any more when the result was to be written down.
+const LOST_LEASE: &str = "lease was lost before the result was recorded";
+
+impl Runner {
+    pub(super) async fn record(&self, lease: &Lease, sent: &Sent) -> Result<()> {
+        let (upload, stored) = (&lease.upload, &sent.stored);
+        let event = self.webhooks.is_wanted().then(|| {
+            let event = WebhookEvent::new(
+                sent.credentials.user_id.clone(),
+                upload.file_name.as_str(),
+                stored,
+                upload.file_size,
+                &sent.mime_type,
+            );
+            // Plain text and numbers always make JSON.
+            let body = serde_json::to_string(&event).unwrap_or_default();
+            NewEvent::webhook(new_event_id(), sent.credentials.user_id.clone(), body)
+        });
+        let now = self.base.now();
+        if !self.sends.insist(lease, || self.base.sessions.finish(lease, stored, event.as_ref(), now)).await?
+        {
+            if !self.tell_cancelled(lease).await {
+                tracing::warn!(upload = %upload.id, message_id = stored.message_id, LOST_LEASE);
+            }
+            self.events.publish_end(lease).await;
+            return self.withdrawals.withdraw_unwanted(lease, sent.backend.name(), stored).await;
+        }
+        metrics::completed(upload, sent.backend.name(), now);
+        let measured = upload.user_id.as_ref().filter(|user| self.base.config.measured_users.contains(*user));
+        if let Some(user) = measured {
+            metrics::completed_of(user, 1, upload.file_size);
+        }
+        tracing::info!(message_id = stored.message_id, "[{}] Upload completed successfully", upload.id);
+        self.base.outbox.notify_one();
+        self.events.publish_end(lease).await;
+        self.bytes.delete_all_quietly(upload).await;
+        Ok(())
+    }
+
+    pub(super) async fn record_stop(&self, lease: &Lease, sink: &LeaseSink, stop: Stop) -> Result<()> {
+        let (upload, now) = (&lease.upload, self.base.now());
+        if let Err(error) = self.base.sessions.checkpoint(lease, sink.progress(), None).await {
+            tracing::warn!(upload = %upload.id, %error, "could not write down the percentage");
+        }
+        match stop {
+            Stop::Failed { kind, why, maybe_sent } => self.give_up(lease, kind, &why, maybe_sent).await?,
+            Stop::Later { kind, why, wait } => self.retry(lease, kind, &why, wait).await?,
+            Stop::Interrupted => {
+                // A shutdown goes on at the next start. Behind a cancel comes the word to the store: until then no
+                // other runner may begin.
+                let pause = if self.base.shutdown.is_cancelled() { Duration::ZERO } else { STOP_WITHIN * 2 };
+                if !self
+                    .sends
+                    .insist(lease, || self.base.sessions.retry_later(lease, now + pause, false, now))
+                    .await?
+                {
+                    self.tell_cancelled(lease).await;
+                }
+            }
+        }
+        self.events.publish_end(lease).await;
+        Ok(())
+    }
+
+    async fn give_up(&self, lease: &Lease, kind: Kind, why: &str, maybe_sent: bool) -> Result<()> {
+        let (upload, now) = (&lease.upload, self.base.now());
+        let failed =
+            self.sends.insist(lease, || self.base.sessions.fail(lease, why, maybe_sent, now)).await?;
+        if failed {
+            metrics::failed(kind).increment(1);
+        }
+        // The chunks of a cancelled upload go while it is sent: that is no damage.
+        if failed {
+            tracing::warn!("[{}] Upload failed: {why}", upload.id);
+        } else if !self.tell_cancelled(lease).await {
+            tracing::info!(upload = %upload.id, why, "send ended, whose lease was lost before");
+        }
+        // Nobody can complete a direct upload again, so its bytes would only fill the disk; but whoever was told
+        // meanwhile that they are kept must find them kept.
+        if failed && self.is_awaited(upload).await {
+            self.bytes.delete_all_quietly(upload).await;
+        }
+        Ok(())
+    }
+
+    /// Whether a client waits for the end of an upload, and sends it again when that is bad. Where the store does not
+    /// say, the bytes may be needed.
+    async fn is_awaited(&self, upload: &Upload) -> bool {
+        if upload.kind != UploadKind::Direct {
+            return false;
+        }
+        let now = self.base.sessions.get(&upload.id).await;
+        now.is_ok_and(|now| now.is_some_and(|now| now.key == upload.key && now.kind == UploadKind::Direct))
+    }
+
+    async fn retry(&self, lease: &Lease, kind: Kind, why: &str, wait: Option<Duration>) -> Result<()> {
+        let (upload, now) = (&lease.upload, self.base.now());
+        let max_age = self.base.config.retry_max_age;
+        let age = self.age(upload, now);
+        let pause = wait
+            .map_or_else(|| self.base.config.pause(upload.attempt), |wait| self.base.config.wait(wait, age));
+        if age.saturating_add(pause) > max_age.min(DIRECT_MAX_AGE) && self.is_awaited(upload).await {
+            return self.give_up(lease, kind, why, false).await;
+        }
+        if age > max_age {
+            let why = format!("{why}. Tried for {}; complete the upload again to go on", told(age));
+            return self.give_up(lease, kind, &why, false).await;
+        }
+        let (at, counted) = (now + pause, wait.is_none());
+        if !self.sends.insist(lease, || self.base.sessions.retry_later(lease, at, counted, now)).await?
+            && self.tell_cancelled(lease).await
+        {
+            return Ok(());
+        }
+        metrics::retried(kind).increment(1);
+        if wait.is_some() {
+            metrics::flood_wait(pause, 1);
+        }
+        tracing::info!(upload = %upload.id, why, attempt = upload.attempt, seconds = pause.as_secs(), "trying again later");
+        Ok(())
+    }
+
+    /// Says that a send ended for a cancel, where its lease was lost to one. Whatever it met then, such as chunks that are
+    /// gone, is no fault.
+    async fn tell_cancelled(&self, lease: &Lease) -> bool {
+        let now = self.base.sessions.get(&lease.upload.id).await;
+        let cancelled = now.is_ok_and(|now| {
+            now.is_some_and(|now| now.key == lease.upload.key && now.state == UploadState::Cancelled)
+        });
+        if cancelled {
+            tracing::info!("[{}] Upload cancelled", lease.upload.id);
+        }
+        cancelled
+    }
+
+    /// How long a file has been tried, waits and all.
+    pub(crate) fn age(&self, upload: &Upload, now: Timestamp) -> Duration {
+        now.since(upload.queued_at.unwrap_or(upload.created_at))
+    }
+}
+
+/// An age for a person.
+fn told(age: Duration) -> String {
+    match age.as_secs() {
+        seconds @ ..120 => format!("{seconds} seconds"),
+        seconds @ ..7200 => format!("{} minutes", seconds / 60),
+        seconds => format!("{} hours", seconds / 3600),
+    }
+}

@@ -1,0 +1,145 @@
+use std::sync::Arc;
+
+use telestore_merger::MergedFile;
+use telestore_store::{Error as StoreError, Lease};
+use telestore_types::{Stage, StoredFile, TelegramCredentials, Upload};
+use telestore_uploader::{Error, ErrorKind, ProgressSink, Result, TelegramUploader, UploadRequest};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
+
+use crate::sending::runner::Runner;
+use crate::sending::sink::LeaseSink;
+use crate::sending::stop::Stop;
+use crate::shared::job::{Job, Unready};
+use crate::shared::metrics::ErrorKind as Kind;
+use crate::shared::sends::STOP_WITHIN;
+
+/// A file that is in the channel, and how it got there.
+pub(super) struct Sent {
+    pub(super) stored: StoredFile,
+    pub(super) backend: Arc<dyn TelegramUploader>,
+    pub(super) credentials: Arc<TelegramCredentials>,
+    pub(super) mime_type: String,
+}
+
+impl Runner {
+    pub(super) async fn send(
+        &self,
+        lease: &Lease,
+        sink: &Arc<LeaseSink>,
+        stop: &CancellationToken,
+    ) -> std::result::Result<Sent, Stop> {
+        let upload = &lease.upload;
+        tracing::info!(attempt = upload.attempt, "[{}] Background upload started", upload.id);
+        sink.stage(Stage::Connecting);
+        let mut job = self.backends.prepare(upload).await.map_err(unready)?;
+        let credentials = Arc::clone(&job.credentials);
+        let source = Arc::new(self.merged(upload).await?);
+        let request = job.request(upload, source, stop.clone());
+        let mime_type = request.mime_type.clone();
+        match self.send_by_any(&mut job, request, sink).await {
+            Ok((stored, backend)) => Ok(Sent { stored, backend, credentials, mime_type }),
+            Err(error) => {
+                self.backends.note_refusal(&job, &error).await;
+                Err(Stop::from_uploader(&error))
+            }
+        }
+    }
+
+    /// Sends by the backend that fits best, and by the next one if that finds the file too large after all.
+    async fn send_by_any(
+        &self,
+        job: &mut Job,
+        mut request: UploadRequest,
+        sink: &Arc<LeaseSink>,
+    ) -> Result<(StoredFile, Arc<dyn TelegramUploader>)> {
+        let mut followed = false;
+        loop {
+            let backend = job.select(request.source.len())?;
+            match self.send_by(&backend, &request, sink).await {
+                Err(error) if job.rule_out(&backend, error.kind()) => {
+                    tracing::info!("[{}] {error}; trying another way", request.upload_id);
+                    sink.uncommit().await?;
+                }
+                Err(error) if error.kind() == ErrorKind::GroupUpgraded && !followed => {
+                    followed = true;
+                    // Before Telegram is asked, which can take long: nothing was sent.
+                    sink.uncommit().await?;
+                    let moved = tokio::select! {
+                        () = request.cancel.cancelled() => return Err(Error::cancelled()),
+                        moved = self.backends.follow(&request.credentials) => moved,
+                    };
+                    request.credentials = moved.ok_or(error)?;
+                    job.credentials = Arc::clone(&request.credentials);
+                }
+                done => return done.map(|stored| (stored, backend)),
+            }
+        }
+    }
+
+    async fn send_by(
+        &self,
+        backend: &Arc<dyn TelegramUploader>,
+        request: &UploadRequest,
+        sink: &Arc<LeaseSink>,
+    ) -> Result<StoredFile> {
+        tracing::info!("[{}] Using {}", request.upload_id, backend.name());
+        sink.pulse().resumable(backend.capability().resumable);
+        if request.cancel.is_cancelled() || self.base.shutdown.is_cancelled() {
+            return Err(Error::cancelled());
+        }
+        let progress: Arc<dyn ProgressSink> = Arc::<LeaseSink>::clone(sink);
+        // In a task of its own: a backend that panics takes its file down, and not the runner.
+        let (sender, attempt) = (Arc::clone(backend), request.clone());
+        let sending = tokio::spawn(async move { sender.upload(attempt, progress).await }.in_current_span());
+        let mut sending = AbortOnDropHandle::new(sending);
+        let sent = tokio::select! {
+            sent = &mut sending => sent,
+            // A send that can be repeated stops now and goes on after the restart. Any other one gets the grace of the
+            // shutdown to end: interrupted, nobody would know whether its message was made.
+            () = self.interrupted(&request.cancel), if backend.capability().idempotent => {
+                request.cancel.cancel();
+                match tokio::time::timeout(STOP_WITHIN, &mut sending).await {
+                    Ok(sent) => sent,
+                    Err(_) => return Err(Error::cancelled()),
+                }
+            }
+        };
+        sent.unwrap_or_else(|died| {
+            tracing::error!(upload = %request.upload_id, error = %died, "backend died");
+            Err(Error::new(ErrorKind::AnswerLost, "the worker failed while it sent the file"))
+        })
+    }
+
+    /// Returns when the worker stops, unless the upload was cancelled before: then the answer is waited for, since it
+    /// may name a message that is to be taken back.
+    async fn interrupted(&self, cancel: &CancellationToken) {
+        self.base.shutdown.cancelled().await;
+        if cancel.is_cancelled() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn merged(&self, upload: &Upload) -> std::result::Result<MergedFile, Stop> {
+        let later =
+            |error: StoreError| Stop::Later { kind: Kind::Storage, why: error.to_string(), wait: None };
+        let chunks = self.base.sessions.chunks(&upload.key).await.map_err(later)?;
+        MergedFile::new(Arc::clone(&self.bytes.chunks), chunks, upload.file_size).map_err(|error| {
+            Stop::failed(Kind::Damaged, format!("stored chunks are damaged: {error}; send the file again"))
+        })
+    }
+}
+
+fn unready(why: Unready) -> Stop {
+    match why {
+        Unready::TokenLost => Stop::failed(
+            Kind::Token,
+            "authToken is no longer known to the worker: send it with /complete-upload",
+        ),
+        Unready::OtherUser => {
+            Stop::failed(Kind::Token, "authToken belongs to another user now: sign in again")
+        }
+        Unready::Backend(error) => Stop::from_backend(error),
+    }
+}

@@ -1,0 +1,95 @@
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use telestore_store::{Limits, SessionStore};
+use telestore_types::{Clock, Timestamp};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::shared::config::EngineConfig;
+use crate::shared::error::Error;
+
+/// How long to wait after the session store has failed, so that a full disk does not make a busy loop.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// The longest sleep of a runner; another process on the same store, such as an operator's command, cannot wake it.
+pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// The shortest, where something is due that nobody may take yet.
+pub(crate) const SHORTEST_SLEEP: Duration = Duration::from_millis(100);
+
+/// What every part of the engine stands on.
+pub(crate) struct Base {
+    pub(crate) sessions: Arc<dyn SessionStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) config: EngineConfig,
+    /// Wakes a runner.
+    pub(crate) work: Notify,
+    /// Wakes the outbox.
+    pub(crate) outbox: Notify,
+    /// Cancelled when the engine stops.
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl fmt::Debug for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Base")
+    }
+}
+
+impl Base {
+    pub(crate) fn new(sessions: Arc<dyn SessionStore>, clock: Arc<dyn Clock>, config: EngineConfig) -> Self {
+        let (work, outbox, shutdown) = (Notify::new(), Notify::new(), CancellationToken::new());
+        Self { sessions, clock, config, work, outbox, shutdown }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// What uploads, users and addresses are held to.
+    pub(crate) fn limits(&self) -> Limits {
+        let config = &self.config;
+        Limits {
+            max_bytes: config.max_file_bytes,
+            user: config.user,
+            address: config.address,
+            unowned: Some(config.max_unowned),
+        }
+    }
+
+    /// Goes on from the time that the last process has written down.
+    pub(crate) async fn read_clock(&self) -> telestore_store::Result<()> {
+        if let Some(last) = self.sessions.clock().await? {
+            self.clock.go_on_from(last);
+        }
+        Ok(())
+    }
+
+    /// Sleeps until something is due, somebody wakes us, or the engine stops.
+    pub(crate) async fn wait_until(&self, due: Option<Timestamp>, woken: impl Future<Output = ()>) {
+        let sleep =
+            due.map_or(LONGEST_SLEEP, |due| due.since(self.now()).clamp(SHORTEST_SLEEP, LONGEST_SLEEP));
+        self.rest(sleep, woken).await;
+    }
+
+    pub(crate) async fn rest(&self, sleep: Duration, woken: impl Future<Output = ()>) {
+        tokio::select! {
+            () = woken => {}
+            () = tokio::time::sleep(sleep) => {}
+            () = self.shutdown.cancelled() => {}
+        }
+    }
+
+    pub(crate) async fn pause_after(&self, error: &Error) {
+        tracing::error!(error = ?error, "background work failed");
+        self.rest(AFTER_FAILURE, std::future::pending()).await;
+    }
+}
+
+/// A name that no other event of the outbox has.
+pub(crate) fn new_event_id() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}

@@ -1,0 +1,85 @@
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use telestore_store::{BlobName, ChunkStore};
+use telestore_types::{Timestamp, Upload};
+
+use crate::shared::base::Base;
+use crate::shared::error::{Error, Result};
+
+/// How long a look at the disk counts. Within that time a fast client can write a few hundred MB more than allowed,
+/// which is what the limit is there to absorb.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The last look at the data disk.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    at: Timestamp,
+    enough: bool,
+}
+
+/// The bytes of chunks, and the space for them.
+pub(crate) struct Bytes {
+    base: Arc<Base>,
+    pub(crate) chunks: Arc<dyn ChunkStore>,
+    look: Mutex<Option<Look>>,
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bytes")
+    }
+}
+
+impl Bytes {
+    pub(crate) fn new(base: Arc<Base>, chunks: Arc<dyn ChunkStore>) -> Self {
+        Self { base, chunks, look: Mutex::default() }
+    }
+
+    pub(crate) async fn delete_quietly(&self, blob: &BlobName) {
+        if let Err(error) = self.chunks.delete(blob).await {
+            tracing::warn!(%error, "could not delete a chunk; the next start will");
+        }
+    }
+
+    /// Deletes all bytes of an upload that no record needs any more.
+    pub(crate) async fn delete_all_quietly(&self, upload: &Upload) {
+        if let Err(error) = self.chunks.delete_all(&upload.key).await {
+            tracing::warn!(upload = %upload.id, %error, "could not delete chunks; the next start will");
+        }
+    }
+
+    /// Refuses new bytes while the data disk is nearly full.
+    pub(crate) async fn check_space(&self) -> Result<()> {
+        let now = self.base.now();
+        let last = *self.look();
+        let enough = match last {
+            Some(look) if now >= look.at && now.since(look.at) < LOOK_EVERY => look.enough,
+            _ => {
+                let free = self.chunks.free_bytes().await?;
+                let enough = free.is_none_or(|free| free >= self.base.config.min_free_bytes);
+                if !enough && last.is_none_or(|look| look.enough) {
+                    tracing::warn!(
+                        free,
+                        limit = self.base.config.min_free_bytes,
+                        "data disk is nearly full; refusing new bytes"
+                    );
+                }
+                *self.look() = Some(Look { at: now, enough });
+                enough
+            }
+        };
+        if enough { Ok(()) } else { Err(Error::NoSpace) }
+    }
+
+    /// How many bytes may still come before new ones are refused, if the data disk tells.
+    pub(crate) async fn spare_bytes(&self) -> Result<Option<u64>> {
+        let free = self.chunks.free_bytes().await?;
+        Ok(free.map(|free| free.saturating_sub(self.base.config.min_free_bytes)))
+    }
+
+    fn look(&self) -> MutexGuard<'_, Option<Look>> {
+        self.look.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,78 @@
+use std::fmt;
+use std::sync::Arc;
+
+use telestore_progress::ProgressBus;
+use telestore_store::Lease;
+use telestore_types::{Upload, UploadEvent, UploadState};
+
+use crate::shared::base::Base;
+use crate::shared::error::Result;
+
+/// What listeners are told of uploads.
+pub(crate) struct Events {
+    base: Arc<Base>,
+    pub(crate) bus: Arc<dyn ProgressBus>,
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Events")
+    }
+}
+
+impl Events {
+    pub(crate) fn new(base: Arc<Base>, bus: Arc<dyn ProgressBus>) -> Self {
+        Self { base, bus }
+    }
+
+    pub(crate) fn publish(&self, upload: &Upload) {
+        if let Some(event) = upload.event(self.base.now()) {
+            self.bus.publish(event);
+        }
+    }
+
+    /// Tells that an upload waits, unless a runner was quicker: what that has told is newer.
+    pub(crate) async fn publish_queued(&self, upload: &Upload) {
+        let now = self.base.sessions.get(&upload.id).await;
+        if now.is_ok_and(|now| now.is_some_and(|now| now.state == UploadState::Queued)) {
+            self.publish(upload);
+        }
+    }
+
+    /// Tells listeners what the store says now, and lets the bus forget what is over.
+    pub(crate) async fn publish_end(&self, lease: &Lease) {
+        let Ok(Some(upload)) = self.base.sessions.get(&lease.upload.id).await else {
+            // Listeners look for themselves then.
+            self.bus.forget(&lease.upload.id);
+            return;
+        };
+        // Another runner has taken the upload over; it is the one to tell of it.
+        if upload.key != lease.upload.key || upload.state == UploadState::Sending {
+            return;
+        }
+        self.publish(&upload);
+        if upload.stored.is_some() || upload.error.is_some() {
+            self.bus.forget(&upload.id);
+        }
+    }
+
+    /// What listeners are told of an upload that has just been read; nothing before completion was asked for.
+    ///
+    /// Where it was being sent then, and the bus does not know of that any more, it has come to its end in between: an
+    /// older percentage must not come behind a newer one.
+    pub(crate) async fn event_now(&self, mut upload: Upload) -> Result<Option<UploadEvent>> {
+        let live = self.bus.latest(&upload.id).filter(|live| !live.is_final());
+        if upload.state == UploadState::Sending && live.is_none() {
+            let now = self.base.sessions.get(&upload.id).await?;
+            upload = now.filter(|now| now.key == upload.key).unwrap_or(upload);
+        }
+        let Some(stored) = upload.event(self.base.now()) else { return Ok(None) };
+        // The store has the truth about the end; the bus is ahead of it on the way there.
+        Ok(Some(match live {
+            Some(live) if upload.state == UploadState::Sending => {
+                UploadEvent { progress: live.progress.max(stored.progress), ..live }
+            }
+            _ => stored,
+        }))
+    }
+}

@@ -1,0 +1,93 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use telestore_store::ChunkRecord;
+use telestore_types::{ResumeState, StorageKey, Timestamp, Upload, UserId};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// How long a runner waits for early sending to come to rest. Backends promise a second.
+const HAND_OVER: Duration = Duration::from_secs(2);
+
+/// What is sent while it still arrives, by the upload's key.
+#[derive(Debug, Default)]
+pub(crate) struct EarlySends(Mutex<HashMap<StorageKey, Entry>>);
+
+/// What is known of one upload that still receives.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) user: UserId,
+    /// What Telegram has of it, in bytes.
+    pub(crate) sent: u64,
+    /// The last session. One that has ended stays, since a runner may go on from what it knows.
+    pub(crate) session: Option<Running>,
+    /// Not to be begun again before.
+    pub(crate) not_before: Option<Timestamp>,
+}
+
+/// A session at work.
+#[derive(Debug, Clone)]
+pub(crate) struct Running {
+    pub(crate) arrived: mpsc::UnboundedSender<ChunkRecord>,
+    /// Lets what is in flight come to its end, and begins nothing new.
+    pub(crate) stop: CancellationToken,
+    /// Drops what is in flight.
+    pub(crate) kill: CancellationToken,
+    /// Cancelled when the session has ended.
+    pub(crate) over: CancellationToken,
+    pub(crate) states: Arc<Mutex<States>>,
+}
+
+/// How far a session is.
+#[derive(Debug, Default)]
+pub(crate) struct States {
+    /// What the upload's row holds, unless a chunk was replaced or a runner has taken over since.
+    pub(crate) saved: Option<ResumeState>,
+    /// What the backend said last.
+    pub(crate) newest: Option<ResumeState>,
+}
+
+impl EarlySends {
+    pub(crate) fn entries(&self) -> MutexGuard<'_, HashMap<StorageKey, Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends early sending of an upload that a runner has now. Gives what the runner goes on from, where that is more
+    /// than the upload's row says.
+    pub(crate) async fn take_over(&self, upload: &Upload) -> Option<ResumeState> {
+        let running = self.entries().remove(&upload.key)?.session?;
+        running.stop.cancel();
+        if tokio::time::timeout(HAND_OVER, running.over.cancelled()).await.is_err() {
+            running.kill.cancel();
+            running.over.cancelled().await;
+        }
+        let states = running.states();
+        // Where the row holds something else, bytes were replaced after that was made.
+        if states.saved == upload.resume { states.newest.clone() } else { None }
+    }
+
+    /// Drops early sending of an upload that is over.
+    pub(crate) fn forget(&self, key: &StorageKey) {
+        let entry = self.entries().remove(key);
+        if let Some(running) = entry.and_then(|entry| entry.session) {
+            running.kill.cancel();
+        }
+    }
+}
+
+impl Entry {
+    pub(crate) fn new(user: UserId) -> Self {
+        Self { user, sent: 0, session: None, not_before: None }
+    }
+
+    pub(crate) fn running(&self) -> Option<&Running> {
+        self.session.as_ref().filter(|session| !session.over.is_cancelled())
+    }
+}
+
+impl Running {
+    pub(crate) fn states(&self) -> MutexGuard<'_, States> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

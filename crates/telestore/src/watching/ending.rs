@@ -1,0 +1,52 @@
+//! Waiting for the end of a file that came in one request.
+
+use telestore_types::{FileName, Upload, UploadState, UploadStatus};
+
+use crate::shared::error::{Error, Result};
+use crate::watching::Watching;
+use crate::watching::watch::Watch;
+
+/// A file that was sent in one request is in the channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectReceipt {
+    /// The message.
+    pub message_id: i64,
+    /// The documented `fileId`.
+    pub file_id: String,
+    /// The name that the document got.
+    pub file_name: FileName,
+}
+
+const KEPT: &str =
+    "worker is stopping; the file is kept and will be sent after the restart: do not send it again";
+
+const UNKNOWN: &str = "worker is stopping and cannot tell what becomes of the file; look into the channel before you send it again";
+
+const FORGOTTEN: &str = "upload is past its time and its end is not known any more; look into the channel before you send the file again";
+
+impl Watching {
+    pub(crate) async fn wait_for(&self, mut watch: Watch, upload: Upload) -> Result<DirectReceipt> {
+        while let Some(event) = watch.next().await? {
+            return match (event.status, event.message_id, event.file_id) {
+                (UploadStatus::Uploading, ..) => continue,
+                (UploadStatus::Completed, Some(message_id), Some(file_id)) => {
+                    Ok(DirectReceipt { message_id, file_id, file_name: upload.file_name })
+                }
+                _ => Err(Error::UploadFailed(event.error.unwrap_or_else(|| "upload failed".to_owned()))),
+            };
+        }
+        // Not `ShuttingDown`, which invites the client to send the same file again.
+        if !self.base.shutdown.is_cancelled() {
+            return Err(Error::UploadFailed(FORGOTTEN.to_owned()));
+        }
+        // It is kept before the client is told so.
+        let why = match self.base.sessions.keep(&upload.id, &upload.key).await {
+            Ok(Some(row)) if row.state == UploadState::Failed => {
+                row.error.unwrap_or_else(|| UNKNOWN.to_owned())
+            }
+            Ok(Some(row)) if row.state != UploadState::Cancelled => KEPT.to_owned(),
+            _ => UNKNOWN.to_owned(),
+        };
+        Err(Error::UploadFailed(why))
+    }
+}

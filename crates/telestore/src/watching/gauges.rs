@@ -1,0 +1,44 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use telestore_types::Timestamp;
+use tokio::sync::Mutex;
+
+use crate::shared::base::Base;
+use crate::shared::bytes::Bytes;
+use crate::shared::metrics;
+
+/// How long what the store says counts: who reads more often costs no more.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long the store may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Brings the metrics up to date that the stores have to be asked for.
+#[derive(Debug)]
+pub(crate) struct Gauges {
+    pub(crate) base: Arc<Base>,
+    pub(crate) bytes: Arc<Bytes>,
+    /// When they were brought up to date last.
+    pub(crate) last: Mutex<Option<Timestamp>>,
+}
+
+impl Gauges {
+    pub(crate) async fn refresh(&self) {
+        let mut last = self.last.lock().await;
+        let now = self.base.now();
+        if last.is_some_and(|at| now >= at && now.since(at) < LOOK_EVERY) {
+            return;
+        }
+        let looked = async { tokio::join!(self.base.sessions.counts(), self.bytes.chunks.free_bytes()) };
+        let Ok((counts, free)) = tokio::time::timeout(PATIENCE, looked).await else { return };
+        *last = Some(now);
+        match counts {
+            Ok(counts) => metrics::show(&counts, now),
+            Err(error) => tracing::debug!(%error, "cannot count uploads"),
+        }
+        if let Ok(Some(bytes)) = free {
+            metrics::free(bytes);
+        }
+    }
+}
