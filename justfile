@@ -59,6 +59,10 @@ browser *args:
 schemathesis:
     .ci/schemathesis
 
+# The workflows and forms in .github (packages from PyPI)
+github:
+    .ci/github
+
 # Everything that must pass on a clean checkout
 ci:
     .ci/run
