@@ -94,7 +94,7 @@ pub fn client_headers(input: &[u8]) {
         headers.append(name.clone(), value);
     }
     let _ = crate::forms::digest::of_headers(&headers);
-    let _ = crate::layers::compress::negotiate(&headers);
+    let _ = crate::shared::encodings::negotiate(&headers);
 }
 
 /// Reads the same body with both readers. What plain actix-multipart takes must be read as it reads it; there are forms

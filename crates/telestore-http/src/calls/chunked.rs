@@ -15,6 +15,7 @@ use crate::calls::openapi::refusals::{
 use crate::forms::encoded::Body;
 use crate::forms::form::{Form, Limits};
 use crate::forms::{form, json};
+use crate::shared::endpoints;
 use crate::shared::error::{ApiError, ApiResult};
 use crate::shared::token;
 use bodies::{ById, Cancelled, ChunkForm, Chunks, Init, Initialized, Received, Started};
@@ -24,7 +25,7 @@ use bodies::{ById, Cancelled, ChunkForm, Chunks, Init, Initialized, Received, St
 /// Optional: the first chunk does so too. Doing it again with the same words changes nothing.
 #[utoipa::path(
     post,
-    path = "/init-upload",
+    path = endpoints::INIT.path,
     tag = "chunked",
     security((), ("token" = [])),
     request_body(content = Init, example = json!({
@@ -68,7 +69,7 @@ pub(crate) async fn init(
 /// chunk of `hello.txt`.
 #[utoipa::path(
     post,
-    path = "/upload-chunk",
+    path = endpoints::CHUNK.path,
     tag = "chunked",
     security((), ("token" = [])),
     request_body(content = ChunkForm, content_type = "multipart/form-data"),
@@ -133,7 +134,7 @@ pub(crate) async fn chunk(
 /// sent anew from the chunks that are there.
 #[utoipa::path(
     post,
-    path = "/complete-upload",
+    path = endpoints::COMPLETE.path,
     tag = "chunked",
     security((), ("token" = [])),
     request_body(content = ById, example = json!({ "uploadId": "1763790000000_k3j9x0abc" })),
@@ -157,7 +158,7 @@ pub(crate) async fn complete(
     let id = UploadId::new(body.upload_id.of("uploadId")?)?;
     engine.complete(&id, token.as_ref()).await?;
     Ok(HttpResponse::Ok().json(Started {
-        check_progress_at: format!("/upload-progress/{id}"),
+        check_progress_at: format!("{}/upload-progress/{id}", endpoints::mounted_at(&request)),
         message: "Upload started in background",
         success: true,
         upload_id: id,
@@ -169,7 +170,7 @@ pub(crate) async fn complete(
 /// Also the second time, and for an unknown id.
 #[utoipa::path(
     post,
-    path = "/cancel-upload",
+    path = endpoints::CANCEL.path,
     tag = "chunked",
     security((), ("token" = [])),
     request_body(content = ById, example = json!({ "uploadId": "1763790000000_k3j9x0abc" })),
@@ -203,7 +204,7 @@ pub(crate) async fn cancel(
 /// Also after completion, as long as the result is kept.
 #[utoipa::path(
     get,
-    path = "/upload-status/{uploadId}",
+    path = endpoints::STATUS.path,
     tag = "chunked",
     params(("uploadId" = String, Path, description = "The upload", example = "1763790000000_k3j9x0abc")),
     security((), ("token" = [])),

@@ -13,6 +13,7 @@ use crate::calls::openapi::refusals::{
 use crate::forms::encoded::Body;
 use crate::forms::form;
 use crate::forms::form::{Form, Limits};
+use crate::shared::endpoints;
 use crate::shared::error::ApiResult;
 use crate::shared::token;
 
@@ -54,7 +55,7 @@ struct Sent {
 /// Answers when the file is in the channel.
 #[utoipa::path(
     post,
-    path = "/upload",
+    path = endpoints::UPLOAD.path,
     tag = "direct",
     security((), ("token" = [])),
     request_body(content = FileForm, content_type = "multipart/form-data"),

@@ -5,6 +5,8 @@ use serde::Serialize;
 use telestore::{Readiness, Telestore};
 use utoipa::ToSchema;
 
+use crate::shared::endpoints;
+
 /// It is alive.
 #[derive(Debug, Serialize, ToSchema)]
 struct Alive {
@@ -90,7 +92,7 @@ impl From<&Readiness> for Ready {
 /// For whoever restarts it.
 #[utoipa::path(
     get,
-    path = "/health",
+    path = endpoints::HEALTH.path,
     tag = "service",
     responses((status = 200, description = "It can answer", body = Alive, example = json!({ "status": "ok" })))
 )]
@@ -103,7 +105,7 @@ pub(crate) async fn alive() -> HttpResponse {
 /// For load balancers and alerts. It is not for restarting: what is not well here goes on by itself.
 #[utoipa::path(
     get,
-    path = "/ready",
+    path = endpoints::READY.path,
     tag = "service",
     responses(
         (status = 200, description = "All is well", body = Ready, example = json!({

@@ -5,9 +5,9 @@ use telestore::types::{Secret, UploadEvent};
 use telestore::{Telestore, Watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
-use crate::layers::measure::Ongoing;
 use crate::shared::connections::{Connection, Listening};
 use crate::shared::error::ApiError;
+use crate::shared::measures::Ongoing;
 use crate::shared::token;
 use crate::{HttpOptions, client_address};
 

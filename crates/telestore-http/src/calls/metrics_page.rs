@@ -11,6 +11,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use sha2::{Digest, Sha256};
 use telestore::types::Secret;
 
+use crate::shared::endpoints;
 use crate::shared::error::ErrorBody;
 use crate::shared::{answer, token};
 use crate::{ClientAddress, client_address};
@@ -145,7 +146,7 @@ fn is_private(address: IpAddr) -> bool {
 /// for whoever sends that as a bearer token.
 #[utoipa::path(
     get,
-    path = "/metrics",
+    path = endpoints::METRICS.path,
     tag = "service",
     security((), ("token" = [])),
     responses(

@@ -14,7 +14,8 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
 use crate::calls::{chunked, direct, health, index, metrics_page, progress, socket, sse};
-use crate::layers::compress;
+use crate::shared::encodings;
+use crate::shared::endpoints;
 use crate::shared::error::ErrorBody;
 
 pub(crate) use page::{asset, page};
@@ -67,7 +68,7 @@ pub fn openapi() -> OpenApi {
 /// OpenAPI 3.1, from the code that answers.
 #[utoipa::path(
     get,
-    path = "/openapi.json",
+    path = endpoints::DOCUMENT.path,
     tag = "service",
     responses((
         status = 200,
@@ -87,5 +88,5 @@ pub(crate) async fn document(request: HttpRequest) -> HttpResponse {
         return HttpResponse::Ok().json(document);
     }
     let bytes = AT_THE_ROOT.get_or_init(|| serde_json::to_vec(&openapi()).unwrap_or_default().into());
-    compress::kept(&request, "openapi.json", "application/json", bytes.clone()).await
+    encodings::kept(&request, "openapi.json", "application/json", bytes.clone()).await
 }

@@ -16,8 +16,9 @@ use crate::calls::live::{Listener, PAUSE};
 use crate::calls::openapi::refusals::{
     BadPoll, Forbidden, NoListener, NotStarted, Storage, TooMany, Unauthorized,
 };
-use crate::layers::measure::Ongoing;
+use crate::shared::endpoints;
 use crate::shared::error::{ApiError, ApiResult};
+use crate::shared::measures::Ongoing;
 use crate::shared::token;
 
 /// The longest that a poll waits; what stands in between often closes connections that are silent for a minute.
@@ -114,7 +115,7 @@ impl fmt::Display for Progress {
 /// `wait`, it is answered when something changes.
 #[utoipa::path(
     get,
-    path = "/upload-progress/{uploadId}",
+    path = endpoints::PROGRESS.path,
     tag = "chunked",
     params(
         ("uploadId" = String, Path, description = "The upload", example = "1763790000000_k3j9x0abc"),

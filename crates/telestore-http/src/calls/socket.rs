@@ -14,8 +14,9 @@ use crate::HttpOptions;
 use crate::calls::live::{Beat, Listener, Pace};
 use crate::calls::openapi::refusals::{NoHandshake, NoListener, NotStarted, Storage, TooMany, Unauthorized};
 use crate::calls::progress::Progress;
-use crate::layers::measure::Ongoing;
+use crate::shared::endpoints;
 use crate::shared::error::{ApiError, ApiResult, ErrorBody};
+use crate::shared::measures::Ongoing;
 use crate::shared::{answer, token};
 
 /// The largest frame that is read; what clients send is ignored.
@@ -32,7 +33,7 @@ const SILENT_BEATS: u32 = 3;
 /// and at the end the final one. Then the connection is closed with code 1000, or with 1001 where the worker stops.
 #[utoipa::path(
     get,
-    path = "/ws/upload-progress/{uploadId}",
+    path = endpoints::SOCKET.path,
     tag = "chunked",
     params(
         ("uploadId" = String, Path, description = "The upload", example = "1763790000000_k3j9x0abc"),

@@ -15,8 +15,9 @@ use crate::calls::openapi::refusals::{
     BadListener, Forbidden, NoListener, NotStarted, Storage, TooMany, Unauthorized,
 };
 use crate::calls::progress::{Progress, tag};
-use crate::layers::measure::Ongoing;
+use crate::shared::endpoints;
 use crate::shared::error::{ApiError, ApiResult};
+use crate::shared::measures::Ongoing;
 use crate::shared::token;
 
 /// Begins the first event: how long a client waits before it connects again, in milliseconds.
@@ -34,7 +35,7 @@ const HEARTBEAT: &[u8] = b":\n";
 /// and at the end the final one. Then the stream ends. An upload that still receives chunks may be listened to already.
 #[utoipa::path(
     get,
-    path = "/upload-events/{uploadId}",
+    path = endpoints::EVENTS.path,
     tag = "chunked",
     params(
         ("uploadId" = String, Path, description = "The upload", example = "1763790000000_k3j9x0abc"),

@@ -14,6 +14,7 @@ use actix_web::middleware::{Next, from_fn};
 use bytes::Bytes;
 use telestore::types::network_of;
 
+use crate::shared::error::Reason;
 use crate::shared::patience::Received;
 use crate::shared::rates::Rates;
 use crate::{RequestId, client_address};
@@ -66,10 +67,6 @@ impl AccessLines {
         address && self.0.all.as_ref().is_none_or(|rates| rates.take((), now).is_ok())
     }
 }
-
-/// Why a request was refused, in one word, on its answer.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Reason(pub(crate) &'static str);
 
 /// Tells of requests with the client's address. Wrap the app in it, inside of [`request_id`](crate::request_id()) and of
 /// what finds out the client's address.

@@ -2,9 +2,11 @@
 
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::middleware::{NormalizePath, TrailingSlash};
-use actix_web::{Error, HttpMessage, HttpRequest};
+use actix_web::{Error, HttpMessage};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
+
+use crate::shared::slashes::Trailing;
 
 /// The middleware that takes paths with slashes too many: `//init-upload` and `/api//init-upload`, of a base address with a
 /// slash at its end, and `/init-upload/`. Wrap everything in it, so that limits, measures and logs see the very route that
@@ -76,12 +78,4 @@ where
         }
         self.service.call(request)
     }
-}
-
-/// How many slashes stood at the end of the path.
-struct Trailing(usize);
-
-/// Where the relative addresses of a page begin that knows its own path without a slash at its end: `../` for `/docs/`.
-pub(crate) fn base_of(request: &HttpRequest) -> String {
-    "../".repeat(request.extensions().get::<Trailing>().map_or(0, |trailing| trailing.0))
 }

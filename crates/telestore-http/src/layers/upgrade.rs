@@ -1,12 +1,13 @@
 //! Requests that would become WebSockets.
 
-use actix_web::HttpResponse;
 use actix_web::dev::RequestHead;
 use actix_web::http::header::UPGRADE;
 use actix_web::http::{ConnectionType, Method, StatusCode, Version};
+use actix_web::{HttpRequest, HttpResponse};
 
 use crate::layers::old_http::is_old;
 use crate::shared::answer;
+use crate::shared::endpoints::{self, SOCKET};
 
 /// Where WebSockets are.
 const SOCKETS: &str = "/ws/";
@@ -26,21 +27,30 @@ pub(crate) fn is_asked_for(head: &RequestHead) -> bool {
 }
 
 /// Whether it may become one.
-pub(crate) fn is_socket(head: &RequestHead) -> bool {
+pub(crate) fn is_socket(request: &HttpRequest) -> bool {
     // RFC 6455, 4.1.
-    is_for_one(head) && !is_old(head.version)
+    is_asked_for(request.head()) && (is_theirs(request) || is_for_one(request) && !is_old(request.version()))
 }
 
-fn is_for_one(head: &RequestHead) -> bool {
-    is_asked_for(head) && head.method == Method::GET && head.uri.path().contains(SOCKETS)
+/// Whether the request is for a route that is not this crate's, whose sockets are its own affair.
+fn is_theirs(request: &HttpRequest) -> bool {
+    endpoints::asked_for(request).is_none() && request.match_pattern().is_some()
+}
+
+fn is_for_one(request: &HttpRequest) -> bool {
+    let there = match endpoints::asked_for(request) {
+        Some(path) => path == SOCKET.path,
+        None => request.path().contains(SOCKETS),
+    };
+    request.method() == Method::GET && there
 }
 
 /// The refusal of one that asks for a WebSocket where there is none.
-pub(crate) fn refuse_stray(head: &RequestHead) -> Option<HttpResponse> {
-    if !is_asked_for(head) || is_socket(head) {
+pub(crate) fn refuse_stray(request: &HttpRequest) -> Option<HttpResponse> {
+    if !is_asked_for(request.head()) || is_socket(request) {
         return None;
     }
-    let why = if is_for_one(head) { OLD } else { STRAY };
+    let why = if is_for_one(request) { OLD } else { STRAY };
     let mut refusal = answer::error(StatusCode::BAD_REQUEST, why);
     refusal.head_mut().set_connection_type(ConnectionType::Close);
     Some(refusal)
@@ -53,7 +63,7 @@ mod tests {
     use super::*;
 
     fn refused(request: TestRequest) -> bool {
-        refuse_stray(request.to_http_request().head()).is_some()
+        refuse_stray(&request.to_http_request()).is_some()
     }
 
     #[test]

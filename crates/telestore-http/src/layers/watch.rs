@@ -17,11 +17,11 @@ use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use futures_util::{FutureExt, Stream};
 
-use crate::layers::access::Reason;
 use crate::layers::upgrade;
 use crate::shared::answer;
 use crate::shared::connections::{Connection, ConnectionLimits, Connections, Crowd, Running};
 use crate::shared::error::ApiError;
+use crate::shared::error::Reason;
 use crate::shared::patience::{Patience, PatientBody};
 use crate::shared::told;
 
@@ -110,7 +110,7 @@ where
 /// Puts a watched body into the request, where it has one.
 fn watched(request: &mut ServiceRequest, patience: Patience) -> Option<SharedBody> {
     // What a WebSocket's client sends, and when, is not for here.
-    let socket = upgrade::is_socket(request.head());
+    let socket = upgrade::is_socket(request.request());
     let body = request.take_payload();
     if socket || matches!(body, Payload::None) {
         request.set_payload(body);
@@ -222,7 +222,7 @@ pub async fn turn_away_crowds(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    if let Some(refusal) = upgrade::refuse_stray(request.head()) {
+    if let Some(refusal) = upgrade::refuse_stray(request.request()) {
         return Ok(request.into_response(refusal));
     }
     let connection = Connection::of(request.request());

@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use telestore::Telestore;
 
-use crate::layers::limits::Limiter;
+use crate::shared::limiter::Limiter;
 use crate::shared::proxy::{TrustedProxies, address_of};
 use crate::shared::token;
 

@@ -6,9 +6,15 @@ use actix_web::{Error, HttpRequest, HttpResponse};
 
 use crate::shared::error::ErrorBody;
 
+/// On an answer: this crate made it, wherever the request was for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Made;
+
 /// The shape of every error.
 pub(crate) fn error(status: StatusCode, message: impl Into<String>) -> HttpResponse {
-    HttpResponse::build(status).json(ErrorBody::new(message))
+    let mut answer = HttpResponse::build(status).json(ErrorBody::new(message));
+    answer.extensions_mut().insert(Made);
+    answer
 }
 
 /// The answer where only `method` will do.

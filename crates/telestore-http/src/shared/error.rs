@@ -7,10 +7,9 @@ use serde::Serialize;
 use telestore::Error;
 use utoipa::ToSchema;
 
-use crate::layers::access::Reason;
-use crate::layers::measure;
+use crate::shared::answer::Made;
 use crate::shared::fault::{Fault, printable};
-use crate::shared::told;
+use crate::shared::{measures, told};
 
 /// The status of an error: the one place where it is decided.
 pub fn status_of(error: &Error) -> StatusCode {
@@ -30,6 +29,10 @@ pub fn status_of(error: &Error) -> StatusCode {
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
+
+/// Why a request was refused, in one word, on its answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reason(pub(crate) &'static str);
 
 /// An error on its way to the client.
 #[derive(Debug)]
@@ -216,7 +219,7 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         self.tell_cause();
-        measure::refused(self);
+        measures::refused(self);
         let mut response = HttpResponse::build(self.status_code());
         if let Some(seconds) = self.retry_after() {
             response.insert_header((RETRY_AFTER, seconds));
@@ -228,6 +231,7 @@ impl ResponseError for ApiError {
             response.force_close();
         }
         let mut response = response.json(self.body());
+        response.extensions_mut().insert(Made);
         if let Some(reason) = self.refusal() {
             response.extensions_mut().insert(reason);
         }

@@ -1,18 +1,15 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::HttpMessage;
+use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName};
-use actix_web::middleware::Next;
-use actix_web::web::Data;
-use actix_web::{Error, HttpMessage};
 use ipnet::IpNet;
 
 use crate::shared::client::{ClientAddress, ClientScheme};
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The most of a header that is looked at. Nobody needs more hops than fit.
 const MOST_BYTES: usize = 4096;
@@ -62,36 +59,21 @@ impl TrustedProxies {
     }
 }
 
-/// Takes the client's address from what trusted proxies say, for [`from_fn`](actix_web::middleware::from_fn). The
-/// [`TrustedProxies`] are app data; without any, and from others, the headers count for nothing.
-///
-/// The address is the rightmost one of `X-Forwarded-For` that is not a trusted proxy's itself; `Forwarded` is read where
-/// there is no `X-Forwarded-For`. Where they name nobody, it is [`UNKNOWN_CLIENT`], and not the proxy's: a client can
-/// write into them what it likes. Without either, the request is the peer's own. [`client_address`](crate::client_address)
-/// and [`is_secure`](crate::is_secure) tell.
-///
-/// # Errors
-/// Those of the services within.
-pub async fn trust_proxies<B: MessageBody>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
-    let peer = request.peer_addr().map(|peer| peer.ip());
-    let trusted = request.app_data::<Data<TrustedProxies>>();
-    if let (Some(peer), Some(trusted)) = (peer, trusted)
-        && trusted.contain(peer)
-    {
-        let headers = request.headers();
-        let secure = is_https(headers, &said(headers));
-        let mut extensions = request.extensions_mut();
-        if let Some(address) = address_of(peer, headers, trusted) {
-            extensions.insert(ClientAddress(address));
-        }
-        if let Some(secure) = secure {
-            extensions.insert(ClientScheme { secure });
-        }
+/// Takes down what a trusted proxy says of the client of `request`, for [`client_address`](crate::client_address) and
+/// [`is_secure`](crate::is_secure).
+pub(crate) fn take_down(request: &ServiceRequest, trusted: &TrustedProxies) {
+    let Some(peer) = request.peer_addr().map(|peer| peer.ip()).filter(|peer| trusted.contain(*peer)) else {
+        return;
+    };
+    let headers = request.headers();
+    let secure = is_https(headers, &said(headers));
+    let mut extensions = request.extensions_mut();
+    if let Some(address) = address_of(peer, headers, trusted) {
+        extensions.insert(ClientAddress(address));
     }
-    next.call(request).await
+    if let Some(secure) = secure {
+        extensions.insert(ClientScheme { secure });
+    }
 }
 
 /// The client's address, where `peer` is a trusted proxy that says something of it.
@@ -224,12 +206,8 @@ pub(crate) fn client_named_by(headers: &HeaderMap, trusted: &TrustedProxies) -> 
 #[cfg(test)]
 mod tests {
     use actix_web::http::header::HeaderValue;
-    use actix_web::middleware::from_fn;
-    use actix_web::test::{TestRequest, call_and_read_body, init_service};
-    use actix_web::{App, HttpRequest, web};
 
     use super::*;
-    use crate::{client_address, is_secure};
 
     fn trusted() -> TrustedProxies {
         "loopback, private,198.51.100.7, 2001:db8:ffff::/48".parse().unwrap()
@@ -343,40 +321,5 @@ mod tests {
         // What is cut in two could be another address.
         let cut = format!("203.0.113.9{}", ", 10.0.0.1".repeat(409));
         assert_eq!(by_x(&cut).as_deref(), Some("10.0.0.1"));
-    }
-
-    async fn seen(peer: &str, headers: &[(HeaderName, &'static str)]) -> String {
-        let app = App::new().app_data(Data::new(trusted())).wrap(from_fn(trust_proxies)).route(
-            "/",
-            web::get().to(async |request: HttpRequest| {
-                format!("{} {}", client_address(&request), is_secure(&request))
-            }),
-        );
-        let mut request = TestRequest::get().uri("/").peer_addr(peer.parse().unwrap());
-        for header in headers {
-            request = request.append_header(header.clone());
-        }
-        let body = call_and_read_body(&init_service(app).await, request.to_request()).await;
-        String::from_utf8(body.to_vec()).unwrap()
-    }
-
-    #[actix_web::test]
-    async fn only_a_trusted_proxy_is_believed() {
-        let headers = [(X_FORWARDED_FOR, "203.0.113.9"), (X_FORWARDED_PROTO, "https")];
-        assert_eq!(seen("10.0.0.1:4711", &headers).await, "203.0.113.9 true");
-        assert_eq!(seen("[::ffff:10.0.0.1]:4711", &headers).await, "203.0.113.9 true");
-        assert_eq!(seen("192.0.2.1:4711", &headers).await, "192.0.2.1 false");
-    }
-
-    #[actix_web::test]
-    async fn where_a_trusted_proxy_names_nobody_the_client_is_not_the_proxy() {
-        for value in ["", "\"", "unknown", "unknown, 10.0.0.1"] {
-            for name in [X_FORWARDED_FOR, FORWARDED] {
-                assert_eq!(seen("127.0.0.1:4711", &[(name, value)]).await, "100:: false", "{value}");
-            }
-        }
-        assert_eq!(seen("127.0.0.1:4711", &[]).await, "127.0.0.1 false");
-        let unknown = crate::LimitedAddresses::Public.counted(UNKNOWN_CLIENT);
-        assert!(unknown.is_some(), "all of them have one limit");
     }
 }

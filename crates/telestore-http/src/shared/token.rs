@@ -8,11 +8,12 @@ use serde::Deserialize;
 use telestore::types::Secret;
 use telestore::{Caller, Telestore};
 
-use crate::layers::limits;
+use crate::shared::client::client_address;
 use crate::shared::connections::Connection;
 use crate::shared::error::ApiError;
+use crate::shared::limiter;
 use crate::shared::number::Text;
-use crate::{HttpOptions, client_address};
+use crate::shared::options::HttpOptions;
 
 #[derive(Deserialize)]
 struct Listening {
@@ -105,7 +106,7 @@ pub(crate) async fn authenticate(
 pub(crate) async fn of_header(engine: &Telestore, request: &HttpRequest) -> Result<Option<Secret>, ApiError> {
     let token = bearer(request.headers());
     if let Some(token) = &token {
-        limits::check_token(engine, request, token).await?;
+        limiter::check_token(engine, request, token).await?;
     }
     Ok(token)
 }
@@ -120,7 +121,7 @@ pub(crate) async fn either(
 ) -> Result<Option<Secret>, ApiError> {
     let body = body.filter(|token| !token.is_empty()).map(Secret::new);
     if let (Some(token), None) = (&body, &header) {
-        limits::check_token(engine, request, token).await?;
+        limiter::check_token(engine, request, token).await?;
     }
     Ok(header.or(body))
 }

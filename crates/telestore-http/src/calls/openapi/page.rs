@@ -7,8 +7,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use utoipa_swagger_ui::Config;
 
-use crate::layers::{compress, paths};
 use crate::shared::answer;
+use crate::shared::endpoints;
+use crate::shared::{encodings, slashes};
 
 /// Paths are relative, so that the page works below any path that the routes are mounted at.
 const PAGE: &str = r##"<!doctype html>
@@ -59,12 +60,12 @@ const FILES: [(&str, &str); 4] = [
 /// Swagger UI over `/openapi.json`. It needs nothing from elsewhere.
 #[utoipa::path(
     get,
-    path = "/docs",
+    path = endpoints::PAGE.path,
     tag = "service",
     responses((status = 200, description = "The page", body = str, content_type = "text/html; charset=utf-8"))
 )]
 pub(crate) async fn page(request: HttpRequest) -> HttpResponse {
-    let base = paths::base_of(&request);
+    let base = slashes::base_of(&request);
     let (page, policy) = match base.as_str() {
         "" => (PAGE.to_owned(), POLICY.to_owned()),
         // Asked for as `/docs/`.
@@ -82,7 +83,7 @@ pub(crate) async fn page(request: HttpRequest) -> HttpResponse {
 /// What the page is made of
 #[utoipa::path(
     get,
-    path = "/docs/{file}",
+    path = endpoints::ASSET.path,
     tag = "service",
     params(("file" = String, Path, description = "Its name", example = "swagger-ui.css")),
     responses(
@@ -101,7 +102,7 @@ pub(crate) async fn asset(request: HttpRequest, file: Path<String>) -> HttpRespo
     else {
         return answer::no_such_endpoint(&request);
     };
-    let mut answer = compress::kept(&request, name, kind, bytes).await;
+    let mut answer = encodings::kept(&request, name, kind, bytes).await;
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"));
     answer
 }
