@@ -43,7 +43,12 @@ async fn the_operations_document_has_exactly_the_settings() {
 /// Markdown files of the repository that a reader is led through.
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut pages = vec![root.join("README.md"), root.join("CONTRIBUTING.md"), root.join("CHANGELOG.md")];
+    let mut pages = vec![
+        root.join("README.md"),
+        root.join("CONTRIBUTING.md"),
+        root.join("CHANGELOG.md"),
+        root.join("SECURITY.md"),
+    ];
     for dir in ["docs", "crates", "deploy", "fuzz"] {
         let dir = root.join(dir);
         pages.extend(

@@ -11,6 +11,9 @@ mod shared;
 mod upkeep;
 mod watching;
 
+#[doc = include_str!("../GUIDE.md")]
+pub mod guide {}
+
 pub use builder::{BuildError, TelestoreBuilder};
 pub use engine::Telestore;
 pub use intake::{ChunkReceipt, FileInfo, IncomingChunk};
