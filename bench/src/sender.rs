@@ -104,9 +104,14 @@ async fn by_uploader(job: &Job, window: Option<usize>) -> Result<()> {
         changed: Vec::new(),
         cancel: CancellationToken::new(),
     };
-    let mut config = MtprotoConfig { allowed: AllowedAddresses::any(), ..MtprotoConfig::default() };
-    config.window = window.unwrap_or(config.window);
-    MtprotoUploader::new(config).upload(request, Arc::new(NoProgress)).await?;
+    let mut config = MtprotoConfig::default();
+    config.allowed = AllowedAddresses::any();
+    let uploader = MtprotoUploader::new(config);
+    let uploader = match window {
+        Some(parts) => uploader.with_window(parts),
+        None => uploader,
+    };
+    uploader.upload(request, Arc::new(NoProgress)).await?;
     Ok(())
 }
 

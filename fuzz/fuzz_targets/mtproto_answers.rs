@@ -1,4 +1,4 @@
 //! What a server answers to the calls that the worker makes.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| telestore_uploader::fuzzing::answer(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| telestore_mtproto::fuzzing::answer(input));

@@ -1,4 +1,4 @@
 //! What a user pastes as a session string.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|text: &str| telestore_uploader::fuzzing::session_string(text));
+libfuzzer_sys::fuzz_target!(|text: &str| telestore_mtproto::fuzzing::session_string(text));

@@ -8,8 +8,8 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 fn floor(name: &str) -> Option<u32> {
     Some(match name {
         "telestore-types" => 0,
-        "telestore-store" | "telestore-uploader" | "telestore-progress" | "telestore-backend" => 10,
-        "telestore-merger" => 15,
+        "telestore-store" | "telestore-mtproto" | "telestore-progress" | "telestore-backend" => 10,
+        "telestore-merger" | "telestore-uploader" => 15,
         "telestore" => 20,
         "telestore-http" => 30,
         "telestore-worker" => 40,

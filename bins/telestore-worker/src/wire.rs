@@ -174,9 +174,12 @@ pub(crate) fn bot_api(config: &Config) -> BotApiConfig {
 }
 
 pub(crate) fn mtproto(config: &Config) -> MtprotoConfig {
-    let server_keys = config.mtproto_server_key.iter().cloned().collect();
-    let (address, connections) = (config.mtproto_dc, config.mtproto_connections);
-    let allowed = config.mtproto_addresses.clone();
-    let stall_timeout = config.engine.stall_timeout;
-    MtprotoConfig { address, allowed, server_keys, connections, stall_timeout, ..MtprotoConfig::default() }
+    let mut mtproto = MtprotoConfig::default();
+    mtproto.address = config.mtproto_dc;
+    mtproto.allowed = config.mtproto_addresses.clone();
+    mtproto.allowed_by = Some("TELESTORE_MTPROTO_ADDRESSES".to_owned());
+    mtproto.server_keys = config.mtproto_server_key.iter().cloned().collect();
+    mtproto.connections = config.mtproto_connections;
+    mtproto.stall_timeout = config.engine.stall_timeout;
+    mtproto
 }

@@ -15,6 +15,7 @@ mod secret;
 mod shown;
 mod source;
 mod stored;
+pub mod telegram;
 mod upload;
 mod verdict;
 

@@ -48,8 +48,10 @@ async fn main() {
     let mut backends: Vec<(String, Arc<dyn TelegramUploader>)> =
         vec![("bot api".to_owned(), Arc::new(BotApiUploader::new(bot).expect("an HTTP client")))];
     for window in [1, 4, 8, 16] {
-        let config = MtprotoConfig { allowed: AllowedAddresses::any(), window, ..MtprotoConfig::default() };
-        backends.push((format!("mtproto, window {window}"), Arc::new(MtprotoUploader::new(config))));
+        let mut config = MtprotoConfig::default();
+        config.allowed = AllowedAddresses::any();
+        let uploader = MtprotoUploader::new(config).with_window(window);
+        backends.push((format!("mtproto, window {window}"), Arc::new(uploader)));
     }
     for (name, backend) in backends {
         // The sandbox takes no more than the Bot API does.

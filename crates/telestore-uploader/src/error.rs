@@ -2,6 +2,8 @@ use std::fmt;
 use std::time::Duration;
 
 use telestore_types::pasted::{BotTokenFault, SessionFault};
+#[cfg(any(feature = "bot-api", feature = "mtproto"))]
+use telestore_types::telegram::MissingRight;
 use telestore_types::{ChatId, Verdict};
 
 /// What every error about the channel begins with.
@@ -84,7 +86,7 @@ impl Error {
 
     /// The channel is there, and nothing can be posted in it.
     #[cfg(any(feature = "bot-api", feature = "mtproto"))]
-    pub(crate) fn may_not_post(why: crate::NoRight) -> Self {
+    pub(crate) fn may_not_post(why: MissingRight) -> Self {
         let text = format!("{UNRESOLVED}: the account may not post in it; {why}");
         Self::new(ErrorKind::ChannelUnresolved, text)
     }
@@ -177,7 +179,7 @@ mod tests {
         assert_eq!(Error::not_authorized().about(&group).to_string(), Error::not_authorized().to_string());
         #[cfg(any(feature = "bot-api", feature = "mtproto"))]
         {
-            let found = Error::may_not_post(crate::NoRight::NoFiles).about(&group).to_string();
+            let found = Error::may_not_post(MissingRight::SendFiles).about(&group).to_string();
             assert!(!found.contains("did you mean"), "{found}");
         }
     }

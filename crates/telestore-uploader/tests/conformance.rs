@@ -153,10 +153,16 @@ async fn the_bot_api_backend_conforms() {
     conformance(&subject.await).await;
 }
 
+/// The sandbox is on this machine, where session strings must not lead otherwise.
+fn anywhere() -> MtprotoConfig {
+    let mut config = MtprotoConfig::default();
+    config.allowed = AllowedAddresses::any();
+    config
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_mtproto_backend_conforms() {
-    let allowed = AllowedAddresses::any();
-    let config = MtprotoConfig { allowed, ..MtprotoConfig::default() };
+    let config = anywhere();
     let subject = tested(|_| Arc::new(MtprotoUploader::new(config))).await;
     conformance(&subject).await;
     assert_eq!(subject.sandbox.stats().max_connections(&subject.user.user_id), 1);
@@ -165,15 +171,11 @@ async fn the_mtproto_backend_conforms() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_mtproto_backend_stands_strangers() {
     let quick = Duration::from_millis(2);
-    let config = MtprotoConfig {
-        allowed: AllowedAddresses::any(),
-        call_timeout: Duration::from_secs(2),
-        stall_timeout: Duration::from_secs(5),
-        longest_wait: Duration::from_secs(2),
-        backoff_base: quick,
-        backoff_max: quick,
-        ..MtprotoConfig::default()
-    };
+    let mut config = anywhere();
+    config.call_timeout = Duration::from_secs(2);
+    config.stall_timeout = Duration::from_secs(5);
+    config.longest_wait = Duration::from_secs(2);
+    (config.backoff_base, config.backoff_max) = (quick, quick);
     let send = "messages.sendMedia";
     let hostile = FaultAction::HostileMtproto;
     let tricks = vec![
@@ -220,11 +222,8 @@ async fn the_mtproto_backend_waits_as_it_is_told() {
     let names = ["FLOOD_WAIT", "FLOOD_PREMIUM_WAIT", "SLOWMODE_WAIT", "FLOOD_TEST_PHONE_WAIT"];
     let methods = ["upload.saveFilePart", "messages.sendMedia"];
     let shapes = methods.into_iter().flat_map(|method| names.map(|name| shape(method, name))).collect();
-    let config = MtprotoConfig {
-        allowed: AllowedAddresses::any(),
-        longest_wait: Duration::from_secs(1),
-        ..MtprotoConfig::default()
-    };
+    let mut config = anywhere();
+    config.longest_wait = Duration::from_secs(1);
     let tested = tested(|_| Arc::new(MtprotoUploader::new(config))).await;
     waits(&Played { tested, play: shapes }).await;
 }

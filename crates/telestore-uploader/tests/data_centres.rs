@@ -78,10 +78,12 @@ async fn an_account_that_moved_before_is_followed_once_and_for_all() {
 #[tokio::test]
 async fn an_account_does_not_lead_where_no_connections_may_go() {
     let world = World::with_another_data_centre().await;
-    let uploader = world.mtproto_with(|config| config.allowed = AllowedAddresses::public());
+    let uploader = world.mtproto_with(|config| {
+        (config.allowed, config.allowed_by) = (AllowedAddresses::public(), Some("A_SETTING".to_owned()));
+    });
     let refused = uploader.upload(world.request(&bytes(40, 1000)), Recorder::new()).await.unwrap_err();
     assert_eq!((refused.kind(), refused.verdict()), (ErrorKind::NotAuthorized, Verdict::Permanent));
-    assert!(refused.to_string().contains("TELESTORE_MTPROTO_ADDRESSES"), "{refused}");
+    assert!(refused.to_string().contains("have the operator allow the address with A_SETTING"), "{refused}");
     assert_eq!(world.sandbox.stats().connections_accepted, 0, "the session's address is not dialled");
 
     let home = world.sandbox.mtproto_addr();

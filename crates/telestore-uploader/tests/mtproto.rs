@@ -211,11 +211,8 @@ async fn an_idle_connection_closes_and_opens_again() {
 async fn a_thin_line_is_not_taken_for_a_dead_one() {
     let world = World::new().await;
     world.sandbox.network().set_bandwidth(Some(1_500_000));
-    let uploader = mtproto_with(|config| {
-        // A full window takes longer than a call may.
-        config.window = 16;
-        config.call_timeout = Duration::from_secs(3);
-    });
+    // A full window takes longer than a call may.
+    let uploader = mtproto_with(|config| config.call_timeout = Duration::from_secs(3)).with_window(16);
     world.sends_once(&uploader, &bytes(26, 18 * PART)).await;
     assert_eq!(world.sandbox.stats().parts_total(), 18, "no part is sent twice");
 }
@@ -331,7 +328,7 @@ async fn refusals_of_the_file_are_for_good() {
     world.sandbox.faults().inject(Fault::rpc_error(SEND, 400, "FILE_PARTS_INVALID"));
     assert_eq!(world.fails(&mtproto(), &bytes(20, 1000)).await.kind(), ErrorKind::Rejected);
     assert_eq!(world.fails(&mtproto(), &bytes(20, 0)).await.kind(), ErrorKind::Rejected);
-    let small = mtproto_with(|config| config.max_bytes = 10);
+    let small = mtproto().with_max_bytes(10);
     assert_eq!(world.fails(&small, &bytes(20, 11)).await.kind(), ErrorKind::TooLarge);
 }
 
@@ -470,7 +467,7 @@ async fn a_message_can_be_taken_back() {
 #[tokio::test]
 async fn an_upload_that_is_stuck_does_not_take_the_window_of_others() {
     let world = World::new().await;
-    let uploader = mtproto_with(|config| config.window = 1);
+    let uploader = mtproto().with_window(1);
     let source = BlockingSource::new(bytes(24, LENGTH), 3 * PART as u64);
     let mut stuck = world.request(&bytes(24, 1));
     stuck.source = source.clone();

@@ -209,7 +209,8 @@ async fn packets_that_nobody_asked_for_end_the_connection() {
 
 #[tokio::test]
 async fn many_silent_servers_leave_others_a_place_for_their_parts() {
-    let two = Two::with(|config| config.max_parts_in_flight = 2).await;
+    let mut two = Two::new().await;
+    two.uploader = two.uploader.with_parts_in_flight(2);
     let silent = Fault::new(BIG, FaultAction::NoExecuteSilence).user(&two.mallory.user_id);
     let silent = two.world.sandbox.faults().inject(silent);
     let bytes = bytes(4, LENGTH);

@@ -27,7 +27,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let bot_api =
         BotApiConfig { base_url: sandbox.bot_api_url(), max_bytes: 1024 * 1024, ..BotApiConfig::default() };
     // The sandbox is on this machine, where users' session strings must not lead otherwise.
-    let mtproto = MtprotoConfig { allowed: AllowedAddresses::any(), ..MtprotoConfig::default() };
+    let mut mtproto = MtprotoConfig::default();
+    mtproto.allowed = AllowedAddresses::any();
     let engine = Telestore::builder()
         .sessions(SqliteSessionStore::open(data.path().join("uploads.db")).await?)
         .chunks(LocalChunkStore::open(data.path())?)

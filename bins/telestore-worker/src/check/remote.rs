@@ -8,9 +8,7 @@ use actix_web::http::header::HttpDate;
 use reqwest::{Client, header};
 use telestore::backend::{CredentialProvider, Error as BackendError, HttpConfig, HttpCredentialProvider};
 use telestore::types::{Secret, TelegramCredentials};
-use telestore::uploader::{
-    BotApiUploader, Error, ErrorKind, MtprotoConfig, MtprotoUploader, TelegramUploader,
-};
+use telestore::uploader::{BotApiUploader, Error, ErrorKind, MtprotoUploader, TelegramUploader};
 
 use super::report::Report;
 use crate::cli::CheckArgs;
@@ -97,7 +95,8 @@ async fn telegram(config: &Config, args: &CheckArgs, credentials: &TelegramCrede
                     Stop the worker first, or give --force";
         return report.skipped("MTProto", text);
     }
-    let quick = MtprotoConfig { connect_timeout: PATIENCE / 3, max_failures: 1, ..mtproto(config) };
+    let mut quick = mtproto(config);
+    (quick.connect_timeout, quick.max_failures) = (PATIENCE / 3, 1);
     uploader_check("MTProto", &MtprotoUploader::new(quick), credentials, report).await;
 }
 

@@ -1,10 +1,12 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use telestore_types::telegram::{AccountFault, wait_of_seconds, wait_words};
 use telestore_types::{Shown, StoredAs, StoredFile};
 
 use super::heard::Heard;
-use crate::{Error, ErrorKind, Result, said, wait};
+use super::wait_in_text::in_text;
+use crate::{Error, ErrorKind, Result};
 
 /// How much of a server's own words is repeated, in characters.
 const SHOWN: usize = 200;
@@ -47,7 +49,7 @@ pub(super) fn told(heard: &Heard) -> Result<Value> {
 }
 
 pub(super) fn asked_to_wait(wait: Duration) -> Error {
-    Error::new(ErrorKind::FloodWait(wait), wait::words(wait))
+    Error::new(ErrorKind::FloodWait(wait), wait_words(wait))
 }
 
 /// Reads the answer to `deleteMessage` and says whether the message is gone. An error may pass; a no is for good.
@@ -81,7 +83,7 @@ fn refused(heard: &Heard, json: &Value, taken: bool) -> Outcome {
 /// A server error behind the whole file is none: nobody knows what became of that.
 fn asked(heard: &Heard, json: &Value, code: u16, taken: bool) -> Option<Duration> {
     let description = json["description"].as_str().unwrap_or_default();
-    if said::of_account(description).is_some() {
+    if AccountFault::in_text(description).is_some() {
         return None;
     }
     let parameter = Some(&json["parameters"]["retry_after"]).filter(|said| !said.is_null()).map(wait_of);
@@ -90,7 +92,7 @@ fn asked(heard: &Heard, json: &Value, code: u16, taken: bool) -> Option<Duration
     let said = match code {
         500.. if taken => return None,
         500.. => [by_header, None, None],
-        400.. => [parameter, wait::in_text(description), by_header],
+        400.. => [parameter, in_text(description), by_header],
         _ => return None,
     };
     let flood = flood.then_some(Duration::ZERO);
@@ -100,7 +102,7 @@ fn asked(heard: &Heard, json: &Value, code: u16, taken: bool) -> Option<Duration
 
 fn wait_of(said: &Value) -> Duration {
     let seconds = said.as_f64().or_else(|| said.as_str()?.trim().parse().ok());
-    wait::of_seconds(seconds.unwrap_or_default())
+    wait_of_seconds(seconds.unwrap_or_default())
 }
 
 fn stored(message: &Value) -> Outcome {
@@ -129,8 +131,8 @@ fn document_id(message: &Value) -> Option<String> {
 }
 
 fn failure(code: u16, description: &str, taken: bool) -> Error {
-    if let Some(error) = said::of_account(description) {
-        return error;
+    if let Some(fault) = AccountFault::in_text(description) {
+        return fault.into();
     }
     let said = description.to_ascii_lowercase();
     match code {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 
-use crate::wait;
+use telestore_types::telegram::wait_of_seconds;
 
 /// The largest answer that is read; a message is a few kilobytes.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -41,12 +41,12 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
     let said = text(RETRY_AFTER)?;
     if let Ok(seconds) = said.parse() {
-        return Some(wait::of_seconds(seconds));
+        return Some(wait_of_seconds(seconds));
     }
     let date = |text: &str| httpdate::parse_http_date(text).ok();
     let now = text(DATE).and_then(date).unwrap_or_else(SystemTime::now);
     let left = date(said)?.duration_since(now).unwrap_or_default();
-    Some(wait::of_seconds(left.as_secs_f64()))
+    Some(wait_of_seconds(left.as_secs_f64()))
 }
 
 #[cfg(test)]

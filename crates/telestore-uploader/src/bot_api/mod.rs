@@ -9,6 +9,7 @@ mod rights;
 mod state;
 mod transfer;
 mod uploader;
+mod wait_in_text;
 
 pub use config::BotApiConfig;
 pub use uploader::BotApiUploader;

@@ -7,13 +7,14 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use telestore_types::UserId;
+use telestore_types::telegram::MissingRight;
 use tokio::time::{Instant, timeout};
 
 use super::answer;
 use super::heard::Heard;
 use super::rights::{Refused, bot_id, refusal};
 use super::uploader::BotApiUploader;
-use crate::{Error, ErrorKind, NoRight, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// How many answers are remembered.
 const MAX_KNOWN: usize = 1024;
@@ -115,9 +116,10 @@ impl BotApiUploader {
         };
         match Refused::read(&heard) {
             Some(Refused::Moved(new)) => Ok(Said::Moved(new)),
-            Some(refused @ (Refused::Upgraded | Refused::NotMember | Refused::Rights(NoRight::NotIn))) => {
-                Err(refused.into())
-            }
+            Some(
+                refused
+                @ (Refused::Upgraded | Refused::NotMember | Refused::Rights(MissingRight::Membership)),
+            ) => Err(refused.into()),
             // That is about the question: some chats hide who is in them.
             Some(Refused::Rights(_)) => Ok(Said::Nothing),
             None if stops(&heard, &error) => Err(error),

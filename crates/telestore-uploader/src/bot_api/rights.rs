@@ -4,23 +4,24 @@
 //! <https://core.telegram.org/bots/api#chatpermissions>
 
 use serde_json::Value;
+use telestore_types::telegram::MissingRight;
 
 use super::heard::Heard;
-use crate::{Error, NoRight};
+use crate::Error;
 
 /// What stops the bot from posting files; nothing where that is not said: not every server tells all of it.
-pub(super) fn refusal(chat: &Value, member: &Value) -> Option<NoRight> {
+pub(super) fn refusal(chat: &Value, member: &Value) -> Option<MissingRight> {
     let channel = chat["type"] == "channel";
     let refused = |right: &Value, why| (*right == false).then_some(why);
     match member["status"].as_str()? {
         "creator" => None,
-        "administrator" if channel => refused(&member["can_post_messages"], NoRight::NoPosts),
+        "administrator" if channel => refused(&member["can_post_messages"], MissingRight::Post),
         "administrator" => None,
-        "left" | "kicked" => Some(NoRight::NotIn),
-        _ if channel => Some(NoRight::NoPosts),
-        "member" => refused(sends_files(&chat["permissions"]), NoRight::NoFiles),
-        "restricted" => refused(&member["is_member"], NoRight::NotIn)
-            .or_else(|| refused(sends_files(member), NoRight::NoFiles)),
+        "left" | "kicked" => Some(MissingRight::Membership),
+        _ if channel => Some(MissingRight::Post),
+        "member" => refused(sends_files(&chat["permissions"]), MissingRight::SendFiles),
+        "restricted" => refused(&member["is_member"], MissingRight::Membership)
+            .or_else(|| refused(sends_files(member), MissingRight::SendFiles)),
         _ => None,
     }
 }
@@ -41,7 +42,7 @@ pub(super) fn bot_id(token: &str) -> Option<i64> {
 /// A refusal that says that the bot may not post, or that the chat has moved.
 #[derive(Debug)]
 pub(super) enum Refused {
-    Rights(NoRight),
+    Rights(MissingRight),
     /// The bot is not in the chat, of which it learns nothing then.
     NotMember,
     /// The group became this supergroup.
@@ -69,11 +70,11 @@ impl Refused {
             return Some(Self::NotMember);
         }
         let why = if says(&["was kicked"]) {
-            NoRight::NotIn
+            MissingRight::Membership
         } else if says(&["need administrator rights", "chat_admin_required", "chat_write_forbidden"]) {
-            NoRight::NoPosts
+            MissingRight::Post
         } else if says(&["not enough rights", "chat_send_", "chat_restricted", "user_banned_in_channel"]) {
-            NoRight::NoFiles
+            MissingRight::SendFiles
         } else {
             return None;
         };
@@ -109,7 +110,7 @@ mod tests {
         let closed = json!({"type": "group", "permissions": {"can_send_documents": false}});
         let before = json!({"type": "group", "permissions": {"can_send_media_messages": false}});
         let (none, no_posts, no_files, not_in) =
-            (None, Some(NoRight::NoPosts), Some(NoRight::NoFiles), Some(NoRight::NotIn));
+            (None, Some(MissingRight::Post), Some(MissingRight::SendFiles), Some(MissingRight::Membership));
         for (member, expected) in [
             (json!({"status": "creator"}), [none, none, none, none]),
             (json!({"status": "administrator", "can_post_messages": true}), [none, none, none, none]),

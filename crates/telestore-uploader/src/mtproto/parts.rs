@@ -3,20 +3,19 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, OptionFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use grammers_tl_types::{self as tl, Identifiable};
 use md5::{Digest, Md5};
+use telestore_mtproto::answers::is_true;
+use telestore_mtproto::tl::{self, Identifiable};
+use telestore_mtproto::{Body, Error as CallError, Failures, Remedy};
 use telestore_types::ByteSource;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::answers::is_true;
-use super::attempt::{Attempt, Failures};
-use super::packet::Body;
+use super::attempt::Attempt;
 use super::resume::Resume;
-use super::rpc::{CallError, Remedy};
 use super::window::Permit;
 use crate::metrics::MTPROTO_BYTES;
-use crate::{Error, ErrorKind, Result};
+use crate::{ErrorKind, Result};
 
 /// The bytes of every part but the last: the most that Telegram takes, and what it recommends.
 pub(crate) const PART_SIZE: usize = 512 * 1024;
@@ -56,10 +55,33 @@ pub(crate) fn is_big(length: u64) -> bool {
     length > BIG_FILE
 }
 
+/// Sends the parts that are not confirmed yet; all of them, under a new name, each time the account migrates meanwhile:
+/// parts stay in the data centre that got them. After `stop` no further part is begun, and those in flight are waited
+/// for.
+pub(crate) async fn send_parts(
+    attempt: &Attempt<'_>,
+    source: &dyn ByteSource,
+    resume: &mut Resume,
+    reported: &mut u64,
+    stop: &CancellationToken,
+) -> Result<Option<String>> {
+    loop {
+        if attempt.begin_parts(resume) {
+            attempt.progress.checkpoint(resume.to_state()).await?;
+        }
+        match send_all(attempt, source, resume, reported, stop).await {
+            Err(error) if attempt.has_migrated() => {
+                tracing::debug!(error = %error, "the account has migrated, sending the parts again");
+            }
+            ended => return ended,
+        }
+    }
+}
+
 /// Sends what is not confirmed yet and writes down how far that is. Gives the MD5 of a small file.
 ///
 /// After `stop` no further part is begun, and those in flight are waited for.
-pub(crate) async fn send_all(
+async fn send_all(
     attempt: &Attempt<'_>,
     source: &dyn ByteSource,
     resume: &mut Resume,
@@ -102,7 +124,7 @@ struct Ledger<'a> {
 impl Ledger<'_> {
     async fn confirm(&mut self, part: u32) -> Result<()> {
         let length = self.resume.part_length(part) as u64;
-        self.attempt.reached();
+        self.attempt.calls.reached();
         self.resume.confirm(part);
         self.confirmed += length;
         MTPROTO_BYTES.increment(length);
@@ -151,7 +173,7 @@ impl Parts<'_> {
                     // Those in flight may take longer than whoever stops this waits for.
                     ledger.write().await?;
                 }
-            } else if reading.is_none() && flying.len() < self.attempt.config.window.max(1) {
+            } else if reading.is_none() && flying.len() < self.attempt.limits.window.max(1) {
                 reading = plan.next().map(|planned| self.next(planned, digest).boxed());
             }
             tokio::select! {
@@ -189,7 +211,7 @@ impl Parts<'_> {
     async fn prepare(&self, part: u32, length: usize) -> Result<Ready> {
         // Read first: a source that is slow must not keep a place from the account's other uploads.
         let bytes = self.read(part, length).await?;
-        let window = self.attempt.account.window();
+        let window = &self.attempt.window;
         loop {
             self.attempt.wait_for_parts().await?;
             let permit = window.enter().await;
@@ -218,17 +240,17 @@ impl Parts<'_> {
                 Ok(answer) if is_true(&answer) => {
                     // A short part is faster and says nothing of the others.
                     if length == PART_SIZE {
-                        self.attempt.account.window().answered(began.elapsed());
+                        self.attempt.window.answered(began.elapsed());
                     }
                     return Ok(part);
                 }
                 Ok(_) => {
-                    let error = CallError::NotSent(format!("Telegram did not keep part {part}"));
-                    self.attempt.ease(error, &mut failures).await?;
+                    let error = CallError::not_sent(format!("Telegram did not keep part {part}"));
+                    self.attempt.calls.recover(error, &mut failures).await?;
                 }
                 Err(error) => match error.remedy() {
-                    Remedy::Wait(wait) => self.attempt.account.window().close_for(wait),
-                    _ => self.attempt.ease(error, &mut failures).await.map_err(Error::from)?,
+                    Remedy::Wait(wait) => self.attempt.window.close_for(wait),
+                    _ => self.attempt.calls.recover(error, &mut failures).await?,
                 },
             }
         }

@@ -97,7 +97,7 @@ impl Resume {
 
     /// Says which account the parts are of from now on; forgets them where they were of another one. The channel's
     /// access hash stays: it is good at every data centre.
-    pub(crate) fn settle(&mut self, account: &str, now: Timestamp) -> bool {
+    pub(crate) fn bind_to(&mut self, account: &str, now: Timestamp) -> bool {
         let moved = self.account != account;
         if moved {
             self.account = account.to_owned();
@@ -252,9 +252,9 @@ mod tests {
     fn an_account_at_another_place_sends_every_part_again() {
         let old = Resume { access_hash: Some(7), ..sent() };
         let mut now = old.clone();
-        assert!(!now.settle("a", at(1)));
+        assert!(!now.bind_to("a", at(1)));
         assert_eq!(now, old);
-        assert!(now.settle("b", at(1)));
+        assert!(now.bind_to("b", at(1)));
         assert_eq!((now.confirmed_bytes(), now.random_id, now.access_hash), (0, old.random_id, Some(7)));
         assert_ne!(now.file_id, old.file_id);
     }

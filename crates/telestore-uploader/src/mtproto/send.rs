@@ -1,15 +1,12 @@
-use grammers_tl_types as tl;
+use telestore_mtproto::tl::{self, enums::InputMedia, enums::InputPeer};
+use telestore_mtproto::{
+    Error as CallError, ErrorKind as CallKind, Failures, Remedy, RpcError, Sent, Wanted, media_message,
+};
 use telestore_types::{Stage, StoredAs, StoredFile};
-use tl::enums::{InputMedia, InputPeer};
 
-use super::attempt::{Attempt, Failures};
-use super::moving;
-use super::parts::Parts;
-use super::resolve;
+use super::attempt::Attempt;
+use super::parts::{self, Parts};
 use super::resume::Resume;
-use super::rpc::{CallError, Remedy, RpcError};
-use super::search::{self, Wanted};
-use super::updates::{self, Found};
 use crate::{Error, ErrorKind, Result, UploadRequest, Verdict};
 
 /// So many missing parts mean that Telegram has forgotten the file; then all of it is sent anew.
@@ -36,16 +33,12 @@ pub(crate) struct Sending<'a> {
 
 /// Whether the message may exist although the call has no answer that names it.
 fn may_have_been_made(error: &CallError) -> bool {
-    match error {
-        CallError::Lost(_) => true,
-        CallError::Rpc(_) => is_repeated(error),
-        _ => false,
-    }
+    *error.kind() == CallKind::Lost || is_repeated(error)
 }
 
 /// Whether Telegram had a call with this `random_id` before.
 fn is_repeated(error: &CallError) -> bool {
-    matches!(error, CallError::Rpc(rpc) if rpc.is("RANDOM_ID_DUPLICATE"))
+    error.is("RANDOM_ID_DUPLICATE")
 }
 
 #[derive(Debug, Default)]
@@ -79,12 +72,12 @@ impl<'a> Sending<'a> {
     pub(crate) async fn run(&mut self) -> Result<StoredFile> {
         let attempt = self.attempt;
         attempt.progress.stage(Stage::Finishing);
-        attempt.reached();
+        attempt.calls.reached();
         let _step = attempt.step();
         tokio::select! {
             biased;
             ended = self.make() => ended,
-            () = attempt.gets_nowhere() => Err(attempt.stalled(UNCONFIRMED)),
+            () = attempt.calls.stalled() => Err(attempt.calls.stall_error(UNCONFIRMED).into()),
         }
     }
 
@@ -99,7 +92,7 @@ impl<'a> Sending<'a> {
             let error = match self.attempt.call_for_parts(&self.message()).await {
                 Ok(found) => match self.stored(found).await {
                     Some(stored) => return Ok(stored),
-                    None => CallError::Lost("Telegram's answer does not name the message".to_owned()),
+                    None => CallError::lost("Telegram's answer does not name the message"),
                 },
                 Err(error) => error,
             };
@@ -147,9 +140,10 @@ impl<'a> Sending<'a> {
         let Self { attempt, request, peer, resume, .. } = self;
         let (caption, length) = (request.caption.as_str(), request.source.len());
         let wanted = Wanted { caption, length, since: resume.asked_at? };
-        match search::find(attempt, peer, &wanted).await {
+        match attempt.calls.find_message(peer, &wanted).await {
             Ok(found) => {
-                let (message_id, document_id) = found?;
+                let found = found?;
+                let (message_id, document_id) = (found.id, found.document?.id);
                 tracing::info!(message_id, "[{}] Message found in the channel", request.upload_id);
                 Some(self.made(message_id, document_id))
             }
@@ -162,7 +156,7 @@ impl<'a> Sending<'a> {
 
     /// What is known of the message.
     fn made(&self, message_id: i32, document_id: i64) -> StoredFile {
-        self.attempt.account.made().note(&self.peer, message_id);
+        self.attempt.calls.account().made().note(&self.peer, message_id);
         StoredFile { message_id: i64::from(message_id), stored_as: StoredAs::Mtproto { document_id } }
     }
 
@@ -170,7 +164,7 @@ impl<'a> Sending<'a> {
     async fn commit(&mut self) -> Result<()> {
         if !self.history.committed {
             if self.resume.asked_at.is_none() {
-                self.resume.asked_at = self.attempt.account.time().await.ok();
+                self.resume.asked_at = self.attempt.calls.account().time().await.ok();
             }
             self.attempt.progress.commit(Some(self.resume.to_state())).await?;
             self.history.committed = true;
@@ -181,14 +175,14 @@ impl<'a> Sending<'a> {
     async fn recover(&mut self, error: CallError) -> Result<()> {
         tracing::debug!(error = %error, upload_id = %self.request.upload_id, "message not sent");
         match &error {
-            CallError::Rpc(rpc) if rpc.is("FILE_PART_MISSING") => return self.part_missing(rpc).await,
-            CallError::Rpc(rpc) if rpc.is("MD5_CHECKSUM_INVALID") => return self.start_over(error).await,
+            error if error.is("FILE_PART_MISSING") => return self.part_missing(error).await,
+            error if error.is("MD5_CHECKSUM_INVALID") => return self.start_over(error).await,
             // The first call is still being worked on: its message is found once that is over.
             error if is_repeated(error) => {
-                let lost = CallError::Lost("Telegram still works on an earlier call".to_owned());
+                let lost = CallError::lost("Telegram still works on an earlier call");
                 return self.again(lost).await;
             }
-            CallError::Moved => return self.follow().await,
+            error if *error.kind() == CallKind::Migrated => return self.follow().await,
             _ => {}
         }
         if error.remedy() == Remedy::Resolve {
@@ -198,20 +192,20 @@ impl<'a> Sending<'a> {
     }
 
     async fn again(&mut self, error: CallError) -> Result<()> {
-        let eased = self.attempt.ease(error, &mut self.history.failures).await;
+        let eased = self.attempt.calls.recover(error, &mut self.history.failures).await;
         eased.map_err(|error| match error.remedy() {
-            Remedy::Again | Remedy::Move(_) if self.history.ambiguous => {
+            Remedy::Again | Remedy::Migrate(_) if self.history.ambiguous => {
                 Error::new(ErrorKind::AnswerLost, format!("Telegram did not confirm the message: {error}"))
             }
             _ => error.into(),
         })
     }
 
-    async fn part_missing(&mut self, error: &RpcError) -> Result<()> {
+    async fn part_missing(&mut self, error: &CallError) -> Result<()> {
         self.history.missing += 1;
-        let part = error.value.filter(|part| *part < self.resume.parts());
+        let part = error.rpc().and_then(RpcError::value).filter(|part| *part < self.resume.parts());
         let Some(part) = part.filter(|_| self.history.missing <= MAX_MISSING) else {
-            return self.start_over(CallError::Rpc(error.clone())).await;
+            return self.start_over(error).await;
         };
         let parts = Parts {
             attempt: self.attempt,
@@ -221,13 +215,13 @@ impl<'a> Sending<'a> {
         };
         match parts.send_one(part, self.resume.part_length(part)).await {
             // The next call for the message finds that out too.
-            Err(_) if self.attempt.has_moved() => Ok(()),
+            Err(_) if self.attempt.has_migrated() => Ok(()),
             sent => sent.map(drop),
         }
     }
 
     /// Sends every part under a new name, once.
-    async fn start_over(&mut self, error: CallError) -> Result<()> {
+    async fn start_over(&mut self, error: &CallError) -> Result<()> {
         if std::mem::replace(&mut self.history.restarted, true) {
             let text = format!("Telegram does not keep the parts of the file: {error}");
             return Err(Error::new(ErrorKind::Unavailable, text));
@@ -242,18 +236,18 @@ impl<'a> Sending<'a> {
         let Self { attempt, request, resume, md5, reported, history, .. } = self;
         history.missing = 0;
         let source = request.source.as_ref();
-        *md5 = moving::send_parts(attempt, source, resume, reported, &request.cancel).await?;
+        *md5 = parts::send_parts(attempt, source, resume, reported, &request.cancel).await?;
         history.committed = false;
         Ok(())
     }
 
     async fn resolve_again(&mut self, error: CallError) -> Result<()> {
-        self.attempt.account.forget_peer(self.request.credentials.chat_id.as_str());
+        self.attempt.calls.forget(&self.request.credentials.chat_id);
         if std::mem::replace(&mut self.history.resolved, true) {
             return Err(error.into());
         }
-        let found = resolve::resolve(self.attempt, None).await?;
-        self.resume.access_hash = resolve::access_hash(&found.peer);
+        let found = self.attempt.resolve(None).await?;
+        self.resume.access_hash = found.access_hash();
         // Where the group became a supergroup meanwhile, that is written down before the message can be there: the
         // credentials of a later attempt name that one.
         if self.resume.follow(found.moved_to.as_ref()) {
@@ -263,18 +257,24 @@ impl<'a> Sending<'a> {
         Ok(())
     }
 
-    async fn stored(&self, found: Option<Found>) -> Option<StoredFile> {
+    async fn stored(&self, found: Option<Sent>) -> Option<StoredFile> {
         let found = found?;
         let document_id = match found.document_id {
             Some(id) => id,
-            None => updates::look_up(self.attempt, &self.peer, found.message_id).await?,
+            None => self.document_of(found.message_id).await?,
         };
         Some(self.made(found.message_id, document_id))
     }
 
+    /// Asks for the document of a message whose id is known.
+    async fn document_of(&self, message_id: i32) -> Option<i64> {
+        let message = self.attempt.calls.message(&self.peer, message_id).await.ok()??;
+        message.document.map(|document| document.id)
+    }
+
     fn message(&self) -> tl::functions::messages::SendMedia {
         let caption = self.request.caption.clone();
-        plain_message(self.peer.clone(), self.media(), caption, self.resume.random_id)
+        media_message(self.peer.clone(), self.media(), caption, self.resume.random_id)
     }
 
     fn media(&self) -> InputMedia {
@@ -301,37 +301,5 @@ impl<'a> Sending<'a> {
             Some(md5) => tl::types::InputFile { id, parts, name, md5_checksum: md5.clone() }.into(),
             None => tl::types::InputFileBig { id, parts, name }.into(),
         }
-    }
-}
-
-/// A message with a file and its caption, and nothing else that a message may have.
-pub(super) fn plain_message(
-    peer: InputPeer,
-    media: InputMedia,
-    message: String,
-    random_id: i64,
-) -> tl::functions::messages::SendMedia {
-    tl::functions::messages::SendMedia {
-        silent: false,
-        background: false,
-        clear_draft: false,
-        noforwards: false,
-        update_stickersets_order: false,
-        invert_media: false,
-        allow_paid_floodskip: false,
-        peer,
-        reply_to: None,
-        media,
-        message,
-        random_id,
-        reply_markup: None,
-        entities: None,
-        schedule_date: None,
-        schedule_repeat_period: None,
-        send_as: None,
-        quick_reply_shortcut: None,
-        effect: None,
-        allow_paid_stars: None,
-        suggested_post: None,
     }
 }

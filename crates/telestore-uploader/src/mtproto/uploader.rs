@@ -2,20 +2,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use grammers_tl_types::enums::InputPeer;
+use telestore_mtproto::tl::enums::InputPeer;
+use telestore_mtproto::{Account, Client, MtprotoConfig, Session};
 use telestore_types::{ChatId, Stage, StoredFile, TelegramCredentials};
 
-use super::MtprotoConfig;
-use super::account::Account;
 use super::attempt::Attempt;
-use super::moving;
-use super::parts::{BIG_FILE, PART_SIZE};
-use super::pool::AccountPool;
-use super::resolve;
+use super::limits::Limits;
+use super::parts::{self, BIG_FILE, PART_SIZE};
 use super::resume::{Of, Resume};
 use super::send::Sending;
-use super::session::Session;
-use super::updates;
+use super::windows::{PARTS_IN_FLIGHT, Windows};
 use crate::{
     Capability, Error, ErrorKind, NoProgress, ProgressSink, Requirement, Result, TelegramUploader,
     UploadRequest,
@@ -28,36 +24,82 @@ const IN_FLIGHT: Duration = Duration::from_millis(900);
 ///
 /// Each account has one connection, which all of its uploads share; it is opened by the first call and closed when idle.
 /// The parts of an account share one window too, so many uploads of one account are no faster than one.
+///
+/// ```
+/// use telestore_uploader::{Client, MtprotoConfig, MtprotoUploader, TelegramUploader};
+///
+/// let client = Client::new(MtprotoConfig::default());
+/// let uploader = MtprotoUploader::sharing(client).with_window(8);
+/// assert_eq!(uploader.capability().max_bytes, 2000 * 1024 * 1024);
+/// ```
 #[derive(Debug)]
 pub struct MtprotoUploader {
-    config: Arc<MtprotoConfig>,
-    accounts: AccountPool,
+    client: Client,
+    limits: Limits,
+    windows: Windows,
 }
 
 impl MtprotoUploader {
-    /// Prepares an uploader; nothing is connected yet.
+    /// An uploader with a client of its own. Nothing is connected yet.
     pub fn new(config: MtprotoConfig) -> Self {
-        let config = Arc::new(config);
-        Self { accounts: AccountPool::new(config.clone()), config }
+        Self::sharing(Client::new(config))
+    }
+
+    /// An uploader that shares the accounts, and so the connections, of a client with others: Telegram may end a login that
+    /// it sees on two connections.
+    pub fn sharing(client: Client) -> Self {
+        Self { client, limits: Limits::default(), windows: Windows::new(PARTS_IN_FLIGHT) }
+    }
+
+    /// Sets the largest file that is sent, in bytes. 2000 MiB unless set: what an account without Premium may send.
+    #[must_use]
+    pub fn with_max_bytes(mut self, bytes: u64) -> Self {
+        self.limits.max_bytes = bytes;
+        self
+    }
+
+    /// Sets the most parts in flight of one account, over all of its uploads. 16 unless set. How many there are depends on
+    /// the round trip: as many as fill the line. Each takes 512 KiB of memory.
+    #[must_use]
+    pub fn with_window(mut self, parts: usize) -> Self {
+        self.limits.window = parts;
+        self
+    }
+
+    /// Sets the most parts in flight of all accounts together, beside one for each account. 64 unless set.
+    #[must_use]
+    pub fn with_parts_in_flight(mut self, parts: usize) -> Self {
+        self.windows = Windows::new(parts);
+        self
+    }
+
+    /// Sets how old confirmed parts may be: Telegram forgets the parts of an unsent file after a while. Two hours unless
+    /// set. An older resume state keeps its `random_id` only.
+    #[must_use]
+    pub fn with_resume_max_age(mut self, age: Duration) -> Self {
+        self.limits.resume_max_age = age;
+        self
     }
 
     fn account(&self, credentials: &TelegramCredentials) -> Result<Arc<Account>> {
         let given = credentials.session.as_ref().ok_or_else(Error::not_authorized)?;
         let session = Session::read(given.expose()).map_err(Error::bad_session)?;
-        let named = credentials.api_id.map(telestore_types::ApiId::get);
-        let default = || self.config.api_id.map(telestore_types::ApiId::get);
-        let api_id = named.or(session.api_id).or_else(default).ok_or_else(|| {
-            Error::new(
-                ErrorKind::NotAuthorized,
-                "Telegram session not authorized: no Telegram API id is configured",
-            )
-        })?;
-        Ok(self.accounts.account(session, api_id))
+        Ok(self.client.account(session, credentials.api_id)?)
+    }
+
+    fn attempt<'a>(
+        &'a self,
+        credentials: &'a TelegramCredentials,
+        progress: &'a dyn ProgressSink,
+    ) -> Result<Attempt<'a>> {
+        let account = self.account(credentials)?;
+        let window = self.windows.of(&account, self.limits.window);
+        Ok(Attempt::new(account, window, &self.limits, credentials, progress))
     }
 
     fn check_length(&self, length: u64) -> Result<()> {
-        if length > self.config.max_bytes {
-            let text = format!("file of {length} bytes is over the limit of {} bytes", self.config.max_bytes);
+        if length > self.limits.max_bytes {
+            let text = format!("file of {length} bytes is over the limit of {} bytes", self.limits.max_bytes);
             return Err(Error::new(ErrorKind::TooLarge, text));
         }
         if length == 0 {
@@ -71,7 +113,7 @@ impl MtprotoUploader {
         let (mut resume, peer) = self.begin(attempt, request).await?;
         let mut reported = 0;
         let md5 =
-            moving::send_parts(attempt, request.source.as_ref(), &mut resume, &mut reported, &request.cancel)
+            parts::send_parts(attempt, request.source.as_ref(), &mut resume, &mut reported, &request.cancel)
                 .await?;
         Ok(Sending::new(attempt, request, resume, peer, md5, reported))
     }
@@ -79,20 +121,20 @@ impl MtprotoUploader {
     /// Connects, finds the channel and writes down what the parts and the message will be known by.
     async fn begin(&self, attempt: &Attempt<'_>, request: &UploadRequest) -> Result<(Resume, InputPeer)> {
         let source = request.source.as_ref();
-        attempt.connect().await?;
-        let account = attempt.account.here().home.fingerprint();
+        attempt.calls.connect().await?;
+        let account = attempt.calls.account().location().fingerprint();
         let of = Of { chat: request.credentials.chat_id.as_str(), account: &account, length: source.len() };
         let mut resume =
-            Resume::go_on(request.resume.as_ref(), &of, attempt.now(), self.config.resume_max_age);
+            Resume::go_on(request.resume.as_ref(), &of, attempt.now(), self.limits.resume_max_age);
         resume.forget(&request.changed);
         attempt.progress.stage(Stage::Resolving);
         let found = {
             // As a whole: a stranger may have any number of pages of dialogs.
             let _step = attempt.step();
-            resolve::resolve(attempt, resume.access_hash).await?
+            attempt.resolve(resume.access_hash).await?
         };
-        attempt.reached();
-        resume.access_hash = resolve::access_hash(&found.peer);
+        attempt.calls.reached();
+        resume.access_hash = found.access_hash();
         resume.follow(found.moved_to.as_ref());
         attempt.progress.stage(Stage::Sending);
         // Before the first part, so that whatever happens next the message stays the same one.
@@ -109,7 +151,7 @@ impl TelegramUploader for MtprotoUploader {
 
     fn capability(&self) -> Capability {
         Capability {
-            max_bytes: self.config.max_bytes,
+            max_bytes: self.limits.max_bytes,
             part_size: PART_SIZE as u32,
             resumable: true,
             idempotent: true,
@@ -121,8 +163,7 @@ impl TelegramUploader for MtprotoUploader {
     async fn upload(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile> {
         progress.stage(Stage::Connecting);
         self.check_length(request.source.len())?;
-        let account = self.account(&request.credentials)?;
-        let attempt = Attempt::new(&self.config, account, &request.credentials, progress.as_ref());
+        let attempt = self.attempt(&request.credentials, progress.as_ref())?;
         let mut sending = tokio::select! {
             biased;
             () = request.cancel.cancelled() => return Err(Error::cancelled()),
@@ -133,8 +174,7 @@ impl TelegramUploader for MtprotoUploader {
 
     async fn send_early(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<()> {
         self.check_length(request.source.len())?;
-        let account = self.account(&request.credentials)?;
-        let attempt = Attempt::new(&self.config, account, &request.credentials, progress.as_ref());
+        let attempt = self.attempt(&request.credentials, progress.as_ref())?;
         let (mut resume, _) = tokio::select! {
             biased;
             () = request.cancel.cancelled() => return Ok(()),
@@ -142,7 +182,7 @@ impl TelegramUploader for MtprotoUploader {
         };
         let (source, mut reported) = (request.source.as_ref(), 0);
         let sending = async {
-            moving::send_parts(&attempt, source, &mut resume, &mut reported, &request.cancel).await?;
+            parts::send_parts(&attempt, source, &mut resume, &mut reported, &request.cancel).await?;
             progress.checkpoint(resume.to_state()).await
         };
         let too_late = async {
@@ -157,32 +197,29 @@ impl TelegramUploader for MtprotoUploader {
     }
 
     async fn check(&self, credentials: &TelegramCredentials) -> Result<()> {
-        let account = self.account(credentials)?;
-        let attempt = Attempt::new(&self.config, account, credentials, &NoProgress);
+        let attempt = self.attempt(credentials, &NoProgress)?;
         let checking = async {
-            attempt.connect().await?;
-            resolve::resolve(&attempt, None).await.map(drop)
+            attempt.calls.connect().await?;
+            attempt.resolve(None).await.map(drop)
         };
         attempt.unless_stalled(checking).await
     }
 
     async fn moved_to(&self, credentials: &TelegramCredentials) -> Result<Option<ChatId>> {
-        let account = self.account(credentials)?;
-        let attempt = Attempt::new(&self.config, account, credentials, &NoProgress);
+        let attempt = self.attempt(credentials, &NoProgress)?;
         let asking = async {
-            attempt.connect().await?;
-            resolve::moved_to(&attempt).await
+            attempt.calls.connect().await?;
+            Ok(attempt.calls.moved_to(&credentials.chat_id).await?)
         };
         attempt.unless_stalled(asking).await
     }
 
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
         let Ok(message_id) = i32::try_from(stored.message_id) else { return Ok(false) };
-        let account = self.account(credentials)?;
-        let attempt = Attempt::new(&self.config, account, credentials, &NoProgress);
+        let attempt = self.attempt(credentials, &NoProgress)?;
         let deleting = async {
-            let peer = resolve::locate(&attempt).await?;
-            updates::delete(&attempt, &peer, message_id).await
+            let peer = attempt.calls.locate(&credentials.chat_id).await?;
+            Ok(attempt.calls.delete_message(&peer, message_id).await?)
         };
         attempt.unless_stalled(deleting).await
     }

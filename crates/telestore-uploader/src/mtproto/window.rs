@@ -7,11 +7,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use telestore_types::telegram::LEAST_WAIT;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::metrics::PARTS_IN_FLIGHT;
-use crate::wait::LEAST;
 
 /// The window at first. It doubles with each round until parts begin to wait.
 const START: usize = 4;
@@ -123,10 +123,11 @@ impl Window {
         self.state().closed_until.filter(|(until, _)| *until > Instant::now())
     }
 
-    /// Closes it for a while, where no time is named for a little one, and halves it, once per pause: all parts in flight are refused together.
+    /// Closes it for a while, or for a little one if no time is named, and halves it, once per pause: all parts in flight are
+    /// refused together.
     pub(crate) fn close_for(&self, wait: Duration) {
         let (now, mut state) = (Instant::now(), self.state());
-        let until = now + wait.max(LEAST);
+        let until = now + wait.max(LEAST_WAIT);
         let open = state.closed_until.is_none_or(|(closed, _)| closed <= now);
         if state.closed_until.is_none_or(|(closed, _)| closed < until) {
             state.closed_until = Some((until, wait));

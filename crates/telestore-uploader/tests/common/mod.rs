@@ -119,12 +119,9 @@ pub(crate) fn mtproto() -> MtprotoUploader {
 
 pub(crate) fn mtproto_with(change: impl FnOnce(&mut MtprotoConfig)) -> MtprotoUploader {
     let quick = std::time::Duration::from_millis(2);
-    let mut config = MtprotoConfig {
-        allowed: AllowedAddresses::any(),
-        backoff_base: quick,
-        backoff_max: quick * 10,
-        ..MtprotoConfig::default()
-    };
+    let mut config = MtprotoConfig::default();
+    config.allowed = AllowedAddresses::any();
+    (config.backoff_base, config.backoff_max) = (quick, quick * 10);
     change(&mut config);
     MtprotoUploader::new(config)
 }

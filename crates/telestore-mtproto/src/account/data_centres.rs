@@ -1,0 +1,260 @@
+//! The data centres where an account has an authorisation key, and in which of them it is. It begins in the one that its
+//! session string names, and Telegram may send it to another.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use grammers_tl_types as tl;
+use sha2::{Digest, Sha256};
+
+use crate::allowed::is_public;
+use crate::session::{self, Session};
+
+/// How many data centres are remembered. Telegram has five.
+const KEPT_MAX: usize = 8;
+
+/// A data centre, and the key that the account has there.
+#[derive(Clone)]
+pub(crate) struct DataCentre {
+    pub(crate) dc_id: i32,
+    pub(crate) address: SocketAddr,
+    pub(crate) auth_key: [u8; 256],
+}
+
+impl fmt::Debug for DataCentre {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DataCentre")
+            .field("dc_id", &self.dc_id)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl DataCentre {
+    /// A name for the key that says nothing about it.
+    fn fingerprint(&self) -> String {
+        hex::encode(&Sha256::digest(self.auth_key)[..8])
+    }
+}
+
+/// Where an account is at one moment.
+#[derive(Debug, Clone)]
+pub struct Location {
+    pub(crate) data_centre: DataCentre,
+    pub(crate) migrations: u32,
+}
+
+impl Location {
+    /// The number of the data centre.
+    pub fn dc_id(&self) -> i32 {
+        self.data_centre.dc_id
+    }
+
+    /// How often the account had migrated until then. What is kept at a data centre, such as the parts of a file, can be
+    /// used as long as this number stays the same; see [`Account::call_at`](crate::Account::call_at).
+    pub fn migrations(&self) -> u32 {
+        self.migrations
+    }
+
+    /// A name for the account at this data centre that says nothing about its key: 16 hexadecimal digits. It is the same
+    /// after a restart if the key is.
+    pub fn fingerprint(&self) -> String {
+        self.data_centre.fingerprint()
+    }
+}
+
+/// The data centres where an account has a key. The first one is the session's.
+#[derive(Debug)]
+pub(crate) struct DataCentres {
+    known: Vec<DataCentre>,
+    current: usize,
+    migrations: u32,
+}
+
+impl DataCentres {
+    /// `relay` is where sessions connect to whose string names no address.
+    pub(crate) fn new(session: &Session, relay: Option<SocketAddr>) -> Self {
+        let relay = relay.filter(|_| !session.names_address);
+        let home = DataCentre {
+            dc_id: i32::from(session.dc_id),
+            address: relay.unwrap_or(session.address),
+            auth_key: session.auth_key,
+        };
+        Self { known: vec![home], current: 0, migrations: 0 }
+    }
+
+    pub(crate) fn here(&self) -> Location {
+        Location { data_centre: self.known[self.current].clone(), migrations: self.migrations }
+    }
+
+    /// Goes to a data centre where the account has a key already; says whether there is one.
+    pub(crate) fn go_back_to(&mut self, dc: i32) -> bool {
+        let known = self.known.iter().position(|home| home.dc_id == dc);
+        if let Some(index) = known {
+            self.current = index;
+            self.migrations += 1;
+        }
+        known.is_some()
+    }
+
+    /// Goes to a data centre that is new. Of many the one that is known the longest, but for the session's, is forgotten.
+    pub(crate) fn enter(&mut self, home: DataCentre) {
+        if self.known.len() >= KEPT_MAX {
+            self.known.remove(1);
+        }
+        self.known.push(home);
+        self.current = self.known.len() - 1;
+        self.migrations += 1;
+    }
+
+    /// Forgets a data centre whose key is dead, if the account is still there, and goes back to the session's, so that the
+    /// next attempt finds its way from there. The session's own key stays, dead or not.
+    pub(crate) fn drop_key(&mut self, migrations: u32) {
+        if self.migrations == migrations && self.current != 0 {
+            self.known.remove(self.current);
+            self.current = 0;
+            self.migrations += 1;
+        }
+    }
+}
+
+/// The address of a data centre: the one that Telegram's configuration names, or else the known one. An account of a test
+/// server, or behind a relay on this machine, is never led to Telegram itself.
+pub(crate) fn address_of(dc: i32, options: &[tl::types::DcOption], from: SocketAddr) -> Option<SocketAddr> {
+    let known = || session::data_centre(dc).filter(|_| is_public(from.ip()));
+    named(dc, false, options, from).or_else(known)
+}
+
+/// The address of a data centre that is for files only, where Telegram's configuration names one.
+pub(crate) fn media_address_of(
+    dc: i32,
+    options: &[tl::types::DcOption],
+    from: SocketAddr,
+) -> Option<SocketAddr> {
+    named(dc, true, options, from)
+}
+
+fn named(dc: i32, media_only: bool, options: &[tl::types::DcOption], from: SocketAddr) -> Option<SocketAddr> {
+    let usable = |option: &&tl::types::DcOption| {
+        let kind = option.id == dc && option.media_only == media_only;
+        kind && !option.cdn && !option.tcpo_only && option.secret.is_none()
+    };
+    // The family that works from here, and otherwise IPv4.
+    let fits = |address: &SocketAddr| (address.is_ipv4() != from.is_ipv4(), !address.is_ipv4());
+    options.iter().filter(usable).filter_map(address).min_by_key(fits)
+}
+
+fn address(option: &tl::types::DcOption) -> Option<SocketAddr> {
+    Some(SocketAddr::new(option.ip_address.parse().ok()?, u16::try_from(option.port).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn option(id: i32, ip: &str, port: i32) -> tl::types::DcOption {
+        tl::types::DcOption {
+            ipv6: ip.contains(':'),
+            media_only: false,
+            tcpo_only: false,
+            cdn: false,
+            r#static: false,
+            this_port_only: false,
+            id,
+            ip_address: ip.to_owned(),
+            port,
+            secret: None,
+        }
+    }
+
+    fn data_centres() -> DataCentres {
+        let address = "127.0.0.1:1".parse().unwrap();
+        DataCentres::new(&Session::for_tests(2, address), None)
+    }
+
+    fn at(data_centres: &DataCentres) -> (i32, u32) {
+        let here = data_centres.here();
+        (here.dc_id(), here.migrations)
+    }
+
+    #[test]
+    fn picks_an_address_for_calls_of_the_family_that_works() {
+        let home = "149.154.167.51:443".parse().unwrap();
+        let options = [
+            option(2, "10.0.0.2", 1),
+            tl::types::DcOption { media_only: true, ..option(4, "10.0.0.3", 2) },
+            tl::types::DcOption { cdn: true, ..option(4, "10.0.0.4", 3) },
+            tl::types::DcOption { tcpo_only: true, ..option(4, "10.0.0.5", 4) },
+            tl::types::DcOption { secret: Some(vec![1]), ..option(4, "10.0.0.6", 5) },
+            option(4, "2001:db8::1", 6),
+            option(4, "not an address", 7),
+            option(4, "10.0.0.7", 8),
+            option(4, "10.0.0.8", 9),
+        ];
+        let pick = |from: SocketAddr| address_of(4, &options, from).unwrap().to_string();
+        assert_eq!(pick(home), "10.0.0.7:8");
+        assert_eq!(pick("[2001:db8::2]:443".parse().unwrap()), "[2001:db8::1]:6");
+        assert_eq!(media_address_of(4, &options, home).unwrap().to_string(), "10.0.0.3:2");
+        assert_eq!(media_address_of(2, &options, home), None);
+    }
+
+    #[test]
+    fn falls_back_to_the_known_addresses_unless_the_account_is_a_test_servers() {
+        let known = address_of(4, &[], "149.154.167.51:443".parse().unwrap());
+        assert_eq!(known.unwrap().to_string(), "149.154.167.92:443");
+        for test in ["127.0.0.1:443", "10.1.2.3:443", "192.168.0.1:443", "[::1]:443", "[fd00::1]:1"] {
+            assert_eq!(address_of(4, &[], test.parse().unwrap()), None, "{test}");
+        }
+        assert_eq!(address_of(6, &[], "149.154.167.51:443".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn remembers_its_places_and_names_each_of_them() {
+        let mut data_centres = data_centres();
+        let first = data_centres.here().fingerprint();
+        let address = "127.0.0.1:2".parse().unwrap();
+        assert!(!data_centres.go_back_to(4));
+        data_centres.enter(DataCentre { dc_id: 4, address, auth_key: [2; 256] });
+        assert_eq!(at(&data_centres), (4, 1));
+        assert_ne!(data_centres.here().fingerprint(), first);
+        assert!(data_centres.go_back_to(2) && data_centres.go_back_to(4) && data_centres.go_back_to(2));
+        assert_eq!((at(&data_centres), data_centres.here().fingerprint()), ((2, 4), first));
+    }
+
+    #[test]
+    fn an_account_that_is_sent_around_for_ever_remembers_a_few_places() {
+        let mut data_centres = data_centres();
+        for dc_id in 10..100 {
+            data_centres.enter(DataCentre {
+                dc_id,
+                address: "127.0.0.1:2".parse().unwrap(),
+                auth_key: [2; 256],
+            });
+            assert_eq!(data_centres.here().dc_id(), dc_id);
+        }
+        assert_eq!(data_centres.known.len(), KEPT_MAX);
+        assert!(data_centres.go_back_to(98) && data_centres.go_back_to(2) && !data_centres.go_back_to(10));
+    }
+
+    #[test]
+    fn a_place_whose_key_is_dead_is_forgotten() {
+        let mut data_centres = data_centres();
+        data_centres.drop_key(0);
+        assert_eq!(at(&data_centres), (2, 0), "the session's own place stays");
+        data_centres.enter(DataCentre {
+            dc_id: 4,
+            address: "127.0.0.1:2".parse().unwrap(),
+            auth_key: [2; 256],
+        });
+        data_centres.drop_key(0);
+        assert_eq!(at(&data_centres), (4, 1), "an error from before the move says nothing of this place");
+        data_centres.drop_key(1);
+        assert_eq!((at(&data_centres), data_centres.go_back_to(4)), ((2, 2), false));
+    }
+
+    #[test]
+    fn debug_hides_the_keys() {
+        let text = format!("{:?} {:?}", data_centres(), data_centres().here());
+        assert!(!text.contains("auth_key") && !text.contains("1, 1"), "{text}");
+    }
+}

@@ -1,0 +1,68 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use telestore_types::ApiId;
+
+use crate::account::Account;
+use crate::session::Session;
+use crate::{Error, MtprotoConfig, Result};
+
+/// How many accounts are kept before those without a connection are forgotten.
+const MAX_ACCOUNTS: usize = 1024;
+
+/// An MTProto client: a configuration, and the accounts in use with their connections.
+///
+/// Accounts are kept by a digest of their key, so all callers that bring the same session share its one connection. A
+/// session that comes with another address or application, such as a session string that was put right, takes the place of
+/// the old one as soon as nobody uses that any more. Clones share all of it.
+///
+/// ```
+/// use telestore_mtproto::{Client, MtprotoConfig, Session};
+///
+/// let client = Client::new(MtprotoConfig::default());
+/// let given = format!("1ApWapzMBu{}", "A".repeat(342));
+/// let account = client.account(Session::read(&given)?, Some(telestore_types::ApiId::new(2040)?))?;
+/// assert_eq!(account.location().dc_id(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Client {
+    config: Arc<MtprotoConfig>,
+    accounts: Arc<Mutex<HashMap<[u8; 32], Arc<Account>>>>,
+}
+
+impl Client {
+    /// A client without accounts. Nothing is connected yet.
+    pub fn new(config: MtprotoConfig) -> Self {
+        Self { config: Arc::new(config), accounts: Arc::default() }
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &MtprotoConfig {
+        &self.config
+    }
+
+    /// The account of a session. It connects by itself when the first call is made. The application is `api_id`, or the one
+    /// that the session string names, or [`MtprotoConfig::api_id`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoApiId`](crate::ErrorKind::NoApiId) if none of them names an application.
+    pub fn account(&self, session: Session, api_id: Option<ApiId>) -> Result<Arc<Account>> {
+        let api_id = api_id.or(session.api_id()).or(self.config.api_id).ok_or_else(Error::no_api_id)?;
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if accounts.len() >= MAX_ACCOUNTS {
+            accounts.retain(|_, account| Arc::strong_count(account) > 1 || account.is_connected());
+        }
+        let digest = session.digest();
+        let old = accounts.get(&digest);
+        // Further handles are made here only, and the lock is held: what nobody else holds now stays unused.
+        let keep = |old: &&Arc<Account>| old.is_for(&session, api_id) || Arc::strong_count(old) > 1;
+        if let Some(account) = old.filter(keep) {
+            return Ok(account.clone());
+        }
+        let predecessor = old.filter(|old| old.is_connected()).cloned();
+        let account = Arc::new(Account::new(self.config.clone(), session, api_id, predecessor));
+        accounts.insert(digest, account.clone());
+        Ok(account)
+    }
+}

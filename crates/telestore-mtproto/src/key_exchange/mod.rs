@@ -1,0 +1,91 @@
+//! Makes a key with a data centre where the account has none: MTProto's key exchange.
+//!
+//! `grammers_mtproto::authentication` does the same, but with Telegram's own servers only (its RSA keys are fixed), without
+//! testing the prime, and without the data centre's number.
+
+mod factor;
+mod group;
+mod plain;
+mod server_key;
+mod steps;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+pub use server_key::{BadServerKey, ServerKey};
+
+use plain::PlainConnection;
+use steps::Checked;
+
+use crate::{Error, Result as Made};
+
+/// How often a server may ask for another half of the key.
+const TRIES: usize = 5;
+
+/// Makes a key, over a connection of its own that belongs to no account. `patience` is for connecting, and once more for
+/// the exchange.
+pub(crate) async fn make_key(
+    dc: i32,
+    address: SocketAddr,
+    keys: Vec<ServerKey>,
+    patience: Duration,
+) -> Made<[u8; 256]> {
+    let seconds = patience.as_secs_f32();
+    let failed = |why: &dyn fmt::Display| {
+        Error::not_sent(format!("no connection to Telegram's data centre {dc}: {why}"))
+    };
+    let silent = |_| failed(&format_args!("no answer in {seconds} s"));
+    let opened = timeout(patience, PlainConnection::open(address)).await.map_err(silent)?;
+    let connection = opened.map_err(|error| failed(&error.kind()))?;
+    let made = timeout(patience, exchange(connection, dc, keys)).await.map_err(silent)?;
+    made.map_err(|error| failed(&error))
+}
+
+/// What ended an exchange. Nothing was carried out on anybody's behalf, whatever it was.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("the key exchange failed: {0}")]
+    Check(&'static str),
+}
+
+async fn exchange(
+    mut connection: PlainConnection,
+    dc: i32,
+    keys: Vec<ServerKey>,
+) -> Result<[u8; 256], Failure> {
+    let nonce = rand::random();
+    let answer = connection.call(&steps::begin(nonce)).await?;
+    let random = (rand::random(), random_bytes());
+    let (request, asked) = apart(move || steps::ask(nonce, answer, &keys, dc, &random)).await?;
+    let answer = connection.call(&request).await?;
+    let mut agreed = apart(move || asked.agree(answer)).await?;
+    for _ in 0..TRIES {
+        let random = (random_bytes(), rand::random());
+        let (request, offered) = apart(move || Ok((agreed.offer(&random)?, agreed))).await?;
+        agreed = offered;
+        let answer = connection.call(&request).await?;
+        if let Some(key) = agreed.conclude(answer).map_err(Failure::Check)? {
+            return Ok(key);
+        }
+    }
+    Err(Failure::Check("it refused every key"))
+}
+
+/// Large numbers take milliseconds and more, which other connections must not wait for.
+async fn apart<T: Send + 'static>(step: impl FnOnce() -> Checked<T> + Send + 'static) -> Result<T, Failure> {
+    let ended = spawn_blocking(step).await.map_err(|_| Failure::Check("a step did not end"))?;
+    ended.map_err(Failure::Check)
+}
+
+fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    rand::fill(&mut bytes[..]);
+    bytes
+}

@@ -1,0 +1,37 @@
+#![doc = include_str!("../README.md")]
+
+mod account;
+mod allowed;
+pub mod answers;
+mod calls;
+mod chats;
+mod client;
+mod config;
+mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+mod key_exchange;
+mod messages;
+#[cfg(feature = "testsuite")]
+mod packing;
+mod session;
+mod wire;
+
+/// The types of Telegram's schema: calls and what is in them.
+pub use grammers_tl_types as tl;
+
+pub use account::{Account, Chat, Location, Made};
+pub use allowed::AllowedAddresses;
+pub use calls::{Calls, Failures, Step, Waits};
+pub use chats::{Dialogs, NextDialogs, Refusal, VisibleChannel, VisibleGroup};
+pub use client::Client;
+pub use config::MtprotoConfig;
+pub use error::{Error, ErrorKind, Remedy, Result, RpcError};
+pub use key_exchange::{BadServerKey, ServerKey};
+pub use messages::{Document, Message, Sent, Wanted, media_message};
+#[cfg(feature = "testsuite")]
+#[doc(hidden)]
+pub use packing::Packing;
+pub use session::Session;
+pub use wire::Body;

@@ -1,0 +1,19 @@
+//! Messages: making, reading, finding and deleting them.
+
+mod delete;
+mod message;
+mod search;
+mod sent;
+
+use grammers_tl_types as tl;
+use tl::enums::InputChannel;
+
+pub use message::{Document, Message};
+pub use search::Wanted;
+#[cfg(feature = "fuzzing")]
+pub(crate) use search::page;
+pub use sent::{Sent, media_message};
+
+fn input_channel(peer: &tl::types::InputPeerChannel) -> InputChannel {
+    tl::types::InputChannel { channel_id: peer.channel_id, access_hash: peer.access_hash }.into()
+}

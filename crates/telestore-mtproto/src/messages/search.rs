@@ -1,0 +1,132 @@
+//! Finds a message that Telegram made and does not name: where it answers nothing but `RANDOM_ID_DUPLICATE`, a call with
+//! the same `random_id` was taken before, and its message is in the channel, or will be.
+//!
+//! A post of a channel has no sender and no `random_id`. Ours is one that this account posted (`out`), with the caption and
+//! the size of the file, made since the message was asked for first, by Telegram's own time, and not the message of another
+//! file of this account. Where that leaves two, neither is taken: a file must not be called sent because its twin was.
+
+use grammers_tl_types as tl;
+use tl::enums::InputPeer;
+
+use super::message::Message;
+use crate::answers::{self, Ask, Object, PAGE_MAX};
+use crate::{Calls, Result};
+
+/// What Telegram gives at once. <https://core.telegram.org/api/offsets>
+const PAGE: i32 = 100;
+
+/// How many pages are looked through. What was posted behind so many others was asked for long ago.
+const MAX_PAGES: usize = 20;
+
+/// What a message is known by that a lost answer would have named.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// The caption that it was sent with.
+    pub caption: &'a str,
+    /// How many bytes its file has.
+    pub length: u64,
+    /// When it was asked for first, in Telegram's seconds since 1970.
+    pub since: i64,
+}
+
+impl Wanted<'_> {
+    fn is(&self, message: &Message) -> bool {
+        let size = message.document.as_ref().map(|document| document.size);
+        message.own
+            // One without a date is older than nothing.
+            && message.date.is_none_or(|date| date >= self.since)
+            && size == Some(self.length)
+            && message.text == self.caption
+    }
+}
+
+impl Ask for tl::functions::messages::GetHistory {
+    type Answer = Vec<Message>;
+
+    const ANSWER_MAX: usize = PAGE_MAX;
+
+    /// Service messages and empty ones are read, too: the next page begins behind them.
+    fn read(&self, answer: &[u8]) -> answers::Result<Vec<Message>> {
+        let messages = Object::of("messages.Messages", answer)?.objects("messages");
+        Ok(messages.take(PAGE as usize).filter_map(|message| Message::read(&message)).collect())
+    }
+}
+
+/// Asks for the newest messages that are older than `offset_id`, or than nothing where that is zero.
+pub(crate) fn page(peer: InputPeer, offset_id: i32) -> tl::functions::messages::GetHistory {
+    tl::functions::messages::GetHistory {
+        peer,
+        offset_id,
+        offset_date: 0,
+        add_offset: 0,
+        limit: PAGE,
+        max_id: 0,
+        min_id: 0,
+        hash: 0,
+    }
+}
+
+impl Calls<'_> {
+    /// Looks for a message whose answer was lost, from the newest one back to when it was asked for: one that this account
+    /// posted, and that is not [noted](crate::Made::note) as that of another file. If two could be it, neither is.
+    ///
+    /// # Errors
+    /// Those of a call. Bots may not look.
+    pub async fn find_message(&self, peer: &InputPeer, wanted: &Wanted<'_>) -> Result<Option<Message>> {
+        let mut found = Vec::new();
+        let mut request = page(peer.clone(), 0);
+        for _ in 0..MAX_PAGES {
+            let messages = self.call(&request).await?;
+            let older = messages.iter().map(|message| message.id).min();
+            let is_before = |date: Option<i64>| date.is_some_and(|date| date < wanted.since);
+            let is_last = messages.iter().any(|message| is_before(message.date));
+            found.extend(messages.into_iter().filter(|message| wanted.is(message)));
+            let Some(older) = older.filter(|id| request.offset_id == 0 || *id < request.offset_id) else {
+                break;
+            };
+            if is_last {
+                break;
+            }
+            request.offset_id = older;
+        }
+        found.retain(|message| !self.account().made().holds(peer, message.id));
+        Ok(found.pop().filter(|_| found.is_empty()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::Document;
+
+    fn document(size: u64) -> Document {
+        Document {
+            id: 5,
+            access_hash: 0,
+            file_reference: Vec::new(),
+            dc_id: 2,
+            size,
+            mime_type: String::new(),
+            file_name: None,
+        }
+    }
+
+    fn ours() -> Message {
+        Message { id: 7, date: Some(100), own: true, text: "c".to_owned(), document: Some(document(10)) }
+    }
+
+    #[test]
+    fn only_our_own_post_since_then_is_it() {
+        let wanted = Wanted { caption: "c", length: 10, since: 100 };
+        assert!(wanted.is(&ours()));
+        for other in [
+            Message { date: Some(99), ..ours() },
+            Message { own: false, ..ours() },
+            Message { text: "other".to_owned(), ..ours() },
+            Message { document: Some(document(11)), ..ours() },
+            Message { document: None, ..ours() },
+        ] {
+            assert!(!wanted.is(&other), "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use sha2::{Digest, Sha256};
+use telestore_types::ApiId;
+use telestore_types::pasted::{self, PastedSession, SessionFault};
+
+/// The length of an authorisation key in bytes.
+const KEY_LEN: usize = 256;
+
+/// The main addresses of Telegram's five data centres, for session strings that name a data centre only.
+const DATA_CENTRES: [Ipv4Addr; 5] = [
+    Ipv4Addr::new(149, 154, 175, 53),
+    Ipv4Addr::new(149, 154, 167, 41),
+    Ipv4Addr::new(149, 154, 175, 100),
+    Ipv4Addr::new(149, 154, 167, 92),
+    Ipv4Addr::new(91, 108, 56, 104),
+];
+
+/// The same of its three test servers, which know other accounts.
+const TEST_CENTRES: [Ipv4Addr; 3] =
+    [Ipv4Addr::new(149, 154, 175, 10), Ipv4Addr::new(149, 154, 167, 40), Ipv4Addr::new(149, 154, 175, 117)];
+
+/// The port that every data centre serves.
+const PORT: u16 = 443;
+
+/// What a session string holds: a data centre, and the authorisation key that stands for a login there.
+///
+/// Session strings of Telethon, GramJS and Pyrogram are read. The key never shows: not in `Debug`, and not in errors.
+///
+/// ```
+/// use telestore_mtproto::Session;
+///
+/// let session = Session::read(&format!("1ApWapzMBu{}", "A".repeat(342)))?;
+/// assert_eq!((session.dc_id(), session.address().to_string().as_str()), (2, "149.154.167.51:443"));
+/// assert!(Session::read("12345").unwrap_err().to_string().contains("login code"));
+/// # Ok::<(), telestore_types::pasted::SessionFault>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Session {
+    /// The data centre that the account lives in.
+    pub(crate) dc_id: u8,
+    /// Where to connect to: the string's own address, else the known one of its data centre.
+    pub(crate) address: SocketAddr,
+    /// Whether the string itself names the address.
+    pub(crate) names_address: bool,
+    /// The application that made it, where the string says so.
+    api_id: Option<ApiId>,
+    /// The key that stands for the login.
+    pub(crate) auth_key: [u8; KEY_LEN],
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("dc_id", &self.dc_id)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Reads what a user gave for a session string; see [`pasted::session`].
+    ///
+    /// # Errors
+    /// [`SessionFault`] says what it is instead, or what is wrong with it.
+    pub fn read(text: &str) -> Result<Self, SessionFault> {
+        let read = pasted::session(text)?;
+        let known =
+            if read.test { place(&TEST_CENTRES, read.dc_id.into()) } else { data_centre(read.dc_id.into()) };
+        let address = read.address.or(known).ok_or(SessionFault::DataCentre(read.dc_id))?;
+        let PastedSession { dc_id, address: named, api_id, auth_key, .. } = read;
+        let api_id = api_id.and_then(|id| ApiId::new(id).ok());
+        Ok(Self { dc_id, address, names_address: named.is_some(), api_id, auth_key })
+    }
+
+    /// The number of the data centre that the account lives in.
+    pub fn dc_id(&self) -> u8 {
+        self.dc_id
+    }
+
+    /// Where its connection goes, unless the client's [`address`](crate::MtprotoConfig::address) says otherwise.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The application that made the session, if the string names one.
+    pub fn api_id(&self) -> Option<ApiId> {
+        self.api_id
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests(dc_id: u8, address: SocketAddr) -> Self {
+        Self { dc_id, address, names_address: true, api_id: None, auth_key: [1; KEY_LEN] }
+    }
+
+    /// What stands for the account in memory; the key cannot be found from it.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        Sha256::digest(self.auth_key).into()
+    }
+}
+
+/// The known address of a data centre.
+pub(crate) fn data_centre(id: i32) -> Option<SocketAddr> {
+    place(&DATA_CENTRES, id)
+}
+
+fn place(of: &[Ipv4Addr], id: i32) -> Option<SocketAddr> {
+    let index = usize::try_from(id).ok()?.checked_sub(1)?;
+    of.get(index).map(|ip| SocketAddr::new((*ip).into(), PORT))
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+
+    use super::*;
+
+    fn pyrogram(dc: u8, test: u8) -> String {
+        let bytes =
+            [&[dc][..], &77_u32.to_be_bytes(), &[test], &[7; KEY_LEN], &9_u64.to_be_bytes(), &[0]].concat();
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    #[test]
+    fn a_string_that_names_an_address_leads_there() {
+        let bytes = [&[2][..], &[127, 0, 0, 1], &443_u16.to_be_bytes(), &[7; KEY_LEN]].concat();
+        let session = Session::read(&format!("1{}", URL_SAFE.encode(bytes))).unwrap();
+        assert_eq!((session.dc_id, session.address.to_string()), (2, "127.0.0.1:443".to_owned()));
+        assert!(session.names_address);
+        assert!(!format!("{session:?}").contains("auth_key"), "{session:?}");
+    }
+
+    #[test]
+    fn one_that_names_a_data_centre_leads_to_its_known_address() {
+        let session = Session::read(&pyrogram(4, 0)).unwrap();
+        assert_eq!(
+            (session.address.to_string().as_str(), session.api_id().map(ApiId::get)),
+            ("149.154.167.92:443", Some(77))
+        );
+        assert!(!session.names_address);
+        let test = Session::read(&pyrogram(2, 1)).unwrap();
+        assert_eq!(test.address.to_string(), "149.154.167.40:443", "a test account is not known elsewhere");
+        assert_eq!(Session::read(&pyrogram(4, 1)), Err(SessionFault::DataCentre(4)));
+    }
+}

@@ -1,0 +1,277 @@
+//! The task that owns a socket. Calls come over a channel; each has its own way back.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use grammers_tl_types as tl;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::envelope::since_epoch;
+use super::packet::Body;
+use super::request::{Answer, Caller, Hold, Request};
+use super::state::{Broken, Wire};
+use crate::Error;
+use crate::answers::Ask;
+use crate::answers::Repeat;
+
+/// How long Telegram may take to end its half of a connection that we closed.
+const CLOSING: Duration = Duration::from_millis(500);
+
+/// The times that a connection keeps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timing {
+    pub(crate) connect: Duration,
+    pub(crate) call: Duration,
+    pub(crate) idle: Duration,
+    pub(crate) ping: Duration,
+    /// How much longer than a round trip an answer may take.
+    pub(crate) lost: Duration,
+}
+
+/// An open connection. Its task ends when the last handle is dropped, when it breaks, or when it was idle.
+#[derive(Debug, Clone)]
+pub(crate) struct Connection {
+    calls: mpsc::UnboundedSender<Request>,
+    abandoned: Arc<Notify>,
+    stop: CancellationToken,
+    ended: watch::Receiver<bool>,
+    ahead: Arc<AtomicI64>,
+}
+
+/// Wakes the connection where a caller goes away, so that what it wanted to send is dropped at once.
+struct Waiting {
+    answer: oneshot::Receiver<Answer>,
+    abandoned: Arc<Notify>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.answer.close();
+        self.abandoned.notify_one();
+    }
+}
+
+impl Connection {
+    /// Opens the socket. Nothing is sent yet.
+    pub(crate) async fn open(
+        address: SocketAddr,
+        auth_key: [u8; 256],
+        timing: Timing,
+    ) -> Result<Self, Error> {
+        let opened = timeout(timing.connect, TcpStream::connect(address)).await;
+        let socket = match opened {
+            Ok(Ok(socket)) => socket,
+            Ok(Err(error)) => {
+                return Err(Error::not_sent(format!("cannot connect to Telegram: {}", error.kind())));
+            }
+            Err(_) => {
+                let seconds = timing.connect.as_secs_f32();
+                return Err(Error::not_sent(format!("cannot connect to Telegram: no answer in {seconds} s")));
+            }
+        };
+        // Small calls must not wait for the answers to parts.
+        let _ = socket.set_nodelay(true);
+        let (calls, inbox) = mpsc::unbounded_channel();
+        let (end, ended) = watch::channel(false);
+        let (abandoned, stop) = (Arc::new(Notify::new()), CancellationToken::new());
+        let wire = Wire::new(auth_key, timing.lost);
+        let ahead = wire.told_ahead();
+        let task = Task { socket, wire, inbox, abandoned: abandoned.clone(), stop: stop.clone(), timing };
+        tokio::spawn(async move {
+            task.run().await;
+            drop(end);
+        });
+        Ok(Self { calls, abandoned, stop, ended, ahead })
+    }
+
+    /// Whether calls still go out.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.calls.is_closed()
+    }
+
+    /// What time it is at Telegram, in seconds since 1970; some moments ago rather than in the future.
+    pub(crate) fn time(&self) -> i64 {
+        since_epoch().0 + self.ahead.load(Ordering::Relaxed)
+    }
+
+    /// Sends a call and waits for its answer of at most so many bytes. The connection itself sees to it that this ends.
+    /// A bulk call may go twice.
+    pub(crate) async fn call(&self, body: Body, answer_max: usize, bulk: Option<Hold>) -> Answer {
+        let repeat = if bulk.is_some() { Repeat::Always } else { Repeat::IfAnswered };
+        self.make(body, answer_max, bulk, repeat).await
+    }
+
+    async fn make(&self, body: Body, answer_max: usize, bulk: Option<Hold>, repeat: Repeat) -> Answer {
+        let (answer, receiver) = oneshot::channel();
+        let closed = || "the connection to Telegram was closed".to_owned();
+        self.calls
+            .send(Request { body, caller: Caller::new(answer, answer_max, bulk, repeat) })
+            .map_err(|_| Error::not_sent(closed()))?;
+        let mut waiting = Waiting { answer: receiver, abandoned: self.abandoned.clone() };
+        // The task answers whatever it took, unless it panicked.
+        (&mut waiting.answer).await.unwrap_or_else(|_| Err(Error::lost(closed())))
+    }
+
+    /// Calls `request`, and reads its answer.
+    pub(crate) async fn ask<R: Ask>(&self, request: &R) -> Result<R::Answer, Error> {
+        let answer = self.make(Body::of(request), R::ANSWER_MAX, None, R::REPEAT).await?;
+        request.read(&answer).map_err(|why| Error::lost(format!("an answer cannot be read: {why}")))
+    }
+
+    /// Ends it, and waits until its socket is closed: the next connection of this account must not overlap with it.
+    pub(crate) async fn close(&self) {
+        self.stop.cancel();
+        let mut ended = self.ended.clone();
+        // The sender says nothing and goes away with the task.
+        let _ = ended.wait_for(|ended| *ended).await;
+    }
+}
+
+struct Task {
+    socket: TcpStream,
+    wire: Wire,
+    inbox: mpsc::UnboundedReceiver<Request>,
+    abandoned: Arc<Notify>,
+    stop: CancellationToken,
+    timing: Timing,
+}
+
+/// When things are due.
+struct Schedule {
+    ping: Instant,
+    /// Nothing was heard since.
+    heard: Instant,
+    /// No byte of the packet could be written since.
+    wrote: Instant,
+    /// No call since.
+    used: Instant,
+}
+
+impl Task {
+    async fn run(mut self) {
+        let ended = self.serve().await;
+        self.inbox.close();
+        while let Ok(request) = self.inbox.try_recv() {
+            self.wire.flight.enqueue(request);
+        }
+        if let Some(why) = ended {
+            tracing::debug!(reason = ?why, "connection to telegram ended");
+            // What lies in the socket's buffers must not go on arriving while the next connection speaks already.
+            let _ = self.socket.set_zero_linger();
+            self.wire.fail(&why);
+            return;
+        }
+        self.wire.fail(&Broken::Io("it was closed".to_owned()));
+        // Wait for the other side, so that it never sees two connections of one account.
+        if self.socket.shutdown().await.is_ok() {
+            let mut rest = [0; 4096];
+            let drained = async { while self.socket.read(&mut rest).await.is_ok_and(|count| count > 0) {} };
+            if timeout(CLOSING, drained).await.is_err() {
+                let _ = self.socket.set_zero_linger();
+            }
+        }
+    }
+
+    /// Works until the connection breaks (`Some`) or is not needed any more (`None`).
+    async fn serve(&mut self) -> Option<Broken> {
+        let now = Instant::now();
+        let mut schedule = Schedule { ping: now + self.timing.ping, heard: now, wrote: now, used: now };
+        loop {
+            if self.wire.pack() {
+                schedule.wrote = Instant::now();
+            }
+            let due = self.due(&schedule);
+            let (mut reader, mut writer) = self.socket.split();
+            let (spare, unwritten) = self.wire.buffers();
+            let pending = !unwritten.is_empty();
+            tokio::select! {
+                read = reader.read(spare) => {
+                    schedule.heard = Instant::now();
+                    let taken = match read {
+                        Ok(count) => self.wire.received(count, schedule.heard),
+                        Err(error) => Err(Broken::Io(error.kind().to_string())),
+                    };
+                    if let Err(why) = taken {
+                        return Some(why);
+                    }
+                }
+                written = writer.write(unwritten), if pending => match written {
+                    Ok(count) => {
+                        schedule.wrote = Instant::now();
+                        self.wire.wrote(count, schedule.wrote);
+                    }
+                    Err(error) => return Some(Broken::Io(error.kind().to_string())),
+                },
+                request = self.inbox.recv() => match request {
+                    Some(request) => {
+                        schedule.used = Instant::now();
+                        self.wire.flight.enqueue(request);
+                    }
+                    None => return None,
+                },
+                () = self.stop.cancelled() => return None,
+                () = self.abandoned.notified() => self.wire.flight.forget_abandoned(),
+                () = sleep_until(due) => {
+                    if let Some(end) = self.overdue(&mut schedule) {
+                        return end;
+                    }
+                }
+            }
+        }
+    }
+
+    /// When to look at the clock next.
+    fn due(&self, schedule: &Schedule) -> Instant {
+        let mut due = schedule.ping;
+        due = due.min(self.wire.flight.deadline(self.timing.call).unwrap_or(due));
+        due = due.min(self.wire.flight.late().unwrap_or(due));
+        if self.wire.is_writing() {
+            due = due.min(schedule.wrote + self.timing.call);
+        }
+        if self.wire.flight.is_quiet() {
+            due = due.min(schedule.used + self.timing.idle);
+        }
+        due.min(schedule.heard + self.silence())
+    }
+
+    /// How long nothing at all may be heard: a ping is answered even where there is nothing else to say.
+    fn silence(&self) -> Duration {
+        self.timing.ping + self.timing.call
+    }
+
+    fn overdue(&mut self, schedule: &mut Schedule) -> Option<Option<Broken>> {
+        let now = Instant::now();
+        let past = |due: Instant| due <= now;
+        let broken = |why: &str| Some(Some(Broken::Io(why.to_owned())));
+        if self.wire.flight.deadline(self.timing.call).is_some_and(past) {
+            return broken("it did not answer in time");
+        }
+        if self.wire.is_writing() && past(schedule.wrote + self.timing.call) {
+            return broken("it took no more bytes");
+        }
+        if past(schedule.heard + self.silence()) {
+            return broken("nothing was heard from it");
+        }
+        if self.wire.flight.is_quiet() && past(schedule.used + self.timing.idle) {
+            return Some(None);
+        }
+        if past(schedule.ping) {
+            schedule.ping = now + self.timing.ping;
+            self.ping();
+        }
+        self.wire.look_after(now);
+        None
+    }
+
+    fn ping(&mut self) {
+        let disconnect_delay = i32::try_from((self.silence() + CLOSING).as_secs().max(1)).unwrap_or(i32::MAX);
+        let ping = tl::functions::PingDelayDisconnect { ping_id: rand::random(), disconnect_delay };
+        self.wire.flight.enqueue(Request { body: Body::of(&ping), caller: Caller::ping() });
+    }
+}

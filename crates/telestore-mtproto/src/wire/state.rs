@@ -1,0 +1,252 @@
+//! The state of one connection without its socket: what is to be written, what was read, which calls wait.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::time::Duration;
+
+use grammers_tl_types as tl;
+use tokio::time::Instant;
+
+use super::envelope::{Envelope, Event, MsgId};
+use super::flight::Flight;
+use super::packet::{Body, Frame, Packet};
+use super::request::{Answer, Request};
+use super::unasked::Unasked;
+use crate::Error;
+use crate::answers::ANSWER_MAX;
+
+/// The read buffer at first, and the largest packet that is taken: the longest answer, with what is around it.
+const READ_MIN: usize = 16 * 1024;
+const READ_MAX: usize = ANSWER_MAX + 64 * 1024;
+
+/// A buffer that is larger goes once it is empty: large answers are rare.
+const READ_KEPT: usize = 128 * 1024;
+
+/// How many calls are packed at a time: two packets are encrypted side by side.
+const TOGETHER: usize = 2;
+
+/// One correction is enough for a call, and some may cross; more mean that corrections do not help.
+const MAX_REFUSALS: u32 = 8;
+
+/// What is right when a message is sent again with what was learned: clock, sequence number, salt.
+const CURABLE: [i32; 5] = [16, 17, 32, 33, 48];
+
+/// What is being written.
+struct Outgoing {
+    /// The call that it is, if it is one.
+    id: Option<MsgId>,
+    packet: Packet,
+    head: usize,
+}
+
+/// Why a connection cannot go on.
+#[derive(Debug, Clone)]
+pub(crate) enum Broken {
+    Io(String),
+    /// Telegram answered with a status instead of a packet.
+    Status(u32),
+    Protocol(String),
+    /// The clock of this machine is wrong, as far as Telegram is concerned.
+    Clock,
+}
+
+pub(crate) struct Wire {
+    envelope: Envelope,
+    pub(super) flight: Flight,
+    /// Being written, the first one first.
+    outgoing: VecDeque<Outgoing>,
+    /// Whether the first packet is still to be written, with the tag of the transport in front.
+    untagged: bool,
+    read: Vec<u8>,
+    read_tail: usize,
+    unasked: Unasked,
+}
+
+impl Wire {
+    /// The state of a new connection; answers that are late by `slack` are looked after.
+    pub(crate) fn new(auth_key: [u8; 256], slack: Duration) -> Self {
+        Self {
+            envelope: Envelope::new(auth_key),
+            flight: Flight::new(slack),
+            outgoing: VecDeque::new(),
+            untagged: true,
+            read: vec![0; READ_MIN],
+            read_tail: 0,
+            unasked: Unasked::new(Instant::now()),
+        }
+    }
+
+    /// How far Telegram's clock is ahead, kept up to date.
+    pub(crate) fn told_ahead(&self) -> Arc<AtomicI64> {
+        self.envelope.told_ahead()
+    }
+
+    /// Packs the next call or two, unless a packet is still being written. Says whether there is a new packet.
+    pub(crate) fn pack(&mut self) -> bool {
+        if self.is_writing() {
+            return false;
+        }
+        let next = self.flight.next(TOGETHER);
+        let service = self.envelope.service(!next.is_empty());
+        self.outgoing.extend(service.map(|packet| Outgoing { id: None, packet, head: 0 }));
+        let (calls, callers): (Vec<_>, Vec<_>) =
+            next.into_iter().map(|Request { body, caller }| (body, caller)).unzip();
+        for ((id, packet), caller) in self.envelope.seal(calls).into_iter().zip(callers) {
+            self.flight.sealed(id, caller);
+            self.outgoing.push_back(Outgoing { id: Some(id), packet, head: 0 });
+        }
+        self.is_writing()
+    }
+
+    pub(crate) fn is_writing(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
+    /// Both halves at once, so that reading and writing can go on at the same time.
+    pub(crate) fn buffers(&mut self) -> (&mut [u8], &[u8]) {
+        if self.read_tail == self.read.len() {
+            self.read.resize((self.read.len() * 2).min(READ_MAX), 0);
+        }
+        let unwritten = self.outgoing.front().map_or(&[][..], |outgoing| outgoing.unwritten(self.untagged));
+        (&mut self.read[self.read_tail..], unwritten)
+    }
+
+    /// Notes that `count` bytes were written.
+    pub(crate) fn wrote(&mut self, count: usize, now: Instant) {
+        let Some(outgoing) = self.outgoing.front_mut() else { return };
+        outgoing.head += count;
+        if !outgoing.unwritten(self.untagged).is_empty() {
+            return;
+        }
+        self.untagged = false;
+        let Some(Outgoing { id: Some(id), packet, .. }) = self.outgoing.pop_front() else { return };
+        self.flight.wrote(id, packet, now);
+    }
+
+    /// Takes `count` bytes that were read, and answers the calls they speak of.
+    pub(crate) fn received(&mut self, count: usize, now: Instant) -> Result<(), Broken> {
+        if count == 0 {
+            return Err(Broken::Io("Telegram closed the connection".to_owned()));
+        }
+        self.read_tail += count;
+        let mut from = 0;
+        loop {
+            match Frame::of(&self.read[from..self.read_tail]) {
+                Frame::Status(status) => return Err(Broken::Status(status)),
+                Frame::Partial(Some(length)) if length > READ_MAX - Frame::HEADER => {
+                    return Err(Broken::Protocol("an answer is too large".to_owned()));
+                }
+                Frame::Partial(_) => break,
+                Frame::Packet(length) => {
+                    let packet = &mut self.read[from + Frame::HEADER..][..length];
+                    let events = self.envelope.open(packet, &self.flight).map_err(Broken::Protocol)?;
+                    from += Frame::HEADER + length;
+                    let mut asked = false;
+                    for event in events {
+                        asked |= self.handle(event, now)?;
+                    }
+                    if !self.unasked.count(length, asked, now) {
+                        return Err(Broken::Protocol("it says too much that nobody asked for".to_owned()));
+                    }
+                }
+            }
+        }
+        self.read.copy_within(from..self.read_tail, 0);
+        self.read_tail -= from;
+        if self.read_tail == 0 && self.read.len() > READ_KEPT {
+            self.read = vec![0; READ_MIN];
+        }
+        Ok(())
+    }
+
+    /// Says whether somebody waited for it.
+    fn handle(&mut self, event: Event, now: Instant) -> Result<bool, Broken> {
+        match event {
+            Event::Answer(id, body) => Ok(self.answer(id, Ok(body), now)),
+            Event::Failed(id, error) => Ok(self.answer(id, Err(Error::from(error)), now)),
+            Event::Unreadable(id, why) => {
+                let error = Error::lost(format!("the answer cannot be read: {why}"));
+                Ok(self.answer(id, Err(error), now))
+            }
+            Event::NotTaken(id, code) => self.send_again(id, code),
+        }
+    }
+
+    fn answer(&mut self, id: MsgId, answer: Answer, now: Instant) -> bool {
+        let Some(states) = self.flight.answer(id, answer, now) else { return false };
+        for (id, told) in states {
+            if self.flight.told(id, told, now) {
+                tracing::debug!(?told, "telegram does not have a call, sending it again");
+                self.repeat(id);
+            }
+        }
+        true
+    }
+
+    /// Does what is to be done about answers that are late: asks what became of their calls, or sends those again.
+    pub(crate) fn look_after(&mut self, now: Instant) {
+        if let Some((msg_ids, caller)) = self.flight.question(now) {
+            tracing::debug!(calls = msg_ids.len(), "answers are late, asking telegram");
+            let body = Body::of(&tl::enums::MsgsStateReq::from(tl::types::MsgsStateReq { msg_ids }));
+            self.flight.first(Request { body, caller });
+        }
+        while let Some(id) = self.flight.again(now) {
+            tracing::debug!("an answer does not come, sending its call again");
+            self.repeat(id);
+        }
+    }
+
+    fn repeat(&mut self, id: MsgId) {
+        if let Some((caller, packet)) = self.flight.take(id) {
+            self.flight.first(Request { body: self.envelope.unseal(packet), caller });
+        }
+    }
+
+    /// Sends again what Telegram did not take because of its envelope: it was not carried out. Says whether there is such
+    /// a call.
+    fn send_again(&mut self, id: MsgId, code: i32) -> Result<bool, Broken> {
+        tracing::debug!(code, "telegram did not take a message");
+        if !CURABLE.contains(&code) {
+            return Err(Broken::Protocol(format!("Telegram did not take a message, code {code}")));
+        }
+        let Some((mut caller, packet)) = self.flight.not_taken(id) else { return Ok(false) };
+        let Some(packet) = packet else {
+            return Err(Broken::Protocol("Telegram speaks of a message that it cannot have".to_owned()));
+        };
+        caller.refused += 1;
+        let refused = caller.refused;
+        self.flight.first(Request { body: self.envelope.unseal(packet), caller });
+        match code {
+            _ if refused <= MAX_REFUSALS => Ok(true),
+            16 | 17 => Err(Broken::Clock),
+            _ => Err(Broken::Protocol(format!("Telegram goes on not taking a message, code {code}"))),
+        }
+    }
+
+    /// Ends every call.
+    pub(crate) fn fail(&mut self, why: &Broken) {
+        self.flight.fail(|written| why.error(written));
+    }
+}
+
+impl Outgoing {
+    fn unwritten(&self, untagged: bool) -> &[u8] {
+        let bytes = if untagged { self.packet.with_tag() } else { self.packet.without_tag() };
+        &bytes[self.head..]
+    }
+}
+
+impl Broken {
+    pub(crate) fn error(&self, written: bool) -> Error {
+        let why = match self {
+            Self::Status(404) => return Error::unknown_key(),
+            Self::Status(429) => "Telegram refuses more connections from this address for now".to_owned(),
+            Self::Status(status) => format!("Telegram refused the connection with status {status}"),
+            Self::Io(why) => format!("the connection to Telegram was lost: {why}"),
+            Self::Protocol(why) => format!("the connection to Telegram was lost: {why}"),
+            Self::Clock => "Telegram refuses the time of this machine: its clock may be wrong".to_owned(),
+        };
+        if written { Error::lost(why) } else { Error::not_sent(why) }
+    }
+}
