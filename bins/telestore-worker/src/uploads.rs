@@ -91,7 +91,7 @@ fn described(upload: &Upload) -> Value {
         "progress": upload.progress,
         "attempt": upload.attempt,
         "error": upload.error,
-        "messageId": upload.stored.as_ref().map(|stored| stored.message_id),
+        "messageId": upload.stored.as_ref().map(telestore::types::StoredFile::message_id),
         "fileId": upload.stored.as_ref().map(telestore::types::StoredFile::file_id),
         "createdAt": shown_time(upload.created_at),
         "updatedAt": shown_time(upload.updated_at),

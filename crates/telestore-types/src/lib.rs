@@ -30,7 +30,7 @@ pub use name::{FileName, mime_type_of};
 pub use secret::Secret;
 pub use shown::{Shown, misleads};
 pub use source::{ByteSource, BytesSource, SourceError};
-pub use stored::{StoredAs, StoredFile};
+pub use stored::{StoredAs, StoredFile, StoredMessage};
 pub use upload::{
     ChunkVerdict, Completion, CompletionError, LONGEST_PAUSE, MAX_CRASHES, MAX_EARLY_CRASHES, MISSING_CHUNKS,
     NewUpload, Recovery, ResumeState, Upload, UploadKind, UploadState, is_due,

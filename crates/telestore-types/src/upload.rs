@@ -464,17 +464,13 @@ impl Upload {
         };
         let wait = self.next_attempt_at.map(|at| at.since(now)).filter(|wait| !wait.is_zero());
         Some(UploadEvent {
-            upload_id: self.id.clone(),
-            status,
-            stage,
             progress: self.progress,
             bytes_sent: if status == UploadStatus::Completed { self.file_size } else { 0 },
-            bytes_total: self.file_size,
             attempt: self.attempt.max(1),
             retry_after: wait,
             error: self.error.clone(),
-            message_id: self.stored.as_ref().map(|stored| stored.message_id),
-            file_id: self.stored.as_ref().map(StoredFile::file_id),
+            stored: self.stored.clone(),
+            ..UploadEvent::new(self.id.clone(), status, stage, self.file_size)
         })
     }
 

@@ -168,9 +168,12 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Deletes a message that [`upload`](Self::upload) has made and that is not wanted any more: its upload was
-    /// cancelled while Telegram worked on it. Says whether it is gone; a backend that cannot delete it says no. It may be
-    /// asked again after an error.
+    /// Deletes the messages that [`upload`](Self::upload) has made and that are not wanted any more: the upload was
+    /// cancelled while Telegram worked on it. Says whether all are gone; a backend that cannot delete them says no. It may
+    /// be asked again after an error.
+    ///
+    /// Each message is deleted in the chat that it names, whatever chat the credentials name by now; one that names none
+    /// is in the chat of the credentials.
     ///
     /// # Errors
     /// As [`upload`](Self::upload).

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use telestore::backend::{NoWebhook, StaticCredentialProvider};
 use telestore::store::{MemoryChunkStore, MemorySessionStore};
 use telestore::types::{
-    ChatId, FileName, MAX_CRASHES, ManualClock, ResumeState, Secret, StoredAs, StoredFile,
+    ChatId, FileName, MAX_CRASHES, ManualClock, ResumeState, Secret, StoredAs, StoredFile, StoredMessage,
     TelegramCredentials, UploadId, UploadStatus, UserId,
 };
 use telestore::uploader::{
@@ -292,7 +292,8 @@ impl TelegramUploader for Telegram {
             self.die().await;
         }
         let message_id = i64::try_from(message_id).unwrap();
-        Ok(StoredFile { message_id, stored_as: StoredAs::Mtproto { document_id: message_id } })
+        let stored_as = StoredAs::Mtproto { document_id: message_id };
+        Ok(StoredFile::new(StoredMessage::new(message_id, stored_as, request.source.len())))
     }
 }
 
@@ -408,7 +409,7 @@ impl World {
                 (UploadStatus::Uploading, _) => State::Queued,
                 (UploadStatus::Completed, _) => State::Completed,
                 (UploadStatus::Failed, Some("Upload cancelled")) => State::Cancelled,
-                (UploadStatus::Failed, _) => State::Failed,
+                _ => State::Failed,
             },
             Err(Error::NotStarted) => match self.engine.status(&id, None).await {
                 Ok(_) => State::Receiving,

@@ -48,14 +48,14 @@ pub(super) fn signed(number: u64) -> i64 {
 }
 
 pub(super) fn upload(row: &SqliteRow) -> Result<Upload> {
-    let stored = optional_text(row, "stored")?;
+    let (stored, file_size) = (optional_text(row, "stored")?, number(row, "file_size")?);
     let stored: Option<StoredFile> =
         stored.map(|json| serde_json::from_str(&json)).transpose().map_err(|_| bad("stored"))?;
     Ok(Upload {
         id: UploadId::new(text(row, "id")?).map_err(|_| bad("id"))?,
         key: key(row)?,
         file_name: FileName::of_file(&text(row, "file_name")?).map_err(|_| bad("file_name"))?,
-        file_size: number(row, "file_size")?,
+        file_size,
         total_chunks: number(row, "total_chunks")?,
         mime_type: optional_text(row, "mime_type")?,
         user_id: optional_text(row, "user_id")?.map(UserId::new),
@@ -70,7 +70,7 @@ pub(super) fn upload(row: &SqliteRow) -> Result<Upload> {
         queued_at: optional_time(row, "queued_at")?,
         next_attempt_at: optional_time(row, "next_attempt_at")?,
         error: optional_text(row, "error")?,
-        stored,
+        stored: stored.map(|stored| stored.of_size(file_size)),
         resume: optional_bytes(row, "resume")?.map(ResumeState),
         maybe_sent: flag(row, "maybe_sent")?,
         early: flag(row, "early")?,

@@ -300,10 +300,8 @@ async fn what_cannot_be_repeated_is_flushed() {
     let lease = store.lease(NOW, NOW + Duration::from_secs(1), &[]).await.unwrap().unwrap();
     store.commit(&lease, 50, None).await.unwrap();
     assert_eq!(flushed(), 2);
-    let stored = StoredFile {
-        message_id: 1,
-        stored_as: telestore_types::StoredAs::BotApi { file_id: "f".to_owned() },
-    };
+    let stored_as = telestore_types::StoredAs::BotApi { file_id: "f".to_owned() };
+    let stored = StoredFile::new(telestore_types::StoredMessage::new(1, stored_as, 1));
     store.finish(&lease, &stored, None, NOW).await.unwrap();
     assert_eq!(flushed(), 3);
     store.add_event(&upload.id, &NewEvent::webhook("e", UserId::new("u"), "{}"), NOW).await.unwrap();

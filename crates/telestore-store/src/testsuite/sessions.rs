@@ -2,8 +2,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use telestore_types::{
-    ChunkIndex, ChunkVerdict, Completion, CompletionError, FileName, NewUpload, ResumeState, StorageKey,
-    StoredAs, StoredFile, Timestamp, Upload, UploadId, UploadKind, UploadState, UserId,
+    ChatId, ChunkIndex, ChunkVerdict, Completion, CompletionError, FileName, NewUpload, ResumeState,
+    StorageKey, StoredAs, StoredFile, StoredMessage, Timestamp, Upload, UploadId, UploadKind, UploadState,
+    UserId,
 };
 
 use super::{leases, moved, outbox, quotas, strangers, sums, views};
@@ -89,7 +90,9 @@ pub(super) async fn get(store: &dyn SessionStore, name: &str) -> Upload {
 }
 
 pub(super) fn result() -> StoredFile {
-    StoredFile { message_id: 12, stored_as: StoredAs::BotApi { file_id: "file_abc".to_owned() } }
+    let stored_as = StoredAs::BotApi { file_id: "file_abc".to_owned() };
+    let first = StoredMessage::new(12, stored_as, 6).in_chat(ChatId::new("-1001").expect("a chat"));
+    StoredFile::new(first).and(StoredMessage::new(13, StoredAs::Mtproto { document_id: -5 }, 4))
 }
 
 /// Runs every check of the session store contract, each on a store of its own.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::StoredAs;
+use crate::{StoredAs, StoredMessage};
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_000);
 
@@ -49,7 +49,8 @@ fn completing_again_changes_nothing_until_it_failed() {
     assert_eq!(upload.complete(NOW), Ok(Completion::Queued));
     assert_eq!((upload.attempt, upload.progress, upload.error.clone()), (0, 0, None));
     upload.start_attempt(NOW);
-    upload.finish(StoredFile { message_id: 1, stored_as: StoredAs::Mtproto { document_id: 7 } }, NOW);
+    let message = StoredMessage::new(1, StoredAs::Mtproto { document_id: 7 }, 10);
+    upload.finish(StoredFile::new(message), NOW);
     assert_eq!(upload.complete(NOW), Ok(Completion::Already));
     assert!(!upload.cancel(NOW), "what was sent cannot be cancelled");
 }

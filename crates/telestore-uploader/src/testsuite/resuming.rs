@@ -52,7 +52,8 @@ pub(super) async fn makes_one_message(subject: &dyn Subject) {
         let again =
             subject.uploader().upload(request.clone(), Recorder::new()).await.expect("it is sent again");
         assert_eq!(
-            again.message_id, first.message_id,
+            again.message_id(),
+            first.message_id(),
             "an attempt with the same state makes no second message"
         );
     }
