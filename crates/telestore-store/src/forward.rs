@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UserId,
+    ChatId, Outcome, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
+    UserId,
 };
 
 use crate::{
@@ -137,10 +138,10 @@ macro_rules! forward {
                 &self,
                 lease: &Lease,
                 error: &str,
-                maybe_sent: bool,
+                outcome: Outcome,
                 now: Timestamp,
             ) -> Result<bool> {
-                (**self).fail(lease, error, maybe_sent, now).await
+                (**self).fail(lease, error, outcome, now).await
             }
 
             async fn retry_later(

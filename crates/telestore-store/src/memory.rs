@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UserId,
-    is_due,
+    ChatId, Outcome, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
+    UserId, is_due,
 };
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -183,8 +183,8 @@ impl SessionStore for MemorySessionStore {
         Ok(done(rules::change_leased(&mut *state, lease, true, event, finish).await?))
     }
 
-    async fn fail(&self, lease: &Lease, error: &str, maybe_sent: bool, now: Timestamp) -> Result<bool> {
-        self.leased(lease, true, |upload| upload.fail(error, maybe_sent, now)).await
+    async fn fail(&self, lease: &Lease, error: &str, outcome: Outcome, now: Timestamp) -> Result<bool> {
+        self.leased(lease, true, |upload| upload.fail(error, outcome, now)).await
     }
 
     async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> Result<bool> {

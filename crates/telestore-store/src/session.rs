@@ -3,7 +3,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, ChunkIndex, ChunkVerdict, Completion, CompletionError, Reading, Recovery, ResumeState,
+    ChatId, ChunkIndex, ChunkVerdict, Completion, CompletionError, Outcome, Reading, Recovery, ResumeState,
     StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState, UserId,
 };
 
@@ -351,7 +351,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     ) -> Result<bool>;
 
     /// Gives a leased upload up; its chunks and its resume state stay. See [`Upload::fail`].
-    async fn fail(&self, lease: &Lease, error: &str, maybe_sent: bool, now: Timestamp) -> Result<bool>;
+    async fn fail(&self, lease: &Lease, error: &str, outcome: Outcome, now: Timestamp) -> Result<bool>;
 
     /// Gives a leased upload back for a later attempt; see [`Upload::retry_later`].
     async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> Result<bool>;

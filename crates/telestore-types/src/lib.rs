@@ -33,6 +33,6 @@ pub use source::{ByteSource, BytesSource, SourceError};
 pub use stored::{StoredAs, StoredFile, StoredMessage};
 pub use upload::{
     ChunkVerdict, Completion, CompletionError, LONGEST_PAUSE, MAX_CRASHES, MAX_EARLY_CRASHES, MISSING_CHUNKS,
-    NewUpload, Recovery, ResumeState, Upload, UploadKind, UploadState, is_due,
+    NewUpload, Outcome, Recovery, ResumeState, Upload, UploadKind, UploadState, is_due,
 };
 pub use verdict::Verdict;

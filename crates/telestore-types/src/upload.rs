@@ -1,5 +1,7 @@
 mod fit;
+mod outcome;
 mod recovery;
+mod resume;
 
 use std::time::Duration;
 
@@ -9,7 +11,9 @@ use crate::{
     UploadId, UploadStatus, UserId,
 };
 
+pub use self::outcome::Outcome;
 pub use self::recovery::{MAX_CRASHES, MAX_EARLY_CRASHES, Recovery};
+pub use self::resume::ResumeState;
 
 /// The documented text for an incomplete upload.
 pub const MISSING_CHUNKS: &str = "Not all chunks received";
@@ -97,12 +101,6 @@ impl UploadKind {
 /// due.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(25 * 60 * 60);
 
-/// How far a backend got with a file: its own bytes, opaque to everyone else.
-///
-/// The MTProto backend keeps its `file_id`, the confirmed parts and the `random_id` here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResumeState(pub Vec<u8>);
-
 /// What a client says when it starts an upload.
 #[derive(Debug, Clone)]
 pub struct NewUpload {
@@ -165,6 +163,8 @@ pub struct Upload {
     pub next_attempt_at: Option<Timestamp>,
     /// Why it failed.
     pub error: Option<String>,
+    /// How it ended; `None` while it has not.
+    pub outcome: Option<Outcome>,
     /// What Telegram gave back.
     pub stored: Option<StoredFile>,
     /// How far the backend got.
@@ -253,6 +253,7 @@ impl Upload {
             queued_at: None,
             next_attempt_at: None,
             error: None,
+            outcome: None,
             stored: None,
             resume: None,
             maybe_sent: false,
@@ -338,7 +339,7 @@ impl Upload {
         self.crashes = 0;
         self.early = false;
         self.maybe_sent = false;
-        self.error = None;
+        (self.error, self.outcome) = (None, None);
         self.updated_at = now;
         Ok(Completion::Queued)
     }
@@ -408,7 +409,7 @@ impl Upload {
         self.state = UploadState::Completed;
         self.progress = 100;
         self.stored = Some(stored);
-        self.error = None;
+        (self.error, self.outcome) = (None, Some(Outcome::Stored));
         self.resume = None;
         self.sealed_token = None;
         self.maybe_sent = false;
@@ -416,12 +417,12 @@ impl Upload {
         self.updated_at = now;
     }
 
-    /// Ends the run badly, and says whether its message may be in the channel all the same. Chunks and resume state
-    /// stay.
-    pub fn fail(&mut self, error: &str, maybe_sent: bool, now: Timestamp) {
+    /// Ends the run badly: `error` is for the person who waits, `outcome` for whoever decides what to do next. Chunks and
+    /// resume state stay.
+    pub fn fail(&mut self, error: &str, outcome: Outcome, now: Timestamp) {
         self.state = UploadState::Failed;
-        self.error = Some(error.to_owned());
-        self.maybe_sent = maybe_sent;
+        (self.error, self.outcome) = (Some(error.to_owned()), Some(outcome));
+        self.maybe_sent = outcome == Outcome::Ambiguous;
         self.crashes = 0;
         self.next_attempt_at = None;
         self.updated_at = now;
@@ -444,7 +445,7 @@ impl Upload {
             return false;
         }
         self.state = UploadState::Cancelled;
-        self.error = Some("Upload cancelled".to_owned());
+        (self.error, self.outcome) = (Some("Upload cancelled".to_owned()), Some(Outcome::Cancelled));
         self.resume = None;
         self.sealed_token = None;
         self.next_attempt_at = None;

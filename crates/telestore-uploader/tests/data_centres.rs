@@ -60,7 +60,7 @@ impl World {
 }
 
 fn ids(state: &ResumeState) -> (i64, i64) {
-    let state: serde_json::Value = serde_json::from_slice(&state.0).unwrap();
+    let state: serde_json::Value = serde_json::from_slice(&state.bytes).unwrap();
     (state["random_id"].as_i64().unwrap(), state["file_id"].as_i64().unwrap())
 }
 

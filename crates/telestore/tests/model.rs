@@ -268,8 +268,8 @@ impl TelegramUploader for Telegram {
         let length = usize::try_from(request.source.len()).unwrap();
         let file = request.source.read_at(0, length).await?.to_vec();
         let random_id =
-            request.resume.map_or_else(|| rand::random::<u64>().to_le_bytes().to_vec(), |state| state.0);
-        progress.checkpoint(ResumeState(random_id.clone())).await?;
+            request.resume.map_or_else(|| rand::random::<u64>().to_le_bytes().to_vec(), |state| state.bytes);
+        progress.checkpoint(ResumeState::new("model", random_id.clone())).await?;
         match outcome {
             Outcome::KilledBeforeTheMessage => self.die().await,
             Outcome::KilledInDoubt => {

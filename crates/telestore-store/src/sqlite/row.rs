@@ -2,8 +2,8 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row, Sqlite, SqliteConnection};
 use telestore_types::{
-    AddressKey, ChunkIndex, FileName, MAX_CHUNKS, ResumeState, StorageKey, StoredFile, Timestamp, Upload,
-    UploadId, UploadKind, UploadState, UserId,
+    AddressKey, ChunkIndex, FileName, MAX_CHUNKS, Outcome, ResumeState, StorageKey, StoredFile, Timestamp,
+    Upload, UploadId, UploadKind, UploadState, UserId,
 };
 
 use super::database;
@@ -48,6 +48,11 @@ pub(super) fn signed(number: u64) -> i64 {
 }
 
 pub(super) fn upload(row: &SqliteRow) -> Result<Upload> {
+    let outcome = optional_text(row, "outcome")?;
+    let resume = match optional_bytes(row, "resume")? {
+        Some(bytes) => Some(ResumeState::new(text(row, "resume_of")?, bytes)),
+        None => None,
+    };
     let (stored, file_size) = (optional_text(row, "stored")?, number(row, "file_size")?);
     let stored: Option<StoredFile> =
         stored.map(|json| serde_json::from_str(&json)).transpose().map_err(|_| bad("stored"))?;
@@ -71,7 +76,8 @@ pub(super) fn upload(row: &SqliteRow) -> Result<Upload> {
         next_attempt_at: optional_time(row, "next_attempt_at")?,
         error: optional_text(row, "error")?,
         stored: stored.map(|stored| stored.of_size(file_size)),
-        resume: optional_bytes(row, "resume")?.map(ResumeState),
+        resume,
+        outcome: outcome.map(|name| Outcome::parse(&name).ok_or(bad("outcome"))).transpose()?,
         maybe_sent: flag(row, "maybe_sent")?,
         early: flag(row, "early")?,
         crashes: number(row, "crashes")?,
@@ -141,7 +147,7 @@ macro_rules! update_sql {
     () => {
         "UPDATE uploads SET mime_type = ?, user_id = ?, sealed_token = ?, state = ?, received_chunks = ?, \
          received_bytes = ?, progress = ?, attempt = ?, queued_at = ?, next_attempt_at = ?, error = ?, stored = ?, \
-         resume = ?, kind = ?, maybe_sent = ?, early = ?, crashes = ?, updated_at = ? WHERE id = ? AND key = ?"
+         resume = ?, resume_of = ?, outcome = ?, kind = ?, maybe_sent = ?, early = ?, crashes = ?, updated_at = ? WHERE id = ? AND key = ?"
     };
 }
 pub(super) use update_sql;
@@ -169,7 +175,9 @@ pub(super) fn bind_update<'a>(update: Statement<'a>, upload: &'a Upload) -> Resu
         .bind(upload.next_attempt_at.map(Timestamp::as_millis))
         .bind(upload.error.as_deref())
         .bind(stored)
-        .bind(upload.resume.as_ref().map(|resume| resume.0.as_slice()))
+        .bind(upload.resume.as_ref().map(|resume| resume.bytes.as_slice()))
+        .bind(upload.resume.as_ref().map_or("", |resume| resume.backend.as_str()))
+        .bind(upload.outcome.map(Outcome::as_str))
         .bind(upload.kind.as_str())
         .bind(upload.maybe_sent)
         .bind(upload.early)

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState,
-    UserId,
+    ChatId, Outcome, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
+    UploadState, UserId,
 };
 
 use super::{SqliteSessionStore, counts, database, leases, moved, outbox, row, sweep, usage};
@@ -83,10 +83,12 @@ impl SessionStore for SqliteSessionStore {
     ) -> Result<bool> {
         // `checkpoint_early` of the upload as one statement: no row has to be read and written back for it.
         let written = sqlx::query(
-            "UPDATE uploads SET resume = ? WHERE id = ? AND key = ? AND state = 'receiving' AND resume IS ?",
+            "UPDATE uploads SET resume = ?, resume_of = ? WHERE id = ? AND key = ? AND state = 'receiving' \
+             AND resume IS ? AND (resume IS NULL OR resume_of = ?)",
         );
-        let written = written.bind(&resume.0).bind(id.as_str()).bind(key.as_str());
-        let written = written.bind(expected.map(|expected| &expected.0));
+        let written = written.bind(&resume.bytes).bind(&resume.backend).bind(id.as_str()).bind(key.as_str());
+        let written = written.bind(expected.map(|expected| &expected.bytes));
+        let written = written.bind(expected.map(|expected| &expected.backend));
         Ok(written.execute(&self.writer).await.map_err(database)?.rows_affected() == 1)
     }
 
@@ -165,8 +167,8 @@ impl SessionStore for SqliteSessionStore {
         tx.answer(answer).await
     }
 
-    async fn fail(&self, lease: &Lease, error: &str, maybe_sent: bool, now: Timestamp) -> Result<bool> {
-        self.leased(lease, true, |upload| upload.fail(error, maybe_sent, now)).await
+    async fn fail(&self, lease: &Lease, error: &str, outcome: Outcome, now: Timestamp) -> Result<bool> {
+        self.leased(lease, true, |upload| upload.fail(error, outcome, now)).await
     }
 
     async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> Result<bool> {

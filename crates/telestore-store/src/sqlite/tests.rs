@@ -2,7 +2,8 @@ use std::task::{Context, Poll, Waker};
 
 use sqlx::{ConnectOptions, Connection};
 use telestore_types::{
-    ChunkIndex, FileName, NewUpload, Reading, StorageKey, StoredFile, Timestamp, UploadId, UploadKind, UserId,
+    ChunkIndex, FileName, NewUpload, Outcome, Reading, StorageKey, StoredFile, Timestamp, UploadId,
+    UploadKind, UserId,
 };
 
 use super::*;
@@ -324,6 +325,7 @@ async fn what_version_0_1_told_by_ids_and_words_stands_in_rows() {
         (3, "lost", "failed", "no answer. The file may be in the channel already: look there"),
         (4, "refused", "failed", "Could not resolve channel ID"),
         (5, "cut-off", "sending", ""),
+        (6, "sent", "completed", ""),
     ] {
         let key = StorageKey::from_random([key; 16]);
         let row = format!(
@@ -333,18 +335,26 @@ async fn what_version_0_1_told_by_ids_and_words_stands_in_rows() {
         );
         sqlx::query(sqlx::AssertSqlSafe(row)).execute(&mut old).await.unwrap();
     }
+    let sent = r#"UPDATE uploads SET stored = '{"message_id":7,"stored_as":{"bot_api":{"file_id":"f"}}}', resume = x'6d696e65'
+                  WHERE id = 'sent'"#;
+    sqlx::query(sent).execute(&mut old).await.unwrap();
     old.close().await.unwrap();
     let store = SqliteSessionStore::open(&path).await.unwrap();
-    for (id, kind, maybe_sent) in [
-        (direct.as_str(), UploadKind::Kept, false),
-        ("direct-mine", UploadKind::Chunked, false),
-        ("lost", UploadKind::Chunked, true),
-        ("refused", UploadKind::Chunked, false),
-        ("cut-off", UploadKind::Chunked, true),
+    for (id, kind, maybe_sent, outcome) in [
+        (direct.as_str(), UploadKind::Kept, false, None),
+        ("direct-mine", UploadKind::Chunked, false, None),
+        ("lost", UploadKind::Chunked, true, Some(Outcome::Ambiguous)),
+        ("refused", UploadKind::Chunked, false, Some(Outcome::Failed)),
+        ("cut-off", UploadKind::Chunked, true, None),
+        ("sent", UploadKind::Chunked, false, Some(Outcome::Stored)),
     ] {
         let found = store.get(&UploadId::new(id).unwrap()).await.unwrap().unwrap();
-        assert_eq!((found.kind, found.maybe_sent), (kind, maybe_sent), "{id}");
+        assert_eq!((found.kind, found.maybe_sent, found.outcome), (kind, maybe_sent, outcome), "{id}");
+        let state = found.resume.map(|state| (state.backend, state.bytes));
+        assert_eq!(state, (id == "sent").then(|| (String::new(), b"mine".to_vec())), "{id}");
     }
+    let sent = store.get(&UploadId::new("sent").unwrap()).await.unwrap().unwrap().stored.unwrap();
+    assert_eq!((sent.message_id(), sent.file_id().as_str(), sent.size()), (7, "f", 2));
     let latest = Timestamp::from_millis(9);
     assert_eq!(store.clock().await.unwrap(), Some(Reading { at: latest, wall: latest }));
     // A clock that was ahead when that version wrote a row makes nothing old.

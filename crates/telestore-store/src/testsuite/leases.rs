@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use telestore_types::{Completion, Recovery, ResumeState, UploadState};
+use telestore_types::{Completion, Outcome, Recovery, ResumeState, UploadState};
 
 use super::sessions::{NOW, SECOND, get, id, lease, queued, queued_by, result};
 use crate::{Completed, SessionStore};
@@ -53,7 +53,7 @@ pub(super) async fn takes_over_expired_leases(store: &dyn SessionStore) {
     assert!(!store.extend(&dead, NOW + SECOND * 90).await.expect("extends"));
     assert!(!store.checkpoint(&dead, 50, None).await.expect("answers"));
     assert!(!store.finish(&dead, &result(), None, NOW).await.expect("answers"));
-    assert!(!store.fail(&dead, "no", false, NOW).await.expect("answers"));
+    assert!(!store.fail(&dead, "no", Outcome::Refused, NOW).await.expect("answers"));
     assert_eq!(get(store, "a").await.state, UploadState::Sending, "the dead one changed nothing");
 
     let released = store.release_all(NOW).await.expect("releases");
@@ -66,10 +66,10 @@ pub(super) async fn takes_over_expired_leases(store: &dyn SessionStore) {
 pub(super) async fn keeps_how_far_it_is(store: &dyn SessionStore) {
     queued(store, "a", 1, Duration::ZERO).await;
     let held = lease(store, NOW).await.expect("due");
-    let resume = ResumeState(b"part 7".to_vec());
+    let resume = ResumeState::new("b", *b"part 7");
     assert!(store.checkpoint(&held, 60, Some(resume.clone())).await.expect("writes"));
     assert!(store.checkpoint(&held, 50, None).await.expect("writes"));
-    assert!(store.fail(&held, "Could not resolve channel ID", false, NOW).await.expect("fails"));
+    assert!(store.fail(&held, "Could not resolve channel ID", Outcome::GaveUp, NOW).await.expect("fails"));
     let failed = get(store, "a").await;
     assert_eq!((failed.state, failed.progress), (UploadState::Failed, 60));
     assert_eq!(failed.error.as_deref(), Some("Could not resolve channel ID"));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use telestore_types::{AddressKey, Timestamp, Upload, UploadState, UserId};
+use telestore_types::{AddressKey, Outcome, Timestamp, Upload, UploadState, UserId};
 
 use super::sessions::{NOW, chunk, get, lease, owner, record_within, result, upload};
 use crate::{
@@ -123,7 +123,7 @@ pub(super) async fn stored_bytes_are_given_back(store: &dyn SessionStore) {
         Completed::Accepted(..)
     ));
     let held = lease(store, NOW).await.expect("due");
-    assert!(store.fail(&held, "no", false, NOW).await.expect("fails"));
+    assert!(store.fail(&held, "no", Outcome::Refused, NOW).await.expect("fails"));
     assert_eq!(usage(store, "v").await.stored_bytes, 10);
     store.complete(&whole.id, &whole.key, NOW).await.expect("completes");
     let held = lease(store, NOW).await.expect("due");

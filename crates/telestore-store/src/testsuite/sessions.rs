@@ -255,7 +255,7 @@ async fn completes_once(store: &dyn SessionStore) {
 
 async fn keeps_early_state_for_the_bytes_it_was_made_of(store: &dyn SessionStore) {
     let upload = upload("a", 1, 2, 20);
-    let (one, two) = (ResumeState(b"one".to_vec()), ResumeState(b"two".to_vec()));
+    let (one, two) = (ResumeState::new("one", *b"state"), ResumeState::new("two", *b"state"));
     let write = |expected: Option<ResumeState>, resume: ResumeState| {
         let (id, key) = (upload.id.clone(), upload.key.clone());
         async move { store.checkpoint_early(&id, &key, expected.as_ref(), &resume).await.expect("writes") }

@@ -29,7 +29,7 @@ pub(super) async fn an_end_without_a_word_is_put_in_order(store: &dyn SessionSto
     assert!(store.commit(&handed_over, 90, None).await.expect("writes"));
     assert!(get(store, "handed-over").await.maybe_sent);
     let repeatable = lease(store, NOW).await.expect("due");
-    let state = ResumeState(b"random id".to_vec());
+    let state = ResumeState::new("b", *b"random id");
     assert!(store.commit(&repeatable, 95, Some(state.clone())).await.expect("writes"));
 
     let changed = restart(store, NOW).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Upload, UploadKind, UploadState};
+use super::{Outcome, Upload, UploadKind, UploadState};
 use crate::Timestamp;
 
 /// What becomes of an upload after its process has ended in the middle of it.
@@ -35,7 +35,7 @@ const CUT_OFF: &str = "the worker was stopped after Telegram had the whole file 
 impl Upload {
     /// Gives it up after its file was handed over and its runner has gone: its message may be in the channel.
     pub fn cut_off(&mut self, now: Timestamp) {
-        self.fail(CUT_OFF, true, now);
+        self.fail(CUT_OFF, Outcome::Ambiguous, now);
     }
 
     /// Puts it in order after the process that had it has ended, whatever for.
@@ -78,7 +78,7 @@ impl Upload {
                  that often, or what the Telegram server of this account answers ends it. The file is not in the \
                  channel; complete the upload again to try once more"
             );
-            self.fail(&error, false, now);
+            self.fail(&error, Outcome::Crashed, now);
             return Recovery::Failed;
         }
         // Being killed is no fault of the file: the attempt is not counted, and the first time it goes on at once. Later it

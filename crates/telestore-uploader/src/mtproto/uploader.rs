@@ -9,7 +9,7 @@ use telestore_types::{ChatId, Stage, StoredFile, TelegramCredentials};
 use super::attempt::Attempt;
 use super::limits::Limits;
 use super::parts::{self, BIG_FILE, PART_SIZE};
-use super::resume::{Of, Resume};
+use super::resume::{NAME, Of, Resume};
 use super::send::{Sending, chat_of};
 use super::windows::{PARTS_IN_FLIGHT, Windows};
 use crate::{
@@ -146,7 +146,7 @@ impl MtprotoUploader {
 #[async_trait]
 impl TelegramUploader for MtprotoUploader {
     fn name(&self) -> &'static str {
-        "MTProto"
+        NAME
     }
 
     fn capability(&self) -> Capability {

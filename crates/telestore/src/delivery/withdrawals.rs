@@ -38,7 +38,7 @@ impl Withdrawals for Delivery {
         if row.is_some_and(|row| row.key == upload.key && row.state != UploadState::Cancelled) {
             return Ok(());
         }
-        let (message_id, now) = (stored.message_id, self.base.now());
+        let (message_id, now) = (stored.message_id(), self.base.now());
         tracing::info!(message_id, "[{}] Upload was cancelled; taking its message back", upload.id);
         let body = json!({
             "backend": backend,
@@ -63,7 +63,7 @@ impl Delivery {
     pub(super) async fn withdraw(&self, event: &OutboxEvent) -> Result<()> {
         let NewEvent { event_id, body, .. } = &event.event;
         let body: Value = serde_json::from_str(body).unwrap_or_default();
-        let message_id = body["stored"]["message_id"].as_i64();
+        let message_id = stored_of(&body).map(|stored| stored.message_id());
         let now = self.base.now();
         // The try counts before it begins: whatever it does to this process, the next one comes later.
         let (first, longest) = WITHDRAW_AGAIN;
@@ -99,7 +99,7 @@ impl Delivery {
 
     async fn try_to_withdraw(&self, event: &OutboxEvent, body: &Value) -> std::result::Result<(), Unwilling> {
         let unreadable = || Unwilling::ForGood("what was written down of it cannot be read".to_owned());
-        let stored: StoredFile = serde_json::from_value(body["stored"].clone()).map_err(|_| unreadable())?;
+        let stored = stored_of(body).ok_or_else(unreadable)?;
         let key = body["key"].as_str().and_then(|key| StorageKey::parse(key).ok()).ok_or_else(unreadable)?;
         let backend =
             self.backends.uploaders.iter().find(|backend| Some(backend.name()) == body["backend"].as_str());
@@ -117,6 +117,11 @@ impl Delivery {
             Err(error) => Err(Unwilling::Passing(error.to_string())),
         }
     }
+}
+
+/// What the body of a withdrawal is about.
+fn stored_of(body: &Value) -> Option<StoredFile> {
+    serde_json::from_value(body["stored"].clone()).ok()
 }
 
 /// Why a message was not taken back.

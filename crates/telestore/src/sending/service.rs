@@ -1,6 +1,7 @@
 //! The runner at work: it begins sends as long as there is room, and ends them.
 
 use telestore_store::Lease;
+use telestore_types::Outcome;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -77,10 +78,10 @@ impl Runner {
         let Some(mut row) = row else { return Ok(()) };
         if row.maybe_sent {
             row.cut_off(now);
-            self.base.sessions.fail(lease, &row.error.unwrap_or_default(), true, now).await?;
+            self.base.sessions.fail(lease, &row.error.unwrap_or_default(), Outcome::Ambiguous, now).await?;
         } else if self.age(&row, now) > self.base.config.retry_max_age {
             let why = "the worker failed each time it sent this file: its log says how; complete the upload again to go on";
-            self.base.sessions.fail(lease, why, false, now).await?;
+            self.base.sessions.fail(lease, why, Outcome::GaveUp, now).await?;
         } else {
             self.base.sessions.retry_later(lease, now + self.base.config.retry_max_pause, true, now).await?;
         }

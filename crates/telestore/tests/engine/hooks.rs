@@ -13,8 +13,8 @@ use telestore::store::{
     SpooledChunk, Subject, Usage,
 };
 use telestore::types::{
-    ChatId, ChunkIndex, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
-    UserId,
+    ChatId, ChunkIndex, Outcome, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload,
+    UploadId, UserId,
 };
 use tokio::sync::Notify;
 
@@ -141,7 +141,7 @@ forward! { SessionStore {
     commit(lease: &Lease, progress: u8, resume: Option<ResumeState>) -> bool;
     uncommit(lease: &Lease) -> bool;
     finish(lease: &Lease, stored: &StoredFile, event: Option<&NewEvent>, now: Timestamp) -> bool;
-    fail(lease: &Lease, error: &str, maybe_sent: bool, now: Timestamp) -> bool;
+    fail(lease: &Lease, error: &str, outcome: Outcome, now: Timestamp) -> bool;
     retry_later(lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> bool;
     release_all(now: Timestamp) -> Vec<(Recovery, Upload)>;
     add_event(upload: &UploadId, event: &NewEvent, now: Timestamp) -> ();

@@ -38,7 +38,8 @@ async fn a_runner_whose_lease_was_taken_over_cannot_check_point() {
     world.uploader.then(move |call| async move {
         clock.advance(HOUR);
         other.step().await.unwrap();
-        let refused = call.sink.checkpoint(telestore::types::ResumeState(vec![1])).await.unwrap_err();
+        let refused =
+            call.sink.checkpoint(telestore::types::ResumeState::new("script", [1])).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Cancelled);
         Err(refused)
     });

@@ -153,7 +153,7 @@ async fn an_early_send_is_written_down_before_it_begins() {
     assert!(world.sessions.inner.begin_early(&upload.id, &upload.key).await.unwrap());
     world.engine.recover().await.unwrap();
     assert_eq!(world.stored("b").await.crashes, 1);
-    let state = ResumeState(vec![1]);
+    let state = ResumeState::new("script", [1]);
     assert!(world.sessions.inner.checkpoint_early(&upload.id, &upload.key, None, &state).await.unwrap());
 }
 

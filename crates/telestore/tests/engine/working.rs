@@ -35,7 +35,7 @@ async fn a_shutdown_puts_a_send_back_into_the_queue_uncounted() {
     let started = Arc::new(Notify::new());
     let telling = Arc::clone(&started);
     world.uploader.then(move |call| async move {
-        call.sink.checkpoint(ResumeState(b"half".to_vec())).await?;
+        call.sink.checkpoint(ResumeState::new("script", *b"half")).await?;
         telling.notify_one();
         call.until_cancelled().await
     });
@@ -46,7 +46,7 @@ async fn a_shutdown_puts_a_send_back_into_the_queue_uncounted() {
 
     let upload = world.stored("a").await;
     assert_eq!((upload.state, upload.attempt), (UploadState::Queued, 0));
-    assert_eq!(upload.resume, Some(ResumeState(b"half".to_vec())));
+    assert_eq!(upload.resume, Some(ResumeState::new("script", *b"half")));
     assert_eq!(world.uploader.attempts(), 1, "nothing new begins");
     assert!(matches!(world.engine.spool().await, Err(Error::ShuttingDown)));
 }

@@ -18,6 +18,9 @@ use crate::shared::job::Job;
 use crate::shared::metrics::Ongoing;
 use crate::shared::sends::early::Running;
 
+/// Whose a state is that only says that there is none yet: no backend has this name.
+const MARK: &str = "nobody";
+
 /// How often in a row a session tries again after a failure that may pass.
 const MAX_FAILURES: u32 = 5;
 
@@ -201,7 +204,7 @@ impl Session {
         let begun = upload.resume.is_some();
         if !begun {
             // There must be something for other bytes to clear. No backend reads it.
-            let mark = ResumeState(rand::random::<[u8; 16]>().to_vec());
+            let mark = ResumeState::new(MARK, rand::random::<[u8; 16]>());
             if !sessions.checkpoint_early(id, key, None, &mark).await.ok()? {
                 return None;
             }
