@@ -4,30 +4,17 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
-use actix_web::middleware::from_fn;
 use actix_web::{App, web};
 use telestore::{Running, Telestore};
-use telestore_http::{
-    AccessLines, ConnectionLimits, Connections, Expectations, HttpOptions, HttpsOptions, Limiter,
-    MetricsPage, PlainOptions, SpoolBudget,
-};
+use telestore_http::{HttpService, MetricsPage, ServiceSettings, SpoolBudget};
 
 use crate::config::{Access, Config};
 use crate::tls::{self, TlsError};
 use crate::wire::{WireError, wire};
 use crate::{metrics, open_files};
 
-/// How long actix waits for a client to close when it was told to, behind what [`Connections::watch`] reads away.
-const CLOSING: Duration = Duration::from_secs(2);
-
 /// How long it may take to give back what did not stop in time.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// The longest that a TLS handshake may take. It is two messages each way.
-const HANDSHAKE: Duration = Duration::from_secs(3);
-
-/// How many TLS handshakes a thread takes at a time at least.
-const LEAST_HANDSHAKES: usize = 256;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServeError {
@@ -138,82 +125,40 @@ fn listen(
     let cure = other_address(config);
     let failed = |source| ServeError::Listen { host: host.clone(), port, source, cure: cure.clone() };
     let tls = config.tls.as_ref().map(tls::server_config).transpose()?;
-    let options = HttpOptions {
-        limited_addresses: config.request_limits.addresses,
-        origins: config.cors_origins.clone(),
-        spool_budget: SpoolBudget::new(config.unknown_sender_bytes),
-        ..HttpOptions::default()
-    };
-    let engine = engine.clone();
-    let mut limits = config.connections.clone();
-    limits.max_connections = open_files::enough_for(limits.max_connections);
-    limits.addresses = config.request_limits.addresses;
-    limits.proxies = config.trusted_proxies.clone();
-    let connections = Connections::new(limits.clone());
-    tokio::spawn(connections.tend());
-    let at_work = connections.clone();
-    let page = web::Data::new(page);
-    let limiter = Limiter::new(&config.request_limits);
-    let access_lines = AccessLines::new(config.access_log);
-    let expectations = Expectations::new(&engine, &limiter, &config.trusted_proxies);
-    let trusted = web::Data::new(config.trusted_proxies.clone());
+    let service = HttpService::new(engine, settings(config, page));
+    let files = service.clone();
     let app = move || {
-        // The last wrap is the outermost. From outside in: trusted proxies (who calls), request id and span (what is
-        // logged), access lines, measuring, response headers, CORS, compression, limits (who calls too often).
-        // Around all of them: connections (who sends too slowly), and paths (what was asked for).
-        let app = App::new()
-            .app_data(page.clone())
-            .app_data(trusted.clone())
-            .wrap(telestore_http::limits(&limiter))
-            .wrap(from_fn(telestore_http::turn_away_crowds))
-            .wrap(from_fn(telestore_http::compress))
-            .wrap(telestore_http::cors(&options.origins))
-            .wrap(from_fn(telestore_http::headers))
-            .wrap(from_fn(telestore_http::measure))
-            .wrap(telestore_http::access(&access_lines))
-            .wrap(from_fn(telestore_http::request_id))
-            .wrap(from_fn(telestore_http::trust_proxies))
-            .wrap(connections.watch())
-            .wrap(telestore_http::paths())
-            .configure(telestore_http::routes(engine.clone(), options.clone()))
-            .default_service(web::to(telestore_http::no_such_endpoint));
+        let app = App::new().configure(files.routes());
+        let app = files.wrap(app.default_service(web::to(telestore_http::no_such_endpoint)));
         #[cfg(feature = "otlp")]
-        let app = app.wrap(from_fn(crate::otlp::take_parent));
+        let app = app.wrap(actix_web::middleware::from_fn(crate::otlp::take_parent));
         app
     };
     let listeners = telestore_http::listeners((config.host.as_str(), config.port)).map_err(failed)?;
     let address = listeners.first().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into());
     let address = address.and_then(TcpListener::local_addr).map_err(failed)?;
-    if let Some(tls) = tls {
-        let options = https_options(config, &limits);
-        let server = telestore_http::serve_https(listeners, tls, &at_work, &expectations, options, app);
-        return Ok((server.map_err(failed)?, address));
-    }
-    let options = PlainOptions {
-        threads: config.http_threads,
-        disconnect_timeout: CLOSING,
-        shutdown_timeout: config.shutdown_grace,
-    };
-    let server = telestore_http::serve_http(listeners, &at_work, &expectations, options, app);
-    Ok((server.map_err(failed)?, address))
+    Ok((service.serve(listeners, tls, app).map_err(failed)?, address))
+}
+
+fn settings(config: &Config, page: MetricsPage) -> ServiceSettings {
+    let mut connections = config.connections.clone();
+    connections.max_connections = open_files::enough_for(connections.max_connections);
+    ServiceSettings::default()
+        .with_request_limits(config.request_limits)
+        .with_connection_limits(connections)
+        .with_trusted_proxies(config.trusted_proxies.clone())
+        .with_origins(&config.cors_origins)
+        .with_access_log(config.access_log)
+        .with_spool_budget(SpoolBudget::new(config.unknown_sender_bytes))
+        .with_metrics(page)
+        .with_threads(config.http_threads)
+        .with_http2(config.http2)
+        .with_shutdown_timeout(config.shutdown_grace)
 }
 
 /// What to set where the worker cannot listen, by the names that the operator gave.
 pub(crate) fn other_address(config: &Config) -> String {
     format!("set {} or {}", config.origins.name("PORT"), config.origins.name("TELESTORE_HOST"))
-}
-
-fn https_options(config: &Config, limits: &ConnectionLimits) -> HttpsOptions {
-    HttpsOptions {
-        threads: config.http_threads,
-        http2: config.http2,
-        // A thread takes no connections at all while so many of its handshakes run: silent clients must not be enough
-        // for it, nor stay for long.
-        handshake_timeout: limits.header_timeout.min(HANDSHAKE),
-        max_handshakes: (limits.max_connections / config.http_threads).max(LEAST_HANDSHAKES),
-        disconnect_timeout: CLOSING,
-        shutdown_timeout: config.shutdown_grace,
-    }
 }
 
 /// One line on standard output tells whoever started the worker on port 0 where it is.

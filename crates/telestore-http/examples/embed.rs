@@ -6,13 +6,13 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpResponse, web};
 use telestore::backend::{CachedCredentialProvider, HttpConfig, HttpCredentialProvider, HttpWebhookSender};
 use telestore::store::{LocalChunkStore, SqliteSessionStore};
 use telestore::types::SystemClock;
 use telestore::uploader::{AllowedAddresses, BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUploader};
 use telestore::{Sealer, Telestore};
-use telestore_http::HttpOptions;
+use telestore_http::{HttpService, ServiceSettings};
 use telestore_sandbox::Sandbox;
 
 /// A route of the service's own.
@@ -43,14 +43,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .build()?;
     let running = engine.start().await?;
 
-    let server = HttpServer::new(move || {
-        App::new().route("/hello", web::get().to(hello)).service(
-            web::scope("/files").configure(telestore_http::routes(engine.clone(), HttpOptions::default())),
-        )
-    })
-    .bind(("127.0.0.1", 0))?;
-    let address = server.addrs()[0];
-    let server = server.run();
+    // All layers of the worker are around both; the service's own pages keep their headers and errors.
+    let service = HttpService::new(&engine, ServiceSettings::default());
+    let files = service.clone();
+    let app = move || {
+        let app = App::new().route("/hello", web::get().to(hello));
+        files.wrap(app.service(web::scope("/files").configure(files.routes())))
+    };
+    let listeners = telestore_http::listeners("127.0.0.1:0")?;
+    let address = listeners[0].local_addr()?;
+    let server = service.serve(listeners, None, app)?;
     let handle = server.handle();
     let server = tokio::spawn(server);
 
@@ -76,6 +78,8 @@ async fn try_it(url: &str, token: &str) -> Result<(), Box<dyn Error>> {
     let client = reqwest::Client::new();
     let hello = client.get(format!("{url}/hello")).send().await?.error_for_status()?.text().await?;
     assert_eq!(hello, "hello from the service\n");
+    let index = client.get(format!("{url}/files")).send().await?;
+    assert!(index.headers().contains_key("x-request-id"), "the layers are there");
     let form = reqwest::multipart::Form::new()
         .part("file", reqwest::multipart::Part::bytes(b"hello, channel".to_vec()).file_name("hello.txt"))
         .text("authToken", token.to_owned());

@@ -8,6 +8,7 @@ pub mod fuzzing;
 mod layers;
 mod routes;
 mod server;
+mod service;
 mod shared;
 #[cfg(test)]
 mod testing;
@@ -28,6 +29,7 @@ pub use routes::{endpoints, no_such_endpoint, routes};
 pub use server::expect::Expectations;
 pub use server::http::{PlainOptions, serve_http};
 pub use server::https::{HttpsOptions, listeners, serve_https};
+pub use service::{HttpService, ServiceSettings};
 pub use shared::budget::SpoolBudget;
 pub use shared::client::{ClientAddress, HasHead, client_address, is_secure};
 pub use shared::connections::{ConnectionLimits, Connections};
