@@ -23,6 +23,7 @@ mod stand_alone;
 mod tls;
 mod uploads;
 mod wire;
+mod worker_id;
 
 use std::process::ExitCode;
 

@@ -10,7 +10,6 @@ pub(crate) mod error;
 pub(crate) mod fault;
 pub(crate) mod limiter;
 pub(crate) mod measures;
-pub(crate) mod messages;
 pub(crate) mod number;
 pub(crate) mod options;
 pub(crate) mod patience;

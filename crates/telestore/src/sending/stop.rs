@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use telestore_backend::Error as BackendError;
-use telestore_types::Outcome;
 use telestore_uploader::{Error as UploaderError, ErrorKind, Verdict};
 
 use crate::shared::metrics::ErrorKind as Kind;
@@ -9,7 +8,12 @@ use crate::shared::metrics::ErrorKind as Kind;
 /// How an attempt ended that did not send the file.
 pub(crate) enum Stop {
     /// For good; the text is for the person who waits.
-    Failed { kind: Kind, why: String, outcome: Outcome },
+    Failed {
+        kind: Kind,
+        why: String,
+        /// Whether the message may be in the channel all the same.
+        maybe_sent: bool,
+    },
     /// It may work later.
     Later { kind: Kind, why: String, wait: Option<Duration> },
     /// Cancelled, taken over by another runner, or the worker shuts down.
@@ -18,8 +22,7 @@ pub(crate) enum Stop {
 
 impl Stop {
     pub(crate) fn failed(kind: Kind, why: impl Into<String>) -> Self {
-        let outcome = if kind == Kind::Damaged { Outcome::Damaged } else { Outcome::Refused };
-        Self::Failed { kind, why: why.into(), outcome }
+        Self::Failed { kind, why: why.into(), maybe_sent: false }
     }
 
     pub(crate) fn from_backend(error: BackendError) -> Self {
@@ -49,7 +52,7 @@ impl Stop {
                 why: format!(
                     "{error}. The file may be in the channel already: look there before you complete the upload again"
                 ),
-                outcome: Outcome::Ambiguous,
+                maybe_sent: true,
             },
         }
     }

@@ -9,6 +9,7 @@ mod fairness;
 mod handed_over;
 mod hooks;
 mod leases;
+mod peers;
 mod ready;
 mod recovery;
 mod requests;

@@ -6,7 +6,7 @@ use telestore::uploader::{Error, ErrorKind};
 use crate::support::{BODY, HOUR, World, file, id, send_chunk};
 
 fn state(text: &str) -> ResumeState {
-    ResumeState::new("script", text.as_bytes())
+    ResumeState(text.as_bytes().to_vec())
 }
 
 async fn interrupted_at(world: &World, kind: ErrorKind) {
