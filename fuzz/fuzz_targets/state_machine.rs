@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use telestore_types::{
-    ChunkIndex, ChunkVerdict, Completion, FileName, NewUpload, ResumeState, StorageKey, StoredAs, StoredFile, Timestamp,
+    ChunkIndex, ChunkVerdict, Completion, FileName, NewUpload, Outcome, ResumeState, StorageKey, StoredAs, StoredFile, StoredMessage, Timestamp,
     Upload, UploadId, UploadKind, UploadState, UserId,
 };
 
@@ -91,20 +91,23 @@ fn step(
         // What needs a lease.
         4 if upload.state == UploadState::Queued => upload.start_attempt(now),
         5 if sending => {
-            let resume = input.arbitrary::<Option<u8>>()?.map(|byte| ResumeState(vec![byte]));
+            let resume = input.arbitrary::<Option<u8>>()?.map(|byte| ResumeState::new("b", vec![byte]));
             upload.checkpoint(input.arbitrary()?, resume);
         }
         6 if sending => {
-            let stored = StoredFile { message_id: 1, stored_as: StoredAs::Mtproto { document_id: 7 } };
-            upload.finish(stored, now);
+            let message = StoredMessage::new(1, StoredAs::Mtproto { document_id: 7 }, SIZE);
+            upload.finish(StoredFile::new(message), now);
         }
-        7 if sending && input.arbitrary()? => upload.fail("no", input.arbitrary()?, now),
+        7 if sending && input.arbitrary()? => {
+            let ends = [Outcome::Refused, Outcome::GaveUp, Outcome::Ambiguous, Outcome::Damaged];
+            upload.fail("no", *input.choose(&ends)?, now);
+        }
         7 if sending => upload.retry_later(now, input.arbitrary()?, now),
         8 => {
             let expected =
-                if input.arbitrary()? { upload.resume.clone() } else { Some(ResumeState(vec![9])) };
+                if input.arbitrary()? { upload.resume.clone() } else { Some(ResumeState::new("b", vec![9])) };
             let before = upload.clone();
-            if !upload.checkpoint_early(expected.as_ref(), &ResumeState(vec![input.arbitrary()?])) {
+            if !upload.checkpoint_early(expected.as_ref(), &ResumeState::new("b", vec![input.arbitrary()?])) {
                 assert_eq!(*upload, before);
             }
         }
@@ -113,7 +116,7 @@ fn step(
             assert_eq!(upload.cancel(now), !over);
         }
         10 if sending => upload
-            .commit(input.arbitrary()?, input.arbitrary::<Option<u8>>()?.map(|byte| ResumeState(vec![byte]))),
+            .commit(input.arbitrary()?, input.arbitrary::<Option<u8>>()?.map(|byte| ResumeState::new("b", vec![byte]))),
         11 => {
             let receiving = upload.state == UploadState::Receiving;
             assert!(!upload.begin_early() || receiving);
@@ -143,6 +146,8 @@ fn check(before: &Upload, upload: &Upload, chunks: &BTreeMap<u32, (u64, u32)>, n
         assert!(upload.user_id.is_some());
     }
     assert_eq!(upload.stored.is_some(), upload.state == Completed);
+    assert_eq!(upload.outcome.is_some(), matches!(upload.state, Completed | Failed | Cancelled));
+    assert_eq!(upload.outcome == Some(Outcome::Ambiguous), upload.maybe_sent && upload.state == Failed);
     assert!(upload.progress <= 100);
     // Whether a message may exist is told of what was handed over, and of nothing that still waits.
     assert!(!upload.maybe_sent || matches!(upload.state, Sending | Failed | Cancelled));
@@ -159,7 +164,7 @@ fn check(before: &Upload, upload: &Upload, chunks: &BTreeMap<u32, (u64, u32)>, n
     let event = upload.event(now);
     assert_eq!(event.is_none(), upload.state == Receiving);
     if let Some(event) = event {
-        assert_eq!(event.file_id.is_some(), upload.state == Completed);
+        assert_eq!(event.file_id().is_some(), upload.state == Completed);
         assert_eq!(event.error.is_some(), matches!(upload.state, Failed | Cancelled));
     }
 }

@@ -23,7 +23,6 @@ mod stand_alone;
 mod tls;
 mod uploads;
 mod wire;
-mod worker_id;
 
 use std::process::ExitCode;
 

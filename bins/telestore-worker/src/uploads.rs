@@ -26,10 +26,8 @@ pub(crate) async fn uploads(
     match args.command {
         UploadsCommand::List { state, user, limit, skip } => {
             // One more than asked for tells whether there are more.
-            let listing = Listing::first(limit.saturating_add(1))
-                .in_state(state)
-                .of_user(user.map(UserId::new))
-                .skipping(skip);
+            let listing =
+                Listing { state, user: user.map(UserId::new), skip, limit: limit.saturating_add(1) };
             let mut uploads = operator.list(&listing).await.map_err(|error| text(&error))?;
             let more = uploads.len() > limit as usize;
             uploads.truncate(limit as usize);
@@ -93,7 +91,7 @@ fn described(upload: &Upload) -> Value {
         "progress": upload.progress,
         "attempt": upload.attempt,
         "error": upload.error,
-        "messageId": upload.stored.as_ref().map(|stored| stored.message_id),
+        "messageId": upload.stored.as_ref().map(telestore::types::StoredFile::message_id),
         "fileId": upload.stored.as_ref().map(telestore::types::StoredFile::file_id),
         "createdAt": shown_time(upload.created_at),
         "updatedAt": shown_time(upload.updated_at),

@@ -13,7 +13,7 @@ use telestore::{Sealer, Telestore, TelestoreBuilder};
 
 use crate::config::{Access, Config, Data, Token};
 use crate::disks::{self, Objection};
-use crate::{private, worker_id};
+use crate::private;
 
 /// Why the worker cannot run. The texts say what to do.
 #[derive(Debug, thiserror::Error)]
@@ -64,8 +64,6 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
         None => {}
     }
     let lock = lock(&config.data_dir).await?;
-    let name = |source| WireError::DataDir { dir: config.data_dir.display().to_string(), source };
-    let worker = worker_id::kept_in(&config.data_dir).map_err(name)?;
     let sealer = match &config.secret_key {
         Some(secret) => Sealer::from_secret(secret),
         None => Sealer::from_file(&config.data_dir.join(SECRET_KEY))?,
@@ -83,7 +81,6 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
         .sealer(sealer)
         .uploader(BotApiUploader::new(bot_api(config))?)
         .uploader(MtprotoUploader::new(mtproto(config)))
-        .worker(worker)
         .config(config.engine.clone());
     Ok(Wired { engine: with_access(builder, config)?.build()?, lock })
 }

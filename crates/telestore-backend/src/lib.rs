@@ -17,4 +17,4 @@ pub use http::{HttpConfig, HttpCredentialProvider};
 pub use metrics::describe_metrics;
 #[cfg(feature = "mock")]
 pub use webhook::MockWebhookSender;
-pub use webhook::{HttpWebhookSender, NoWebhook, WebhookEvent, WebhookSender};
+pub use webhook::{HttpWebhookSender, NoWebhook, WebhookEvent, WebhookMessage, WebhookSender};

@@ -6,23 +6,24 @@ use async_trait::async_trait;
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Client;
 use reqwest::header::CONTENT_TYPE;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use telestore_types::{Clock, Secret, StoredFile, UserId};
+use telestore_types::{Clock, Secret, StoredFile, StoredMessage, UserId};
 
 use crate::http::describe;
 use crate::metrics::METRICS;
 use crate::{Error, HttpConfig, Result};
 
-/// The documented body of `POST {BACKEND_URL}/api/webhook/upload`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The documented body of `POST {BACKEND_URL}/api/webhook/upload`. Fields may be added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct WebhookEvent {
     /// Whose file it is, by the backend's own word.
     pub user_id: UserId,
     /// The name of the file.
     pub file_name: String,
-    /// The message in the channel.
+    /// The message in the channel; the first, if there are several.
     pub message_id: i64,
     /// The Bot API's `file_id`, or the document id in decimal digits.
     pub file_id: String,
@@ -30,6 +31,22 @@ pub struct WebhookEvent {
     pub size: u64,
     /// The content type.
     pub mime_type: String,
+    /// All messages, if the file is in several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<WebhookMessage>,
+}
+
+/// One of several messages that hold a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct WebhookMessage {
+    /// The message in the channel.
+    pub message_id: i64,
+    /// The Bot API's `file_id`, or the document id in decimal digits.
+    pub file_id: String,
+    /// How many bytes of the file it holds.
+    pub size: u64,
 }
 
 impl WebhookEvent {
@@ -38,12 +55,26 @@ impl WebhookEvent {
         Self {
             user_id,
             file_name: file_name.to_owned(),
-            message_id: stored.message_id,
+            message_id: stored.message_id(),
             file_id: stored.file_id(),
             size,
             mime_type: mime_type.to_owned(),
+            messages: messages_of(stored),
         }
     }
+}
+
+fn messages_of(stored: &StoredFile) -> Vec<WebhookMessage> {
+    let messages = stored.messages();
+    if messages.len() < 2 {
+        return Vec::new();
+    }
+    let webhook = |message: &StoredMessage| WebhookMessage {
+        message_id: message.message_id,
+        file_id: message.file_id(),
+        size: message.size,
+    };
+    messages.iter().map(webhook).collect()
 }
 
 /// Delivers one webhook once.
@@ -152,12 +183,24 @@ mod tests {
 
     #[test]
     fn says_what_is_documented_and_no_more() {
-        let stored = StoredFile { message_id: 12_345, stored_as: StoredAs::Mtproto { document_id: -5 } };
+        let first = StoredMessage::new(12_345, StoredAs::Mtproto { document_id: -5 }, 104_857_600);
+        let stored = StoredFile::new(first);
         let event = WebhookEvent::new(UserId::new("user123"), "video.mp4", &stored, 104_857_600, "video/mp4");
         assert_eq!(
             serde_json::to_string(&event).unwrap(),
             r#"{"userId":"user123","fileName":"video.mp4","messageId":12345,"fileId":"-5","size":104857600,"mimeType":"video/mp4"}"#
         );
+    }
+
+    #[test]
+    fn several_messages_are_all_named() {
+        let message = |id| StoredMessage::new(id, StoredAs::Mtproto { document_id: id * 10 }, 5);
+        let stored = StoredFile::new(message(1)).and(message(2));
+        let event = WebhookEvent::new(UserId::new("u"), "a.bin", &stored, 10, "text/plain");
+        let json = serde_json::to_value(&event).unwrap();
+        assert_eq!((&json["messageId"], &json["fileId"]), (&1.into(), &"10".into()));
+        assert_eq!(json["messages"][1], serde_json::json!({"messageId": 2, "fileId": "20", "size": 5}));
+        assert_eq!(serde_json::from_value::<WebhookEvent>(json).unwrap(), event);
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub(crate) mod error;
 pub(crate) mod fault;
 pub(crate) mod limiter;
 pub(crate) mod measures;
+pub(crate) mod messages;
 pub(crate) mod number;
 pub(crate) mod options;
 pub(crate) mod patience;

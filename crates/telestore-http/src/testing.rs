@@ -56,18 +56,8 @@ impl Told {
     }
 
     fn publish(&self, status: UploadStatus, bytes_sent: u64) {
-        self.bus.publish(UploadEvent {
-            upload_id: UploadId::new(ID).unwrap(),
-            status,
-            stage: Stage::Sending,
-            progress: 50,
-            bytes_sent,
-            bytes_total: 1000,
-            attempt: 1,
-            retry_after: None,
-            error: None,
-            message_id: None,
-            file_id: None,
-        });
+        let mut event = UploadEvent::new(UploadId::new(ID).unwrap(), status, Stage::Sending, 1000);
+        (event.progress, event.bytes_sent) = (50, bytes_sent);
+        self.bus.publish(event);
     }
 }

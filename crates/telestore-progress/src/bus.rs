@@ -101,7 +101,9 @@ mod tests {
         bus.publish(event("a", Stage::Connecting));
         bus.publish(event("a", Stage::Sending));
         assert_eq!(listener.next().await.map(|event| event.stage), Some(Stage::Sending));
-        bus.publish(UploadEvent { status: UploadStatus::Completed, ..event("a", Stage::Done) });
+        let mut end = event("a", Stage::Done);
+        end.status = UploadStatus::Completed;
+        bus.publish(end);
         bus.forget(&id);
         assert_eq!(listener.next().await.map(|event| event.status), Some(UploadStatus::Completed));
         assert_eq!(listener.next().await, None);

@@ -14,6 +14,8 @@ pub fn percentage(stage: Stage, sent: u64, total: u64) -> u8 {
         }
         Stage::Finishing => 90,
         Stage::Done => 100,
+        // A stage that is not known here says nothing about the percentage, which never falls.
+        _ => 0,
     }
 }
 
@@ -64,19 +66,13 @@ impl Tracker {
 
     /// What listeners are told while the run goes on.
     pub fn event(&self, now: Timestamp) -> UploadEvent {
-        UploadEvent {
-            upload_id: self.upload_id.clone(),
-            status: UploadStatus::Uploading,
-            stage: self.stage,
-            progress: self.progress.min(99),
-            bytes_sent: self.sent,
-            bytes_total: self.total,
-            attempt: self.attempt,
-            retry_after: self.wait_until.map(|until| until.since(now)).filter(|wait| !wait.is_zero()),
-            error: None,
-            message_id: None,
-            file_id: None,
-        }
+        let mut event =
+            UploadEvent::new(self.upload_id.clone(), UploadStatus::Uploading, self.stage, self.total);
+        event.progress = self.progress.min(99);
+        event.bytes_sent = self.sent;
+        event.attempt = self.attempt;
+        event.retry_after = self.wait_until.map(|until| until.since(now)).filter(|wait| !wait.is_zero());
+        event
     }
 }
 

@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod changes;
 mod check;
 mod chunk;
 mod durability;
@@ -18,7 +17,6 @@ mod sqlite;
 #[cfg(feature = "testsuite")]
 pub mod testsuite;
 
-pub use changes::{Change, Changes};
 pub use check::Check;
 pub use chunk::{BlobName, ChunkStore, Digest, Place, Spool, SpooledChunk};
 pub use durability::Durability;
@@ -27,10 +25,9 @@ pub use local::{DataDisk, FileSystem, LocalChunkStore};
 pub use memory::{MemoryChunkStore, MemorySessionStore};
 pub use metrics::describe_metrics;
 pub use quota::{Exceeded, Limits, More, Quota, Resource, Subject, Usage, Whose, until_midnight};
-pub use rules::NewChunk;
 pub use session::{
-    Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Cursor, Expired, Expiry, Lease, Listing,
-    NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Released, SessionStore,
+    Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Expiry, Lease, Listing, NewEvent, OutboxEvent,
+    OutboxKind, Owner, Recorded, SessionStore,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Schema, SqliteSessionStore};

@@ -36,6 +36,9 @@ impl fmt::Display for UserId {
 #[serde(try_from = "String", into = "String")]
 pub struct ChatId(String);
 
+/// Channels' numbers in the Bot API are counted down from here.
+const CHANNEL_BASE: i64 = -1_000_000_000_000;
+
 impl ChatId {
     /// Checks that `text` is a number or `@name`.
     ///
@@ -73,8 +76,29 @@ impl ChatId {
 
     /// The MTProto channel id: `-1001234567890` is channel `1234567890`.
     pub fn channel_id(&self) -> Option<i64> {
-        const CHANNEL_BASE: i64 = -1_000_000_000_000;
         self.number().filter(|id| *id < CHANNEL_BASE).map(|id| CHANNEL_BASE - id)
+    }
+
+    /// The chat of an MTProto channel (or supergroup): channel `1234567890` is `-1001234567890`.
+    ///
+    /// # Errors
+    /// [`Error::ChatId`] for a number that no channel has.
+    ///
+    /// ```
+    /// # use telestore_types::ChatId;
+    /// assert_eq!(ChatId::of_channel(1_234_567_890).unwrap().as_str(), "-1001234567890");
+    /// ```
+    pub fn of_channel(channel_id: i64) -> Result<Self> {
+        let positive = (channel_id > 0).then_some(channel_id);
+        positive.and_then(|id| CHANNEL_BASE.checked_sub(id)).map(Self::of_number).ok_or(Error::ChatId)
+    }
+
+    /// The chat of an MTProto basic group: group `42` is `-42`.
+    ///
+    /// # Errors
+    /// [`Error::ChatId`] for a number that no group has.
+    pub fn of_group(group_id: i64) -> Result<Self> {
+        if group_id > 0 { Ok(Self::of_number(-group_id)) } else { Err(Error::ChatId) }
     }
 }
 

@@ -1,12 +1,13 @@
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::UploadId;
+use crate::{StoredFile, StoredMessage, UploadId};
 
 /// Where a running upload is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Stage {
     /// Waiting for its turn, or for the time of its next attempt.
     Queued,
@@ -23,8 +24,9 @@ pub enum Stage {
 }
 
 /// The documented `status` of an upload that was completed by the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum UploadStatus {
     /// Waiting or on its way.
     Uploading,
@@ -35,7 +37,20 @@ pub enum UploadStatus {
 }
 
 /// What listeners of an upload are told: one vocabulary for polling, push and logs.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// A bus between processes writes it as JSON (or another format of serde) and reads it back; fields may be added.
+///
+/// ```
+/// use telestore_types::{Stage, UploadEvent, UploadId, UploadStatus};
+///
+/// let mut event = UploadEvent::new(UploadId::new("a")?, UploadStatus::Uploading, Stage::Sending, 1_000);
+/// (event.progress, event.bytes_sent) = (60, 500);
+/// let json = serde_json::to_string(&event).unwrap();
+/// assert_eq!(serde_json::from_str::<UploadEvent>(&json).unwrap(), event);
+/// # Ok::<(), telestore_types::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct UploadEvent {
     /// Which upload.
     pub upload_id: UploadId,
@@ -52,18 +67,50 @@ pub struct UploadEvent {
     /// The attempt that is running or comes next, counted from 1.
     pub attempt: u32,
     /// How long until work goes on, while Telegram asked to wait.
+    #[serde(default)]
     pub retry_after: Option<Duration>,
     /// Why it failed.
+    #[serde(default)]
     pub error: Option<String>,
-    /// The message in the channel, once sent.
-    pub message_id: Option<i64>,
-    /// The documented `fileId`, once sent.
-    pub file_id: Option<String>,
+    /// The messages in the channel, once sent.
+    #[serde(default)]
+    pub stored: Option<StoredFile>,
 }
 
 impl UploadEvent {
+    /// An event of the first attempt at a file of `bytes_total` bytes, of which nothing was sent.
+    pub fn new(upload_id: UploadId, status: UploadStatus, stage: Stage, bytes_total: u64) -> Self {
+        Self {
+            upload_id,
+            status,
+            stage,
+            progress: 0,
+            bytes_sent: 0,
+            bytes_total,
+            attempt: 1,
+            retry_after: None,
+            error: None,
+            stored: None,
+        }
+    }
+
     /// Whether nothing comes after it, unless the client completes a failed upload again.
     pub fn is_final(&self) -> bool {
         self.status != UploadStatus::Uploading
+    }
+
+    /// The number of the first message in the channel, once sent.
+    pub fn message_id(&self) -> Option<i64> {
+        self.stored.as_ref().map(StoredFile::message_id)
+    }
+
+    /// The documented `fileId`, once sent.
+    pub fn file_id(&self) -> Option<String> {
+        self.stored.as_ref().map(StoredFile::file_id)
+    }
+
+    /// The messages in the channel; none until it is sent.
+    pub fn messages(&self) -> &[StoredMessage] {
+        self.stored.as_ref().map(StoredFile::messages).unwrap_or_default()
     }
 }

@@ -18,7 +18,6 @@ mod stored;
 pub mod telegram;
 mod upload;
 mod verdict;
-mod worker;
 
 pub use address::{AddressKey, network_of};
 pub use clock::{Clock, LONGEST_GAP, ManualClock, Reading, SteadyClock, SystemClock, Timestamp};
@@ -31,10 +30,9 @@ pub use name::{FileName, mime_type_of};
 pub use secret::Secret;
 pub use shown::{Shown, misleads};
 pub use source::{ByteSource, BytesSource, SourceError};
-pub use stored::{StoredAs, StoredFile};
+pub use stored::{StoredAs, StoredFile, StoredMessage};
 pub use upload::{
     ChunkVerdict, Completion, CompletionError, LONGEST_PAUSE, MAX_CRASHES, MAX_EARLY_CRASHES, MISSING_CHUNKS,
-    NewUpload, Recovery, ResumeState, Upload, UploadKind, UploadState, is_due,
+    NewUpload, Outcome, Recovery, ResumeState, Upload, UploadKind, UploadState, is_due,
 };
 pub use verdict::Verdict;
-pub use worker::WorkerId;

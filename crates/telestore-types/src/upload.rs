@@ -1,15 +1,19 @@
 mod fit;
+mod outcome;
 mod recovery;
+mod resume;
 
 use std::time::Duration;
 
 use crate::id::check_total_chunks;
 use crate::{
     AddressKey, ChunkIndex, FileName, Result, Stage, StorageKey, StoredFile, Timestamp, UploadEvent,
-    UploadId, UploadStatus, UserId, WorkerId,
+    UploadId, UploadStatus, UserId,
 };
 
+pub use self::outcome::Outcome;
 pub use self::recovery::{MAX_CRASHES, MAX_EARLY_CRASHES, Recovery};
+pub use self::resume::ResumeState;
 
 /// The documented text for an incomplete upload.
 pub const MISSING_CHUNKS: &str = "Not all chunks received";
@@ -97,12 +101,6 @@ impl UploadKind {
 /// due.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(25 * 60 * 60);
 
-/// How far a backend got with a file: its own bytes, opaque to everyone else.
-///
-/// The MTProto backend keeps its `file_id`, the confirmed parts and the `random_id` here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResumeState(pub Vec<u8>);
-
 /// What a client says when it starts an upload.
 #[derive(Debug, Clone)]
 pub struct NewUpload {
@@ -165,6 +163,8 @@ pub struct Upload {
     pub next_attempt_at: Option<Timestamp>,
     /// Why it failed.
     pub error: Option<String>,
+    /// How it ended; `None` while it has not.
+    pub outcome: Option<Outcome>,
     /// What Telegram gave back.
     pub stored: Option<StoredFile>,
     /// How far the backend got.
@@ -174,8 +174,6 @@ pub struct Upload {
     pub maybe_sent: bool,
     /// Whether a process sends it early.
     pub early: bool,
-    /// The worker that has it in hand: that sends it, or sent it last, or whose client waits for its end.
-    pub worker: Option<WorkerId>,
     /// How often in a row a process ended while it sent this, without getting further in between.
     pub crashes: u32,
     /// When it was created.
@@ -255,11 +253,11 @@ impl Upload {
             queued_at: None,
             next_attempt_at: None,
             error: None,
+            outcome: None,
             stored: None,
             resume: None,
             maybe_sent: false,
             early: false,
-            worker: None,
             crashes: 0,
             created_at: new.now,
             updated_at: new.now,
@@ -341,7 +339,7 @@ impl Upload {
         self.crashes = 0;
         self.early = false;
         self.maybe_sent = false;
-        self.error = None;
+        (self.error, self.outcome) = (None, None);
         self.updated_at = now;
         Ok(Completion::Queued)
     }
@@ -411,7 +409,7 @@ impl Upload {
         self.state = UploadState::Completed;
         self.progress = 100;
         self.stored = Some(stored);
-        self.error = None;
+        (self.error, self.outcome) = (None, Some(Outcome::Stored));
         self.resume = None;
         self.sealed_token = None;
         self.maybe_sent = false;
@@ -419,12 +417,12 @@ impl Upload {
         self.updated_at = now;
     }
 
-    /// Ends the run badly, and says whether its message may be in the channel all the same. Chunks and resume state
-    /// stay.
-    pub fn fail(&mut self, error: &str, maybe_sent: bool, now: Timestamp) {
+    /// Ends the run badly: `error` is for the person who waits, `outcome` for whoever decides what to do next. Chunks and
+    /// resume state stay.
+    pub fn fail(&mut self, error: &str, outcome: Outcome, now: Timestamp) {
         self.state = UploadState::Failed;
-        self.error = Some(error.to_owned());
-        self.maybe_sent = maybe_sent;
+        (self.error, self.outcome) = (Some(error.to_owned()), Some(outcome));
+        self.maybe_sent = outcome == Outcome::Ambiguous;
         self.crashes = 0;
         self.next_attempt_at = None;
         self.updated_at = now;
@@ -447,7 +445,7 @@ impl Upload {
             return false;
         }
         self.state = UploadState::Cancelled;
-        self.error = Some("Upload cancelled".to_owned());
+        (self.error, self.outcome) = (Some("Upload cancelled".to_owned()), Some(Outcome::Cancelled));
         self.resume = None;
         self.sealed_token = None;
         self.next_attempt_at = None;
@@ -467,17 +465,13 @@ impl Upload {
         };
         let wait = self.next_attempt_at.map(|at| at.since(now)).filter(|wait| !wait.is_zero());
         Some(UploadEvent {
-            upload_id: self.id.clone(),
-            status,
-            stage,
             progress: self.progress,
             bytes_sent: if status == UploadStatus::Completed { self.file_size } else { 0 },
-            bytes_total: self.file_size,
             attempt: self.attempt.max(1),
             retry_after: wait,
             error: self.error.clone(),
-            message_id: self.stored.as_ref().map(|stored| stored.message_id),
-            file_id: self.stored.as_ref().map(StoredFile::file_id),
+            stored: self.stored.clone(),
+            ..UploadEvent::new(self.id.clone(), status, stage, self.file_size)
         })
     }
 

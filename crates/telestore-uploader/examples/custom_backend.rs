@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_types::{
-    BytesSource, ChatId, ResumeState, Stage, StoredAs, StoredFile, TelegramCredentials, UserId,
+    BytesSource, ChatId, ResumeState, Stage, StoredAs, StoredFile, StoredMessage, TelegramCredentials, UserId,
 };
 use telestore_uploader::testsuite::{Received, Subject, conformance, request, sha256};
 use telestore_uploader::{
@@ -71,7 +71,9 @@ impl FolderUploader {
         // Cut off behind this, nobody could tell whether the file was published, and copying it again might be a second one.
         progress.commit(None).await?;
         let message_id = self.publish(file, request)?;
-        Ok(StoredFile { message_id, stored_as: StoredAs::BotApi { file_id: message_id.to_string() } })
+        let stored_as = StoredAs::Other { kind: "folder".to_owned(), file_id: message_id.to_string() };
+        let message = StoredMessage::new(message_id, stored_as, request.source.len());
+        Ok(StoredFile::new(message.in_chat(request.credentials.chat_id.clone())))
     }
 
     /// Gives the file the next free number. No two uploads can get the same.
@@ -116,7 +118,7 @@ impl Subject for Tested {
     }
 
     async fn received(&self, stored: &StoredFile) -> Option<Received> {
-        let path = self.0.folder.join(stored.message_id.to_string());
+        let path = self.0.folder.join(stored.message_id().to_string());
         let (bytes, about) =
             (std::fs::read(&path).ok()?, std::fs::read_to_string(path.with_extension("txt")).ok()?);
         let mut lines = about.splitn(3, '\n').map(str::to_owned);
@@ -169,7 +171,7 @@ async fn main() {
 
     let source = Arc::new(BytesSource::new(vec![7; 600_000]));
     let stored = subject.uploader().upload(request(&subject, "seven.bin", source), Arc::new(Printed)).await;
-    println!("stored as message {}", stored.expect("the file is kept").message_id);
+    println!("stored as message {}", stored.expect("the file is kept").message_id());
 
     conformance(&subject).await;
     println!("the backend conforms");

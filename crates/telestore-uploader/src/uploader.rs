@@ -26,8 +26,8 @@ pub struct UploadRequest {
     pub caption: String,
     /// The bytes.
     pub source: Arc<dyn ByteSource>,
-    /// How far an earlier attempt of the same backend got. State of another backend, or of an older version that can
-    /// no longer be read, is to be ignored.
+    /// How far an earlier attempt got. State [of](ResumeState::of) another backend, or of an older version that can no
+    /// longer be read, is to be ignored.
     pub resume: Option<ResumeState>,
     /// The bytes of the file, as ranges, that are not those any more which the state in `resume` was made of; sorted,
     /// without overlaps. What was sent of them is to be sent again.
@@ -120,7 +120,7 @@ impl ProgressSink for NoProgress {
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
-    /// A name for log lines.
+    /// A name for log lines. Rows keep it beside what the backend wrote, so it does not change between versions.
     fn name(&self) -> &'static str;
 
     /// What this backend can do. It does not change.
@@ -168,9 +168,12 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Deletes a message that [`upload`](Self::upload) has made and that is not wanted any more: its upload was
-    /// cancelled while Telegram worked on it. Says whether it is gone; a backend that cannot delete it says no. It may be
-    /// asked again after an error.
+    /// Deletes the messages that [`upload`](Self::upload) has made and that are not wanted any more: the upload was
+    /// cancelled while Telegram worked on it. Says whether all are gone; a backend that cannot delete them says no. It may
+    /// be asked again after an error.
+    ///
+    /// Each message is deleted in the chat that it names, whatever chat the credentials name by now; one that names none
+    /// is in the chat of the credentials.
     ///
     /// # Errors
     /// As [`upload`](Self::upload).

@@ -39,7 +39,8 @@ impl Subject for Tested {
         let named =
             |id: &str, document: i64| id == stored.file_id() || document.to_string() == stored.file_id();
         let message = messages.into_iter().find(|message| {
-            i64::from(message.message_id) == stored.message_id && named(&message.file_id, message.document_id)
+            i64::from(message.message_id) == stored.message_id()
+                && named(&message.file_id, message.document_id)
         })?;
         assert!(message.force_file, "it is sent as a document");
         Some(Received {

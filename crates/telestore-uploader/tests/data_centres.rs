@@ -60,7 +60,7 @@ impl World {
 }
 
 fn ids(state: &ResumeState) -> (i64, i64) {
-    let state: serde_json::Value = serde_json::from_slice(&state.0).unwrap();
+    let state: serde_json::Value = serde_json::from_slice(&state.bytes).unwrap();
     (state["random_id"].as_i64().unwrap(), state["file_id"].as_i64().unwrap())
 }
 
@@ -72,7 +72,7 @@ async fn an_account_that_moved_before_is_followed_once_and_for_all() {
     assert_eq!(world.counts(), (1, 1, 1));
     assert_eq!(world.sandbox.stats().parts_total(), 25);
     let again = uploader.upload(world.request(&bytes(29, 1000)), Recorder::new()).await;
-    assert_eq!((again.unwrap().message_id, world.counts()), (3, (1, 1, 1)), "the way is remembered");
+    assert_eq!((again.unwrap().message_id(), world.counts()), (3, (1, 1, 1)), "the way is remembered");
 }
 
 #[tokio::test]
@@ -133,7 +133,7 @@ async fn uploads_of_one_account_move_together() {
     let hold = world.sandbox.faults().inject(Fault::hold(BIG).part(5));
     let upload = || uploader.upload(world.request(&bytes), Recorder::new());
     let (first, second, third, ()) = tokio::join!(upload(), upload(), upload(), world.move_at(hold));
-    let mut sent = [first, second, third].map(|stored| stored.unwrap().message_id);
+    let mut sent = [first, second, third].map(|stored| stored.unwrap().message_id());
     sent.sort_unstable();
     assert_eq!((sent, world.messages().len()), ([2, 3, 4], 3));
     assert_eq!(world.counts(), (1, 1, 1));

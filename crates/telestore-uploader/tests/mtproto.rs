@@ -319,7 +319,7 @@ async fn pyrogram_sessions_work_with_an_address_of_their_own() {
     credentials.session = world.user.pyrogram_session.as_deref().map(Secret::new);
     request.credentials = Arc::new(credentials);
     let stored = uploader.upload(request, Recorder::new()).await.unwrap();
-    assert!(matches!(stored.stored_as, StoredAs::Mtproto { document_id } if document_id != 0));
+    assert!(matches!(stored.first().stored_as, StoredAs::Mtproto { document_id } if document_id != 0));
 }
 
 #[tokio::test]

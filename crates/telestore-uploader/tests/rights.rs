@@ -347,3 +347,20 @@ async fn telegram_never_eats_the_extension() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_message_is_taken_back_from_its_own_chat_whatever_the_credentials_name_by_then() {
+    let world = World::new().await;
+    let bytes = bytes(1, 1000);
+    let (bot, account) = (bot_api(&world.sandbox), common::mtproto());
+    for uploader in [&bot as &dyn TelegramUploader, &account] {
+        let stored = uploader.upload(world.request(&bytes), Recorder::new()).await.unwrap();
+        let chat = stored.first().chat_id.as_ref().map(ChatId::as_str);
+        assert_eq!(chat, Some(world.user.channel_id.as_str()), "{}", uploader.name());
+        assert_eq!(stored.size(), bytes.len() as u64);
+        let elsewhere =
+            TelegramCredentials { chat_id: ChatId::new("@another_channel").unwrap(), ..world.credentials() };
+        assert!(uploader.withdraw(&elsewhere, &stored).await.unwrap(), "{}", uploader.name());
+        assert!(world.messages().is_empty(), "{}", uploader.name());
+    }
+}

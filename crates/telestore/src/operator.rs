@@ -1,5 +1,5 @@
 use telestore_store::Listing;
-use telestore_types::{Upload, UploadId, UploadKind, UploadState};
+use telestore_types::{Outcome, Upload, UploadId, UploadKind, UploadState};
 
 use crate::engine::Telestore;
 use crate::shared::error::{Error, Result};
@@ -51,7 +51,7 @@ impl Operator<'_> {
             UploadState::Failed if upload.kind == UploadKind::Direct => conflict(
                 "was sent in one request, and its bytes went with its failure: its client must send it again",
             ),
-            UploadState::Failed if upload.maybe_sent && !anyway => {
+            UploadState::Failed if upload.outcome == Some(Outcome::Ambiguous) && !anyway => {
                 conflict("may be in the channel already: look there, and force the retry where it is not")
             }
             UploadState::Failed => {

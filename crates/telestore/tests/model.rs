@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use telestore::backend::{NoWebhook, StaticCredentialProvider};
 use telestore::store::{MemoryChunkStore, MemorySessionStore};
 use telestore::types::{
-    ChatId, FileName, MAX_CRASHES, ManualClock, ResumeState, Secret, StoredAs, StoredFile,
+    ChatId, FileName, MAX_CRASHES, ManualClock, ResumeState, Secret, StoredAs, StoredFile, StoredMessage,
     TelegramCredentials, UploadId, UploadStatus, UserId,
 };
 use telestore::uploader::{
@@ -268,8 +268,8 @@ impl TelegramUploader for Telegram {
         let length = usize::try_from(request.source.len()).unwrap();
         let file = request.source.read_at(0, length).await?.to_vec();
         let random_id =
-            request.resume.map_or_else(|| rand::random::<u64>().to_le_bytes().to_vec(), |state| state.0);
-        progress.checkpoint(ResumeState(random_id.clone())).await?;
+            request.resume.map_or_else(|| rand::random::<u64>().to_le_bytes().to_vec(), |state| state.bytes);
+        progress.checkpoint(ResumeState::new("model", random_id.clone())).await?;
         match outcome {
             Outcome::KilledBeforeTheMessage => self.die().await,
             Outcome::KilledInDoubt => {
@@ -292,7 +292,8 @@ impl TelegramUploader for Telegram {
             self.die().await;
         }
         let message_id = i64::try_from(message_id).unwrap();
-        Ok(StoredFile { message_id, stored_as: StoredAs::Mtproto { document_id: message_id } })
+        let stored_as = StoredAs::Mtproto { document_id: message_id };
+        Ok(StoredFile::new(StoredMessage::new(message_id, stored_as, request.source.len())))
     }
 }
 
@@ -328,7 +329,6 @@ fn engine(
         .uploader(telegram.clone())
         .clock(clock.clone())
         .sealer(Sealer::from_secret(&"key".into()))
-        .worker(telestore::types::WorkerId::new("one").unwrap())
         .config(EngineConfig { retry_first_pause: Duration::ZERO, ..EngineConfig::default() })
         .build()
         .unwrap()
@@ -409,7 +409,7 @@ impl World {
                 (UploadStatus::Uploading, _) => State::Queued,
                 (UploadStatus::Completed, _) => State::Completed,
                 (UploadStatus::Failed, Some("Upload cancelled")) => State::Cancelled,
-                (UploadStatus::Failed, _) => State::Failed,
+                _ => State::Failed,
             },
             Err(Error::NotStarted) => match self.engine.status(&id, None).await {
                 Ok(_) => State::Receiving,

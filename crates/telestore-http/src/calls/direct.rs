@@ -15,6 +15,7 @@ use crate::forms::form;
 use crate::forms::form::{Form, Limits};
 use crate::shared::endpoints;
 use crate::shared::error::ApiResult;
+use crate::shared::messages::{Message, several};
 use crate::shared::token;
 
 /// A file in one request.
@@ -45,8 +46,12 @@ struct Sent {
     /// The name that it has there.
     #[schema(value_type = String)]
     file_name: FileName,
-    /// The message in the channel.
+    /// The message in the channel; the first, if there are several.
     message_id: i64,
+    /// All messages, if the file is in several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    messages: Option<Vec<Message>>,
     success: bool,
 }
 
@@ -99,9 +104,10 @@ pub(crate) async fn upload(
     drop(part.share);
     let receipt = engine.upload(file_name, part.mime_type.as_deref(), part.spooled, caller).await?;
     Ok(HttpResponse::Ok().json(Sent {
-        file_id: receipt.file_id,
+        file_id: receipt.stored.file_id(),
         file_name: receipt.file_name,
-        message_id: receipt.message_id,
+        message_id: receipt.stored.message_id(),
+        messages: several(receipt.stored.messages()),
         success: true,
     }))
 }

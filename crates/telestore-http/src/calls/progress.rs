@@ -19,6 +19,7 @@ use crate::calls::openapi::refusals::{
 use crate::shared::endpoints;
 use crate::shared::error::{ApiError, ApiResult};
 use crate::shared::measures::Ongoing;
+use crate::shared::messages::{Message, several};
 use crate::shared::token;
 
 /// The longest that a poll waits; what stands in between often closes connections that are silent for a minute.
@@ -43,8 +44,12 @@ pub(crate) struct Progress {
     error: Option<String>,
     /// The Bot API's `file_id`, or with MTProto the document id in decimal digits.
     file_id: Option<String>,
-    /// The message in the channel.
+    /// The message in the channel; the first, if there are several.
     message_id: Option<i64>,
+    /// All messages, if the file is in several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    messages: Option<Vec<Message>>,
     /// The percentage: 0-30 waiting and connecting, 30-90 sending, 90-100 finishing.
     #[schema(maximum = 100)]
     progress: u8,
@@ -91,8 +96,9 @@ impl From<&UploadEvent> for Progress {
             bytes_sent: event.bytes_sent,
             bytes_total: event.bytes_total,
             error: event.error.clone(),
-            file_id: event.file_id.clone(),
-            message_id: event.message_id,
+            file_id: event.file_id(),
+            message_id: event.message_id(),
+            messages: several(event.messages()),
             progress: event.progress,
             retry_after: event.retry_after.map(|wait| wait.as_millis().div_ceil(1000) as u64),
             stage: event.stage,

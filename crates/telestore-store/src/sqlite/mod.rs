@@ -16,7 +16,6 @@ mod tests;
 mod tx;
 mod usage;
 mod wal;
-mod workers;
 
 use std::fmt;
 use std::path::Path;

@@ -2,8 +2,8 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row, Sqlite, SqliteConnection};
 use telestore_types::{
-    AddressKey, ChunkIndex, FileName, MAX_CHUNKS, ResumeState, StorageKey, StoredFile, Timestamp, Upload,
-    UploadId, UploadKind, UploadState, UserId, WorkerId,
+    AddressKey, ChunkIndex, FileName, MAX_CHUNKS, Outcome, ResumeState, StorageKey, StoredFile, Timestamp,
+    Upload, UploadId, UploadKind, UploadState, UserId,
 };
 
 use super::database;
@@ -48,14 +48,19 @@ pub(super) fn signed(number: u64) -> i64 {
 }
 
 pub(super) fn upload(row: &SqliteRow) -> Result<Upload> {
-    let stored = optional_text(row, "stored")?;
+    let outcome = optional_text(row, "outcome")?;
+    let resume = match optional_bytes(row, "resume")? {
+        Some(bytes) => Some(ResumeState::new(text(row, "resume_of")?, bytes)),
+        None => None,
+    };
+    let (stored, file_size) = (optional_text(row, "stored")?, number(row, "file_size")?);
     let stored: Option<StoredFile> =
         stored.map(|json| serde_json::from_str(&json)).transpose().map_err(|_| bad("stored"))?;
     Ok(Upload {
         id: UploadId::new(text(row, "id")?).map_err(|_| bad("id"))?,
         key: key(row)?,
         file_name: FileName::of_file(&text(row, "file_name")?).map_err(|_| bad("file_name"))?,
-        file_size: number(row, "file_size")?,
+        file_size,
         total_chunks: number(row, "total_chunks")?,
         mime_type: optional_text(row, "mime_type")?,
         user_id: optional_text(row, "user_id")?.map(UserId::new),
@@ -70,11 +75,11 @@ pub(super) fn upload(row: &SqliteRow) -> Result<Upload> {
         queued_at: optional_time(row, "queued_at")?,
         next_attempt_at: optional_time(row, "next_attempt_at")?,
         error: optional_text(row, "error")?,
-        stored,
-        resume: optional_bytes(row, "resume")?.map(ResumeState),
+        stored: stored.map(|stored| stored.of_size(file_size)),
+        resume,
+        outcome: outcome.map(|name| Outcome::parse(&name).ok_or(bad("outcome"))).transpose()?,
         maybe_sent: flag(row, "maybe_sent")?,
         early: flag(row, "early")?,
-        worker: optional_text(row, "worker")?.map(WorkerId::new).transpose().map_err(|_| bad("worker"))?,
         crashes: number(row, "crashes")?,
         created_at: time(row, "created_at")?,
         updated_at: time(row, "updated_at")?,
@@ -83,10 +88,6 @@ pub(super) fn upload(row: &SqliteRow) -> Result<Upload> {
 
 pub(super) fn key(row: &SqliteRow) -> Result<StorageKey> {
     StorageKey::parse(&text(row, "key")?).map_err(|_| bad("key"))
-}
-
-pub(super) fn worker(row: &SqliteRow, column: &'static str) -> Result<WorkerId> {
-    WorkerId::new(text(row, column)?).map_err(|_| bad(column))
 }
 
 pub(super) fn blob(row: &SqliteRow) -> Result<BlobName> {
@@ -108,16 +109,18 @@ pub(super) fn held(row: &SqliteRow) -> Result<Option<ChunkRecord>> {
 }
 
 pub(super) fn event(row: &SqliteRow) -> Result<OutboxEvent> {
-    let event = NewEvent {
-        event_id: text(row, "event_id")?,
-        kind: OutboxKind::parse(&text(row, "kind")?).ok_or(bad("kind"))?,
-        user_id: optional_text(row, "user_id")?.map(UserId::new),
-        sealed_token: optional_bytes(row, "sealed_token")?,
-        body: text(row, "body")?,
-    };
-    let id = UploadId::new(text(row, "upload_id")?).map_err(|_| bad("upload_id"))?;
-    let claim = optional_text(row, "claim")?.unwrap_or_default();
-    Ok(OutboxEvent::new(event, id, claim, time(row, "created_at")?).after_attempts(number(row, "attempt")?))
+    Ok(OutboxEvent {
+        event: NewEvent {
+            event_id: text(row, "event_id")?,
+            kind: OutboxKind::parse(&text(row, "kind")?).ok_or(bad("kind"))?,
+            user_id: optional_text(row, "user_id")?.map(UserId::new),
+            sealed_token: optional_bytes(row, "sealed_token")?,
+            body: text(row, "body")?,
+        },
+        upload_id: UploadId::new(text(row, "upload_id")?).map_err(|_| bad("upload_id"))?,
+        attempt: number(row, "attempt")?,
+        created_at: time(row, "created_at")?,
+    })
 }
 
 pub(super) async fn load(on: &mut SqliteConnection, id: &UploadId) -> Result<Option<Upload>> {
@@ -144,7 +147,7 @@ macro_rules! update_sql {
     () => {
         "UPDATE uploads SET mime_type = ?, user_id = ?, sealed_token = ?, state = ?, received_chunks = ?, \
          received_bytes = ?, progress = ?, attempt = ?, queued_at = ?, next_attempt_at = ?, error = ?, stored = ?, \
-         resume = ?, kind = ?, maybe_sent = ?, early = ?, worker = ?, crashes = ?, updated_at = ? WHERE id = ? AND key = ?"
+         resume = ?, resume_of = ?, outcome = ?, kind = ?, maybe_sent = ?, early = ?, crashes = ?, updated_at = ? WHERE id = ? AND key = ?"
     };
 }
 pub(super) use update_sql;
@@ -172,11 +175,12 @@ pub(super) fn bind_update<'a>(update: Statement<'a>, upload: &'a Upload) -> Resu
         .bind(upload.next_attempt_at.map(Timestamp::as_millis))
         .bind(upload.error.as_deref())
         .bind(stored)
-        .bind(upload.resume.as_ref().map(|resume| resume.0.as_slice()))
+        .bind(upload.resume.as_ref().map(|resume| resume.bytes.as_slice()))
+        .bind(upload.resume.as_ref().map_or("", |resume| resume.backend.as_str()))
+        .bind(upload.outcome.map(Outcome::as_str))
         .bind(upload.kind.as_str())
         .bind(upload.maybe_sent)
         .bind(upload.early)
-        .bind(upload.worker.as_ref().map(WorkerId::as_str))
         .bind(upload.crashes)
         .bind(upload.updated_at.as_millis())
         .bind(upload.id.as_str())

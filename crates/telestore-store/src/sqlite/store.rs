@@ -1,21 +1,15 @@
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState, UserId,
-    WorkerId,
+    ChatId, Outcome, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
+    UploadState, UserId,
 };
 
-use super::{SqliteSessionStore, counts, database, leases, moved, outbox, row, sweep, usage, workers};
-use crate::rules::{self, NewChunk, Whose};
+use super::{SqliteSessionStore, counts, database, leases, moved, outbox, row, sweep, usage};
+use crate::rules::{self, NewChunk};
 use crate::{
-    BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Expired, Expiry, Lease, Limits,
-    Listing, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore, Subject,
-    Usage,
+    BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Expiry, Lease, Limits, Listing,
+    NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Result, SessionStore, Subject, Usage,
 };
-
-/// A name for a lease or a claim.
-fn token() -> String {
-    format!("{:032x}", rand::random::<u128>())
-}
 
 #[async_trait]
 impl SessionStore for SqliteSessionStore {
@@ -33,15 +27,12 @@ impl SessionStore for SqliteSessionStore {
     async fn list(&self, listing: &Listing) -> Result<Vec<Upload>> {
         let rows = sqlx::query(
             "SELECT * FROM uploads WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR user_id = ?2) \
-             AND (?5 IS NULL OR updated_at < ?5 OR (updated_at = ?5 AND id > ?6)) \
              ORDER BY updated_at DESC, id LIMIT ?3 OFFSET ?4",
         )
         .bind(listing.state.map(UploadState::as_str))
         .bind(listing.user.as_ref().map(UserId::as_str))
         .bind(listing.limit)
         .bind(listing.skip)
-        .bind(listing.after.as_ref().map(|last| last.updated_at.as_millis()))
-        .bind(listing.after.as_ref().map(|last| last.id.as_str()))
         .fetch_all(&self.readers)
         .await
         .map_err(database)?;
@@ -54,7 +45,18 @@ impl SessionStore for SqliteSessionStore {
         tx.answer(answer).await
     }
 
-    async fn record_chunk(&self, new: NewChunk) -> Result<Recorded> {
+    async fn record_chunk(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        chunk: &ChunkRecord,
+        mime_type: Option<&str>,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<Recorded> {
+        let new = NewChunk::new(id.clone(), key.clone(), chunk.clone(), now)
+            .within(*limits)
+            .with_mime_type(mime_type.map(str::to_owned));
         self.group.record(new).await
     }
 
@@ -81,30 +83,24 @@ impl SessionStore for SqliteSessionStore {
     ) -> Result<bool> {
         // `checkpoint_early` of the upload as one statement: no row has to be read and written back for it.
         let written = sqlx::query(
-            "UPDATE uploads SET resume = ? WHERE id = ? AND key = ? AND state = 'receiving' AND resume IS ?",
+            "UPDATE uploads SET resume = ?, resume_of = ? WHERE id = ? AND key = ? AND state = 'receiving' \
+             AND resume IS ? AND (resume IS NULL OR resume_of = ?)",
         );
-        let written = written.bind(&resume.0).bind(id.as_str()).bind(key.as_str());
-        let written = written.bind(expected.map(|expected| &expected.0));
+        let written = written.bind(&resume.bytes).bind(&resume.backend).bind(id.as_str()).bind(key.as_str());
+        let written = written.bind(expected.map(|expected| &expected.bytes));
+        let written = written.bind(expected.map(|expected| &expected.backend));
         Ok(written.execute(&self.writer).await.map_err(database)?.rows_affected() == 1)
     }
 
-    async fn begin_early(
-        &self,
-        id: &UploadId,
-        key: &StorageKey,
-        worker: &WorkerId,
-        now: Timestamp,
-        until: Timestamp,
-    ) -> Result<bool> {
+    async fn begin_early(&self, id: &UploadId, key: &StorageKey) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let answer = rules::begin_early(&mut *tx, id, key, worker, now, until).await?;
+        let answer = rules::begin_early(&mut *tx, id, key).await?;
         tx.answer(answer).await
     }
 
-    async fn end_early(&self, id: &UploadId, key: &StorageKey, worker: &WorkerId) -> Result<()> {
-        let end =
-            sqlx::query("UPDATE uploads SET early = 0 WHERE id = ? AND key = ? AND worker = ? AND early");
-        let end = end.bind(id.as_str()).bind(key.as_str()).bind(worker.as_str());
+    async fn end_early(&self, id: &UploadId, key: &StorageKey) -> Result<()> {
+        let end = sqlx::query("UPDATE uploads SET early = 0 WHERE id = ? AND key = ? AND early");
+        let end = end.bind(id.as_str()).bind(key.as_str());
         end.execute(&self.writer).await.map_err(database)?;
         Ok(())
     }
@@ -127,42 +123,19 @@ impl SessionStore for SqliteSessionStore {
         tx.answer(answer).await
     }
 
-    async fn lease(
-        &self,
-        worker: &WorkerId,
-        now: Timestamp,
-        until: Timestamp,
-        except: &[UserId],
-    ) -> Result<Option<Lease>> {
+    async fn lease(&self, now: Timestamp, until: Timestamp, except: &[UserId]) -> Result<Option<Lease>> {
+        let token = format!("{:032x}", rand::random::<u128>());
         let mut tx = self.begin().await?;
-        let answer = rules::lease(&mut *tx, token(), worker, now, until, except).await?;
+        let answer = rules::lease(&mut *tx, token, now, until, except).await?;
         tx.answer(answer).await
     }
 
-    async fn next_due(&self, worker: &WorkerId) -> Result<Option<Timestamp>> {
-        leases::next_due(&self.readers, worker).await
+    async fn next_due(&self) -> Result<Option<Timestamp>> {
+        leases::next_due(&self.readers).await
     }
 
-    async fn extend(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        let answer = rules::extend(&mut *tx, lease, now, until).await?;
-        tx.answer(answer).await
-    }
-
-    async fn hold_account(
-        &self,
-        user: &UserId,
-        worker: &WorkerId,
-        now: Timestamp,
-        until: Timestamp,
-    ) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        let answer = rules::hold_account(&mut *tx, user, worker, now, until).await?;
-        tx.answer(answer).await
-    }
-
-    async fn leave_account(&self, user: &UserId, worker: &WorkerId) -> Result<()> {
-        workers::leave(&self.writer, user, worker).await
+    async fn extend(&self, lease: &Lease, until: Timestamp) -> Result<bool> {
+        leases::extend(&self.writer, lease, until).await
     }
 
     async fn checkpoint(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool> {
@@ -194,82 +167,46 @@ impl SessionStore for SqliteSessionStore {
         tx.answer(answer).await
     }
 
-    async fn fail(&self, lease: &Lease, error: &str, maybe_sent: bool, now: Timestamp) -> Result<bool> {
-        self.leased(lease, true, |upload| upload.fail(error, maybe_sent, now)).await
+    async fn fail(&self, lease: &Lease, error: &str, outcome: Outcome, now: Timestamp) -> Result<bool> {
+        self.leased(lease, true, |upload| upload.fail(error, outcome, now)).await
     }
 
     async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> Result<bool> {
         self.leased(lease, true, |upload| upload.retry_later(at, counted, now)).await
     }
 
-    async fn beat(&self, worker: &WorkerId, until: Timestamp) -> Result<()> {
-        let mut writer = self.writer.acquire().await.map_err(database)?;
-        workers::beat(&mut writer, worker, until).await
-    }
-
-    async fn living(&self, now: Timestamp, after: Option<&WorkerId>, limit: u32) -> Result<Vec<WorkerId>> {
-        workers::living(&self.readers, now, after, limit).await
-    }
-
-    async fn release(&self, worker: &WorkerId, now: Timestamp, limit: u32) -> Result<Vec<Released>> {
+    async fn release_all(&self, now: Timestamp) -> Result<Vec<(Recovery, Upload)>> {
         let mut tx = self.begin().await?;
-        let answer = rules::release(&mut *tx, Whose::Own(worker), now, limit).await?;
+        let answer = rules::release_all(&mut *tx, now).await?;
         tx.answer(answer).await
     }
 
-    async fn release_gone(&self, worker: &WorkerId, now: Timestamp, limit: u32) -> Result<Vec<Released>> {
-        let mut tx = self.begin().await?;
-        let answer = rules::release(&mut *tx, Whose::Gone(worker), now, limit).await?;
-        tx.answer(answer).await
-    }
-
-    async fn add_event(
-        &self,
-        upload: &UploadId,
-        event: &NewEvent,
-        worker: &WorkerId,
-        now: Timestamp,
-        until: Timestamp,
-    ) -> Result<OutboxEvent> {
+    async fn add_event(&self, upload: &UploadId, event: &NewEvent, now: Timestamp) -> Result<()> {
         let mut tx = self.begin_flushed().await?;
-        let answer = rules::add_event(&mut *tx, token(), upload, event, worker, now, until).await?;
-        tx.answer(answer).await
+        outbox::add(&mut tx, upload, event, now).await?;
+        tx.commit().await
     }
 
-    async fn outbox_lease(
+    async fn outbox_due(
         &self,
-        worker: &WorkerId,
         kind: OutboxKind,
         now: Timestamp,
-        until: Timestamp,
         limit: u32,
         except: &[UserId],
     ) -> Result<Vec<OutboxEvent>> {
-        let mut tx = self.begin().await?;
-        let answer = rules::outbox_lease(&mut *tx, token, worker, kind, now, until, limit, except).await?;
-        tx.answer(answer).await
+        outbox::due(&self.readers, kind, now, limit, except).await
     }
 
     async fn outbox_next_due(&self) -> Result<Option<Timestamp>> {
         outbox::next_due(&self.readers).await
     }
 
-    async fn outbox_done(&self, event: &OutboxEvent) -> Result<bool> {
-        outbox::done(&self.writer, event).await
+    async fn outbox_done(&self, event_id: &str) -> Result<()> {
+        outbox::done(&self.writer, event_id).await
     }
 
-    async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> Result<bool> {
-        outbox::later(&self.writer, event, at).await
-    }
-
-    async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>> {
-        let named = sqlx::query(
-            "SELECT blob FROM chunks JOIN uploads ON uploads.key = chunks.key \
-             WHERE blob IN (SELECT value FROM json_each(?)) AND state NOT IN ('completed', 'cancelled')",
-        );
-        let named = named.bind(outbox::list(blobs.iter().map(BlobName::as_str)));
-        let rows = named.fetch_all(&self.readers).await.map_err(database)?;
-        rows.iter().map(row::blob).collect()
+    async fn outbox_retry(&self, event_id: &str, at: Timestamp) -> Result<()> {
+        outbox::retry(&self.writer, event_id, at).await
     }
 
     async fn live_keys(&self) -> Result<Vec<StorageKey>> {
@@ -284,7 +221,7 @@ impl SessionStore for SqliteSessionStore {
         rows.iter().map(row::blob).collect()
     }
 
-    async fn expire(&self, expiry: &Expiry) -> Result<Vec<Expired>> {
+    async fn expire(&self, expiry: &Expiry<'_>) -> Result<Vec<Upload>> {
         let mut tx = self.begin().await?;
         let answer = rules::expire(&mut *tx, expiry).await?;
         tx.answer(answer).await

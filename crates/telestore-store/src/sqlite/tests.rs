@@ -2,14 +2,14 @@ use std::task::{Context, Poll, Waker};
 
 use sqlx::{ConnectOptions, Connection};
 use telestore_types::{
-    ChunkIndex, FileName, NewUpload, Reading, StorageKey, StoredFile, Timestamp, UploadId, UploadKind,
-    UserId, WorkerId,
+    ChunkIndex, FileName, NewUpload, Outcome, Reading, StorageKey, StoredFile, Timestamp, UploadId,
+    UploadKind, UserId,
 };
 
 use super::*;
 use crate::{
-    BlobName, ChunkRecord, Completed, Created, Limits, NewChunk, NewEvent, Quota, Recorded, SessionStore,
-    Subject, Usage,
+    BlobName, ChunkRecord, Completed, Created, Limits, NewEvent, Quota, Recorded, SessionStore, Subject,
+    Usage,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(5);
@@ -37,17 +37,17 @@ fn chunk(index: u32) -> ChunkRecord {
     ChunkRecord { index: ChunkIndex::new(index, 1000).unwrap(), length: 1, crc32c: index, blob }
 }
 
-fn new_chunk(upload: &Upload, index: u32) -> NewChunk {
-    NewChunk::new(upload.id.clone(), upload.key.clone(), chunk(index), NOW)
-}
-
-fn worker() -> WorkerId {
-    WorkerId::new("one").unwrap()
-}
-
 async fn record(store: &SqliteSessionStore, upload: &Upload, index: u32) -> Result<Recorded> {
-    let limits = Limits { max_bytes: 1000, ..Limits::NONE };
-    store.record_chunk(new_chunk(upload, index).within(limits)).await
+    store
+        .record_chunk(
+            &upload.id,
+            &upload.key,
+            &chunk(index),
+            None,
+            &Limits { max_bytes: 1000, ..Limits::NONE },
+            NOW,
+        )
+        .await
 }
 
 async fn run(store: &SqliteSessionStore, statements: &[&'static str]) {
@@ -202,7 +202,7 @@ async fn bytes_of_a_record_that_fails_are_not_counted() {
         "CREATE TRIGGER fails BEFORE INSERT ON chunks WHEN NEW.idx = 1 BEGIN SELECT RAISE(ABORT, 'no'); END";
     run(&store, &[trigger]).await;
     for (index, good) in [(0, true), (1, false), (2, true)] {
-        let recorded = store.record_chunk(new_chunk(&upload, index).within(limits)).await;
+        let recorded = store.record_chunk(&upload.id, &upload.key, &chunk(index), None, &limits, NOW).await;
         assert_eq!(recorded.is_ok(), good, "{recorded:?}");
     }
     let used = store.usage(Subject::User(&UserId::new("u")), NOW).await.unwrap();
@@ -266,10 +266,7 @@ async fn the_rows_of_an_older_version_are_taken_over() {
     assert_eq!(store.chunks(&upload.key).await.unwrap().len(), 1);
     assert!(matches!(record(&store, &upload, 1).await.unwrap(), Recorded::Stored { .. }));
     assert!(matches!(store.complete(&upload.id, &upload.key, NOW).await.unwrap(), Completed::Accepted(..)));
-    assert_eq!(
-        store.outbox_lease(&worker(), crate::OutboxKind::Webhook, NOW, NOW, 1, &[]).await.unwrap().len(),
-        1
-    );
+    assert_eq!(store.outbox_due(crate::OutboxKind::Webhook, NOW, 10, &[]).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -301,17 +298,14 @@ async fn what_cannot_be_repeated_is_flushed() {
     assert_eq!(flushed(), 0, "chunks are flushed by the store's own setting");
     store.keep(&upload.id, &upload.key).await.unwrap();
     assert_eq!(flushed(), 1);
-    let lease = store.lease(&worker(), NOW, NOW + Duration::from_secs(1), &[]).await.unwrap().unwrap();
+    let lease = store.lease(NOW, NOW + Duration::from_secs(1), &[]).await.unwrap().unwrap();
     store.commit(&lease, 50, None).await.unwrap();
     assert_eq!(flushed(), 2);
-    let stored = StoredFile {
-        message_id: 1,
-        stored_as: telestore_types::StoredAs::BotApi { file_id: "f".to_owned() },
-    };
+    let stored_as = telestore_types::StoredAs::BotApi { file_id: "f".to_owned() };
+    let stored = StoredFile::new(telestore_types::StoredMessage::new(1, stored_as, 1));
     store.finish(&lease, &stored, None, NOW).await.unwrap();
     assert_eq!(flushed(), 3);
-    let event = NewEvent::webhook("e", UserId::new("u"), "{}");
-    store.add_event(&upload.id, &event, &worker(), NOW, NOW).await.unwrap();
+    store.add_event(&upload.id, &NewEvent::webhook("e", UserId::new("u"), "{}"), NOW).await.unwrap();
     assert_eq!(flushed(), 4);
 }
 
@@ -331,6 +325,7 @@ async fn what_version_0_1_told_by_ids_and_words_stands_in_rows() {
         (3, "lost", "failed", "no answer. The file may be in the channel already: look there"),
         (4, "refused", "failed", "Could not resolve channel ID"),
         (5, "cut-off", "sending", ""),
+        (6, "sent", "completed", ""),
     ] {
         let key = StorageKey::from_random([key; 16]);
         let row = format!(
@@ -340,18 +335,26 @@ async fn what_version_0_1_told_by_ids_and_words_stands_in_rows() {
         );
         sqlx::query(sqlx::AssertSqlSafe(row)).execute(&mut old).await.unwrap();
     }
+    let sent = r#"UPDATE uploads SET stored = '{"message_id":7,"stored_as":{"bot_api":{"file_id":"f"}}}', resume = x'6d696e65'
+                  WHERE id = 'sent'"#;
+    sqlx::query(sent).execute(&mut old).await.unwrap();
     old.close().await.unwrap();
     let store = SqliteSessionStore::open(&path).await.unwrap();
-    for (id, kind, maybe_sent) in [
-        (direct.as_str(), UploadKind::Kept, false),
-        ("direct-mine", UploadKind::Chunked, false),
-        ("lost", UploadKind::Chunked, true),
-        ("refused", UploadKind::Chunked, false),
-        ("cut-off", UploadKind::Chunked, true),
+    for (id, kind, maybe_sent, outcome) in [
+        (direct.as_str(), UploadKind::Kept, false, None),
+        ("direct-mine", UploadKind::Chunked, false, None),
+        ("lost", UploadKind::Chunked, true, Some(Outcome::Ambiguous)),
+        ("refused", UploadKind::Chunked, false, Some(Outcome::Failed)),
+        ("cut-off", UploadKind::Chunked, true, None),
+        ("sent", UploadKind::Chunked, false, Some(Outcome::Stored)),
     ] {
         let found = store.get(&UploadId::new(id).unwrap()).await.unwrap().unwrap();
-        assert_eq!((found.kind, found.maybe_sent), (kind, maybe_sent), "{id}");
+        assert_eq!((found.kind, found.maybe_sent, found.outcome), (kind, maybe_sent, outcome), "{id}");
+        let state = found.resume.map(|state| (state.backend, state.bytes));
+        assert_eq!(state, (id == "sent").then(|| (String::new(), b"mine".to_vec())), "{id}");
     }
+    let sent = store.get(&UploadId::new("sent").unwrap()).await.unwrap().unwrap().stored.unwrap();
+    assert_eq!((sent.message_id(), sent.file_id().as_str(), sent.size()), (7, "f", 2));
     let latest = Timestamp::from_millis(9);
     assert_eq!(store.clock().await.unwrap(), Some(Reading { at: latest, wall: latest }));
     // A clock that was ahead when that version wrote a row makes nothing old.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Upload, UploadKind, UploadState};
+use super::{Outcome, Upload, UploadKind, UploadState};
 use crate::Timestamp;
 
 /// What becomes of an upload after its process has ended in the middle of it.
@@ -35,7 +35,7 @@ const CUT_OFF: &str = "the worker was stopped after Telegram had the whole file 
 impl Upload {
     /// Gives it up after its file was handed over and its runner has gone: its message may be in the channel.
     pub fn cut_off(&mut self, now: Timestamp) {
-        self.fail(CUT_OFF, true, now);
+        self.fail(CUT_OFF, Outcome::Ambiguous, now);
     }
 
     /// Puts it in order after the process that had it has ended, whatever for.
@@ -73,7 +73,12 @@ impl Upload {
         }
         self.crashes = self.crashes.saturating_add(1);
         if self.crashes >= MAX_CRASHES {
-            self.give_up_crashing(now);
+            let error = format!(
+                "the worker ended {MAX_CRASHES} times while it sent this file, without getting further: it was stopped \
+                 that often, or what the Telegram server of this account answers ends it. The file is not in the \
+                 channel; complete the upload again to try once more"
+            );
+            self.fail(&error, Outcome::Crashed, now);
             return Recovery::Failed;
         }
         // Being killed is no fault of the file: the attempt is not counted, and the first time it goes on at once. Later it
@@ -81,26 +86,5 @@ impl Upload {
         let pause = PAUSES[usize::try_from(self.crashes - 1).unwrap_or(usize::MAX).min(PAUSES.len() - 1)];
         self.retry_later(now + pause, false, now);
         Recovery::GoesOn
-    }
-
-    /// Puts it in order after the lease of another worker has run out in the middle of a send, so that this one may begin an
-    /// attempt. Says no where it has failed instead.
-    pub fn take_over(&mut self, now: Timestamp) -> bool {
-        self.keep();
-        self.crashes = self.crashes.saturating_add(1);
-        if self.crashes >= MAX_CRASHES {
-            self.give_up_crashing(now);
-            return false;
-        }
-        true
-    }
-
-    fn give_up_crashing(&mut self, now: Timestamp) {
-        let error = format!(
-            "the worker ended {MAX_CRASHES} times while it sent this file, without getting further: it was stopped \
-             that often, or what the Telegram server of this account answers ends it. The file is not in the \
-             channel; complete the upload again to try once more"
-        );
-        self.fail(&error, false, now);
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::StoredAs;
+use crate::{StoredAs, StoredMessage};
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_000);
 
@@ -45,11 +45,13 @@ fn completing_again_changes_nothing_until_it_failed() {
     assert_eq!(upload.complete(NOW), Ok(Completion::Queued));
     upload.start_attempt(NOW);
     assert_eq!(upload.complete(NOW), Ok(Completion::Already));
-    upload.fail("no", false, NOW);
+    upload.fail("no", Outcome::Refused, NOW);
+    assert_eq!((upload.outcome, upload.maybe_sent), (Some(Outcome::Refused), false));
     assert_eq!(upload.complete(NOW), Ok(Completion::Queued));
-    assert_eq!((upload.attempt, upload.progress, upload.error.clone()), (0, 0, None));
+    assert_eq!((upload.attempt, upload.progress, upload.error.clone(), upload.outcome), (0, 0, None, None));
     upload.start_attempt(NOW);
-    upload.finish(StoredFile { message_id: 1, stored_as: StoredAs::Mtproto { document_id: 7 } }, NOW);
+    let message = StoredMessage::new(1, StoredAs::Mtproto { document_id: 7 }, 10);
+    upload.finish(StoredFile::new(message), NOW);
     assert_eq!(upload.complete(NOW), Ok(Completion::Already));
     assert!(!upload.cancel(NOW), "what was sent cannot be cancelled");
 }
@@ -57,7 +59,7 @@ fn completing_again_changes_nothing_until_it_failed() {
 #[test]
 fn a_replaced_chunk_counts_once_and_drops_the_resume_state() {
     let mut upload = complete();
-    upload.resume = Some(ResumeState(vec![1]));
+    upload.resume = Some(ResumeState::new("b", vec![1]));
     upload.chunk_stored(Some((4, 2)), (4, 2), NOW);
     assert!(upload.resume.is_some(), "the same bytes leave it valid");
     upload.chunk_stored(Some((4, 2)), (3, 9), NOW);
@@ -79,15 +81,15 @@ fn chunks_of_a_running_upload_must_be_the_same() {
 #[test]
 fn progress_never_goes_back() {
     let mut upload = complete();
-    upload.checkpoint(40, Some(ResumeState(vec![1])));
+    upload.checkpoint(40, Some(ResumeState::new("b", vec![1])));
     upload.checkpoint(35, None);
-    assert_eq!((upload.progress, upload.resume), (40, Some(ResumeState(vec![1]))));
+    assert_eq!((upload.progress, upload.resume), (40, Some(ResumeState::new("b", vec![1]))));
 }
 
 #[test]
 fn early_state_counts_only_for_the_bytes_it_was_made_of() {
     let mut upload = complete();
-    let (first, second) = (ResumeState(vec![1]), ResumeState(vec![2]));
+    let (first, second) = (ResumeState::new("b", vec![1]), ResumeState::new("b", vec![2]));
     assert!(upload.checkpoint_early(None, &first));
     assert!(!upload.checkpoint_early(None, &second), "somebody else was quicker");
     upload.chunk_stored(Some((4, 2)), (4, 9), NOW);

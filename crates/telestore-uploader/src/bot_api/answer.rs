@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use telestore_types::telegram::{AccountFault, wait_of_seconds, wait_words};
-use telestore_types::{Shown, StoredAs, StoredFile};
+use telestore_types::{ChatId, Shown, StoredAs, StoredMessage};
 
 use super::heard::Heard;
 use super::wait_in_text::in_text;
@@ -17,7 +17,8 @@ const MAX_FILE_ID: usize = 512;
 /// What the Bot API said, and so what is to be done.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    Stored(StoredFile),
+    /// The message, without its size.
+    Stored(StoredMessage),
     /// Telegram takes it after this long, not before. Zero where it does not say how long.
     Wait(Duration),
     /// The same request again to this chat.
@@ -109,7 +110,9 @@ fn stored(message: &Value) -> Outcome {
     let file_id = document_id(message).filter(|id| id.len() <= MAX_FILE_ID);
     match (message["message_id"].as_i64(), file_id) {
         (Some(message_id), Some(file_id)) => {
-            Outcome::Stored(StoredFile { message_id, stored_as: StoredAs::BotApi { file_id } })
+            let mut stored = StoredMessage::new(message_id, StoredAs::BotApi { file_id }, 0);
+            stored.chat_id = message["chat"]["id"].as_i64().and_then(|id| ChatId::new(id.to_string()).ok());
+            Outcome::Stored(stored)
         }
         // The message exists, so another attempt would make a second one.
         _ => Outcome::Failed(Error::new(

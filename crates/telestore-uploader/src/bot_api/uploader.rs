@@ -123,7 +123,10 @@ impl BotApiUploader {
         let answer = transfer.run(&BodyState::new(told.clone())).await?;
         let forget = || self.forget(&request.credentials.user_id, token, chat_id);
         match answer::read(&answer.heard, answer.taken) {
-            Outcome::Stored(stored) => Ok(Sent::Stored(stored)),
+            Outcome::Stored(mut message) => {
+                message.size = request.source.len();
+                Ok(Sent::Stored(StoredFile::new(message)))
+            }
             // The whole file goes again afterwards, so nothing is lost by giving the place to others meanwhile.
             Outcome::Wait(wait) => Err(answer::asked_to_wait(wait)),
             Outcome::Migrated(chat) => {
@@ -245,7 +248,13 @@ impl TelegramUploader for BotApiUploader {
 
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
         let token = token_of(credentials)?;
-        let message = json!({ "chat_id": self.chat_of(credentials), "message_id": stored.message_id });
-        answer::deleted(&self.post(token, "deleteMessage", &message).await?)
+        let mut gone = true;
+        for message in stored.messages() {
+            let chat = message.chat_id.as_ref().map(|chat| chat.as_str().to_owned());
+            let chat = chat.unwrap_or_else(|| self.chat_of(credentials));
+            let message = json!({ "chat_id": chat, "message_id": message.message_id });
+            gone &= answer::deleted(&self.post(token, "deleteMessage", &message).await?)?;
+        }
+        Ok(gone)
     }
 }

@@ -12,6 +12,9 @@ const VERSION: u32 = 1;
 /// What marks a state as ours.
 const BACKEND: &str = "mtproto";
 
+/// The backend's name, in log lines and beside its states.
+pub(crate) const NAME: &str = "MTProto";
+
 /// How far an upload is, and what makes its message the same one in every attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Resume {
@@ -80,7 +83,8 @@ impl Resume {
             let same_chat = old.chat == of.chat || old.moved_to.as_deref() == Some(of.chat);
             old.backend == BACKEND && old.version == VERSION && old.length == of.length && same_chat
         };
-        let old = state.and_then(|state| serde_json::from_slice(&state.0).ok()).filter(fits);
+        let bytes = state.and_then(|state| state.of(NAME));
+        let old = bytes.and_then(|bytes| serde_json::from_slice(bytes).ok()).filter(fits);
         let Some(mut old) = old else { return Self::new(of, now) };
         if old.account != of.account {
             old.account = of.account.to_owned();
@@ -163,7 +167,7 @@ impl Resume {
 
     pub(crate) fn to_state(&self) -> ResumeState {
         // Numbers, strings and hexadecimal digits always serialise.
-        ResumeState(serde_json::to_vec(self).unwrap_or_default())
+        ResumeState::new(NAME, serde_json::to_vec(self).unwrap_or_default())
     }
 
     fn bytes(&self) -> usize {
@@ -263,11 +267,16 @@ mod tests {
     fn a_foreign_state_is_ignored() {
         let state = sent();
         assert_ne!(go_on(&state.to_state(), LENGTH + 1, 1).random_id, state.random_id);
+        let bytes = state.to_state().bytes;
+        let of_another = ResumeState::new("another", bytes.clone());
+        assert_ne!(go_on(&of_another, LENGTH, 1).random_id, state.random_id);
+        let of_before = ResumeState::new("", bytes);
+        assert_eq!(go_on(&of_before, LENGTH, 1), state, "its bytes tell whose it is");
         for bytes in [&b""[..], b"{}", b"null", b"\xff\x00", br#"{"backend":"other"}"#] {
-            assert_eq!(go_on(&ResumeState(bytes.to_vec()), LENGTH, 1).confirmed_bytes(), 0);
+            assert_eq!(go_on(&ResumeState::new("", bytes), LENGTH, 1).confirmed_bytes(), 0);
         }
-        let text = String::from_utf8(state.to_state().0).unwrap();
+        let text = String::from_utf8(state.to_state().bytes).unwrap();
         let cut = text.replace("\"confirmed\":\"", "\"confirmed\":\"ff");
-        assert_eq!(go_on(&ResumeState(cut.into_bytes()), LENGTH, 1).confirmed_bytes(), 0);
+        assert_eq!(go_on(&ResumeState::new("", cut), LENGTH, 1).confirmed_bytes(), 0);
     }
 }

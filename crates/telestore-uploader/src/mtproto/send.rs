@@ -2,7 +2,7 @@ use telestore_mtproto::tl::{self, enums::InputMedia, enums::InputPeer};
 use telestore_mtproto::{
     Error as CallError, ErrorKind as CallKind, Failures, Remedy, RpcError, Sent, Wanted, media_message,
 };
-use telestore_types::{Stage, StoredAs, StoredFile};
+use telestore_types::{ChatId, Stage, StoredAs, StoredFile, StoredMessage};
 
 use super::attempt::Attempt;
 use super::parts::{self, Parts};
@@ -157,7 +157,10 @@ impl<'a> Sending<'a> {
     /// What is known of the message.
     fn made(&self, message_id: i32, document_id: i64) -> StoredFile {
         self.attempt.calls.account().made().note(&self.peer, message_id);
-        StoredFile { message_id: i64::from(message_id), stored_as: StoredAs::Mtproto { document_id } }
+        let stored_as = StoredAs::Mtproto { document_id };
+        let mut message = StoredMessage::new(i64::from(message_id), stored_as, self.request.source.len());
+        message.chat_id = chat_of(&self.peer);
+        StoredFile::new(message)
     }
 
     /// Writes down, once for each name that the parts have, that the message may exist from here on.
@@ -301,5 +304,14 @@ impl<'a> Sending<'a> {
             Some(md5) => tl::types::InputFile { id, parts, name, md5_checksum: md5.clone() }.into(),
             None => tl::types::InputFileBig { id, parts, name }.into(),
         }
+    }
+}
+
+/// The number by which every API knows the chat: a name may be another chat's later.
+pub(super) fn chat_of(peer: &InputPeer) -> Option<ChatId> {
+    match peer {
+        InputPeer::Channel(channel) => ChatId::of_channel(channel.channel_id).ok(),
+        InputPeer::Chat(group) => ChatId::of_group(group.chat_id).ok(),
+        _ => None,
     }
 }

@@ -9,8 +9,8 @@ use telestore_types::{ChatId, Stage, StoredFile, TelegramCredentials};
 use super::attempt::Attempt;
 use super::limits::Limits;
 use super::parts::{self, BIG_FILE, PART_SIZE};
-use super::resume::{Of, Resume};
-use super::send::Sending;
+use super::resume::{NAME, Of, Resume};
+use super::send::{Sending, chat_of};
 use super::windows::{PARTS_IN_FLIGHT, Windows};
 use crate::{
     Capability, Error, ErrorKind, NoProgress, ProgressSink, Requirement, Result, TelegramUploader,
@@ -146,7 +146,7 @@ impl MtprotoUploader {
 #[async_trait]
 impl TelegramUploader for MtprotoUploader {
     fn name(&self) -> &'static str {
-        "MTProto"
+        NAME
     }
 
     fn capability(&self) -> Capability {
@@ -215,11 +215,20 @@ impl TelegramUploader for MtprotoUploader {
     }
 
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
-        let Ok(message_id) = i32::try_from(stored.message_id) else { return Ok(false) };
         let attempt = self.attempt(credentials, &NoProgress)?;
         let deleting = async {
-            let peer = attempt.calls.locate(&credentials.chat_id).await?;
-            Ok(attempt.calls.delete_message(&peer, message_id).await?)
+            let mut gone = true;
+            for message in stored.messages() {
+                let Ok(message_id) = i32::try_from(message.message_id) else { return Ok(false) };
+                // Most often it is the chat of the credentials, which is known already.
+                let peer = match (attempt.calls.locate(&credentials.chat_id).await, &message.chat_id) {
+                    (found, None) => found?,
+                    (Ok(peer), Some(chat)) if chat_of(&peer).as_ref() == Some(chat) => peer,
+                    (_, Some(chat)) => attempt.calls.locate(chat).await?,
+                };
+                gone &= attempt.calls.delete_message(&peer, message_id).await?;
+            }
+            Ok(gone)
         };
         attempt.unless_stalled(deleting).await
     }

@@ -76,7 +76,7 @@ impl World {
     pub(crate) fn holds_once(&self, stored: &StoredFile, bytes: &Bytes) {
         let messages = self.messages();
         assert_eq!(messages.len(), 1, "one message");
-        assert_eq!(i64::from(messages[0].message_id), stored.message_id);
+        assert_eq!(i64::from(messages[0].message_id), stored.message_id());
         assert_eq!(
             (messages[0].size, messages[0].sha256.as_str()),
             (bytes.len() as u64, sha256(bytes).as_str())

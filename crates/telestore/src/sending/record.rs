@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use telestore_backend::WebhookEvent;
 use telestore_store::{Lease, NewEvent};
-use telestore_types::{Timestamp, Upload, UploadKind, UploadState};
+use telestore_types::{Outcome, Timestamp, Upload, UploadKind, UploadState};
 
 use crate::sending::runner::Runner;
 use crate::sending::send::Sent;
@@ -40,7 +40,7 @@ impl Runner {
         if !self.sends.insist(lease, || self.base.sessions.finish(lease, stored, event.as_ref(), now)).await?
         {
             if !self.tell_cancelled(lease).await {
-                tracing::warn!(upload = %upload.id, message_id = stored.message_id, LOST_LEASE);
+                tracing::warn!(upload = %upload.id, message_id = stored.message_id(), LOST_LEASE);
             }
             self.events.publish_end(lease).await;
             return self.withdrawals.withdraw_unwanted(lease, sent.backend.name(), stored).await;
@@ -50,7 +50,7 @@ impl Runner {
         if let Some(user) = measured {
             metrics::completed_of(user, 1, upload.file_size);
         }
-        tracing::info!(message_id = stored.message_id, "[{}] Upload completed successfully", upload.id);
+        tracing::info!(message_id = stored.message_id(), "[{}] Upload completed successfully", upload.id);
         self.base.outbox.notify_one();
         self.events.publish_end(lease).await;
         self.bytes.delete_all_quietly(upload).await;
@@ -63,7 +63,7 @@ impl Runner {
             tracing::warn!(upload = %upload.id, %error, "could not write down the percentage");
         }
         match stop {
-            Stop::Failed { kind, why, maybe_sent } => self.give_up(lease, kind, &why, maybe_sent).await?,
+            Stop::Failed { kind, why, outcome } => self.give_up(lease, kind, &why, outcome).await?,
             Stop::Later { kind, why, wait } => self.retry(lease, kind, &why, wait).await?,
             Stop::Interrupted => {
                 // A shutdown goes on at the next start. Behind a cancel comes the word to the store: until then no
@@ -82,10 +82,9 @@ impl Runner {
         Ok(())
     }
 
-    async fn give_up(&self, lease: &Lease, kind: Kind, why: &str, maybe_sent: bool) -> Result<()> {
+    async fn give_up(&self, lease: &Lease, kind: Kind, why: &str, outcome: Outcome) -> Result<()> {
         let (upload, now) = (&lease.upload, self.base.now());
-        let failed =
-            self.sends.insist(lease, || self.base.sessions.fail(lease, why, maybe_sent, now)).await?;
+        let failed = self.sends.insist(lease, || self.base.sessions.fail(lease, why, outcome, now)).await?;
         if failed {
             metrics::failed(kind).increment(1);
         }
@@ -120,11 +119,11 @@ impl Runner {
         let pause = wait
             .map_or_else(|| self.base.config.pause(upload.attempt), |wait| self.base.config.wait(wait, age));
         if age.saturating_add(pause) > max_age.min(DIRECT_MAX_AGE) && self.is_awaited(upload).await {
-            return self.give_up(lease, kind, why, false).await;
+            return self.give_up(lease, kind, why, Outcome::GaveUp).await;
         }
         if age > max_age {
             let why = format!("{why}. Tried for {}; complete the upload again to go on", told(age));
-            return self.give_up(lease, kind, &why, false).await;
+            return self.give_up(lease, kind, &why, Outcome::GaveUp).await;
         }
         let (at, counted) = (now + pause, wait.is_none());
         if !self.sends.insist(lease, || self.base.sessions.retry_later(lease, at, counted, now)).await?

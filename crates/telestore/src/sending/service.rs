@@ -1,6 +1,7 @@
 //! The runner at work: it begins sends as long as there is room, and ends them.
 
 use telestore_store::Lease;
+use telestore_types::Outcome;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -41,7 +42,7 @@ impl Runner {
                 Ok(None) => {
                     // What is due may be of a user who has to wait.
                     let due = match none_of.is_empty() {
-                        true => self.base.sessions.next_due(&self.base.worker).await.unwrap_or(None),
+                        true => self.base.sessions.next_due().await.unwrap_or(None),
                         false => Some(self.base.now() + SHORTEST_SLEEP * 10),
                     };
                     self.base.wait_until(due, self.base.work.notified()).await;
@@ -77,10 +78,10 @@ impl Runner {
         let Some(mut row) = row else { return Ok(()) };
         if row.maybe_sent {
             row.cut_off(now);
-            self.base.sessions.fail(lease, &row.error.unwrap_or_default(), true, now).await?;
+            self.base.sessions.fail(lease, &row.error.unwrap_or_default(), Outcome::Ambiguous, now).await?;
         } else if self.age(&row, now) > self.base.config.retry_max_age {
             let why = "the worker failed each time it sent this file: its log says how; complete the upload again to go on";
-            self.base.sessions.fail(lease, why, false, now).await?;
+            self.base.sessions.fail(lease, why, Outcome::GaveUp, now).await?;
         } else {
             self.base.sessions.retry_later(lease, now + self.base.config.retry_max_pause, true, now).await?;
         }

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use telestore_backend::Error as BackendError;
+use telestore_types::Outcome;
 use telestore_uploader::{Error as UploaderError, ErrorKind, Verdict};
 
 use crate::shared::metrics::ErrorKind as Kind;
@@ -8,12 +9,7 @@ use crate::shared::metrics::ErrorKind as Kind;
 /// How an attempt ended that did not send the file.
 pub(crate) enum Stop {
     /// For good; the text is for the person who waits.
-    Failed {
-        kind: Kind,
-        why: String,
-        /// Whether the message may be in the channel all the same.
-        maybe_sent: bool,
-    },
+    Failed { kind: Kind, why: String, outcome: Outcome },
     /// It may work later.
     Later { kind: Kind, why: String, wait: Option<Duration> },
     /// Cancelled, taken over by another runner, or the worker shuts down.
@@ -22,7 +18,8 @@ pub(crate) enum Stop {
 
 impl Stop {
     pub(crate) fn failed(kind: Kind, why: impl Into<String>) -> Self {
-        Self::Failed { kind, why: why.into(), maybe_sent: false }
+        let outcome = if kind == Kind::Damaged { Outcome::Damaged } else { Outcome::Refused };
+        Self::Failed { kind, why: why.into(), outcome }
     }
 
     pub(crate) fn from_backend(error: BackendError) -> Self {
@@ -52,7 +49,7 @@ impl Stop {
                 why: format!(
                     "{error}. The file may be in the channel already: look there before you complete the upload again"
                 ),
-                maybe_sent: true,
+                outcome: Outcome::Ambiguous,
             },
         }
     }

@@ -70,7 +70,9 @@ impl Events {
         // The store has the truth about the end; the bus is ahead of it on the way there.
         Ok(Some(match live {
             Some(live) if upload.state == UploadState::Sending => {
-                UploadEvent { progress: live.progress.max(stored.progress), ..live }
+                let mut event = live;
+                event.progress = event.progress.max(stored.progress);
+                event
             }
             _ => stored,
         }))

@@ -1,6 +1,6 @@
 //! Waiting for the end of a file that came in one request.
 
-use telestore_types::{FileName, Upload, UploadState, UploadStatus};
+use telestore_types::{FileName, StoredFile, Upload, UploadState, UploadStatus};
 
 use crate::shared::error::{Error, Result};
 use crate::watching::Watching;
@@ -8,11 +8,10 @@ use crate::watching::watch::Watch;
 
 /// A file that was sent in one request is in the channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DirectReceipt {
-    /// The message.
-    pub message_id: i64,
-    /// The documented `fileId`.
-    pub file_id: String,
+    /// The messages that hold it.
+    pub stored: StoredFile,
     /// The name that the document got.
     pub file_name: FileName,
 }
@@ -27,10 +26,10 @@ const FORGOTTEN: &str = "upload is past its time and its end is not known any mo
 impl Watching {
     pub(crate) async fn wait_for(&self, mut watch: Watch, upload: Upload) -> Result<DirectReceipt> {
         while let Some(event) = watch.next().await? {
-            return match (event.status, event.message_id, event.file_id) {
-                (UploadStatus::Uploading, ..) => continue,
-                (UploadStatus::Completed, Some(message_id), Some(file_id)) => {
-                    Ok(DirectReceipt { message_id, file_id, file_name: upload.file_name })
+            return match (event.status, event.stored) {
+                (UploadStatus::Uploading, _) => continue,
+                (UploadStatus::Completed, Some(stored)) => {
+                    Ok(DirectReceipt { stored, file_name: upload.file_name })
                 }
                 _ => Err(Error::UploadFailed(event.error.unwrap_or_else(|| "upload failed".to_owned()))),
             };

@@ -66,7 +66,7 @@ async fn cancelling_too_late_gives_the_result() {
     world.queue("a").await;
     world.drain().await;
     let event = world.engine.cancel(&id("a"), None).await.unwrap().expect("the message is there");
-    assert_eq!((event.status, event.message_id), (UploadStatus::Completed, Some(1)));
+    assert_eq!((event.status, event.message_id()), (UploadStatus::Completed, Some(1)));
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn a_message_that_was_accepted_before_the_send_could_stop_is_recorded() {
     let step = tokio::spawn(async move { engine.step().await });
     started.notified().await;
     let event = world.engine.cancel(&id("a"), None).await.unwrap().expect("too late");
-    assert_eq!((event.status, event.message_id), (UploadStatus::Completed, Some(9)));
+    assert_eq!((event.status, event.message_id()), (UploadStatus::Completed, Some(9)));
     step.await.unwrap().unwrap();
 }
 

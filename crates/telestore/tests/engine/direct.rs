@@ -19,7 +19,7 @@ async fn a_direct_upload_answers_when_the_file_is_in_the_channel() {
     let world = World::new();
     let running = world.engine.start().await.unwrap();
     let receipt = upload(world.engine.clone()).await.unwrap();
-    assert_eq!((receipt.message_id, receipt.file_id.as_str()), (1, "file-1"));
+    assert_eq!((receipt.stored.message_id(), receipt.stored.file_id().as_str()), (1, "file-1"));
     assert_eq!(receipt.file_name.as_str(), "notes.txt");
     assert_eq!(world.uploader.sent(), [b"a whole file"]);
     assert_eq!(world.uploader.request(0).mime_type, "text/markdown");
@@ -123,7 +123,7 @@ async fn a_bus_that_forgets_does_not_make_a_caller_spin() {
         Ok(crate::uploader::stored(4))
     });
     let receipt = tokio::time::timeout(HOUR * 2, upload(world.engine.clone())).await;
-    assert_eq!(receipt.expect("time stands still for a busy loop").unwrap().message_id, 4);
+    assert_eq!(receipt.expect("time stands still for a busy loop").unwrap().stored.message_id(), 4);
     running.shutdown().await;
 }
 
@@ -160,7 +160,7 @@ async fn a_direct_upload_whose_client_was_told_that_it_is_kept_is_kept() {
 }
 
 fn listing() -> telestore::store::Listing {
-    telestore::store::Listing::first(9)
+    telestore::store::Listing { limit: 9, ..Default::default() }
 }
 
 #[tokio::test(start_paused = true)]

@@ -96,12 +96,12 @@ impl Parts {
 }
 
 fn state_of(confirmed: &BTreeSet<usize>) -> ResumeState {
-    ResumeState(format!("parts {confirmed:?}").into_bytes())
+    ResumeState::new("script", format!("parts {confirmed:?}"))
 }
 
 /// What the state says, without the parts of what has changed.
 fn confirmed(request: &UploadRequest) -> BTreeSet<usize> {
-    let text = request.resume.as_ref().map(|state| String::from_utf8_lossy(&state.0).into_owned());
+    let text = request.resume.as_ref().map(|state| String::from_utf8_lossy(&state.bytes).into_owned());
     let numbers = text.as_deref().and_then(|text| text.strip_prefix("parts {")?.strip_suffix('}'));
     let numbers = numbers.unwrap_or_default().split(", ").filter_map(|number| number.parse().ok());
     let touches = |part: &usize| {

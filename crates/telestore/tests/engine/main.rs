@@ -9,7 +9,6 @@ mod fairness;
 mod handed_over;
 mod hooks;
 mod leases;
-mod peers;
 mod ready;
 mod recovery;
 mod requests;

@@ -51,7 +51,7 @@ async fn a_send_that_a_crash_ended_goes_on_from_its_checkpoint() {
     queue(&engine, "a").await;
     let (told, reached) = tokio::sync::oneshot::channel();
     uploader.then(move |call| async move {
-        call.sink.checkpoint(ResumeState(b"part 3".to_vec())).await?;
+        call.sink.checkpoint(ResumeState::new("script", *b"part 3")).await?;
         told.send(()).unwrap();
         std::future::pending().await
     });
@@ -62,7 +62,7 @@ async fn a_send_that_a_crash_ended_goes_on_from_its_checkpoint() {
 
     let engine = open(dir.path(), &uploader).await;
     assert!(engine.step().await.unwrap(), "at once, without waiting for the lease of the dead one");
-    assert_eq!(uploader.request(1).resume, Some(ResumeState(b"part 3".to_vec())));
+    assert_eq!(uploader.request(1).resume, Some(ResumeState::new("script", *b"part 3")));
     assert_eq!(engine.progress(&id("a"), None).await.unwrap().attempt, 1, "being killed is no attempt");
 }
 

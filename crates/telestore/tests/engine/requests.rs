@@ -126,6 +126,6 @@ async fn a_file_is_sent_exactly_once() {
         while engine.step().await.unwrap() {}
     }
     let event = world.progress("a").await;
-    assert_eq!((event.progress, event.message_id), (100, Some(7)));
-    assert_eq!(event.file_id.as_deref(), Some("file-7"));
+    assert_eq!((event.progress, event.message_id()), (100, Some(7)));
+    assert_eq!(event.file_id().as_deref(), Some("file-7"));
 }

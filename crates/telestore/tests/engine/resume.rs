@@ -6,7 +6,7 @@ use telestore::uploader::{Error, ErrorKind};
 use crate::support::{BODY, HOUR, World, file, id, send_chunk};
 
 fn state(text: &str) -> ResumeState {
-    ResumeState(text.as_bytes().to_vec())
+    ResumeState::new("script", text.as_bytes())
 }
 
 async fn interrupted_at(world: &World, kind: ErrorKind) {

@@ -181,7 +181,7 @@ async fn tokens_on_the_disk_are_sealed_and_need_their_key() {
     let (engine, uploader) = open("key").await;
     while engine.step().await.unwrap() {}
     assert_eq!(uploader.attempts(), 1, "b, whose token the right key opens");
-    assert_eq!(engine.progress(&id("b"), None).await.unwrap().message_id, Some(1));
+    assert_eq!(engine.progress(&id("b"), None).await.unwrap().message_id(), Some(1));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use telestore::types::{StoredAs, StoredFile, TelegramCredentials};
+use telestore::types::{StoredAs, StoredFile, StoredMessage, TelegramCredentials};
 use telestore::uploader::{
     Capability, Error, ErrorKind, ProgressSink, Requirement, Result, TelegramUploader, UploadRequest,
 };
@@ -159,12 +159,13 @@ impl TelegramUploader for Scripted {
         if state.withdrawals <= state.refuse_to_withdraw {
             return Err(Error::new(ErrorKind::Unavailable, "Telegram is down"));
         }
-        state.withdrawn.push(stored.message_id);
+        state.withdrawn.push(stored.message_id());
         Ok(true)
     }
 }
 
 /// What Telegram gives for message `message_id`.
 pub(crate) fn stored(message_id: i64) -> StoredFile {
-    StoredFile { message_id, stored_as: StoredAs::BotApi { file_id: format!("file-{message_id}") } }
+    let stored_as = StoredAs::BotApi { file_id: format!("file-{message_id}") };
+    StoredFile::new(StoredMessage::new(message_id, stored_as, 10))
 }

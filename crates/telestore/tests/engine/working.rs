@@ -35,7 +35,7 @@ async fn a_shutdown_puts_a_send_back_into_the_queue_uncounted() {
     let started = Arc::new(Notify::new());
     let telling = Arc::clone(&started);
     world.uploader.then(move |call| async move {
-        call.sink.checkpoint(ResumeState(b"half".to_vec())).await?;
+        call.sink.checkpoint(ResumeState::new("script", *b"half")).await?;
         telling.notify_one();
         call.until_cancelled().await
     });
@@ -46,7 +46,7 @@ async fn a_shutdown_puts_a_send_back_into_the_queue_uncounted() {
 
     let upload = world.stored("a").await;
     assert_eq!((upload.state, upload.attempt), (UploadState::Queued, 0));
-    assert_eq!(upload.resume, Some(ResumeState(b"half".to_vec())));
+    assert_eq!(upload.resume, Some(ResumeState::new("script", *b"half")));
     assert_eq!(world.uploader.attempts(), 1, "nothing new begins");
     assert!(matches!(world.engine.spool().await, Err(Error::ShuttingDown)));
 }
@@ -70,7 +70,7 @@ async fn a_runner_outlives_a_store_that_fails_for_a_while() {
     let world = World::with(|builder| builder.config(EngineConfig { max_concurrent_uploads: 1, ..config() }));
     world.sessions.hooks.fail("lease", 3);
     world.sessions.hooks.fail("next_due", 3);
-    world.sessions.hooks.fail("outbox_lease", 3);
+    world.sessions.hooks.fail("outbox_due", 3);
     world.sessions.hooks.fail("expire", 1);
     let running = world.engine.start().await.unwrap();
     world.queue("a").await;

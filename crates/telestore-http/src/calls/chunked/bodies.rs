@@ -180,7 +180,7 @@ impl From<Option<UploadEvent>> for Cancelled {
             None => "Upload cancelled",
             Some(_) => "Upload was already completed; the file is in the channel",
         };
-        let message_id = done.as_ref().map(|done| done.message_id);
-        Self { file_id: done.map(|done| done.file_id), message, message_id, success: true }
+        let message_id = done.as_ref().map(UploadEvent::message_id);
+        Self { file_id: done.map(|done| done.file_id()), message, message_id, success: true }
     }
 }

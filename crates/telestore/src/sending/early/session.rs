@@ -18,6 +18,9 @@ use crate::shared::job::Job;
 use crate::shared::metrics::Ongoing;
 use crate::shared::sends::early::Running;
 
+/// Whose a state is that only says that there is none yet: no backend has this name.
+const MARK: &str = "nobody";
+
 /// How often in a row a session tries again after a failure that may pass.
 const MAX_FAILURES: u32 = 5;
 
@@ -85,10 +88,7 @@ impl Session {
     /// Sends until there is nothing more to do. The row says so meanwhile: an end of the process counts.
     pub(super) async fn run(mut self) {
         let _ongoing = Ongoing::early_send();
-        let early = self.early.clone();
-        let (base, now) = (&early.base, early.base.now());
-        let until = now + base.config.account_hold;
-        match base.sessions.begin_early(&self.of.id, &self.of.key, &base.worker, now, until).await {
+        match self.early.base.sessions.begin_early(&self.of.id, &self.of.key).await {
             Ok(true) => {}
             Ok(false) => return self.forget_if_over().await,
             Err(error) => {
@@ -100,7 +100,7 @@ impl Session {
         if self.running.kill.is_cancelled() && self.early.kill.is_cancelled() {
             return;
         }
-        if let Err(error) = base.sessions.end_early(&self.of.id, &self.of.key, &base.worker).await {
+        if let Err(error) = self.early.base.sessions.end_early(&self.of.id, &self.of.key).await {
             tracing::debug!(upload = %self.of.id, %error, "could not write down the end of early sending");
         }
     }
@@ -204,7 +204,7 @@ impl Session {
         let begun = upload.resume.is_some();
         if !begun {
             // There must be something for other bytes to clear. No backend reads it.
-            let mark = ResumeState(rand::random::<[u8; 16]>().to_vec());
+            let mark = ResumeState::new(MARK, rand::random::<[u8; 16]>());
             if !sessions.checkpoint_early(id, key, None, &mark).await.ok()? {
                 return None;
             }

@@ -1,0 +1,8 @@
+-- Whose the resume state is: the name of a backend; empty in rows of before, where its bytes tell.
+ALTER TABLE uploads ADD COLUMN resume_of TEXT NOT NULL DEFAULT '';
+
+-- How the upload ended. The state, and whether the message may be there, told it before.
+ALTER TABLE uploads ADD COLUMN outcome TEXT;
+UPDATE uploads SET outcome = 'stored' WHERE state = 'completed';
+UPDATE uploads SET outcome = 'cancelled' WHERE state = 'cancelled';
+UPDATE uploads SET outcome = CASE WHEN maybe_sent THEN 'ambiguous' ELSE 'failed' END WHERE state = 'failed';

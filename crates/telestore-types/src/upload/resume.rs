@@ -1,0 +1,32 @@
+/// How far a backend got with a file: its own bytes, opaque to everyone else, and whose they are.
+///
+/// The MTProto backend keeps its `file_id`, the confirmed parts and the `random_id` here.
+///
+/// ```
+/// use telestore_types::ResumeState;
+///
+/// let state = ResumeState::new("MTProto", *b"part 7");
+/// assert_eq!(state.of("MTProto"), Some(&b"part 7"[..]));
+/// assert_eq!(state.of("Bot API"), None, "another backend has no use for it");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResumeState {
+    /// The name of the backend that made it. Empty if it was stored before names were kept: then a backend looks at the
+    /// bytes.
+    pub backend: String,
+    /// What that backend wrote.
+    pub bytes: Vec<u8>,
+}
+
+impl ResumeState {
+    /// What the backend of this name wrote.
+    pub fn new(backend: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { backend: backend.into(), bytes: bytes.into() }
+    }
+
+    /// The bytes, if the backend of this name made them or if nobody knows who did.
+    pub fn of(&self, backend: &str) -> Option<&[u8]> {
+        (self.backend.is_empty() || self.backend == backend).then_some(self.bytes.as_slice())
+    }
+}
