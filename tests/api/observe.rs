@@ -174,6 +174,19 @@ async fn metrics_are_for_who_is_near_or_has_the_token() {
     assert_eq!(answer.status(), 200);
 }
 
+#[tokio::test]
+async fn a_secret_may_come_from_a_file() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "open sesame\n").unwrap();
+    let path = file.path().to_str().unwrap();
+    let mut stage = Stage::recording(&[("TELESTORE_METRICS_TOKEN_FILE", path)]).await;
+    let page = || stage.client.get(stage.url("/metrics"));
+    stage.ask(page().bearer_auth(path)).await.error(401);
+    assert_eq!(page().bearer_auth("open sesame").send().await.unwrap().status(), 200);
+    assert!(stage.terminate().await.success());
+    assert!(!stage.logged("stopping").await.contains("open sesame"));
+}
+
 /// The words of `text` that are names of metrics of ours.
 fn metrics_in(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');

@@ -59,6 +59,24 @@ async fn a_wrong_variable_is_named_as_the_variable() {
 }
 
 #[tokio::test]
+async fn a_file_of_a_secret_that_is_of_no_use_is_named_as_its_variable() {
+    for (variables, expected) in [
+        (
+            &[("TELESTORE_WEBHOOK_SECRET_FILE", "/nonexistent/secret")][..],
+            "TELESTORE_WEBHOOK_SECRET_FILE: cannot read /nonexistent/secret: ",
+        ),
+        (
+            &[("TELESTORE_SECRET_KEY", "hush"), ("TELESTORE_SECRET_KEY_FILE", "/nonexistent")],
+            "TELESTORE_SECRET_KEY_FILE: TELESTORE_SECRET_KEY is set, too",
+        ),
+    ] {
+        for said in said(|command| _ = command.envs(variables.iter().copied())).await {
+            assert!(said.contains(expected) && !said.contains("hush"), "{said}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_flag_is_named_as_the_flag() {
     for (args, expected) in [
         (&["--port", "hush"][..], "--port: expected a port"),

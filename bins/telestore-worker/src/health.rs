@@ -1,26 +1,23 @@
 //! `telestore-worker health`: for health checks of containers, which have no curl and no shell.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
 use std::time::Duration;
 
 use reqwest::Client;
 
-use crate::cli::Settings;
-use crate::config;
+use crate::settings::ServerSettings;
 
 /// How long the worker may take to answer.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Asks the worker that runs with these settings on this machine whether it is alive.
-pub(crate) async fn health(file: Option<&Path>, settings: Settings) -> Result<(), String> {
-    let (host, port, tls) = config::load_address(file, settings).map_err(|error| error.to_string())?;
+pub(crate) async fn health(settings: ServerSettings) -> Result<(), String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     // The certificate is for the name that clients use, which this address is not; nothing secret is said or believed.
     let client = Client::builder().no_proxy().timeout(PATIENCE).tls_danger_accept_invalid_certs(true);
     let client = client.build().map_err(|error| error.to_string())?;
-    let scheme = if tls { "https" } else { "http" };
-    let url = format!("{scheme}://{}/health", authority(&host, port));
+    let scheme = if settings.tls_cert.is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{}/health", authority(&settings.host, settings.port));
     let answer = client.get(&url).send().await.map_err(|_| format!("no worker answers at {url}"))?;
     let status = answer.status();
     if status.is_success() { Ok(()) } else { Err(format!("the worker at {url} answers {status}")) }

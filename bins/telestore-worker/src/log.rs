@@ -14,7 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
 use self::json::Json;
-use crate::cli::{Settings, word};
+use crate::settings::{LogFormat, LogSettings, Origins};
 
 /// The worker's own lines from `info` on; of its libraries only what is wrong.
 const DEFAULT: &str = "warn,telestore=info,telestore_backend=info,telestore_http=info,telestore_sandbox=info,\
@@ -41,8 +41,9 @@ impl Logging {
 ///
 /// # Errors
 /// Words for the operator, where a setting is not one.
-pub(crate) fn init(settings: &Settings, runtime: &Handle) -> Result<Logging, String> {
-    let lines = lines(settings)?.with_filter(filter(settings)?.and(filter_fn(may_be_logged)));
+pub(crate) fn init(settings: &LogSettings, origins: &Origins, runtime: &Handle) -> Result<Logging, String> {
+    let lines =
+        lines(settings.log_format).with_filter(filter(settings, origins)?.and(filter_fn(may_be_logged)));
     let subscriber = Registry::default().with(lines);
     #[cfg(feature = "otlp")]
     {
@@ -58,29 +59,28 @@ pub(crate) fn init(settings: &Settings, runtime: &Handle) -> Result<Logging, Str
     }
 }
 
-fn lines<S>(settings: &Settings) -> Result<Box<dyn Layer<S> + Send + Sync>, String>
+fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    match settings.log_format.as_deref().map(word).as_deref() {
-        None | Some("" | "human") => {
+    match format {
+        LogFormat::Human => {
             let colours = io::stderr().is_terminal();
-            Ok(fmt::layer().with_ansi(colours).with_writer(OneLine { colours }).boxed())
+            fmt::layer().with_ansi(colours).with_writer(OneLine { colours }).boxed()
         }
         // JSON need not escape all that ends a line somewhere.
-        Some("json") => {
+        LogFormat::Json => {
             let json = fmt::layer().json().event_format(Json);
-            Ok(json.with_writer(OneLine { colours: false }).boxed())
+            json.with_writer(OneLine { colours: false }).boxed()
         }
-        Some(_) => Err(format!("{}: must be human or json", settings.origins.name("TELESTORE_LOG_FORMAT"))),
     }
 }
 
-fn filter(settings: &Settings) -> Result<EnvFilter, String> {
-    match settings.log.as_deref().map(str::trim).filter(|filter| !filter.is_empty()) {
+fn filter(settings: &LogSettings, origins: &Origins) -> Result<EnvFilter, String> {
+    match settings.log.as_deref().map(str::trim) {
         Some(filter) => no_level(filter)
             .map_or_else(|| EnvFilter::try_new(filter).map_err(|error| error.to_string()), Err)
-            .map_err(|error| format!("{}: {error}", settings.origins.name("TELESTORE_LOG"))),
+            .map_err(|error| format!("{}: {error}", origins.name("TELESTORE_LOG"))),
         None => Ok(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT))),
     }
 }
@@ -174,13 +174,11 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_are_none_are_told() {
+    fn a_filter_that_is_none_is_told() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let told = |settings| init(&settings, runtime.handle()).err().unwrap();
-        let format = Settings { log_format: Some("xml".to_owned()), ..Settings::default() };
-        assert!(told(format).starts_with("TELESTORE_LOG_FORMAT: "));
-        let filter = Settings { log: Some("telestore=loud".to_owned()), ..Settings::default() };
-        assert!(told(filter).starts_with("TELESTORE_LOG: "));
+        let settings = crate::settings::testing::settings(&[("log", "telestore=loud")]);
+        let told = init(&settings.log, &settings.origins, runtime.handle()).err().unwrap();
+        assert!(told.starts_with("TELESTORE_LOG: "), "{told}");
     }
 
     #[test]

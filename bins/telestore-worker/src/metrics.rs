@@ -58,10 +58,10 @@ pub(crate) fn page(handle: PrometheusHandle, engine: &Telestore, config: &Config
             handle.render()
         }
     });
-    match &config.metrics_token {
+    match &config.settings.watch.metrics_token {
         Some(token) => page.guarded_by(token.clone()),
         // Where it is an address it changes nothing.
-        None => page.known_by(&config.host),
+        None => page.known_by(&config.settings.server.host),
     }
 }
 

@@ -17,9 +17,9 @@ mod with_sandbox {
     use telestore_sandbox::{Error, Sandbox, SandboxUser};
 
     use super::SandboxArgs;
-    use crate::cli::Settings;
-    use crate::config::{self, Origin, Origins};
+    use crate::config;
     use crate::serve::{Worker, told_to_stop};
+    use crate::settings::{Settings, Written};
 
     /// Starts the sandbox, and a worker on top where it is wanted, says what to try, and serves until it is told to
     /// stop.
@@ -67,19 +67,14 @@ mod with_sandbox {
             }
             _ => {}
         }
-        let mut origins = Origins::default();
-        origins.set("PORT", Origin::Flag("--worker-port".to_owned()));
-        let settings = Settings {
-            origins,
-            host: Some(Ipv4Addr::LOCALHOST.to_string()),
-            port: Some(args.worker_port),
-            backend_url: Some(sandbox.backend_url()),
-            bot_api_url: Some(sandbox.bot_api_url()),
-            mtproto_server_key: Some(sandbox.server_key().to_owned()),
-            data_dir: Some(data_dir),
-            ..Settings::default()
-        };
-        let config = config::load(None, settings).map_err(|error| error.to_string())?;
+        let written = Written::default()
+            .with("host", Ipv4Addr::LOCALHOST.to_string(), "--host")
+            .with("port", args.worker_port.to_string(), "--worker-port")
+            .with("backend_url", sandbox.backend_url(), "--backend-url")
+            .with("bot_api_url", sandbox.bot_api_url(), "--bot-api-url")
+            .with("mtproto_server_key", sandbox.server_key(), "--mtproto-server-key")
+            .with("data_dir", data_dir, "--dir");
+        let config = Settings::read(&written).and_then(config::load).map_err(|error| error.to_string())?;
         Worker::start(&config).await.map_err(|error| error.to_string())
     }
 

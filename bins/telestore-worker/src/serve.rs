@@ -9,6 +9,7 @@ use telestore::{Running, Telestore};
 use telestore_http::{HttpService, MetricsPage, ServiceSettings, SpoolBudget};
 
 use crate::config::{Access, Config};
+use crate::settings::Settings;
 use crate::tls::{self, TlsError};
 use crate::wire::{WireError, wire};
 use crate::{metrics, open_files};
@@ -68,7 +69,7 @@ impl Worker {
             server,
             engine: wired.engine,
             running,
-            grace: config.shutdown_grace,
+            grace: config.settings.sending.shutdown_grace,
             _lock: wired.lock,
         })
     }
@@ -121,7 +122,7 @@ fn listen(
     engine: &Telestore,
     page: MetricsPage,
 ) -> Result<(Server, SocketAddr), ServeError> {
-    let (host, port) = (config.host.clone(), config.port);
+    let (host, port) = (config.settings.server.host.clone(), config.settings.server.port);
     let cure = other_address(config);
     let failed = |source| ServeError::Listen { host: host.clone(), port, source, cure: cure.clone() };
     let tls = config.tls.as_ref().map(tls::server_config).transpose()?;
@@ -134,7 +135,7 @@ fn listen(
         let app = app.wrap(actix_web::middleware::from_fn(crate::otlp::take_parent));
         app
     };
-    let listeners = telestore_http::listeners((config.host.as_str(), config.port)).map_err(failed)?;
+    let listeners = telestore_http::listeners((host.as_str(), port)).map_err(failed)?;
     let address = listeners.first().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into());
     let address = address.and_then(TcpListener::local_addr).map_err(failed)?;
     Ok((service.serve(listeners, tls, app).map_err(failed)?, address))
@@ -143,22 +144,24 @@ fn listen(
 fn settings(config: &Config, page: MetricsPage) -> ServiceSettings {
     let mut connections = config.connections.clone();
     connections.max_connections = open_files::enough_for(connections.max_connections);
+    let Settings { server, watch, sending, .. } = &config.settings;
     ServiceSettings::default()
         .with_request_limits(config.request_limits)
         .with_connection_limits(connections)
-        .with_trusted_proxies(config.trusted_proxies.clone())
-        .with_origins(&config.cors_origins)
-        .with_access_log(config.access_log)
-        .with_spool_budget(SpoolBudget::new(config.unknown_sender_bytes))
+        .with_trusted_proxies(server.proxies())
+        .with_origins(&server.cors_origins.0)
+        .with_access_log(watch.access_log)
+        .with_spool_budget(SpoolBudget::new(config.settings.connections.unknown_sender_bytes))
         .with_metrics(page)
-        .with_threads(config.http_threads)
-        .with_http2(config.http2)
-        .with_shutdown_timeout(config.shutdown_grace)
+        .with_threads(server.threads())
+        .with_http2(server.http2)
+        .with_shutdown_timeout(sending.shutdown_grace)
 }
 
 /// What to set where the worker cannot listen, by the names that the operator gave.
 pub(crate) fn other_address(config: &Config) -> String {
-    format!("set {} or {}", config.origins.name("PORT"), config.origins.name("TELESTORE_HOST"))
+    let origins = &config.settings.origins;
+    format!("set {} or {}", origins.name("PORT"), origins.name("TELESTORE_HOST"))
 }
 
 /// One line on standard output tells whoever started the worker on port 0 where it is.
@@ -170,7 +173,7 @@ fn announce(config: &Config, address: SocketAddr) -> io::Result<()> {
         Access::Backend { .. } => tracing::info!(%address, "serving the users of the TeleStore backend"),
         Access::StandAlone { tokens, credentials } => {
             tracing::info!(%address, tokens = tokens.len(), "serving stand-alone, without a TeleStore backend");
-            let limit = config.bot_api_max_bytes;
+            let limit = config.settings.sending.bot_api_max_bytes;
             if credentials.session.is_none() && limit < config.engine.max_file_bytes {
                 tracing::info!(limit, "larger files are refused: TELESTORE_TELEGRAM_SESSION is not set");
             }

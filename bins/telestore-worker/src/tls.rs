@@ -11,8 +11,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use crate::config::{ConfigError, bad};
-
 /// How often the files are looked at, at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -38,16 +36,6 @@ pub(crate) enum TlsError {
     Mismatch { cert: String, key: String },
     #[error("TELESTORE_TLS_CERT, TELESTORE_TLS_KEY: {0}")]
     Unfit(#[from] rustls::Error),
-}
-
-/// The files, where both are set.
-pub(crate) fn files(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>, ConfigError> {
-    match (cert, key) {
-        (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
-        (None, None) => Ok(None),
-        (Some(_), None) => Err(bad("TELESTORE_TLS_KEY", "is not set, which TELESTORE_TLS_CERT needs")),
-        (None, Some(_)) => Err(bad("TELESTORE_TLS_CERT", "is not set, which TELESTORE_TLS_KEY needs")),
-    }
 }
 
 /// TLS 1.2 and 1.3 with the certificate of `files`. It is read again when the files change, so a renewed one needs no

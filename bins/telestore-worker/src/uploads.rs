@@ -1,7 +1,6 @@
 //! `telestore-worker uploads`: the operator's view of what is on its way.
 
 use std::io::{self, Write};
-use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytesize::ByteSize;
@@ -9,18 +8,13 @@ use serde_json::{Value, json};
 use telestore::store::Listing;
 use telestore::types::{Shown, Timestamp, Upload, UploadId, UserId};
 
-use crate::cli::{Settings, UploadsArgs, UploadsCommand};
-use crate::config;
+use crate::cli::{UploadsArgs, UploadsCommand};
+use crate::settings::DataSettings;
 use crate::wire::{is_running, operator_engine};
 
 /// Does what the operator asks for, with or without a running worker.
-pub(crate) async fn uploads(
-    file: Option<&Path>,
-    settings: Settings,
-    args: UploadsArgs,
-) -> Result<(), String> {
+pub(crate) async fn uploads(data: DataSettings, args: UploadsArgs) -> Result<(), String> {
     let text = |error: &dyn std::error::Error| error.to_string();
-    let data = config::load_data(file, settings).map_err(|error| text(&error))?;
     let engine = operator_engine(&data).await.map_err(|error| text(&error))?;
     let operator = engine.operator();
     match args.command {
@@ -47,7 +41,7 @@ pub(crate) async fn uploads(
         }
         UploadsCommand::Retry { id, force } => {
             let upload = operator.retry(&parsed(&id)?, force).await.map_err(|error| text(&error))?;
-            let when = if is_running(&data.dir) {
+            let when = if is_running(&data.data_dir) {
                 "the running worker takes it up within seconds"
             } else {
                 "it is sent after the next start"

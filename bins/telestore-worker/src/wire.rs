@@ -8,12 +8,13 @@ use telestore::backend::{
 };
 use telestore::store::{LocalChunkStore, SqliteSessionStore};
 use telestore::types::{ChatId, SystemClock, TelegramCredentials, UserId};
-use telestore::uploader::{BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUploader};
+use telestore::uploader::{BotApiConfig, BotApiUploader, MtprotoUploader};
 use telestore::{Sealer, Telestore, TelestoreBuilder};
 
-use crate::config::{Access, Config, Data, Token};
+use crate::config::{Access, Config, Token};
 use crate::disks::{self, Objection};
 use crate::private;
+use crate::settings::{DataSettings, Settings};
 
 /// Why the worker cannot run. The texts say what to do.
 #[derive(Debug, thiserror::Error)]
@@ -58,20 +59,21 @@ pub(crate) struct Wired {
 
 /// Builds the engine that `config` describes.
 pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
-    match disks::objection(&config.data_dir) {
+    let Settings { data, storage, users, .. } = &config.settings;
+    let dir = &data.data_dir;
+    match disks::objection(dir) {
         Some(Objection::Refused(why)) => return Err(WireError::FileSystem(why)),
         Some(Objection::Doubt(why)) => tracing::warn!("data directory {why}"),
         None => {}
     }
-    let lock = lock(&config.data_dir).await?;
-    let sealer = match &config.secret_key {
+    let lock = lock(dir).await?;
+    let sealer = match &users.secret_key {
         Some(secret) => Sealer::from_secret(secret),
-        None => Sealer::from_file(&config.data_dir.join(SECRET_KEY))?,
+        None => Sealer::from_file(&dir.join(SECRET_KEY))?,
     };
-    let sessions =
-        SqliteSessionStore::open_durable(config.data_dir.join(DATABASE), config.durability).await?;
-    let chunks = LocalChunkStore::open(&config.data_dir)?.durable(config.durability);
-    let chunks = match config.disk_bytes {
+    let sessions = SqliteSessionStore::open_durable(dir.join(DATABASE), data.durability).await?;
+    let chunks = LocalChunkStore::open(dir)?.durable(data.durability);
+    let chunks = match storage.disk_bytes {
         Some(bytes) => chunks.within(bytes),
         None => chunks,
     };
@@ -79,8 +81,8 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
         .sessions(sessions)
         .chunks(chunks)
         .sealer(sealer)
-        .uploader(BotApiUploader::new(bot_api(config))?)
-        .uploader(MtprotoUploader::new(mtproto(config)))
+        .uploader(BotApiUploader::new(config.bot_api())?)
+        .uploader(MtprotoUploader::new(config.mtproto()))
         .config(config.engine.clone());
     Ok(Wired { engine: with_access(builder, config)?.build()?, lock })
 }
@@ -116,10 +118,10 @@ pub(crate) fn is_running(dir: &Path) -> bool {
 
 /// An engine for an operator's commands, which may run beside the worker: it takes no lock, sends nothing, and cannot
 /// read a token.
-pub(crate) async fn operator_engine(data: &Data) -> Result<Telestore, WireError> {
-    let database = data.dir.join(DATABASE);
+pub(crate) async fn operator_engine(data: &DataSettings) -> Result<Telestore, WireError> {
+    let database = data.data_dir.join(DATABASE);
     if !database.exists() {
-        return Err(WireError::NoData { dir: data.dir.display().to_string() });
+        return Err(WireError::NoData { dir: data.data_dir.display().to_string() });
     }
     let nobody = TelegramCredentials {
         user_id: UserId::new(""),
@@ -131,7 +133,7 @@ pub(crate) async fn operator_engine(data: &Data) -> Result<Telestore, WireError>
     };
     let engine = Telestore::builder()
         .sessions(SqliteSessionStore::attach(database, data.durability).await?)
-        .chunks(LocalChunkStore::attach(&data.dir).durable(data.durability))
+        .chunks(LocalChunkStore::attach(&data.data_dir).durable(data.durability))
         .credentials(StaticCredentialProvider::new(&nobody, []))
         .uploader(BotApiUploader::new(BotApiConfig::default())?)
         .build()?;
@@ -144,7 +146,7 @@ fn with_access(builder: TelestoreBuilder, config: &Config) -> Result<TelestoreBu
             let backend = HttpConfig::new(url);
             let asked = HttpCredentialProvider::new(&backend)?;
             let webhooks = HttpWebhookSender::new(&backend)?;
-            let webhooks = match &config.webhook_secret {
+            let webhooks = match &config.settings.users.webhook_secret {
                 Some(secret) => webhooks.signed(secret.clone(), Arc::new(SystemClock)),
                 None => webhooks,
             };
@@ -161,25 +163,4 @@ fn with_access(builder: TelestoreBuilder, config: &Config) -> Result<TelestoreBu
             builder.credentials(tokens.iter().fold(provider, with))
         }
     })
-}
-
-pub(crate) fn bot_api(config: &Config) -> BotApiConfig {
-    let default = BotApiConfig::default();
-    BotApiConfig {
-        base_url: config.bot_api_url.clone().unwrap_or(default.base_url),
-        max_bytes: config.bot_api_max_bytes,
-        answer_timeout: config.bot_api_answer_timeout,
-        ..default
-    }
-}
-
-pub(crate) fn mtproto(config: &Config) -> MtprotoConfig {
-    let mut mtproto = MtprotoConfig::default();
-    mtproto.address = config.mtproto_dc;
-    mtproto.allowed = config.mtproto_addresses.clone();
-    mtproto.allowed_by = Some("TELESTORE_MTPROTO_ADDRESSES".to_owned());
-    mtproto.server_keys = config.mtproto_server_key.iter().cloned().collect();
-    mtproto.connections = config.mtproto_connections;
-    mtproto.stall_timeout = config.engine.stall_timeout;
-    mtproto
 }

@@ -17,7 +17,7 @@ use crate::tls::server_config;
 use crate::wire::{DATABASE, SECRET_KEY, is_running};
 
 pub(super) async fn check(config: &Config, report: &mut Report) {
-    let dir = &config.data_dir;
+    let dir = &config.settings.data.data_dir;
     directory(dir, report);
     files(dir, report).await;
     others(dir, report);
@@ -79,7 +79,7 @@ fn directory(dir: &Path, report: &mut Report) {
 /// Whether a worker could listen. Where one runs on the data directory, the port is its own.
 fn port(config: &Config, report: &mut Report) {
     const CHECK: &str = "port";
-    let (host, port) = (&config.host, config.port);
+    let (host, port) = (&config.settings.server.host, config.settings.server.port);
     match telestore_http::listeners((host.as_str(), port)) {
         Ok(_) => report.ok(CHECK, format!("{host}:{port} is free")),
         Err(error) => {
@@ -145,13 +145,14 @@ fn others(dir: &Path, report: &mut Report) {
 
 fn space(config: &Config, report: &mut Report) {
     const CHECK: &str = "disk space";
-    let Some(place) = nearest(&config.data_dir) else { return };
-    let disk = match config.disk_bytes {
-        Some(bytes) if config.data_dir.is_dir() => DataDisk::part(&config.data_dir, bytes),
+    let Some(place) = nearest(&config.settings.data.data_dir) else { return };
+    let (dir, part) = (&config.settings.data.data_dir, config.settings.storage.disk_bytes);
+    let disk = match part {
+        Some(bytes) if dir.is_dir() => DataDisk::part(dir, bytes),
         _ => DataDisk::whole(&place),
     };
     let free = match disk.free_bytes() {
-        Ok(free) => free.min(config.disk_bytes.unwrap_or(u64::MAX)),
+        Ok(free) => free.min(part.unwrap_or(u64::MAX)),
         Err(error) => return report.warning(CHECK, format!("unknown ({}): look for yourself", error.kind())),
     };
     let (least, file) = (config.engine.min_free_bytes, config.engine.max_file_bytes);
@@ -193,8 +194,9 @@ async fn database(dir: &Path, report: &mut Report) -> bool {
 /// The key that opens the tokens of unfinished uploads.
 async fn key(config: &Config, known: bool, report: &mut Report) {
     const CHECK: &str = "secret key";
-    let path = config.data_dir.join(SECRET_KEY);
-    let sealer = match &config.secret_key {
+    let path = config.settings.data.data_dir.join(SECRET_KEY);
+    let secret = &config.settings.users.secret_key;
+    let sealer = match secret {
         Some(secret) => Sealer::from_secret(secret),
         None => match read_key(&path) {
             Ok(Some(sealer)) => sealer,
@@ -202,14 +204,14 @@ async fn key(config: &Config, known: bool, report: &mut Report) {
             Err(error) => return report.failed(CHECK, error),
         },
     };
-    if config.secret_key.is_none()
+    if secret.is_none()
         && let Some(mode) = open_to_others(&path)
     {
         let text = format!("{} may be read by others (mode {mode:o}): chmod 600", path.display());
         report.warning(CHECK, text);
     }
     match if known { unreadable(config, &sealer).await } else { Ok(0) } {
-        Ok(0) => report.ok(CHECK, if config.secret_key.is_some() { "from TELESTORE_SECRET_KEY" } else { "is there" }),
+        Ok(0) => report.ok(CHECK, if secret.is_some() { "from TELESTORE_SECRET_KEY" } else { "is there" }),
         Ok(count) => report.warning(
             CHECK,
             format!("is not the one that sealed the tokens of {count} unfinished uploads: put the right one back, or those need their token again"),
@@ -230,7 +232,8 @@ fn read_key(path: &Path) -> Result<Option<Sealer>, SealError> {
 
 /// How many unfinished uploads the worker could not send with this key.
 async fn unreadable(config: &Config, sealer: &Sealer) -> telestore::store::Result<usize> {
-    let store = SqliteSessionStore::attach(config.data_dir.join(DATABASE), config.durability).await?;
+    let data = &config.settings.data;
+    let store = SqliteSessionStore::attach(data.data_dir.join(DATABASE), data.durability).await?;
     let uploads = store.list(&Listing { limit: u32::MAX, ..Listing::default() }).await?;
     let sealed = uploads.iter().filter_map(|upload| Some((&upload.key, upload.sealed_token.as_deref()?)));
     let count = sealed.filter(|(key, token)| sealer.open(key, token).is_err()).count();

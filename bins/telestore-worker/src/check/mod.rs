@@ -4,20 +4,20 @@ mod local;
 mod remote;
 mod report;
 
-use std::path::Path;
-
 use self::report::Report;
-use crate::cli::{CheckArgs, Settings};
-use crate::config::{self, Access, Config, ConfigError};
+use crate::cli::{self, CheckArgs};
+use crate::config::{self, Access, Config};
+use crate::settings::{self, ConfigError, Settings, Written};
 
 /// Looks at everything that a worker needs, says what it found, and fails where something will not work.
-pub(crate) async fn check(file: Option<&Path>, settings: Settings, args: CheckArgs) -> Result<(), String> {
+pub(crate) async fn check(written: &Written, args: CheckArgs) -> Result<(), String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut report = Report::default();
-    for warning in config::warnings(&settings, config::environment()) {
-        report.warning("settings", warning);
-    }
-    match config::load(file, settings) {
+    let settings = Settings::read(written).inspect(|settings| {
+        let warnings = config::warnings(settings, cli::other_variables(), settings::environment());
+        warnings.into_iter().for_each(|warning| report.warning("settings", warning));
+    });
+    match settings.and_then(config::load) {
         Err(error) => report.failed("configuration", error),
         Ok(config) => {
             configuration(&config, &mut report);
@@ -42,7 +42,8 @@ fn configuration(config: &Config, report: &mut Report) {
         Access::Backend { .. } => "serves the users of the TeleStore backend".to_owned(),
         Access::StandAlone { tokens, .. } => format!("stand-alone, {} tokens", tokens.len()),
     };
-    report.ok("configuration", format!("{whom}; listens on {}:{}", config.host, config.port));
+    let server = &config.settings.server;
+    report.ok("configuration", format!("{whom}; listens on {}:{}", server.host, server.port));
     if config.engine.max_chunk_bytes > config.engine.max_file_bytes {
         let text = "TELESTORE_MAX_CHUNK_BYTES is above TELESTORE_MAX_FILE_BYTES, which it cannot reach";
         report.warning("configuration", text);

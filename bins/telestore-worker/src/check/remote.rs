@@ -13,7 +13,7 @@ use telestore::uploader::{BotApiUploader, Error, ErrorKind, MtprotoUploader, Tel
 use super::report::Report;
 use crate::cli::CheckArgs;
 use crate::config::{Access, Config};
-use crate::wire::{bot_api, is_running, mtproto};
+use crate::wire::is_running;
 
 /// The longest that one check may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -82,7 +82,7 @@ async fn telegram(config: &Config, args: &CheckArgs, credentials: &TelegramCrede
     if credentials.bot_token.is_none() {
         report.warning("Bot API", "no bot token is set up: all files go by MTProto");
     } else {
-        match BotApiUploader::new(bot_api(config)) {
+        match BotApiUploader::new(config.bot_api()) {
             Ok(uploader) => uploader_check("Bot API", &uploader, credentials, report).await,
             Err(error) => report.failed("Bot API", error),
         }
@@ -90,12 +90,12 @@ async fn telegram(config: &Config, args: &CheckArgs, credentials: &TelegramCrede
     if credentials.session.is_none() {
         return without_session(config, report);
     }
-    if is_running(&config.data_dir) && !args.force {
+    if is_running(&config.settings.data.data_dir) && !args.force {
         let text = "not checked while a worker runs: Telegram may end a session that it sees on two connections. \
                     Stop the worker first, or give --force";
         return report.skipped("MTProto", text);
     }
-    let mut quick = mtproto(config);
+    let mut quick = config.mtproto();
     (quick.connect_timeout, quick.max_failures) = (PATIENCE / 3, 1);
     uploader_check("MTProto", &MtprotoUploader::new(quick), credentials, report).await;
 }
@@ -103,7 +103,8 @@ async fn telegram(config: &Config, args: &CheckArgs, credentials: &TelegramCrede
 /// How large a file may be without a session, and what would take a larger one.
 fn without_session(config: &Config, report: &mut Report) {
     const CHECK: &str = "MTProto";
-    if config.bot_api_max_bytes >= config.engine.max_file_bytes {
+    let limit = config.settings.sending.bot_api_max_bytes;
+    if limit >= config.engine.max_file_bytes {
         return report
             .ok(CHECK, "no Telegram session is set up, and none is needed: the bot takes files of any size");
     }
@@ -111,7 +112,7 @@ fn without_session(config: &Config, report: &mut Report) {
         Access::Backend { .. } => "sign in to Telegram in TeleStore",
         Access::StandAlone { .. } => "set TELESTORE_TELEGRAM_SESSION",
     };
-    let limit = bytesize::ByteSize(config.bot_api_max_bytes);
+    let limit = bytesize::ByteSize(limit);
     let text = format!(
         "no Telegram session is set up: files over {limit} are refused with 413; {cure}, or use a local Bot API server \
          (TELEGRAM_BOT_API_URL and TELESTORE_BOT_API_MAX_BYTES)"
@@ -161,7 +162,7 @@ async fn uploader_check(
 async fn clock(config: &Config, report: &mut Report) {
     let url = match &config.access {
         Access::Backend { url } => url.clone(),
-        Access::StandAlone { .. } => bot_api(config).base_url,
+        Access::StandAlone { .. } => config.bot_api().base_url,
     };
     let Some(theirs) = in_time(date_of(&url)).await.flatten() else {
         return report.skipped("clock", "nobody answered with the time");

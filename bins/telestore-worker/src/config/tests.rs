@@ -1,94 +1,116 @@
 use std::fs;
+use std::path::Path;
+use std::time::Duration;
 
 use telestore::Auth;
+use telestore::store::Durability;
+use telestore::uploader::AllowedAddresses;
 
 use super::*;
+use crate::settings::Written;
+use crate::settings::testing::{settings, written};
 
-fn backend() -> Settings {
-    Settings { backend_url: Some("http://127.0.0.1:1".to_owned()), ..Settings::default() }
+const MIB: u64 = 1024 * 1024;
+
+const BACKEND: (&str, &str) = ("backend_url", "http://127.0.0.1:1");
+
+fn read(values: &[(&str, &str)]) -> Result<Config, String> {
+    let settings = Settings::read(&written(values));
+    settings.and_then(load).map_err(|error| error.to_string())
 }
 
-fn write(text: &str) -> tempfile::NamedTempFile {
+/// With a backend, and what a test adds.
+fn served(values: &[(&str, &str)]) -> Result<Config, String> {
+    read(&[&[BACKEND], values].concat())
+}
+
+/// The settings of a file, under these flags.
+fn of_file(text: &str, flags: &[&str]) -> Result<Config, String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), text).unwrap();
-    file
+    of_path(file.path(), flags)
+}
+
+fn of_path(path: &Path, flags: &[&str]) -> Result<Config, String> {
+    let arguments = ["telestore-worker", "--backend-url", BACKEND.1].iter().chain(flags);
+    let matches = crate::cli::command().try_get_matches_from(arguments).unwrap();
+    let written = Written::gather(&matches, |_| None, Some(path));
+    let settings = written.and_then(|written| Settings::read(&written));
+    settings.and_then(load).map_err(|error| error.to_string())
 }
 
 #[test]
-fn the_defaults_are_the_documented_ones() {
-    let config = load(None, backend()).unwrap();
-    assert_eq!((config.host.as_str(), config.port), ("0.0.0.0", 10_000));
-    assert_eq!(config.data_dir, Path::new("telestore-data"));
-    assert_eq!(config.bot_api_max_bytes, 50 * MIB);
-    assert_eq!((config.engine.max_file_bytes, config.engine.max_chunk_bytes), (2000 * MIB, 50 * MIB));
-    assert_eq!((config.engine.max_concurrent_uploads, config.cors_origins), (4, vec!["*".to_owned()]));
+fn what_is_not_set_is_what_the_libraries_do() {
+    let config = served(&[]).unwrap();
+    assert_eq!(config.engine, EngineConfig::default());
+    assert_eq!(config.request_limits, RequestLimits::default());
+    assert_eq!(config.connections, ConnectionLimits::default());
+    let (ours, theirs) = (config.bot_api(), BotApiConfig::default());
+    assert_eq!(
+        (ours.base_url, ours.max_bytes, ours.answer_timeout),
+        (theirs.base_url, theirs.max_bytes, theirs.answer_timeout)
+    );
+    let (ours, theirs) = (config.mtproto(), MtprotoConfig::default());
+    assert_eq!((ours.address, ours.connections), (theirs.address, theirs.connections));
+    assert_eq!((ours.stall_timeout, ours.server_keys.len()), (theirs.stall_timeout, 0));
+    let loopback = |allowed: &AllowedAddresses| allowed.allows("127.0.0.1".parse().unwrap());
+    assert!(loopback(&ours.allowed) && !loopback(&theirs.allowed), "the backend is on loopback");
+    assert_eq!(config.settings.data.durability, Durability::default());
 }
 
 #[test]
-fn flags_and_environment_go_before_the_file() {
-    let file = write("port = 1\nhost = \"127.0.0.1\"\nmax_chunk_bytes = \"10 MiB\"\nmax_file_bytes = 1000\n");
-    let config = load(Some(file.path()), Settings { port: Some(2), ..backend() }).unwrap();
-    assert_eq!((config.port, config.host.as_str()), (2, "127.0.0.1"));
+fn flags_go_before_the_file() {
+    let file = "port = 1\nhost = \"127.0.0.1\"\nmax_chunk_bytes = \"10 MiB\"\nmax_file_bytes = 1000\n";
+    let config = of_file(file, &["--port", "2"]).unwrap();
+    assert_eq!((config.settings.server.port, config.settings.server.host.as_str()), (2, "127.0.0.1"));
     assert_eq!((config.engine.max_chunk_bytes, config.engine.max_file_bytes), (10 * MIB, 1000));
 }
 
 #[test]
 fn an_empty_value_is_no_value() {
-    let file = write("host = \"127.0.0.1\"\n");
-    let empty = Settings { host: Some(String::new()), cors_origins: Some(" ".to_owned()), ..backend() };
-    let config = load(Some(file.path()), empty).unwrap();
-    assert_eq!((config.host.as_str(), config.cors_origins), ("127.0.0.1", vec!["*".to_owned()]));
+    let config = of_file("host = \"127.0.0.1\"\n", &["--host=", "--cors-origins= "]).unwrap();
+    let server = config.settings.server;
+    assert_eq!((server.host.as_str(), server.cors_origins.0), ("127.0.0.1", vec!["*".to_owned()]));
 }
 
 #[test]
 fn bad_files_are_named_and_not_quoted() {
-    let file = write("bot_token = \"123:secret\"\nbot_tokn = \"x\"\n");
-    let error = load(Some(file.path()), backend()).unwrap_err().to_string();
+    let error = of_file("bot_token = \"123:secret\"\nbot_tokn = \"x\"\n", &[]).unwrap_err();
     assert!(error.contains("bot_tokn") && !error.contains("123:secret"), "{error}");
-    assert!(load(Some(Path::new("/nonexistent.toml")), backend()).is_err());
+    assert!(of_path(Path::new("/nonexistent.toml"), &[]).is_err());
 }
 
 #[test]
 fn nobody_to_serve_is_an_error_that_says_what_to_set() {
-    let error = load(None, Settings::default()).unwrap_err().to_string();
+    let error = read(&[]).unwrap_err();
     assert!(error.contains("BACKEND_URL") && error.contains("TELESTORE_CHANNEL_ID"), "{error}");
 }
 
 #[test]
 fn stand_alone_use_needs_channel_credentials_and_tokens() {
-    let mut settings = Settings { bot_token: Some("1:a".into()), ..Settings::default() };
-    assert!(load(None, settings.clone()).unwrap_err().to_string().contains("TELESTORE_CHANNEL_ID"));
-    settings.channel_id = Some("-1001".to_owned());
-    assert!(load(None, settings.clone()).unwrap_err().to_string().contains("TELESTORE_AUTH_TOKENS"));
-    settings.auth_tokens = Some(" one, two,,".into());
-    let Access::StandAlone { tokens, .. } = load(None, settings.clone()).unwrap().access else {
+    let (bot, channel) = (("bot_token", "1:a"), ("channel_id", "-1001"));
+    let tokens = ("auth_tokens", " one, two,,");
+    assert!(read(&[bot]).unwrap_err().contains("TELESTORE_CHANNEL_ID"));
+    assert!(read(&[bot, channel]).unwrap_err().contains("TELESTORE_AUTH_TOKENS"));
+    let Access::StandAlone { tokens: read_tokens, .. } = read(&[bot, channel, tokens]).unwrap().access else {
         panic!("not stand-alone");
     };
-    let tokens: Vec<&str> = tokens.iter().map(|token| token.secret.expose()).collect();
-    assert_eq!(tokens, ["one", "two"]);
-    settings.channel_id = Some("my channel".to_owned());
-    assert!(load(None, settings).unwrap_err().to_string().starts_with("TELESTORE_CHANNEL_ID: "));
+    let read_tokens: Vec<&str> = read_tokens.iter().map(|token| token.secret.expose()).collect();
+    assert_eq!(read_tokens, ["one", "two"]);
+    let error = read(&[bot, ("channel_id", "my channel"), tokens]).unwrap_err();
+    assert!(error.starts_with("TELESTORE_CHANNEL_ID: "), "{error}");
 }
 
 #[test]
 fn numbers_of_a_file_need_no_quotes() {
-    let file = write("channel_id = -1001953958128\napi_id = 7\nbot_token = \"1:a\"\nauth_tokens = \"t\"\n");
-    let Access::StandAlone { credentials, .. } = load(Some(file.path()), Settings::default()).unwrap().access
-    else {
-        panic!("not stand-alone");
-    };
-    assert_eq!(
-        (credentials.chat_id.as_str(), credentials.api_id.map(|id| id.get())),
-        ("-1001953958128", Some(7))
-    );
+    let file = "channel_id = -1001953958128\napi_id = 7\nbot_token = \"1:a\"\nauth_tokens = \"t\"\n";
+    let own = of_file(file, &[]).unwrap().settings.stand_alone;
+    assert_eq!((own.channel_id.as_deref(), own.api_id.as_deref()), (Some("-1001953958128"), Some("7")));
 }
 
 #[test]
 fn pasted_addresses_are_read_and_asked_back() {
-    let backend = |url: &str| {
-        let settings = Settings { backend_url: Some(url.to_owned()), ..Settings::default() };
-        load(None, settings).map(|config| config.access).map_err(|error| error.to_string())
-    };
+    let backend = |url: &str| read(&[("backend_url", url)]).map(|config| config.access);
     for url in [
         "\"http://127.0.0.1:8000/\"",
         "http://127.0.0.1:8000/api/worker/credentials",
@@ -101,75 +123,79 @@ fn pasted_addresses_are_read_and_asked_back() {
         error.starts_with("BACKEND_URL: ") && error.ends_with("did you mean http://localhost:8000?"),
         "{error}"
     );
+    for url in ["backend.example", "ftp://x", "http://"] {
+        assert!(backend(url).is_err(), "{url}");
+    }
 }
 
 #[test]
 fn times_are_read_with_or_without_a_unit() {
-    let file = write("session_ttl = \"2d\"\nfailed_ttl = 90\ndurability = \"disk\"\n");
-    let config = load(Some(file.path()), Settings { result_ttl: "90m".parse().ok(), ..backend() }).unwrap();
+    let file = "session_ttl = \"2d\"\nfailed_ttl = 90\ndurability = \"disk\"\n";
+    let config = of_file(file, &["--result-ttl", "90m"]).unwrap();
     let hour = Duration::from_secs(3600);
     assert_eq!((config.engine.session_ttl, config.engine.failed_ttl), (hour * 48, Duration::from_secs(90)));
-    assert_eq!((config.engine.result_ttl, config.durability), (hour * 3 / 2, Durability::Disk));
-    assert_eq!(config.shutdown_grace, Duration::from_secs(10));
-    assert!("soon".parse::<Span>().is_err());
-    assert!(load(None, Settings { result_ttl: "59m".parse().ok(), ..backend() }).is_err());
-    assert!(load(None, Settings { durability: Some("tape".to_owned()), ..backend() }).is_err());
+    assert_eq!(config.engine.result_ttl, hour * 3 / 2);
+    assert_eq!(config.settings.data.durability, Durability::Disk);
+    assert!(served(&[("result_ttl", "59m")]).is_err());
+    assert!(served(&[("durability", "tape")]).is_err());
 }
 
 #[test]
 fn tls_needs_both_files_and_proxies_are_checked() {
-    let file = Some(PathBuf::from("x.pem"));
-    let error = |settings| load(None, settings).unwrap_err().to_string();
-    let alone = error(Settings { tls_cert: file.clone(), ..backend() });
+    let alone = served(&[("tls_cert", "x.pem")]).unwrap_err();
     assert!(alone.starts_with("TELESTORE_TLS_KEY: is not set"), "{alone}");
-    let alone = error(Settings { tls_key: file, ..backend() });
+    let alone = served(&[("tls_key", "x.pem")]).unwrap_err();
     assert!(alone.starts_with("TELESTORE_TLS_CERT: is not set"), "{alone}");
-    let proxies = error(Settings { trusted_proxies: Some("loopback, nginx".to_owned()), ..backend() });
+    let proxies = served(&[("trusted_proxies", "loopback, nginx")]).unwrap_err();
     assert!(proxies.starts_with("TELESTORE_TRUSTED_PROXIES: nginx"), "{proxies}");
 }
 
 #[test]
 fn a_part_of_the_disk_is_more_than_what_is_kept_free_of_it() {
-    let part = |bytes| load(None, Settings { disk_bytes: Some(ByteSize(bytes)), ..backend() });
-    assert_eq!(load(None, backend()).unwrap().disk_bytes, None);
-    assert_eq!(part(1 << 30).unwrap().disk_bytes, Some(1 << 30));
-    for too_small in [0, 512 << 20] {
-        let error = part(too_small).unwrap_err().to_string();
+    assert_eq!(served(&[]).unwrap().settings.storage.disk_bytes, None);
+    let part = served(&[("disk_bytes", "1 GiB")]).unwrap();
+    assert_eq!(part.settings.storage.disk_bytes, Some(1 << 30));
+    for too_small in ["0", "512 MiB"] {
+        let error = served(&[("disk_bytes", too_small)]).unwrap_err();
         assert!(error.starts_with("TELESTORE_DISK_BYTES: must be more than"), "{error}");
     }
 }
 
 #[test]
-fn early_sending_can_be_turned_off() {
-    let eager = |text: &str| load(None, Settings { eager: Some(text.to_owned()), ..backend() });
-    assert!(load(None, backend()).unwrap().engine.eager);
-    assert!(!eager("off").unwrap().engine.eager);
-    assert!(eager("maybe").is_err());
-}
-
-#[test]
-fn a_token_for_every_call_can_be_asked_for() {
-    let auth = |text: &str| load(None, Settings { auth: Some(text.to_owned()), ..backend() });
-    assert_eq!(load(None, backend()).unwrap().engine.auth, Auth::Documented);
-    assert_eq!(auth("strict").unwrap().engine.auth, Auth::Strict);
-    assert!(auth("maybe").unwrap_err().to_string().starts_with("TELESTORE_AUTH: "));
-}
-
-#[test]
-fn urls_and_numbers_are_checked() {
-    for url in ["backend.example", "ftp://x", "http://"] {
-        let settings = Settings { backend_url: Some(url.to_owned()), ..Settings::default() };
-        assert!(load(None, settings).is_err(), "{url}");
+fn words_are_taken_in_quotes_and_capitals() {
+    assert!(served(&[]).unwrap().engine.eager && !served(&[("eager", "OFF")]).unwrap().engine.eager);
+    for text in ["strict", " Strict ", "\"strict\"", "'STRICT'"] {
+        assert_eq!(served(&[("auth", text)]).unwrap().engine.auth, Auth::Strict, "{text}");
     }
-    assert!(load(None, Settings { max_concurrent_uploads: Some(0), ..backend() }).is_err());
-    assert!(load(None, Settings { http_threads: Some(0), ..backend() }).is_err());
-    assert!(load(None, Settings { max_connections: Some(0), ..backend() }).is_err());
-    assert!(load(None, Settings { idle_timeout: Some(Span(Duration::ZERO)), ..backend() }).is_err());
-    let short = Some(Span(Duration::from_secs(9)));
-    assert!(load(None, Settings { bot_api_answer_timeout: short, ..backend() }).is_err());
-    assert!(load(None, Settings { mtproto_connections: Some(0), ..backend() }).is_err());
-    let key = Some("no key".to_owned());
-    let error = load(None, Settings { mtproto_server_key: key, ..backend() }).unwrap_err().to_string();
-    assert!(error.starts_with("TELESTORE_MTPROTO_SERVER_KEY: "), "{error}");
-    assert!(load(None, Settings { max_chunk_bytes: Some(ByteSize(0)), ..backend() }).is_err());
+}
+
+#[test]
+fn values_out_of_bounds_are_refused_by_name() {
+    for (key, value, expected) in [
+        ("auth", "maybe", "TELESTORE_AUTH: must be documented or strict"),
+        ("eager", "maybe", "TELESTORE_EAGER: must be on or off"),
+        ("max_concurrent_uploads", "0", "TELESTORE_MAX_CONCURRENT_UPLOADS: must be at least 1"),
+        ("http_threads", "0", "TELESTORE_HTTP_THREADS: must be at least 1"),
+        ("max_connections", "0", "TELESTORE_MAX_CONNECTIONS: must be at least 1"),
+        ("mtproto_connections", "0", "TELESTORE_MTPROTO_CONNECTIONS: must be at least 1"),
+        ("idle_timeout", "0", "TELESTORE_IDLE_TIMEOUT: must be more than 0"),
+        ("session_ttl", "0", "TELESTORE_SESSION_TTL: must be more than 0"),
+        ("max_chunk_bytes", "0", "TELESTORE_MAX_CHUNK_BYTES: must be at least 1"),
+        ("result_ttl", "59m", "TELESTORE_RESULT_TTL: must be at least 1h: clients poll"),
+        ("bot_api_answer_timeout", "9s", "TELESTORE_BOT_API_ANSWER_TIMEOUT: must be at least 10s: a file"),
+        ("mtproto_server_key", "no key", "TELESTORE_MTPROTO_SERVER_KEY: "),
+        ("cors_origins", "a.example", "TELESTORE_CORS_ORIGINS: a.example is no origin"),
+    ] {
+        let error = served(&[(key, value)]).unwrap_err();
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
+#[test]
+fn commands_do_without_settings_that_they_do_not_need() {
+    let written = written(&[("data_dir", "/elsewhere"), ("eager", "maybe")]);
+    assert!(Settings::read(&written).is_err());
+    let (data, _) = written.read::<crate::settings::DataSettings>().unwrap();
+    assert_eq!(data.data_dir, Path::new("/elsewhere"));
+    assert!(settings(&[]).data.data_dir.ends_with("telestore-data"));
 }

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use telestore::backend::StaticCredentialProvider;
 use telestore::types::{Secret, UserId};
 
-use super::{ConfigError, bad};
-use crate::cli::Settings;
+use crate::settings::{ConfigError, StandAloneSettings, bad};
 
 const PLAIN: &str = "TELESTORE_AUTH_TOKENS";
 const NAMED: &str = "TELESTORE_NAMED_TOKENS";
@@ -40,7 +39,7 @@ impl Token {
 ///
 /// # Errors
 /// Which entry of the named ones is wrong, without a word of it.
-pub(crate) fn read(settings: &Settings) -> Result<Vec<Token>, ConfigError> {
+pub(super) fn read(settings: &StandAloneSettings) -> Result<Vec<Token>, ConfigError> {
     let mut tokens: Vec<Token> = Vec::new();
     for (index, entry) in items(settings.named_tokens.as_ref()).enumerate() {
         let token = named(entry).map_err(|why| bad(NAMED, format!("entry {}: {why}", index + 1)))?;
@@ -90,10 +89,10 @@ mod tests {
     use super::*;
 
     fn of(plain: &str, names: &str) -> Result<Vec<(String, String)>, String> {
-        let settings = Settings {
+        let settings = StandAloneSettings {
             auth_tokens: Some(plain.into()),
             named_tokens: Some(names.into()),
-            ..Settings::default()
+            ..StandAloneSettings::default()
         };
         let tokens = read(&settings).map_err(|error| error.to_string())?;
         Ok(tokens.iter().map(|token| (token.user.to_string(), token.secret.expose().to_owned())).collect())

@@ -63,7 +63,7 @@ impl Calls {
             client: client(args.ca.as_deref())?,
             to,
             token: token(args.token.expose())?,
-            patience: args.patience.0,
+            patience: args.patience,
         })
     }
 

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -27,7 +28,7 @@ pub(crate) async fn send(args: SendArgs) -> Result<(), String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let calls = Calls::new(&args)?;
     let failed = |error: io::Error| format!("{}: {error}", args.file.display());
-    if args.chunk_bytes.as_u64() == 0 {
+    if args.chunk_bytes == 0 {
         return Err("--chunk-bytes: must be at least 1".to_owned());
     }
     // Before it is opened: opening a pipe waits for its writer.
@@ -100,7 +101,7 @@ impl Sender<'_> {
     }
 
     fn size(&self) -> u64 {
-        self.args.chunk_bytes.as_u64()
+        self.args.chunk_bytes
     }
 
     /// Has the worker say what is wrong before a byte of the file is sent.
@@ -126,7 +127,7 @@ impl Sender<'_> {
                 self.id,
                 status["total_chunks"],
                 self.total(),
-                self.args.chunk_bytes
+                ByteSize(self.args.chunk_bytes)
             )));
         }
         let indices = status["received_chunk_indices"].as_array().into_iter().flatten();

@@ -3,8 +3,7 @@
 use telestore::types::pasted::{self, ApplicationFault};
 use telestore::types::{ApiId, Secret, TelegramCredentials, UserId};
 
-use crate::cli::Settings;
-use crate::config::{ConfigError, bad};
+use crate::settings::{ConfigError, StandAloneSettings, bad};
 
 const CHANNEL: &str = "TELESTORE_CHANNEL_ID";
 const BOT_TOKEN: &str = "TELESTORE_BOT_TOKEN";
@@ -17,7 +16,9 @@ type Note = (&'static str, String);
 ///
 /// What can never do is an error: a session string, a bot token or a channel that cannot be read. Whether those that can
 /// be read are right, Telegram alone can tell.
-pub(crate) fn credentials(settings: &Settings) -> Result<(TelegramCredentials, Vec<Note>), ConfigError> {
+pub(super) fn credentials(
+    settings: &StandAloneSettings,
+) -> Result<(TelegramCredentials, Vec<Note>), ConfigError> {
     let missing = |name| ConfigError::Missing { name };
     let channel = settings.channel_id.as_deref().ok_or(missing(CHANNEL))?;
     if settings.bot_token.is_none() && settings.telegram_session.is_none() {
@@ -57,7 +58,7 @@ fn bot_token(given: &Secret, notes: &mut Vec<Note>) -> Result<Secret, ConfigErro
     Ok(Secret::new(token))
 }
 
-fn application(settings: &Settings) -> Result<(Option<ApiId>, Option<Secret>), ConfigError> {
+fn application(settings: &StandAloneSettings) -> Result<(Option<ApiId>, Option<Secret>), ConfigError> {
     let hash = settings.api_hash.as_ref().map(Secret::expose);
     pasted::application(settings.api_id.as_deref(), hash).map_err(|fault| match fault {
         ApplicationFault::Id | ApplicationFault::HashForId => bad("TELESTORE_API_ID", fault),
@@ -71,11 +72,11 @@ mod tests {
 
     const TOKEN: &str = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw5";
 
-    fn settings() -> Settings {
-        Settings {
+    fn settings() -> StandAloneSettings {
+        StandAloneSettings {
             channel_id: Some("-1001953958128".to_owned()),
             bot_token: Some(TOKEN.into()),
-            ..Settings::default()
+            ..StandAloneSettings::default()
         }
     }
 
@@ -84,13 +85,13 @@ mod tests {
         format!("1ApWapzMBu{}", "A".repeat(342)).into()
     }
 
-    fn error(settings: &Settings) -> String {
+    fn error(settings: &StandAloneSettings) -> String {
         credentials(settings).unwrap_err().to_string()
     }
 
     #[test]
     fn what_is_around_settings_goes() {
-        let pasted = Settings {
+        let pasted = StandAloneSettings {
             channel_id: Some("'https://t.me/c/1953958128/5'".to_owned()),
             bot_token: Some(format!("\"bot{TOKEN}\"\n").into()),
             api_id: Some("\"7\"".to_owned()),
@@ -112,36 +113,39 @@ mod tests {
     fn what_can_never_do_is_an_error_that_names_its_setting() {
         for (wrong, words) in [
             (
-                Settings { bot_token: Some("a".into()), ..settings() },
+                StandAloneSettings { bot_token: Some("a".into()), ..settings() },
                 "TELESTORE_BOT_TOKEN: the bot token is wrong",
             ),
-            (Settings { channel_id: Some("1953958128".to_owned()), ..settings() }, "TELESTORE_CHANNEL_ID: "),
             (
-                Settings { telegram_session: Some(TOKEN.into()), ..settings() },
+                StandAloneSettings { channel_id: Some("1953958128".to_owned()), ..settings() },
+                "TELESTORE_CHANNEL_ID: ",
+            ),
+            (
+                StandAloneSettings { telegram_session: Some(TOKEN.into()), ..settings() },
                 "TELESTORE_TELEGRAM_SESSION: a bot token",
             ),
             (
-                Settings { api_id: Some("x".to_owned()), ..settings() },
+                StandAloneSettings { api_id: Some("x".to_owned()), ..settings() },
                 "TELESTORE_API_ID: the api_id is a number",
             ),
             (
-                Settings { api_hash: Some("x".into()), ..settings() },
+                StandAloneSettings { api_hash: Some("x".into()), ..settings() },
                 "TELESTORE_API_HASH: the api_hash has 32",
             ),
-            (Settings { channel_id: None, ..settings() }, "TELESTORE_CHANNEL_ID is not set"),
+            (StandAloneSettings { channel_id: None, ..settings() }, "TELESTORE_CHANNEL_ID is not set"),
             (
-                Settings { bot_token: None, ..settings() },
+                StandAloneSettings { bot_token: None, ..settings() },
                 "TELESTORE_BOT_TOKEN or TELESTORE_TELEGRAM_SESSION is not set",
             ),
             (
-                Settings { bot_token: None, telegram_session: Some(session()), ..settings() },
+                StandAloneSettings { bot_token: None, telegram_session: Some(session()), ..settings() },
                 "TELESTORE_API_ID (the session",
             ),
         ] {
             let error = error(&wrong);
             assert!(error.starts_with(words) && !error.contains("AAHdq"), "{error}");
         }
-        let meant = Settings { channel_id: Some("1953958128".to_owned()), ..settings() };
+        let meant = StandAloneSettings { channel_id: Some("1953958128".to_owned()), ..settings() };
         assert!(error(&meant).ends_with("did you mean -1001953958128?"));
     }
 
@@ -149,15 +153,15 @@ mod tests {
     fn what_only_telegram_can_judge_is_a_note() {
         for (odd, words) in [
             (
-                Settings { bot_token: Some("1:a".into()), ..settings() },
+                StandAloneSettings { bot_token: Some("1:a".into()), ..settings() },
                 "TELESTORE_BOT_TOKEN has 1 characters",
             ),
             (
-                Settings { channel_id: Some("-1953958128".to_owned()), ..settings() },
+                StandAloneSettings { channel_id: Some("-1953958128".to_owned()), ..settings() },
                 "TELESTORE_CHANNEL_ID is the number of a basic group",
             ),
             (
-                Settings { telegram_session: Some(session()), ..settings() },
+                StandAloneSettings { telegram_session: Some(session()), ..settings() },
                 "TELESTORE_TELEGRAM_SESSION names no api_id",
             ),
         ] {

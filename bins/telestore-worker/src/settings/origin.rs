@@ -8,6 +8,15 @@ pub(crate) enum Origin {
     Flag(String),
     /// The environment, by its name there.
     Variable,
+    /// A file of its own, which this variable names.
+    SecretFile {
+        /// The variable.
+        variable: String,
+        /// The file's path.
+        path: String,
+        /// The file's mode, if others than its owner may read it.
+        open_mode: Option<u32>,
+    },
     /// A file.
     File {
         /// Its path.
@@ -29,12 +38,9 @@ impl Origins {
         self.0.insert(variable.to_owned(), origin);
     }
 
-    /// These, and those `behind` of settings that are not among them.
-    pub(crate) fn or(mut self, behind: Self) -> Self {
-        for (variable, origin) in behind.0 {
-            self.0.entry(variable).or_insert(origin);
-        }
-        self
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Origin> {
+        self.0.values()
     }
 
     /// Whether the setting is set.
@@ -46,6 +52,7 @@ impl Origins {
     pub(crate) fn name(&self, variable: &str) -> String {
         match self.0.get(variable) {
             Some(Origin::Flag(flag)) => flag.clone(),
+            Some(Origin::SecretFile { variable, .. }) => variable.clone(),
             Some(Origin::File { path, line, key }) => Place { path, line: *line, key }.to_string(),
             Some(Origin::Variable) | None => variable.to_owned(),
         }

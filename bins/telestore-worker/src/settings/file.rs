@@ -8,57 +8,45 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use super::origin::Place;
 use super::suggest::suggest;
-use super::{ConfigError, Origin, Origins};
-use crate::cli::{Settings, names, settings_of};
-
-/// Settings that are lists; in the file they may be written as ones.
-const LISTS: [&str; 5] =
-    ["auth_tokens", "cors_origins", "mtproto_addresses", "named_tokens", "trusted_proxies"];
+use super::{ConfigError, Definition, Origin, Written, definitions};
 
 /// Reads the file.
 ///
 /// # Errors
 /// Which key is wrong, in which line, and what would be right; never its value, which may be a secret.
-pub(super) fn read(path: &Path) -> Result<Settings, ConfigError> {
+pub(super) fn read(path: &Path) -> Result<Written, ConfigError> {
     let name = path.display().to_string();
     let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: name.clone(), source })?;
     parse(&name, &text).map_err(|message| ConfigError::Parse { message })
 }
 
-fn parse(path: &str, text: &str) -> Result<Settings, String> {
+fn parse(path: &str, text: &str) -> Result<Written, String> {
     let line = |at: usize| text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
     let table = DeTable::parse(text).map_err(|error| {
         // The parser's full text quotes the line.
         broken(path, text, error.span().map_or(1, |span| line(span.start)), error.message())
     })?;
-    let known = names();
-    let (mut values, mut origins) = (Vec::new(), Origins::default());
+    let known = definitions();
+    let mut written = Written::default();
     for (key, value) in table.into_inner() {
         let place = Place { path, line: line(key.span().start), key: key.get_ref() };
-        let Some((variable, _)) = known.iter().find(|(_, known)| known == place.key) else {
-            let keys = known.iter().map(|(variable, key)| (variable.as_str(), key.as_str()));
-            return Err(format!("{place} is not a setting{}", did_you_mean(place.key, keys)));
+        let Some(definition) = known.iter().find(|definition| definition.key == place.key) else {
+            return Err(format!("{place} is not a setting{}", did_you_mean(place.key, &known)));
         };
-        let value = text_of(place.key, value).map_err(|why| format!("{place}: {why}"))?;
+        let value = text_of(definition, value).map_err(|why| format!("{place}: {why}"))?;
         if !value.trim().is_empty() {
-            origins.set(
-                variable,
-                Origin::File { path: path.to_owned(), line: place.line, key: place.key.to_owned() },
-            );
-            values.push((place.key.to_owned(), value));
+            let origin = Origin::File { path: path.to_owned(), line: place.line, key: place.key.to_owned() };
+            written.set(place.key, value, origin);
         }
     }
-    let settings = settings_of(&values).map_err(|(key, why)| {
-        let variable = known.iter().find(|(_, known)| *known == key).map_or("", |(variable, _)| variable);
-        format!("{}: {why}", origins.name(variable))
-    })?;
-    Ok(Settings { origins, ..settings })
+    Ok(written)
 }
 
 /// A key may be misspelt, or be the name of the variable.
-fn did_you_mean<'a>(key: &str, known: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> String {
-    let variable = known.clone().find(|(variable, _)| variable.eq_ignore_ascii_case(key));
-    let meant = variable.map(|(_, key)| key).or_else(|| suggest(key, known.map(|(_, key)| key)));
+fn did_you_mean(key: &str, known: &[Definition]) -> String {
+    let variable = known.iter().find(|definition| definition.variable.eq_ignore_ascii_case(key));
+    let keys = known.iter().map(|definition| definition.key.as_str());
+    let meant = variable.map(|definition| definition.key.as_str()).or_else(|| suggest(key, keys));
     meant.map_or_else(String::new, |meant| format!(": did you mean {meant}?"))
 }
 
@@ -75,9 +63,15 @@ fn broken(path: &str, text: &str, line: usize, message: &str) -> String {
 }
 
 /// A value as a flag would have it.
-fn text_of(key: &str, value: Spanned<DeValue<'_>>) -> Result<String, String> {
+fn text_of(definition: &Definition, value: Spanned<DeValue<'_>>) -> Result<String, String> {
     match value.into_inner() {
-        DeValue::Array(list) if LISTS.contains(&key) => list_of(key, list),
+        DeValue::Array(list) if definition.is_list() => list_of(&definition.key, list),
+        value => one_of(value),
+    }
+}
+
+fn one_of(value: DeValue<'_>) -> Result<String, String> {
+    match value {
         DeValue::Array(_) => Err("expected one value, not a list".to_owned()),
         DeValue::String(text) => Ok(text.into_owned()),
         DeValue::Integer(number) => i128::from_str_radix(number.as_str(), number.radix())
@@ -92,7 +86,7 @@ fn text_of(key: &str, value: Spanned<DeValue<'_>>) -> Result<String, String> {
 }
 
 fn list_of(key: &str, list: DeArray<'_>) -> Result<String, String> {
-    let items = list.into_iter().map(|item| match text_of("", item)? {
+    let items = list.into_iter().map(|item| match one_of(item.into_inner())? {
         item if item.contains(',') => Err(format!("a comma cannot stand within an item of {key}")),
         item => Ok(item),
     });
@@ -102,9 +96,11 @@ fn list_of(key: &str, list: DeArray<'_>) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Settings;
 
     fn wrong(text: &str) -> String {
-        parse("c.toml", text).unwrap_err()
+        let read = parse("c.toml", text).map_err(|message| ConfigError::Parse { message });
+        read.and_then(|written| Settings::read(&written)).unwrap_err().to_string()
     }
 
     #[test]
@@ -153,17 +149,16 @@ mod tests {
 
     #[test]
     fn values_may_be_written_as_toml_has_them() {
-        let settings = parse(
+        let written = parse(
             "c.toml",
             "port = 8_080\nhttp2 = false\ncors_origins = [\"https://a.example\", \"https://b.example\"]\n\
              user_sessions = \"off\"\nsession_ttl = 90\nhost = \"\"\n",
         )
         .unwrap();
-        assert_eq!(
-            (settings.port, settings.http2.as_deref(), settings.host),
-            (Some(8080), Some("off"), None)
-        );
-        assert_eq!(settings.cors_origins.as_deref(), Some("https://a.example,https://b.example"));
+        let settings = Settings::read(&written).unwrap();
+        let server = settings.server;
+        assert_eq!((server.port, server.http2, server.host.as_str()), (8080, false, "0.0.0.0"));
+        assert_eq!(server.cors_origins.0, ["https://a.example", "https://b.example"]);
         assert_eq!(settings.origins.name("TELESTORE_HTTP2"), "http2 (c.toml, line 2)");
         assert_eq!(settings.origins.name("TELESTORE_HOST"), "TELESTORE_HOST");
     }

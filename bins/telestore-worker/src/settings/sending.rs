@@ -1,0 +1,105 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{ArgAction, Args};
+use telestore::uploader::{AllowedAddresses, BotApiConfig, MtprotoConfig, ServerKey};
+
+use super::{MtprotoAddresses, values};
+
+/// No machine sends as many, and the worker multiplies it.
+const MAX_CONCURRENT_UPLOADS: usize = 100_000;
+
+const MIN_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How files get into channels.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Telegram")]
+pub(crate) struct SendingSettings {
+    /// Files sent at a time; the rest wait their turn, users in rotation
+    ///
+    /// Beyond that, a file of a user of whom nothing is sent begins at once, and others in the place of sends that stand
+    /// still, four times as many in all. As many again may be sent early.
+    #[arg(long, env = "TELESTORE_MAX_CONCURRENT_UPLOADS", value_name = "N", default_value = "4", value_parser = values::count(1..=MAX_CONCURRENT_UPLOADS))]
+    pub(crate) max_concurrent_uploads: usize,
+
+    /// Whether files over the Bot API's limit are sent while they still arrive: `on`, or `off` to send after completion
+    #[arg(long, env = "TELESTORE_EAGER", value_name = "on|off", default_value = "on", value_parser = values::on_or_off, action = ArgAction::Set)]
+    pub(crate) eager: bool,
+
+    /// How much of uploads that are not completed is sent early, for each user
+    #[arg(long, env = "TELESTORE_EAGER_MAX_BYTES", value_name = "BYTES", default_value = "8 GiB", value_parser = values::size)]
+    pub(crate) eager_max_bytes: u64,
+
+    /// How long a file is tried again after errors that may pass, and waited for if Telegram asks to wait
+    #[arg(long, env = "TELESTORE_RETRY_MAX_AGE", value_name = "TIME", default_value = "24h", value_parser = values::time)]
+    pub(crate) retry_max_age: Duration,
+
+    /// How long a send goes on of which Telegram acknowledges nothing; then it is tried again later
+    ///
+    /// Others are sent in its place after five seconds without a word already, and in waits that Telegram asks for.
+    #[arg(long, env = "TELESTORE_STALL_TIMEOUT", value_name = "TIME", default_value = "2m", value_parser = values::some_time)]
+    pub(crate) stall_timeout: Duration,
+
+    /// How long running work may take to come to rest at a stop; a second signal ends it at once
+    #[arg(long, env = "TELESTORE_SHUTDOWN_GRACE", value_name = "TIME", default_value = "10s", value_parser = values::time)]
+    pub(crate) shutdown_grace: Duration,
+
+    /// Base of the Bot API: Telegram's, a local Bot API server, or the sandbox [default: Telegram's]
+    #[arg(long, env = "TELEGRAM_BOT_API_URL", value_name = "URL", value_parser = values::http_url)]
+    pub(crate) bot_api_url: Option<String>,
+
+    /// The largest file that goes by the Bot API; larger ones go by MTProto
+    ///
+    /// With a local Bot API server this may be up to 2000 MiB.
+    #[arg(long, env = "TELESTORE_BOT_API_MAX_BYTES", value_name = "BYTES", default_value = "50 MiB", value_parser = values::size)]
+    pub(crate) bot_api_max_bytes: u64,
+
+    /// How long the Bot API may take to answer once it has a file, and a second more for each MiB; at least 10s
+    ///
+    /// A local Bot API server passes the file on to Telegram before it answers.
+    #[arg(long, env = "TELESTORE_BOT_API_ANSWER_TIMEOUT", value_name = "TIME", default_value = "2m", value_parser = values::time_of_at_least(MIN_ANSWER_TIMEOUT, "a file whose answer is given up may be in the channel, and fails"))]
+    pub(crate) bot_api_answer_timeout: Duration,
+
+    /// MTProto address for session strings that name none: Pyrogram's, and GramJS's that name a host [default: the data centre's]
+    #[arg(long, env = "TELESTORE_MTPROTO_DC", value_name = "IP:PORT", value_parser = values::socket)]
+    pub(crate) mtproto_dc: Option<SocketAddr>,
+
+    /// [Where MTProto connections may go](#where-mtproto-connections-may-go), since session strings name addresses: `auto`, `public`, `any`, or addresses and networks, comma-separated
+    #[arg(long, env = "TELESTORE_MTPROTO_ADDRESSES", value_name = "NETWORK,…", default_value = "auto")]
+    pub(crate) mtproto_addresses: MtprotoAddresses,
+
+    /// RSA key of a test server (PEM, `BEGIN RSA PUBLIC KEY`) to trust beside Telegram's own [default: none]
+    #[arg(long, env = "TELESTORE_MTPROTO_SERVER_KEY", value_name = "PEM", allow_hyphen_values = true)]
+    pub(crate) mtproto_server_key: Option<ServerKey>,
+
+    /// MTProto connections of an account that parts take turns on
+    ///
+    /// Those beyond the first go to the data centre's addresses for files, if it names some.
+    #[arg(long, env = "TELESTORE_MTPROTO_CONNECTIONS", value_name = "N", default_value = "1", value_parser = values::count(1..=usize::MAX))]
+    pub(crate) mtproto_connections: usize,
+}
+
+impl SendingSettings {
+    /// How the Bot API is called.
+    pub(crate) fn bot_api(&self) -> BotApiConfig {
+        let default = BotApiConfig::default();
+        BotApiConfig {
+            base_url: self.bot_api_url.clone().unwrap_or(default.base_url),
+            max_bytes: self.bot_api_max_bytes,
+            answer_timeout: self.bot_api_answer_timeout,
+            ..default
+        }
+    }
+
+    /// How MTProto is spoken, with connections to what is `allowed`.
+    pub(crate) fn mtproto(&self, allowed: AllowedAddresses) -> MtprotoConfig {
+        let mut mtproto = MtprotoConfig::default();
+        mtproto.address = self.mtproto_dc;
+        mtproto.allowed = allowed;
+        mtproto.allowed_by = Some("TELESTORE_MTPROTO_ADDRESSES".to_owned());
+        mtproto.server_keys = self.mtproto_server_key.iter().cloned().collect();
+        mtproto.connections = self.mtproto_connections;
+        mtproto.stall_timeout = self.stall_timeout;
+        mtproto
+    }
+}
