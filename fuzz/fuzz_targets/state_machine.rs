@@ -18,15 +18,13 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn run(input: &mut Unstructured<'_>) -> Result<()> {
-    let mut upload = Upload::new(NewUpload {
-        id: UploadId::new("a").unwrap(),
-        key: StorageKey::from_random([0; 16]),
-        file_name: FileName::new("a.bin").unwrap(),
-        file_size: SIZE,
-        total_chunks: CHUNKS,
-        mime_type: None,
-        kind: if input.arbitrary()? { UploadKind::Direct } else { UploadKind::Chunked },
-        now: at(0),
+    let (id, name) = (UploadId::new("a").unwrap(), FileName::new("a.bin").unwrap());
+    let new = NewUpload::new(id, StorageKey::from_random([0; 16]), name, at(0));
+    let mut upload = Upload::new(match input.int_in_range(0..=3)? {
+        0 => new.in_chunks(SIZE, CHUNKS),
+        1 => direct(new),
+        2 => new.appended(Some(SIZE)),
+        _ => new.appended(None),
     });
     // The chunks that a store would have.
     let mut chunks = BTreeMap::new();
@@ -40,6 +38,13 @@ fn run(input: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
+/// In more chunks than it has, so that there is more to see.
+fn direct(new: NewUpload) -> NewUpload {
+    let mut new = new.in_chunks(SIZE, CHUNKS);
+    new.kind = UploadKind::Direct;
+    new
+}
+
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
@@ -51,9 +56,9 @@ fn step(
     input: &mut Unstructured<'_>,
 ) -> Result<()> {
     let sending = upload.state == UploadState::Sending;
-    match input.int_in_range(0..=12)? {
+    match input.int_in_range(0..=14)? {
         0 => upload.user_id = Some(UserId::new("u")),
-        1 | 2 => {
+        1 | 2 if upload.kind != UploadKind::Appended => {
             let index = input.int_in_range(0..=CHUNKS - 1)?;
             let new = (input.int_in_range(0..=7)?, input.int_in_range(0..=2)?);
             let place = ChunkIndex::new(index, CHUNKS).unwrap();
@@ -80,8 +85,9 @@ fn step(
             }
         }
         3 => {
-            let whole =
-                chunks.len() == CHUNKS as usize && chunks.values().map(|chunk| chunk.0).sum::<u64>() == SIZE;
+            let received = chunks.values().map(|chunk| chunk.0).sum::<u64>();
+            let all = upload.kind == UploadKind::Appended || chunks.len() == CHUNKS as usize;
+            let whole = all && Some(received) == upload.file_size;
             let before = upload.clone();
             match upload.complete(now) {
                 Ok(Completion::Queued) => assert!(whole && upload.user_id.is_some(), "{before:?}"),
@@ -122,6 +128,23 @@ fn step(
             assert!(!upload.begin_early() || receiving);
         }
         12 => upload.keep(),
+        13 => {
+            let (offset, length) = (input.int_in_range(0..=SIZE)?, input.int_in_range(0..=SIZE)?);
+            let before = upload.clone();
+            match upload.append(offset, length, now) {
+                Ok(index) => {
+                    assert_eq!(offset, before.received_bytes);
+                    assert_eq!(chunks.insert(index.get(), (length, 0)), None, "a place is taken once");
+                }
+                Err(_) => assert_eq!(*upload, before),
+            }
+        }
+        14 => {
+            let (size, before) = (input.int_in_range(0..=SIZE)?, upload.clone());
+            if upload.declare_size(size, now).is_err() {
+                assert_eq!(*upload, before);
+            }
+        }
         _ => {}
     }
     Ok(())
@@ -142,7 +165,7 @@ fn check(before: &Upload, upload: &Upload, chunks: &BTreeMap<u32, (u64, u32)>, n
         );
     assert!(allowed, "{:?} became {:?}", before.state, upload.state);
     if matches!(upload.state, Queued | Sending | Completed) {
-        assert_eq!(upload.received_bytes, SIZE);
+        assert_eq!(upload.file_size, Some(upload.received_bytes));
         assert!(upload.user_id.is_some());
     }
     assert_eq!(upload.stored.is_some(), upload.state == Completed);

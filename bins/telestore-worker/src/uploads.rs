@@ -121,8 +121,12 @@ fn table(uploads: &[Upload]) -> String {
             upload.id.as_str(),
             upload.state.as_str(),
             upload.progress,
-            format!("{}/{}", upload.received_chunks, upload.total_chunks),
-            ByteSize(upload.file_size).to_string(),
+            format!(
+                "{}/{}",
+                upload.received_chunks,
+                upload.total_chunks.map_or("?".to_owned(), |total| total.to_string())
+            ),
+            ByteSize(upload.size()).to_string(),
             shown_time(upload.updated_at),
             Shown(user).to_string(),
             Shown(upload.file_name.as_str()),

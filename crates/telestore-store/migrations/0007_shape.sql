@@ -6,3 +6,7 @@ ALTER TABLE uploads ADD COLUMN outcome TEXT;
 UPDATE uploads SET outcome = 'stored' WHERE state = 'completed';
 UPDATE uploads SET outcome = 'cancelled' WHERE state = 'cancelled';
 UPDATE uploads SET outcome = CASE WHEN maybe_sent THEN 'ambiguous' ELSE 'failed' END WHERE state = 'failed';
+
+-- How the message is to be, and what the client wants to know later: JSON objects, where there is something.
+ALTER TABLE uploads ADD COLUMN options TEXT;
+ALTER TABLE uploads ADD COLUMN metadata TEXT;

@@ -8,9 +8,11 @@ use telestore_types::{
     UserId,
 };
 
+use crate::rules::NewExtent;
 use crate::{
-    BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Expiry, Lease, Limits, Listing,
-    NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Result, SessionStore, Subject, Usage,
+    Appended, BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Declared, Expiry, Lease,
+    Limits, Listing, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Result, SessionStore, Subject,
+    Usage,
 };
 
 macro_rules! forward {
@@ -50,6 +52,20 @@ macro_rules! forward {
                 now: Timestamp,
             ) -> Result<Recorded> {
                 (**self).record_chunk(id, key, chunk, mime_type, limits, now).await
+            }
+
+            async fn append(&self, new: &NewExtent) -> Result<Appended> {
+                (**self).append(new).await
+            }
+
+            async fn declare_size(
+                &self,
+                id: &UploadId,
+                key: &StorageKey,
+                size: u64,
+                now: Timestamp,
+            ) -> Result<Declared> {
+                (**self).declare_size(id, key, size, now).await
             }
 
             async fn usage(&self, of: Subject<'_>, now: Timestamp) -> Result<Usage> {

@@ -26,8 +26,8 @@ pub use memory::{MemoryChunkStore, MemorySessionStore};
 pub use metrics::describe_metrics;
 pub use quota::{Exceeded, Limits, More, Quota, Resource, Subject, Usage, Whose, until_midnight};
 pub use session::{
-    Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Expiry, Lease, Listing, NewEvent, OutboxEvent,
-    OutboxKind, Owner, Recorded, SessionStore,
+    Appended, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Declared, Expiry, Lease, Listing,
+    NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, SessionStore,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Schema, SqliteSessionStore};

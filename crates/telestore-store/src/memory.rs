@@ -12,10 +12,11 @@ use tokio::sync::{Mutex, MutexGuard};
 
 pub use self::chunks::MemoryChunkStore;
 use self::state::State;
-use crate::rules::{self, Admitted, Answer, NewChunk, Rows};
+use crate::rules::{self, Admitted, Answer, NewChunk, NewExtent, Rows};
 use crate::{
-    BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Expiry, Lease, Limits, Listing,
-    NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Result, SessionStore, Subject, Usage,
+    Appended, BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Declared, Expiry, Lease,
+    Limits, Listing, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Result, SessionStore, Subject,
+    Usage,
 };
 
 /// The reference: uploads in a map. It shows what each method means, and forgets everything at the end.
@@ -89,11 +90,25 @@ impl SessionStore for MemorySessionStore {
             Err(refused) => return Ok(refused),
         };
         for subject in rules::counted(&upload, limits) {
-            state.count(subject, chunk.length, now);
+            state.count(subject, chunk.length, now).await?;
         }
         state.save(&upload).await?;
-        state.chunks.entry(key.clone()).or_default().insert(chunk.index, chunk.clone());
+        state.put_chunk(key, chunk).await?;
         Ok(Recorded::Stored { upload, replaced })
+    }
+
+    async fn append(&self, new: &NewExtent) -> Result<Appended> {
+        Ok(done(rules::append(&mut *self.lock().await, new).await?))
+    }
+
+    async fn declare_size(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        size: u64,
+        now: Timestamp,
+    ) -> Result<Declared> {
+        Ok(done(rules::declare_size(&mut *self.lock().await, id, key, size, now).await?))
     }
 
     async fn usage(&self, of: Subject<'_>, now: Timestamp) -> Result<Usage> {

@@ -8,6 +8,7 @@
 //! Each function reads first and writes last, so a store without transactions, which holds a lock instead, has nothing to
 //! take back.
 
+mod append;
 mod chunks;
 mod leases;
 mod rows;
@@ -15,6 +16,7 @@ mod uploads;
 
 use telestore_types::{Timestamp, Upload};
 
+pub use self::append::{NewExtent, append, declare_size};
 pub use self::chunks::{Admitted, NewChunk, Place, admit, admit_chunk, counted};
 pub use self::leases::{change_leased, lease, release_all};
 pub use self::rows::{Answer, Rows};

@@ -3,10 +3,11 @@ use std::fmt;
 
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, ChunkIndex, ChunkVerdict, Completion, CompletionError, Outcome, Reading, Recovery, ResumeState,
-    StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState, UserId,
+    AppendError, ChatId, ChunkIndex, ChunkVerdict, Completion, CompletionError, Outcome, Reading, Recovery,
+    ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState, UserId,
 };
 
+use crate::rules::NewExtent;
 use crate::{BlobName, Exceeded, Limits, Result, Subject, Usage};
 
 /// A chunk that was acknowledged.
@@ -88,6 +89,37 @@ pub enum Recorded {
     /// With it, its owner or the clients at its address would have more than they may. Nothing has changed.
     TooMuch(Exceeded),
     /// There is no such upload (any more). Nothing has changed.
+    NotFound,
+}
+
+/// What appending to an upload did.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Appended {
+    /// The bytes are acknowledged.
+    Stored(Box<Upload>, ChunkRecord),
+    /// They were not recorded, for this reason; they are to be deleted. The upload is as it is. Nothing has changed.
+    Refused(AppendError, Box<Upload>),
+    /// With them, the upload would be larger than allowed. Nothing has changed.
+    TooLarge {
+        /// How many bytes the upload would have.
+        received: u64,
+    },
+    /// With them, its owner or the clients at its address would have more than they may. Nothing has changed.
+    TooMuch(Exceeded),
+    /// There is no such upload (any more). Nothing has changed.
+    NotFound,
+}
+
+/// What saying how long an upload is did.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Declared {
+    /// That is known, newly or as before.
+    Known(Box<Upload>),
+    /// It cannot be, for this reason. Nothing has changed.
+    Refused(AppendError),
+    /// There is no such upload.
     NotFound,
 }
 
@@ -281,6 +313,19 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         limits: &Limits,
         now: Timestamp,
     ) -> Result<Recorded>;
+
+    /// Acknowledges bytes that follow those of an upload, by comparing and setting its length: **the commit point**; see
+    /// [`Upload::append`]. Of two calls for one offset one stores, and the other is told where the file ends by then.
+    async fn append(&self, new: &NewExtent) -> Result<Appended>;
+
+    /// Writes down how long an upload is that began without saying so; see [`Upload::declare_size`].
+    async fn declare_size(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        size: u64,
+        now: Timestamp,
+    ) -> Result<Declared>;
 
     /// What a user, or the clients at an address, have now. Bytes of a day are only counted where the limits that
     /// chunks were recorded with limited them.

@@ -3,6 +3,7 @@
 //! Call [`session_store`] with a function that opens an *empty* store, and [`chunk_store`] likewise. They panic where
 //! the contract is broken.
 
+mod append;
 mod chunks;
 mod leases;
 mod moved;

@@ -83,16 +83,9 @@ async fn what_holds_a_store_keeps_the_contract() {
 async fn sqlite_sessions_are_there_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("telestore.db");
-    let upload = Upload::new(NewUpload {
-        id: UploadId::new("a").unwrap(),
-        key: StorageKey::from_random([1; 16]),
-        file_name: FileName::new("a.bin").unwrap(),
-        file_size: 1,
-        total_chunks: 1,
-        mime_type: None,
-        kind: telestore_types::UploadKind::Chunked,
-        now: Timestamp::from_millis(5),
-    });
+    let (id, file_name) = (UploadId::new("a").unwrap(), FileName::new("a.bin").unwrap());
+    let new = NewUpload::new(id, StorageKey::from_random([1; 16]), file_name, Timestamp::from_millis(5));
+    let upload = Upload::new(new.in_chunks(1, 1));
     let store = SqliteSessionStore::open(&path).await.unwrap();
     store.create(&upload, false, &Limits::NONE).await.unwrap();
     // No orderly close: a killed process has none either.

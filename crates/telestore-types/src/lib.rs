@@ -32,7 +32,8 @@ pub use shown::{Shown, misleads};
 pub use source::{ByteSource, BytesSource, SourceError};
 pub use stored::{StoredAs, StoredFile, StoredMessage};
 pub use upload::{
-    ChunkVerdict, Completion, CompletionError, LONGEST_PAUSE, MAX_CRASHES, MAX_EARLY_CRASHES, MISSING_CHUNKS,
-    NewUpload, Outcome, Recovery, ResumeState, Upload, UploadKind, UploadState, is_due,
+    AppendError, ChunkVerdict, Completion, CompletionError, LONGEST_PAUSE, MAX_CRASHES, MAX_EARLY_CRASHES,
+    MISSING_CHUNKS, Metadata, NewUpload, Outcome, Recovery, ResumeState, Upload, UploadKind, UploadOptions,
+    UploadState, is_due,
 };
 pub use verdict::Verdict;

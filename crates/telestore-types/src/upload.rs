@@ -1,4 +1,9 @@
+mod completion;
+mod extents;
 mod fit;
+mod kind;
+mod new;
+mod options;
 mod outcome;
 mod recovery;
 mod resume;
@@ -7,10 +12,15 @@ use std::time::Duration;
 
 use crate::id::check_total_chunks;
 use crate::{
-    AddressKey, ChunkIndex, FileName, Result, Stage, StorageKey, StoredFile, Timestamp, UploadEvent,
-    UploadId, UploadStatus, UserId,
+    AddressKey, ChunkIndex, FileName, MAX_CHUNKS, Result, Stage, StorageKey, StoredFile, Timestamp,
+    UploadEvent, UploadId, UploadStatus, UserId,
 };
 
+pub use self::completion::{Completion, CompletionError};
+pub use self::extents::AppendError;
+pub use self::kind::UploadKind;
+pub use self::new::NewUpload;
+pub use self::options::{Metadata, UploadOptions};
 pub use self::outcome::Outcome;
 pub use self::recovery::{MAX_CRASHES, MAX_EARLY_CRASHES, Recovery};
 pub use self::resume::ResumeState;
@@ -68,59 +78,9 @@ impl UploadState {
     }
 }
 
-/// How the bytes of an upload come, and who waits for its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum UploadKind {
-    /// In chunks; its client knows the id and asks how far it is.
-    #[default]
-    Chunked,
-    /// In one request, whose client waits for the answer: nobody else knows the id.
-    Direct,
-    /// In one request, whose client does not wait any more: it was told that the file is kept, or it went away. It is
-    /// sent like a chunked one.
-    Kept,
-}
-
-impl UploadKind {
-    /// The name under which stores keep it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Chunked => "chunked",
-            Self::Direct => "direct",
-            Self::Kept => "kept",
-        }
-    }
-
-    /// Reads a stored name back.
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Chunked, Self::Direct, Self::Kept].into_iter().find(|kind| kind.as_str() == name)
-    }
-}
-
 /// The longest time for which anything is put off: what is due later than that was written with a wrong clock, and is
 /// due.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(25 * 60 * 60);
-
-/// What a client says when it starts an upload.
-#[derive(Debug, Clone)]
-pub struct NewUpload {
-    /// The client's name for it.
-    pub id: UploadId,
-    /// The worker's name for it.
-    pub key: StorageKey,
-    /// The name of the file.
-    pub file_name: FileName,
-    /// The declared length in bytes.
-    pub file_size: u64,
-    /// How many chunks will come.
-    pub total_chunks: u32,
-    /// The content type that the client declared, if it says something.
-    pub mime_type: Option<String>,
-    /// How it comes.
-    pub kind: UploadKind,
-    /// When.
-    pub now: Timestamp,
-}
 
 /// An upload: the client's resource, from its first chunk to the message in the channel.
 ///
@@ -133,12 +93,16 @@ pub struct Upload {
     pub key: StorageKey,
     /// The name of the file.
     pub file_name: FileName,
-    /// The declared length in bytes.
-    pub file_size: u64,
-    /// How many chunks it has.
-    pub total_chunks: u32,
+    /// The declared length in bytes; `None` while nobody has said it.
+    pub file_size: Option<u64>,
+    /// How many chunks it has; `None` while that is not known.
+    pub total_chunks: Option<u32>,
     /// The content type that the client declared.
     pub mime_type: Option<String>,
+    /// How its message is to be.
+    pub options: UploadOptions,
+    /// What its client wants to know later.
+    pub metadata: Metadata,
     /// Whose it is, once a token was seen.
     pub user_id: Option<UserId>,
     /// A name for the address that created it, where that is limited.
@@ -195,42 +159,6 @@ pub enum ChunkVerdict {
     Cancelled,
 }
 
-/// What completing did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Completion {
-    /// It waits for a runner now.
-    Queued,
-    /// It was already waiting, running or done.
-    Already,
-}
-
-/// Why an upload cannot be completed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CompletionError {
-    /// Chunks are missing.
-    #[error("{MISSING_CHUNKS}")]
-    MissingChunks {
-        /// How many are there.
-        received: u32,
-        /// How many there should be.
-        total: u32,
-    },
-    /// The chunks do not add up to the declared length.
-    #[error("file size mismatch: fileSize says {declared} bytes, the chunks hold {received}")]
-    SizeMismatch {
-        /// What the client declared, in bytes.
-        declared: u64,
-        /// What it sent, in bytes.
-        received: u64,
-    },
-    /// No request with a token was seen yet, so nobody is known to send it for.
-    #[error("no auth token was seen for this upload: send authToken")]
-    NoOwner,
-    /// The upload was cancelled.
-    #[error("upload was cancelled: start again with a new uploadId")]
-    Cancelled,
-}
-
 impl Upload {
     /// An upload that waits for its first chunk.
     pub fn new(new: NewUpload) -> Self {
@@ -241,6 +169,8 @@ impl Upload {
             file_size: new.file_size,
             total_chunks: new.total_chunks,
             mime_type: new.mime_type,
+            options: new.options,
+            metadata: new.metadata,
             user_id: None,
             address: None,
             sealed_token: None,
@@ -274,12 +204,23 @@ impl Upload {
 
     /// Whether a request speaks of the same file. [Names](FileName::is_same) may be written in two ways.
     pub fn describes(&self, file_name: &FileName, file_size: u64, total_chunks: u32) -> bool {
-        self.file_name.is_same(file_name) && self.file_size == file_size && self.total_chunks == total_chunks
+        self.file_name.is_same(file_name)
+            && self.file_size == Some(file_size)
+            && self.total_chunks == Some(total_chunks)
+    }
+
+    /// The length of the file: what was declared, or what is there while nothing was.
+    pub fn size(&self) -> u64 {
+        self.file_size.unwrap_or(self.received_bytes)
     }
 
     /// What to do with a chunk of `new` length and digest, where `old` is what its place holds now.
     pub fn chunk_verdict(&self, old: Option<(u64, u32)>, new: (u64, u32)) -> ChunkVerdict {
         match self.state {
+            // Its bytes have no places but the next one.
+            UploadState::Receiving | UploadState::Failed if self.kind == UploadKind::Appended => {
+                ChunkVerdict::Conflict
+            }
             UploadState::Receiving | UploadState::Failed => ChunkVerdict::Store,
             UploadState::Cancelled => ChunkVerdict::Cancelled,
             _ if old == Some(new) => ChunkVerdict::Duplicate,
@@ -316,22 +257,13 @@ impl Upload {
             UploadState::Cancelled => return Err(CompletionError::Cancelled),
             UploadState::Receiving | UploadState::Failed => {}
         }
-        if self.received_chunks < self.total_chunks {
-            return Err(CompletionError::MissingChunks {
-                received: self.received_chunks,
-                total: self.total_chunks,
-            });
-        }
-        if self.received_bytes != self.file_size {
-            return Err(CompletionError::SizeMismatch {
-                declared: self.file_size,
-                received: self.received_bytes,
-            });
-        }
+        self.check_whole()?;
         if self.user_id.is_none() {
             return Err(CompletionError::NoOwner);
         }
         self.state = UploadState::Queued;
+        // Of one that was appended to, this is known only now.
+        self.total_chunks = Some(self.total_chunks.unwrap_or(self.received_chunks));
         self.queued_at = Some(now);
         self.next_attempt_at = None;
         self.attempt = 0;
@@ -466,12 +398,12 @@ impl Upload {
         let wait = self.next_attempt_at.map(|at| at.since(now)).filter(|wait| !wait.is_zero());
         Some(UploadEvent {
             progress: self.progress,
-            bytes_sent: if status == UploadStatus::Completed { self.file_size } else { 0 },
+            bytes_sent: if status == UploadStatus::Completed { self.size() } else { 0 },
             attempt: self.attempt.max(1),
             retry_after: wait,
             error: self.error.clone(),
             stored: self.stored.clone(),
-            ..UploadEvent::new(self.id.clone(), status, stage, self.file_size)
+            ..UploadEvent::new(self.id.clone(), status, stage, self.size())
         })
     }
 
@@ -480,7 +412,7 @@ impl Upload {
     /// # Errors
     /// [`Error::ChunkIndex`](crate::Error::ChunkIndex) where it is not.
     pub fn chunk_index(&self, index: u32) -> Result<ChunkIndex> {
-        ChunkIndex::new(index, self.total_chunks)
+        ChunkIndex::new(index, self.total_chunks.unwrap_or(MAX_CHUNKS))
     }
 }
 

@@ -11,7 +11,7 @@ use telestore_types::{ContentDigest, FileName, Secret, TelegramCredentials, Uplo
 use crate::builder::TelestoreBuilder;
 use crate::delivery::outbox::Delivery;
 use crate::intake::waiting::CallerWaits;
-use crate::intake::{ChunkReceipt, FileInfo, IncomingChunk, Intake};
+use crate::intake::{AppendReceipt, ChunkReceipt, FileInfo, IncomingChunk, Intake, NewFile};
 use crate::sending::early::Early;
 use crate::sending::runner::Runner;
 use crate::shared::access::Access;
@@ -247,6 +247,47 @@ impl Telestore {
         caller: impl Into<Caller<'_>>,
     ) -> Result<ChunkReceipt> {
         self.0.intake.write_chunk(chunk, spooled, caller.into()).await
+    }
+
+    /// Begins a file whose bytes come one piece behind the other, and whose length may be said later. Doing so again with
+    /// the same words changes nothing.
+    ///
+    /// # Errors
+    /// As [`init`](Self::init); [`Error::Unauthorized`] without a token.
+    pub async fn begin(&self, file: &NewFile, caller: impl Into<Caller<'_>>) -> Result<AppendReceipt> {
+        self.0.intake.begin(file, caller.into()).await
+    }
+
+    /// Makes spooled bytes the next ones of a file that was [begun](Self::begin), if it ends at `offset`. When it returns,
+    /// they survive a crash. Of two calls for one offset, one is refused.
+    ///
+    /// # Errors
+    /// Nothing was recorded then. [`Error::Offset`] where the file ends elsewhere, [`Error::SizeMismatch`] where it would
+    /// be longer than declared, [`Error::Conflict`] where nothing can be appended (any more); [`Error::NotFound`],
+    /// [`Error::Forbidden`], [`Error::InvalidToken`], [`Error::TooLarge`], [`Error::TooManyRequests`],
+    /// [`Error::QuotaFull`].
+    pub async fn append(
+        &self,
+        id: &UploadId,
+        offset: u64,
+        spooled: SpooledChunk,
+        caller: impl Into<Caller<'_>>,
+    ) -> Result<AppendReceipt> {
+        self.0.intake.append(id, offset, spooled, caller.into()).await
+    }
+
+    /// Says how long a file is that was [begun](Self::begin) without. It cannot be completed before.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] where another length was said before, [`Error::SizeMismatch`] where more is there;
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::InvalidToken`], [`Error::TooLarge`], [`Error::NeedsSession`].
+    pub async fn declare_size(
+        &self,
+        id: &UploadId,
+        bytes: u64,
+        token: Option<&Secret>,
+    ) -> Result<AppendReceipt> {
+        self.0.intake.declare_size(id, bytes, token).await
     }
 
     /// Asks for the file to be sent, in the background. Asking again changes nothing, except after a failure, where it

@@ -1,4 +1,4 @@
-//! Random interleavings of everything that can happen to two uploads, against a model of a few lines.
+//! Random interleavings of everything that can happen to three uploads, of which one is appended to, against a model of a few lines.
 //!
 //! The engine and the model must give the same answer to every call, show the same state after it, and put the same
 //! files into the channel, also where the process dies in the middle of a send.
@@ -19,13 +19,16 @@ use telestore::types::{
 use telestore::uploader::{
     Capability, Error as UploaderError, ErrorKind, ProgressSink, Requirement, TelegramUploader, UploadRequest,
 };
-use telestore::{EngineConfig, Error, FileInfo, IncomingChunk, Sealer, Telestore};
+use telestore::{EngineConfig, Error, FileInfo, IncomingChunk, NewFile, Sealer, Telestore};
 use tokio::sync::Notify;
 
 const CHUNKS: u32 = 3;
 const CHUNK_BYTES: u64 = 4;
 const FILE_BYTES: u64 = CHUNK_BYTES * CHUNKS as u64;
-const IDS: [&str; 2] = ["a", "b"];
+const IDS: [&str; 3] = ["a", "b", "c"];
+
+/// The upload that is appended to: its chunk `n` goes to offset `n * CHUNK_BYTES`.
+const APPENDED: usize = 2;
 
 /// What may happen next. The first number says to which upload.
 #[derive(Debug, Clone, Copy)]
@@ -126,6 +129,7 @@ enum Said {
     NotFound,
     Missing,
     WrongSize,
+    Elsewhere,
     Conflict,
     Sent,
     NothingToSend,
@@ -141,6 +145,7 @@ impl Model {
                 }
                 Said::Yes
             }
+            Op::Chunk(APPENDED, index, bytes) => self.append(index, bytes),
             Op::Chunk(id, index, bytes) => self.chunk(id, index, bytes),
             Op::Complete(id) => self.complete(id),
             Op::Cancel(id) => {
@@ -178,6 +183,24 @@ impl Model {
         Said::Yes
     }
 
+    fn append(&mut self, index: u32, bytes: u8) -> Said {
+        let life = &mut self.lives[APPENDED];
+        match life.state {
+            State::Absent => return Said::NotFound,
+            State::Receiving => {}
+            _ => return Said::Conflict,
+        }
+        let received = life.file(APPENDED).len();
+        if received != index as usize * CHUNK_BYTES as usize {
+            return Said::Elsewhere;
+        }
+        if received + piece(APPENDED, index, bytes).len() > FILE_BYTES as usize {
+            return Said::WrongSize;
+        }
+        life.chunks.insert(index, bytes);
+        Said::Yes
+    }
+
     fn complete(&mut self, id: usize) -> Said {
         let time = self.time;
         let life = &mut self.lives[id];
@@ -185,10 +208,10 @@ impl Model {
             State::Absent => Said::NotFound,
             State::Cancelled => Said::Conflict,
             State::Queued | State::Completed => Said::Yes,
-            State::Receiving | State::Failed if life.chunks.len() < CHUNKS as usize => Said::Missing,
-            State::Receiving | State::Failed if life.chunks.values().any(|bytes| *bytes == 2) => {
-                Said::WrongSize
+            State::Receiving | State::Failed if id != APPENDED && life.chunks.len() < CHUNKS as usize => {
+                Said::Missing
             }
+            State::Receiving | State::Failed if life.file(id).len() != FILE_BYTES as usize => Said::WrongSize,
             State::Receiving | State::Failed => {
                 (life.state, life.queued_at, life.crashes) = (State::Queued, time, 0);
                 Said::Yes
@@ -357,12 +380,24 @@ impl World {
         self.clock.advance(Duration::from_secs(60));
         let token = Secret::new(TOKEN);
         let done = match op {
+            Op::Init(APPENDED) => {
+                let FileInfo { id, file_name, file_size, .. } = file(APPENDED);
+                let begun =
+                    self.engine.begin(&NewFile::new(id, file_name).of_size(file_size), Some(&token)).await;
+                begun.map(drop)
+            }
             Op::Init(id) => self.engine.init(&file(id), Some(&token)).await,
             Op::Chunk(id, index, bytes) => {
                 let mut spool = self.engine.spool().await.unwrap();
                 spool.write(Bytes::from(piece(id, index, bytes))).await.unwrap();
-                let chunk = IncomingChunk { file: file(id), index, mime_type: None };
-                self.engine.write_chunk(&chunk, spool.finish().await.unwrap(), Some(&token)).await.map(|_| ())
+                let spooled = spool.finish().await.unwrap();
+                if id == APPENDED {
+                    let offset = u64::from(index) * CHUNK_BYTES;
+                    self.engine.append(&file(id).id, offset, spooled, Some(&token)).await.map(drop)
+                } else {
+                    let chunk = IncomingChunk { file: file(id), index, mime_type: None };
+                    self.engine.write_chunk(&chunk, spooled, Some(&token)).await.map(drop)
+                }
             }
             Op::Complete(id) => self.engine.complete(&file(id).id, None).await,
             Op::Cancel(id) => match self.engine.cancel(&file(id).id, None).await {
@@ -381,6 +416,7 @@ impl World {
             Err(Error::NotFound) => Said::NotFound,
             Err(Error::MissingChunks { .. }) => Said::Missing,
             Err(Error::SizeMismatch { .. }) => Said::WrongSize,
+            Err(Error::Offset { .. }) => Said::Elsewhere,
             Err(Error::Conflict(_)) => Said::Conflict,
             Err(other) => panic!("{other:?}"),
         }

@@ -21,7 +21,7 @@ pub fn status_of(error: &Error) -> StatusCode {
         Error::Unauthorized(_) | Error::InvalidToken(_) => StatusCode::UNAUTHORIZED,
         Error::Forbidden => StatusCode::FORBIDDEN,
         Error::NotFound | Error::NotStarted => StatusCode::NOT_FOUND,
-        Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::Conflict(_) | Error::Offset { .. } => StatusCode::CONFLICT,
         Error::TooLarge { .. } | Error::NeedsSession { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::BackendUnavailable(_) | Error::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,

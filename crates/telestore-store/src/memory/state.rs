@@ -71,13 +71,6 @@ impl State {
         self.uploads.values().filter_map(due).min()
     }
 
-    pub(super) fn count(&mut self, subject: Subject<'_>, bytes: u64, now: Timestamp) {
-        let today = day_of(now);
-        let (day, counted) = self.traffic.entry(subject.name()).or_default();
-        *counted = if *day == today { *counted + bytes } else { bytes };
-        *day = today;
-    }
-
     pub(super) fn counts(&self) -> Counts {
         let mut counts = Counts { outbox: self.outbox.len() as u64, ..Counts::default() };
         for upload in self.uploads.values() {
@@ -116,6 +109,19 @@ impl Rows for State {
     async fn place(&mut self, id: &UploadId, key: &StorageKey, index: ChunkIndex) -> Result<Option<Place>> {
         let held = self.chunks.get(key).and_then(|chunks| chunks.get(&index)).cloned();
         Ok(self.find(id, key).map(|upload| Place { upload: upload.clone(), held }))
+    }
+
+    async fn put_chunk(&mut self, key: &StorageKey, chunk: &ChunkRecord) -> Result<()> {
+        self.chunks.entry(key.clone()).or_default().insert(chunk.index, chunk.clone());
+        Ok(())
+    }
+
+    async fn count(&mut self, of: Subject<'_>, bytes: u64, now: Timestamp) -> Result<()> {
+        let today = day_of(now);
+        let (day, counted) = self.traffic.entry(of.name()).or_default();
+        *counted = if *day == today { *counted + bytes } else { bytes };
+        *day = today;
+        Ok(())
     }
 
     async fn delete_chunks(&mut self, key: &StorageKey) -> Result<()> {

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use telestore_types::{ChunkIndex, StorageKey, Timestamp, Upload, UploadId, UserId};
 
 use super::Place;
-use crate::{Expiry, Lease, NewEvent, Result, Subject, Usage};
+use crate::{ChunkRecord, Expiry, Lease, NewEvent, Result, Subject, Usage};
 
 /// What a rule answers, and whether rows were written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,12 @@ pub trait Rows: Send {
 
     /// This life of an upload, and what the place of a chunk holds now.
     async fn place(&mut self, id: &UploadId, key: &StorageKey, index: ChunkIndex) -> Result<Option<Place>>;
+
+    /// Puts the record of a chunk in its place.
+    async fn put_chunk(&mut self, key: &StorageKey, chunk: &ChunkRecord) -> Result<()>;
+
+    /// Counts bytes of a day of a user or an address.
+    async fn count(&mut self, of: Subject<'_>, bytes: u64, now: Timestamp) -> Result<()>;
 
     /// Deletes the records of an upload's chunks.
     async fn delete_chunks(&mut self, key: &StorageKey) -> Result<()>;

@@ -1,3 +1,5 @@
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row, Sqlite, SqliteConnection};
@@ -47,22 +49,49 @@ pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// What stands for a length that nobody has said yet: the column holds numbers from the beginning on.
+const UNKNOWN_SIZE: i64 = -1;
+
+/// What stands for a number of chunks that is not known yet.
+const UNKNOWN_TOTAL: u32 = 0;
+
+fn size(row: &SqliteRow) -> Result<Option<u64>> {
+    match row.try_get("file_size").map_err(database)? {
+        UNKNOWN_SIZE => Ok(None),
+        size => u64::try_from(size).map(Some).map_err(|_| bad("file_size")),
+    }
+}
+
+/// What a column of JSON holds, or the default.
+fn json<T: DeserializeOwned + Default>(row: &SqliteRow, column: &'static str) -> Result<T> {
+    let text = optional_text(row, column)?;
+    text.map_or(Ok(T::default()), |text| serde_json::from_str(&text).map_err(|_| bad(column)))
+}
+
+/// The same, to be written: nothing for the default.
+fn to_json<T: Serialize + Default + PartialEq>(value: &T, column: &'static str) -> Result<Option<String>> {
+    let told = (*value != T::default()).then_some(value);
+    told.map(serde_json::to_string).transpose().map_err(|_| bad(column))
+}
+
 pub(super) fn upload(row: &SqliteRow) -> Result<Upload> {
     let outcome = optional_text(row, "outcome")?;
     let resume = match optional_bytes(row, "resume")? {
         Some(bytes) => Some(ResumeState::new(text(row, "resume_of")?, bytes)),
         None => None,
     };
-    let (stored, file_size) = (optional_text(row, "stored")?, number(row, "file_size")?);
+    let stored = optional_text(row, "stored")?;
     let stored: Option<StoredFile> =
         stored.map(|json| serde_json::from_str(&json)).transpose().map_err(|_| bad("stored"))?;
     Ok(Upload {
         id: UploadId::new(text(row, "id")?).map_err(|_| bad("id"))?,
         key: key(row)?,
         file_name: FileName::of_file(&text(row, "file_name")?).map_err(|_| bad("file_name"))?,
-        file_size,
-        total_chunks: number(row, "total_chunks")?,
+        file_size: size(row)?,
+        total_chunks: Some(number(row, "total_chunks")?).filter(|total| *total != UNKNOWN_TOTAL),
         mime_type: optional_text(row, "mime_type")?,
+        options: json(row, "options")?,
+        metadata: json(row, "metadata")?,
         user_id: optional_text(row, "user_id")?.map(UserId::new),
         address: optional_text(row, "address")?.map(AddressKey::new),
         sealed_token: optional_bytes(row, "sealed_token")?,
@@ -75,7 +104,10 @@ pub(super) fn upload(row: &SqliteRow) -> Result<Upload> {
         queued_at: optional_time(row, "queued_at")?,
         next_attempt_at: optional_time(row, "next_attempt_at")?,
         error: optional_text(row, "error")?,
-        stored: stored.map(|stored| stored.of_size(file_size)),
+        stored: match (stored, size(row)?) {
+            (Some(stored), Some(size)) => Some(stored.of_size(size)),
+            (stored, _) => stored,
+        },
         resume,
         outcome: outcome.map(|name| Outcome::parse(&name).ok_or(bad("outcome"))).transpose()?,
         maybe_sent: flag(row, "maybe_sent")?,
@@ -134,7 +166,8 @@ pub(super) async fn insert(on: &mut SqliteConnection, upload: &Upload) -> Result
          received_bytes, progress, attempt, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, ?)",
     );
     let insert = insert.bind(upload.id.as_str()).bind(upload.key.as_str()).bind(upload.file_name.as_str());
-    let insert = insert.bind(signed(upload.file_size)).bind(upload.total_chunks).bind(upload.kind.as_str());
+    let insert = insert.bind(upload.file_size.map_or(UNKNOWN_SIZE, signed));
+    let insert = insert.bind(upload.total_chunks.unwrap_or(UNKNOWN_TOTAL)).bind(upload.kind.as_str());
     let insert = insert.bind(upload.state.as_str());
     let insert = insert.bind(upload.address.as_ref().map(AddressKey::as_str));
     let insert = insert.bind(upload.created_at.as_millis()).bind(upload.updated_at.as_millis());
@@ -145,7 +178,7 @@ pub(super) async fn insert(on: &mut SqliteConnection, upload: &Upload) -> Result
 /// The statement that writes everything that a transition may change; a macro, so that others can be made of it.
 macro_rules! update_sql {
     () => {
-        "UPDATE uploads SET mime_type = ?, user_id = ?, sealed_token = ?, state = ?, received_chunks = ?, \
+        "UPDATE uploads SET file_size = ?, total_chunks = ?, options = ?, metadata = ?, mime_type = ?, user_id = ?, sealed_token = ?, state = ?, received_chunks = ?, \
          received_bytes = ?, progress = ?, attempt = ?, queued_at = ?, next_attempt_at = ?, error = ?, stored = ?, \
          resume = ?, resume_of = ?, outcome = ?, kind = ?, maybe_sent = ?, early = ?, crashes = ?, updated_at = ? WHERE id = ? AND key = ?"
     };
@@ -163,6 +196,10 @@ type Statement<'a> = Query<'a, Sqlite, SqliteArguments>;
 pub(super) fn bind_update<'a>(update: Statement<'a>, upload: &'a Upload) -> Result<Statement<'a>> {
     let stored = upload.stored.as_ref().map(serde_json::to_string).transpose().map_err(|_| bad("stored"))?;
     Ok(update
+        .bind(upload.file_size.map_or(UNKNOWN_SIZE, signed))
+        .bind(upload.total_chunks.unwrap_or(UNKNOWN_TOTAL))
+        .bind(to_json(&upload.options, "options")?)
+        .bind(to_json(&upload.metadata, "metadata")?)
         .bind(upload.mime_type.as_deref())
         .bind(upload.user_id.as_ref().map(UserId::as_str))
         .bind(upload.sealed_token.as_deref())

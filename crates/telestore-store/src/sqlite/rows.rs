@@ -4,7 +4,7 @@ use telestore_types::{ChunkIndex, StorageKey, Timestamp, Upload, UploadId, UserI
 
 use super::{database, leases, outbox, row, sweep, usage};
 use crate::rules::{Place, Rows};
-use crate::{Expiry, Lease, NewEvent, Result, Subject, Usage};
+use crate::{ChunkRecord, Expiry, Lease, NewEvent, Result, Subject, Usage};
 
 /// An upload, and what one of its places holds, in one question.
 const FIND: &str = "SELECT uploads.*, chunks.idx, chunks.length, chunks.crc32c, chunks.blob FROM uploads LEFT JOIN chunks \
@@ -36,6 +36,19 @@ impl Rows for SqliteConnection {
         let find = sqlx::query(FIND).bind(index.get()).bind(id.as_str()).bind(key.as_str());
         let found = find.fetch_optional(self).await.map_err(database)?;
         found.map(|row| Ok(Place { upload: row::upload(&row)?, held: row::held(&row)? })).transpose()
+    }
+
+    async fn put_chunk(&mut self, key: &StorageKey, chunk: &ChunkRecord) -> Result<()> {
+        let put = sqlx::query(
+            "INSERT OR REPLACE INTO chunks (key, idx, length, crc32c, blob) VALUES (?, ?, ?, ?, ?)",
+        );
+        let put = put.bind(key.as_str()).bind(chunk.index.get()).bind(row::signed(chunk.length));
+        put.bind(chunk.crc32c).bind(chunk.blob.as_str()).execute(self).await.map_err(database)?;
+        Ok(())
+    }
+
+    async fn count(&mut self, of: Subject<'_>, bytes: u64, now: Timestamp) -> Result<()> {
+        usage::count(self, of, bytes, now).await
     }
 
     async fn delete_chunks(&mut self, key: &StorageKey) -> Result<()> {

@@ -5,10 +5,11 @@ use telestore_types::{
 };
 
 use super::{SqliteSessionStore, counts, database, leases, moved, outbox, row, sweep, usage};
-use crate::rules::{self, NewChunk};
+use crate::rules::{self, NewChunk, NewExtent};
 use crate::{
-    BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Expiry, Lease, Limits, Listing,
-    NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Result, SessionStore, Subject, Usage,
+    Appended, BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Declared, Expiry, Lease,
+    Limits, Listing, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Result, SessionStore, Subject,
+    Usage,
 };
 
 #[async_trait]
@@ -58,6 +59,24 @@ impl SessionStore for SqliteSessionStore {
             .within(*limits)
             .with_mime_type(mime_type.map(str::to_owned));
         self.group.record(new).await
+    }
+
+    async fn append(&self, new: &NewExtent) -> Result<Appended> {
+        let mut tx = self.begin().await?;
+        let answer = rules::append(&mut *tx, new).await?;
+        tx.answer(answer).await
+    }
+
+    async fn declare_size(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        size: u64,
+        now: Timestamp,
+    ) -> Result<Declared> {
+        let mut tx = self.begin().await?;
+        let answer = rules::declare_size(&mut *tx, id, key, size, now).await?;
+        tx.answer(answer).await
     }
 
     async fn usage(&self, of: Subject<'_>, now: Timestamp) -> Result<Usage> {

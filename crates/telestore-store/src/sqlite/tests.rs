@@ -20,16 +20,9 @@ async fn store() -> (SqliteSessionStore, tempfile::TempDir) {
 }
 
 fn upload(name: &str, key: u8, total_chunks: u32) -> Upload {
-    Upload::new(NewUpload {
-        id: UploadId::new(name).unwrap(),
-        key: StorageKey::from_random([key; 16]),
-        file_name: FileName::new("a.bin").unwrap(),
-        file_size: u64::from(total_chunks),
-        total_chunks,
-        mime_type: None,
-        kind: UploadKind::Chunked,
-        now: NOW,
-    })
+    let (id, file_name) = (UploadId::new(name).unwrap(), FileName::new("a.bin").unwrap());
+    let new = NewUpload::new(id, StorageKey::from_random([key; 16]), file_name, NOW);
+    Upload::new(new.in_chunks(u64::from(total_chunks), total_chunks))
 }
 
 fn chunk(index: u32) -> ChunkRecord {

@@ -115,7 +115,7 @@ pub(super) async fn stored_bytes_are_given_back(store: &dyn SessionStore) {
     ));
     // A failed upload keeps its bytes, until it is past its time.
     let whole = of(Some("v"), "a", "whole", 4);
-    let whole = Upload { total_chunks: 1, file_size: 10, ..whole };
+    let whole = Upload { total_chunks: Some(1), file_size: Some(10), ..whole };
     assert_eq!(create(store, &whole, &limits).await, Created::New);
     record_within(store, &whole, &chunk(0, 10, 1, "z"), &limits).await;
     assert!(matches!(

@@ -3,11 +3,10 @@ use std::time::Duration;
 
 use telestore_types::{
     ChatId, ChunkIndex, ChunkVerdict, Completion, CompletionError, FileName, NewUpload, ResumeState,
-    StorageKey, StoredAs, StoredFile, StoredMessage, Timestamp, Upload, UploadId, UploadKind, UploadState,
-    UserId,
+    StorageKey, StoredAs, StoredFile, StoredMessage, Timestamp, Upload, UploadId, UploadState, UserId,
 };
 
-use super::{leases, moved, outbox, quotas, strangers, sums, views};
+use super::{append, leases, moved, outbox, quotas, strangers, sums, views};
 use crate::{
     BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Lease, Limits, Owner, Recorded, SessionStore,
 };
@@ -22,16 +21,9 @@ pub(super) fn id(name: &str) -> UploadId {
 }
 
 pub(super) fn upload(name: &str, key: u8, total_chunks: u32, file_size: u64) -> Upload {
-    Upload::new(NewUpload {
-        id: id(name),
-        key: StorageKey::from_random([key; 16]),
-        file_name: FileName::new("video.mp4").expect("good name"),
-        file_size,
-        total_chunks,
-        mime_type: Some("video/mp4".to_owned()),
-        kind: UploadKind::Chunked,
-        now: NOW,
-    })
+    let file_name = FileName::new("video.mp4").expect("good name");
+    let new = NewUpload::new(id(name), StorageKey::from_random([key; 16]), file_name, NOW);
+    Upload::new(new.in_chunks(file_size, total_chunks).with_mime_type(Some("video/mp4".to_owned())))
 }
 
 pub(super) fn owner(user: &str, token: &[u8]) -> Owner {
@@ -107,6 +99,10 @@ where
     records_chunks(&open().await).await;
     refuses_chunks_too_late(&open().await).await;
     completes_once(&open().await).await;
+    append::bytes_follow_each_other(&open().await).await;
+    append::of_many_at_one_offset_one_wins(&open().await).await;
+    append::a_length_may_be_said_later(&open().await).await;
+    append::what_is_appended_is_limited_and_counted(&open().await).await;
     leases::leases_in_order(&open().await).await;
     leases::users_take_turns(&open().await).await;
     leases::takes_over_expired_leases(&open().await).await;

@@ -46,13 +46,14 @@ impl Upload {
     /// # Errors
     /// [`CompletionError::SizeMismatch`].
     pub fn check_sum(&self, old: Option<u64>, length: u64) -> std::result::Result<(), CompletionError> {
-        let too_many = length > self.file_size || (old.is_none() && self.received_bytes > self.file_size);
-        let all = self.received_chunks >= self.total_chunks;
-        let too_few = length == 0 && all && self.received_bytes < self.file_size;
+        let Some(declared) = self.file_size else { return Ok(()) };
+        let too_many = length > declared || (old.is_none() && self.received_bytes > declared);
+        let all = self.total_chunks.is_some_and(|total| self.received_chunks >= total);
+        let too_few = length == 0 && all && self.received_bytes < declared;
         if !too_many && !too_few {
             return Ok(());
         }
-        Err(CompletionError::SizeMismatch { declared: self.file_size, received: self.received_bytes })
+        Err(CompletionError::SizeMismatch { declared, received: self.received_bytes })
     }
 }
 

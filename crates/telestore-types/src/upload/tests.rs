@@ -4,16 +4,9 @@ use crate::{StoredAs, StoredMessage};
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_000);
 
 pub(super) fn upload() -> Upload {
-    let mut upload = Upload::new(NewUpload {
-        id: UploadId::new("a").unwrap(),
-        key: StorageKey::from_random([0; 16]),
-        file_name: FileName::new("a.bin").unwrap(),
-        file_size: 10,
-        total_chunks: 2,
-        mime_type: None,
-        kind: UploadKind::Chunked,
-        now: NOW,
-    });
+    let (id, name) = (UploadId::new("a").unwrap(), FileName::new("a.bin").unwrap());
+    let new = NewUpload::new(id, StorageKey::from_random([0; 16]), name, NOW);
+    let mut upload = Upload::new(new.in_chunks(10, 2));
     upload.user_id = Some(UserId::new("u"));
     upload
 }

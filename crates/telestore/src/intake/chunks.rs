@@ -93,7 +93,7 @@ impl Intake {
         Ok(ChunkReceipt {
             index: chunk.index,
             received_chunks: upload.received_chunks,
-            total_chunks: upload.total_chunks,
+            total_chunks: chunk.file.total_chunks,
         })
     }
 
@@ -122,15 +122,11 @@ impl Intake {
     }
 
     fn new_upload(&self, file: &FileInfo, kind: UploadKind, caller: Caller<'_>) -> Upload {
-        let upload = Upload::new(NewUpload {
-            id: file.id.clone(),
-            key: StorageKey::from_random(rand::random()),
-            file_name: file.file_name.clone(),
-            file_size: file.file_size,
-            total_chunks: file.total_chunks,
-            mime_type: None,
-            kind,
-            now: self.base.now(),
+        let key = StorageKey::from_random(rand::random());
+        let new = NewUpload::new(file.id.clone(), key, file.file_name.clone(), self.base.now());
+        let upload = Upload::new(match kind {
+            UploadKind::Direct => new.direct(file.file_size),
+            _ => new.in_chunks(file.file_size, file.total_chunks),
         });
         Upload { address: self.access.address_key(caller.address), ..upload }
     }
@@ -257,7 +253,7 @@ impl Intake {
     }
 
     /// A chunk that came too late has made the upload's place again.
-    async fn remove_if_over(&self, upload: &Upload) {
+    pub(super) async fn remove_if_over(&self, upload: &Upload) {
         // Where the store does not say, the bytes may be needed.
         let Ok(now) = self.base.sessions.get(&upload.id).await else {
             return;
@@ -289,7 +285,7 @@ fn check_describes(upload: &Upload, file: &FileInfo, known: bool) -> Result<()> 
          use a new uploadId for another file",
         upload.id,
         upload.file_name.apart_from(&file.file_name),
-        upload.file_size,
-        upload.total_chunks
+        upload.size(),
+        upload.total_chunks.unwrap_or(upload.received_chunks)
     )))
 }

@@ -1,5 +1,6 @@
 //! What comes in: uploads are made, their chunks are put and recorded, and completion and cancellation are asked for.
 
+pub(crate) mod appended;
 pub(crate) mod chunks;
 pub(crate) mod complete;
 pub(crate) mod direct;
@@ -7,7 +8,7 @@ pub(crate) mod waiting;
 
 use std::sync::Arc;
 
-use telestore_types::{FileName, UploadId};
+use telestore_types::{FileName, Metadata, Upload, UploadId, UploadOptions};
 
 use crate::shared::access::Access;
 use crate::shared::base::Base;
@@ -55,6 +56,77 @@ impl ChunkReceipt {
     /// Whether all are there.
     pub fn is_complete(&self) -> bool {
         self.received_chunks >= self.total_chunks
+    }
+}
+
+/// What a client says of a file that it appends to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NewFile {
+    /// The client's name for the upload.
+    pub id: UploadId,
+    /// The name of the file.
+    pub file_name: FileName,
+    /// Its length in bytes, if that is known.
+    pub size: Option<u64>,
+    /// The declared content type, if any.
+    pub mime_type: Option<String>,
+    /// How its message is to be.
+    pub options: UploadOptions,
+    /// What the client wants to know later.
+    pub metadata: Metadata,
+}
+
+impl NewFile {
+    /// A file of a length that is not known yet.
+    pub fn new(id: UploadId, file_name: FileName) -> Self {
+        let (options, metadata) = (UploadOptions::default(), Metadata::new());
+        Self { id, file_name, size: None, mime_type: None, options, metadata }
+    }
+
+    /// It has so many bytes.
+    #[must_use]
+    pub fn of_size(self, bytes: u64) -> Self {
+        Self { size: Some(bytes), ..self }
+    }
+
+    /// It has this type of content.
+    #[must_use]
+    pub fn with_mime_type(self, mime_type: impl Into<String>) -> Self {
+        Self { mime_type: Some(mime_type.into()), ..self }
+    }
+
+    /// Its message is to be like this.
+    #[must_use]
+    pub fn with_options(self, options: UploadOptions) -> Self {
+        Self { options, ..self }
+    }
+
+    /// Its client wants to know this later.
+    #[must_use]
+    pub fn with_metadata(self, metadata: Metadata) -> Self {
+        Self { metadata, ..self }
+    }
+}
+
+/// How much of a file that is appended to is safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AppendReceipt {
+    /// Where the next byte goes: so many are there.
+    pub offset: u64,
+    /// The length of the file, if that is known.
+    pub size: Option<u64>,
+}
+
+impl AppendReceipt {
+    pub(crate) fn of(upload: &Upload) -> Self {
+        Self { offset: upload.received_bytes, size: upload.file_size }
+    }
+
+    /// Whether all of it is there.
+    pub fn is_complete(&self) -> bool {
+        self.size == Some(self.offset)
     }
 }
 

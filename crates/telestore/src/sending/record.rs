@@ -29,7 +29,7 @@ impl Runner {
                 sent.credentials.user_id.clone(),
                 upload.file_name.as_str(),
                 stored,
-                upload.file_size,
+                upload.size(),
                 &sent.mime_type,
             );
             // Plain text and numbers always make JSON.
@@ -48,7 +48,7 @@ impl Runner {
         metrics::completed(upload, sent.backend.name(), now);
         let measured = upload.user_id.as_ref().filter(|user| self.base.config.measured_users.contains(*user));
         if let Some(user) = measured {
-            metrics::completed_of(user, 1, upload.file_size);
+            metrics::completed_of(user, 1, upload.size());
         }
         tracing::info!(message_id = stored.message_id(), "[{}] Upload completed successfully", upload.id);
         self.base.outbox.notify_one();

@@ -125,7 +125,7 @@ impl Runner {
         let later =
             |error: StoreError| Stop::Later { kind: Kind::Storage, why: error.to_string(), wait: None };
         let chunks = self.base.sessions.chunks(&upload.key).await.map_err(later)?;
-        MergedFile::new(Arc::clone(&self.bytes.chunks), chunks, upload.file_size).map_err(|error| {
+        MergedFile::new(Arc::clone(&self.bytes.chunks), chunks, upload.size()).map_err(|error| {
             Stop::failed(Kind::Damaged, format!("stored chunks are damaged: {error}; send the file again"))
         })
     }

@@ -42,7 +42,7 @@ impl fmt::Debug for LeaseSink {
 impl LeaseSink {
     pub(crate) fn new(runner: &Runner, sending: Sending) -> Arc<Self> {
         let upload = &sending.lease.upload;
-        let tracker = Tracker::new(upload.id.clone(), upload.file_size, upload.progress, upload.attempt);
+        let tracker = Tracker::new(upload.id.clone(), upload.size(), upload.progress, upload.attempt);
         let logged = upload.progress / 10;
         Arc::new(Self {
             base: Arc::clone(&runner.base),

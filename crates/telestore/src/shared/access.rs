@@ -87,7 +87,7 @@ impl Access {
             return Err(Error::Forbidden);
         }
         if upload.state == UploadState::Receiving {
-            self.check_sendable_by(&user, token, upload.file_size).await?;
+            self.check_sendable_by(&user, token, upload.size()).await?;
         }
         // The very token that it has needs no write.
         if upload.state.is_over() || self.backends.token_of(upload).is_some_and(|held| same(&held, token)) {

@@ -31,6 +31,12 @@ pub enum Error {
     /// The request contradicts the upload.
     #[error("{0}")]
     Conflict(String),
+    /// The bytes are not the next ones of the upload.
+    #[error("the next byte of this upload is at offset {expected}")]
+    Offset {
+        /// Where the next byte goes.
+        expected: u64,
+    },
     /// Larger than allowed.
     #[error("{what} is larger than the limit of {limit} bytes")]
     TooLarge {
@@ -147,7 +153,7 @@ impl From<CompletionError> for Error {
             CompletionError::MissingChunks { received, total } => Self::MissingChunks { received, total },
             CompletionError::SizeMismatch { declared, received } => Self::SizeMismatch { declared, received },
             CompletionError::NoOwner => Self::Unauthorized(error.to_string()),
-            CompletionError::Cancelled => Self::Conflict(error.to_string()),
+            error => Self::Conflict(error.to_string()),
         }
     }
 }

@@ -76,7 +76,7 @@ impl Job {
             credentials: Arc::clone(&self.credentials),
             file_name: upload.file_name.clone(),
             mime_type: mime_type(upload),
-            caption: caption_of(&upload.file_name),
+            caption: upload.options.caption.clone().unwrap_or_else(|| caption_of(&upload.file_name)),
             source,
             resume: upload.resume.clone(),
             changed: Vec::new(),

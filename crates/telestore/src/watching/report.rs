@@ -27,7 +27,7 @@ impl Watching {
         Ok(ChunkStatus {
             upload_id: upload.id,
             file_name: upload.file_name,
-            total_chunks: upload.total_chunks,
+            total_chunks: upload.total_chunks.unwrap_or(upload.received_chunks),
             received: received.iter().map(|chunk| chunk.index.get()).collect(),
         })
     }

@@ -7,10 +7,11 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use telestore::store::rules::NewExtent;
 use telestore::store::{
-    BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Counts, Created, Error, Expiry, Lease,
-    Limits, NewEvent, OutboxEvent, OutboxKind, Owner, Place, Recorded, Result, SessionStore, Spool,
-    SpooledChunk, Subject, Usage,
+    Appended, BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Counts, Created, Declared,
+    Error, Expiry, Lease, Limits, NewEvent, OutboxEvent, OutboxKind, Owner, Place, Recorded, Result,
+    SessionStore, Spool, SpooledChunk, Subject, Usage,
 };
 use telestore::types::{
     ChatId, ChunkIndex, Outcome, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload,
@@ -126,6 +127,8 @@ forward! { SessionStore {
     record_chunk(
         id: &UploadId, key: &StorageKey, chunk: &ChunkRecord, mime_type: Option<&str>, limits: &Limits, now: Timestamp
     ) -> Recorded;
+    append(new: &NewExtent) -> Appended;
+    declare_size(id: &UploadId, key: &StorageKey, size: u64, now: Timestamp) -> Declared;
     usage(of: Subject<'_>, now: Timestamp) -> Usage;
     chunks(key: &StorageKey) -> Vec<ChunkRecord>;
     checkpoint_early(id: &UploadId, key: &StorageKey, expected: Option<&ResumeState>, resume: &ResumeState) -> bool;

@@ -1,5 +1,6 @@
 //! The engine as a library: stepped by hand, with a clock that stands still, against stores that fail on demand.
 
+mod appended;
 mod cancel;
 mod chunks;
 mod direct;

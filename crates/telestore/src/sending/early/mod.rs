@@ -96,10 +96,16 @@ impl Arrivals for Arc<Early> {
 impl Early {
     /// Takes note of a chunk that was recorded, and begins to send its file where that is worth it.
     pub(crate) fn send_early(self: &Arc<Self>, upload: &Upload, chunk: &ChunkRecord) {
-        let worth_it = self.from.is_some_and(|from| upload.file_size >= from)
+        let size = upload.file_size;
+        let in_pieces = match upload.kind {
+            UploadKind::Chunked => upload.total_chunks != Some(1),
+            // Nothing is said of a file whose length nobody knows.
+            UploadKind::Appended => size.is_some_and(|size| chunk.length < size),
+            _ => false,
+        };
+        let worth_it = self.from.is_some_and(|from| size.is_some_and(|size| size >= from))
+            && in_pieces
             && upload.state == UploadState::Receiving
-            && upload.total_chunks > 1
-            && upload.kind == UploadKind::Chunked
             && upload.crashes < MAX_EARLY_CRASHES;
         let (true, Some(user)) = (worth_it, &upload.user_id) else { return };
         let mut entries = self.sends.early.entries();

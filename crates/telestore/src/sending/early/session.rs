@@ -145,7 +145,7 @@ impl Session {
             self.forget_if_over().await;
             return Next::Over;
         };
-        let file = Arc::new(GrowingFile::new(Arc::clone(&self.early.bytes.chunks), found.upload.file_size));
+        let file = Arc::new(GrowingFile::new(Arc::clone(&self.early.bytes.chunks), found.upload.size()));
         let cancel = stop.child_token();
         let prepared = tokio::select! {
             biased;
@@ -261,9 +261,9 @@ impl Session {
         for (backend, kind) in &self.ruled_out {
             job.rule_out(backend, *kind);
         }
-        let backend = job.select(upload.file_size).ok()?;
+        let backend = job.select(upload.size()).ok()?;
         let from = backend.capability().early_from?;
-        if upload.file_size < from {
+        if upload.size() < from {
             return None;
         }
         let request = job.request(upload, source, cancel);

@@ -1,0 +1,158 @@
+//! Files whose bytes come one piece behind the other, and whose length may be said later.
+
+use telestore_store::rules::NewExtent;
+use telestore_store::{Appended, Created, Declared, SpooledChunk};
+use telestore_types::{
+    AppendError, ChunkIndex, NewUpload, Secret, StorageKey, Upload, UploadId, UploadKind, UploadState,
+    mime_type_of,
+};
+
+use crate::intake::{AppendReceipt, Intake, NewFile};
+use crate::shared::access::{concerns, missing_token};
+use crate::shared::caller::Caller;
+use crate::shared::error::{Error, Result};
+use crate::shared::metrics::METRICS;
+use crate::shared::tasks::detached;
+
+impl Intake {
+    /// Begins a file that is appended to. Doing so again with the same words changes nothing.
+    pub(crate) async fn begin(&self, file: &NewFile, caller: Caller<'_>) -> Result<AppendReceipt> {
+        let token = caller.token.ok_or_else(missing_token)?;
+        concerns(&file.id);
+        self.access.admit(Some(token)).await?;
+        self.check_size(file.size)?;
+        let user = self.access.authenticate(token).await?;
+        self.access.check_sendable_by(&user, token, file.size.unwrap_or(0)).await?;
+        self.bytes.check_space().await?;
+        let found = self.base.sessions.get(&file.id).await?;
+        if let Some(found) = &found {
+            self.access.check_access(found, Some(token)).await?;
+        }
+        // As with chunks: an explicit start may use the id of a cancelled upload again, but never wipes a result.
+        let anew = found.is_some_and(|found| found.state == UploadState::Cancelled);
+        let key = StorageKey::from_random(rand::random());
+        let new = NewUpload::new(file.id.clone(), key, file.file_name.clone(), self.base.now());
+        let mime_type = file.mime_type.as_deref().and_then(mime_type_of).map(str::to_owned);
+        let new = new.appended(file.size).with_mime_type(mime_type);
+        let new = new.with_options(file.options.clone()).with_metadata(file.metadata.clone());
+        let mut upload = Upload::new(new);
+        let owner = self.access.owner(&upload, token, &user)?;
+        (upload.user_id, upload.sealed_token) = (Some(owner.user_id), Some(owner.sealed_token));
+        upload.address = self.access.address_key(caller.address);
+        match self.base.sessions.create(&upload, anew, &self.base.limits()).await? {
+            Created::New => Ok(AppendReceipt::of(&upload)),
+            Created::TooMuch(exceeded) => Err(self.access.too_much(exceeded)),
+            Created::Exists(found) => self.is_the_same(&found, file, token).await,
+        }
+    }
+
+    async fn is_the_same(&self, found: &Upload, file: &NewFile, token: &Secret) -> Result<AppendReceipt> {
+        self.access.check_access(found, Some(token)).await?;
+        let size = file.size.is_none() || file.size == found.file_size;
+        if found.kind != UploadKind::Appended || !found.file_name.is_same(&file.file_name) || !size {
+            return Err(Error::Conflict(format!(
+                "upload {} is there already, and is another file: use another id",
+                found.id
+            )));
+        }
+        self.access.claim(found, Some(token)).await?;
+        Ok(AppendReceipt::of(found))
+    }
+
+    /// Makes spooled bytes the next ones of a file. When it returns, they survive a crash.
+    pub(crate) async fn append(
+        &self,
+        id: &UploadId,
+        offset: u64,
+        spooled: SpooledChunk,
+        caller: Caller<'_>,
+    ) -> Result<AppendReceipt> {
+        let upload = self.access.find(id, caller.token).await?.ok_or(Error::NotFound)?;
+        let limit = self.base.config.max_chunk_bytes;
+        if spooled.length > limit {
+            return Err(Error::TooLarge { what: "chunk", limit });
+        }
+        // Nothing is written for what is refused anyway; the store looks again.
+        let index = upload.clone().append(offset, spooled.length, self.base.now())?;
+        self.access.claim(&upload, caller.token).await?;
+        if spooled.length == 0 {
+            return Ok(AppendReceipt::of(&upload));
+        }
+        // It goes on where the caller does not: between the bytes and their record, a dropped request would leave an
+        // orphan.
+        let intake = self.clone();
+        detached(async move { intake.put_and_append(upload, offset, index, spooled).await }).await
+    }
+
+    async fn put_and_append(
+        &self,
+        upload: Upload,
+        offset: u64,
+        index: ChunkIndex,
+        spooled: SpooledChunk,
+    ) -> Result<AppendReceipt> {
+        let (length, crc32c) = (spooled.length, spooled.crc32c);
+        let blob = self.bytes.chunks.put(&upload.key, index, spooled).await?;
+        let (id, key, limits) = (upload.id.clone(), upload.key.clone(), self.base.limits());
+        let extent = NewExtent::new(id, key, offset, blob.clone(), self.base.now());
+        let appended = self.base.sessions.append(&extent.of(length, crc32c).within(limits)).await;
+        // Where the record failed, the bytes may or may not be named by it: the next start's sweep will tell.
+        let refusal = match appended? {
+            Appended::Stored(upload, chunk) => {
+                METRICS.chunks.increment(1);
+                METRICS.received.increment(length);
+                self.arrivals.arrived(&upload, &chunk);
+                return Ok(AppendReceipt::of(&upload));
+            }
+            Appended::Refused(error, _) => error.into(),
+            Appended::TooLarge { .. } => Error::TooLarge { what: "file", limit: limits.max_bytes },
+            Appended::TooMuch(exceeded) => self.access.too_much(exceeded),
+            _ => Error::NotFound,
+        };
+        self.bytes.delete_quietly(&blob).await;
+        if matches!(refusal, Error::NotFound | Error::Conflict(_)) {
+            self.remove_if_over(&upload).await;
+        }
+        Err(refusal)
+    }
+
+    /// Says how long a file is that began without saying so.
+    pub(crate) async fn declare_size(
+        &self,
+        id: &UploadId,
+        size: u64,
+        token: Option<&Secret>,
+    ) -> Result<AppendReceipt> {
+        let upload = self.access.find(id, token).await?.ok_or(Error::NotFound)?;
+        self.check_size(Some(size))?;
+        self.access.claim(&upload, token).await?;
+        if let Some(token) = token {
+            let user = self.access.authenticate(token).await?;
+            self.access.check_sendable_by(&user, token, size).await?;
+        }
+        match self.base.sessions.declare_size(&upload.id, &upload.key, size, self.base.now()).await? {
+            Declared::Known(upload) => Ok(AppendReceipt::of(&upload)),
+            Declared::Refused(error) => Err(error.into()),
+            _ => Err(Error::NotFound),
+        }
+    }
+
+    fn check_size(&self, size: Option<u64>) -> Result<()> {
+        let limit = self.base.config.max_file_bytes;
+        if size.is_some_and(|size| size > limit) {
+            return Err(Error::TooLarge { what: "file", limit });
+        }
+        Ok(())
+    }
+}
+
+impl From<AppendError> for Error {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Offset { expected } => Self::Offset { expected },
+            AppendError::TooLong { declared, received } => Self::SizeMismatch { declared, received },
+            AppendError::TooMany => Self::Invalid(format!("{error}: send larger ones")),
+            error => Self::Conflict(error.to_string()),
+        }
+    }
+}
