@@ -4,8 +4,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// Which addresses an account may be reached at.
 ///
-/// A session string names the address to connect to, and whoever is there names further ones. Where users bring session
-/// strings that the operator has not made, they must not lead the worker to its own machine or network.
+/// A session string names the address to connect to, and the server there names further ones. If users bring session
+/// strings that the operator has not made, these must not lead to this machine or its network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedAddresses {
     public: bool,

@@ -21,7 +21,7 @@ mod wire;
 /// The types of Telegram's schema: calls and what is in them.
 pub use grammers_tl_types as tl;
 
-pub use account::{Account, Chat, Location, Made};
+pub use account::{Account, Chat, Location, SentMessages};
 pub use allowed::AllowedAddresses;
 pub use calls::{Calls, Failures, Step, Waits};
 pub use chats::{Dialogs, NextDialogs, Refusal, VisibleChannel, VisibleGroup};

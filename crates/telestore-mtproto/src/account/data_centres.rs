@@ -75,12 +75,12 @@ impl DataCentres {
     /// `relay` is where sessions connect to whose string names no address.
     pub(crate) fn new(session: &Session, relay: Option<SocketAddr>) -> Self {
         let relay = relay.filter(|_| !session.names_address);
-        let home = DataCentre {
+        let of_session = DataCentre {
             dc_id: i32::from(session.dc_id),
             address: relay.unwrap_or(session.address),
             auth_key: session.auth_key,
         };
-        Self { known: vec![home], current: 0, migrations: 0 }
+        Self { known: vec![of_session], current: 0, migrations: 0 }
     }
 
     pub(crate) fn here(&self) -> Location {
@@ -89,7 +89,7 @@ impl DataCentres {
 
     /// Goes to a data centre where the account has a key already; says whether there is one.
     pub(crate) fn go_back_to(&mut self, dc: i32) -> bool {
-        let known = self.known.iter().position(|home| home.dc_id == dc);
+        let known = self.known.iter().position(|known| known.dc_id == dc);
         if let Some(index) = known {
             self.current = index;
             self.migrations += 1;
@@ -97,12 +97,13 @@ impl DataCentres {
         known.is_some()
     }
 
-    /// Goes to a data centre that is new. Of many the one that is known the longest, but for the session's, is forgotten.
-    pub(crate) fn enter(&mut self, home: DataCentre) {
+    /// Goes to a data centre that is new. If there are many, the one that is known the longest is
+    /// forgotten, but never the session's.
+    pub(crate) fn enter(&mut self, new: DataCentre) {
         if self.known.len() >= KEPT_MAX {
             self.known.remove(1);
         }
-        self.known.push(home);
+        self.known.push(new);
         self.current = self.known.len() - 1;
         self.migrations += 1;
     }
@@ -179,7 +180,7 @@ mod tests {
 
     #[test]
     fn picks_an_address_for_calls_of_the_family_that_works() {
-        let home = "149.154.167.51:443".parse().unwrap();
+        let from = "149.154.167.51:443".parse().unwrap();
         let options = [
             option(2, "10.0.0.2", 1),
             tl::types::DcOption { media_only: true, ..option(4, "10.0.0.3", 2) },
@@ -192,10 +193,10 @@ mod tests {
             option(4, "10.0.0.8", 9),
         ];
         let pick = |from: SocketAddr| address_of(4, &options, from).unwrap().to_string();
-        assert_eq!(pick(home), "10.0.0.7:8");
+        assert_eq!(pick(from), "10.0.0.7:8");
         assert_eq!(pick("[2001:db8::2]:443".parse().unwrap()), "[2001:db8::1]:6");
-        assert_eq!(media_address_of(4, &options, home).unwrap().to_string(), "10.0.0.3:2");
-        assert_eq!(media_address_of(2, &options, home), None);
+        assert_eq!(media_address_of(4, &options, from).unwrap().to_string(), "10.0.0.3:2");
+        assert_eq!(media_address_of(2, &options, from), None);
     }
 
     #[test]

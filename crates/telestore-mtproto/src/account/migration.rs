@@ -25,7 +25,7 @@ impl Account {
         if from.dc_id() == dc {
             return Ok(());
         }
-        // All parts in flight are sent away together; whoever waited for a try that failed shares its failure.
+        // All parts in flight are sent away together. A caller that waited for a try that failed shares its failure.
         if let Some((at, to, error)) = &main.stayed
             && (*at >= asked, *to) == (true, dc)
         {

@@ -2,9 +2,9 @@
 
 mod data_centres;
 mod file_connections;
-mod made;
 mod migration;
 mod peers;
+mod sent_messages;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,9 +22,9 @@ use data_centres::{DataCentre, DataCentres};
 use file_connections::FileConnections;
 
 pub use data_centres::Location;
-pub use made::Made;
 pub use peers::Chat;
 pub(crate) use peers::{Peers, access_hash};
+pub use sent_messages::SentMessages;
 
 /// One login. All that is done for it shares one connection, since Telegram may end a login that it sees on two.
 ///
@@ -39,7 +39,7 @@ pub struct Account {
     main: tokio::sync::Mutex<MainConnection>,
     further: FileConnections,
     peers: Peers,
-    made: Made,
+    sent: SentMessages,
     /// The account in whose place this one came, as long as that may have a connection.
     predecessor: Mutex<Option<Arc<Account>>>,
 }
@@ -81,7 +81,7 @@ impl Account {
             main: tokio::sync::Mutex::default(),
             further,
             peers: Peers::default(),
-            made: Made::default(),
+            sent: SentMessages::default(),
             predecessor: Mutex::new(predecessor),
         }
     }
@@ -110,8 +110,8 @@ impl Account {
     }
 
     /// The messages that it made last.
-    pub fn made(&self) -> &Made {
-        &self.made
+    pub fn sent_messages(&self) -> &SentMessages {
+        &self.sent
     }
 
     /// What time it is at Telegram, in seconds since 1970, as its last packet told. Connects for that.
@@ -204,7 +204,7 @@ impl Account {
         if let Some(connection) = main.usable(migrations) {
             return Ok((connection, migrations));
         }
-        // Whoever waited for a try that failed shares its failure, rather than making the same try again at once.
+        // A caller that waited for a try that failed shares its failure: it does not make the same try again at once.
         if let Some((at, error)) = &main.failed
             && *at >= asked
         {

@@ -1,6 +1,6 @@
 //! How long an attempt may go on without getting anywhere.
 //!
-//! An attempt holds a place that other users' files wait for, and Telegram, or whoever answers in its name, decides how
+//! An attempt holds a place that other users' files wait for, and Telegram, or a server that answers in its name, decides how
 //! long it takes: it may answer each call a moment before its time is up, or ask for one more second for ever. So what
 //! counts is progress: a connection, a channel, a part that is confirmed.
 

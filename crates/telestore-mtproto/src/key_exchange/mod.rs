@@ -22,7 +22,7 @@ pub use server_key::{BadServerKey, ServerKey};
 use plain::PlainConnection;
 use steps::Checked;
 
-use crate::{Error, Result as Made};
+use crate::Error;
 
 /// How often a server may ask for another half of the key.
 const TRIES: usize = 5;
@@ -34,7 +34,7 @@ pub(crate) async fn make_key(
     address: SocketAddr,
     keys: Vec<ServerKey>,
     patience: Duration,
-) -> Made<[u8; 256]> {
+) -> crate::Result<[u8; 256]> {
     let seconds = patience.as_secs_f32();
     let failed = |why: &dyn fmt::Display| {
         Error::not_sent(format!("no connection to Telegram's data centre {dc}: {why}"))

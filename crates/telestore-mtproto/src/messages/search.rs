@@ -68,7 +68,7 @@ pub(crate) fn page(peer: InputPeer, offset_id: i32) -> tl::functions::messages::
 
 impl Calls<'_> {
     /// Looks for a message whose answer was lost, from the newest one back to when it was asked for: one that this account
-    /// posted, and that is not [noted](crate::Made::note) as that of another file. If two could be it, neither is.
+    /// posted, and that is not [noted](crate::SentMessages::note) as that of another file. If two could be it, neither is.
     ///
     /// # Errors
     /// Those of a call. Bots may not look.
@@ -89,7 +89,7 @@ impl Calls<'_> {
             }
             request.offset_id = older;
         }
-        found.retain(|message| !self.account().made().holds(peer, message.id));
+        found.retain(|message| !self.account().sent_messages().holds(peer, message.id));
         Ok(found.pop().filter(|_| found.is_empty()))
     }
 }

@@ -156,7 +156,7 @@ impl<'a> Sending<'a> {
 
     /// What is known of the message.
     fn made(&self, message_id: i32, document_id: i64) -> StoredFile {
-        self.attempt.calls.account().made().note(&self.peer, message_id);
+        self.attempt.calls.account().sent_messages().note(&self.peer, message_id);
         let stored_as = StoredAs::Mtproto { document_id };
         let mut message = StoredMessage::new(i64::from(message_id), stored_as, self.request.source.len());
         message.chat_id = chat_of(&self.peer);

@@ -9,9 +9,9 @@ const REMEMBERED: usize = 1024;
 /// The messages that an account made last: each is the message of one file. Credentials name a chat in several ways, and
 /// Telegram in one.
 #[derive(Debug, Default)]
-pub struct Made(Mutex<VecDeque<(InputPeer, i32)>>);
+pub struct SentMessages(Mutex<VecDeque<(InputPeer, i32)>>);
 
-impl Made {
+impl SentMessages {
     /// Notes a message, so that no search takes it for that of another file.
     pub fn note(&self, peer: &InputPeer, message_id: i32) {
         let mut made = self.lock();
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn what_was_made_for_another_file_is_remembered_for_a_while() {
-        let made = Made::default();
+        let made = SentMessages::default();
         let peer = |chat_id| InputPeer::from(tl::types::InputPeerChat { chat_id });
         (0..=REMEMBERED as i32).for_each(|id| made.note(&peer(1), id));
         assert!(made.holds(&peer(1), 1) && made.holds(&peer(1), REMEMBERED as i32));
