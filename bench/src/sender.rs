@@ -86,24 +86,11 @@ pub(crate) fn send() -> Result<()> {
 
 async fn by_uploader(job: &Job, window: Option<usize>) -> Result<()> {
     let user = &job.user;
-    let request = UploadRequest {
-        upload_id: UploadId::new("benchmark")?,
-        credentials: Arc::new(TelegramCredentials {
-            user_id: UserId::new(&user.user_id),
-            chat_id: ChatId::new(&user.channel_id)?,
-            bot_token: None,
-            session: user.telethon_session.as_deref().map(Secret::new),
-            api_id: ApiId::new(user.api_id).ok(),
-            api_hash: None,
-        }),
-        file_name: FileName::new("video.bin")?,
-        mime_type: "application/octet-stream".to_owned(),
-        caption: "Uploaded: video.bin".to_owned(),
-        source: Arc::new(Noise { length: job.bytes, at: 0 }),
-        resume: None,
-        changed: Vec::new(),
-        cancel: CancellationToken::new(),
-    };
+    let credentials = TelegramCredentials::new(UserId::new(&user.user_id), ChatId::new(&user.channel_id)?)
+        .with_session(user.telethon_session.as_deref().map(Secret::new), ApiId::new(user.api_id).ok(), None);
+    let source = Arc::new(Noise { length: job.bytes, at: 0 });
+    let (id, name) = (UploadId::new("benchmark")?, FileName::new("video.bin")?);
+    let request = UploadRequest::new(id, Arc::new(credentials), name, source);
     let mut config = MtprotoConfig::default();
     config.allowed = AllowedAddresses::any();
     let uploader = MtprotoUploader::new(config);

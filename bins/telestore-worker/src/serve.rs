@@ -174,7 +174,7 @@ fn announce(config: &Config, address: SocketAddr) -> io::Result<()> {
         Access::StandAlone { tokens, credentials } => {
             tracing::info!(%address, tokens = tokens.len(), "serving stand-alone, without a TeleStore backend");
             let limit = config.settings.sending.bot_api_max_bytes;
-            if credentials.session.is_none() && limit < config.engine.max_file_bytes {
+            if credentials.sessions().next().is_none() && limit < config.engine.max_file_bytes {
                 tracing::info!(limit, "larger files are refused: TELESTORE_TELEGRAM_SESSION is not set");
             }
         }

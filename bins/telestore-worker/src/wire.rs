@@ -123,14 +123,8 @@ pub(crate) async fn operator_engine(data: &DataSettings) -> Result<Telestore, Wi
     if !database.exists() {
         return Err(WireError::NoData { dir: data.data_dir.display().to_string() });
     }
-    let nobody = TelegramCredentials {
-        user_id: UserId::new(""),
-        chat_id: ChatId::new("@nobody").map_err(telestore::Error::from)?,
-        bot_token: None,
-        session: None,
-        api_id: None,
-        api_hash: None,
-    };
+    let chat = ChatId::new("@nobody").map_err(telestore::Error::from)?;
+    let nobody = TelegramCredentials::new(UserId::new(""), chat);
     let engine = Telestore::builder()
         .sessions(SqliteSessionStore::attach(database, data.durability).await?)
         .chunks(LocalChunkStore::attach(&data.data_dir).durable(data.durability))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
-use telestore_types::{Secret, TelegramCredentials, UserId};
+use telestore_types::{Identity, Secret, TelegramCredentials, UserId};
 
 use crate::{Error, Result};
 
@@ -22,6 +22,14 @@ pub trait CredentialProvider: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// See [`Error`].
     async fn credentials(&self, token: &Secret) -> Result<Arc<TelegramCredentials>>;
+
+    /// Who `token` is, for a caller that sends nothing. A provider that knows so without the credentials answers sooner.
+    ///
+    /// # Errors
+    /// As [`credentials`](Self::credentials).
+    async fn identify(&self, token: &Secret) -> Result<Identity> {
+        Ok(Identity::new(self.credentials(token).await?.user_id.clone()))
+    }
 
     /// What was said of `token` last, if that is remembered and it was good, without asking anybody: who may be asked
     /// again, not who is let in.
@@ -73,7 +81,7 @@ impl StaticCredentialProvider {
     #[must_use]
     pub fn with(mut self, user: UserId, token: &Secret) -> Self {
         if !token.is_empty() {
-            let credentials = TelegramCredentials { user_id: user, ..self.credentials.clone() };
+            let credentials = self.credentials.clone().of_user(user);
             self.users.insert(digest(token), Arc::new(credentials));
         }
         self
@@ -105,14 +113,8 @@ mod tests {
     use super::*;
 
     fn credentials() -> TelegramCredentials {
-        TelegramCredentials {
-            user_id: UserId::new(""),
-            chat_id: ChatId::new("-1001").unwrap(),
-            bot_token: Some("1:a".into()),
-            session: None,
-            api_id: None,
-            api_hash: None,
-        }
+        let chat = ChatId::new("-1001").unwrap();
+        TelegramCredentials::new(UserId::new(""), chat).with_bot(Secret::new("1:a"))
     }
 
     #[tokio::test]
@@ -121,7 +123,8 @@ mod tests {
         let one = provider.credentials(&"one".into()).await.unwrap();
         let two = provider.credentials(&"two".into()).await.unwrap();
         assert_ne!(one.user_id, two.user_id);
-        assert_eq!(one.bot_token, two.bot_token);
+        assert_eq!(one.senders, two.senders);
+        assert_eq!(provider.identify(&"one".into()).await, Ok(Identity::new(one.user_id.clone())));
         for unknown in ["three", ""] {
             assert_eq!(provider.credentials(&unknown.into()).await, Err(Error::InvalidToken));
         }

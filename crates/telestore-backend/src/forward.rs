@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use telestore_types::{Secret, TelegramCredentials};
+use telestore_types::{Identity, Secret, TelegramCredentials};
 
 use crate::{CredentialProvider, Result, WebhookSender};
 
@@ -14,6 +14,10 @@ macro_rules! forward {
         impl<T: CredentialProvider + ?Sized> CredentialProvider for $holder<T> {
             async fn credentials(&self, token: &Secret) -> Result<Arc<TelegramCredentials>> {
                 (**self).credentials(token).await
+            }
+
+            async fn identify(&self, token: &Secret) -> Result<Identity> {
+                (**self).identify(token).await
             }
 
             async fn known(&self, token: &Secret) -> Option<Arc<TelegramCredentials>> {

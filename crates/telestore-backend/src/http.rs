@@ -152,14 +152,8 @@ impl TryFrom<Answer> for TelegramCredentials {
         }
         let api_id = answer.telegram_api_id.map(Text::into_text).filter(|id| !id.trim().is_empty());
         let (api_id, api_hash) = application(api_id.as_deref(), given(answer.telegram_api_hash))?;
-        Ok(Self {
-            user_id: UserId::new(answer.user_id),
-            chat_id: channel.chat,
-            bot_token: given(answer.bot_token),
-            session: given(answer.telegram_session),
-            api_id,
-            api_hash,
-        })
+        let credentials = Self::new(UserId::new(answer.user_id), channel.chat).with_bot(answer.bot_token);
+        Ok(credentials.with_session(answer.telegram_session, api_id, api_hash))
     }
 }
 
@@ -216,6 +210,8 @@ impl CredentialProvider for HttpCredentialProvider {
 
 #[cfg(test)]
 mod tests {
+    use telestore_types::Login;
+
     use super::*;
 
     fn read(json: &str) -> Result<TelegramCredentials> {
@@ -229,17 +225,20 @@ mod tests {
                 "telegram_api_id": "12345", "telegram_api_hash": "h", "user_id": "uuid", "backend_url": "…"}"#,
         )
         .unwrap();
+        let names: Vec<_> = credentials.senders.iter().map(|sender| sender.id.as_str()).collect();
+        assert_eq!((names.len(), credentials.sessions().count()), (1, 0), "{names:?}");
         assert_eq!(credentials.chat_id.channel_id(), Some(1_234_567_890));
-        assert_eq!(credentials.api_id.map(ApiId::get), Some(12_345));
-        assert_eq!((credentials.session, credentials.user_id.as_str()), (None, "uuid"));
+        assert_eq!(credentials.user_id.as_str(), "uuid");
     }
 
     #[test]
     fn takes_numbers_and_empty_texts_for_what_they_mean() {
         let credentials =
-            read(r#"{"user_id": "u", "channel_id": -1001, "bot_token": "", "telegram_api_id": 7}"#).unwrap();
+            read(r#"{"user_id": "u", "channel_id": -1001, "bot_token": "", "telegram_session": "s", "telegram_api_id": 7}"#)
+                .unwrap();
         assert_eq!(credentials.chat_id.as_str(), "-1001");
-        assert_eq!((credentials.bot_token, credentials.api_id.map(ApiId::get)), (None, Some(7)));
+        assert_eq!(credentials.bots().count(), 0);
+        assert_eq!(credentials.senders[0].api_id().map(ApiId::get), Some(7));
         assert!(matches!(read(r#"{"user_id": "u", "channel_id": ""}"#), Err(Error::NotConfigured(_))));
         assert!(matches!(
             read(r#"{"user_id": "u", "channel_id": "my channel"}"#),
@@ -275,11 +274,14 @@ mod tests {
         }
         let hash = "0123456789abcdef0123456789abcdef";
         let turned = format!(
-            r#"{{"user_id": "u", "channel_id": "@files", "telegram_api_id": "{hash}", "telegram_api_hash": "'7'"}}"#
+            r#"{{"user_id": "u", "channel_id": "@files", "telegram_session": "s", "telegram_api_id": "{hash}",
+                "telegram_api_hash": "'7'"}}"#
         );
         let credentials = read(&turned).unwrap();
-        assert_eq!(credentials.api_id.map(ApiId::get), Some(7));
-        assert_eq!(credentials.api_hash.as_ref().map(Secret::expose), Some(hash));
+        let Login::Session { api_id, api_hash, .. } = &credentials.senders[0].login else {
+            panic!("a session")
+        };
+        assert_eq!((api_id.map(ApiId::get), api_hash.as_ref().map(Secret::expose)), (Some(7), Some(hash)));
         let wrong = r#"{"user_id": "u", "channel_id": "@files", "telegram_api_id": "seven"}"#;
         assert!(matches!(read(wrong), Err(Error::NotConfigured(text)) if text.contains("my.telegram.org")));
     }

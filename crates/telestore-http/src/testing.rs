@@ -20,14 +20,8 @@ impl Told {
     /// With one upload that nobody sends.
     pub(crate) async fn new() -> Self {
         let bus = LocalProgressBus::new();
-        let credentials = TelegramCredentials {
-            user_id: UserId::new("alice"),
-            chat_id: ChatId::new("-1001234567890").unwrap(),
-            bot_token: None,
-            session: None,
-            api_id: None,
-            api_hash: None,
-        };
+        let chat = ChatId::new("-1001234567890").unwrap();
+        let credentials = TelegramCredentials::new(UserId::new("alice"), chat);
         let engine = Telestore::builder()
             .sessions(MemorySessionStore::new())
             .chunks(MemoryChunkStore::new())

@@ -1,5 +1,7 @@
 -- Whose the resume state is: the name of a backend; empty in rows of before, where its bytes tell.
 ALTER TABLE uploads ADD COLUMN resume_of TEXT NOT NULL DEFAULT '';
+-- The name of the sender that it was made with; none in rows of before.
+ALTER TABLE uploads ADD COLUMN resume_sender TEXT;
 
 -- How the upload ended. The state, and whether the message may be there, told it before.
 ALTER TABLE uploads ADD COLUMN outcome TEXT;

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::pasted::{bare_number, instead_of_group};
-use crate::{Error, Result, Secret};
+use crate::{Error, Result, Secret, Sender, SenderId};
 
 /// The user that the backend named for a token. It is never taken from a form.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -167,21 +167,107 @@ impl FromStr for ApiId {
     }
 }
 
-/// What one user's files are sent with.
+/// Who somebody is, by the word of the backend: enough to ask whose an upload is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Identity {
+    /// The tenant of the uploads.
+    pub user_id: UserId,
+}
+
+impl Identity {
+    /// This user.
+    pub fn new(user_id: UserId) -> Self {
+        Self { user_id }
+    }
+}
+
+/// Whose files they are, where they go, and who may send them.
+///
+/// ```
+/// use telestore_types::{ChatId, Secret, TelegramCredentials, UserId};
+///
+/// let credentials = TelegramCredentials::new(UserId::new("alice"), ChatId::new("-1001234567890")?)
+///     .with_bot(Secret::new("123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11"))
+///     .with_session(None, None, None);
+/// assert_eq!(credentials.bots().count(), 1);
+/// assert_eq!(credentials.sessions().count(), 0);
+/// assert_eq!(credentials.senders[0].id.as_str(), "bot:123456");
+/// # Ok::<(), telestore_types::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct TelegramCredentials {
     /// Whose they are; the tenant of every upload made with them.
     pub user_id: UserId,
     /// Where the files go.
     pub chat_id: ChatId,
-    /// The bot, for the Bot API, as [`pasted::bot_token`](crate::pasted::bot_token) reads it.
-    pub bot_token: Option<Secret>,
-    /// A session string, for MTProto, as [`pasted::session`](crate::pasted::session) reads it.
-    pub session: Option<Secret>,
-    /// The application that the session was made with.
-    pub api_id: Option<ApiId>,
-    /// The hash that goes with `api_id`.
-    pub api_hash: Option<Secret>,
+    /// Who may send them. Of several of a kind, the first is taken first.
+    pub senders: Vec<Sender>,
+}
+
+impl TelegramCredentials {
+    /// A user and a channel, for which nobody sends yet.
+    pub fn new(user_id: UserId, chat_id: ChatId) -> Self {
+        Self { user_id, chat_id, senders: Vec::new() }
+    }
+
+    /// The same with one more bot, if a token is given that is not empty.
+    #[must_use]
+    pub fn with_bot(self, token: impl Into<Option<Secret>>) -> Self {
+        match token.into().filter(|token| !token.is_empty()) {
+            Some(token) => self.with_sender(Sender::bot(token)),
+            None => self,
+        }
+    }
+
+    /// The same with one more session, if one is given that is not empty, and the application that it was made with.
+    #[must_use]
+    pub fn with_session(
+        self,
+        session: impl Into<Option<Secret>>,
+        api_id: Option<ApiId>,
+        api_hash: Option<Secret>,
+    ) -> Self {
+        match session.into().filter(|session| !session.is_empty()) {
+            Some(session) => self.with_sender(Sender::session(session, api_id, api_hash)),
+            None => self,
+        }
+    }
+
+    /// The same with one more sender.
+    #[must_use]
+    pub fn with_sender(mut self, sender: Sender) -> Self {
+        self.senders.push(sender);
+        self
+    }
+
+    /// The same senders for another channel.
+    #[must_use]
+    pub fn in_chat(self, chat_id: ChatId) -> Self {
+        Self { chat_id, ..self }
+    }
+
+    /// The same senders for another user.
+    #[must_use]
+    pub fn of_user(self, user_id: UserId) -> Self {
+        Self { user_id, ..self }
+    }
+
+    /// The bots.
+    pub fn bots(&self) -> impl Iterator<Item = &Sender> {
+        self.senders.iter().filter(|sender| sender.bot_token().is_some())
+    }
+
+    /// The sessions.
+    pub fn sessions(&self) -> impl Iterator<Item = &Sender> {
+        self.senders.iter().filter(|sender| sender.session_string().is_some())
+    }
+
+    /// The sender of this name.
+    pub fn sender(&self, id: &SenderId) -> Option<&Sender> {
+        self.senders.iter().find(|sender| sender.id == *id)
+    }
 }
 
 #[cfg(test)]

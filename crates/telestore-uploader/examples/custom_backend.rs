@@ -31,14 +31,7 @@ impl TelegramUploader for FolderUploader {
     }
 
     fn capability(&self) -> Capability {
-        Capability {
-            max_bytes: u64::MAX,
-            part_size: PIECE as u32,
-            resumable: false,
-            idempotent: false,
-            early_from: None,
-            requirement: Requirement::Nothing,
-        }
+        Capability::new(u64::MAX, Requirement::Nothing).in_parts(PIECE as u32)
     }
 
     async fn upload(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile> {
@@ -107,14 +100,7 @@ impl Subject for Tested {
     }
 
     fn credentials(&self) -> TelegramCredentials {
-        TelegramCredentials {
-            user_id: UserId::new("somebody"),
-            chat_id: ChatId::new(CHANNEL).expect("a chat id"),
-            bot_token: None,
-            session: None,
-            api_id: None,
-            api_hash: None,
-        }
+        TelegramCredentials::new(UserId::new("somebody"), ChatId::new(CHANNEL).expect("a chat id"))
     }
 
     async fn received(&self, stored: &StoredFile) -> Option<Received> {

@@ -13,27 +13,16 @@ use telestore_uploader::{
     AllowedAddresses, BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUploader, NoProgress,
     TelegramUploader, UploadRequest,
 };
-use tokio_util::sync::CancellationToken;
 
 fn request(user: &SandboxUser, length: usize) -> UploadRequest {
-    UploadRequest {
-        upload_id: UploadId::new("throughput").expect("an upload id"),
-        credentials: Arc::new(TelegramCredentials {
-            user_id: UserId::new(&user.user_id),
-            chat_id: ChatId::new(&user.channel_id).expect("a chat id"),
-            bot_token: Some(Secret::new(&user.bot_token)),
-            session: user.telethon_session.as_deref().map(Secret::new),
-            api_id: ApiId::new(user.api_id).ok(),
-            api_hash: None,
-        }),
-        file_name: FileName::new("random.bin").expect("a file name"),
-        mime_type: "application/octet-stream".to_owned(),
-        caption: "Uploaded: random.bin".to_owned(),
-        source: Arc::new(BytesSource::new(bytes(1, length))),
-        resume: None,
-        changed: Vec::new(),
-        cancel: CancellationToken::new(),
-    }
+    let chat = ChatId::new(&user.channel_id).expect("a chat id");
+    let session = user.telethon_session.as_deref().map(Secret::new);
+    let credentials = TelegramCredentials::new(UserId::new(&user.user_id), chat)
+        .with_bot(Secret::new(&user.bot_token))
+        .with_session(session, ApiId::new(user.api_id).ok(), None);
+    let id = UploadId::new("throughput").expect("an upload id");
+    let name = FileName::new("random.bin").expect("a file name");
+    UploadRequest::new(id, Arc::new(credentials), name, Arc::new(BytesSource::new(bytes(1, length))))
 }
 
 #[tokio::main]

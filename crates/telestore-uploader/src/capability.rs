@@ -1,6 +1,6 @@
-use telestore_types::{Secret, TelegramCredentials, pasted};
+use telestore_types::{Login, Sender, TelegramCredentials, pasted};
 
-use crate::Error;
+use crate::{Error, Result};
 
 /// Which credentials a backend works with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,31 +17,43 @@ pub enum Requirement {
 impl Requirement {
     /// Whether `credentials` hold it, in a form that can be read.
     pub fn is_met_by(self, credentials: &TelegramCredentials) -> bool {
-        self == Self::Nothing || (self.of(credentials).is_some() && self.fault(credentials).is_none())
+        self == Self::Nothing || self.senders(credentials).next().is_some()
     }
 
-    /// What is wrong with that of `credentials`, if they hold something that can never do. Telegram is not asked.
+    /// The senders of `credentials` that will do, as far as their text tells; Telegram is not asked.
+    pub fn senders(self, credentials: &TelegramCredentials) -> impl Iterator<Item = &Sender> {
+        credentials.senders.iter().filter(move |sender| self.read(sender).is_some_and(|read| read.is_ok()))
+    }
+
+    /// What is wrong with a sender of `credentials`, if there is one that can never do. Telegram is not asked.
     pub fn fault(self, credentials: &TelegramCredentials) -> Option<Error> {
-        let given = self.of(credentials)?.expose();
-        match self {
-            Self::Nothing => None,
-            Self::BotToken => pasted::bot_token(given).err().map(Error::bad_bot_token),
-            Self::Session => pasted::session(given).err().map(Error::bad_session),
-        }
+        credentials.senders.iter().find_map(|sender| self.read(sender)?.err())
     }
 
-    fn of(self, credentials: &TelegramCredentials) -> Option<&Secret> {
-        let given = match self {
-            Self::Nothing => None,
-            Self::BotToken => credentials.bot_token.as_ref(),
-            Self::Session => credentials.session.as_ref(),
-        };
-        given.filter(|given| !given.is_empty())
+    /// Reads a sender of this kind; `None` for another kind.
+    fn read(self, sender: &Sender) -> Option<Result<()>> {
+        match (self, &sender.login) {
+            (Self::BotToken, Login::Bot { token }) => {
+                Some(pasted::bot_token(token.expose()).map(drop).map_err(Error::bad_bot_token))
+            }
+            (Self::Session, Login::Session { session, .. }) => {
+                Some(pasted::session(session.expose()).map(drop).map_err(Error::bad_session))
+            }
+            _ => None,
+        }
     }
 }
 
 /// What a backend can do. Callers choose by this and never by a name.
+///
+/// ```
+/// use telestore_uploader::{Capability, Requirement};
+///
+/// let can = Capability::new(2_000_000, Requirement::Session).in_parts(512 * 1024).resumable().idempotent();
+/// assert_eq!((can.max_bytes, can.early_from), (2_000_000, None));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Capability {
     /// The largest file it takes, in bytes.
     pub max_bytes: u64,
@@ -55,4 +67,39 @@ pub struct Capability {
     pub early_from: Option<u64>,
     /// What it needs.
     pub requirement: Requirement,
+}
+
+impl Capability {
+    /// A backend that takes files of up to `max_bytes` as a whole, and can do nothing more.
+    pub const fn new(max_bytes: u64, requirement: Requirement) -> Self {
+        Self { max_bytes, part_size: 0, resumable: false, idempotent: false, early_from: None, requirement }
+    }
+
+    /// Files go in parts of so many bytes, each of which is acknowledged.
+    #[must_use]
+    pub const fn in_parts(mut self, bytes: u32) -> Self {
+        self.part_size = bytes;
+        self
+    }
+
+    /// A later attempt goes on where an earlier one ended.
+    #[must_use]
+    pub const fn resumable(mut self) -> Self {
+        self.resumable = true;
+        self
+    }
+
+    /// Repeated attempts with the same resume state make one message.
+    #[must_use]
+    pub const fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+
+    /// Files of at least so many bytes are sent while they still arrive.
+    #[must_use]
+    pub const fn early_from(mut self, bytes: u64) -> Self {
+        self.early_from = Some(bytes);
+        self
+    }
 }

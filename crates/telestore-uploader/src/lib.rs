@@ -21,7 +21,7 @@ pub use capability::{Capability, Requirement};
 pub use error::{Error, ErrorKind, Result};
 pub use metrics::describe_metrics;
 pub use name::caption_of;
-pub use select::{largest, select};
+pub use select::{Chosen, largest, select};
 pub use telestore_types::Verdict;
 #[cfg(feature = "mock")]
 pub use uploader::MockTelegramUploader;

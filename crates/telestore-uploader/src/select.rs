@@ -1,10 +1,21 @@
 use std::sync::Arc;
 
-use telestore_types::TelegramCredentials;
+use telestore_types::{ResumeState, Sender, TelegramCredentials};
 
 use crate::{Error, ErrorKind, Result, TelegramUploader};
 
-/// Chooses the first backend, in the order given, that takes a file of `length` bytes with these credentials.
+/// By which backend a file goes, and with which of the senders.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Chosen {
+    /// The backend.
+    pub backend: Arc<dyn TelegramUploader>,
+    /// The sender; `None` for a backend that [needs nothing](crate::Requirement::Nothing).
+    pub sender: Option<Sender>,
+}
+
+/// Chooses the first backend, in the order given, that takes a file of `length` bytes with these credentials, and of its
+/// senders the one that an earlier attempt of that backend was made with, or else the first.
 ///
 /// # Errors
 /// [`ErrorKind::TooLarge`] where none takes the length, [`ErrorKind::NotAuthorized`] where those that do lack
@@ -13,7 +24,8 @@ pub fn select(
     backends: &[Arc<dyn TelegramUploader>],
     length: u64,
     credentials: &TelegramCredentials,
-) -> Result<Arc<dyn TelegramUploader>> {
+    resume: Option<&ResumeState>,
+) -> Result<Chosen> {
     let fits = |backend: &&Arc<dyn TelegramUploader>| length <= backend.capability().max_bytes;
     let fitting: Vec<_> = backends.iter().filter(fits).collect();
     if fitting.is_empty() {
@@ -25,7 +37,14 @@ pub fn select(
     }
     let requirements = || fitting.iter().map(|backend| backend.capability().requirement);
     match requirements().position(|requirement| requirement.is_met_by(credentials)) {
-        Some(index) => Ok(fitting[index].clone()),
+        Some(index) => {
+            let (backend, requirement) = (fitting[index].clone(), fitting[index].capability().requirement);
+            let known = resume.filter(|resume| resume.backend == backend.name());
+            let known = known.and_then(|resume| resume.sender.as_ref());
+            let of_before = requirement.senders(credentials).find(|sender| Some(&sender.id) == known);
+            let sender = of_before.or_else(|| requirement.senders(credentials).next()).cloned();
+            Ok(Chosen { backend, sender })
+        }
         // What is there and can never do says more than what is not there.
         None => Err(requirements()
             .find_map(|requirement| requirement.fault(credentials))
@@ -47,7 +66,7 @@ pub fn largest(
 
 #[cfg(test)]
 mod tests {
-    use telestore_types::{ChatId, Secret, UserId};
+    use telestore_types::{ChatId, Secret, SenderId, UserId};
 
     use super::*;
     use crate::{Capability, MockTelegramUploader, Requirement};
@@ -55,33 +74,21 @@ mod tests {
     fn backend(name: &'static str, max_bytes: u64, requirement: Requirement) -> Arc<dyn TelegramUploader> {
         let mut mock = MockTelegramUploader::new();
         mock.expect_name().return_const(name);
-        mock.expect_capability().return_const(Capability {
-            max_bytes,
-            part_size: 0,
-            resumable: false,
-            idempotent: false,
-            early_from: None,
-            requirement,
-        });
+        mock.expect_capability().return_const(Capability::new(max_bytes, requirement));
         Arc::new(mock)
     }
 
     fn credentials(bot: bool, session: bool) -> TelegramCredentials {
-        TelegramCredentials {
-            user_id: UserId::new("u"),
-            chat_id: ChatId::new("-1001").unwrap(),
-            bot_token: bot.then(|| Secret::new("1:a")),
-            // Telethon's: data centre 2 at 149.154.167.51:443, and a key of zeros.
-            session: session.then(|| Secret::new(format!("1ApWapzMBu{}", "A".repeat(342)))),
-            api_id: None,
-            api_hash: None,
-        }
+        // Telethon's: data centre 2 at 149.154.167.51:443, and a key of zeros.
+        let session = session.then(|| Secret::new(format!("1ApWapzMBu{}", "A".repeat(342))));
+        let credentials = TelegramCredentials::new(UserId::new("u"), ChatId::new("-1001").unwrap());
+        credentials.with_bot(bot.then(|| Secret::new("1:a"))).with_session(session, None, None)
     }
 
     fn chosen(length: u64, bot: bool, session: bool) -> Result<&'static str> {
         let backends =
             [backend("small", 50, Requirement::BotToken), backend("large", 2_000, Requirement::Session)];
-        select(&backends, length, &credentials(bot, session)).map(|backend| backend.name())
+        select(&backends, length, &credentials(bot, session), None).map(|chosen| chosen.backend.name())
     }
 
     #[test]
@@ -110,11 +117,12 @@ mod tests {
     fn what_cannot_be_read_is_as_good_as_missing_and_is_named() {
         let backends =
             [backend("small", 50, Requirement::BotToken), backend("large", 2_000, Requirement::Session)];
-        let mut given = credentials(true, true);
-        given.bot_token = Some(Secret::new("a"));
-        assert_eq!(select(&backends, 50, &given).unwrap().name(), "large");
-        given.session = Some(Secret::new("12345"));
-        let error = |length| select(&backends, length, &given).unwrap_err();
+        let nobody = credentials(false, false);
+        let session = credentials(false, true).senders.remove(0);
+        let given = nobody.clone().with_bot(Secret::new("a")).with_sender(session);
+        assert_eq!(select(&backends, 50, &given, None).unwrap().backend.name(), "large");
+        let given = nobody.clone().with_bot(Secret::new("a")).with_session(Secret::new("12345"), None, None);
+        let error = |length| select(&backends, length, &given, None).unwrap_err();
         assert!(
             error(50).to_string().starts_with("the bot token is wrong: it has no colon"),
             "{}",
@@ -124,8 +132,24 @@ mod tests {
         let words = "Telegram session not authorized: a login code stands in the place of the session string";
         assert!(large.to_string().starts_with(words), "{large}");
         assert_eq!((large.kind(), large.verdict()), (ErrorKind::NotAuthorized, crate::Verdict::Permanent));
-        given.session = None;
-        assert!(select(&backends, 50, &given).unwrap_err().to_string().starts_with("the bot token is wrong"));
+        let given = nobody.with_bot(Secret::new("a"));
+        let error = select(&backends, 50, &given, None).unwrap_err();
+        assert!(error.to_string().starts_with("the bot token is wrong"));
+    }
+
+    #[test]
+    fn goes_on_with_the_sender_of_an_earlier_attempt() {
+        let backends = [backend("small", 50, Requirement::BotToken)];
+        let given = credentials(true, false).with_bot(Secret::new("2:b"));
+        let chosen = |resume: Option<ResumeState>| {
+            let chosen = select(&backends, 50, &given, resume.as_ref()).unwrap();
+            chosen.sender.unwrap().id
+        };
+        let by = |backend: &str, id: &str| Some(ResumeState::new(backend, *b"").by(Some(SenderId::new(id))));
+        assert_eq!(chosen(None).as_str(), "bot:1");
+        assert_eq!(chosen(by("small", "bot:2")).as_str(), "bot:2");
+        assert_eq!(chosen(by("large", "bot:2")).as_str(), "bot:1", "another backend's senders are its own");
+        assert_eq!(chosen(by("small", "bot:3")).as_str(), "bot:1", "one that is gone");
     }
 
     #[test]

@@ -116,17 +116,8 @@ pub fn sha256(bytes: &[u8]) -> String {
 /// A request that sends `source` with the subject's credentials.
 pub fn request(subject: &dyn Subject, name: &str, source: Arc<dyn ByteSource>) -> UploadRequest {
     let file_name = FileName::new(name).expect("a file name");
-    UploadRequest {
-        upload_id: UploadId::new("conformance").expect("an upload id"),
-        credentials: Arc::new(subject.credentials()),
-        caption: caption_of(&file_name),
-        file_name,
-        mime_type: "application/octet-stream".to_owned(),
-        source,
-        resume: None,
-        changed: Vec::new(),
-        cancel: CancellationToken::new(),
-    }
+    let id = UploadId::new("conformance").expect("an upload id");
+    UploadRequest::new(id, Arc::new(subject.credentials()), file_name, source)
 }
 
 /// A request that sends `bytes`.

@@ -5,19 +5,35 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_types::{
-    ByteSource, ChatId, FileName, ResumeState, Stage, StoredFile, TelegramCredentials, UploadId,
+    ByteSource, ChatId, FileName, ResumeState, Sender, Stage, StoredFile, TelegramCredentials, UploadId,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Capability, Error, ErrorKind, Result};
+use crate::{Capability, Error, ErrorKind, Result, caption_of};
 
 /// One attempt to send one file.
+///
+/// ```
+/// use std::sync::Arc;
+/// use telestore_types::{BytesSource, ChatId, FileName, TelegramCredentials, UploadId, UserId};
+/// use telestore_uploader::UploadRequest;
+///
+/// let credentials = TelegramCredentials::new(UserId::new("alice"), ChatId::new("-1001234567890")?);
+/// let (id, name) = (UploadId::new("a")?, FileName::new("a.txt")?);
+/// let source = Arc::new(BytesSource::new(*b"hello"));
+/// let request = UploadRequest::new(id, Arc::new(credentials), name, source).with_mime_type("text/plain");
+/// assert_eq!(request.caption, "Uploaded: a.txt");
+/// # Ok::<(), telestore_types::Error>(())
+/// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct UploadRequest {
     /// For log lines only.
     pub upload_id: UploadId,
     /// Whose file it is and where it goes.
     pub credentials: Arc<TelegramCredentials>,
+    /// Who is to send it; `None` leaves the choice to the backend.
+    pub sender: Option<Sender>,
     /// The name of the file. The document gets what of it Telegram keeps.
     pub file_name: FileName,
     /// The content type that the document gets.
@@ -34,6 +50,77 @@ pub struct UploadRequest {
     pub changed: Vec<Range<u64>>,
     /// Stop as soon as this is cancelled.
     pub cancel: CancellationToken,
+}
+
+impl UploadRequest {
+    /// A first attempt to send `source` as a file without a known type of content, with the usual caption.
+    pub fn new(
+        upload_id: UploadId,
+        credentials: Arc<TelegramCredentials>,
+        file_name: FileName,
+        source: Arc<dyn ByteSource>,
+    ) -> Self {
+        Self {
+            upload_id,
+            credentials,
+            sender: None,
+            caption: caption_of(&file_name),
+            file_name,
+            mime_type: "application/octet-stream".to_owned(),
+            source,
+            resume: None,
+            changed: Vec::new(),
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    /// The document gets this type of content.
+    #[must_use]
+    pub fn with_mime_type(self, mime_type: impl Into<String>) -> Self {
+        Self { mime_type: mime_type.into(), ..self }
+    }
+
+    /// The message gets this text.
+    #[must_use]
+    pub fn with_caption(self, caption: impl Into<String>) -> Self {
+        Self { caption: caption.into(), ..self }
+    }
+
+    /// This sender sends it.
+    #[must_use]
+    pub fn with_sender(self, sender: Option<Sender>) -> Self {
+        Self { sender, ..self }
+    }
+
+    /// It goes with these credentials.
+    #[must_use]
+    pub fn with_credentials(self, credentials: Arc<TelegramCredentials>) -> Self {
+        Self { credentials, ..self }
+    }
+
+    /// It goes on from what an earlier attempt wrote down.
+    #[must_use]
+    pub fn resuming(self, resume: Option<ResumeState>) -> Self {
+        Self { resume, ..self }
+    }
+
+    /// It stops as soon as this is cancelled.
+    #[must_use]
+    pub fn stopped_by(self, cancel: CancellationToken) -> Self {
+        Self { cancel, ..self }
+    }
+
+    /// The bot that is to send it: the chosen one, or the first of the credentials.
+    pub fn bot(&self) -> Option<&Sender> {
+        let chosen = self.sender.as_ref().filter(|sender| sender.bot_token().is_some());
+        chosen.or_else(|| self.credentials.bots().next())
+    }
+
+    /// The session that is to send it: the chosen one, or the first of the credentials.
+    pub fn session(&self) -> Option<&Sender> {
+        let chosen = self.sender.as_ref().filter(|sender| sender.session_string().is_some());
+        chosen.or_else(|| self.credentials.sessions().next())
+    }
 }
 
 /// Where a backend tells how far it is. All calls are quick except for [`checkpoint`](Self::checkpoint).

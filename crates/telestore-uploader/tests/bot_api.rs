@@ -148,8 +148,7 @@ async fn a_token_cannot_change_the_path_and_is_never_shown() {
     let uploader = bot_api(&world.sandbox);
     for token in ["123:nobody", "x/../y", "a?b", "a#b", ""] {
         let mut request = world.request(&bytes(11, 1000));
-        let mut credentials = world.credentials();
-        credentials.bot_token = Some(Secret::new(token));
+        let credentials = common::nobody(&world.user).with_bot(Secret::new(token));
         request.credentials = Arc::new(credentials);
         let error = uploader.upload(request, Recorder::new()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotAuthorized);

@@ -71,10 +71,7 @@ async fn a_twin_in_the_same_chat_by_another_name_is_not_taken_over() {
     let (world, bytes, uploader) = (World::new().await, bytes(5, 1000), mtproto());
     let mut user = world.sandbox.add_user(UserSpec::new("bob").channel(Some("-4242")));
     assert!(world.sandbox.migrate_group("-4242", new));
-    let request = |user: &SandboxUser| UploadRequest {
-        credentials: Arc::new(credentials_of(user)),
-        ..world.request(&bytes)
-    };
+    let request = |user: &SandboxUser| world.request(&bytes).with_credentials(Arc::new(credentials_of(user)));
     uploader.upload(request(&user), Recorder::new()).await.unwrap();
     repeats(&world);
     new.clone_into(&mut user.channel_id);

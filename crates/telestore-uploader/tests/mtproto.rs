@@ -256,12 +256,11 @@ async fn dead_sessions_are_not_authorized() {
 async fn a_key_that_telegram_does_not_know_is_not_authorized() {
     let world = World::new().await;
     let mut request = world.request(&bytes(15, 1000));
-    let mut credentials = world.credentials();
-    let session = credentials.session.take().unwrap().expose().to_owned();
+    let session = world.user.telethon_session.clone().unwrap();
     let middle = session.len() / 2;
     let other = if &session[middle..=middle] == "A" { "B" } else { "A" };
-    credentials.session =
-        Some(Secret::new(format!("{}{other}{}", &session[..middle], &session[middle + 1..])));
+    let changed = format!("{}{other}{}", &session[..middle], &session[middle + 1..]);
+    let credentials = common::with_session(&world.user, Some(&changed), world.user.api_id);
     request.credentials = Arc::new(credentials);
     let error = mtproto().upload(request, Recorder::new()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotAuthorized);
@@ -315,8 +314,8 @@ async fn pyrogram_sessions_work_with_an_address_of_their_own() {
     let world = World::new().await;
     let uploader = mtproto_with(|config| config.address = Some(world.sandbox.mtproto_addr()));
     let mut request = world.request(&bytes(19, 1000));
-    let mut credentials = world.credentials();
-    credentials.session = world.user.pyrogram_session.as_deref().map(Secret::new);
+    let session = world.user.pyrogram_session.as_deref();
+    let credentials = common::with_session(&world.user, session, world.user.api_id);
     request.credentials = Arc::new(credentials);
     let stored = uploader.upload(request, Recorder::new()).await.unwrap();
     assert!(matches!(stored.first().stored_as, StoredAs::Mtproto { document_id } if document_id != 0));

@@ -24,7 +24,7 @@ fn forgetful(config: &mut MtprotoConfig) {
 }
 
 fn to(world: &World, user: &SandboxUser, length: usize) -> UploadRequest {
-    UploadRequest { credentials: Arc::new(credentials_of(user)), ..world.request(&bytes(1, length)) }
+    world.request(&bytes(1, length)).with_credentials(Arc::new(credentials_of(user)))
 }
 
 /// Nobody got a byte of the file.
@@ -262,7 +262,7 @@ async fn one_message_is_made_across_a_restart_that_names_the_supergroup() {
     let error = uploader.upload(to(&world, &user, 1000), sink.clone()).await.unwrap_err();
     assert_eq!(error.verdict(), Verdict::Ambiguous);
     world.sandbox.faults().release(lost);
-    let credentials = TelegramCredentials { chat_id: ChatId::new(new).unwrap(), ..credentials_of(&user) };
+    let credentials = credentials_of(&user).in_chat(ChatId::new(new).unwrap());
     let mut again = to(&world, &user, 1000);
     (again.credentials, again.resume) = (Arc::new(credentials), sink.state());
     common::mtproto().upload(again, Recorder::new()).await.unwrap();
@@ -287,7 +287,7 @@ async fn one_message_is_made_where_the_group_moved_just_before_it() {
     assert_eq!(ended.unwrap_err().verdict(), Verdict::Ambiguous);
     assert_eq!(sink.told(), [("-4242".to_owned(), new.to_owned())]);
     // The process ends here, and the next one knows by what was told where the chat is.
-    let credentials = TelegramCredentials { chat_id: ChatId::new(new).unwrap(), ..credentials_of(&user) };
+    let credentials = credentials_of(&user).in_chat(ChatId::new(new).unwrap());
     let mut again = to(&world, &user, 1000);
     (again.credentials, again.resume) = (Arc::new(credentials), sink.state());
     common::mtproto().upload(again, Recorder::new()).await.unwrap();
@@ -358,8 +358,7 @@ async fn a_message_is_taken_back_from_its_own_chat_whatever_the_credentials_name
         let chat = stored.first().chat_id.as_ref().map(ChatId::as_str);
         assert_eq!(chat, Some(world.user.channel_id.as_str()), "{}", uploader.name());
         assert_eq!(stored.size(), bytes.len() as u64);
-        let elsewhere =
-            TelegramCredentials { chat_id: ChatId::new("@another_channel").unwrap(), ..world.credentials() };
+        let elsewhere = world.credentials().in_chat(ChatId::new("@another_channel").unwrap());
         assert!(uploader.withdraw(&elsewhere, &stored).await.unwrap(), "{}", uploader.name());
         assert!(world.messages().is_empty(), "{}", uploader.name());
     }

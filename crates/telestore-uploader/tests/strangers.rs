@@ -237,8 +237,8 @@ async fn a_session_string_that_was_put_right_is_used() {
     });
     // The same key: one string names no address, the other the right one.
     let mut wrong = world.request(&bytes(5, 1000));
-    let mut credentials = world.credentials();
-    credentials.session = world.user.pyrogram_session.as_deref().map(telestore_types::Secret::new);
+    let session = world.user.pyrogram_session.as_deref();
+    let credentials = common::with_session(&world.user, session, world.user.api_id);
     wrong.credentials = Arc::new(credentials);
     let error = uploader.upload(wrong, Recorder::new()).await.expect_err("nobody is there");
     assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -250,8 +250,7 @@ async fn another_application_of_the_same_login_takes_the_place_of_its_connection
     let world = World::new().await;
     let uploader = common::mtproto();
     uploader.check(&world.credentials()).await.unwrap();
-    let mut other = world.credentials();
-    other.api_id = telestore_types::ApiId::new(4242).ok();
+    let other = common::with_session(&world.user, world.user.telethon_session.as_deref(), 4242);
     uploader.check(&other).await.unwrap();
     uploader.check(&other).await.unwrap();
     let stats = world.sandbox.stats();

@@ -272,14 +272,7 @@ impl TelegramUploader for Telegram {
     }
 
     fn capability(&self) -> Capability {
-        Capability {
-            max_bytes: 1_000,
-            part_size: 0,
-            resumable: true,
-            idempotent: true,
-            early_from: None,
-            requirement: Requirement::Nothing,
-        }
+        Capability::new(1_000, Requirement::Nothing).resumable().idempotent()
     }
 
     async fn upload(
@@ -336,14 +329,7 @@ fn engine(
     telegram: &Telegram,
     clock: &ManualClock,
 ) -> Telestore {
-    let credentials = TelegramCredentials {
-        user_id: UserId::new("u"),
-        chat_id: ChatId::new("-1001").unwrap(),
-        bot_token: None,
-        session: None,
-        api_id: None,
-        api_hash: None,
-    };
+    let credentials = TelegramCredentials::new(UserId::new("u"), ChatId::new("-1001").unwrap());
     Telestore::builder()
         .sessions(sessions.clone())
         .chunks(chunks.clone())

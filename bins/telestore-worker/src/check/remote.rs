@@ -79,7 +79,7 @@ async fn backend(url: &str, token: Option<&Secret>, report: &mut Report) -> Opti
 }
 
 async fn telegram(config: &Config, args: &CheckArgs, credentials: &TelegramCredentials, report: &mut Report) {
-    if credentials.bot_token.is_none() {
+    if credentials.bots().next().is_none() {
         report.warning("Bot API", "no bot token is set up: all files go by MTProto");
     } else {
         match BotApiUploader::new(config.bot_api()) {
@@ -87,7 +87,7 @@ async fn telegram(config: &Config, args: &CheckArgs, credentials: &TelegramCrede
             Err(error) => report.failed("Bot API", error),
         }
     }
-    if credentials.session.is_none() {
+    if credentials.sessions().next().is_none() {
         return without_session(config, report);
     }
     if is_running(&config.settings.data.data_dir) && !args.force {

@@ -41,14 +41,8 @@ pub(super) fn credentials(
             }
         }
     }
-    let credentials = TelegramCredentials {
-        user_id: UserId::new("stand-alone"),
-        chat_id: channel.chat,
-        bot_token,
-        session: settings.telegram_session.clone(),
-        api_id,
-        api_hash,
-    };
+    let credentials = TelegramCredentials::new(UserId::new("stand-alone"), channel.chat).with_bot(bot_token);
+    let credentials = credentials.with_session(settings.telegram_session.clone(), api_id, api_hash);
     Ok((credentials, notes))
 }
 
@@ -95,12 +89,14 @@ mod tests {
             channel_id: Some("'https://t.me/c/1953958128/5'".to_owned()),
             bot_token: Some(format!("\"bot{TOKEN}\"\n").into()),
             api_id: Some("\"7\"".to_owned()),
+            telegram_session: Some(session()),
             ..settings()
         };
         let (read, notes) = credentials(&pasted).unwrap();
         assert_eq!(read.chat_id.as_str(), "-1001953958128");
-        assert_eq!(read.bot_token.as_ref().map(Secret::expose), Some(TOKEN));
-        assert_eq!(read.api_id.map(ApiId::get), Some(7));
+        let (bot, session) = (read.bots().next().unwrap(), read.sessions().next().unwrap());
+        assert_eq!(bot.bot_token().map(Secret::expose), Some(TOKEN));
+        assert_eq!(session.api_id().map(ApiId::get), Some(7));
         assert_eq!(notes.len(), 1, "{notes:?}");
         assert!(
             notes[0].0 == CHANNEL && notes[0].1.starts_with("the 5 behind it names a message"),

@@ -9,14 +9,8 @@ use super::*;
 use crate::MockCredentialProvider;
 
 fn credentials_of(token: &Secret) -> Arc<TelegramCredentials> {
-    Arc::new(TelegramCredentials {
-        user_id: UserId::new(format!("user of {}", token.expose())),
-        chat_id: ChatId::new("-1001").unwrap(),
-        bot_token: None,
-        session: None,
-        api_id: None,
-        api_hash: None,
-    })
+    let user = UserId::new(format!("user of {}", token.expose()));
+    Arc::new(TelegramCredentials::new(user, ChatId::new("-1001").unwrap()))
 }
 
 /// A cache whose provider answers with these, one after the other.

@@ -4,8 +4,8 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row, Sqlite, SqliteConnection};
 use telestore_types::{
-    AddressKey, ChunkIndex, FileName, MAX_CHUNKS, Outcome, ResumeState, StorageKey, StoredFile, Timestamp,
-    Upload, UploadId, UploadKind, UploadState, UserId,
+    AddressKey, ChunkIndex, FileName, MAX_CHUNKS, Outcome, ResumeState, SenderId, StorageKey, StoredFile,
+    Timestamp, Upload, UploadId, UploadKind, UploadState, UserId,
 };
 
 use super::database;
@@ -77,7 +77,10 @@ fn to_json<T: Serialize + Default + PartialEq>(value: &T, column: &'static str) 
 pub(super) fn upload(row: &SqliteRow) -> Result<Upload> {
     let outcome = optional_text(row, "outcome")?;
     let resume = match optional_bytes(row, "resume")? {
-        Some(bytes) => Some(ResumeState::new(text(row, "resume_of")?, bytes)),
+        Some(bytes) => {
+            let sender = optional_text(row, "resume_sender")?.map(SenderId::new);
+            Some(ResumeState::new(text(row, "resume_of")?, bytes).by(sender))
+        }
         None => None,
     };
     let stored = optional_text(row, "stored")?;
@@ -180,7 +183,7 @@ macro_rules! update_sql {
     () => {
         "UPDATE uploads SET file_size = ?, total_chunks = ?, options = ?, metadata = ?, mime_type = ?, user_id = ?, sealed_token = ?, state = ?, received_chunks = ?, \
          received_bytes = ?, progress = ?, attempt = ?, queued_at = ?, next_attempt_at = ?, error = ?, stored = ?, \
-         resume = ?, resume_of = ?, outcome = ?, kind = ?, maybe_sent = ?, early = ?, crashes = ?, updated_at = ? WHERE id = ? AND key = ?"
+         resume = ?, resume_of = ?, resume_sender = ?, outcome = ?, kind = ?, maybe_sent = ?, early = ?, crashes = ?, updated_at = ? WHERE id = ? AND key = ?"
     };
 }
 pub(super) use update_sql;
@@ -214,6 +217,7 @@ pub(super) fn bind_update<'a>(update: Statement<'a>, upload: &'a Upload) -> Resu
         .bind(stored)
         .bind(upload.resume.as_ref().map(|resume| resume.bytes.as_slice()))
         .bind(upload.resume.as_ref().map_or("", |resume| resume.backend.as_str()))
+        .bind(upload.resume.as_ref().and_then(|resume| resume.sender.as_ref()).map(SenderId::as_str))
         .bind(upload.outcome.map(Outcome::as_str))
         .bind(upload.kind.as_str())
         .bind(upload.maybe_sent)

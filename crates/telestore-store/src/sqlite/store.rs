@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, Outcome, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
-    UploadState, UserId,
+    ChatId, Outcome, Reading, Recovery, ResumeState, SenderId, StorageKey, StoredFile, Timestamp, Upload,
+    UploadId, UploadState, UserId,
 };
 
 use super::{SqliteSessionStore, counts, database, leases, moved, outbox, row, sweep, usage};
@@ -102,12 +102,16 @@ impl SessionStore for SqliteSessionStore {
     ) -> Result<bool> {
         // `checkpoint_early` of the upload as one statement: no row has to be read and written back for it.
         let written = sqlx::query(
-            "UPDATE uploads SET resume = ?, resume_of = ? WHERE id = ? AND key = ? AND state = 'receiving' \
-             AND resume IS ? AND (resume IS NULL OR resume_of = ?)",
+            "UPDATE uploads SET resume = ?, resume_of = ?, resume_sender = ? WHERE id = ? AND key = ? AND state = 'receiving' \
+             AND resume IS ? AND (resume IS NULL OR (resume_of = ? AND resume_sender IS ?))",
         );
-        let written = written.bind(&resume.bytes).bind(&resume.backend).bind(id.as_str()).bind(key.as_str());
+        let written = written.bind(&resume.bytes).bind(&resume.backend);
+        let written =
+            written.bind(resume.sender.as_ref().map(SenderId::as_str)).bind(id.as_str()).bind(key.as_str());
         let written = written.bind(expected.map(|expected| &expected.bytes));
         let written = written.bind(expected.map(|expected| &expected.backend));
+        let sender = expected.and_then(|expected| expected.sender.as_ref()).map(SenderId::as_str);
+        let written = written.bind(sender);
         Ok(written.execute(&self.writer).await.map_err(database)?.rows_affected() == 1)
     }
 

@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use telestore_types::{
     ChatId, ChunkIndex, ChunkVerdict, Completion, CompletionError, FileName, NewUpload, ResumeState,
-    StorageKey, StoredAs, StoredFile, StoredMessage, Timestamp, Upload, UploadId, UploadState, UserId,
+    SenderId, StorageKey, StoredAs, StoredFile, StoredMessage, Timestamp, Upload, UploadId, UploadState,
+    UserId,
 };
 
 use super::{append, leases, moved, outbox, quotas, strangers, sums, views};
@@ -251,7 +252,10 @@ async fn completes_once(store: &dyn SessionStore) {
 
 async fn keeps_early_state_for_the_bytes_it_was_made_of(store: &dyn SessionStore) {
     let upload = upload("a", 1, 2, 20);
-    let (one, two) = (ResumeState::new("one", *b"state"), ResumeState::new("two", *b"state"));
+    let (one, two) = (
+        ResumeState::new("one", *b"state"),
+        ResumeState::new("two", *b"state").by(Some(SenderId::new("bot:7"))),
+    );
     let write = |expected: Option<ResumeState>, resume: ResumeState| {
         let (id, key) = (upload.id.clone(), upload.key.clone());
         async move { store.checkpoint_early(&id, &key, expected.as_ref(), &resume).await.expect("writes") }

@@ -1,3 +1,5 @@
+use crate::SenderId;
+
 /// How far a backend got with a file: its own bytes, opaque to everyone else, and whose they are.
 ///
 /// The MTProto backend keeps its `file_id`, the confirmed parts and the `random_id` here.
@@ -15,6 +17,8 @@ pub struct ResumeState {
     /// The name of the backend that made it. Empty if it was stored before names were kept: then a backend looks at the
     /// bytes.
     pub backend: String,
+    /// The sender that it was made with, if that is known.
+    pub sender: Option<SenderId>,
     /// What that backend wrote.
     pub bytes: Vec<u8>,
 }
@@ -22,7 +26,13 @@ pub struct ResumeState {
 impl ResumeState {
     /// What the backend of this name wrote.
     pub fn new(backend: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
-        Self { backend: backend.into(), bytes: bytes.into() }
+        Self { backend: backend.into(), sender: None, bytes: bytes.into() }
+    }
+
+    /// The same, made with this sender.
+    #[must_use]
+    pub fn by(self, sender: Option<SenderId>) -> Self {
+        Self { sender, ..self }
     }
 
     /// The bytes, if the backend of this name made them or if nobody knows who did.

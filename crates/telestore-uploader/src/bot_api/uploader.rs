@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use telestore_types::{ChatId, Stage, StoredFile, TelegramCredentials, UserId, pasted};
+use telestore_types::{ChatId, Sender, Stage, StoredFile, TelegramCredentials, UserId, pasted};
 
 use super::BotApiConfig;
 use super::answer::{self, Outcome};
@@ -196,7 +196,7 @@ impl BotApiUploader {
             let text = format!("file of {length} bytes is over the limit of {} bytes", self.config.max_bytes);
             return Err(Error::new(ErrorKind::TooLarge, text));
         }
-        token_of(&request.credentials)
+        token_of(request.bot())
     }
 }
 
@@ -208,8 +208,8 @@ enum Sent {
 }
 
 /// The token is a part of the path: nothing else in it may ask for another path, which [`pasted::bot_token`] sees to.
-fn token_of(credentials: &TelegramCredentials) -> Result<&str> {
-    let token = credentials.bot_token.as_ref().filter(|token| !token.is_empty()).ok_or_else(no_token)?;
+fn token_of(bot: Option<&Sender>) -> Result<&str> {
+    let token = bot.and_then(Sender::bot_token).filter(|token| !token.is_empty()).ok_or_else(no_token)?;
     pasted::bot_token(token.expose()).map_err(Error::bad_bot_token)
 }
 
@@ -224,14 +224,7 @@ impl TelegramUploader for BotApiUploader {
     }
 
     fn capability(&self) -> Capability {
-        Capability {
-            max_bytes: self.config.max_bytes,
-            part_size: 0,
-            resumable: false,
-            idempotent: false,
-            early_from: None,
-            requirement: Requirement::BotToken,
-        }
+        Capability::new(self.config.max_bytes, Requirement::BotToken)
     }
 
     async fn upload(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile> {
@@ -240,14 +233,14 @@ impl TelegramUploader for BotApiUploader {
     }
 
     async fn check(&self, credentials: &TelegramCredentials) -> Result<()> {
-        let token = token_of(credentials)?;
+        let token = token_of(credentials.bots().next())?;
         self.ask(token, "getMe", &json!({})).await?;
         let found = self.find(credentials, token).await;
         found.map_err(|error| error.about(&credentials.chat_id))
     }
 
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
-        let token = token_of(credentials)?;
+        let token = token_of(credentials.bots().next())?;
         let mut gone = true;
         for message in stored.messages() {
             let chat = message.chat_id.as_ref().map(|chat| chat.as_str().to_owned());

@@ -4,7 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use telestore_mtproto::tl::enums::InputPeer;
 use telestore_mtproto::{Account, Client, MtprotoConfig, Session};
-use telestore_types::{ChatId, Stage, StoredFile, TelegramCredentials};
+use telestore_types::{ChatId, Sender, Stage, StoredFile, TelegramCredentials};
 
 use super::attempt::Attempt;
 use super::limits::Limits;
@@ -81,18 +81,19 @@ impl MtprotoUploader {
         self
     }
 
-    fn account(&self, credentials: &TelegramCredentials) -> Result<Arc<Account>> {
-        let given = credentials.session.as_ref().ok_or_else(Error::not_authorized)?;
+    fn account(&self, sender: Option<&Sender>) -> Result<Arc<Account>> {
+        let given = sender.and_then(Sender::session_string).ok_or_else(Error::not_authorized)?;
         let session = Session::read(given.expose()).map_err(Error::bad_session)?;
-        Ok(self.client.account(session, credentials.api_id)?)
+        Ok(self.client.account(session, sender.and_then(Sender::api_id))?)
     }
 
     fn attempt<'a>(
         &'a self,
+        sender: Option<&Sender>,
         credentials: &'a TelegramCredentials,
         progress: &'a dyn ProgressSink,
     ) -> Result<Attempt<'a>> {
-        let account = self.account(credentials)?;
+        let account = self.account(sender)?;
         let window = self.windows.of(&account, self.limits.window);
         Ok(Attempt::new(account, window, &self.limits, credentials, progress))
     }
@@ -150,20 +151,17 @@ impl TelegramUploader for MtprotoUploader {
     }
 
     fn capability(&self) -> Capability {
-        Capability {
-            max_bytes: self.limits.max_bytes,
-            part_size: PART_SIZE as u32,
-            resumable: true,
-            idempotent: true,
-            early_from: Some(BIG_FILE + 1),
-            requirement: Requirement::Session,
-        }
+        Capability::new(self.limits.max_bytes, Requirement::Session)
+            .in_parts(PART_SIZE as u32)
+            .resumable()
+            .idempotent()
+            .early_from(BIG_FILE + 1)
     }
 
     async fn upload(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile> {
         progress.stage(Stage::Connecting);
         self.check_length(request.source.len())?;
-        let attempt = self.attempt(&request.credentials, progress.as_ref())?;
+        let attempt = self.attempt(request.session(), &request.credentials, progress.as_ref())?;
         let mut sending = tokio::select! {
             biased;
             () = request.cancel.cancelled() => return Err(Error::cancelled()),
@@ -174,7 +172,7 @@ impl TelegramUploader for MtprotoUploader {
 
     async fn send_early(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<()> {
         self.check_length(request.source.len())?;
-        let attempt = self.attempt(&request.credentials, progress.as_ref())?;
+        let attempt = self.attempt(request.session(), &request.credentials, progress.as_ref())?;
         let (mut resume, _) = tokio::select! {
             biased;
             () = request.cancel.cancelled() => return Ok(()),
@@ -197,7 +195,7 @@ impl TelegramUploader for MtprotoUploader {
     }
 
     async fn check(&self, credentials: &TelegramCredentials) -> Result<()> {
-        let attempt = self.attempt(credentials, &NoProgress)?;
+        let attempt = self.attempt(credentials.sessions().next(), credentials, &NoProgress)?;
         let checking = async {
             attempt.calls.connect().await?;
             attempt.resolve(None).await.map(drop)
@@ -206,7 +204,7 @@ impl TelegramUploader for MtprotoUploader {
     }
 
     async fn moved_to(&self, credentials: &TelegramCredentials) -> Result<Option<ChatId>> {
-        let attempt = self.attempt(credentials, &NoProgress)?;
+        let attempt = self.attempt(credentials.sessions().next(), credentials, &NoProgress)?;
         let asking = async {
             attempt.calls.connect().await?;
             Ok(attempt.calls.moved_to(&credentials.chat_id).await?)
@@ -215,7 +213,7 @@ impl TelegramUploader for MtprotoUploader {
     }
 
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
-        let attempt = self.attempt(credentials, &NoProgress)?;
+        let attempt = self.attempt(credentials.sessions().next(), credentials, &NoProgress)?;
         let deleting = async {
             let mut gone = true;
             for message in stored.messages() {

@@ -1,7 +1,7 @@
 use std::error::Error as _;
 use std::sync::Arc;
 
-use telestore_types::{ChatId, Secret, SourceError, TelegramCredentials};
+use telestore_types::{ChatId, Login, Secret, Sender, SourceError, TelegramCredentials};
 
 use super::sources::FailingSource;
 use super::{Recorder, Subject, bytes, part_size, request, request_of};
@@ -41,8 +41,9 @@ pub(super) async fn bad_credentials(subject: &dyn Subject) {
     let messages = subject.message_count().await;
     for token in [None, Some("1:wrong"), Some("../../x?y#z"), Some("1AAAA")] {
         let error = refused(subject, |credentials| {
-            credentials.bot_token = token.map(Secret::new);
-            credentials.session = token.map(Secret::new);
+            let nobody = TelegramCredentials::new(credentials.user_id.clone(), credentials.chat_id.clone());
+            let bot = nobody.with_bot(token.map(Secret::new));
+            *credentials = bot.with_session(token.map(Secret::new), None, None);
         })
         .await;
         assert_eq!(error.kind(), ErrorKind::NotAuthorized, "bad credentials are not authorized: {error:?}");
@@ -61,20 +62,37 @@ pub(super) async fn unknown_channel(subject: &dyn Subject) {
     );
 }
 
+fn secrets_of(sender: &Sender) -> Vec<String> {
+    let secrets = match &sender.login {
+        Login::Bot { token } => vec![token],
+        Login::Session { session, api_hash, .. } => {
+            [Some(session), api_hash.as_ref()].into_iter().flatten().collect()
+        }
+        _ => Vec::new(),
+    };
+    secrets.into_iter().map(|secret| secret.expose().to_owned()).collect()
+}
+
+/// The same login with one letter too many.
+fn spoilt(sender: &Sender) -> Sender {
+    let spoilt = |secret: &Secret| Secret::new(format!("{}x", secret.expose()));
+    match &sender.login {
+        Login::Bot { token } => Sender::bot(spoilt(token)),
+        Login::Session { session, api_id, api_hash } => {
+            Sender::session(spoilt(session), *api_id, api_hash.clone())
+        }
+        _ => sender.clone(),
+    }
+}
+
 pub(super) async fn secrets(subject: &dyn Subject) {
     let credentials = subject.credentials();
-    let secrets: Vec<_> = [&credentials.bot_token, &credentials.session, &credentials.api_hash]
-        .into_iter()
-        .flatten()
-        .map(|secret| secret.expose().to_owned())
-        .collect();
+    let secrets: Vec<_> = credentials.senders.iter().flat_map(secrets_of).collect();
     let nowhere = ChatId::new(NOWHERE).expect("a chat id");
     let mut errors = vec![refused(subject, |credentials| credentials.chat_id = nowhere).await];
     if subject.uploader().capability().requirement != Requirement::Nothing {
         let change = |credentials: &mut TelegramCredentials| {
-            for secret in [&mut credentials.bot_token, &mut credentials.session].into_iter().flatten() {
-                *secret = Secret::new(format!("{}x", secret.expose()));
-            }
+            credentials.senders = credentials.senders.iter().map(spoilt).collect();
         };
         errors.push(refused(subject, change).await);
     }
@@ -102,10 +120,9 @@ pub(super) async fn checks(subject: &dyn Subject) {
         Err(error) => panic!("good credentials will do: {error:?}"),
     }
     let nowhere = ChatId::new(NOWHERE).expect("a chat id");
-    let mut wrong =
-        vec![(TelegramCredentials { chat_id: nowhere, ..good.clone() }, ErrorKind::ChannelUnresolved)];
+    let mut wrong = vec![(good.clone().in_chat(nowhere), ErrorKind::ChannelUnresolved)];
     if uploader.capability().requirement != Requirement::Nothing {
-        let dead = TelegramCredentials { bot_token: None, session: None, ..good };
+        let dead = TelegramCredentials::new(good.user_id, good.chat_id);
         wrong.push((dead, ErrorKind::NotAuthorized));
     }
     for (credentials, kind) in wrong {

@@ -11,9 +11,8 @@ use telestore_types::{
 use telestore_uploader::testsuite::{Recorder, sha256};
 use telestore_uploader::{
     AllowedAddresses, BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUploader, Result, TelegramUploader,
-    UploadRequest, caption_of,
+    UploadRequest,
 };
-use tokio_util::sync::CancellationToken;
 
 pub(crate) const PART: usize = 512 * 1024;
 
@@ -55,17 +54,8 @@ impl World {
 
     pub(crate) fn request(&self, bytes: &Bytes) -> UploadRequest {
         let file_name = FileName::new("file.bin").unwrap();
-        UploadRequest {
-            upload_id: UploadId::new("test").unwrap(),
-            credentials: Arc::new(self.credentials()),
-            caption: caption_of(&file_name),
-            file_name,
-            mime_type: "application/octet-stream".to_owned(),
-            source: Arc::new(BytesSource::new(bytes.clone())),
-            resume: None,
-            changed: Vec::new(),
-            cancel: CancellationToken::new(),
-        }
+        let (id, source) = (UploadId::new("test").unwrap(), BytesSource::new(bytes.clone()));
+        UploadRequest::new(id, Arc::new(self.credentials()), file_name, Arc::new(source))
     }
 
     pub(crate) fn messages(&self) -> Vec<SandboxMessage> {
@@ -102,14 +92,22 @@ impl World {
 }
 
 pub(crate) fn credentials_of(user: &SandboxUser) -> TelegramCredentials {
-    TelegramCredentials {
-        user_id: UserId::new(&user.user_id),
-        chat_id: ChatId::new(&user.channel_id).unwrap(),
-        bot_token: Some(Secret::new(&user.bot_token)),
-        session: user.telethon_session.as_deref().map(Secret::new),
-        api_id: ApiId::new(user.api_id).ok(),
-        api_hash: Some(Secret::new(&user.api_hash)),
-    }
+    let session = user.telethon_session.as_deref().map(Secret::new);
+    nobody(user).with_bot(Secret::new(&user.bot_token)).with_session(
+        session,
+        ApiId::new(user.api_id).ok(),
+        Some(Secret::new(&user.api_hash)),
+    )
+}
+
+/// The user and the channel, for which nobody sends.
+pub(crate) fn nobody(user: &SandboxUser) -> TelegramCredentials {
+    TelegramCredentials::new(UserId::new(&user.user_id), ChatId::new(&user.channel_id).unwrap())
+}
+
+/// The same with a session that may be another than the user's.
+pub(crate) fn with_session(user: &SandboxUser, session: Option<&str>, api_id: i32) -> TelegramCredentials {
+    nobody(user).with_session(session.map(Secret::new), ApiId::new(api_id).ok(), None)
 }
 
 /// A backend that does not wait long between tries.

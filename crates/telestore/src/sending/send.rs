@@ -56,7 +56,10 @@ impl Runner {
     ) -> Result<(StoredFile, Arc<dyn TelegramUploader>)> {
         let mut followed = false;
         loop {
-            let backend = job.select(request.source.len())?;
+            let chosen = job.select(request.source.len(), request.resume.as_ref())?;
+            let backend = chosen.backend;
+            sink.sent_by(chosen.sender.as_ref());
+            request.sender = chosen.sender;
             match self.send_by(&backend, &request, sink).await {
                 Err(error) if job.rule_out(&backend, error.kind()) => {
                     tracing::info!("[{}] {error}; trying another way", request.upload_id);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_progress::Tracker;
-use telestore_types::{ChatId, ResumeState, Stage};
+use telestore_types::{ChatId, ResumeState, Sender, SenderId, Stage};
 use telestore_uploader::{Error, ProgressSink, Result};
 use tracing::Span;
 
@@ -30,6 +30,8 @@ pub(crate) struct LeaseSink {
 
 struct State {
     tracker: Tracker,
+    /// Who sends.
+    sender: Option<SenderId>,
     logged: u8,
 }
 
@@ -49,13 +51,22 @@ impl LeaseSink {
             backends: Arc::clone(&runner.backends),
             events: Arc::clone(&runner.events),
             sending,
-            state: Mutex::new(State { tracker, logged }),
+            state: Mutex::new(State { tracker, sender: None, logged }),
             span: Span::current(),
         })
     }
 
     pub(crate) fn pulse(&self) -> &Pulse {
         &self.sending.pulse
+    }
+
+    /// Says who sends from now on: states are written down with that name.
+    pub(crate) fn sent_by(&self, sender: Option<&Sender>) {
+        self.lock().sender = sender.map(|sender| sender.id.clone());
+    }
+
+    fn signed(&self, state: ResumeState) -> ResumeState {
+        state.by(self.lock().sender.clone())
     }
 
     /// Telegram has refused the file for good: its message does not exist, and it may go another way.
@@ -119,7 +130,8 @@ impl ProgressSink for LeaseSink {
     }
 
     async fn checkpoint(&self, state: ResumeState) -> Result<()> {
-        let held = self.base.sessions.checkpoint(&self.sending.lease, self.progress(), Some(state)).await;
+        let state = Some(self.signed(state));
+        let held = self.base.sessions.checkpoint(&self.sending.lease, self.progress(), state).await;
         if held.map_err(not_written)? { Ok(()) } else { Err(Error::cancelled()) }
     }
 
@@ -129,6 +141,7 @@ impl ProgressSink for LeaseSink {
         if self.sending.stop.is_cancelled() || (resume.is_none() && !pulse.commit()) {
             return Err(Error::cancelled());
         }
+        let resume = resume.map(|state| self.signed(state));
         let held = self.base.sessions.commit(&self.sending.lease, self.progress(), resume).await;
         match held {
             Ok(true) => Ok(()),

@@ -34,7 +34,7 @@ impl Backends {
             return Ok(credentials);
         }
         match self.base.sessions.moved_chat(user, chat).await {
-            Ok(Some(moved_to)) => Ok(Arc::new(moved(&credentials, moved_to))),
+            Ok(Some(moved_to)) => Ok(Arc::new(TelegramCredentials::clone(&credentials).in_chat(moved_to))),
             Ok(None) => Ok(credentials),
             Err(error) => {
                 tracing::warn!(%user, %error, "could not look whether the chat has moved");
@@ -64,7 +64,7 @@ impl Backends {
             match uploader.moved_to(credentials).await {
                 Ok(Some(chat)) => {
                     self.note_moved(&credentials.user_id, &credentials.chat_id, &chat).await;
-                    return Some(Arc::new(moved(credentials, chat)));
+                    return Some(Arc::new(credentials.clone().in_chat(chat)));
                 }
                 Ok(None) => {}
                 Err(error) => {
@@ -74,10 +74,6 @@ impl Backends {
         }
         None
     }
-}
-
-fn moved(credentials: &TelegramCredentials, chat_id: ChatId) -> TelegramCredentials {
-    TelegramCredentials { chat_id, ..credentials.clone() }
 }
 
 /// Only these become something else: <https://core.telegram.org/api/channel#migration>.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use telestore_backend::Error as BackendError;
 use telestore_store::Error as StoreError;
-use telestore_types::{ByteSource, Secret, TelegramCredentials, Upload, mime_type_of};
+use telestore_types::{ByteSource, ResumeState, Secret, TelegramCredentials, Upload, mime_type_of};
 use telestore_uploader::{
-    Error, ErrorKind, Result as UploaderResult, TelegramUploader, UploadRequest, caption_of, select,
+    Chosen, Error, ErrorKind, Result as UploaderResult, TelegramUploader, UploadRequest, select,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -49,9 +49,9 @@ impl Backends {
 }
 
 impl Job {
-    /// The backend that fits a file of `length` bytes best.
-    pub(crate) fn select(&self, length: u64) -> UploaderResult<Arc<dyn TelegramUploader>> {
-        select(&self.backends, length, &self.credentials)
+    /// The backend that fits a file of `length` bytes best, and who sends by it.
+    pub(crate) fn select(&self, length: u64, resume: Option<&ResumeState>) -> UploaderResult<Chosen> {
+        select(&self.backends, length, &self.credentials, resume)
     }
 
     /// Leaves `backend` out if it found the file too large after all, and says whether another one may take it: a Bot
@@ -71,16 +71,13 @@ impl Job {
         source: Arc<dyn ByteSource>,
         cancel: CancellationToken,
     ) -> UploadRequest {
-        UploadRequest {
-            upload_id: upload.id.clone(),
-            credentials: Arc::clone(&self.credentials),
-            file_name: upload.file_name.clone(),
-            mime_type: mime_type(upload),
-            caption: upload.options.caption.clone().unwrap_or_else(|| caption_of(&upload.file_name)),
-            source,
-            resume: upload.resume.clone(),
-            changed: Vec::new(),
-            cancel,
+        let credentials = Arc::clone(&self.credentials);
+        let request = UploadRequest::new(upload.id.clone(), credentials, upload.file_name.clone(), source);
+        let request = request.with_mime_type(mime_type(upload)).resuming(upload.resume.clone());
+        let request = request.stopped_by(cancel);
+        match &upload.options.caption {
+            Some(caption) => request.with_caption(caption),
+            None => request,
         }
     }
 }

@@ -118,14 +118,8 @@ impl TelegramUploader for Parts {
     }
 
     fn capability(&self) -> Capability {
-        Capability {
-            max_bytes: 1_000,
-            part_size: PART as u32,
-            resumable: true,
-            idempotent: true,
-            early_from: Some(8),
-            requirement: Requirement::Nothing,
-        }
+        let whole = Capability::new(1_000, Requirement::Nothing);
+        whole.in_parts(PART as u32).resumable().idempotent().early_from(8)
     }
 
     async fn upload(&self, request: UploadRequest, sink: Arc<dyn ProgressSink>) -> Result<StoredFile> {

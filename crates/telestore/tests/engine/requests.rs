@@ -109,14 +109,7 @@ async fn what_cannot_be_sent_is_refused_and_its_credentials_are_asked_for_anew()
 async fn a_file_is_sent_exactly_once() {
     let mut mock = MockTelegramUploader::new();
     mock.expect_name().return_const("mock");
-    mock.expect_capability().return_const(Capability {
-        max_bytes: u64::MAX,
-        part_size: 0,
-        resumable: false,
-        idempotent: false,
-        early_from: None,
-        requirement: Requirement::BotToken,
-    });
+    mock.expect_capability().return_const(Capability::new(u64::MAX, Requirement::BotToken));
     mock.expect_upload().times(1).returning(|_, _| Ok(stored(7)));
     let world = World::new();
     let engine = world.second_engine(mock);

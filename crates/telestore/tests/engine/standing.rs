@@ -114,7 +114,8 @@ async fn trouble_that_may_pass_is_not_held_against_them() {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_read_is_wrong_without_asking() {
     let way = Way::new(|_| Some(Ok(())));
-    let unreadable = TelegramCredentials { bot_token: Some(Secret::new("a")), ..credentials("alice") };
+    let alice = credentials("alice");
+    let unreadable = TelegramCredentials::new(alice.user_id, alice.chat_id).with_bot(Secret::new("a"));
     let world = world(&way, unreadable);
     let running = world.engine.start().await.unwrap();
     assert!(telegram(&world).await.is_some());

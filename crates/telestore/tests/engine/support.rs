@@ -47,14 +47,8 @@ pub(crate) fn config() -> EngineConfig {
 }
 
 pub(crate) fn credentials(user: &str) -> TelegramCredentials {
-    TelegramCredentials {
-        user_id: UserId::new(user),
-        chat_id: ChatId::new("-1001234567890").unwrap(),
-        bot_token: Some(Secret::new("1:bot")),
-        session: None,
-        api_id: None,
-        api_hash: None,
-    }
+    let chat = ChatId::new("-1001234567890").unwrap();
+    TelegramCredentials::new(UserId::new(user), chat).with_bot(Secret::new("1:bot"))
 }
 
 /// The tokens whose credentials were forgotten.

@@ -60,14 +60,7 @@ impl Scripted {
     }
 
     pub(crate) fn with(name: &'static str, max_bytes: u64, requirement: Requirement) -> Self {
-        let capability = Capability {
-            max_bytes,
-            part_size: 0,
-            resumable: true,
-            idempotent: true,
-            early_from: None,
-            requirement,
-        };
+        let capability = Capability::new(max_bytes, requirement).resumable().idempotent();
         Self { name, capability, state: Arc::default() }
     }
 

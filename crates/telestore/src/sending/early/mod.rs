@@ -182,14 +182,9 @@ mod tests {
 
     fn backend(max_bytes: u64, early_from: Option<u64>) -> Arc<dyn TelegramUploader> {
         let mut mock = MockTelegramUploader::new();
-        mock.expect_capability().return_const(Capability {
-            max_bytes,
-            part_size: 0,
-            resumable: true,
-            idempotent: true,
-            early_from,
-            requirement: Requirement::Nothing,
-        });
+        let mut capability = Capability::new(max_bytes, Requirement::Nothing).resumable().idempotent();
+        capability.early_from = early_from;
+        mock.expect_capability().return_const(capability);
         Arc::new(mock)
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use telestore_merger::{GrowingFile, changed};
 use telestore_store::ChunkRecord;
 use telestore_types::{ByteSource, ResumeState, Upload, UploadState};
-use telestore_uploader::{Error, ErrorKind, ProgressSink, TelegramUploader, UploadRequest, Verdict};
+use telestore_uploader::{Chosen, Error, ErrorKind, ProgressSink, TelegramUploader, UploadRequest, Verdict};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -155,8 +155,8 @@ impl Session {
         let Some(Prepared { mut job, backend, mut request }) = prepared else { return Next::Rest(REST) };
         let known = fill(&file, &found.chunks);
         (request.resume, request.changed) = self.go_on(&found, &file.chunks());
-        let (early, user) = (Arc::clone(&self.early), request.credentials.user_id.clone());
-        let sink = EarlySink::new(early, user, self.of.clone(), self.running.clone(), cancel.clone());
+        let early = Arc::clone(&self.early);
+        let sink = EarlySink::new(early, &request, self.of.clone(), self.running.clone(), cancel.clone());
         tracing::debug!(upload = %self.of.id, backend = backend.name(), "sending early");
         let (progress, sender): (Arc<dyn ProgressSink>, _) = (sink.clone(), Arc::clone(&backend));
         // In a task of its own: a backend that panics takes nothing else down.
@@ -261,12 +261,12 @@ impl Session {
         for (backend, kind) in &self.ruled_out {
             job.rule_out(backend, *kind);
         }
-        let backend = job.select(upload.size()).ok()?;
+        let Chosen { backend, sender, .. } = job.select(upload.size(), upload.resume.as_ref()).ok()?;
         let from = backend.capability().early_from?;
         if upload.size() < from {
             return None;
         }
-        let request = job.request(upload, source, cancel);
+        let request = job.request(upload, source, cancel).with_sender(sender);
         Some(Prepared { job, backend, request })
     }
 

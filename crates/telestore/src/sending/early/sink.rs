@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use telestore_types::{ChatId, ResumeState, Stage, UserId};
-use telestore_uploader::{ProgressSink, Result};
+use telestore_types::{ChatId, ResumeState, SenderId, Stage, UserId};
+use telestore_uploader::{ProgressSink, Result, UploadRequest};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
@@ -18,6 +18,8 @@ use crate::shared::sends::early::Running;
 pub(super) struct EarlySink {
     early: Arc<Early>,
     user: UserId,
+    /// Who sends.
+    sender: Option<SenderId>,
     of: Of,
     running: Running,
     /// Stops the backend.
@@ -39,13 +41,15 @@ impl fmt::Debug for EarlySink {
 impl EarlySink {
     pub(super) fn new(
         early: Arc<Early>,
-        user: UserId,
+        request: &UploadRequest,
         of: Of,
         running: Running,
         cancel: CancellationToken,
     ) -> Arc<Self> {
         let (stale, taken) = (AtomicBool::new(false), AtomicBool::new(false));
-        Arc::new(Self { early, user, of, running, cancel, stale, taken, span: Span::current() })
+        let user = request.credentials.user_id.clone();
+        let sender = request.sender.as_ref().map(|sender| sender.id.clone());
+        Arc::new(Self { early, user, sender, of, running, cancel, stale, taken, span: Span::current() })
     }
 
     /// Whether a chunk was replaced, or the upload does not receive any more.
@@ -80,6 +84,7 @@ impl ProgressSink for EarlySink {
     }
 
     async fn checkpoint(&self, state: ResumeState) -> Result<()> {
+        let state = state.by(self.sender.clone());
         let expected = {
             let mut states = self.running.states();
             states.newest = Some(state.clone());
