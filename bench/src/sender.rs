@@ -28,7 +28,6 @@ use telestore_uploader::{
     AllowedAddresses, MtprotoConfig, MtprotoUploader, NoProgress, TelegramUploader, UploadRequest,
 };
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio_util::sync::CancellationToken;
 
 use crate::load::noise;
 use crate::proc::{Usage, peak_rss};

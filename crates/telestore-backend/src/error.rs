@@ -1,3 +1,5 @@
+use telestore_types::Verdict;
+
 /// What the backend answered, or why it did not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -14,6 +16,17 @@ pub enum Error {
     /// The backend answered with something that is not the documented JSON.
     #[error("TeleStore backend gave an answer that makes no sense: {0}")]
     BadAnswer(String),
+}
+
+impl Error {
+    /// What a caller may do about it: what the backend said stands until somebody changes it; what it did not say may
+    /// come later.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::InvalidToken | Self::NotConfigured(_) => Verdict::Permanent,
+            Self::Unavailable(_) | Self::BadAnswer(_) => Verdict::Temporary,
+        }
+    }
 }
 
 /// The result of a call to the backend.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use telestore_types::{Identity, Secret, TelegramCredentials};
 
-use crate::{CredentialProvider, Result, WebhookSender};
+use crate::{CredentialProvider, Result, WebhookEvent, WebhookSender};
 
 macro_rules! forward {
     ($holder:ident) => {
@@ -40,8 +40,8 @@ macro_rules! forward {
                 (**self).is_wanted()
             }
 
-            async fn send(&self, event_id: &str, body: &str) -> Result<()> {
-                (**self).send(event_id, body).await
+            async fn send(&self, event_id: &str, event: &WebhookEvent) -> Result<()> {
+                (**self).send(event_id, event).await
             }
         }
     };

@@ -88,11 +88,11 @@ pub trait WebhookSender: fmt::Debug + Send + Sync + 'static {
     /// Whether there is anybody to tell. Where not, nothing is put into the outbox.
     fn is_wanted(&self) -> bool;
 
-    /// Delivers the JSON text `body`.
+    /// Tells of one file.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] for anything but a 2xx.
-    async fn send(&self, event_id: &str, body: &str) -> Result<()>;
+    /// [`Error::Unavailable`] where the receiver has not said that it heard.
+    async fn send(&self, event_id: &str, event: &WebhookEvent) -> Result<()>;
 }
 
 /// Nobody to tell: stand-alone use.
@@ -105,7 +105,7 @@ impl WebhookSender for NoWebhook {
         false
     }
 
-    async fn send(&self, _: &str, _: &str) -> Result<()> {
+    async fn send(&self, _: &str, _: &WebhookEvent) -> Result<()> {
         Ok(())
     }
 }
@@ -160,11 +160,13 @@ impl WebhookSender for HttpWebhookSender {
         true
     }
 
-    async fn send(&self, event_id: &str, body: &str) -> Result<()> {
+    async fn send(&self, event_id: &str, event: &WebhookEvent) -> Result<()> {
+        // Plain text and numbers always make JSON.
+        let body = serde_json::to_string(event).unwrap_or_default();
         let post = self.client.post(&self.url).header(CONTENT_TYPE, "application/json");
-        let mut post = post.header("X-Telestore-Event-Id", event_id).body(body.to_owned());
+        let mut post = post.header("X-Telestore-Event-Id", event_id).body(body.clone());
         if let Some(signing) = &self.signing {
-            post = post.header("X-Telestore-Signature", signing.header(body));
+            post = post.header("X-Telestore-Signature", signing.header(&body));
         }
         let began = Instant::now();
         let answer = post.send().await;
@@ -186,8 +188,14 @@ mod tests {
         let first = StoredMessage::new(12_345, StoredAs::Mtproto { document_id: -5 }, 104_857_600);
         let stored = StoredFile::new(first);
         let event = WebhookEvent::new(UserId::new("user123"), "video.mp4", &stored, 104_857_600, "video/mp4");
+        let json = serde_json::to_string(&event).unwrap();
         assert_eq!(
-            serde_json::to_string(&event).unwrap(),
+            serde_json::from_str::<WebhookEvent>(&json).unwrap(),
+            event,
+            "what was written down is read back"
+        );
+        assert_eq!(
+            json,
             r#"{"userId":"user123","fileName":"video.mp4","messageId":12345,"fileId":"-5","size":104857600,"mimeType":"video/mp4"}"#
         );
     }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::json;
 use telestore_backend::{
     CachedCredentialProvider, CredentialProvider, Error, HttpConfig, HttpCredentialProvider,
-    HttpWebhookSender, WebhookSender,
+    HttpWebhookSender, WebhookEvent, WebhookSender,
 };
 use telestore_sandbox::{Fault, FaultAction, HostileHttp, Sandbox, UserSpec};
-use telestore_types::Secret;
+use telestore_types::{Secret, StoredAs, StoredFile, StoredMessage, UserId};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -70,11 +70,13 @@ async fn whatever_is_answered_to_a_webhook_or_to_nobody_ends_soon() {
     let config = config(&sandbox, Duration::from_secs(2));
     let (sender, provider) =
         (HttpWebhookSender::new(&config).unwrap(), HttpCredentialProvider::new(&config).unwrap());
+    let message = StoredMessage::new(7, StoredAs::Mtproto { document_id: 7 }, 5);
+    let event = WebhookEvent::new(UserId::new("u"), "a.bin", &StoredFile::new(message), 5, "text/plain");
     for action in hostile() {
         for at in [WEBHOOK, CREDENTIALS] {
             sandbox.faults().inject(Fault::new(at, action.clone()).once());
         }
-        let both = async { tokio::join!(sender.send("event", "{}"), provider.reach()) };
+        let both = async { tokio::join!(sender.send("event", &event), provider.reach()) };
         let (sent, reached) = timeout(SECONDS, both).await.expect("within seconds");
         // A good head is a good answer, whatever comes behind it.
         let good = sandbox.webhooks().last().is_some_and(|call| call.status == 200);
@@ -84,7 +86,7 @@ async fn whatever_is_answered_to_a_webhook_or_to_nobody_ends_soon() {
         }
         sandbox.faults().clear();
     }
-    sender.send("event", "{}").await.unwrap();
+    sender.send("event", &event).await.unwrap();
     provider.reach().await.unwrap();
 }
 

@@ -1,5 +1,5 @@
 use telestore_store::{ChunkRecord, Digest};
-use telestore_types::SourceError;
+use telestore_types::{SourceError, Verdict};
 
 /// Why chunks do not make a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +19,13 @@ pub enum GapError {
         /// What was declared, in bytes.
         expected: u64,
     },
+}
+
+impl GapError {
+    /// What a caller may do about it: the same chunks make no file again.
+    pub fn verdict(&self) -> Verdict {
+        Verdict::Permanent
+    }
 }
 
 /// Checks that `chunks` are 0, 1, 2, … without a gap and hold `length` bytes.

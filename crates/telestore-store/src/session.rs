@@ -28,7 +28,8 @@ pub struct ChunkRecord {
 pub struct Owner {
     /// The user that the backend named.
     pub user_id: UserId,
-    /// The token that the file will be sent with, sealed.
+    /// The token that the file will be sent with, sealed. A token may expire while its upload waits: that upload fails, and
+    /// goes on with the next one that its user shows for it.
     pub sealed_token: Vec<u8>,
 }
 

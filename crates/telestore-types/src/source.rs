@@ -3,6 +3,8 @@ use std::fmt;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::Verdict;
+
 /// Why bytes could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -21,6 +23,16 @@ pub enum SourceError {
     /// The disk or the network behind the source failed; it may work later.
     #[error("cannot read stored bytes: {0}")]
     Io(String),
+}
+
+impl SourceError {
+    /// What a caller may do about it.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::OutOfRange { .. } | Self::Damaged(_) => Verdict::Permanent,
+            Self::Io(_) => Verdict::Temporary,
+        }
+    }
 }
 
 /// A file that can be read again and again, from anywhere, by several readers at once.

@@ -23,9 +23,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use telestore_types::{ByteSource, BytesSource, FileName, StoredFile, TelegramCredentials, UploadId};
-use tokio_util::sync::CancellationToken;
 
-use crate::{TelegramUploader, UploadRequest, caption_of};
+use crate::{TelegramUploader, UploadRequest};
 
 pub use recorder::{Event, Recorder};
 pub use strangers::{Strangers, strangers};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{World, bot_api, credentials_of, mtproto, mtproto_with};
 use telestore_sandbox::{Fault, SandboxUser, UserSpec};
 use telestore_uploader::testsuite::{Recorder, bytes};
-use telestore_uploader::{ErrorKind, TelegramUploader, UploadRequest};
+use telestore_uploader::{ErrorKind, TelegramUploader};
 use tokio::time::sleep;
 
 const SEND: &str = "messages.sendMedia";

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{PART, World, mtproto, mtproto_with};
 use telestore_sandbox::{Fault, FaultAction, Sandbox, UserSpec};
-use telestore_types::{ChatId, ManualClock, Secret, SourceError, StoredAs, Timestamp};
+use telestore_types::{ChatId, ManualClock, SourceError, StoredAs, Timestamp};
 use telestore_uploader::testsuite::sources::{BlockingSource, CountingSource, FailingSource};
 use telestore_uploader::testsuite::{Recorder, bytes};
 use telestore_uploader::{ErrorKind, TelegramUploader, Verdict};

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use common::{PART, World, bot_api, bot_api_with, credentials_of, mtproto_with};
 use serde_json::json;
 use telestore_sandbox::{Fault, FaultAction, FloodShape, Sandbox, SandboxUser, Standing, UserSpec};
-use telestore_types::{ChatId, FileName, ResumeState, Stage, TelegramCredentials};
+use telestore_types::{ChatId, FileName, ResumeState, Stage};
 use telestore_uploader::testsuite::{Recorder, bytes};
 use telestore_uploader::{
     ErrorKind, MtprotoConfig, ProgressSink, Result, TelegramUploader, UploadRequest, Verdict,

@@ -113,7 +113,13 @@ impl Delivery {
 
     async fn tell_backend(&self, event: &OutboxEvent) -> Result<()> {
         let NewEvent { event_id, body, .. } = &event.event;
-        let Err(error) = self.webhooks.send(event_id, body).await else {
+        let Ok(told) = serde_json::from_str(body) else {
+            // No later try reads it better.
+            webhook(Webhook::GivenUp).increment(1);
+            tracing::error!(upload = %event.upload_id, event = event_id, "webhook given up: what was written down of it cannot be read");
+            return Ok(self.base.sessions.outbox_done(event_id).await?);
+        };
+        let Err(error) = self.webhooks.send(event_id, &told).await else {
             webhook(Webhook::Delivered).increment(1);
             return Ok(self.base.sessions.outbox_done(event_id).await?);
         };

@@ -161,11 +161,15 @@ impl telestore::backend::WebhookSender for HangsFor {
         true
     }
 
-    async fn send(&self, _: &str, body: &str) -> telestore::backend::Result<()> {
-        if body.contains(self.0) {
+    async fn send(
+        &self,
+        _: &str,
+        event: &telestore::backend::WebhookEvent,
+    ) -> telestore::backend::Result<()> {
+        if event.user_id.as_str().contains(self.0) {
             std::future::pending::<()>().await;
         }
-        self.1.lock().unwrap().push(body.to_owned());
+        self.1.lock().unwrap().push(event.user_id.to_string());
         Ok(())
     }
 }

@@ -17,9 +17,9 @@ fn receiver(refusals: usize) -> (MockWebhookSender, Received) {
     let log = Arc::clone(&received);
     let mut webhooks = MockWebhookSender::new();
     webhooks.expect_is_wanted().return_const(true);
-    webhooks.expect_send().returning(move |event_id, body| {
+    webhooks.expect_send().returning(move |event_id, event| {
         let mut log = log.lock().unwrap();
-        log.push((event_id.to_owned(), body.to_owned()));
+        log.push((event_id.to_owned(), serde_json::to_string(event).unwrap()));
         if log.len() <= refusals { Err(Error::Unavailable("it answered 500".to_owned())) } else { Ok(()) }
     });
     (webhooks, received)
