@@ -20,6 +20,7 @@ mod settings;
 mod tls;
 mod uploads;
 mod wire;
+mod worker_id;
 
 use std::process::ExitCode;
 

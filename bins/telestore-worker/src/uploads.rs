@@ -20,8 +20,10 @@ pub(crate) async fn uploads(data: DataSettings, args: UploadsArgs) -> Result<(),
     match args.command {
         UploadsCommand::List { state, user, limit, skip } => {
             // One more than asked for tells whether there are more.
-            let listing =
-                Listing { state, user: user.map(UserId::new), skip, limit: limit.saturating_add(1) };
+            let listing = Listing::first(limit.saturating_add(1))
+                .in_state(state)
+                .of_user(user.map(UserId::new))
+                .skipping(skip);
             let mut uploads = operator.list(&listing).await.map_err(|error| text(&error))?;
             let more = uploads.len() > limit as usize;
             uploads.truncate(limit as usize);

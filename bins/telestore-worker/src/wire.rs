@@ -13,8 +13,8 @@ use telestore::{Sealer, Telestore, TelestoreBuilder};
 
 use crate::config::{Access, Config, Token};
 use crate::disks::{self, Objection};
-use crate::private;
 use crate::settings::{DataSettings, Settings};
+use crate::{private, worker_id};
 
 /// Why the worker cannot run. The texts say what to do.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,8 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
         None => {}
     }
     let lock = lock(dir).await?;
+    let name = |source| WireError::DataDir { dir: dir.display().to_string(), source };
+    let worker = worker_id::kept_in(dir).map_err(name)?;
     let sealer = match &users.secret_key {
         Some(secret) => Sealer::from_secret(secret),
         None => Sealer::from_file(&dir.join(SECRET_KEY))?,
@@ -83,6 +85,7 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
         .sealer(sealer)
         .uploader(BotApiUploader::new(config.bot_api())?)
         .uploader(MtprotoUploader::new(config.mtproto()))
+        .worker(worker)
         .config(config.engine.clone());
     Ok(Wired { engine: with_access(builder, config)?.build()?, lock })
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod changes;
 mod check;
 mod chunk;
 mod durability;
@@ -17,6 +18,7 @@ mod sqlite;
 #[cfg(feature = "testsuite")]
 pub mod testsuite;
 
+pub use changes::{Change, Changes};
 pub use check::Check;
 pub use chunk::{BlobName, ChunkStore, Digest, Place, Spool, SpooledChunk};
 pub use durability::Durability;
@@ -25,9 +27,10 @@ pub use local::{DataDisk, FileSystem, LocalChunkStore};
 pub use memory::{MemoryChunkStore, MemorySessionStore};
 pub use metrics::describe_metrics;
 pub use quota::{Exceeded, Limits, More, Quota, Resource, Subject, Usage, Whose, until_midnight};
+pub use rules::NewChunk;
 pub use session::{
-    Appended, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Declared, Expiry, Lease, Listing,
-    NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, SessionStore,
+    Appended, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Cursor, Declared, Expired, Expiry,
+    Lease, Listing, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Released, SessionStore,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Schema, SqliteSessionStore};

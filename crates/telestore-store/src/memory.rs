@@ -5,23 +5,35 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, Outcome, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
-    UserId, is_due,
+    ChatId, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UserId,
+    WorkerId,
 };
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, broadcast};
 
 pub use self::chunks::MemoryChunkStore;
-use self::state::State;
-use crate::rules::{self, Admitted, Answer, NewChunk, NewExtent, Rows};
+use self::state::{State, Waiting};
+use crate::rules::{self, Admitted, Answer, NewChunk, NewExtent, Rows, Whose};
 use crate::{
-    Appended, BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Declared, Expiry, Lease,
-    Limits, Listing, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Result, SessionStore, Subject,
-    Usage,
+    Appended, BlobName, Cancelled, Change, Changes, ChunkRecord, Claim, Completed, Counts, Created, Declared,
+    Expired, Expiry, Lease, Limits, Listing, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Released,
+    Result, SessionStore, Subject, Usage,
 };
 
+/// How many changes a worker may leave unread before it is told that it has missed some.
+const UNREAD: usize = 256;
+
 /// The reference: uploads in a map. It shows what each method means, and forgets everything at the end.
-#[derive(Debug, Clone, Default)]
-pub struct MemorySessionStore(Arc<Mutex<State>>);
+#[derive(Debug, Clone)]
+pub struct MemorySessionStore {
+    state: Arc<Mutex<State>>,
+    changes: broadcast::Sender<Change>,
+}
+
+impl Default for MemorySessionStore {
+    fn default() -> Self {
+        Self { state: Arc::default(), changes: broadcast::Sender::new(UNREAD) }
+    }
+}
 
 impl MemorySessionStore {
     /// An empty store.
@@ -32,7 +44,13 @@ impl MemorySessionStore {
     /// The lock is the transaction: nothing in it waits, and the rules write last, so a caller that goes away leaves
     /// nothing half done.
     async fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().await
+        self.state.lock().await
+    }
+
+    /// Tells those who listen.
+    fn tell(&self, change: Change) {
+        // Nobody may listen.
+        let _ = self.changes.send(change);
     }
 
     /// Applies a transition to a leased upload.
@@ -45,6 +63,11 @@ impl MemorySessionStore {
         let mut state = self.lock().await;
         Ok(done(rules::change_leased(&mut *state, lease, over, None, change).await?))
     }
+}
+
+/// A name for a lease or a claim.
+fn token() -> String {
+    format!("{:032x}", rand::random::<u128>())
 }
 
 /// There is nothing to commit.
@@ -72,28 +95,17 @@ impl SessionStore for MemorySessionStore {
         Ok(done(rules::claim(&mut *self.lock().await, id, key, owner, limits).await?))
     }
 
-    async fn record_chunk(
-        &self,
-        id: &UploadId,
-        key: &StorageKey,
-        chunk: &ChunkRecord,
-        mime_type: Option<&str>,
-        limits: &Limits,
-        now: Timestamp,
-    ) -> Result<Recorded> {
+    async fn record_chunk(&self, new: NewChunk) -> Result<Recorded> {
         let mut state = self.lock().await;
-        let new = NewChunk::new(id.clone(), key.clone(), chunk.clone(), now)
-            .within(*limits)
-            .with_mime_type(mime_type.map(str::to_owned));
         let Admitted { upload, replaced } = match rules::admit_chunk(&mut *state, &new).await? {
             Ok(admitted) => admitted,
             Err(refused) => return Ok(refused),
         };
-        for subject in rules::counted(&upload, limits) {
-            state.count(subject, chunk.length, now).await?;
+        for subject in rules::counted(&upload, &new.limits) {
+            state.count(subject, new.chunk.length, new.now).await?;
         }
         state.save(&upload).await?;
-        state.put_chunk(key, chunk).await?;
+        state.put_chunk(&new.key, &new.chunk).await?;
         Ok(Recorded::Stored { upload, replaced })
     }
 
@@ -131,46 +143,77 @@ impl SessionStore for MemorySessionStore {
         Ok(state.find(id, key).is_some_and(|upload| upload.checkpoint_early(expected, resume)))
     }
 
-    async fn begin_early(&self, id: &UploadId, key: &StorageKey) -> Result<bool> {
-        Ok(done(rules::begin_early(&mut *self.lock().await, id, key).await?))
+    async fn begin_early(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool> {
+        Ok(done(rules::begin_early(&mut *self.lock().await, id, key, worker, now, until).await?))
     }
 
-    async fn end_early(&self, id: &UploadId, key: &StorageKey) -> Result<()> {
-        if let Some(upload) = self.lock().await.find(id, key) {
+    async fn end_early(&self, id: &UploadId, key: &StorageKey, worker: &WorkerId) -> Result<()> {
+        let mut state = self.lock().await;
+        if let Some(upload) = state.find(id, key).filter(|upload| upload.worker.as_ref() == Some(worker)) {
             upload.early = false;
         }
         Ok(())
     }
 
     async fn complete(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Completed> {
-        Ok(done(rules::complete(&mut *self.lock().await, id, key, now).await?))
+        let completed = done(rules::complete(&mut *self.lock().await, id, key, now).await?);
+        if matches!(completed, Completed::Accepted(telestore_types::Completion::Queued, _)) {
+            self.tell(Change::Queued);
+        }
+        Ok(completed)
     }
 
     async fn cancel(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Cancelled> {
-        Ok(done(rules::cancel(&mut *self.lock().await, id, key, now).await?))
+        let cancelled = done(rules::cancel(&mut *self.lock().await, id, key, now).await?);
+        if matches!(cancelled, Cancelled::Now { .. }) {
+            self.tell(Change::Cancelled(key.clone()));
+        }
+        Ok(cancelled)
     }
 
     async fn keep(&self, id: &UploadId, key: &StorageKey) -> Result<Option<Upload>> {
         Ok(done(rules::keep(&mut *self.lock().await, id, key).await?))
     }
 
-    async fn lease(&self, now: Timestamp, until: Timestamp, except: &[UserId]) -> Result<Option<Lease>> {
+    async fn lease(
+        &self,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+        except: &[UserId],
+    ) -> Result<Option<Lease>> {
         let mut state = self.lock().await;
-        let token = state.token();
-        Ok(done(rules::lease(&mut *state, token, now, until, except).await?))
+        Ok(done(rules::lease(&mut *state, token(), worker, now, until, except).await?))
     }
 
-    async fn next_due(&self) -> Result<Option<Timestamp>> {
-        Ok(self.lock().await.next_due())
+    async fn next_due(&self, worker: &WorkerId) -> Result<Option<Timestamp>> {
+        Ok(self.lock().await.next_due(worker))
     }
 
-    async fn extend(&self, lease: &Lease, until: Timestamp) -> Result<bool> {
-        let mut state = self.lock().await;
-        let held = state.leased(lease).await?.is_some();
-        if held {
-            state.leases.insert(lease.upload.key.clone(), (lease.token.clone(), until));
-        }
-        Ok(held)
+    async fn extend(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<bool> {
+        Ok(done(rules::extend(&mut *self.lock().await, lease, now, until).await?))
+    }
+
+    async fn hold_account(
+        &self,
+        user: &UserId,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool> {
+        Ok(done(rules::hold_account(&mut *self.lock().await, user, worker, now, until).await?))
+    }
+
+    async fn leave_account(&self, user: &UserId, worker: &WorkerId) -> Result<()> {
+        self.lock().await.leave_account(user, worker);
+        Ok(())
     }
 
     async fn checkpoint(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool> {
@@ -194,8 +237,14 @@ impl SessionStore for MemorySessionStore {
     ) -> Result<bool> {
         let event = event.map(|event| (event, now));
         let finish = |upload: &mut Upload| upload.finish(stored.clone(), now);
-        let mut state = self.lock().await;
-        Ok(done(rules::change_leased(&mut *state, lease, true, event, finish).await?))
+        let finished = {
+            let mut state = self.lock().await;
+            done(rules::change_leased(&mut *state, lease, true, event, finish).await?)
+        };
+        if finished && event.is_some() {
+            self.tell(Change::Event);
+        }
+        Ok(finished)
     }
 
     async fn fail(&self, lease: &Lease, error: &str, outcome: Outcome, now: Timestamp) -> Result<bool> {
@@ -206,47 +255,76 @@ impl SessionStore for MemorySessionStore {
         self.leased(lease, true, |upload| upload.retry_later(at, counted, now)).await
     }
 
-    async fn release_all(&self, now: Timestamp) -> Result<Vec<(Recovery, Upload)>> {
-        Ok(done(rules::release_all(&mut *self.lock().await, now).await?))
+    async fn beat(&self, worker: &WorkerId, until: Timestamp) -> Result<()> {
+        self.lock().await.beat(worker, until).await
     }
 
-    async fn add_event(&self, upload: &UploadId, event: &NewEvent, now: Timestamp) -> Result<()> {
-        self.lock().await.add_event(upload, event, now).await
+    async fn living(&self, now: Timestamp, after: Option<&WorkerId>, limit: u32) -> Result<Vec<WorkerId>> {
+        let state = self.lock().await;
+        let living = state.living(now).filter(|worker| after.is_none_or(|after| *worker > after));
+        Ok(living.take(limit as usize).cloned().collect())
     }
 
-    async fn outbox_due(
+    async fn release(&self, worker: &WorkerId, now: Timestamp, limit: u32) -> Result<Vec<Released>> {
+        Ok(done(rules::release(&mut *self.lock().await, Whose::Own(worker), now, limit).await?))
+    }
+
+    async fn release_gone(&self, worker: &WorkerId, now: Timestamp, limit: u32) -> Result<Vec<Released>> {
+        Ok(done(rules::release(&mut *self.lock().await, Whose::Gone(worker), now, limit).await?))
+    }
+
+    async fn add_event(
         &self,
+        upload: &UploadId,
+        event: &NewEvent,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<OutboxEvent> {
+        let mut state = self.lock().await;
+        Ok(done(rules::add_event(&mut *state, token(), upload, event, worker, now, until).await?))
+    }
+
+    async fn outbox_lease(
+        &self,
+        worker: &WorkerId,
         kind: OutboxKind,
         now: Timestamp,
+        until: Timestamp,
         limit: u32,
         except: &[UserId],
     ) -> Result<Vec<OutboxEvent>> {
-        let state = self.lock().await;
-        let may = |event: &NewEvent| event.user_id.as_ref().is_none_or(|user| !except.contains(user));
-        let due = state
-            .outbox
-            .iter()
-            .filter(|(event, at)| event.event.kind == kind && is_due(*at, now) && may(&event.event));
-        Ok(due.map(|(event, _)| event.clone()).take(limit as usize).collect())
+        let mut state = self.lock().await;
+        Ok(done(rules::outbox_lease(&mut *state, token, worker, kind, now, until, limit, except).await?))
     }
 
     async fn outbox_next_due(&self) -> Result<Option<Timestamp>> {
-        Ok(self.lock().await.outbox.iter().map(|(_, at)| *at).min())
+        Ok(self.lock().await.outbox.iter().map(Waiting::free_at).min())
     }
 
-    async fn outbox_done(&self, event_id: &str) -> Result<()> {
-        self.lock().await.outbox.retain(|(event, _)| event.event.event_id != event_id);
-        Ok(())
+    async fn outbox_done(&self, event: &OutboxEvent) -> Result<bool> {
+        let mut state = self.lock().await;
+        let before = state.outbox.len();
+        state.outbox.retain(|waiting| !waiting.is(event));
+        Ok(state.outbox.len() < before)
     }
 
-    async fn outbox_retry(&self, event_id: &str, at: Timestamp) -> Result<()> {
-        for (event, due) in &mut self.lock().await.outbox {
-            if event.event.event_id == event_id {
-                event.attempt += 1;
-                *due = at;
-            }
-        }
-        Ok(())
+    async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> Result<bool> {
+        let mut state = self.lock().await;
+        let Some(waiting) = state.outbox.iter_mut().find(|waiting| waiting.is(event)) else {
+            return Ok(false);
+        };
+        waiting.event.attempt += 1;
+        (waiting.due, waiting.claimed) = (at, None);
+        Ok(true)
+    }
+
+    async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>> {
+        let state = self.lock().await;
+        let live = state.uploads.values().filter(|upload| !upload.state.is_over());
+        let named =
+            live.filter_map(|upload| state.chunks.get(&upload.key)).flat_map(|chunks| chunks.values());
+        Ok(named.map(|chunk| &chunk.blob).filter(|blob| blobs.contains(blob)).cloned().collect())
     }
 
     async fn live_keys(&self) -> Result<Vec<StorageKey>> {
@@ -259,7 +337,7 @@ impl SessionStore for MemorySessionStore {
         Ok(self.chunks(key).await?.into_iter().map(|chunk| chunk.blob).collect())
     }
 
-    async fn expire(&self, expiry: &Expiry<'_>) -> Result<Vec<Upload>> {
+    async fn expire(&self, expiry: &Expiry) -> Result<Vec<Expired>> {
         Ok(done(rules::expire(&mut *self.lock().await, expiry).await?))
     }
 
@@ -287,6 +365,10 @@ impl SessionStore for MemorySessionStore {
 
     async fn counts(&self) -> Result<Counts> {
         Ok(self.lock().await.counts())
+    }
+
+    fn changes(&self) -> Changes {
+        self.changes.subscribe().into()
     }
 
     async fn probe(&self) -> Result<()> {

@@ -13,14 +13,16 @@ mod chunks;
 mod leases;
 mod rows;
 mod uploads;
+mod workers;
 
 use telestore_types::{Timestamp, Upload};
 
 pub use self::append::{NewExtent, append, declare_size};
 pub use self::chunks::{Admitted, NewChunk, Place, admit, admit_chunk, counted};
-pub use self::leases::{change_leased, lease, release_all};
-pub use self::rows::{Answer, Rows};
+pub use self::leases::{change_leased, extend, hold_account, lease};
+pub use self::rows::{Answer, Holder, Rows, Whose};
 pub use self::uploads::{begin_early, cancel, claim, complete, create, expire, keep};
+pub use self::workers::{add_event, outbox_lease, release};
 pub use crate::quota::day_of;
 use crate::{Exceeded, Limits, More, Result};
 

@@ -1,288 +1,61 @@
-use std::collections::HashMap;
+mod answers;
+mod events;
+mod questions;
+
 use std::fmt;
 
 use async_trait::async_trait;
 use telestore_types::{
-    AppendError, ChatId, ChunkIndex, ChunkVerdict, Completion, CompletionError, Outcome, Reading, Recovery,
-    ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadState, UserId,
+    ChatId, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UserId,
+    WorkerId,
 };
 
-use crate::rules::NewExtent;
-use crate::{BlobName, Exceeded, Limits, Result, Subject, Usage};
+pub use self::answers::{
+    Appended, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Declared, Expired, Lease, Owner,
+    Recorded, Released,
+};
+pub use self::events::{NewEvent, OutboxEvent, OutboxKind};
+pub use self::questions::{Cursor, Expiry, Listing};
+use crate::rules::{NewChunk, NewExtent};
+use crate::{BlobName, Changes, Limits, Result, Subject, Usage};
 
-/// A chunk that was acknowledged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChunkRecord {
-    /// Its place.
-    pub index: ChunkIndex,
-    /// How many bytes.
-    pub length: u64,
-    /// Their CRC-32C.
-    pub crc32c: u32,
-    /// Where they are.
-    pub blob: BlobName,
-}
-
-/// Who an upload belongs to.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Owner {
-    /// The user that the backend named.
-    pub user_id: UserId,
-    /// The token that the file will be sent with, sealed. A token may expire while its upload waits: that upload fails, and
-    /// goes on with the next one that its user shows for it.
-    pub sealed_token: Vec<u8>,
-}
-
-impl fmt::Debug for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Owner").field("user_id", &self.user_id).finish_non_exhaustive()
-    }
-}
-
-/// What creating an upload found.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Created {
-    /// It is new.
-    New,
-    /// There is one with this id: this one. Nothing has changed.
-    Exists(Box<Upload>),
-    /// There may be no more. Nothing has changed.
-    TooMuch(Exceeded),
-}
-
-/// What claiming an upload found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claim {
-    /// It belongs to the user, newly or as before.
-    Owned,
-    /// It belongs to somebody else. Nothing has changed.
-    Foreign,
-    /// The user may have no more. Nothing has changed.
-    TooMuch(Exceeded),
-    /// There is no such upload.
-    NotFound,
-}
-
-/// What recording a chunk did.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Recorded {
-    /// It is acknowledged.
-    Stored {
-        /// The upload afterwards.
-        upload: Box<Upload>,
-        /// The bytes whose place it took; to be deleted now.
-        replaced: Option<BlobName>,
-    },
-    /// It was not recorded, for this reason; its bytes are to be deleted. Nothing has changed.
-    Refused {
-        /// Why.
-        verdict: ChunkVerdict,
-        /// The upload as it is.
-        upload: Box<Upload>,
-    },
-    /// With it, the upload would be larger than allowed. Nothing has changed.
-    TooLarge {
-        /// How many bytes the upload would have.
-        received: u64,
-    },
-    /// With it, the chunks [cannot be the file](Upload::check_sum). Nothing has changed.
-    Unfit(CompletionError),
-    /// With it, its owner or the clients at its address would have more than they may. Nothing has changed.
-    TooMuch(Exceeded),
-    /// There is no such upload (any more). Nothing has changed.
-    NotFound,
-}
-
-/// What appending to an upload did.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Appended {
-    /// The bytes are acknowledged.
-    Stored(Box<Upload>, ChunkRecord),
-    /// They were not recorded, for this reason; they are to be deleted. The upload is as it is. Nothing has changed.
-    Refused(AppendError, Box<Upload>),
-    /// With them, the upload would be larger than allowed. Nothing has changed.
-    TooLarge {
-        /// How many bytes the upload would have.
-        received: u64,
-    },
-    /// With them, its owner or the clients at its address would have more than they may. Nothing has changed.
-    TooMuch(Exceeded),
-    /// There is no such upload (any more). Nothing has changed.
-    NotFound,
-}
-
-/// What saying how long an upload is did.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Declared {
-    /// That is known, newly or as before.
-    Known(Box<Upload>),
-    /// It cannot be, for this reason. Nothing has changed.
-    Refused(AppendError),
-    /// There is no such upload.
-    NotFound,
-}
-
-/// What completing an upload did.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Completed {
-    /// It is on its way, newly or as before.
-    Accepted(Completion, Box<Upload>),
-    /// It cannot be completed. Nothing has changed.
-    Refused(CompletionError),
-    /// There is no such upload.
-    NotFound,
-}
-
-/// What cancelling an upload did.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Cancelled {
-    /// It is cancelled now.
-    Now(Box<Upload>),
-    /// It was over before: completed, or cancelled earlier.
-    Over(Box<Upload>),
-    /// There is no such upload.
-    NotFound,
-}
-
-/// The right to send one upload, until it expires.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Lease {
-    /// The upload as it was leased.
-    pub upload: Upload,
-    /// Tells this lease from every other one.
-    pub token: String,
-    /// Until when it holds, unless it is extended.
-    pub until: Timestamp,
-}
-
-/// Which uploads to list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Listing {
-    /// Only those in this state.
-    pub state: Option<UploadState>,
-    /// Only those of this user.
-    pub user: Option<UserId>,
-    /// How many of the first to leave out.
-    pub skip: u32,
-    /// How many to give at most.
-    pub limit: u32,
-}
-
-/// What is to be done about an event of the outbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum OutboxKind {
-    /// The backend is to be told that an upload is finished.
-    Webhook,
-    /// The message of a cancelled upload is to be taken back.
-    Withdrawal,
-}
-
-impl OutboxKind {
-    /// The name under which stores keep it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Webhook => "webhook",
-            Self::Withdrawal => "withdrawal",
-        }
-    }
-
-    /// Reads a stored name back.
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Webhook, Self::Withdrawal].into_iter().find(|kind| kind.as_str() == name)
-    }
-}
-
-/// Something that is to be done about an upload that is over, until it is done.
-#[derive(Clone, PartialEq, Eq)]
-pub struct NewEvent {
-    /// The same on every delivery.
-    pub event_id: String,
-    /// What is to be done.
-    pub kind: OutboxKind,
-    /// Whose upload it was.
-    pub user_id: Option<UserId>,
-    /// The sealed token of that user, where it is needed.
-    pub sealed_token: Option<Vec<u8>>,
-    /// The JSON text.
-    pub body: String,
-}
-
-impl NewEvent {
-    /// A webhook.
-    pub fn webhook(event_id: impl Into<String>, user_id: UserId, body: impl Into<String>) -> Self {
-        Self {
-            event_id: event_id.into(),
-            kind: OutboxKind::Webhook,
-            user_id: Some(user_id),
-            sealed_token: None,
-            body: body.into(),
-        }
-    }
-}
-
-impl fmt::Debug for NewEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewEvent")
-            .field("event_id", &self.event_id)
-            .field("kind", &self.kind)
-            .finish_non_exhaustive()
-    }
-}
-
-/// An event that waits for its delivery.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutboxEvent {
-    /// What is to be done.
-    pub event: NewEvent,
-    /// The upload that it tells of.
-    pub upload_id: UploadId,
-    /// How many deliveries have failed.
-    pub attempt: u32,
-    /// When the upload was finished.
-    pub created_at: Timestamp,
-}
-
-/// Which uploads are past their time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Expiry<'a> {
-    /// Those in one of these states.
-    pub states: &'a [UploadState],
-    /// Only those that nobody owns.
-    pub unowned: bool,
-    /// For which nothing happened since.
-    pub before: Timestamp,
-    /// How many at most; there may be more.
-    pub limit: u32,
-}
-
-/// How much a store holds, for whoever operates it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// How many uploads there are in each state; none where a state is missing.
-    pub uploads: HashMap<UploadState, u64>,
-    /// How many bytes of chunks belong to uploads that are not over.
-    pub stored_bytes: u64,
-    /// Since when the upload that waits longest waits for a runner.
-    pub oldest_queued: Option<Timestamp>,
-    /// How many webhooks wait for their delivery.
-    pub outbox: u64,
-}
-
-/// Keeps uploads, chunk records, leases and the outbox.
+/// Keeps uploads, chunk records, leases and the outbox, for one worker or for many.
 ///
 /// # Contract
 /// - Each method is one transaction: wholly done when it returns, or not at all, also for a process that dies in it.
 /// - Methods may be called at once from anywhere; those on one upload take effect one after the other.
-/// - A [`Lease`] is held by at most one caller. What needs a lease answers `false`, and changes nothing, where it is
-///   not held any more: the upload was cancelled, or the lease expired and another runner has it.
 /// - An upload is found by its [`UploadId`]; rows of an earlier life of the same id have another [`StorageKey`] and are
 ///   never touched.
 /// - Clones and handles share the state.
 /// - What [`commit`](SessionStore::commit), [`finish`](SessionStore::finish), [`keep`](SessionStore::keep) and
 ///   [`add_event`](SessionStore::add_event) have written survives a power cut when they return, whatever the store's
 ///   durability is for the rest.
+///
+/// ## Many workers
+/// - Each process is a worker with a [`WorkerId`] that no other living process has.
+/// - **Leases.** A [`Lease`] is held by at most one caller. What needs a lease answers `false`, and changes nothing, where
+///   it is not held any more: the upload was cancelled, or the lease ran out and another runner has it. The token of a
+///   lease is the fence: a holder that was frozen beyond its time and goes on can write nothing that another has begun to
+///   write. A lease that has run out is held until somebody else takes it.
+/// - **Accounts.** At most one worker at a time holds the account of a user: `lease`, `begin_early` and a withdrawal from
+///   `outbox_lease` give out nothing of a user whose account another worker holds, and hold it for their own worker as
+///   long. A key of Telegram is used by one process at a time only that way. A worker that keeps a connection open longer
+///   [holds](SessionStore::hold_account) the account longer.
+/// - **Claims.** An event of the outbox is worked on by one worker at a time, under a claim with a time and a fence like a
+///   lease's.
+/// - **The living.** A worker that [beats](SessionStore::beat) in time is alive; one whose time has run out is gone, and
+///   what it had in hand is put in order by the others.
+///
+/// ## Clocks
+/// `now` is the caller's clock, and every other time that is handed in is reckoned from it. Clocks of workers may differ by
+/// a third of the shortest time that anything is held for (a lease is 30 seconds long and is extended each 10 seconds, so
+/// by 10 seconds). A store that machines share may read `now` from its own clock instead, and take `until` and `at` for
+/// distances from the caller's `now`. What is due later than [`LONGEST_PAUSE`](telestore_types::LONGEST_PAUSE) from now was
+/// written with a wrong clock, and is due.
+///
+/// # Implementing it
+/// Write [`Rows`](crate::rules::Rows), and let [`rules`](crate::rules) decide. A wrapper forwards every method, those with
+/// a default included.
 #[async_trait]
 pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Creates an upload, unless there is one with its id.
@@ -303,17 +76,10 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// owner.
     async fn claim(&self, id: &UploadId, key: &StorageKey, owner: &Owner, limits: &Limits) -> Result<Claim>;
 
-    /// Acknowledges a chunk within `limits`: **the commit point**. `mime_type` becomes the upload's, unless it has one.
-    /// Chunks that [cannot be the file](Upload::check_sum) are not recorded; an empty one may come last, and in any order.
-    async fn record_chunk(
-        &self,
-        id: &UploadId,
-        key: &StorageKey,
-        chunk: &ChunkRecord,
-        mime_type: Option<&str>,
-        limits: &Limits,
-        now: Timestamp,
-    ) -> Result<Recorded>;
+    /// Acknowledges a chunk within its limits: **the commit point**. Its type of content becomes the upload's, unless that
+    /// has one. Chunks that [cannot be the file](Upload::check_sum) are not recorded; an empty one may come last, and in any
+    /// order.
+    async fn record_chunk(&self, new: NewChunk) -> Result<Recorded>;
 
     /// Acknowledges bytes that follow those of an upload, by comparing and setting its length: **the commit point**; see
     /// [`Upload::append`]. Of two calls for one offset one stores, and the other is told where the file ends by then.
@@ -347,11 +113,20 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         resume: &ResumeState,
     ) -> Result<bool>;
 
-    /// Writes down that a process begins to send an upload that still receives; see [`Upload::begin_early`].
-    async fn begin_early(&self, id: &UploadId, key: &StorageKey) -> Result<bool>;
+    /// Writes down that `worker` begins to send an upload that still receives, and holds the account of its owner until
+    /// then; see [`Upload::begin_early`]. `false`, with nothing changed, where it may not, or where another worker holds
+    /// that account.
+    async fn begin_early(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool>;
 
-    /// Writes down that it has stopped.
-    async fn end_early(&self, id: &UploadId, key: &StorageKey) -> Result<()>;
+    /// Writes down that `worker` has stopped. Where another one has begun meanwhile, nothing changes.
+    async fn end_early(&self, id: &UploadId, key: &StorageKey, worker: &WorkerId) -> Result<()>;
 
     /// Checks that nothing is missing and queues the upload; see [`Upload::complete`].
     async fn complete(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Completed>;
@@ -363,20 +138,41 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// upload as it is then.
     async fn keep(&self, id: &UploadId, key: &StorageKey) -> Result<Option<Upload>>;
 
-    /// Leases an upload that is [due](Upload::is_due), or one whose lease has expired, of none of the users in `except`.
+    /// Leases to `worker` an upload that is [due](Upload::is_due), or one whose lease has run out, of none of the users in
+    /// `except` and of none whose account another worker holds.
     ///
-    /// One whose lease has expired after it was [committed](Self::commit) without a state that makes the same message
-    /// again is given up instead; see [`Upload::cut_off`].
+    /// One whose lease has run out after it was [committed](Self::commit) without a state that makes the same message
+    /// again is given up instead; see [`Upload::cut_off`]. Where the lease was another worker's, that counts as an end of
+    /// the process; see [`Upload::take_over`].
     ///
     /// Users take turns: the next lease goes to the user whose last one is the longest ago, and among that user's
     /// uploads to the one that waits longest.
-    async fn lease(&self, now: Timestamp, until: Timestamp, except: &[UserId]) -> Result<Option<Lease>>;
+    async fn lease(
+        &self,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+        except: &[UserId],
+    ) -> Result<Option<Lease>>;
 
-    /// When the next upload will be due; `None` where none waits.
-    async fn next_due(&self) -> Result<Option<Timestamp>>;
+    /// When the next upload will be due that `worker` may lease; `None` where none waits.
+    async fn next_due(&self, worker: &WorkerId) -> Result<Option<Timestamp>>;
 
-    /// Holds a lease longer.
-    async fn extend(&self, lease: &Lease, until: Timestamp) -> Result<bool>;
+    /// Holds a lease, and the account of its user, longer. `false` where either is lost.
+    async fn extend(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<bool>;
+
+    /// Holds the account of a user for `worker` until then, or longer if it does already. `false` where another one holds
+    /// it.
+    async fn hold_account(
+        &self,
+        user: &UserId,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool>;
+
+    /// Lets the account of a user go at once, where `worker` holds it: nothing of it is in use any more.
+    async fn leave_account(&self, user: &UserId, worker: &WorkerId) -> Result<()>;
 
     /// Writes down how far a leased upload is; see [`Upload::checkpoint`].
     async fn checkpoint(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool>;
@@ -402,30 +198,58 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Gives a leased upload back for a later attempt; see [`Upload::retry_later`].
     async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> Result<bool>;
 
-    /// Ends all leases and puts in order what they were of, for a process that starts alone on its data; see
-    /// [`Upload::recover`]. Gives the uploads that it changed.
-    async fn release_all(&self, now: Timestamp) -> Result<Vec<(Recovery, Upload)>>;
+    /// Writes down that `worker` is alive until then.
+    async fn beat(&self, worker: &WorkerId, until: Timestamp) -> Result<()>;
 
-    /// Adds, flushed, an event about an upload.
-    async fn add_event(&self, upload: &UploadId, event: &NewEvent, now: Timestamp) -> Result<()>;
+    /// The workers that are alive, `limit` at most, in the order of their names, behind `after`.
+    async fn living(&self, now: Timestamp, after: Option<&WorkerId>, limit: u32) -> Result<Vec<WorkerId>>;
 
-    /// Events of this kind that are [due](telestore_types::is_due), the oldest first, of none of the users in `except`.
-    async fn outbox_due(
+    /// Ends whatever `worker` had in hand (its leases, claims, accounts and early sends, and what its clients waited for),
+    /// and puts it in order; see [`Upload::recover`]. For a process that starts under the name of one that is dead, or
+    /// that ends itself. What no worker was written down for counts as its own.
+    ///
+    /// Gives the uploads that it changed, `limit` at most: call it until there are none.
+    async fn release(&self, worker: &WorkerId, now: Timestamp, limit: u32) -> Result<Vec<Released>>;
+
+    /// The same for all workers that are gone, `worker` itself left out; but leases that hold are left to those who hold
+    /// them, and those that have run out to [`lease`](Self::lease).
+    async fn release_gone(&self, worker: &WorkerId, now: Timestamp, limit: u32) -> Result<Vec<Released>>;
+
+    /// Adds, flushed, an event about an upload, claimed by `worker` until then.
+    async fn add_event(
         &self,
+        upload: &UploadId,
+        event: &NewEvent,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<OutboxEvent>;
+
+    /// Claims for `worker`, until then, events of this kind that are [due](telestore_types::is_due) and that nobody has
+    /// claimed, the oldest first, of none of the users in `except`. Of withdrawals, none of a user whose account another
+    /// worker holds; the account is held as long as the claim.
+    async fn outbox_lease(
+        &self,
+        worker: &WorkerId,
         kind: OutboxKind,
         now: Timestamp,
+        until: Timestamp,
         limit: u32,
         except: &[UserId],
     ) -> Result<Vec<OutboxEvent>>;
 
-    /// When the next event will be due; `None` where none waits.
+    /// When the next event will be due that nobody has claimed, or whose claim runs out; `None` where none waits.
     async fn outbox_next_due(&self) -> Result<Option<Timestamp>>;
 
-    /// Takes a delivered (or given up) event out.
-    async fn outbox_done(&self, event_id: &str) -> Result<()>;
+    /// Takes a delivered (or given up) event out. `false` where another worker has claimed it meanwhile.
+    async fn outbox_done(&self, event: &OutboxEvent) -> Result<bool>;
 
-    /// Counts a failed delivery and waits until `at`.
-    async fn outbox_retry(&self, event_id: &str, at: Timestamp) -> Result<()>;
+    /// Counts a failed delivery and lets the claim go until `at`; the same claim may still [end](Self::outbox_done) the
+    /// event, unless another worker has claimed it meanwhile: then this is `false`.
+    async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> Result<bool>;
+
+    /// Those of these blobs that are of use: that the record of a chunk names, of an upload that is not over.
+    async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>>;
 
     /// The storage keys whose bytes are still of use: uploads that are not over.
     async fn live_keys(&self) -> Result<Vec<StorageKey>>;
@@ -433,9 +257,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// The blobs that a chunk record names.
     async fn live_blobs(&self, key: &StorageKey) -> Result<Vec<BlobName>>;
 
-    /// Deletes uploads that are past their time; their events stay. Gives the deleted ones, whose bytes are to be
-    /// deleted now.
-    async fn expire(&self, expiry: &Expiry<'_>) -> Result<Vec<Upload>>;
+    /// Deletes uploads that are past their time; their events stay.
+    async fn expire(&self, expiry: &Expiry) -> Result<Vec<Expired>>;
 
     /// What the worker's clock showed last, for the next process. Where no process wrote it down yet: the latest time
     /// of any row.
@@ -453,6 +276,12 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// How much there is of everything.
     async fn counts(&self) -> Result<Counts>;
+
+    /// Tells of changes from now on, so that this worker need not wait until it looks again. A store that cannot be woken
+    /// tells of none.
+    fn changes(&self) -> Changes {
+        Changes::never()
+    }
 
     /// Writes something that changes nothing, to tell whether the store takes writes.
     async fn probe(&self) -> Result<()>;

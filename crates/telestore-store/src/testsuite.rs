@@ -1,10 +1,11 @@
 //! What every [`SessionStore`](crate::SessionStore) and every [`ChunkStore`](crate::ChunkStore) must do.
 //!
-//! Call [`session_store`] with a function that opens an *empty* store, and [`chunk_store`] likewise. They panic where
-//! the contract is broken.
+//! Call [`session_store`] with a function that opens an *empty* store twice, as two workers do, and [`chunk_store`] with one
+//! that opens an empty store. They panic where the contract is broken.
 
 mod append;
 mod chunks;
+mod in_turn;
 mod leases;
 mod moved;
 mod outbox;
@@ -13,6 +14,8 @@ mod sessions;
 mod strangers;
 mod sums;
 mod views;
+mod workers;
 
 pub use chunks::chunk_store;
+pub(crate) use in_turn::InTurn;
 pub use sessions::session_store;

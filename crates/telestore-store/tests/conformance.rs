@@ -4,11 +4,13 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use std::time::Duration;
+
 use telestore_store::{
-    ChunkStore, Durability, Limits, LocalChunkStore, MemoryChunkStore, MemorySessionStore, SessionStore,
-    SqliteSessionStore, testsuite,
+    BlobName, Change, ChunkRecord, ChunkStore, Durability, Limits, LocalChunkStore, MemoryChunkStore,
+    MemorySessionStore, NewChunk, SessionStore, SqliteSessionStore, testsuite,
 };
-use telestore_types::{FileName, NewUpload, StorageKey, Timestamp, Upload, UploadId};
+use telestore_types::{ChunkIndex, FileName, NewUpload, StorageKey, Timestamp, Upload, UploadId, UserId};
 
 /// A new path in `dir` with each call.
 fn paths(dir: &Path) -> impl Fn() -> PathBuf {
@@ -19,9 +21,43 @@ fn paths(dir: &Path) -> impl Fn() -> PathBuf {
     }
 }
 
+fn upload() -> Upload {
+    let (id, file_name) = (UploadId::new("a").unwrap(), FileName::new("a.bin").unwrap());
+    let new = NewUpload::new(id, StorageKey::from_random([1; 16]), file_name, Timestamp::from_millis(5));
+    Upload::new(new.in_chunks(1, 1))
+}
+
 #[tokio::test]
 async fn memory_sessions_keep_the_contract() {
-    testsuite::session_store(|| async { MemorySessionStore::new() }).await;
+    testsuite::session_store(|| async {
+        let store = MemorySessionStore::new();
+        (store.clone(), store)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn memory_sessions_wake_each_other() {
+    let (one, two) = (MemorySessionStore::new(), MemorySessionStore::new());
+    let beside = one.clone();
+    let (mut heard, mut silent) = (beside.changes(), two.changes());
+    let upload = Upload { user_id: Some(UserId::new("u")), ..upload() };
+    one.create(&upload, false, &Limits::NONE).await.unwrap();
+    let chunk = ChunkRecord {
+        index: ChunkIndex::new(0, 1).unwrap(),
+        length: 1,
+        crc32c: 7,
+        blob: BlobName::new("blob"),
+    };
+    let (id, key, now) = (upload.id.clone(), upload.key.clone(), upload.created_at);
+    one.record_chunk(NewChunk::new(id.clone(), key.clone(), chunk, now)).await.unwrap();
+    one.complete(&id, &key, now).await.unwrap();
+    assert_eq!(heard.next().await, Change::Queued);
+    one.complete(&id, &key, now).await.unwrap();
+    one.cancel(&id, &key, now).await.unwrap();
+    assert_eq!(heard.next().await, Change::Cancelled(key), "asking again changes nothing");
+    let other = tokio::time::timeout(Duration::from_millis(20), silent.next()).await;
+    assert!(other.is_err(), "another store has not changed");
 }
 
 #[tokio::test]
@@ -30,7 +66,9 @@ async fn sqlite_sessions_keep_the_contract() {
     let path = paths(dir.path());
     testsuite::session_store(|| {
         let path = path();
-        async { SqliteSessionStore::open(path).await.unwrap() }
+        async move {
+            (SqliteSessionStore::open(&path).await.unwrap(), SqliteSessionStore::open(&path).await.unwrap())
+        }
     })
     .await;
 }
@@ -41,7 +79,10 @@ async fn durable_stores_keep_the_contract() {
     let path = paths(dir.path());
     testsuite::session_store(|| {
         let path = path();
-        async { SqliteSessionStore::open_durable(path, Durability::Disk).await.unwrap() }
+        async move {
+            let open = async || SqliteSessionStore::open_durable(&path, Durability::Disk).await.unwrap();
+            (open().await, open().await)
+        }
     })
     .await;
     testsuite::chunk_store(|| {
@@ -73,8 +114,11 @@ async fn local_chunks_keep_the_contract() {
 /// Stores are chosen at run time: what holds any store is one.
 #[tokio::test]
 async fn what_holds_a_store_keeps_the_contract() {
-    testsuite::session_store(|| async { Arc::new(MemorySessionStore::new()) as Arc<dyn SessionStore> }).await;
-    testsuite::session_store(|| async { Box::new(MemorySessionStore::new()) as Box<dyn SessionStore> }).await;
+    testsuite::session_store(|| async {
+        let store = Arc::new(MemorySessionStore::new());
+        (Arc::clone(&store) as Arc<dyn SessionStore>, Box::new(store) as Box<dyn SessionStore>)
+    })
+    .await;
     testsuite::chunk_store(|| async { Arc::new(MemoryChunkStore::new()) as Arc<dyn ChunkStore> }).await;
     testsuite::chunk_store(|| async { Box::new(MemoryChunkStore::new()) as Box<dyn ChunkStore> }).await;
 }
@@ -83,9 +127,7 @@ async fn what_holds_a_store_keeps_the_contract() {
 async fn sqlite_sessions_are_there_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("telestore.db");
-    let (id, file_name) = (UploadId::new("a").unwrap(), FileName::new("a.bin").unwrap());
-    let new = NewUpload::new(id, StorageKey::from_random([1; 16]), file_name, Timestamp::from_millis(5));
-    let upload = Upload::new(new.in_chunks(1, 1));
+    let upload = upload();
     let store = SqliteSessionStore::open(&path).await.unwrap();
     store.create(&upload, false, &Limits::NONE).await.unwrap();
     // No orderly close: a killed process has none either.

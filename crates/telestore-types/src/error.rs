@@ -9,6 +9,9 @@ pub enum Error {
     /// An upload id outside of the allowed alphabet or length.
     #[error("uploadId must be 1 to 128 characters out of A-Z a-z 0-9 . _ - and not a path")]
     UploadId,
+    /// A worker's name outside of the allowed alphabet or length.
+    #[error("a worker's name must be 1 to 64 characters out of A-Z a-z 0-9 . _ -")]
+    WorkerId,
     /// A chunk index outside of the file.
     #[error("chunkIndex must be a number from 0 to {max}, one less than totalChunks")]
     ChunkIndex {

@@ -19,6 +19,7 @@ mod stored;
 pub mod telegram;
 mod upload;
 mod verdict;
+mod worker;
 
 pub use address::{AddressKey, network_of};
 pub use clock::{Clock, LONGEST_GAP, ManualClock, Reading, SteadyClock, SystemClock, Timestamp};
@@ -39,3 +40,4 @@ pub use upload::{
     UploadState, is_due,
 };
 pub use verdict::Verdict;
+pub use worker::WorkerId;

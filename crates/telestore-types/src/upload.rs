@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::id::check_total_chunks;
 use crate::{
     AddressKey, ChunkIndex, FileName, MAX_CHUNKS, Result, Stage, StorageKey, StoredFile, Timestamp,
-    UploadEvent, UploadId, UploadStatus, UserId,
+    UploadEvent, UploadId, UploadStatus, UserId, WorkerId,
 };
 
 pub use self::completion::{Completion, CompletionError};
@@ -138,6 +138,8 @@ pub struct Upload {
     pub maybe_sent: bool,
     /// Whether a process sends it early.
     pub early: bool,
+    /// The worker that has it in hand: that sends it, or sent it last, or whose client waits for its end.
+    pub worker: Option<WorkerId>,
     /// How often in a row a process ended while it sent this, without getting further in between.
     pub crashes: u32,
     /// When it was created.
@@ -188,6 +190,7 @@ impl Upload {
             resume: None,
             maybe_sent: false,
             early: false,
+            worker: None,
             crashes: 0,
             created_at: new.now,
             updated_at: new.now,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use telestore_backend::{CredentialProvider, NoWebhook, WebhookSender};
 use telestore_progress::{LocalProgressBus, ProgressBus};
 use telestore_store::{ChunkStore, SessionStore};
-use telestore_types::{Clock, SteadyClock, TelegramCredentials};
+use telestore_types::{Clock, SteadyClock, TelegramCredentials, WorkerId};
 use telestore_uploader::TelegramUploader;
 
 use crate::engine::{Rooms, Shared, Telestore};
@@ -36,6 +36,7 @@ pub struct TelestoreBuilder {
     clock: Option<Arc<dyn Clock>>,
     sealer: Option<Sealer>,
     standing: Option<TelegramCredentials>,
+    worker: Option<WorkerId>,
     config: EngineConfig,
 }
 
@@ -98,6 +99,15 @@ impl TelestoreBuilder {
         self
     }
 
+    /// The name of this engine among those on the same stores; a random one unless set. No two that run at the same time
+    /// may have the same. An engine that starts under the name of one that is dead takes up at once what that one had in
+    /// hand; one with another name does so when the leases of the dead one have run out. So give an engine that is alone
+    /// on its stores the same name each time.
+    pub fn worker(mut self, worker: WorkerId) -> Self {
+        self.worker = Some(worker);
+        self
+    }
+
     /// Limits and times.
     pub fn config(mut self, config: EngineConfig) -> Self {
         self.config = config;
@@ -119,6 +129,7 @@ impl TelestoreBuilder {
             self.sessions.ok_or(BuildError("a session store"))?,
             self.clock.unwrap_or_else(|| Arc::new(SteadyClock::new())),
             self.config,
+            self.worker.unwrap_or_else(|| WorkerId::from_random(rand::random())),
         ));
         let bus = self.bus.unwrap_or_else(|| Arc::new(LocalProgressBus::new()));
         let backends = Arc::new(Backends {

@@ -59,6 +59,15 @@ impl Telestore {
                 rooms.upkeep.run_all(&rooms.tasks.sweeper).await;
             },
         );
+        self.keep_alive(
+            &mut tasks,
+            |all| &all.pulse,
+            |rooms| async move {
+                rooms.upkeep.live(&rooms.tasks.pulse).await;
+            },
+        );
+        let upkeep = self.0.upkeep.clone();
+        tasks.spawn(async move { upkeep.listen().await });
         if let Some(standing) = self.0.standing.clone() {
             tasks.spawn(async move { standing.keep_trying().await });
         }

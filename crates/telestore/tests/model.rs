@@ -338,6 +338,7 @@ fn engine(
         .uploader(telegram.clone())
         .clock(clock.clone())
         .sealer(Sealer::from_secret(&"key".into()))
+        .worker(telestore::types::WorkerId::new("one").unwrap())
         .config(EngineConfig { retry_first_pause: Duration::ZERO, ..EngineConfig::default() })
         .build()
         .unwrap()

@@ -5,7 +5,9 @@ use std::io;
 use std::path::Path;
 
 use bytesize::ByteSize;
-use telestore::store::{DataDisk, Error, Listing, LocalChunkStore, Schema, SessionStore, SqliteSessionStore};
+use telestore::store::{
+    Cursor, DataDisk, Error, Listing, LocalChunkStore, Schema, SessionStore, SqliteSessionStore,
+};
 use telestore::{SealError, Sealer};
 
 use super::report::Report;
@@ -230,13 +232,21 @@ fn read_key(path: &Path) -> Result<Option<Sealer>, SealError> {
     }
 }
 
+/// How many uploads are looked at at a time.
+const PAGE: u32 = 1000;
+
 /// How many unfinished uploads the worker could not send with this key.
 async fn unreadable(config: &Config, sealer: &Sealer) -> telestore::store::Result<usize> {
     let data = &config.settings.data;
     let store = SqliteSessionStore::attach(data.data_dir.join(DATABASE), data.durability).await?;
-    let uploads = store.list(&Listing { limit: u32::MAX, ..Listing::default() }).await?;
-    let sealed = uploads.iter().filter_map(|upload| Some((&upload.key, upload.sealed_token.as_deref()?)));
-    let count = sealed.filter(|(key, token)| sealer.open(key, token).is_err()).count();
+    let (mut count, mut page) = (0, Listing::first(PAGE));
+    loop {
+        let uploads = store.list(&page).await?;
+        let sealed = uploads.iter().filter_map(|upload| Some((&upload.key, upload.sealed_token.as_deref()?)));
+        count += sealed.filter(|(key, token)| sealer.open(key, token).is_err()).count();
+        let Some(last) = uploads.last() else { break };
+        page = Listing::first(PAGE).after(Cursor::of(last));
+    }
     store.close().await;
     Ok(count)
 }

@@ -3,12 +3,16 @@ use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, ChunkIndex, Reading, StorageKey, Timestamp, Upload, UploadId, UploadState, UserId, is_due,
+    ChatId, ChunkIndex, Reading, StorageKey, Timestamp, Upload, UploadId, UploadKind, UploadState, UserId,
+    WorkerId, is_due,
 };
 
 use crate::quota::day_of;
-use crate::rules::{Place, Rows};
-use crate::{ChunkRecord, Counts, Expiry, Lease, Listing, NewEvent, OutboxEvent, Result, Subject, Usage};
+use crate::rules::{Holder, Place, Rows, Whose};
+use crate::{
+    BlobName, ChunkRecord, Counts, Expiry, Lease, Listing, NewEvent, OutboxEvent, OutboxKind, Result,
+    Subject, Usage,
+};
 
 /// The rows, as maps.
 #[derive(Debug, Default)]
@@ -17,8 +21,9 @@ pub(super) struct State {
     pub(super) chunks: HashMap<StorageKey, BTreeMap<ChunkIndex, ChunkRecord>>,
     /// The token of each lease, and until when it holds.
     pub(super) leases: HashMap<StorageKey, (String, Timestamp)>,
-    pub(super) outbox: Vec<(OutboxEvent, Timestamp)>,
-    next_token: u64,
+    pub(super) outbox: Vec<Waiting>,
+    accounts: HashMap<UserId, Holder>,
+    pub(super) workers: BTreeMap<WorkerId, Timestamp>,
     /// The day of the last chunk of a user or an address, and the bytes of that day.
     traffic: HashMap<String, (i64, u64)>,
     /// When each user was given a lease last.
@@ -28,26 +33,72 @@ pub(super) struct State {
     pub(super) moved_chats: HashMap<UserId, (ChatId, ChatId)>,
 }
 
+/// An event of the outbox.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// With the name of its last claim.
+    pub(super) event: OutboxEvent,
+    pub(super) due: Timestamp,
+    /// Who works on it, and until when.
+    pub(super) claimed: Option<Holder>,
+}
+
+impl Waiting {
+    /// Whether it is this one, under the same claim.
+    pub(super) fn is(&self, event: &OutboxEvent) -> bool {
+        self.event.event.event_id == event.event.event_id && self.event.claim == event.claim
+    }
+
+    /// When it will be due that nobody has claimed, or whose claim runs out.
+    pub(super) fn free_at(&self) -> Timestamp {
+        self.claimed.as_ref().map_or(self.due, |claimed| claimed.until.max(self.due))
+    }
+}
+
 impl State {
     pub(super) fn find(&mut self, id: &UploadId, key: &StorageKey) -> Option<&mut Upload> {
         self.uploads.get_mut(id).filter(|upload| upload.key == *key)
     }
 
-    /// A name for the next lease.
-    pub(super) fn token(&mut self) -> String {
-        self.next_token += 1;
-        self.next_token.to_string()
+    /// Until when another worker than this one holds the account of an upload's owner.
+    fn held_by_another(&self, user: Option<&UserId>, worker: &WorkerId) -> Option<Timestamp> {
+        let holder = self.accounts.get(user?).filter(|holder| holder.worker != *worker)?;
+        Some(holder.until)
+    }
+
+    /// Whether this worker may do something with the account of an upload's owner.
+    fn may_use(&self, user: Option<&UserId>, worker: &WorkerId, now: Timestamp) -> bool {
+        self.held_by_another(user, worker).is_none_or(|until| is_due(until, now))
+    }
+
+    pub(super) fn leave_account(&mut self, user: &UserId, worker: &WorkerId) {
+        if self.accounts.get(user).is_some_and(|holder| holder.worker == *worker) {
+            self.accounts.remove(user);
+        }
+    }
+
+    pub(super) fn living(&self, now: Timestamp) -> impl Iterator<Item = &WorkerId> {
+        self.workers.iter().filter(move |(_, until)| !is_due(**until, now)).map(|(worker, _)| worker)
+    }
+
+    fn is_of(&self, worker: Option<&WorkerId>, whose: Whose<'_>, now: Timestamp) -> bool {
+        match whose {
+            Whose::Own(own) => worker.is_none_or(|worker| worker == own),
+            Whose::Gone(own) => worker.is_some_and(|worker| {
+                worker != own && self.workers.get(worker).is_none_or(|until| is_due(*until, now))
+            }),
+        }
     }
 
     fn has_run_out(&self, upload: &Upload, now: Timestamp) -> bool {
-        self.leases.get(&upload.key).is_none_or(|(_, until)| *until <= now)
+        self.leases.get(&upload.key).is_none_or(|(_, until)| is_due(*until, now))
     }
 
     /// Whether it waits for a runner, or for one that is not the one that has gone.
     fn is_due(&self, upload: &Upload, now: Timestamp) -> bool {
         match upload.state {
             UploadState::Queued => upload.is_due(now),
-            UploadState::Sending => self.leases.get(&upload.key).is_none_or(|(_, until)| is_due(*until, now)),
+            UploadState::Sending => self.has_run_out(upload, now),
             _ => false,
         }
     }
@@ -56,17 +107,23 @@ impl State {
         let wanted = |upload: &&Upload| {
             listing.state.is_none_or(|state| upload.state == state)
                 && listing.user.as_ref().is_none_or(|user| upload.user_id.as_ref() == Some(user))
+                && listing.after.as_ref().is_none_or(|last| {
+                    (Reverse(upload.updated_at), &upload.id) > (Reverse(last.updated_at), &last.id)
+                })
         };
         let mut found: Vec<Upload> = self.uploads.values().filter(wanted).cloned().collect();
         found.sort_by_key(|upload| (Reverse(upload.updated_at), upload.id.clone()));
         found.into_iter().skip(listing.skip as usize).take(listing.limit as usize).collect()
     }
 
-    pub(super) fn next_due(&self) -> Option<Timestamp> {
-        let due = |upload: &Upload| match upload.state {
+    pub(super) fn next_due(&self, worker: &WorkerId) -> Option<Timestamp> {
+        let own = |upload: &Upload| match upload.state {
             UploadState::Queued => upload.next_attempt_at.or(upload.queued_at),
             UploadState::Sending => self.leases.get(&upload.key).map(|(_, until)| *until),
             _ => None,
+        };
+        let due = |upload: &Upload| {
+            own(upload).max(own(upload).and(self.held_by_another(upload.user_id.as_ref(), worker)))
         };
         self.uploads.values().filter_map(due).min()
     }
@@ -103,7 +160,7 @@ impl Rows for State {
     async fn delete(&mut self, key: &StorageKey) -> Result<()> {
         self.uploads.retain(|_, upload| upload.key != *key);
         self.leases.remove(key);
-        self.delete_chunks(key).await
+        Ok(())
     }
 
     async fn place(&mut self, id: &UploadId, key: &StorageKey, index: ChunkIndex) -> Result<Option<Place>> {
@@ -124,9 +181,9 @@ impl Rows for State {
         Ok(())
     }
 
-    async fn delete_chunks(&mut self, key: &StorageKey) -> Result<()> {
-        self.chunks.remove(key);
-        Ok(())
+    async fn delete_chunks(&mut self, key: &StorageKey) -> Result<Vec<BlobName>> {
+        let chunks = self.chunks.remove(key).unwrap_or_default();
+        Ok(chunks.into_values().map(|chunk| chunk.blob).collect())
     }
 
     async fn make_room(&mut self, most: u64) -> Result<()> {
@@ -136,6 +193,7 @@ impl Rows for State {
         let over = usize::try_from(over).unwrap_or(usize::MAX);
         let oldest: Vec<_> = unowned.into_iter().take(over).map(|upload| upload.id.clone()).collect();
         for id in oldest {
+            // Without an owner it has no chunk.
             self.uploads.remove(&id);
         }
         Ok(())
@@ -167,6 +225,13 @@ impl Rows for State {
         Ok(())
     }
 
+    async fn extend_lease(&mut self, key: &StorageKey, until: Timestamp) -> Result<()> {
+        if let Some(lease) = self.leases.get_mut(key) {
+            lease.1 = until;
+        }
+        Ok(())
+    }
+
     async fn end_lease(&mut self, key: &StorageKey) -> Result<()> {
         self.leases.remove(key);
         Ok(())
@@ -177,25 +242,100 @@ impl Rows for State {
         Ok(sent.filter(|upload| upload.maybe_sent && self.has_run_out(upload, now)).cloned().collect())
     }
 
-    async fn next(&mut self, now: Timestamp, except: &[UserId]) -> Result<Option<Upload>> {
+    async fn next(&mut self, worker: &WorkerId, now: Timestamp, except: &[UserId]) -> Result<Option<Upload>> {
         let turn = |upload: &Upload| self.turns.get(&upload.user_id).copied().unwrap_or(0);
-        let may = |upload: &Upload| upload.user_id.as_ref().is_none_or(|user| !except.contains(user));
+        let may = |upload: &Upload| {
+            upload.user_id.as_ref().is_none_or(|user| !except.contains(user))
+                && self.may_use(upload.user_id.as_ref(), worker, now)
+        };
         let due = self.uploads.values().filter(|upload| self.is_due(upload, now) && may(upload));
         Ok(due.min_by_key(|upload| (turn(upload), upload.queued_at, upload.id.clone())).cloned())
     }
 
-    async fn unfinished(&mut self) -> Result<Vec<Upload>> {
-        Ok(self.uploads.values().filter(|upload| !upload.state.is_over()).cloned().collect())
+    async fn holder(&mut self, user: &UserId) -> Result<Option<Holder>> {
+        Ok(self.accounts.get(user).cloned())
     }
 
-    async fn add_event(&mut self, upload: &UploadId, event: &NewEvent, now: Timestamp) -> Result<()> {
-        let event =
-            OutboxEvent { event: event.clone(), upload_id: upload.clone(), attempt: 0, created_at: now };
-        self.outbox.push((event, now));
+    async fn hold(&mut self, user: &UserId, holder: &Holder) -> Result<()> {
+        self.accounts.insert(user.clone(), holder.clone());
         Ok(())
     }
 
-    async fn past(&mut self, expiry: &Expiry<'_>) -> Result<Vec<Upload>> {
+    async fn beat(&mut self, worker: &WorkerId, until: Timestamp) -> Result<()> {
+        self.workers.insert(worker.clone(), until);
+        Ok(())
+    }
+
+    async fn unfinished(&mut self, whose: Whose<'_>, now: Timestamp, limit: u32) -> Result<Vec<Upload>> {
+        let unfinished = |upload: &&Upload| match upload.state {
+            UploadState::Sending => matches!(whose, Whose::Own(_)),
+            UploadState::Queued => upload.kind == UploadKind::Direct,
+            UploadState::Receiving => upload.early || upload.kind != UploadKind::Chunked,
+            _ => false,
+        };
+        let of = |upload: &&Upload| self.is_of(upload.worker.as_ref(), whose, now);
+        let found = self.uploads.values().filter(unfinished).filter(of);
+        Ok(found.take(limit as usize).cloned().collect())
+    }
+
+    async fn let_go(&mut self, whose: Whose<'_>, now: Timestamp) -> Result<()> {
+        let mut outbox = std::mem::take(&mut self.outbox);
+        for event in &mut outbox {
+            event.claimed.take_if(|claimed| self.is_of(Some(&claimed.worker), whose, now));
+        }
+        let mut accounts = std::mem::take(&mut self.accounts);
+        let mut workers = std::mem::take(&mut self.workers);
+        match whose {
+            Whose::Own(own) => {
+                accounts.retain(|_, holder| holder.worker != *own);
+                workers.remove(own);
+            }
+            Whose::Gone(_) => {
+                accounts.retain(|_, holder| !is_due(holder.until, now));
+                workers.retain(|_, until| !is_due(*until, now));
+            }
+        }
+        (self.outbox, self.accounts, self.workers) = (outbox, accounts, workers);
+        Ok(())
+    }
+
+    async fn add_event(&mut self, upload: &UploadId, event: &NewEvent, now: Timestamp) -> Result<()> {
+        let event = OutboxEvent::new(event.clone(), upload.clone(), "", now);
+        self.outbox.push(Waiting { event, due: now, claimed: None });
+        Ok(())
+    }
+
+    async fn next_event(
+        &mut self,
+        worker: &WorkerId,
+        kind: OutboxKind,
+        now: Timestamp,
+        except: &[UserId],
+    ) -> Result<Option<OutboxEvent>> {
+        let may = |event: &NewEvent| {
+            let user = event.user_id.as_ref();
+            user.is_none_or(|user| !except.contains(user))
+                && (kind != OutboxKind::Withdrawal || self.may_use(user, worker, now))
+        };
+        let due = self.outbox.iter().filter(|waiting| {
+            waiting.event.event.kind == kind
+                && is_due(waiting.due, now)
+                && waiting.claimed.as_ref().is_none_or(|claimed| is_due(claimed.until, now))
+                && may(&waiting.event.event)
+        });
+        Ok(due.min_by_key(|waiting| waiting.due).map(|waiting| waiting.event.clone()))
+    }
+
+    async fn claim_event(&mut self, event: &OutboxEvent, worker: &WorkerId, until: Timestamp) -> Result<()> {
+        let same = |waiting: &&mut Waiting| waiting.event.event.event_id == event.event.event_id;
+        if let Some(waiting) = self.outbox.iter_mut().find(same) {
+            waiting.event.claim.clone_from(&event.claim);
+            waiting.claimed = Some(Holder { worker: worker.clone(), until });
+        }
+        Ok(())
+    }
+
+    async fn past(&mut self, expiry: &Expiry) -> Result<Vec<Upload>> {
         let past = |upload: &&Upload| {
             expiry.states.contains(&upload.state)
                 && upload.updated_at < expiry.before

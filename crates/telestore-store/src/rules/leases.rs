@@ -1,6 +1,6 @@
-use telestore_types::{Recovery, Timestamp, Upload, UserId};
+use telestore_types::{Timestamp, Upload, UploadState, UserId, WorkerId, is_due};
 
-use super::{Answer, Rows};
+use super::{Answer, Holder, Rows};
 use crate::{Lease, NewEvent, Result};
 
 /// [`SessionStore::lease`](crate::SessionStore::lease). `token` tells the lease from every other one.
@@ -10,26 +10,95 @@ use crate::{Lease, NewEvent, Result};
 pub async fn lease(
     rows: &mut dyn Rows,
     token: String,
+    worker: &WorkerId,
     now: Timestamp,
     until: Timestamp,
     except: &[UserId],
 ) -> Result<Answer<Option<Lease>>> {
-    let abandoned = rows.abandoned(now).await?;
-    let any = !abandoned.is_empty();
-    for mut upload in abandoned {
+    let mut any = false;
+    for mut upload in rows.abandoned(now).await? {
         // Its runner is gone, and nobody knows whether there is a message.
         upload.cut_off(now);
         rows.save(&upload).await?;
         rows.end_lease(&upload.key).await?;
+        any = true;
     }
-    let Some(mut upload) = rows.next(now, except).await? else {
-        return Ok(if any { Answer::Changed(None) } else { Answer::Unchanged(None) });
+    while let Some(mut upload) = rows.next(worker, now, except).await? {
+        let other = upload.state == UploadState::Sending && upload.worker.as_ref() != Some(worker);
+        if other && !upload.take_over(now) {
+            rows.save(&upload).await?;
+            rows.end_lease(&upload.key).await?;
+            any = true;
+            continue;
+        }
+        if let Some(user) = &upload.user_id {
+            let held = hold(rows, user, worker, now, until).await?;
+            debug_assert!(held, "the account of an upload that is next is free");
+        }
+        upload.start_attempt(now);
+        upload.worker = Some(worker.clone());
+        rows.save(&upload).await?;
+        let lease = Lease::new(upload, token, until);
+        rows.begin_lease(&lease).await?;
+        return Ok(Answer::Changed(Some(lease)));
+    }
+    Ok(if any { Answer::Changed(None) } else { Answer::Unchanged(None) })
+}
+
+/// [`SessionStore::extend`](crate::SessionStore::extend).
+///
+/// # Errors
+/// Those of the rows.
+pub async fn extend(
+    rows: &mut dyn Rows,
+    lease: &Lease,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Answer<bool>> {
+    let Some(upload) = rows.leased(lease).await? else {
+        return Ok(Answer::Unchanged(false));
     };
-    upload.start_attempt(now);
-    rows.save(&upload).await?;
-    let lease = Lease { upload, token, until };
-    rows.begin_lease(&lease).await?;
-    Ok(Answer::Changed(Some(lease)))
+    if let (Some(user), Some(worker)) = (&upload.user_id, &upload.worker)
+        && !hold(rows, user, worker, now, until).await?
+    {
+        // It ran out, and another worker uses the account for another upload.
+        return Ok(Answer::Unchanged(false));
+    }
+    rows.extend_lease(&upload.key, until).await?;
+    Ok(Answer::Changed(true))
+}
+
+/// [`SessionStore::hold_account`](crate::SessionStore::hold_account).
+///
+/// # Errors
+/// Those of the rows.
+pub async fn hold_account(
+    rows: &mut dyn Rows,
+    user: &UserId,
+    worker: &WorkerId,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Answer<bool>> {
+    let held = hold(rows, user, worker, now, until).await?;
+    Ok(if held { Answer::Changed(true) } else { Answer::Unchanged(false) })
+}
+
+/// Holds the account of a user, and says no where another worker does.
+pub(super) async fn hold(
+    rows: &mut dyn Rows,
+    user: &UserId,
+    worker: &WorkerId,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<bool> {
+    match rows.holder(user).await? {
+        Some(holder) if is_due(holder.until, now) => {}
+        Some(holder) if holder.worker != *worker => return Ok(false),
+        Some(holder) if holder.until >= until => return Ok(true),
+        _ => {}
+    }
+    rows.hold(user, &Holder { worker: worker.clone(), until }).await?;
+    Ok(true)
 }
 
 /// Applies a transition to a leased upload, and adds an event about it; `false` where the lease is lost. With `over`, it
@@ -56,25 +125,4 @@ pub async fn change_leased(
         rows.add_event(&upload.id, event, now).await?;
     }
     Ok(Answer::Changed(true))
-}
-
-/// [`SessionStore::release_all`](crate::SessionStore::release_all).
-///
-/// # Errors
-/// Those of the rows.
-pub async fn release_all(rows: &mut dyn Rows, now: Timestamp) -> Result<Answer<Vec<(Recovery, Upload)>>> {
-    let mut changed = Vec::new();
-    for mut upload in rows.unfinished().await? {
-        let recovery = upload.recover(now);
-        if recovery == Recovery::Untouched {
-            continue;
-        }
-        rows.save(&upload).await?;
-        rows.end_lease(&upload.key).await?;
-        if recovery == Recovery::Abandoned {
-            rows.delete_chunks(&upload.key).await?;
-        }
-        changed.push((recovery, upload));
-    }
-    Ok(Answer::Changed(changed))
 }

@@ -1,7 +1,8 @@
-use telestore_types::{StorageKey, Timestamp, Upload, UploadId};
+use telestore_types::{StorageKey, Timestamp, Upload, UploadId, WorkerId};
 
+use super::leases::hold;
 use super::{Answer, Rows, check};
-use crate::{Cancelled, Claim, Completed, Created, Expiry, Limits, More, Owner, Result, Subject};
+use crate::{Cancelled, Claim, Completed, Created, Expired, Expiry, Limits, More, Owner, Result, Subject};
 
 /// [`SessionStore::create`](crate::SessionStore::create).
 ///
@@ -22,6 +23,7 @@ pub async fn create(
         return Ok(Answer::Unchanged(Created::TooMuch(exceeded)));
     }
     if let Some(over) = found {
+        rows.delete_chunks(&over.key).await?;
         rows.delete(&over.key).await?;
     }
     if let Some(most) = limits.unowned.filter(|_| upload.user_id.is_none()) {
@@ -105,8 +107,8 @@ pub async fn cancel(
     }
     rows.save(&upload).await?;
     rows.end_lease(key).await?;
-    rows.delete_chunks(key).await?;
-    Ok(Answer::Changed(Cancelled::Now(Box::new(upload))))
+    let blobs = rows.delete_chunks(key).await?;
+    Ok(Answer::Changed(Cancelled::Now { upload: Box::new(upload), blobs }))
 }
 
 /// [`SessionStore::keep`](crate::SessionStore::keep).
@@ -126,13 +128,26 @@ pub async fn keep(rows: &mut dyn Rows, id: &UploadId, key: &StorageKey) -> Resul
 ///
 /// # Errors
 /// Those of the rows.
-pub async fn begin_early(rows: &mut dyn Rows, id: &UploadId, key: &StorageKey) -> Result<Answer<bool>> {
+pub async fn begin_early(
+    rows: &mut dyn Rows,
+    id: &UploadId,
+    key: &StorageKey,
+    worker: &WorkerId,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Answer<bool>> {
     let Some(mut upload) = rows.life(id, key).await? else {
         return Ok(Answer::Unchanged(false));
     };
     if !upload.begin_early() {
         return Ok(Answer::Unchanged(false));
     }
+    if let Some(user) = &upload.user_id
+        && !hold(rows, user, worker, now, until).await?
+    {
+        return Ok(Answer::Unchanged(false));
+    }
+    upload.worker = Some(worker.clone());
     rows.save(&upload).await?;
     Ok(Answer::Changed(true))
 }
@@ -141,10 +156,12 @@ pub async fn begin_early(rows: &mut dyn Rows, id: &UploadId, key: &StorageKey) -
 ///
 /// # Errors
 /// Those of the rows.
-pub async fn expire(rows: &mut dyn Rows, expiry: &Expiry<'_>) -> Result<Answer<Vec<Upload>>> {
-    let expired = rows.past(expiry).await?;
-    for upload in &expired {
+pub async fn expire(rows: &mut dyn Rows, expiry: &Expiry) -> Result<Answer<Vec<Expired>>> {
+    let mut expired = Vec::new();
+    for upload in rows.past(expiry).await? {
+        let blobs = rows.delete_chunks(&upload.key).await?;
         rows.delete(&upload.key).await?;
+        expired.push(Expired::new(upload, blobs));
     }
     if !expiry.unowned {
         rows.forget_days(expiry.before).await?;

@@ -16,6 +16,7 @@ mod tests;
 mod tx;
 mod usage;
 mod wal;
+mod workers;
 
 use std::fmt;
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Row, SqliteConnection};
-use telestore_types::{LONGEST_PAUSE, Timestamp, UploadId, UserId};
+use telestore_types::{LONGEST_PAUSE, Timestamp, UploadId, UserId, WorkerId};
 
 use super::{database, row};
 use crate::{NewEvent, OutboxEvent, OutboxKind, Result};
@@ -24,45 +24,64 @@ pub(super) async fn add(
     Ok(())
 }
 
-pub(super) async fn due(
-    readers: &SqlitePool,
+/// The oldest event that this worker may claim. Of withdrawals, none whose account another worker holds.
+pub(super) async fn next(
+    on: &mut SqliteConnection,
+    worker: &WorkerId,
     kind: OutboxKind,
     now: Timestamp,
-    limit: u32,
     except: &[UserId],
-) -> Result<Vec<OutboxEvent>> {
-    let due = sqlx::query(
-        "SELECT * FROM outbox WHERE kind = ?5 AND (due_at <= ?1 OR due_at > ?2) \
-         AND (user_id IS NULL OR user_id NOT IN (SELECT value FROM json_each(?3))) \
-         ORDER BY due_at, rowid LIMIT ?4",
-    );
-    let due = due.bind(now.as_millis()).bind((now + LONGEST_PAUSE).as_millis());
-    let rows = due
-        .bind(list(except.iter().map(UserId::as_str)))
-        .bind(limit)
-        .bind(kind.as_str())
-        .fetch_all(readers)
-        .await
-        .map_err(database)?;
-    rows.iter().map(row::event).collect()
+) -> Result<Option<OutboxEvent>> {
+    let next = sqlx::query(
+        "SELECT * FROM outbox WHERE kind = ?1 AND (due_at <= ?2 OR due_at > ?3) \
+         AND (claimed_until IS NULL OR claimed_until <= ?2 OR claimed_until > ?3) \
+         AND (user_id IS NULL OR user_id NOT IN (SELECT value FROM json_each(?4))) \
+         AND (kind != 'withdrawal' OR NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.user_id = outbox.user_id \
+              AND worker != ?5 AND until > ?2 AND until <= ?3)) \
+         ORDER BY due_at, rowid LIMIT 1",
+    )
+    .bind(kind.as_str())
+    .bind(now.as_millis())
+    .bind((now + LONGEST_PAUSE).as_millis())
+    .bind(list(except.iter().map(UserId::as_str)))
+    .bind(worker.as_str());
+    let found = next.fetch_optional(on).await.map_err(database)?;
+    found.as_ref().map(row::event).transpose()
+}
+
+pub(super) async fn claim(
+    on: &mut SqliteConnection,
+    event: &OutboxEvent,
+    worker: &WorkerId,
+    until: Timestamp,
+) -> Result<()> {
+    let claim =
+        sqlx::query("UPDATE outbox SET claim = ?, claimed_by = ?, claimed_until = ? WHERE event_id = ?");
+    let claim = claim.bind(&event.claim).bind(worker.as_str()).bind(until.as_millis());
+    claim.bind(&event.event.event_id).execute(on).await.map_err(database)?;
+    Ok(())
 }
 
 pub(super) async fn next_due(readers: &SqlitePool) -> Result<Option<Timestamp>> {
-    let row = sqlx::query("SELECT MIN(due_at) AS due FROM outbox").fetch_one(readers).await;
-    let due: Option<i64> = row.map_err(database)?.try_get("due").map_err(database)?;
+    let row = sqlx::query("SELECT MIN(MAX(due_at, COALESCE(claimed_until, due_at))) AS due FROM outbox");
+    let row = row.fetch_one(readers).await.map_err(database)?;
+    let due: Option<i64> = row.try_get("due").map_err(database)?;
     Ok(due.map(Timestamp::from_millis))
 }
 
-pub(super) async fn done(writer: &SqlitePool, event_id: &str) -> Result<()> {
-    let done = sqlx::query("DELETE FROM outbox WHERE event_id = ?").bind(event_id);
-    done.execute(writer).await.map_err(database)?;
-    Ok(())
+pub(super) async fn done(writer: &SqlitePool, event: &OutboxEvent) -> Result<bool> {
+    let done = sqlx::query("DELETE FROM outbox WHERE event_id = ? AND claim = ?");
+    let done = done.bind(&event.event.event_id).bind(&event.claim);
+    Ok(done.execute(writer).await.map_err(database)?.rows_affected() == 1)
 }
 
-pub(super) async fn retry(writer: &SqlitePool, event_id: &str, at: Timestamp) -> Result<()> {
-    let retry = sqlx::query("UPDATE outbox SET attempt = attempt + 1, due_at = ? WHERE event_id = ?");
-    retry.bind(at.as_millis()).bind(event_id).execute(writer).await.map_err(database)?;
-    Ok(())
+pub(super) async fn later(writer: &SqlitePool, event: &OutboxEvent, at: Timestamp) -> Result<bool> {
+    let later = sqlx::query(
+        "UPDATE outbox SET attempt = attempt + 1, due_at = ?, claimed_by = NULL, claimed_until = NULL \
+         WHERE event_id = ? AND claim = ?",
+    );
+    let later = later.bind(at.as_millis()).bind(&event.event.event_id).bind(&event.claim);
+    Ok(later.execute(writer).await.map_err(database)?.rows_affected() == 1)
 }
 
 /// A list of texts as one value of a query, for `json_each`.

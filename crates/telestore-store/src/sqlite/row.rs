@@ -5,7 +5,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row, Sqlite, SqliteConnection};
 use telestore_types::{
     AddressKey, ChunkIndex, FileName, MAX_CHUNKS, Outcome, ResumeState, SenderId, StorageKey, StoredFile,
-    Timestamp, Upload, UploadId, UploadKind, UploadState, UserId,
+    Timestamp, Upload, UploadId, UploadKind, UploadState, UserId, WorkerId,
 };
 
 use super::database;
@@ -115,6 +115,7 @@ pub(super) fn upload(row: &SqliteRow) -> Result<Upload> {
         outcome: outcome.map(|name| Outcome::parse(&name).ok_or(bad("outcome"))).transpose()?,
         maybe_sent: flag(row, "maybe_sent")?,
         early: flag(row, "early")?,
+        worker: optional_text(row, "worker")?.map(WorkerId::new).transpose().map_err(|_| bad("worker"))?,
         crashes: number(row, "crashes")?,
         created_at: time(row, "created_at")?,
         updated_at: time(row, "updated_at")?,
@@ -123,6 +124,10 @@ pub(super) fn upload(row: &SqliteRow) -> Result<Upload> {
 
 pub(super) fn key(row: &SqliteRow) -> Result<StorageKey> {
     StorageKey::parse(&text(row, "key")?).map_err(|_| bad("key"))
+}
+
+pub(super) fn worker(row: &SqliteRow, column: &'static str) -> Result<WorkerId> {
+    WorkerId::new(text(row, column)?).map_err(|_| bad(column))
 }
 
 pub(super) fn blob(row: &SqliteRow) -> Result<BlobName> {
@@ -144,18 +149,16 @@ pub(super) fn held(row: &SqliteRow) -> Result<Option<ChunkRecord>> {
 }
 
 pub(super) fn event(row: &SqliteRow) -> Result<OutboxEvent> {
-    Ok(OutboxEvent {
-        event: NewEvent {
-            event_id: text(row, "event_id")?,
-            kind: OutboxKind::parse(&text(row, "kind")?).ok_or(bad("kind"))?,
-            user_id: optional_text(row, "user_id")?.map(UserId::new),
-            sealed_token: optional_bytes(row, "sealed_token")?,
-            body: text(row, "body")?,
-        },
-        upload_id: UploadId::new(text(row, "upload_id")?).map_err(|_| bad("upload_id"))?,
-        attempt: number(row, "attempt")?,
-        created_at: time(row, "created_at")?,
-    })
+    let event = NewEvent {
+        event_id: text(row, "event_id")?,
+        kind: OutboxKind::parse(&text(row, "kind")?).ok_or(bad("kind"))?,
+        user_id: optional_text(row, "user_id")?.map(UserId::new),
+        sealed_token: optional_bytes(row, "sealed_token")?,
+        body: text(row, "body")?,
+    };
+    let id = UploadId::new(text(row, "upload_id")?).map_err(|_| bad("upload_id"))?;
+    let claim = optional_text(row, "claim")?.unwrap_or_default();
+    Ok(OutboxEvent::new(event, id, claim, time(row, "created_at")?).after_attempts(number(row, "attempt")?))
 }
 
 pub(super) async fn load(on: &mut SqliteConnection, id: &UploadId) -> Result<Option<Upload>> {
@@ -183,7 +186,8 @@ macro_rules! update_sql {
     () => {
         "UPDATE uploads SET file_size = ?, total_chunks = ?, options = ?, metadata = ?, mime_type = ?, user_id = ?, sealed_token = ?, state = ?, received_chunks = ?, \
          received_bytes = ?, progress = ?, attempt = ?, queued_at = ?, next_attempt_at = ?, error = ?, stored = ?, \
-         resume = ?, resume_of = ?, resume_sender = ?, outcome = ?, kind = ?, maybe_sent = ?, early = ?, crashes = ?, updated_at = ? WHERE id = ? AND key = ?"
+         resume = ?, resume_of = ?, resume_sender = ?, outcome = ?, kind = ?, maybe_sent = ?, early = ?, worker = ?, \
+         crashes = ?, updated_at = ? WHERE id = ? AND key = ?"
     };
 }
 pub(super) use update_sql;
@@ -222,6 +226,7 @@ pub(super) fn bind_update<'a>(update: Statement<'a>, upload: &'a Upload) -> Resu
         .bind(upload.kind.as_str())
         .bind(upload.maybe_sent)
         .bind(upload.early)
+        .bind(upload.worker.as_ref().map(WorkerId::as_str))
         .bind(upload.crashes)
         .bind(upload.updated_at.as_millis())
         .bind(upload.id.as_str())

@@ -1,10 +1,12 @@
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
-use telestore_types::{ChunkIndex, StorageKey, Timestamp, Upload, UploadId, UserId};
+use telestore_types::{ChunkIndex, StorageKey, Timestamp, Upload, UploadId, UserId, WorkerId};
 
-use super::{database, leases, outbox, row, sweep, usage};
-use crate::rules::{Place, Rows};
-use crate::{ChunkRecord, Expiry, Lease, NewEvent, Result, Subject, Usage};
+use super::{database, leases, outbox, row, sweep, usage, workers};
+use crate::rules::{Holder, Place, Rows, Whose};
+use crate::{
+    BlobName, ChunkRecord, Expiry, Lease, NewEvent, OutboxEvent, OutboxKind, Result, Subject, Usage,
+};
 
 /// An upload, and what one of its places holds, in one question.
 const FIND: &str = "SELECT uploads.*, chunks.idx, chunks.length, chunks.crc32c, chunks.blob FROM uploads LEFT JOIN chunks \
@@ -26,7 +28,6 @@ impl Rows for SqliteConnection {
     }
 
     async fn delete(&mut self, key: &StorageKey) -> Result<()> {
-        self.delete_chunks(key).await?;
         let delete = sqlx::query("DELETE FROM uploads WHERE key = ?").bind(key.as_str());
         delete.execute(self).await.map_err(database)?;
         Ok(())
@@ -51,10 +52,10 @@ impl Rows for SqliteConnection {
         usage::count(self, of, bytes, now).await
     }
 
-    async fn delete_chunks(&mut self, key: &StorageKey) -> Result<()> {
-        let delete = sqlx::query("DELETE FROM chunks WHERE key = ?").bind(key.as_str());
-        delete.execute(self).await.map_err(database)?;
-        Ok(())
+    async fn delete_chunks(&mut self, key: &StorageKey) -> Result<Vec<BlobName>> {
+        let delete = sqlx::query("DELETE FROM chunks WHERE key = ? RETURNING blob").bind(key.as_str());
+        let rows = delete.fetch_all(self).await.map_err(database)?;
+        rows.iter().map(row::blob).collect()
     }
 
     async fn make_room(&mut self, most: u64) -> Result<()> {
@@ -73,6 +74,10 @@ impl Rows for SqliteConnection {
         leases::begin(self, lease).await
     }
 
+    async fn extend_lease(&mut self, key: &StorageKey, until: Timestamp) -> Result<()> {
+        leases::extend(self, key, until).await
+    }
+
     async fn end_lease(&mut self, key: &StorageKey) -> Result<()> {
         leases::end(self, key).await
     }
@@ -81,19 +86,49 @@ impl Rows for SqliteConnection {
         leases::abandoned(self, now).await
     }
 
-    async fn next(&mut self, now: Timestamp, except: &[UserId]) -> Result<Option<Upload>> {
-        leases::next(self, now, except).await
+    async fn next(&mut self, worker: &WorkerId, now: Timestamp, except: &[UserId]) -> Result<Option<Upload>> {
+        leases::next(self, worker, now, except).await
     }
 
-    async fn unfinished(&mut self) -> Result<Vec<Upload>> {
-        sweep::unfinished(self).await
+    async fn holder(&mut self, user: &UserId) -> Result<Option<Holder>> {
+        workers::holder(self, user).await
+    }
+
+    async fn hold(&mut self, user: &UserId, holder: &Holder) -> Result<()> {
+        workers::hold(self, user, holder).await
+    }
+
+    async fn beat(&mut self, worker: &WorkerId, until: Timestamp) -> Result<()> {
+        workers::beat(self, worker, until).await
+    }
+
+    async fn unfinished(&mut self, whose: Whose<'_>, now: Timestamp, limit: u32) -> Result<Vec<Upload>> {
+        workers::unfinished(self, whose, now, limit).await
+    }
+
+    async fn let_go(&mut self, whose: Whose<'_>, now: Timestamp) -> Result<()> {
+        workers::let_go(self, whose, now).await
     }
 
     async fn add_event(&mut self, upload: &UploadId, event: &NewEvent, now: Timestamp) -> Result<()> {
         outbox::add(self, upload, event, now).await
     }
 
-    async fn past(&mut self, expiry: &Expiry<'_>) -> Result<Vec<Upload>> {
+    async fn next_event(
+        &mut self,
+        worker: &WorkerId,
+        kind: OutboxKind,
+        now: Timestamp,
+        except: &[UserId],
+    ) -> Result<Option<OutboxEvent>> {
+        outbox::next(self, worker, kind, now, except).await
+    }
+
+    async fn claim_event(&mut self, event: &OutboxEvent, worker: &WorkerId, until: Timestamp) -> Result<()> {
+        outbox::claim(self, event, worker, until).await
+    }
+
+    async fn past(&mut self, expiry: &Expiry) -> Result<Vec<Upload>> {
         sweep::past(self, expiry).await
     }
 

@@ -1,16 +1,21 @@
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, Outcome, Reading, Recovery, ResumeState, SenderId, StorageKey, StoredFile, Timestamp, Upload,
-    UploadId, UploadState, UserId,
+    ChatId, Outcome, Reading, ResumeState, SenderId, StorageKey, StoredFile, Timestamp, Upload, UploadId,
+    UploadState, UserId, WorkerId,
 };
 
-use super::{SqliteSessionStore, counts, database, leases, moved, outbox, row, sweep, usage};
-use crate::rules::{self, NewChunk, NewExtent};
+use super::{SqliteSessionStore, counts, database, leases, moved, outbox, row, sweep, usage, workers};
+use crate::rules::{self, NewChunk, NewExtent, Whose};
 use crate::{
-    Appended, BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Declared, Expiry, Lease,
-    Limits, Listing, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Result, SessionStore, Subject,
-    Usage,
+    Appended, BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Declared, Expired, Expiry,
+    Lease, Limits, Listing, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result,
+    SessionStore, Subject, Usage,
 };
+
+/// A name for a lease or a claim.
+fn token() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
 
 #[async_trait]
 impl SessionStore for SqliteSessionStore {
@@ -28,12 +33,15 @@ impl SessionStore for SqliteSessionStore {
     async fn list(&self, listing: &Listing) -> Result<Vec<Upload>> {
         let rows = sqlx::query(
             "SELECT * FROM uploads WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR user_id = ?2) \
+             AND (?5 IS NULL OR updated_at < ?5 OR (updated_at = ?5 AND id > ?6)) \
              ORDER BY updated_at DESC, id LIMIT ?3 OFFSET ?4",
         )
         .bind(listing.state.map(UploadState::as_str))
         .bind(listing.user.as_ref().map(UserId::as_str))
         .bind(listing.limit)
         .bind(listing.skip)
+        .bind(listing.after.as_ref().map(|last| last.updated_at.as_millis()))
+        .bind(listing.after.as_ref().map(|last| last.id.as_str()))
         .fetch_all(&self.readers)
         .await
         .map_err(database)?;
@@ -46,18 +54,7 @@ impl SessionStore for SqliteSessionStore {
         tx.answer(answer).await
     }
 
-    async fn record_chunk(
-        &self,
-        id: &UploadId,
-        key: &StorageKey,
-        chunk: &ChunkRecord,
-        mime_type: Option<&str>,
-        limits: &Limits,
-        now: Timestamp,
-    ) -> Result<Recorded> {
-        let new = NewChunk::new(id.clone(), key.clone(), chunk.clone(), now)
-            .within(*limits)
-            .with_mime_type(mime_type.map(str::to_owned));
+    async fn record_chunk(&self, new: NewChunk) -> Result<Recorded> {
         self.group.record(new).await
     }
 
@@ -115,15 +112,23 @@ impl SessionStore for SqliteSessionStore {
         Ok(written.execute(&self.writer).await.map_err(database)?.rows_affected() == 1)
     }
 
-    async fn begin_early(&self, id: &UploadId, key: &StorageKey) -> Result<bool> {
+    async fn begin_early(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let answer = rules::begin_early(&mut *tx, id, key).await?;
+        let answer = rules::begin_early(&mut *tx, id, key, worker, now, until).await?;
         tx.answer(answer).await
     }
 
-    async fn end_early(&self, id: &UploadId, key: &StorageKey) -> Result<()> {
-        let end = sqlx::query("UPDATE uploads SET early = 0 WHERE id = ? AND key = ? AND early");
-        let end = end.bind(id.as_str()).bind(key.as_str());
+    async fn end_early(&self, id: &UploadId, key: &StorageKey, worker: &WorkerId) -> Result<()> {
+        let end =
+            sqlx::query("UPDATE uploads SET early = 0 WHERE id = ? AND key = ? AND worker = ? AND early");
+        let end = end.bind(id.as_str()).bind(key.as_str()).bind(worker.as_str());
         end.execute(&self.writer).await.map_err(database)?;
         Ok(())
     }
@@ -146,19 +151,42 @@ impl SessionStore for SqliteSessionStore {
         tx.answer(answer).await
     }
 
-    async fn lease(&self, now: Timestamp, until: Timestamp, except: &[UserId]) -> Result<Option<Lease>> {
-        let token = format!("{:032x}", rand::random::<u128>());
+    async fn lease(
+        &self,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+        except: &[UserId],
+    ) -> Result<Option<Lease>> {
         let mut tx = self.begin().await?;
-        let answer = rules::lease(&mut *tx, token, now, until, except).await?;
+        let answer = rules::lease(&mut *tx, token(), worker, now, until, except).await?;
         tx.answer(answer).await
     }
 
-    async fn next_due(&self) -> Result<Option<Timestamp>> {
-        leases::next_due(&self.readers).await
+    async fn next_due(&self, worker: &WorkerId) -> Result<Option<Timestamp>> {
+        leases::next_due(&self.readers, worker).await
     }
 
-    async fn extend(&self, lease: &Lease, until: Timestamp) -> Result<bool> {
-        leases::extend(&self.writer, lease, until).await
+    async fn extend(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let answer = rules::extend(&mut *tx, lease, now, until).await?;
+        tx.answer(answer).await
+    }
+
+    async fn hold_account(
+        &self,
+        user: &UserId,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let answer = rules::hold_account(&mut *tx, user, worker, now, until).await?;
+        tx.answer(answer).await
+    }
+
+    async fn leave_account(&self, user: &UserId, worker: &WorkerId) -> Result<()> {
+        workers::leave(&self.writer, user, worker).await
     }
 
     async fn checkpoint(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool> {
@@ -198,38 +226,74 @@ impl SessionStore for SqliteSessionStore {
         self.leased(lease, true, |upload| upload.retry_later(at, counted, now)).await
     }
 
-    async fn release_all(&self, now: Timestamp) -> Result<Vec<(Recovery, Upload)>> {
+    async fn beat(&self, worker: &WorkerId, until: Timestamp) -> Result<()> {
+        let mut writer = self.writer.acquire().await.map_err(database)?;
+        workers::beat(&mut writer, worker, until).await
+    }
+
+    async fn living(&self, now: Timestamp, after: Option<&WorkerId>, limit: u32) -> Result<Vec<WorkerId>> {
+        workers::living(&self.readers, now, after, limit).await
+    }
+
+    async fn release(&self, worker: &WorkerId, now: Timestamp, limit: u32) -> Result<Vec<Released>> {
         let mut tx = self.begin().await?;
-        let answer = rules::release_all(&mut *tx, now).await?;
+        let answer = rules::release(&mut *tx, Whose::Own(worker), now, limit).await?;
         tx.answer(answer).await
     }
 
-    async fn add_event(&self, upload: &UploadId, event: &NewEvent, now: Timestamp) -> Result<()> {
-        let mut tx = self.begin_flushed().await?;
-        outbox::add(&mut tx, upload, event, now).await?;
-        tx.commit().await
+    async fn release_gone(&self, worker: &WorkerId, now: Timestamp, limit: u32) -> Result<Vec<Released>> {
+        let mut tx = self.begin().await?;
+        let answer = rules::release(&mut *tx, Whose::Gone(worker), now, limit).await?;
+        tx.answer(answer).await
     }
 
-    async fn outbox_due(
+    async fn add_event(
         &self,
+        upload: &UploadId,
+        event: &NewEvent,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<OutboxEvent> {
+        let mut tx = self.begin_flushed().await?;
+        let answer = rules::add_event(&mut *tx, token(), upload, event, worker, now, until).await?;
+        tx.answer(answer).await
+    }
+
+    async fn outbox_lease(
+        &self,
+        worker: &WorkerId,
         kind: OutboxKind,
         now: Timestamp,
+        until: Timestamp,
         limit: u32,
         except: &[UserId],
     ) -> Result<Vec<OutboxEvent>> {
-        outbox::due(&self.readers, kind, now, limit, except).await
+        let mut tx = self.begin().await?;
+        let answer = rules::outbox_lease(&mut *tx, token, worker, kind, now, until, limit, except).await?;
+        tx.answer(answer).await
     }
 
     async fn outbox_next_due(&self) -> Result<Option<Timestamp>> {
         outbox::next_due(&self.readers).await
     }
 
-    async fn outbox_done(&self, event_id: &str) -> Result<()> {
-        outbox::done(&self.writer, event_id).await
+    async fn outbox_done(&self, event: &OutboxEvent) -> Result<bool> {
+        outbox::done(&self.writer, event).await
     }
 
-    async fn outbox_retry(&self, event_id: &str, at: Timestamp) -> Result<()> {
-        outbox::retry(&self.writer, event_id, at).await
+    async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> Result<bool> {
+        outbox::later(&self.writer, event, at).await
+    }
+
+    async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>> {
+        let named = sqlx::query(
+            "SELECT blob FROM chunks JOIN uploads ON uploads.key = chunks.key \
+             WHERE blob IN (SELECT value FROM json_each(?)) AND state NOT IN ('completed', 'cancelled')",
+        );
+        let named = named.bind(outbox::list(blobs.iter().map(BlobName::as_str)));
+        let rows = named.fetch_all(&self.readers).await.map_err(database)?;
+        rows.iter().map(row::blob).collect()
     }
 
     async fn live_keys(&self) -> Result<Vec<StorageKey>> {
@@ -244,7 +308,7 @@ impl SessionStore for SqliteSessionStore {
         rows.iter().map(row::blob).collect()
     }
 
-    async fn expire(&self, expiry: &Expiry<'_>) -> Result<Vec<Upload>> {
+    async fn expire(&self, expiry: &Expiry) -> Result<Vec<Expired>> {
         let mut tx = self.begin().await?;
         let answer = rules::expire(&mut *tx, expiry).await?;
         tx.answer(answer).await

@@ -7,18 +7,8 @@ use telestore_types::{Reading, Timestamp, Upload, UploadState};
 use super::{database, outbox, row};
 use crate::{Error, Expiry, Result};
 
-/// What an end of the process may have left in the middle of something.
-pub(super) async fn unfinished(on: &mut SqliteConnection) -> Result<Vec<Upload>> {
-    let rows = sqlx::query(
-        "SELECT * FROM uploads WHERE state = 'sending' OR (state = 'queued' AND kind = 'direct') \
-         OR (state = 'receiving' AND (early OR kind != 'chunked'))",
-    );
-    let rows = rows.fetch_all(on).await.map_err(database)?;
-    rows.iter().map(row::upload).collect()
-}
-
 /// Uploads that are past their time.
-pub(super) async fn past(on: &mut SqliteConnection, expiry: &Expiry<'_>) -> Result<Vec<Upload>> {
+pub(super) async fn past(on: &mut SqliteConnection, expiry: &Expiry) -> Result<Vec<Upload>> {
     let rows = sqlx::query(
         "SELECT * FROM uploads WHERE state IN (SELECT value FROM json_each(?1)) AND updated_at < ?2 \
          AND (NOT ?3 OR user_id IS NULL) LIMIT ?4",

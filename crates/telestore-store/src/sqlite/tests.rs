@@ -3,13 +3,13 @@ use std::task::{Context, Poll, Waker};
 use sqlx::{ConnectOptions, Connection};
 use telestore_types::{
     ChunkIndex, FileName, NewUpload, Outcome, Reading, StorageKey, StoredFile, Timestamp, UploadId,
-    UploadKind, UserId,
+    UploadKind, UserId, WorkerId,
 };
 
 use super::*;
 use crate::{
-    BlobName, ChunkRecord, Completed, Created, Limits, NewEvent, Quota, Recorded, SessionStore, Subject,
-    Usage,
+    BlobName, ChunkRecord, Completed, Created, Limits, NewChunk, NewEvent, Quota, Recorded, SessionStore,
+    Subject, Usage,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(5);
@@ -30,17 +30,17 @@ fn chunk(index: u32) -> ChunkRecord {
     ChunkRecord { index: ChunkIndex::new(index, 1000).unwrap(), length: 1, crc32c: index, blob }
 }
 
+fn new_chunk(upload: &Upload, index: u32) -> NewChunk {
+    NewChunk::new(upload.id.clone(), upload.key.clone(), chunk(index), NOW)
+}
+
+fn worker() -> WorkerId {
+    WorkerId::new("one").unwrap()
+}
+
 async fn record(store: &SqliteSessionStore, upload: &Upload, index: u32) -> Result<Recorded> {
-    store
-        .record_chunk(
-            &upload.id,
-            &upload.key,
-            &chunk(index),
-            None,
-            &Limits { max_bytes: 1000, ..Limits::NONE },
-            NOW,
-        )
-        .await
+    let limits = Limits { max_bytes: 1000, ..Limits::NONE };
+    store.record_chunk(new_chunk(upload, index).within(limits)).await
 }
 
 async fn run(store: &SqliteSessionStore, statements: &[&'static str]) {
@@ -195,7 +195,7 @@ async fn bytes_of_a_record_that_fails_are_not_counted() {
         "CREATE TRIGGER fails BEFORE INSERT ON chunks WHEN NEW.idx = 1 BEGIN SELECT RAISE(ABORT, 'no'); END";
     run(&store, &[trigger]).await;
     for (index, good) in [(0, true), (1, false), (2, true)] {
-        let recorded = store.record_chunk(&upload.id, &upload.key, &chunk(index), None, &limits, NOW).await;
+        let recorded = store.record_chunk(new_chunk(&upload, index).within(limits)).await;
         assert_eq!(recorded.is_ok(), good, "{recorded:?}");
     }
     let used = store.usage(Subject::User(&UserId::new("u")), NOW).await.unwrap();
@@ -259,7 +259,10 @@ async fn the_rows_of_an_older_version_are_taken_over() {
     assert_eq!(store.chunks(&upload.key).await.unwrap().len(), 1);
     assert!(matches!(record(&store, &upload, 1).await.unwrap(), Recorded::Stored { .. }));
     assert!(matches!(store.complete(&upload.id, &upload.key, NOW).await.unwrap(), Completed::Accepted(..)));
-    assert_eq!(store.outbox_due(crate::OutboxKind::Webhook, NOW, 10, &[]).await.unwrap().len(), 1);
+    assert_eq!(
+        store.outbox_lease(&worker(), crate::OutboxKind::Webhook, NOW, NOW, 1, &[]).await.unwrap().len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -291,14 +294,15 @@ async fn what_cannot_be_repeated_is_flushed() {
     assert_eq!(flushed(), 0, "chunks are flushed by the store's own setting");
     store.keep(&upload.id, &upload.key).await.unwrap();
     assert_eq!(flushed(), 1);
-    let lease = store.lease(NOW, NOW + Duration::from_secs(1), &[]).await.unwrap().unwrap();
+    let lease = store.lease(&worker(), NOW, NOW + Duration::from_secs(1), &[]).await.unwrap().unwrap();
     store.commit(&lease, 50, None).await.unwrap();
     assert_eq!(flushed(), 2);
     let stored_as = telestore_types::StoredAs::BotApi { file_id: "f".to_owned() };
     let stored = StoredFile::new(telestore_types::StoredMessage::new(1, stored_as, 1));
     store.finish(&lease, &stored, None, NOW).await.unwrap();
     assert_eq!(flushed(), 3);
-    store.add_event(&upload.id, &NewEvent::webhook("e", UserId::new("u"), "{}"), NOW).await.unwrap();
+    let event = NewEvent::webhook("e", UserId::new("u"), "{}");
+    store.add_event(&upload.id, &event, &worker(), NOW, NOW).await.unwrap();
     assert_eq!(flushed(), 4);
 }
 

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use telestore_types::{Completion, Outcome, Recovery, ResumeState, UploadState};
 
-use super::sessions::{NOW, SECOND, get, id, lease, queued, queued_by, result};
+use super::sessions::{NOW, SECOND, get, id, lease, one, queued, queued_by, result};
 use crate::{Completed, SessionStore};
 
 pub(super) async fn leases_in_order(store: &dyn SessionStore) {
-    assert_eq!(store.next_due().await.expect("reads"), None);
+    assert_eq!(store.next_due(&one()).await.expect("reads"), None);
     queued(store, "late", 1, SECOND * 2).await;
     queued(store, "early", 2, SECOND).await;
-    assert_eq!(store.next_due().await.expect("reads"), Some(NOW + SECOND));
+    assert_eq!(store.next_due(&one()).await.expect("reads"), Some(NOW + SECOND));
     let now = NOW + SECOND * 3;
     let first = lease(store, now).await.expect("one is due");
     assert_eq!((first.upload.id.as_str(), first.upload.attempt), ("early", 1));
@@ -45,20 +45,23 @@ pub(super) async fn users_take_turns(store: &dyn SessionStore) {
 pub(super) async fn takes_over_expired_leases(store: &dyn SessionStore) {
     queued(store, "a", 1, Duration::ZERO).await;
     let dead = lease(store, NOW).await.expect("due");
-    assert_eq!(store.next_due().await.expect("reads"), Some(NOW + SECOND * 30));
-    assert!(store.extend(&dead, NOW + SECOND * 60).await.expect("extends"));
+    assert_eq!(store.next_due(&one()).await.expect("reads"), Some(NOW + SECOND * 30));
+    assert!(store.extend(&dead, NOW, NOW + SECOND * 60).await.expect("extends"));
     assert_eq!(lease(store, NOW + SECOND * 30).await, None, "an extended lease holds");
     let heir = lease(store, NOW + SECOND * 60).await.expect("expired");
     assert_eq!(heir.upload.attempt, 2);
-    assert!(!store.extend(&dead, NOW + SECOND * 90).await.expect("extends"));
+    assert!(!store.extend(&dead, NOW, NOW + SECOND * 90).await.expect("extends"));
     assert!(!store.checkpoint(&dead, 50, None).await.expect("answers"));
     assert!(!store.finish(&dead, &result(), None, NOW).await.expect("answers"));
     assert!(!store.fail(&dead, "no", Outcome::Refused, NOW).await.expect("answers"));
     assert_eq!(get(store, "a").await.state, UploadState::Sending, "the dead one changed nothing");
 
-    let released = store.release_all(NOW).await.expect("releases");
-    assert!(matches!(&released[..], [(Recovery::GoesOn, upload)] if upload.id == id("a")), "{released:?}");
-    assert!(!store.extend(&heir, NOW + SECOND * 90).await.expect("extends"));
+    let released = store.release(&one(), NOW, 9).await.expect("releases");
+    assert!(
+        matches!(&released[..], [one] if one.recovery == Recovery::GoesOn && one.upload.id == id("a")),
+        "{released:?}"
+    );
+    assert!(!store.extend(&heir, NOW, NOW + SECOND * 90).await.expect("extends"));
     let after = lease(store, NOW).await.expect("due at once");
     assert_eq!(after.upload.attempt, 2, "a killed attempt is not counted");
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use telestore_types::{AddressKey, Outcome, Timestamp, Upload, UploadState, UserId};
 
-use super::sessions::{NOW, chunk, get, lease, owner, record_within, result, upload};
+use super::sessions::{NOW, chunk, get, lease, new_chunk, owner, record_within, result, upload};
 use crate::{
-    Claim, Completed, Created, Exceeded, Expiry, Limits, Quota, Recorded, Resource, SessionStore, Subject,
-    Usage, Whose, until_midnight,
+    Claim, Completed, Created, Exceeded, Expiry, Limits, NewChunk, Quota, Recorded, Resource, SessionStore,
+    Subject, Usage, Whose, until_midnight,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -129,8 +129,8 @@ pub(super) async fn stored_bytes_are_given_back(store: &dyn SessionStore) {
     let held = lease(store, NOW).await.expect("due");
     assert!(store.finish(&held, &result(), None, NOW).await.expect("finishes"));
     assert_eq!(usage(store, "v").await, Usage::default());
-    let (states, before) = (&[UploadState::Receiving][..], NOW + MINUTE);
-    store.expire(&Expiry { states, unowned: false, before, limit: 9 }).await.expect("expires");
+    let expiry = Expiry::new([UploadState::Receiving], NOW + MINUTE, 9);
+    store.expire(&expiry).await.expect("expires");
     assert_eq!(usage(store, "u").await, Usage::default());
 }
 
@@ -156,10 +156,10 @@ pub(super) async fn bytes_of_a_day_are_counted_until_midnight(store: &dyn Sessio
     let two = Upload { created_at: tomorrow, ..two };
     assert_eq!(create(store, &two, &limits).await, Created::New);
     let first = chunk(0, 30, 1, "x");
-    let stored =
-        store.record_chunk(&two.id, &two.key, &first, None, &limits, tomorrow).await.expect("records");
+    let first = NewChunk { now: tomorrow, ..new_chunk(&two, &first).within(limits) };
+    let stored = store.record_chunk(first).await.expect("records");
     assert!(matches!(stored, Recorded::Stored { .. }));
-    store.expire(&Expiry { states: &[], unowned: false, before: tomorrow, limit: 9 }).await.expect("expires");
+    store.expire(&Expiry::new([], tomorrow, 9)).await.expect("expires");
     let used =
         async |now: Timestamp| store.usage(Subject::Address(&address), now).await.expect("reads").bytes_today;
     assert_eq!(used(tomorrow).await, 30, "this day is not over");

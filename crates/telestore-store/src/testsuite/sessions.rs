@@ -1,15 +1,18 @@
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use telestore_types::{
     ChatId, ChunkIndex, ChunkVerdict, Completion, CompletionError, FileName, NewUpload, ResumeState,
     SenderId, StorageKey, StoredAs, StoredFile, StoredMessage, Timestamp, Upload, UploadId, UploadState,
-    UserId,
+    UserId, WorkerId,
 };
 
-use super::{append, leases, moved, outbox, quotas, strangers, sums, views};
+use super::in_turn::InTurn;
+use super::{append, leases, moved, outbox, quotas, strangers, sums, views, workers};
 use crate::{
-    BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Lease, Limits, Owner, Recorded, SessionStore,
+    BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Lease, Limits, NewChunk, Owner, Recorded,
+    SessionStore,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_763_790_000_000);
@@ -25,6 +28,19 @@ pub(super) fn upload(name: &str, key: u8, total_chunks: u32, file_size: u64) -> 
     let file_name = FileName::new("video.mp4").expect("good name");
     let new = NewUpload::new(id(name), StorageKey::from_random([key; 16]), file_name, NOW);
     Upload::new(new.in_chunks(file_size, total_chunks).with_mime_type(Some("video/mp4".to_owned())))
+}
+
+pub(super) fn worker(name: &str) -> WorkerId {
+    WorkerId::new(name).expect("good name")
+}
+
+/// The worker of all checks that have one.
+pub(super) fn one() -> WorkerId {
+    worker("one")
+}
+
+pub(super) fn new_chunk(upload: &Upload, chunk: &ChunkRecord) -> NewChunk {
+    NewChunk::new(upload.id.clone(), upload.key.clone(), chunk.clone(), NOW).within(LIMITS)
 }
 
 pub(super) fn owner(user: &str, token: &[u8]) -> Owner {
@@ -46,7 +62,7 @@ pub(super) async fn record_within(
     chunk: &ChunkRecord,
     limits: &Limits,
 ) -> Recorded {
-    store.record_chunk(&upload.id, &upload.key, chunk, None, limits, NOW).await.expect("records")
+    store.record_chunk(new_chunk(upload, chunk).within(*limits)).await.expect("records")
 }
 
 /// An upload of one chunk of 10 bytes that was completed at `NOW` + `after`.
@@ -75,7 +91,7 @@ pub(super) async fn queued_by(
 }
 
 pub(super) async fn lease(store: &dyn SessionStore, now: Timestamp) -> Option<Lease> {
-    store.lease(now, now + SECOND * 30, &[]).await.expect("leases")
+    store.lease(&one(), now, now + SECOND * 30, &[]).await.expect("leases")
 }
 
 pub(super) async fn get(store: &dyn SessionStore, name: &str) -> Upload {
@@ -89,52 +105,70 @@ pub(super) fn result() -> StoredFile {
 }
 
 /// Runs every check of the session store contract, each on a store of its own.
-pub async fn session_store<S, F, R>(open: F)
+///
+/// `open` gives two handles on one empty store, as two workers have them: two connections, or two clones. Each check is
+/// made through both in turn.
+pub async fn session_store<A, B, F, R>(open: F)
 where
-    S: SessionStore,
+    A: SessionStore,
+    B: SessionStore,
     F: Fn() -> R,
-    R: Future<Output = S>,
+    R: Future<Output = (A, B)>,
 {
-    creates_once(&open().await).await;
-    claims_for_the_first_user(&open().await).await;
-    records_chunks(&open().await).await;
-    refuses_chunks_too_late(&open().await).await;
-    completes_once(&open().await).await;
-    append::bytes_follow_each_other(&open().await).await;
-    append::of_many_at_one_offset_one_wins(&open().await).await;
-    append::a_length_may_be_said_later(&open().await).await;
-    append::what_is_appended_is_limited_and_counted(&open().await).await;
-    leases::leases_in_order(&open().await).await;
-    leases::users_take_turns(&open().await).await;
-    leases::takes_over_expired_leases(&open().await).await;
-    keeps_early_state_for_the_bytes_it_was_made_of(&open().await).await;
-    leases::keeps_how_far_it_is(&open().await).await;
-    outbox::finishes_with_the_webhook(&open().await).await;
-    cancels(&open().await).await;
-    outbox::delivers_the_outbox(&open().await).await;
-    views::expires(&open().await).await;
-    views::counts(&open().await).await;
-    views::lists(&open().await).await;
-    concurrent_chunks_all_count(&open().await).await;
-    quotas::uploads_that_are_not_over_are_counted(&open().await).await;
-    quotas::an_address_is_counted_with_and_without_owners(&open().await).await;
-    quotas::stored_bytes_are_given_back(&open().await).await;
-    quotas::bytes_of_a_day_are_counted_until_midnight(&open().await).await;
-    quotas::what_comes_at_once_is_not_more_than_allowed(&open().await).await;
-    strangers::an_end_without_a_word_is_put_in_order(&open().await).await;
-    strangers::what_was_handed_over_is_never_leased_again(&open().await).await;
-    strangers::what_ends_the_process_again_and_again_is_given_up(&open().await).await;
-    strangers::early_sending_counts_too(&open().await).await;
-    strangers::direct_uploads_are_kept_or_abandoned(&open().await).await;
-    strangers::another_life_is_never_touched(&open().await).await;
-    strangers::users_are_left_out(&open().await).await;
-    strangers::events_wait_until_they_are_done(&open().await).await;
-    strangers::what_nobody_owns_is_few_and_short_lived(&open().await).await;
-    strangers::a_due_time_that_cannot_be_is_due(&open().await).await;
-    strangers::the_clock_is_kept(&open().await).await;
-    moved::a_moved_chat_is_found_by_its_user_only(&open().await).await;
-    sums::an_empty_chunk_comes_last_in_any_order(&open().await).await;
-    sums::chunks_that_cannot_be_the_file_are_not_recorded(&open().await).await;
+    let both = async || {
+        let (one, two) = open().await;
+        InTurn::new(Arc::new(one), Arc::new(two))
+    };
+    creates_once(&both().await).await;
+    claims_for_the_first_user(&both().await).await;
+    records_chunks(&both().await).await;
+    refuses_chunks_too_late(&both().await).await;
+    completes_once(&both().await).await;
+    append::bytes_follow_each_other(&both().await).await;
+    append::of_many_at_one_offset_one_wins(&both().await).await;
+    append::a_length_may_be_said_later(&both().await).await;
+    append::what_is_appended_is_limited_and_counted(&both().await).await;
+    leases::leases_in_order(&both().await).await;
+    leases::users_take_turns(&both().await).await;
+    leases::takes_over_expired_leases(&both().await).await;
+    keeps_early_state_for_the_bytes_it_was_made_of(&both().await).await;
+    leases::keeps_how_far_it_is(&both().await).await;
+    outbox::finishes_with_the_webhook(&both().await).await;
+    cancels(&both().await).await;
+    outbox::delivers_the_outbox(&both().await).await;
+    views::expires(&both().await).await;
+    views::counts(&both().await).await;
+    views::lists(&both().await).await;
+    concurrent_chunks_all_count(&both().await).await;
+    quotas::uploads_that_are_not_over_are_counted(&both().await).await;
+    quotas::an_address_is_counted_with_and_without_owners(&both().await).await;
+    quotas::stored_bytes_are_given_back(&both().await).await;
+    quotas::bytes_of_a_day_are_counted_until_midnight(&both().await).await;
+    quotas::what_comes_at_once_is_not_more_than_allowed(&both().await).await;
+    strangers::an_end_without_a_word_is_put_in_order(&both().await).await;
+    strangers::what_was_handed_over_is_never_leased_again(&both().await).await;
+    strangers::what_ends_the_process_again_and_again_is_given_up(&both().await).await;
+    strangers::early_sending_counts_too(&both().await).await;
+    strangers::direct_uploads_are_kept_or_abandoned(&both().await).await;
+    strangers::another_life_is_never_touched(&both().await).await;
+    strangers::users_are_left_out(&both().await).await;
+    outbox::events_wait_until_they_are_done(&both().await).await;
+    strangers::what_nobody_owns_is_few_and_short_lived(&both().await).await;
+    strangers::a_due_time_that_cannot_be_is_due(&both().await).await;
+    strangers::the_clock_is_kept(&both().await).await;
+    moved::a_moved_chat_is_found_by_its_user_only(&both().await).await;
+    sums::an_empty_chunk_comes_last_in_any_order(&both().await).await;
+    sums::chunks_that_cannot_be_the_file_are_not_recorded(&both().await).await;
+    views::pages(&both().await).await;
+    views::bytes_of_use_are_named(&both().await).await;
+    outbox::a_claim_keeps_others_away(&both().await).await;
+    workers::no_two_hold_one_upload(&both().await).await;
+    workers::an_account_is_used_by_one(&both().await).await;
+    workers::an_account_moves(&both().await).await;
+    workers::no_two_work_on_one_event(&both().await).await;
+    workers::a_release_leaves_what_others_have(&both().await).await;
+    workers::those_who_are_gone_are_put_in_order(&both().await).await;
+    workers::what_ends_one_worker_after_the_other_is_given_up(&both().await).await;
 }
 
 async fn creates_once(store: &dyn SessionStore) {
@@ -150,7 +184,7 @@ async fn creates_once(store: &dyn SessionStore) {
     assert!(matches!(store.create(&second, false, &LIMITS).await.expect("creates"), Created::Exists(_)));
     assert_eq!(store.create(&second, true, &LIMITS).await.expect("creates"), Created::New);
     assert_eq!(get(store, "a").await, second);
-    let late = store.record_chunk(&first.id, &first.key, &chunk(0, 1, 1, "late"), None, &LIMITS, NOW).await;
+    let late = store.record_chunk(new_chunk(&first, &chunk(0, 1, 1, "late"))).await;
     assert_eq!(late.expect("records"), Recorded::NotFound, "a late chunk of the first life stays out");
 }
 
@@ -200,7 +234,7 @@ async fn records_chunks(store: &dyn SessionStore) {
     assert_eq!(blobs, [BlobName::new("zero"), BlobName::new("other")]);
     for mime_type in ["audio/ogg", "text/plain"] {
         let zero = chunk(0, 10, 0, "zero");
-        let typed = store.record_chunk(&upload.id, &upload.key, &zero, Some(mime_type), &LIMITS, NOW);
+        let typed = store.record_chunk(new_chunk(&upload, &zero).with_mime_type(Some(mime_type.to_owned())));
         typed.await.expect("records");
     }
     assert_eq!(
@@ -287,7 +321,10 @@ async fn cancels(store: &dyn SessionStore) {
     assert_eq!(store.cancel(&id("a"), &absent, NOW).await.expect("cancels"), Cancelled::NotFound);
     let upload = queued(store, "a", 1, Duration::ZERO).await;
     let held = lease(store, NOW).await.expect("due");
-    assert!(matches!(store.cancel(&upload.id, &upload.key, NOW).await.expect("cancels"), Cancelled::Now(_)));
+    match store.cancel(&upload.id, &upload.key, NOW).await.expect("cancels") {
+        Cancelled::Now { blobs, .. } => assert_eq!(blobs, [BlobName::new("blob")], "its bytes may go"),
+        other => panic!("not cancelled: {other:?}"),
+    }
     assert!(!store.finish(&held, &result(), None, NOW).await.expect("answers"), "the lease is lost");
     assert!(matches!(store.cancel(&upload.id, &upload.key, NOW).await.expect("cancels"), Cancelled::Over(_)));
     let gone = get(store, "a").await;

@@ -8,14 +8,21 @@ use telestore_types::{
 };
 
 use super::sessions::{
-    LIMITS, NOW, SECOND, chunk, get, id, lease, owner, queued, queued_by, record, result, upload,
+    LIMITS, NOW, SECOND, chunk, get, id, lease, one, owner, queued, queued_by, record, result, upload,
 };
-use crate::{Cancelled, Completed, Created, Expiry, Limits, NewEvent, OutboxKind, SessionStore};
+use crate::{Cancelled, Completed, Created, Expiry, Limits, SessionStore};
 
 async fn restart(store: &dyn SessionStore, now: Timestamp) -> Vec<(Recovery, String)> {
-    let changed = store.release_all(now).await.expect("releases");
-    let mut changed: Vec<_> =
-        changed.into_iter().map(|(recovery, upload)| (recovery, upload.id.as_str().to_owned())).collect();
+    let mut changed = Vec::new();
+    loop {
+        // By pages, until there is nothing more.
+        let released = store.release(&one(), now, 2).await.expect("releases");
+        if released.is_empty() {
+            break;
+        }
+        assert!(released.len() <= 2, "{released:?}");
+        changed.extend(released.into_iter().map(|one| (one.recovery, one.upload.id.as_str().to_owned())));
+    }
     changed.sort_by(|one, other| one.1.cmp(&other.1));
     changed
 }
@@ -59,7 +66,7 @@ pub(super) async fn what_was_handed_over_is_never_leased_again(store: &dyn Sessi
     assert_eq!(lease(store, NOW + SECOND * 60).await, None);
     let failed = get(store, "a").await;
     assert_eq!((failed.state, failed.maybe_sent), (UploadState::Failed, true));
-    assert!(!store.extend(&held, NOW + SECOND * 90).await.expect("answers"));
+    assert!(!store.extend(&held, NOW + SECOND * 60, NOW + SECOND * 90).await.expect("answers"));
 
     queued(store, "b", 2, Duration::ZERO).await;
     let held = lease(store, NOW).await.expect("due");
@@ -102,17 +109,23 @@ pub(super) async fn what_ends_the_process_again_and_again_is_given_up(store: &dy
 
 pub(super) async fn early_sending_counts_too(store: &dyn SessionStore) {
     let upload = upload("a", 1, 2, 20);
-    assert!(!store.begin_early(&upload.id, &upload.key).await.expect("answers"), "there is none");
+    assert!(
+        !store.begin_early(&upload.id, &upload.key, &one(), NOW, NOW + SECOND).await.expect("answers"),
+        "there is none"
+    );
     store.create(&upload, false, &LIMITS).await.expect("creates");
     store.claim(&upload.id, &upload.key, &owner("u", b"t"), &LIMITS).await.expect("claims");
-    assert!(store.begin_early(&upload.id, &upload.key).await.expect("writes"));
-    store.end_early(&upload.id, &upload.key).await.expect("writes");
+    assert!(store.begin_early(&upload.id, &upload.key, &one(), NOW, NOW + SECOND).await.expect("writes"));
+    store.end_early(&upload.id, &upload.key, &one()).await.expect("writes");
     assert!(restart(store, NOW).await.is_empty(), "it had ended in order");
     for _ in 0..MAX_EARLY_CRASHES {
-        assert!(store.begin_early(&upload.id, &upload.key).await.expect("writes"));
+        assert!(store.begin_early(&upload.id, &upload.key, &one(), NOW, NOW + SECOND).await.expect("writes"));
         assert_eq!(restart(store, NOW).await, [(Recovery::GoesOn, "a".to_owned())]);
     }
-    assert!(!store.begin_early(&upload.id, &upload.key).await.expect("answers"), "not again");
+    assert!(
+        !store.begin_early(&upload.id, &upload.key, &one(), NOW, NOW + SECOND).await.expect("answers"),
+        "not again"
+    );
     record(store, &upload, &chunk(0, 10, 1, "a")).await;
     record(store, &upload, &chunk(1, 10, 1, "b")).await;
     store.complete(&upload.id, &upload.key, NOW).await.expect("completes");
@@ -166,7 +179,7 @@ pub(super) async fn another_life_is_never_touched(store: &dyn SessionStore) {
     assert_eq!(store.cancel(&first.id, &first.key, NOW).await.expect("answers"), Cancelled::NotFound);
     assert_eq!(store.complete(&first.id, &first.key, NOW).await.expect("answers"), Completed::NotFound);
     assert_eq!(store.keep(&first.id, &first.key).await.expect("answers"), None);
-    assert!(!store.begin_early(&first.id, &first.key).await.expect("answers"));
+    assert!(!store.begin_early(&first.id, &first.key, &one(), NOW, NOW + SECOND).await.expect("answers"));
     assert_eq!(get(store, "a").await.state, UploadState::Receiving);
     assert_eq!(store.chunks(&second.key).await.expect("reads").len(), 1);
 }
@@ -175,39 +188,10 @@ pub(super) async fn users_are_left_out(store: &dyn SessionStore) {
     queued_by("busy", store, "first", 1, Duration::ZERO).await;
     queued_by("other", store, "second", 2, SECOND).await;
     let busy = [UserId::new("busy")];
-    let leased = store.lease(NOW, NOW + SECOND, &busy).await.expect("leases").expect("due");
+    let leased = store.lease(&one(), NOW, NOW + SECOND, &busy).await.expect("leases").expect("due");
     assert_eq!(leased.upload.id, id("second"));
-    assert_eq!(store.lease(NOW, NOW + SECOND, &busy).await.expect("leases"), None);
+    assert_eq!(store.lease(&one(), NOW, NOW + SECOND, &busy).await.expect("leases"), None);
     assert_eq!(lease(store, NOW).await.expect("due").upload.id, id("first"));
-}
-
-pub(super) async fn events_wait_until_they_are_done(store: &dyn SessionStore) {
-    let withdrawal = NewEvent {
-        event_id: "w".to_owned(),
-        kind: OutboxKind::Withdrawal,
-        user_id: Some(UserId::new("u")),
-        sealed_token: Some(b"sealed".to_vec()),
-        body: "{}".to_owned(),
-    };
-    store.add_event(&id("gone"), &withdrawal, NOW).await.expect("writes");
-    let due = store.outbox_due(OutboxKind::Withdrawal, NOW, 9, &[]).await.expect("reads");
-    assert_eq!((&due[0].event, &due[0].upload_id), (&withdrawal, &id("gone")));
-    assert!(
-        store
-            .outbox_due(OutboxKind::Withdrawal, NOW, 9, &[UserId::new("u")])
-            .await
-            .expect("reads")
-            .is_empty()
-    );
-    assert_eq!(
-        store.outbox_due(OutboxKind::Withdrawal, NOW, 9, &[UserId::new("v")]).await.expect("reads").len(),
-        1
-    );
-    // Written with a clock that was a year ahead.
-    store.outbox_retry("w", NOW + SECOND * 31_536_000).await.expect("writes");
-    assert_eq!(store.outbox_due(OutboxKind::Withdrawal, NOW, 9, &[]).await.expect("reads").len(), 1);
-    store.outbox_done("w").await.expect("writes");
-    assert!(store.outbox_due(OutboxKind::Withdrawal, NOW, 9, &[]).await.expect("reads").is_empty());
 }
 
 pub(super) async fn what_nobody_owns_is_few_and_short_lived(store: &dyn SessionStore) {
@@ -226,8 +210,7 @@ pub(super) async fn what_nobody_owns_is_few_and_short_lived(store: &dyn SessionS
         there.extend(store.get(&id(name)).await.expect("reads").map(|upload| upload.id.as_str().to_owned()));
     }
     assert_eq!(there, ["a", "c", "d"], "the oldest that nobody owns made room");
-    let expiry =
-        Expiry { states: &[UploadState::Receiving], unowned: true, before: NOW + SECOND * 60, limit: 1 };
+    let expiry = Expiry::new([UploadState::Receiving], NOW + SECOND * 60, 1).unowned();
     for left in [1, 1, 0] {
         assert_eq!(store.expire(&expiry).await.expect("expires").len(), left, "one at a time");
     }

@@ -73,12 +73,7 @@ impl Upload {
         }
         self.crashes = self.crashes.saturating_add(1);
         if self.crashes >= MAX_CRASHES {
-            let error = format!(
-                "the worker ended {MAX_CRASHES} times while it sent this file, without getting further: it was stopped \
-                 that often, or what the Telegram server of this account answers ends it. The file is not in the \
-                 channel; complete the upload again to try once more"
-            );
-            self.fail(&error, Outcome::Crashed, now);
+            self.give_up_crashing(now);
             return Recovery::Failed;
         }
         // Being killed is no fault of the file: the attempt is not counted, and the first time it goes on at once. Later it
@@ -86,5 +81,26 @@ impl Upload {
         let pause = PAUSES[usize::try_from(self.crashes - 1).unwrap_or(usize::MAX).min(PAUSES.len() - 1)];
         self.retry_later(now + pause, false, now);
         Recovery::GoesOn
+    }
+
+    /// Puts it in order after the lease of another worker has run out in the middle of a send, so that this one may begin an
+    /// attempt. Says no where it has failed instead.
+    pub fn take_over(&mut self, now: Timestamp) -> bool {
+        self.keep();
+        self.crashes = self.crashes.saturating_add(1);
+        if self.crashes >= MAX_CRASHES {
+            self.give_up_crashing(now);
+            return false;
+        }
+        true
+    }
+
+    fn give_up_crashing(&mut self, now: Timestamp) {
+        let error = format!(
+            "the worker ended {MAX_CRASHES} times while it sent this file, without getting further: it was stopped \
+             that often, or what the Telegram server of this account answers ends it. The file is not in the \
+             channel; complete the upload again to try once more"
+        );
+        self.fail(&error, Outcome::Crashed, now);
     }
 }

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use telestore_backend::WebhookSender;
 use telestore_store::{NewEvent, OutboxEvent, OutboxKind};
@@ -23,6 +24,9 @@ const OF_ONE_USER: usize = 4;
 /// How many may be messages to take back: webhooks always have places.
 const WITHDRAWALS: usize = 4;
 
+/// How long this worker keeps an event to itself while it works on it; then any worker may.
+pub(super) const CLAIM: Duration = Duration::from_secs(2 * 60);
+
 /// An event that was worked on, by its id, and how that ended.
 pub(crate) type Ended = (String, Result<()>);
 
@@ -36,16 +40,15 @@ impl Places {
         owners_of(OF_ONE_USER, self.0.values().map(|(_, user)| user.as_ref())).cloned().collect()
     }
 
-    /// Takes a place for an event; says whether there was one.
+    /// Whether there is one more for an event of this kind.
+    fn is_free_for(&self, kind: OutboxKind) -> bool {
+        let of_kind = self.0.values().filter(|(other, _)| *other == kind).count();
+        of_kind < if kind == OutboxKind::Withdrawal { WITHDRAWALS } else { AT_A_TIME }
+    }
+
+    /// Takes a place for an event; says no for one that is worked on already, whose claim has run out meanwhile.
     fn take(&mut self, event: &NewEvent) -> bool {
-        let full = event.user_id.as_ref().is_some_and(|user| self.full().contains(user));
-        let of_kind = self.0.values().filter(|(kind, _)| *kind == event.kind).count();
-        let places = if event.kind == OutboxKind::Withdrawal { WITHDRAWALS } else { AT_A_TIME };
-        if full || of_kind >= places || self.0.contains_key(&event.event_id) {
-            return false;
-        }
-        self.0.insert(event.event_id.clone(), (event.kind, event.user_id.clone()));
-        true
+        self.0.insert(event.event_id.clone(), (event.kind, event.user_id.clone())).is_none()
     }
 
     pub(crate) fn leave(&mut self, event_id: &str) {
@@ -82,33 +85,43 @@ impl Delivery {
         places: &mut Places,
         tasks: &mut JoinSet<Ended>,
     ) -> Result<usize> {
-        // Those that are worked on are due as well.
-        let limit = u32::try_from(2 * AT_A_TIME).unwrap_or(u32::MAX);
-        let now = self.base.now();
-        let mut due = self.base.sessions.outbox_due(OutboxKind::Webhook, now, limit, &places.full()).await?;
-        due.extend(self.base.sessions.outbox_due(OutboxKind::Withdrawal, now, limit, &places.full()).await?);
         let mut begun = 0;
-        for event in due {
-            if self.base.shutdown.is_cancelled() || !places.take(&event.event) {
-                continue;
+        for kind in [OutboxKind::Webhook, OutboxKind::Withdrawal] {
+            while places.is_free_for(kind) && !self.base.shutdown.is_cancelled() {
+                let Some(event) = self.claim(kind, &places.full()).await? else { break };
+                if !places.take(&event.event) {
+                    continue;
+                }
+                begun += 1;
+                let delivery = self.clone();
+                let id = event.event.event_id.clone();
+                // In a task of its own, so that a panic does not keep the place.
+                let work = tokio::spawn(async move { delivery.deliver_one(&event).await }.in_current_span());
+                tasks.spawn(async move {
+                    (id, work.await.unwrap_or_else(|died| Err(Error::Storage(Box::new(died)))))
+                });
             }
-            begun += 1;
-            let delivery = self.clone();
-            let id = event.event.event_id.clone();
-            // In a task of its own, so that a panic does not keep the place.
-            let work = tokio::spawn(async move { delivery.deliver_one(&event).await }.in_current_span());
-            tasks.spawn(async move {
-                (id, work.await.unwrap_or_else(|died| Err(Error::Storage(Box::new(died)))))
-            });
         }
         Ok(begun)
     }
 
+    /// Claims one event of this kind, of none of these users: one at a time, so that none is claimed without a place.
+    async fn claim(&self, kind: OutboxKind, except: &[UserId]) -> Result<Option<OutboxEvent>> {
+        let Base { sessions, worker, .. } = &*self.base;
+        let now = self.base.now();
+        Ok(sessions.outbox_lease(worker, kind, now, now + CLAIM, 1, except).await?.pop())
+    }
+
     async fn deliver_one(&self, event: &OutboxEvent) -> Result<()> {
-        match event.event.kind {
+        let delivered = match event.event.kind {
             OutboxKind::Webhook => self.tell_backend(event).await,
             OutboxKind::Withdrawal => self.withdraw(event).await,
+        };
+        if delivered.is_err() {
+            // It was not written down how it ended: if that is possible now, nobody has to wait for the claim to run out.
+            self.base.sessions.outbox_later(event, self.base.now()).await?;
         }
+        delivered
     }
 
     async fn tell_backend(&self, event: &OutboxEvent) -> Result<()> {
@@ -117,22 +130,31 @@ impl Delivery {
             // No later try reads it better.
             webhook(Webhook::GivenUp).increment(1);
             tracing::error!(upload = %event.upload_id, event = event_id, "webhook given up: what was written down of it cannot be read");
-            return Ok(self.base.sessions.outbox_done(event_id).await?);
+            return self.done(event).await;
         };
         let Err(error) = self.webhooks.send(event_id, &told).await else {
             webhook(Webhook::Delivered).increment(1);
-            return Ok(self.base.sessions.outbox_done(event_id).await?);
+            return self.done(event).await;
         };
         let now = self.base.now();
         if now.since(event.created_at) > self.base.config.webhook_max_age {
             webhook(Webhook::GivenUp).increment(1);
             tracing::error!(upload = %event.upload_id, event = event_id, %error, "webhook given up");
-            return Ok(self.base.sessions.outbox_done(event_id).await?);
+            return self.done(event).await;
         }
         webhook(Webhook::Failed).increment(1);
         let pause = self.base.config.pause(event.attempt.saturating_add(1));
         tracing::warn!(upload = %event.upload_id, event = event_id, %error, seconds = pause.as_secs(), "webhook failed; trying again");
-        Ok(self.base.sessions.outbox_retry(event_id, now + pause).await?)
+        self.base.sessions.outbox_later(event, now + pause).await?;
+        Ok(())
+    }
+
+    /// Nothing is left to be done about an event. If its claim has run out, another worker does it once more.
+    pub(super) async fn done(&self, event: &OutboxEvent) -> Result<()> {
+        if !self.base.sessions.outbox_done(event).await? {
+            tracing::info!(event = event.event.event_id, "done, but another worker is at it as well");
+        }
+        Ok(())
     }
 
     /// Delivers as long as the engine runs.

@@ -5,11 +5,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use telestore_backend::Error as BackendError;
-use telestore_store::{Lease, NewEvent, OutboxEvent, OutboxKind};
+use telestore_store::{Lease, NewEvent, OutboxEvent};
 use telestore_types::{StorageKey, StoredFile, UploadState};
 use telestore_uploader::Verdict;
 
-use crate::delivery::outbox::Delivery;
+use crate::delivery::outbox::{CLAIM, Delivery};
 use crate::shared::base::new_event_id;
 use crate::shared::error::Result;
 use crate::shared::ports::Withdrawals;
@@ -45,15 +45,18 @@ impl Withdrawals for Delivery {
             "key": upload.key.as_str(),
             "stored": stored,
         });
-        let event = NewEvent {
-            event_id: new_event_id(),
-            kind: OutboxKind::Withdrawal,
-            user_id: upload.user_id.clone(),
-            sealed_token: upload.sealed_token.clone(),
-            body: body.to_string(),
-        };
-        self.sends.insist(lease, || self.base.sessions.add_event(&upload.id, &event, now)).await?;
-        let event = OutboxEvent { event, upload_id: upload.id.clone(), attempt: 0, created_at: now };
+        let event = NewEvent::withdrawal(new_event_id(), body.to_string())
+            .of_user(upload.user_id.clone(), upload.sealed_token.clone());
+        let (sessions, worker) = (&self.base.sessions, &self.base.worker);
+        let add = || sessions.add_event(&upload.id, &event, worker, now, now + CLAIM);
+        let event = self.sends.insist(lease, add).await?;
+        if let Some(user) = &upload.user_id
+            && !self.base.hold_account(user).await?
+        {
+            // Another worker has taken the account over. It finds the event.
+            sessions.outbox_later(&event, now).await?;
+            return Ok(());
+        }
         self.withdraw(&event).await
     }
 }
@@ -61,20 +64,19 @@ impl Withdrawals for Delivery {
 impl Delivery {
     /// One try to take a message back.
     pub(super) async fn withdraw(&self, event: &OutboxEvent) -> Result<()> {
-        let NewEvent { event_id, body, .. } = &event.event;
-        let body: Value = serde_json::from_str(body).unwrap_or_default();
+        let body: Value = serde_json::from_str(&event.event.body).unwrap_or_default();
         let message_id = stored_of(&body).map(|stored| stored.message_id());
         let now = self.base.now();
         // The try counts before it begins: whatever it does to this process, the next one comes later.
         let (first, longest) = WITHDRAW_AGAIN;
         let pause = first.saturating_mul(2_u32.saturating_pow(event.attempt)).min(longest);
-        self.base.sessions.outbox_retry(event_id, now + pause).await?;
+        self.base.sessions.outbox_later(event, now + pause).await?;
         let tried = tokio::time::timeout(WITHDRAW_WITHIN, self.try_to_withdraw(event, &body)).await;
         let why = match tried.unwrap_or_else(|_| Err(Unwilling::Passing("no answer came in time".to_owned())))
         {
             Ok(()) => {
                 tracing::info!(message_id, "[{}] Message of a cancelled upload deleted", event.upload_id);
-                return Ok(self.base.sessions.outbox_done(event_id).await?);
+                return self.done(event).await;
             }
             Err(Unwilling::Passing(why)) if now.since(event.created_at) <= WITHDRAW_FOR => {
                 tracing::warn!(
@@ -94,7 +96,7 @@ impl Delivery {
             "[{}] Upload was cancelled, but its message could not be deleted: delete it by hand",
             event.upload_id
         );
-        Ok(self.base.sessions.outbox_done(event_id).await?)
+        self.done(event).await
     }
 
     async fn try_to_withdraw(&self, event: &OutboxEvent, body: &Value) -> std::result::Result<(), Unwilling> {

@@ -1,4 +1,4 @@
-use telestore_store::{ChunkRecord, Created, Recorded, Spool, SpooledChunk};
+use telestore_store::{ChunkRecord, Created, NewChunk, Recorded, Spool, SpooledChunk};
 use telestore_types::{
     ChunkIndex, ChunkVerdict, ContentDigest, NewUpload, Secret, StorageKey, Upload, UploadKind, UploadState,
     mime_type_of,
@@ -128,7 +128,9 @@ impl Intake {
             UploadKind::Direct => new.direct(file.file_size),
             _ => new.in_chunks(file.file_size, file.total_chunks),
         });
-        Upload { address: self.access.address_key(caller.address), ..upload }
+        // Only this process has the client that waits for the end of a direct one.
+        let worker = (kind == UploadKind::Direct).then(|| self.base.worker.clone());
+        Upload { address: self.access.address_key(caller.address), worker, ..upload }
     }
 
     /// The same, with the token's user as its owner.
@@ -211,11 +213,10 @@ impl Intake {
         let blob = self.bytes.chunks.put(&upload.key, index, spooled).await?;
         let chunk = ChunkRecord { index, length, crc32c, blob };
         let limits = self.base.limits();
-        let recorded = self
-            .base
-            .sessions
-            .record_chunk(&upload.id, &upload.key, &chunk, mime_type.as_deref(), &limits, self.base.now())
-            .await;
+        let new = NewChunk::new(upload.id.clone(), upload.key.clone(), chunk.clone(), self.base.now())
+            .within(limits)
+            .with_mime_type(mime_type);
+        let recorded = self.base.sessions.record_chunk(new).await;
         // Where the record failed, the bytes may or may not be named by it: the next start's sweep will tell.
         let refusal = match recorded? {
             Recorded::Stored { upload, replaced } => {

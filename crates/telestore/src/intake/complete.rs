@@ -58,7 +58,7 @@ impl Intake {
                 Ok(upload.event(self.base.now()))
             }
             Cancelled::Over(_) => Ok(None),
-            Cancelled::Now(upload) => {
+            Cancelled::Now { upload, .. } => {
                 METRICS.cancelled.increment(1);
                 tracing::info!("[{}] Upload cancelled", upload.id);
                 self.sends.early.forget(&upload.key);

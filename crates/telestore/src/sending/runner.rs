@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telestore_backend::WebhookSender;
+use telestore_store::Lease;
 use tracing::Instrument;
 use tracing::field::display;
 
@@ -54,14 +55,24 @@ impl Runner {
             lease.upload.resume = Some(further);
         }
         let sink = LeaseSink::new(self, sending.clone());
+        let ended = self.attempt_with(&sending, &lease, &sink).await;
+        if let Some(user) = &lease.upload.user_id
+            && let Err(error) = self.base.hold_account(user).await
+        {
+            tracing::debug!(%error, "could not keep the account while its connections are idle");
+        }
+        ended
+    }
+
+    async fn attempt_with(&self, sending: &Sending, lease: &Lease, sink: &Arc<LeaseSink>) -> Result<()> {
         let sent = tokio::select! {
-            sent = self.send(&lease, &sink, &sending.stop) => sent,
-            () = self.hold(&sending) => Err(Stop::Interrupted),
-            () = self.give_back_slot(&sending) => Err(Stop::Interrupted),
-            () = self.note_progress(&sink) => Err(Stop::Interrupted),
+            sent = self.send(lease, sink, &sending.stop) => sent,
+            () = self.hold(sending) => Err(Stop::Interrupted),
+            () = self.give_back_slot(sending) => Err(Stop::Interrupted),
+            () = self.note_progress(sink) => Err(Stop::Interrupted),
         };
         match sent {
-            Ok(sent) => self.record(&lease, &sent).await,
+            Ok(sent) => self.record(lease, &sent).await,
             Err(Stop::Interrupted) => {
                 let away = sending.pulse.sent_away().filter(|_| !self.base.shutdown.is_cancelled());
                 let stop = away.map_or(Stop::Interrupted, |why| Stop::Later {
@@ -69,9 +80,9 @@ impl Runner {
                     why,
                     wait: None,
                 });
-                self.record_stop(&lease, &sink, stop).await
+                self.record_stop(lease, sink, stop).await
             }
-            Err(stop) => self.record_stop(&lease, &sink, stop).await,
+            Err(stop) => self.record_stop(lease, sink, stop).await,
         }
     }
 
@@ -106,8 +117,9 @@ impl Runner {
         let lease = &sending.lease;
         loop {
             tokio::time::sleep(self.base.config.lease / 3).await;
-            let until = self.base.now() + self.base.config.lease;
-            match self.base.sessions.extend(lease, until).await {
+            let now = self.base.now();
+            let until = now + self.base.config.lease;
+            match self.base.sessions.extend(lease, now, until).await {
                 Ok(true) => sending.pulse.extended(until),
                 Ok(false) => {
                     tracing::info!(upload = %lease.upload.id, "lease is lost; stopping");

@@ -42,7 +42,7 @@ impl Runner {
                 Ok(None) => {
                     // What is due may be of a user who has to wait.
                     let due = match none_of.is_empty() {
-                        true => self.base.sessions.next_due().await.unwrap_or(None),
+                        true => self.base.sessions.next_due(&self.base.worker).await.unwrap_or(None),
                         false => Some(self.base.now() + SHORTEST_SLEEP * 10),
                     };
                     self.base.wait_until(due, self.base.work.notified()).await;

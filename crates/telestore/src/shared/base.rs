@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telestore_store::{Limits, SessionStore};
-use telestore_types::{Clock, Timestamp};
+use telestore_types::{Clock, Timestamp, UserId, WorkerId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +25,8 @@ pub(crate) struct Base {
     pub(crate) sessions: Arc<dyn SessionStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: EngineConfig,
+    /// Who this process is among those on the same store.
+    pub(crate) worker: WorkerId,
     /// Wakes a runner.
     pub(crate) work: Notify,
     /// Wakes the outbox.
@@ -40,9 +42,14 @@ impl fmt::Debug for Base {
 }
 
 impl Base {
-    pub(crate) fn new(sessions: Arc<dyn SessionStore>, clock: Arc<dyn Clock>, config: EngineConfig) -> Self {
+    pub(crate) fn new(
+        sessions: Arc<dyn SessionStore>,
+        clock: Arc<dyn Clock>,
+        config: EngineConfig,
+        worker: WorkerId,
+    ) -> Self {
         let (work, outbox, shutdown) = (Notify::new(), Notify::new(), CancellationToken::new());
-        Self { sessions, clock, config, work, outbox, shutdown }
+        Self { sessions, clock, config, worker, work, outbox, shutdown }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -66,6 +73,13 @@ impl Base {
             self.clock.go_on_from(last);
         }
         Ok(())
+    }
+
+    /// Holds the account of a user for this worker, for as long as its connections may stay open from now on. Says no if
+    /// another worker holds it.
+    pub(crate) async fn hold_account(&self, user: &UserId) -> telestore_store::Result<bool> {
+        let now = self.now();
+        self.sessions.hold_account(user, &self.worker, now, now + self.config.account_hold).await
     }
 
     /// Sleeps until something is due, somebody wakes us, or the engine stops.

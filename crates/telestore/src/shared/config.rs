@@ -46,6 +46,9 @@ pub struct EngineConfig {
     pub min_free_bytes: u64,
     /// How long a runner that has gone silent keeps its upload.
     pub lease: Duration,
+    /// How long a worker keeps the account of a user after it has used it; then another worker on the same store may have
+    /// it. It must be longer than connections of an account stay open while they are idle.
+    pub account_hold: Duration,
     /// How long a send goes on of which Telegram acknowledges nothing; then others have its place, and it is tried again
     /// later. After five seconds already others may begin beside it.
     pub stall_timeout: Duration,
@@ -85,6 +88,7 @@ impl Default for EngineConfig {
             unowned_ttl: HOUR,
             min_free_bytes: 512 * 1024 * 1024,
             lease: Duration::from_secs(30),
+            account_hold: Duration::from_secs(90),
             stall_timeout: Duration::from_secs(2 * 60),
             retry_max_age: HOUR * 24,
             retry_first_pause: Duration::from_secs(1),

@@ -32,18 +32,24 @@ pub(crate) struct Tasks {
     pub(crate) uploads: Task,
     pub(crate) outbox: Task,
     pub(crate) sweeper: Task,
+    pub(crate) pulse: Task,
 }
 
 impl Default for Tasks {
     fn default() -> Self {
-        Self { uploads: Task::new("uploads"), outbox: Task::new("outbox"), sweeper: Task::new("sweeper") }
+        Self {
+            uploads: Task::new("uploads"),
+            outbox: Task::new("outbox"),
+            sweeper: Task::new("sweeper"),
+            pulse: Task::new("pulse"),
+        }
     }
 }
 
 impl Tasks {
     /// What is wrong with one of them, if something is.
     pub(crate) fn wrong(&self) -> Option<String> {
-        [&self.uploads, &self.outbox, &self.sweeper].into_iter().find_map(Task::wrong)
+        [&self.uploads, &self.outbox, &self.sweeper, &self.pulse].into_iter().find_map(Task::wrong)
     }
 }
 

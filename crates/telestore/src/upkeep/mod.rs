@@ -1,3 +1,4 @@
 //! What keeps the stores in order: at the start, and while the engine runs.
 
+mod pulse;
 pub(crate) mod sweeper;

@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use telestore_store::Expiry;
+use telestore_store::{Expired, Expiry, Released};
 use telestore_types::{Recovery, Timestamp, UploadState};
 
 use crate::shared::base::Base;
@@ -33,16 +33,7 @@ impl Upkeep {
         self.base.read_clock().await?;
         self.base.sessions.save_clock(self.base.clock.reading()).await?;
         self.bytes.chunks.clear_spool().await?;
-        let released = self.base.sessions.release_all(self.base.now()).await?;
-        for (recovery, upload) in &released {
-            match (recovery, &upload.error) {
-                (Recovery::Failed, Some(why)) => tracing::warn!("[{}] Upload failed: {why}", upload.id),
-                (Recovery::GoesOn, _) if upload.crashes > 1 => {
-                    tracing::warn!(upload = %upload.id, crashes = upload.crashes, "the worker has ended while it sent this");
-                }
-                _ => {}
-            }
-        }
+        let released = self.release().await?;
         let live: HashSet<_> = self.base.sessions.live_keys().await?.into_iter().collect();
         let mut orphans = 0;
         for place in self.bytes.chunks.list().await? {
@@ -57,14 +48,61 @@ impl Upkeep {
                 self.bytes.chunks.delete(blob).await?;
             }
         }
-        if !released.is_empty() || orphans > 0 {
-            tracing::info!(uploads = released.len(), orphans, "went on after a restart");
+        if released > 0 || orphans > 0 {
+            tracing::info!(uploads = released, orphans, "went on after a restart");
         }
         Ok(())
     }
 
+    /// Puts in order what an earlier process of this name had in hand, and what workers had that are gone. Says how many
+    /// uploads that were.
+    async fn release(&self) -> Result<usize> {
+        let Base { sessions, worker, config, .. } = &*self.base;
+        let mut released = 0;
+        loop {
+            let page = sessions.release(worker, self.base.now(), BATCH).await?;
+            if page.is_empty() {
+                break;
+            }
+            released += page.len();
+            self.told(&page).await;
+        }
+        sessions.beat(worker, self.base.now() + config.lease).await?;
+        Ok(released + self.release_gone().await?)
+    }
+
+    /// The same for workers that are gone only.
+    async fn release_gone(&self) -> Result<usize> {
+        let mut released = 0;
+        loop {
+            let page = self.base.sessions.release_gone(&self.base.worker, self.base.now(), BATCH).await?;
+            if page.is_empty() {
+                return Ok(released);
+            }
+            released += page.len();
+            self.told(&page).await;
+            self.base.work.notify_one();
+        }
+    }
+
+    async fn told(&self, page: &[Released]) {
+        for Released { recovery, upload, blobs, .. } in page {
+            match (recovery, &upload.error) {
+                (Recovery::Failed, Some(why)) => tracing::warn!("[{}] Upload failed: {why}", upload.id),
+                (Recovery::GoesOn, _) if upload.crashes > 1 => {
+                    tracing::warn!(upload = %upload.id, crashes = upload.crashes, "the worker has ended while it sent this");
+                }
+                _ => {}
+            }
+            for blob in blobs {
+                self.bytes.delete_quietly(blob).await;
+            }
+        }
+    }
+
     /// Deletes what is past its time and says how many uploads that were.
     pub(crate) async fn sweep(&self) -> Result<usize> {
+        self.release_gone().await?;
         let (now, config) = (self.base.now(), &self.base.config);
         let mut swept = 0;
         for (states, unowned, ttl) in [
@@ -86,8 +124,10 @@ impl Upkeep {
         before: Timestamp,
         swept: &mut usize,
     ) -> Result<bool> {
-        let expired = self.base.sessions.expire(&Expiry { states, unowned, before, limit: BATCH }).await?;
-        for upload in &expired {
+        let expiry = Expiry::new(states, before, BATCH);
+        let expiry = if unowned { expiry.unowned() } else { expiry };
+        let expired = self.base.sessions.expire(&expiry).await?;
+        for Expired { upload, .. } in &expired {
             tracing::info!(upload = %upload.id, state = upload.state.as_str(), "upload is past its time; deleted");
             *swept += 1;
             self.sends.early.forget(&upload.key);

@@ -66,6 +66,11 @@ impl Standing {
     /// Says whether there is nothing to look at again.
     async fn look_at(&self, told: &mut BTreeMap<&'static str, String>) -> bool {
         let (mut wrong, mut open) = (Wrong::new(), false);
+        if !self.base.hold_account(&self.credentials.user_id).await.unwrap_or(false) {
+            // Another worker uses the account, and tries it.
+            self.found.send_replace(Some(wrong));
+            return false;
+        }
         for uploader in &self.backends.uploaders {
             let Err(error) = self.try_by(uploader.as_ref(), &self.credentials).await else {
                 if told.remove(uploader.name()).is_some() {

@@ -160,7 +160,7 @@ async fn a_direct_upload_whose_client_was_told_that_it_is_kept_is_kept() {
 }
 
 fn listing() -> telestore::store::Listing {
-    telestore::store::Listing { limit: 9, ..Default::default() }
+    telestore::store::Listing::first(9)
 }
 
 #[tokio::test(start_paused = true)]

@@ -198,17 +198,14 @@ async fn hostile_withdrawals_leave_places_for_webhooks() {
     let told = HangsFor("nobody", Arc::default());
     let world = World::telling(told.clone());
     // Each of them hangs in its first word to the store.
-    world.sessions.hooks.hang("outbox_retry");
+    world.sessions.hooks.hang("outbox_later");
     for user in 0..6 {
         for message in 0..20 {
-            let withdrawal = telestore::store::NewEvent {
-                event_id: format!("{user}-{message}"),
-                kind: telestore::store::OutboxKind::Withdrawal,
-                user_id: Some(telestore::types::UserId::new(format!("mallory{user}"))),
-                sealed_token: None,
-                body: "{}".to_owned(),
-            };
-            world.sessions.inner.add_event(&id("gone"), &withdrawal, world.clock.now()).await.unwrap();
+            let withdrawal = telestore::store::NewEvent::withdrawal(format!("{user}-{message}"), "{}")
+                .of_user(Some(telestore::types::UserId::new(format!("mallory{user}"))), None);
+            // By a worker that is gone.
+            let (worker, now) = (telestore::types::WorkerId::new("gone").unwrap(), world.clock.now());
+            world.sessions.inner.add_event(&id("gone"), &withdrawal, &worker, now, now).await.unwrap();
         }
     }
     let running = world.engine.start().await.unwrap();

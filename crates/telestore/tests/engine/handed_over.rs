@@ -38,7 +38,7 @@ async fn what_was_handed_over_when_the_process_ended_is_not_sent_again() {
 #[tokio::test]
 async fn nothing_is_handed_over_under_a_lease_that_is_lost() {
     let world = World::new();
-    let other = world.second_engine(crate::uploader::Scripted::new());
+    let other = world.peer(crate::uploader::Scripted::new());
     let clock = world.clock.clone();
     world.uploader.then(move |call| async move {
         clock.advance(HOUR);

@@ -10,12 +10,12 @@ use async_trait::async_trait;
 use telestore::store::rules::NewExtent;
 use telestore::store::{
     Appended, BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Counts, Created, Declared,
-    Error, Expiry, Lease, Limits, NewEvent, OutboxEvent, OutboxKind, Owner, Place, Recorded, Result,
-    SessionStore, Spool, SpooledChunk, Subject, Usage,
+    Error, Expired, Expiry, Lease, Limits, NewChunk, NewEvent, OutboxEvent, OutboxKind, Owner, Place,
+    Recorded, Released, Result, SessionStore, Spool, SpooledChunk, Subject, Usage,
 };
 use telestore::types::{
-    ChatId, ChunkIndex, Outcome, Reading, Recovery, ResumeState, StorageKey, StoredFile, Timestamp, Upload,
-    UploadId, UserId,
+    ChatId, ChunkIndex, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
+    UserId, WorkerId,
 };
 use tokio::sync::Notify;
 
@@ -124,37 +124,45 @@ forward! { SessionStore {
     get(id: &UploadId) -> Option<Upload>;
     list(listing: &telestore::store::Listing) -> Vec<Upload>;
     claim(id: &UploadId, key: &StorageKey, owner: &Owner, limits: &Limits) -> Claim;
-    record_chunk(
-        id: &UploadId, key: &StorageKey, chunk: &ChunkRecord, mime_type: Option<&str>, limits: &Limits, now: Timestamp
-    ) -> Recorded;
+    record_chunk(new: NewChunk) -> Recorded;
     append(new: &NewExtent) -> Appended;
     declare_size(id: &UploadId, key: &StorageKey, size: u64, now: Timestamp) -> Declared;
     usage(of: Subject<'_>, now: Timestamp) -> Usage;
     chunks(key: &StorageKey) -> Vec<ChunkRecord>;
     checkpoint_early(id: &UploadId, key: &StorageKey, expected: Option<&ResumeState>, resume: &ResumeState) -> bool;
-    begin_early(id: &UploadId, key: &StorageKey) -> bool;
-    end_early(id: &UploadId, key: &StorageKey) -> ();
+    begin_early(id: &UploadId, key: &StorageKey, worker: &WorkerId, now: Timestamp, until: Timestamp) -> bool;
+    end_early(id: &UploadId, key: &StorageKey, worker: &WorkerId) -> ();
     complete(id: &UploadId, key: &StorageKey, now: Timestamp) -> Completed;
     cancel(id: &UploadId, key: &StorageKey, now: Timestamp) -> Cancelled;
     keep(id: &UploadId, key: &StorageKey) -> Option<Upload>;
-    lease(now: Timestamp, until: Timestamp, except: &[UserId]) -> Option<Lease>;
-    next_due() -> Option<Timestamp>;
-    extend(lease: &Lease, until: Timestamp) -> bool;
+    lease(worker: &WorkerId, now: Timestamp, until: Timestamp, except: &[UserId]) -> Option<Lease>;
+    next_due(worker: &WorkerId) -> Option<Timestamp>;
+    extend(lease: &Lease, now: Timestamp, until: Timestamp) -> bool;
+    hold_account(user: &UserId, worker: &WorkerId, now: Timestamp, until: Timestamp) -> bool;
+    leave_account(user: &UserId, worker: &WorkerId) -> ();
     checkpoint(lease: &Lease, progress: u8, resume: Option<ResumeState>) -> bool;
     commit(lease: &Lease, progress: u8, resume: Option<ResumeState>) -> bool;
     uncommit(lease: &Lease) -> bool;
     finish(lease: &Lease, stored: &StoredFile, event: Option<&NewEvent>, now: Timestamp) -> bool;
     fail(lease: &Lease, error: &str, outcome: Outcome, now: Timestamp) -> bool;
     retry_later(lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> bool;
-    release_all(now: Timestamp) -> Vec<(Recovery, Upload)>;
-    add_event(upload: &UploadId, event: &NewEvent, now: Timestamp) -> ();
-    outbox_due(kind: OutboxKind, now: Timestamp, limit: u32, except: &[UserId]) -> Vec<OutboxEvent>;
+    beat(worker: &WorkerId, until: Timestamp) -> ();
+    living(now: Timestamp, after: Option<&WorkerId>, limit: u32) -> Vec<WorkerId>;
+    release(worker: &WorkerId, now: Timestamp, limit: u32) -> Vec<Released>;
+    release_gone(worker: &WorkerId, now: Timestamp, limit: u32) -> Vec<Released>;
+    add_event(
+        upload: &UploadId, event: &NewEvent, worker: &WorkerId, now: Timestamp, until: Timestamp
+    ) -> OutboxEvent;
+    outbox_lease(
+        worker: &WorkerId, kind: OutboxKind, now: Timestamp, until: Timestamp, limit: u32, except: &[UserId]
+    ) -> Vec<OutboxEvent>;
     outbox_next_due() -> Option<Timestamp>;
-    outbox_done(event_id: &str) -> ();
-    outbox_retry(event_id: &str, at: Timestamp) -> ();
+    outbox_done(event: &OutboxEvent) -> bool;
+    outbox_later(event: &OutboxEvent, at: Timestamp) -> bool;
+    named(blobs: &[BlobName]) -> Vec<BlobName>;
     live_keys() -> Vec<StorageKey>;
     live_blobs(key: &StorageKey) -> Vec<BlobName>;
-    expire(expiry: &Expiry<'_>) -> Vec<Upload>;
+    expire(expiry: &Expiry) -> Vec<Expired>;
     moved_chat(user: &UserId, chat: &ChatId) -> Option<ChatId>;
     save_moved_chat(user: &UserId, chat: &ChatId, moved_to: &ChatId) -> ();
     clock() -> Option<Reading>;

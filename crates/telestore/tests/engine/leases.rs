@@ -14,7 +14,7 @@ use crate::uploader::{Scripted, stored};
 async fn a_runner_whose_lease_was_taken_over_cannot_record_anything() {
     for outcome in [Ok(stored(99)), Err(ErrorKind::Rejected), Err(ErrorKind::Unavailable)] {
         let world = World::new();
-        let other = world.second_engine(Scripted::new());
+        let other = world.peer(Scripted::new());
         let clock = world.clock.clone();
         world.uploader.then(move |_| async move {
             clock.advance(HOUR);
@@ -33,7 +33,7 @@ async fn a_runner_whose_lease_was_taken_over_cannot_record_anything() {
 #[tokio::test]
 async fn a_runner_whose_lease_was_taken_over_cannot_check_point() {
     let world = World::new();
-    let other = world.second_engine(Scripted::new());
+    let other = world.peer(Scripted::new());
     let clock = world.clock.clone();
     world.uploader.then(move |call| async move {
         clock.advance(HOUR);
@@ -58,7 +58,8 @@ async fn a_lease_is_held_for_as_long_as_a_send_takes() {
             tokio::time::sleep(std::time::Duration::from_secs(5)).await;
         }
         let now = telestore::types::Clock::now(&clock);
-        assert_eq!(sessions.lease(now, now, &[]).await.unwrap(), None, "nobody else gets it");
+        let other = telestore::types::WorkerId::new("other").unwrap();
+        assert_eq!(sessions.lease(&other, now, now, &[]).await.unwrap(), None, "nobody else gets it");
         Ok(stored(1))
     });
     world.queue("a").await;
@@ -69,7 +70,7 @@ async fn a_lease_is_held_for_as_long_as_a_send_takes() {
 #[tokio::test(start_paused = true)]
 async fn a_send_that_has_lost_its_lease_is_told_to_stop() {
     let world = World::new();
-    let other = world.second_engine(Scripted::new());
+    let other = world.peer(Scripted::new());
     let clock = world.clock.clone();
     world.uploader.then(move |call| async move {
         clock.advance(HOUR);

@@ -10,6 +10,7 @@ mod fairness;
 mod handed_over;
 mod hooks;
 mod leases;
+mod peers;
 mod ready;
 mod recovery;
 mod requests;

@@ -66,7 +66,7 @@ async fn uploads_that_nobody_owns_are_few_and_go_soon() {
     for file_number in 0..100 {
         world.engine.init(&file(&format!("u{file_number}"), 10, 1), None).await.unwrap();
     }
-    let there = |limit| telestore::store::Listing { limit, ..Default::default() };
+    let there = telestore::store::Listing::first;
     assert_eq!(world.sessions.inner.list(&there(1000)).await.unwrap().len(), 10);
     // A client whose upload made room goes on all the same: its first chunk makes it again.
     let bytes = spooled(&world.engine, &[1; 10]).await;
@@ -146,11 +146,18 @@ async fn an_early_send_is_written_down_before_it_begins() {
     let world = World::new();
     world.queue("a").await;
     let upload = world.stored("a").await;
-    assert!(!world.sessions.inner.begin_early(&upload.id, &upload.key).await.unwrap(), "it is completed");
+    let (earlier, now) =
+        (telestore::types::WorkerId::new("one").unwrap(), telestore::types::Clock::now(&world.clock));
+    let begin = async |upload: &telestore::types::Upload| {
+        let sessions = &world.sessions.inner;
+        sessions.begin_early(&upload.id, &upload.key, &earlier, now, now + SECOND).await.unwrap()
+    };
+    // An earlier process of another name. What it has is put in order once it is gone.
+    assert!(!begin(&upload).await, "it is completed");
     let half = file("b", 20, 2);
     crate::support::send_chunk(&world.engine, &half, 0, &[1; 10]).await.unwrap();
     let upload = world.stored("b").await;
-    assert!(world.sessions.inner.begin_early(&upload.id, &upload.key).await.unwrap());
+    assert!(begin(&upload).await);
     world.engine.recover().await.unwrap();
     assert_eq!(world.stored("b").await.crashes, 1);
     let state = ResumeState::new("script", [1]);

@@ -8,7 +8,7 @@ use telestore::backend::{Error as BackendError, MockCredentialProvider, WebhookS
 use telestore::store::{ChunkStore, MemoryChunkStore, MemorySessionStore, SessionStore, SpooledChunk};
 use telestore::types::{
     ChatId, FileName, ManualClock, Secret, TelegramCredentials, Timestamp, Upload, UploadEvent, UploadId,
-    UploadState, UserId,
+    UploadState, UserId, WorkerId,
 };
 use telestore::uploader::TelegramUploader;
 use telestore::{
@@ -107,12 +107,18 @@ impl World {
         Self { engine, sessions, chunks, clock, uploader, forgotten }
     }
 
-    /// Another engine on the same stores, as in another process.
+    /// Another engine on the same stores under the same name, as in the next process.
     pub(crate) fn second_engine(&self, uploader: impl TelegramUploader) -> Telestore {
-        engine_on(self.sessions.clone(), self.chunks.clone(), &self.clock, &self.forgotten)
-            .uploader(uploader)
-            .build()
-            .unwrap()
+        self.another(uploader).build().unwrap()
+    }
+
+    /// Another engine on the same stores under another name, as in a process beside this one.
+    pub(crate) fn peer(&self, uploader: impl TelegramUploader) -> Telestore {
+        self.another(uploader).worker(WorkerId::new("peer").unwrap()).build().unwrap()
+    }
+
+    fn another(&self, uploader: impl TelegramUploader) -> TelestoreBuilder {
+        engine_on(self.sessions.clone(), self.chunks.clone(), &self.clock, &self.forgotten).uploader(uploader)
     }
 
     pub(crate) async fn stored(&self, name: &str) -> Upload {
@@ -151,6 +157,7 @@ pub(crate) fn engine_on(
         .clock(clock.clone())
         .credentials(provider(forgotten))
         .sealer(Sealer::from_secret(&"the key of these tests".into()))
+        .worker(WorkerId::new("the-same-each-time").unwrap())
         .config(config())
 }
 

@@ -32,11 +32,9 @@ async fn a_finished_upload_has_one_event_with_the_documented_body() {
     world.queue("a").await;
     assert_eq!(world.engine.deliver().await.unwrap(), 0, "nothing before the end");
     world.drain().await;
-    let waiting = world
-        .sessions
-        .outbox_due(telestore::store::OutboxKind::Webhook, world.clock.now(), 9, &[])
-        .await
-        .unwrap();
+    let (kind, now) = (telestore::store::OutboxKind::Webhook, world.clock.now());
+    let other = telestore::types::WorkerId::new("other").unwrap();
+    let waiting = world.sessions.outbox_lease(&other, kind, now, now, 1, &[]).await.unwrap();
     assert_eq!(waiting.len(), 1, "it is written down together with the result");
     assert_eq!(world.engine.deliver().await.unwrap(), 1);
     assert_eq!(world.engine.deliver().await.unwrap(), 0, "once");

@@ -70,7 +70,7 @@ async fn a_runner_outlives_a_store_that_fails_for_a_while() {
     let world = World::with(|builder| builder.config(EngineConfig { max_concurrent_uploads: 1, ..config() }));
     world.sessions.hooks.fail("lease", 3);
     world.sessions.hooks.fail("next_due", 3);
-    world.sessions.hooks.fail("outbox_due", 3);
+    world.sessions.hooks.fail("outbox_lease", 3);
     world.sessions.hooks.fail("expire", 1);
     let running = world.engine.start().await.unwrap();
     world.queue("a").await;

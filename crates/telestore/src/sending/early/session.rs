@@ -88,7 +88,10 @@ impl Session {
     /// Sends until there is nothing more to do. The row says so meanwhile: an end of the process counts.
     pub(super) async fn run(mut self) {
         let _ongoing = Ongoing::early_send();
-        match self.early.base.sessions.begin_early(&self.of.id, &self.of.key).await {
+        let early = self.early.clone();
+        let (base, now) = (&early.base, early.base.now());
+        let until = now + base.config.account_hold;
+        match base.sessions.begin_early(&self.of.id, &self.of.key, &base.worker, now, until).await {
             Ok(true) => {}
             Ok(false) => return self.forget_if_over().await,
             Err(error) => {
@@ -100,7 +103,7 @@ impl Session {
         if self.running.kill.is_cancelled() && self.early.kill.is_cancelled() {
             return;
         }
-        if let Err(error) = self.early.base.sessions.end_early(&self.of.id, &self.of.key).await {
+        if let Err(error) = base.sessions.end_early(&self.of.id, &self.of.key, &base.worker).await {
             tracing::debug!(upload = %self.of.id, %error, "could not write down the end of early sending");
         }
     }

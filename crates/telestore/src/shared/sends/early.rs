@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -65,6 +65,23 @@ impl EarlySends {
         let states = running.states();
         // Where the row holds something else, bytes were replaced after that was made.
         if states.saved == upload.resume { states.newest.clone() } else { None }
+    }
+
+    /// Whose uploads are sent early now.
+    pub(crate) fn users(&self) -> HashSet<UserId> {
+        let entries = self.entries();
+        let running = entries.values().filter(|entry| entry.running().is_some());
+        running.map(|entry| entry.user.clone()).collect()
+    }
+
+    /// Stops early sending of everything of a user: another worker uses the account.
+    pub(crate) fn stop_of(&self, user: &UserId) {
+        let entries = self.entries();
+        for entry in entries.values().filter(|entry| entry.user == *user) {
+            if let Some(running) = entry.running() {
+                running.stop.cancel();
+            }
+        }
     }
 
     /// Drops early sending of an upload that is over.

@@ -117,6 +117,21 @@ impl Sends {
         }
     }
 
+    /// Stops a send of this process whose lease is lost, without waiting for its end.
+    pub(crate) async fn stop_if_lost(&self, key: &StorageKey) {
+        let Some(sending) = self.running().get(key).cloned() else { return };
+        let now = self.base.now();
+        let held = self.base.sessions.extend(&sending.lease, now, now + self.base.config.lease).await;
+        match held {
+            Ok(true) => sending.pulse.extended(now + self.base.config.lease),
+            Ok(false) => sending.stop.cancel(),
+            // It looks again by itself.
+            Err(error) => {
+                tracing::debug!(upload = %sending.lease.upload.id, %error, "could not look at a lease")
+            }
+        }
+    }
+
     pub(crate) fn running(&self) -> MutexGuard<'_, HashMap<StorageKey, Sending>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -131,7 +146,8 @@ impl Sends {
         }
         let now = self.base.now();
         self.hold_on(now).await?;
-        let lease = self.base.sessions.lease(now, now + self.base.config.lease, none_of).await?;
+        let Base { sessions, config, worker, .. } = &*self.base;
+        let lease = sessions.lease(worker, now, now + config.lease, none_of).await?;
         Ok(lease.map(|lease| self.begin(lease)))
     }
 
@@ -156,7 +172,7 @@ impl Sends {
             .cloned()
             .collect();
         for sending in late {
-            if self.base.sessions.extend(&sending.lease, now + lease).await? {
+            if self.base.sessions.extend(&sending.lease, now, now + lease).await? {
                 sending.pulse.extended(now + lease);
             }
         }

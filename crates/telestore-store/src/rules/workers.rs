@@ -1,0 +1,95 @@
+use telestore_types::{Recovery, Timestamp, UploadId, UserId, WorkerId};
+
+use super::leases::hold;
+use super::{Answer, Rows, Whose};
+use crate::{NewEvent, OutboxEvent, OutboxKind, Released, Result};
+
+/// [`SessionStore::release`](crate::SessionStore::release) and
+/// [`SessionStore::release_gone`](crate::SessionStore::release_gone).
+///
+/// # Errors
+/// Those of the rows.
+pub async fn release(
+    rows: &mut dyn Rows,
+    whose: Whose<'_>,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Answer<Vec<Released>>> {
+    let mut released = Vec::new();
+    for mut upload in rows.unfinished(whose, now, limit).await? {
+        let recovery = upload.recover(now);
+        if recovery == Recovery::Untouched {
+            continue;
+        }
+        rows.save(&upload).await?;
+        rows.end_lease(&upload.key).await?;
+        let blobs = match recovery {
+            Recovery::Abandoned => rows.delete_chunks(&upload.key).await?,
+            _ => Vec::new(),
+        };
+        released.push(Released::new(recovery, upload, blobs));
+    }
+    if released.is_empty() {
+        // Only behind the last upload: those who are gone are told by what is forgotten here.
+        rows.let_go(whose, now).await?;
+    }
+    Ok(Answer::Changed(released))
+}
+
+/// [`SessionStore::outbox_lease`](crate::SessionStore::outbox_lease). `tokens` makes a name that no other claim has.
+///
+/// # Errors
+/// Those of the rows.
+#[expect(clippy::too_many_arguments, reason = "those of the method, and the names")]
+pub async fn outbox_lease(
+    rows: &mut dyn Rows,
+    mut tokens: impl FnMut() -> String + Send,
+    worker: &WorkerId,
+    kind: OutboxKind,
+    now: Timestamp,
+    until: Timestamp,
+    limit: u32,
+    except: &[UserId],
+) -> Result<Answer<Vec<OutboxEvent>>> {
+    let mut claimed = Vec::new();
+    while claimed.len() < limit as usize {
+        let Some(mut event) = rows.next_event(worker, kind, now, except).await? else { break };
+        event.claim = tokens();
+        claim(rows, &event, worker, now, until).await?;
+        claimed.push(event);
+    }
+    Ok(if claimed.is_empty() { Answer::Unchanged(claimed) } else { Answer::Changed(claimed) })
+}
+
+/// [`SessionStore::add_event`](crate::SessionStore::add_event). `token` tells the claim from every other one.
+///
+/// # Errors
+/// Those of the rows.
+pub async fn add_event(
+    rows: &mut dyn Rows,
+    token: String,
+    upload: &UploadId,
+    event: &NewEvent,
+    worker: &WorkerId,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Answer<OutboxEvent>> {
+    rows.add_event(upload, event, now).await?;
+    let event = OutboxEvent::new(event.clone(), upload.clone(), token, now);
+    claim(rows, &event, worker, now, until).await?;
+    Ok(Answer::Changed(event))
+}
+
+async fn claim(
+    rows: &mut dyn Rows,
+    event: &OutboxEvent,
+    worker: &WorkerId,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<()> {
+    if let (OutboxKind::Withdrawal, Some(user)) = (event.event.kind, &event.event.user_id) {
+        // Where another worker holds it, whoever added this one asks before it begins.
+        hold(rows, user, worker, now, until).await?;
+    }
+    rows.claim_event(event, worker, until).await
+}

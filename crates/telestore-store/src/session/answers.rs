@@ -1,0 +1,221 @@
+//! What a session store answers.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use telestore_types::{
+    AppendError, ChunkIndex, ChunkVerdict, Completion, CompletionError, Recovery, Timestamp, Upload,
+    UploadState, UserId,
+};
+
+use crate::{BlobName, Exceeded};
+
+/// A chunk that was acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkRecord {
+    /// Its place.
+    pub index: ChunkIndex,
+    /// How many bytes.
+    pub length: u64,
+    /// Their CRC-32C.
+    pub crc32c: u32,
+    /// Where they are.
+    pub blob: BlobName,
+}
+
+/// Who an upload belongs to.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The user that the backend named.
+    pub user_id: UserId,
+    /// The token that the file will be sent with, sealed. A token may expire while its upload waits: that upload fails, and
+    /// goes on with the next one that its user shows for it.
+    pub sealed_token: Vec<u8>,
+}
+
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Owner").field("user_id", &self.user_id).finish_non_exhaustive()
+    }
+}
+
+/// What creating an upload found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Created {
+    /// It is new.
+    New,
+    /// There is one with this id: this one. Nothing has changed.
+    Exists(Box<Upload>),
+    /// There may be no more. Nothing has changed.
+    TooMuch(Exceeded),
+}
+
+/// What claiming an upload found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// It belongs to the user, newly or as before.
+    Owned,
+    /// It belongs to somebody else. Nothing has changed.
+    Foreign,
+    /// The user may have no more. Nothing has changed.
+    TooMuch(Exceeded),
+    /// There is no such upload.
+    NotFound,
+}
+
+/// What recording a chunk did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Recorded {
+    /// It is acknowledged.
+    Stored {
+        /// The upload afterwards.
+        upload: Box<Upload>,
+        /// The bytes whose place it took; to be deleted now.
+        replaced: Option<BlobName>,
+    },
+    /// It was not recorded, for this reason; its bytes are to be deleted. Nothing has changed.
+    Refused {
+        /// Why.
+        verdict: ChunkVerdict,
+        /// The upload as it is.
+        upload: Box<Upload>,
+    },
+    /// With it, the upload would be larger than allowed. Nothing has changed.
+    TooLarge {
+        /// How many bytes the upload would have.
+        received: u64,
+    },
+    /// With it, the chunks [cannot be the file](Upload::check_sum). Nothing has changed.
+    Unfit(CompletionError),
+    /// With it, its owner or the clients at its address would have more than they may. Nothing has changed.
+    TooMuch(Exceeded),
+    /// There is no such upload (any more). Nothing has changed.
+    NotFound,
+}
+
+/// What appending to an upload did.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Appended {
+    /// The bytes are acknowledged.
+    Stored(Box<Upload>, ChunkRecord),
+    /// They were not recorded, for this reason; they are to be deleted. The upload is as it is. Nothing has changed.
+    Refused(AppendError, Box<Upload>),
+    /// With them, the upload would be larger than allowed. Nothing has changed.
+    TooLarge {
+        /// How many bytes the upload would have.
+        received: u64,
+    },
+    /// With them, its owner or the clients at its address would have more than they may. Nothing has changed.
+    TooMuch(Exceeded),
+    /// There is no such upload (any more). Nothing has changed.
+    NotFound,
+}
+
+/// What saying how long an upload is did.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Declared {
+    /// That is known, newly or as before.
+    Known(Box<Upload>),
+    /// It cannot be, for this reason. Nothing has changed.
+    Refused(AppendError),
+    /// There is no such upload.
+    NotFound,
+}
+
+/// What completing an upload did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Completed {
+    /// It is on its way, newly or as before.
+    Accepted(Completion, Box<Upload>),
+    /// It cannot be completed. Nothing has changed.
+    Refused(CompletionError),
+    /// There is no such upload.
+    NotFound,
+}
+
+/// What cancelling an upload did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cancelled {
+    /// It is cancelled now.
+    Now {
+        /// The upload afterwards.
+        upload: Box<Upload>,
+        /// The bytes that its chunks were; to be deleted now.
+        blobs: Vec<BlobName>,
+    },
+    /// It was over before: completed, or cancelled earlier.
+    Over(Box<Upload>),
+    /// There is no such upload.
+    NotFound,
+}
+
+/// The right to send one upload, until it expires. It names its [worker](Upload::worker).
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Lease {
+    /// The upload as it was leased.
+    pub upload: Upload,
+    /// Tells this lease from every other one.
+    pub token: String,
+    /// Until when it holds, unless it is extended.
+    pub until: Timestamp,
+}
+
+impl Lease {
+    /// A lease of an upload, under this name, until then.
+    pub fn new(upload: Upload, token: impl Into<String>, until: Timestamp) -> Self {
+        Self { upload, token: token.into(), until }
+    }
+}
+
+/// An upload that is deleted.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Expired {
+    /// The upload.
+    pub upload: Upload,
+    /// The bytes that its chunks were; to be deleted now.
+    pub blobs: Vec<BlobName>,
+}
+
+impl Expired {
+    /// An upload and the bytes of its chunks.
+    pub fn new(upload: Upload, blobs: Vec<BlobName>) -> Self {
+        Self { upload, blobs }
+    }
+}
+
+/// An upload that was put in order.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Released {
+    /// What became of it.
+    pub recovery: Recovery,
+    /// The upload afterwards.
+    pub upload: Upload,
+    /// The bytes that are of no more use; to be deleted now.
+    pub blobs: Vec<BlobName>,
+}
+
+impl Released {
+    /// An upload, what became of it, and the bytes that are of no more use.
+    pub fn new(recovery: Recovery, upload: Upload, blobs: Vec<BlobName>) -> Self {
+        Self { recovery, upload, blobs }
+    }
+}
+
+/// How much a store holds, for whoever operates it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// How many uploads there are in each state; none where a state is missing.
+    pub uploads: HashMap<UploadState, u64>,
+    /// How many bytes of chunks belong to uploads that are not over.
+    pub stored_bytes: u64,
+    /// Since when the upload that waits longest waits for a runner.
+    pub oldest_queued: Option<Timestamp>,
+    /// How many webhooks wait for their delivery.
+    pub outbox: u64,
+}

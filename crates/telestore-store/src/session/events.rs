@@ -1,0 +1,120 @@
+//! What is to be done about uploads that are over.
+
+use std::fmt;
+
+use telestore_types::{Timestamp, UploadId, UserId};
+
+/// What is to be done about an event of the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OutboxKind {
+    /// The backend is to be told that an upload is finished.
+    Webhook,
+    /// The message of a cancelled upload is to be taken back.
+    Withdrawal,
+}
+
+impl OutboxKind {
+    /// The name under which stores keep it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Withdrawal => "withdrawal",
+        }
+    }
+
+    /// Reads a stored name back.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Webhook, Self::Withdrawal].into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// Something that is to be done about an upload that is over, until it is done.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NewEvent {
+    /// The same on every delivery.
+    pub event_id: String,
+    /// What is to be done.
+    pub kind: OutboxKind,
+    /// Whose upload it was.
+    pub user_id: Option<UserId>,
+    /// The sealed token of that user, where it is needed.
+    pub sealed_token: Option<Vec<u8>>,
+    /// The JSON text.
+    pub body: String,
+}
+
+impl NewEvent {
+    /// A webhook.
+    pub fn webhook(event_id: impl Into<String>, user_id: UserId, body: impl Into<String>) -> Self {
+        Self {
+            event_id: event_id.into(),
+            kind: OutboxKind::Webhook,
+            user_id: Some(user_id),
+            sealed_token: None,
+            body: body.into(),
+        }
+    }
+
+    /// A message that is to be taken back, with the sealed token that it is done with.
+    pub fn withdrawal(event_id: impl Into<String>, body: impl Into<String>) -> Self {
+        Self {
+            event_id: event_id.into(),
+            kind: OutboxKind::Withdrawal,
+            user_id: None,
+            sealed_token: None,
+            body: body.into(),
+        }
+    }
+
+    /// The same, of this user, with the sealed token that it needs.
+    #[must_use]
+    pub fn of_user(mut self, user_id: Option<UserId>, sealed_token: Option<Vec<u8>>) -> Self {
+        (self.user_id, self.sealed_token) = (user_id, sealed_token);
+        self
+    }
+}
+
+impl fmt::Debug for NewEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewEvent")
+            .field("event_id", &self.event_id)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An event that one worker works on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OutboxEvent {
+    /// What is to be done.
+    pub event: NewEvent,
+    /// The upload that it tells of.
+    pub upload_id: UploadId,
+    /// How many deliveries have failed.
+    pub attempt: u32,
+    /// When the upload was finished.
+    pub created_at: Timestamp,
+    /// Tells this claim from every other one.
+    pub claim: String,
+}
+
+impl OutboxEvent {
+    /// An event about an upload, claimed under this name, of which no delivery has failed.
+    pub fn new(
+        event: NewEvent,
+        upload_id: UploadId,
+        claim: impl Into<String>,
+        created_at: Timestamp,
+    ) -> Self {
+        Self { event, upload_id, attempt: 0, created_at, claim: claim.into() }
+    }
+
+    /// The same, after so many failed deliveries.
+    #[must_use]
+    pub fn after_attempts(mut self, attempt: u32) -> Self {
+        self.attempt = attempt;
+        self
+    }
+}

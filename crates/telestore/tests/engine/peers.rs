@@ -1,0 +1,236 @@
+//! Two engines on one store, as in two processes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use telestore::Telestore;
+use telestore::backend::MockWebhookSender;
+use telestore::store::{MemoryChunkStore, MemorySessionStore, SessionStore, SqliteSessionStore};
+use telestore::types::{ManualClock, ResumeState, UploadState, WorkerId};
+use tokio::time::Instant;
+
+use crate::support::{
+    BODY, Forgotten, HOUR, NOW, SECOND, World, chunk_of, engine_on, file, id, spooled, token,
+};
+use crate::uploader::{Scripted, stored};
+
+/// Two workers that share everything but their ways to Telegram.
+struct Pair {
+    engines: [Telestore; 2],
+    uploaders: [Scripted; 2],
+    sessions: Arc<dyn SessionStore>,
+    clock: ManualClock,
+}
+
+impl Pair {
+    fn new(sessions: [Arc<dyn SessionStore>; 2]) -> Self {
+        let (chunks, clock) = (MemoryChunkStore::new(), ManualClock::new(NOW));
+        let uploaders = [Scripted::new(), Scripted::new()];
+        let engine = |at: usize| {
+            engine_on(Arc::clone(&sessions[at]), chunks.clone(), &clock, &Forgotten::default())
+                .uploader(uploaders[at].clone())
+                .worker(WorkerId::new(format!("worker-{at}")).unwrap())
+                .build()
+                .unwrap()
+        };
+        let engines = [engine(0), engine(1)];
+        let [sessions, _] = sessions;
+        Self { engines, uploaders, sessions, clock }
+    }
+
+    fn in_memory() -> Self {
+        let store = MemorySessionStore::new();
+        Self::new([Arc::new(store.clone()), Arc::new(store)])
+    }
+
+    /// On one file, with two pools of connections.
+    async fn on_sqlite(dir: &tempfile::TempDir) -> Self {
+        let path = dir.path().join("telestore.db");
+        let open = async || Arc::new(SqliteSessionStore::open(&path).await.unwrap());
+        Self::new([open().await, open().await])
+    }
+
+    /// Has a file taken in by one of them, and completed with the other.
+    async fn queue(&self, user: &str, name: &str, by: usize) {
+        let (token, engine) = (token(&format!("{user}-1")), &self.engines[by]);
+        let bytes = spooled(engine, BODY).await;
+        let chunk = chunk_of(file(name, BODY.len() as u64, 1), 0);
+        engine.write_chunk(&chunk, bytes, Some(&token)).await.unwrap();
+        self.engines[1 - by].complete(&id(name), Some(&token)).await.unwrap();
+    }
+
+    async fn state(&self, name: &str) -> UploadState {
+        self.sessions.get(&id(name)).await.unwrap().unwrap().state
+    }
+
+    /// Lets one of them begin to send, and kills it in the middle.
+    async fn die_in_the_middle(&self, at: usize) {
+        let (told, reached) = tokio::sync::oneshot::channel();
+        self.uploaders[at].then(move |call| async move {
+            call.sink.checkpoint(ResumeState::new("script", *b"part 3")).await?;
+            told.send(()).unwrap();
+            std::future::pending().await
+        });
+        let engine = self.engines[at].clone();
+        let step = tokio::spawn(async move { engine.step().await });
+        reached.await.unwrap();
+        step.abort();
+        assert!(step.await.unwrap_err().is_cancelled());
+    }
+}
+
+async fn both_send_and_nothing_twice(pair: &Pair) {
+    let names = |user: &str| (0..3).map(|n| format!("{user}-{n}")).collect::<Vec<_>>();
+    let users = ["alice", "bob", "carol", "dave"];
+    for (at, user) in users.iter().enumerate() {
+        for name in names(user) {
+            pair.queue(user, &name, at % 2).await;
+        }
+    }
+    let drain = async |engine: &Telestore| while engine.step().await.unwrap() {};
+    // Both begin at once: what one has, the other does not get.
+    tokio::join!(drain(&pair.engines[0]), drain(&pair.engines[1]));
+
+    let sent = pair.uploaders.each_ref().map(|uploader| {
+        (0..uploader.attempts())
+            .map(|attempt| uploader.request(attempt).upload_id.as_str().to_owned())
+            .collect::<Vec<_>>()
+    });
+    let mut all: Vec<String> = sent.concat();
+    all.sort();
+    assert_eq!(all, users.iter().flat_map(|user| names(user)).collect::<Vec<_>>(), "each once");
+    assert!(sent.iter().all(|sent| !sent.is_empty()), "both send: {sent:?}");
+    for user in users {
+        let by = sent.iter().filter(|sent| sent.iter().any(|name| name.starts_with(user))).count();
+        assert_eq!(by, 1, "the account of {user} is used by one worker: {sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn two_engines_share_the_work() {
+    both_send_and_nothing_twice(&Pair::in_memory()).await;
+    let dir = tempfile::tempdir().unwrap();
+    both_send_and_nothing_twice(&Pair::on_sqlite(&dir).await).await;
+}
+
+async fn one_dies_and_the_other_goes_on(pair: &Pair) {
+    pair.queue("alice", "a", 0).await;
+    pair.die_in_the_middle(0).await;
+    assert!(!pair.engines[1].step().await.unwrap(), "nobody knows yet that it is dead");
+    pair.clock.advance(HOUR);
+    assert!(pair.engines[1].step().await.unwrap());
+    assert_eq!(pair.uploaders[1].request(0).resume, Some(ResumeState::new("script", *b"part 3")));
+    assert_eq!(pair.state("a").await, UploadState::Completed);
+    assert_eq!(pair.uploaders[1].attempts(), 1);
+}
+
+#[tokio::test]
+async fn what_one_was_sending_when_it_died_the_other_goes_on_with() {
+    one_dies_and_the_other_goes_on(&Pair::in_memory()).await;
+    let dir = tempfile::tempdir().unwrap();
+    one_dies_and_the_other_goes_on(&Pair::on_sqlite(&dir).await).await;
+}
+
+#[tokio::test]
+async fn a_start_leaves_alone_what_others_send() {
+    let pair = Pair::in_memory();
+    pair.queue("alice", "a", 0).await;
+    pair.queue("bob", "b", 0).await;
+    pair.die_in_the_middle(0).await;
+    let (told, reached) = tokio::sync::oneshot::channel();
+    let (goes, go) = tokio::sync::oneshot::channel::<()>();
+    pair.uploaders[1].then(move |_| async move {
+        told.send(()).unwrap();
+        go.await.unwrap();
+        Ok(stored(7))
+    });
+    let other = pair.engines[1].clone();
+    let sending = tokio::spawn(async move { other.step().await });
+    reached.await.unwrap();
+
+    // The first comes back under its name, while the other one is in the middle of a send.
+    pair.engines[0].recover().await.unwrap();
+    assert!(pair.engines[0].step().await.unwrap(), "its own goes on at once");
+    assert_eq!(pair.uploaders[0].request(1).resume, Some(ResumeState::new("script", *b"part 3")));
+    assert!(!pair.engines[0].step().await.unwrap());
+    goes.send(()).unwrap();
+    assert!(sending.await.unwrap().unwrap());
+    assert_eq!(
+        (pair.state("a").await, pair.state("b").await),
+        (UploadState::Completed, UploadState::Completed)
+    );
+    assert_eq!(pair.uploaders[1].attempts(), 1);
+}
+
+#[tokio::test]
+async fn an_event_is_told_by_one_of_them() {
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let webhooks = || {
+        let (told, mut webhooks) = (Arc::clone(&told), MockWebhookSender::new());
+        webhooks.expect_is_wanted().return_const(true);
+        webhooks.expect_send().returning(move |event_id, _| {
+            told.lock().unwrap().push(event_id.to_owned());
+            Ok(())
+        });
+        webhooks
+    };
+    let world = World::telling(webhooks());
+    let other = engine_on(world.sessions.clone(), world.chunks.clone(), &world.clock, &world.forgotten)
+        .uploader(Scripted::new())
+        .webhooks(webhooks())
+        .worker(WorkerId::new("other").unwrap())
+        .build()
+        .unwrap();
+    for n in 0..20 {
+        world.queue(&format!("a{n}")).await;
+    }
+    assert_eq!(world.drain().await, 20);
+    loop {
+        let (one, two) = tokio::join!(world.engine.deliver(), other.deliver());
+        if one.unwrap() + two.unwrap() == 0 {
+            break;
+        }
+    }
+    let mut told = told.lock().unwrap().clone();
+    assert_eq!(told.len(), 20);
+    told.sort();
+    told.dedup();
+    assert_eq!(told.len(), 20, "each once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_by_one_stops_the_send_of_the_other_soon() {
+    let pair = Pair::in_memory();
+    let (told, reached) = tokio::sync::oneshot::channel();
+    let (ended, over) = tokio::sync::oneshot::channel();
+    pair.uploaders[0].then(move |call| async move {
+        told.send(()).unwrap();
+        let cancelled = call.until_cancelled().await;
+        ended.send(()).unwrap();
+        cancelled
+    });
+    let running = pair.engines[0].start().await.unwrap();
+    pair.queue("alice", "a", 0).await;
+    reached.await.unwrap();
+    let began = Instant::now();
+    pair.engines[1].cancel(&id("a"), Some(&token("alice-1"))).await.unwrap();
+    over.await.unwrap();
+    assert!(began.elapsed() < SECOND, "{:?}", began.elapsed());
+    running.shutdown().await;
+    assert_eq!(pair.state("a").await, UploadState::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_has_taken_in_wakes_the_other() {
+    let pair = Pair::in_memory();
+    let running = pair.engines[0].start().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let began = Instant::now();
+    // The engine that completes it does not send.
+    pair.queue("alice", "a", 0).await;
+    while pair.state("a").await != UploadState::Completed {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(began.elapsed() < SECOND, "it waits until the other looks by itself");
+    }
+    running.shutdown().await;
+}
