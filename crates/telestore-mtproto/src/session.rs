@@ -31,7 +31,7 @@ const PORT: u16 = 443;
 /// ```
 /// use telestore_mtproto::Session;
 ///
-/// let session = Session::read(&format!("1ApWapzMBu{}", "A".repeat(342)))?;
+/// let session = Session::read(&format!("1ApWapzMBuw{}", "A".repeat(341)))?;
 /// assert_eq!((session.dc_id(), session.address().to_string().as_str()), (2, "149.154.167.51:443"));
 /// assert!(Session::read("12345").unwrap_err().to_string().contains("login code"));
 /// # Ok::<(), telestore_types::pasted::SessionFault>(())

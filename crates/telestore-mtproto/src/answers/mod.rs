@@ -2,7 +2,7 @@
 //!
 //! The server that answers may be a stranger's: session strings name addresses. The readers that grammers generates from the schema
 //! recurse, and make an object of kilobytes from four bytes, so an answer of some hundred bytes would end the process.
-//! Here each call says how long its answer may be, [`walk`] steps over what nobody needs, and an [`Object`] shows the rest
+//! Here each call says how long its answer may be, `walk` steps over what nobody needs, and an [`Object`] shows the rest
 //! where it lies.
 
 mod object;

@@ -38,7 +38,7 @@ const EXPONENT: u32 = 65_537;
 /// The length of a modulus in bits; `RSA_PAD` works with no other.
 const BITS: u64 = 2048;
 
-/// The public RSA key of an MTProto server: what proves to the worker that it speaks with that server.
+/// The public RSA key of an MTProto server: what proves to a client that it speaks with that server.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerKey {
     modulus: BigUint,
