@@ -81,11 +81,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
     let tls = tls(&settings)?;
     let engine = EngineConfig { measured_users, ..engine(&settings) };
     let request_limits = settings.limits.requests();
-    let connections = ConnectionLimits {
-        addresses: request_limits.addresses,
-        proxies: settings.server.proxies(),
-        ..settings.connections.limits()
-    };
+    let connections = settings.connections.limits();
     Ok(Config { settings, tls, access, request_limits, connections, engine })
 }
 
