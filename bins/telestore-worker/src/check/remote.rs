@@ -153,7 +153,12 @@ async fn uploader_check(
         ErrorKind::Unavailable => "check outgoing connections, and whether Telegram is well",
         _ => "see docs/OPERATIONS.md",
     };
-    let cause = std::error::Error::source(&error).map_or(String::new(), |cause| format!(" ({cause})"));
+    let cause = match error.kind() {
+        // The words of Telegram's answer say no more than the error does.
+        ErrorKind::NotAuthorized | ErrorKind::ChannelUnresolved | ErrorKind::FloodWait(_) => None,
+        _ => std::error::Error::source(&error),
+    };
+    let cause = cause.map_or(String::new(), |cause| format!(" ({cause})"));
     let cure = if cure.is_empty() { String::new() } else { format!("; {cure}") };
     report.failed(name, format!("{error}{cause}{cure}"));
 }
