@@ -59,6 +59,10 @@ browser *args:
 schemathesis:
     .ci/schemathesis
 
+# Somebody else's crate: parts of its own, through the suites
+embedder:
+    .ci/embedder
+
 # The workflows and forms in .github (packages from PyPI)
 github:
     .ci/github

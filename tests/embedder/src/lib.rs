@@ -1,0 +1,5 @@
+//! A service that keeps files in a folder, by a backend of its own. It is made of public items alone, as somebody else's crate
+//! is, and outside of the workspace.
+
+pub mod folder;
+pub mod service;
