@@ -11,6 +11,7 @@ use telestore::store::{
 };
 use telestore::uploader::TelegramUploader;
 
+use crate::counting::{Calls, CountingSessions};
 use crate::folder::FolderUploader;
 
 /// Where a service keeps what it has.
@@ -36,11 +37,16 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Opens them below `data`; files go to `channel`.
+    /// Opens them below `data`; files go to `channel`. What the session store is asked is counted in `calls`.
     ///
     /// # Errors
     /// If a part does not open.
-    pub async fn open(kept: Kept, data: &Path, channel: &Path) -> Result<Self, Box<dyn std::error::Error>> {
+    pub async fn open(
+        kept: Kept,
+        data: &Path,
+        channel: &Path,
+        calls: &Calls,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
         let sessions: Arc<dyn SessionStore> = match kept {
             Kept::Briefly => Arc::new(MemorySessionStore::new()),
             Kept::Safely => Arc::new(SqliteSessionStore::open(data.join("uploads.db")).await?),
@@ -50,7 +56,7 @@ impl Parts {
             Kept::Safely => Arc::new(LocalChunkStore::open(data)?),
         };
         Ok(Self {
-            sessions,
+            sessions: Arc::new(CountingSessions::new(sessions, calls.clone())),
             chunks,
             bus: Arc::new(LocalProgressBus::new()),
             uploader: Arc::new(FolderUploader::new(channel)),

@@ -1,6 +1,7 @@
 //! The whole service over HTTP, with each choice of parts.
 
 use actix_web::{App, HttpResponse, web};
+use embedder::counting::Calls;
 use embedder::folder::{CHANNEL, FolderUploader};
 use embedder::service::{Kept, Parts};
 use reqwest::Client;
@@ -58,7 +59,8 @@ async fn send(url: &str) -> Value {
 async fn serves(kept: Kept) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (data, channel) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
-    let parts = Parts::open(kept, data.path(), channel.path()).await.expect("the parts open");
+    let calls = Calls::default();
+    let parts = Parts::open(kept, data.path(), channel.path(), &calls).await.expect("the parts open");
     let engine = parts.engine(users()).expect("an engine");
     let running = engine.start().await.expect("it starts");
 
@@ -81,6 +83,8 @@ async fn serves(kept: Kept) {
     assert_eq!((&end["status"], &end["fileId"]), (&json!("completed"), &json!("folder:1")), "{end}");
     let arrived = FolderUploader::new(channel.path()).path(1);
     assert!(std::fs::read(arrived).expect("a file") == file().0, "other bytes arrived");
+
+    assert_eq!((calls.of("record_chunk"), calls.of("finish")), (3, 1));
 
     handle.stop(true).await;
     server.await.expect("no panic").expect("it stops");

@@ -1,12 +1,45 @@
 //! The parts, each through the suite that its trait has.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use embedder::counting::{Calls, CountingSessions};
 use embedder::folder::{CHANNEL, FolderUploader};
+use telestore::store::{SessionStore, SqliteSessionStore};
 use telestore::types::{ChatId, StoredFile, TelegramCredentials, UserId};
 use telestore::uploader::TelegramUploader;
 use telestore_uploader::testsuite::{Received, Subject, conformance, sha256};
+
+/// Keeps folders until the end of a test.
+#[derive(Default)]
+struct Folders(Mutex<Vec<tempfile::TempDir>>);
+
+impl Folders {
+    fn make(&self) -> PathBuf {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().to_owned();
+        self.0.lock().expect("no test has failed").push(folder);
+        path
+    }
+}
+
+#[tokio::test]
+async fn the_counting_store_keeps_to_the_contract_of_the_one_in_it() {
+    let (folders, calls) = (Folders::default(), Calls::default());
+    telestore_store::testsuite::session_store(async || {
+        let database = folders.make().join("uploads.db");
+        let mut opened = Vec::new();
+        for _ in 0..2 {
+            let store: Arc<dyn SessionStore> =
+                Arc::new(SqliteSessionStore::open(&database).await.expect("opens"));
+            opened.push(CountingSessions::new(store, calls.clone()));
+        }
+        (opened.remove(0), opened.remove(0))
+    })
+    .await;
+    assert!(calls.of("record_chunk") > 0 && calls.of("lease") > 0);
+}
 
 /// Shows the suite what lies in the folder.
 struct Tested {
