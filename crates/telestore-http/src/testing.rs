@@ -7,7 +7,7 @@ use telestore::types::{
     ChatId, FileName, Stage, TelegramCredentials, UploadEvent, UploadId, UploadStatus, UserId,
 };
 use telestore::uploader::{MtprotoConfig, MtprotoUploader};
-use telestore::{FileInfo, Telestore};
+use telestore::{Caller, FileInfo, Telestore};
 
 pub(crate) const ID: &str = "a";
 
@@ -36,7 +36,7 @@ impl Told {
             file_size: 1000,
             total_chunks: 1,
         };
-        engine.init(&file, None).await.unwrap();
+        engine.init(&file, &Caller::nobody()).await.unwrap();
         Self { engine, bus }
     }
 

@@ -253,14 +253,9 @@ impl Upload {
     /// # Errors
     /// See [`CompletionError`]; nothing has changed then.
     pub fn complete(&mut self, now: Timestamp) -> std::result::Result<Completion, CompletionError> {
-        match self.state {
-            UploadState::Queued | UploadState::Sending | UploadState::Completed => {
-                return Ok(Completion::Already);
-            }
-            UploadState::Cancelled => return Err(CompletionError::Cancelled),
-            UploadState::Receiving | UploadState::Failed => {}
+        if self.may_complete()? == Completion::Already {
+            return Ok(Completion::Already);
         }
-        self.check_whole()?;
         if self.user_id.is_none() {
             return Err(CompletionError::NoOwner);
         }
@@ -276,6 +271,22 @@ impl Upload {
         self.maybe_sent = false;
         (self.error, self.outcome) = (None, None);
         self.updated_at = now;
+        Ok(Completion::Queued)
+    }
+
+    /// Whether [`complete`](Self::complete) may do its work, once the upload has an owner.
+    ///
+    /// # Errors
+    /// Those of [`complete`](Self::complete) but [`CompletionError::NoOwner`].
+    pub fn may_complete(&self) -> std::result::Result<Completion, CompletionError> {
+        match self.state {
+            UploadState::Queued | UploadState::Sending | UploadState::Completed => {
+                return Ok(Completion::Already);
+            }
+            UploadState::Cancelled => return Err(CompletionError::Cancelled),
+            UploadState::Receiving | UploadState::Failed => {}
+        }
+        self.check_whole()?;
         Ok(Completion::Queued)
     }
 

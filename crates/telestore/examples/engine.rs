@@ -11,7 +11,7 @@ use telestore::backend::{CachedCredentialProvider, HttpConfig, HttpCredentialPro
 use telestore::store::{LocalChunkStore, SqliteSessionStore};
 use telestore::types::{FileName, Secret, SystemClock, UploadId, UploadStatus};
 use telestore::uploader::{AllowedAddresses, BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUploader};
-use telestore::{FileInfo, IncomingChunk, Sealer, Telestore};
+use telestore::{Caller, FileInfo, IncomingChunk, Sealer, Telestore};
 use telestore_sandbox::Sandbox;
 
 const CHUNK: usize = 4 * 1024 * 1024;
@@ -55,12 +55,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let mut spool = engine.spool().await?;
         spool.write(Bytes::copy_from_slice(piece)).await?;
         let chunk = IncomingChunk { file: file.clone(), index, mime_type: None };
-        let receipt = engine.write_chunk(&chunk, spool.finish().await?, Some(&token)).await?;
+        let receipt = engine.write_chunk(&chunk, spool.finish().await?, &Caller::from(&token)).await?;
         println!("chunk {index} is safe; {} of {} are there", receipt.received_chunks, receipt.total_chunks);
     }
 
     let mut events = engine.subscribe(&file.id);
-    engine.complete(&file.id, None).await?;
+    engine.complete(&file.id, &Caller::nobody()).await?;
     let end = loop {
         let event = events.next().await.ok_or("the engine stopped")?;
         println!("{:?} {}%", event.stage, event.progress);

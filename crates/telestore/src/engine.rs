@@ -1,15 +1,17 @@
 //! The façade: what the rooms do, under one handle.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use telestore_backend::WebhookSender;
 use telestore_progress::Subscription;
 use telestore_store::{More, Spool, SpooledChunk};
-use telestore_types::{ContentDigest, FileName, Secret, TelegramCredentials, UploadEvent, UploadId};
+use telestore_types::{ContentDigest, FileName, Secret, UploadEvent, UploadId, UserId};
 
 use crate::builder::TelestoreBuilder;
 use crate::delivery::outbox::Delivery;
+use crate::intake::chunks::Admission;
 use crate::intake::waiting::CallerWaits;
 use crate::intake::{AppendReceipt, ChunkReceipt, FileInfo, IncomingChunk, Intake, NewFile};
 use crate::sending::early::Early;
@@ -20,7 +22,7 @@ use crate::shared::base::Base;
 use crate::shared::bytes::Bytes;
 use crate::shared::caller::Caller;
 use crate::shared::config::EngineConfig;
-use crate::shared::error::Result;
+use crate::shared::error::{Error, Result};
 use crate::shared::events::Events;
 use crate::shared::sends::Sends;
 use crate::shared::tasks::Tasks;
@@ -140,40 +142,54 @@ impl Telestore {
 
 /// Who calls, and what the caller may.
 impl Telestore {
-    /// Whose `token` is it?
+    /// The caller with this token and address, to be made once for each call and handed on. In strict mode it is found
+    /// out here whose the token is; otherwise as soon as an answer depends on it.
     ///
     /// # Errors
-    /// [`Error::InvalidToken`], [`Error::NotConfigured`] or [`Error::BackendUnavailable`].
-    pub async fn authenticate(&self, token: &Secret) -> Result<Arc<TelegramCredentials>> {
-        self.0.shared.access.authenticate(token).await
+    /// In strict mode those of [`authenticate`](Self::authenticate), and [`Error::Unauthorized`]
+    /// without a token.
+    pub async fn caller(&self, token: Option<Secret>, address: Option<IpAddr>) -> Result<Caller, Error> {
+        let caller = Caller::new(token, address);
+        self.0.shared.access.admit(&caller).await?;
+        Ok(caller)
     }
 
-    /// Whose `token` was when the backend was asked last, if that is remembered; nobody is asked. That lets nobody in,
-    /// but is enough to count by.
-    pub async fn known(&self, token: &Secret) -> Option<Arc<TelegramCredentials>> {
-        self.0.shared.access.known(token).await
+    /// Finds out whose the caller's token is, if one was sent.
+    ///
+    /// # Errors
+    /// [`Error::InvalidToken`], [`Error::NotConfigured`] or
+    /// [`Error::BackendUnavailable`].
+    pub async fn authenticate(&self, caller: &Caller) -> Result<()> {
+        self.0.shared.access.user_of(caller).await.map(drop)
+    }
+
+    /// Whose the caller's token was when the backend was asked last, if that is remembered; nobody is asked. That lets
+    /// nobody in, but is enough to count by.
+    pub async fn known<'a>(&self, caller: &'a Caller) -> Option<&'a UserId> {
+        self.0.shared.access.known(caller).await.map(|user| &user.user_id)
     }
 
     /// Refuses what the caller may not have in addition, as far as that is known before the bytes are there: of the
     /// user, if it is known whose the token is. Recording looks again.
     ///
     /// # Errors
-    /// [`Error::TooManyRequests`], [`Error::QuotaFull`], [`Error::Storage`].
-    pub async fn check_quotas(&self, caller: Caller<'_>, more: &More) -> Result<()> {
+    /// [`Error::TooManyRequests`], [`Error::QuotaFull`],
+    /// [`Error::Storage`].
+    pub async fn check_quotas(&self, caller: &Caller, more: &More) -> Result<()> {
         self.0.shared.access.check_quotas(caller, more).await
     }
 
-    /// Refuses a file of `length` bytes that no backend sends with the credentials that `token` is known to stand for.
-    /// Nobody is asked about the token: where nothing is known of it, nothing is refused.
+    /// Refuses a file of `length` bytes that no backend sends with what is known of the caller's credentials. Nobody is
+    /// asked about the token: if nothing is known of it, nothing is refused.
     ///
     /// A refusal lets the credentials be forgotten, so that a user who adds what was missing and tries again is not held
     /// to an older answer.
     ///
     /// # Errors
-    /// [`Error::NeedsSession`], [`Error::TooLarge`]; [`Error::NotConfigured`] if what would send it can never do, with the
-    /// reason.
-    pub async fn check_sendable(&self, token: &Secret, length: u64) -> Result<()> {
-        self.0.shared.access.check_sendable(token, length).await
+    /// [`Error::NeedsSession`], [`Error::TooLarge`];
+    /// [`Error::NotConfigured`] if what would send it can never do, with the reason.
+    pub async fn check_sendable(&self, caller: &Caller, length: u64) -> Result<()> {
+        self.0.shared.access.check_sendable(caller, length).await
     }
 }
 
@@ -185,8 +201,8 @@ impl Telestore {
     /// [`Error::Conflict`] where the id stands for another file, [`Error::Forbidden`] where it is somebody else's;
     /// [`Error::InvalidToken`], and in strict mode [`Error::Unauthorized`] without a token;
     /// [`Error::Invalid`], [`Error::TooLarge`] and [`Error::NeedsSession`] for values that are not allowed.
-    pub async fn init(&self, file: &FileInfo, caller: impl Into<Caller<'_>>) -> Result<()> {
-        self.0.intake.init(file, caller.into()).await
+    pub async fn init(&self, file: &FileInfo, caller: &Caller) -> Result<()> {
+        self.0.intake.init(file, caller).await
     }
 
     /// Begins to take in a chunk, or a whole file, whose bytes come before anything is known of them.
@@ -201,7 +217,7 @@ impl Telestore {
     ///
     /// # Errors
     /// [`Error::NoSpace`], [`Error::Storage`], [`Error::ShuttingDown`].
-    pub async fn check_intake(&self) -> Result<()> {
+    pub async fn check_intake(&self) -> Result<Admission> {
         self.0.intake.check_intake().await
     }
 
@@ -244,9 +260,9 @@ impl Telestore {
         &self,
         chunk: &IncomingChunk,
         spooled: SpooledChunk,
-        caller: impl Into<Caller<'_>>,
+        caller: &Caller,
     ) -> Result<ChunkReceipt> {
-        self.0.intake.write_chunk(chunk, spooled, caller.into()).await
+        self.0.intake.write_chunk(chunk, spooled, caller).await
     }
 
     /// Begins a file whose bytes come one piece behind the other, and whose length may be said later. Doing so again with
@@ -254,8 +270,8 @@ impl Telestore {
     ///
     /// # Errors
     /// As [`init`](Self::init); [`Error::Unauthorized`] without a token.
-    pub async fn begin(&self, file: &NewFile, caller: impl Into<Caller<'_>>) -> Result<AppendReceipt> {
-        self.0.intake.begin(file, caller.into()).await
+    pub async fn begin(&self, file: &NewFile, caller: &Caller) -> Result<AppendReceipt> {
+        self.0.intake.begin(file, caller).await
     }
 
     /// Makes spooled bytes the next ones of a file that was [begun](Self::begin), if it ends at `offset`. When it returns,
@@ -271,9 +287,9 @@ impl Telestore {
         id: &UploadId,
         offset: u64,
         spooled: SpooledChunk,
-        caller: impl Into<Caller<'_>>,
+        caller: &Caller,
     ) -> Result<AppendReceipt> {
-        self.0.intake.append(id, offset, spooled, caller.into()).await
+        self.0.intake.append(id, offset, spooled, caller).await
     }
 
     /// Says how long a file is that was [begun](Self::begin) without. It cannot be completed before.
@@ -281,13 +297,8 @@ impl Telestore {
     /// # Errors
     /// [`Error::Conflict`] where another length was said before, [`Error::SizeMismatch`] where more is there;
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::InvalidToken`], [`Error::TooLarge`], [`Error::NeedsSession`].
-    pub async fn declare_size(
-        &self,
-        id: &UploadId,
-        bytes: u64,
-        token: Option<&Secret>,
-    ) -> Result<AppendReceipt> {
-        self.0.intake.declare_size(id, bytes, token).await
+    pub async fn declare_size(&self, id: &UploadId, bytes: u64, caller: &Caller) -> Result<AppendReceipt> {
+        self.0.intake.declare_size(id, bytes, caller).await
     }
 
     /// Asks for the file to be sent, in the background. Asking again changes nothing, except after a failure, where it
@@ -296,8 +307,8 @@ impl Telestore {
     /// # Errors
     /// [`Error::NotFound`], [`Error::MissingChunks`], [`Error::SizeMismatch`], [`Error::Forbidden`],
     /// [`Error::Unauthorized`] where nobody is known to send it for, [`Error::Conflict`] after a cancel.
-    pub async fn complete(&self, id: &UploadId, token: Option<&Secret>) -> Result<()> {
-        self.0.intake.complete(id, token).await
+    pub async fn complete(&self, id: &UploadId, caller: &Caller) -> Result<()> {
+        self.0.intake.complete(id, caller).await
     }
 
     /// Stops an upload and deletes its chunks. Cancelling again, or what is not there, is a success.
@@ -306,8 +317,8 @@ impl Telestore {
     ///
     /// # Errors
     /// [`Error::Forbidden`], [`Error::InvalidToken`]; in strict mode [`Error::Unauthorized`] without a token.
-    pub async fn cancel(&self, id: &UploadId, token: Option<&Secret>) -> Result<Option<UploadEvent>> {
-        self.0.intake.cancel(id, token).await
+    pub async fn cancel(&self, id: &UploadId, caller: &Caller) -> Result<Option<UploadEvent>> {
+        self.0.intake.cancel(id, caller).await
     }
 
     /// Takes a whole file in one request and waits until it is in the channel.
@@ -322,9 +333,9 @@ impl Telestore {
         file_name: FileName,
         mime_type: Option<&str>,
         spooled: SpooledChunk,
-        caller: impl Into<Caller<'_>>,
+        caller: &Caller,
     ) -> Result<DirectReceipt> {
-        let (Rooms { intake, watching, .. }, caller) = (&*self.0, caller.into());
+        let Rooms { intake, watching, .. } = &*self.0;
         let file = intake.direct_file(file_name, spooled.length, caller).await?;
         let watch = watching.from_now_on(&file.id);
         let caller_waits = CallerWaits::new(intake);
@@ -342,8 +353,8 @@ impl Telestore {
     /// # Errors
     /// [`Error::NotFound`] for an upload that is not there or was cancelled, [`Error::Forbidden`], [`Error::InvalidToken`];
     /// in strict mode [`Error::Unauthorized`] without a token.
-    pub async fn status(&self, id: &UploadId, token: Option<&Secret>) -> Result<ChunkStatus> {
-        self.0.watching.status(id, token).await
+    pub async fn status(&self, id: &UploadId, caller: &Caller) -> Result<ChunkStatus> {
+        self.0.watching.status(id, caller).await
     }
 
     /// How far an upload is.
@@ -351,8 +362,8 @@ impl Telestore {
     /// # Errors
     /// [`Error::NotStarted`] for an upload that is not there or was not completed yet, [`Error::Forbidden`],
     /// [`Error::InvalidToken`]; in strict mode [`Error::Unauthorized`] without a token.
-    pub async fn progress(&self, id: &UploadId, token: Option<&Secret>) -> Result<UploadEvent> {
-        self.0.watching.progress(id, token).await
+    pub async fn progress(&self, id: &UploadId, caller: &Caller) -> Result<UploadEvent> {
+        self.0.watching.progress(id, caller).await
     }
 
     /// Listens to an upload from now on. [`watch`](Self::watch) also tells the state before that, and the end.
@@ -366,8 +377,8 @@ impl Telestore {
     /// # Errors
     /// [`Error::NotStarted`] for an upload that is not there; [`Error::Forbidden`], [`Error::InvalidToken`]; in strict mode
     /// [`Error::Unauthorized`] without a token.
-    pub async fn watch(&self, id: &UploadId, token: Option<&Secret>) -> Result<Watch> {
-        self.0.watching.watch(id, token).await
+    pub async fn watch(&self, id: &UploadId, caller: &Caller) -> Result<Watch> {
+        self.0.watching.watch(id, caller).await
     }
 
     /// Looks at the database, the data disk and the TeleStore backend, and does with a file of nobody what an upload does
@@ -392,7 +403,7 @@ impl Telestore {
     /// How it ended is written down as often as the session store needs, and nothing new is sent meanwhile.
     ///
     /// # Errors
-    /// [`Error::Storage`](crate::Error::Storage) where the session store fails before anything was sent, or while the
+    /// [`Error::Storage`] where the session store fails before anything was sent, or while the
     /// worker stops; the upload is tried again when its lease has run out.
     pub async fn step(&self) -> Result<bool> {
         self.0.runner.step().await
@@ -401,7 +412,7 @@ impl Telestore {
     /// Works off the events that are due (webhooks, and messages to take back) and says how many it took on.
     ///
     /// # Errors
-    /// [`Error::Storage`](crate::Error::Storage) where the session store fails. What was delivered but not recorded
+    /// [`Error::Storage`] where the session store fails. What was delivered but not recorded
     /// is delivered again, with the same event id.
     pub async fn deliver(&self) -> Result<usize> {
         self.0.delivery.deliver().await
@@ -414,7 +425,7 @@ impl Telestore {
     /// and so has what ended [`MAX_CRASHES`](telestore_types::MAX_CRASHES) processes in a row without getting further.
     ///
     /// # Errors
-    /// [`Error::Storage`](crate::Error::Storage).
+    /// [`Error::Storage`].
     pub async fn recover(&self) -> Result<()> {
         self.0.upkeep.recover().await
     }
@@ -422,7 +433,7 @@ impl Telestore {
     /// Deletes what is past its time and says how many uploads that were.
     ///
     /// # Errors
-    /// [`Error::Storage`](crate::Error::Storage).
+    /// [`Error::Storage`].
     pub async fn sweep(&self) -> Result<usize> {
         self.0.upkeep.sweep().await
     }

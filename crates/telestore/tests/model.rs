@@ -19,7 +19,7 @@ use telestore::types::{
 use telestore::uploader::{
     Capability, Error as UploaderError, ErrorKind, ProgressSink, Requirement, TelegramUploader, UploadRequest,
 };
-use telestore::{EngineConfig, Error, FileInfo, IncomingChunk, NewFile, Sealer, Telestore};
+use telestore::{Caller, EngineConfig, Error, FileInfo, IncomingChunk, NewFile, Sealer, Telestore};
 use tokio::sync::Notify;
 
 const CHUNKS: u32 = 3;
@@ -369,25 +369,27 @@ impl World {
         let done = match op {
             Op::Init(APPENDED) => {
                 let FileInfo { id, file_name, file_size, .. } = file(APPENDED);
-                let begun =
-                    self.engine.begin(&NewFile::new(id, file_name).of_size(file_size), Some(&token)).await;
+                let begun = self
+                    .engine
+                    .begin(&NewFile::new(id, file_name).of_size(file_size), &Caller::from(&token))
+                    .await;
                 begun.map(drop)
             }
-            Op::Init(id) => self.engine.init(&file(id), Some(&token)).await,
+            Op::Init(id) => self.engine.init(&file(id), &Caller::from(&token)).await,
             Op::Chunk(id, index, bytes) => {
                 let mut spool = self.engine.spool().await.unwrap();
                 spool.write(Bytes::from(piece(id, index, bytes))).await.unwrap();
                 let spooled = spool.finish().await.unwrap();
                 if id == APPENDED {
                     let offset = u64::from(index) * CHUNK_BYTES;
-                    self.engine.append(&file(id).id, offset, spooled, Some(&token)).await.map(drop)
+                    self.engine.append(&file(id).id, offset, spooled, &Caller::from(&token)).await.map(drop)
                 } else {
                     let chunk = IncomingChunk { file: file(id), index, mime_type: None };
-                    self.engine.write_chunk(&chunk, spooled, Some(&token)).await.map(drop)
+                    self.engine.write_chunk(&chunk, spooled, &Caller::from(&token)).await.map(drop)
                 }
             }
-            Op::Complete(id) => self.engine.complete(&file(id).id, None).await,
-            Op::Cancel(id) => match self.engine.cancel(&file(id).id, None).await {
+            Op::Complete(id) => self.engine.complete(&file(id).id, &Caller::nobody()).await,
+            Op::Cancel(id) => match self.engine.cancel(&file(id).id, &Caller::nobody()).await {
                 Ok(Some(_)) => return Said::TooLate,
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
@@ -427,14 +429,14 @@ impl World {
 
     async fn state(&self, id: usize) -> State {
         let id = file(id).id;
-        match self.engine.progress(&id, None).await {
+        match self.engine.progress(&id, &Caller::nobody()).await {
             Ok(event) => match (event.status, event.error.as_deref()) {
                 (UploadStatus::Uploading, _) => State::Queued,
                 (UploadStatus::Completed, _) => State::Completed,
                 (UploadStatus::Failed, Some("Upload cancelled")) => State::Cancelled,
                 _ => State::Failed,
             },
-            Err(Error::NotStarted) => match self.engine.status(&id, None).await {
+            Err(Error::NotStarted) => match self.engine.status(&id, &Caller::nobody()).await {
                 Ok(_) => State::Receiving,
                 Err(Error::NotFound) => State::Absent,
                 Err(other) => panic!("{other:?}"),
@@ -444,7 +446,11 @@ impl World {
     }
 
     async fn received(&self, id: usize) -> Vec<u32> {
-        self.engine.status(&file(id).id, None).await.map(|status| status.received).unwrap_or_default()
+        self.engine
+            .status(&file(id).id, &Caller::nobody())
+            .await
+            .map(|status| status.received)
+            .unwrap_or_default()
     }
 }
 

@@ -44,16 +44,16 @@ pub(crate) async fn init(
     request: HttpRequest,
     Body(payload): Body,
 ) -> ApiResult {
-    let header = token::of_header(&engine, &request).await?;
+    let header = token::of_header(&engine, &options, &request).await?;
     let body: Init = json::read(&request, payload, options.max_json_bytes).await?;
-    let token = token::of_json(&engine, &request, body.auth_token, header).await?;
+    let caller = token::of_json(&engine, &request, body.auth_token, header).await?;
     let file = FileInfo {
         id: UploadId::new(body.upload_id.of("uploadId")?)?,
         file_name: FileName::new(&body.file_name)?,
         file_size: body.file_size.of("fileSize")?,
         total_chunks: body.total_chunks.of("totalChunks")?,
     };
-    engine.init(&file, token::caller(&options, &request, token.as_ref())).await?;
+    engine.init(&file, &caller).await?;
     Ok(HttpResponse::Ok().json(Initialized {
         message: "Upload session initialized",
         success: true,
@@ -86,12 +86,11 @@ pub(crate) async fn chunk(
     request: HttpRequest,
     Body(payload): Body,
 ) -> ApiResult {
-    let header = token::of_header(&engine, &request).await?;
     // A refusal that is known before the body saves taking it in.
-    token::authenticate(&engine, &request, header.as_ref()).await?;
+    let header = token::of_good_header(&engine, &options, &request).await?;
     // Whether the bytes are stored in addition is not known yet: they may take the place of others.
     let more = More { bytes: form::declared(&request), ..More::default() };
-    engine.check_quotas(token::caller(&options, &request, header.as_ref()), &more).await?;
+    engine.check_quotas(&header, &more).await?;
     let max_bytes = engine.config().max_chunk_bytes;
     let limits = Limits {
         file_field: "chunk",
@@ -102,7 +101,7 @@ pub(crate) async fn chunk(
         options: &options,
     };
     let mut form = Form::read(&engine, &request, payload, header, limits).await?;
-    let token = form.token(&engine, &request).await?;
+    let caller = form.caller(&engine, &request).await?;
     let file = FileInfo {
         id: form.upload_id()?,
         file_name: form.file_name()?,
@@ -111,14 +110,13 @@ pub(crate) async fn chunk(
     };
     let index = form.number("chunkIndex")?;
     let mut part = form.file()?;
-    token::authenticate(&engine, &request, token.as_ref()).await?;
-    if token.is_some() {
+    token::authenticate(&engine, &request, &caller).await?;
+    if caller.token().is_some() {
         // It is its user's from here on.
         part.share = None;
     }
     let chunk = IncomingChunk { file, index, mime_type: part.mime_type };
-    let caller = token::caller(&options, &request, token.as_ref());
-    let receipt = engine.write_chunk(&chunk, part.spooled, caller).await?;
+    let receipt = engine.write_chunk(&chunk, part.spooled, &caller).await?;
     Ok(HttpResponse::Ok().json(Received {
         chunk_index: receipt.index,
         complete: receipt.is_complete(),
@@ -152,11 +150,11 @@ pub(crate) async fn complete(
     request: HttpRequest,
     Body(payload): Body,
 ) -> ApiResult {
-    let header = token::of_header(&engine, &request).await?;
+    let header = token::of_header(&engine, &options, &request).await?;
     let body: ById = json::read(&request, payload, options.max_json_bytes).await?;
-    let token = token::of_json(&engine, &request, body.auth_token, header).await?;
+    let caller = token::of_json(&engine, &request, body.auth_token, header).await?;
     let id = UploadId::new(body.upload_id.of("uploadId")?)?;
-    engine.complete(&id, token.as_ref()).await?;
+    engine.complete(&id, &caller).await?;
     Ok(HttpResponse::Ok().json(Started {
         check_progress_at: format!("{}/upload-progress/{id}", endpoints::mounted_at(&request)),
         message: "Upload started in background",
@@ -191,11 +189,11 @@ pub(crate) async fn cancel(
     request: HttpRequest,
     Body(payload): Body,
 ) -> ApiResult {
-    let header = token::of_header(&engine, &request).await?;
+    let header = token::of_header(&engine, &options, &request).await?;
     let body: ById = json::read(&request, payload, options.max_json_bytes).await?;
-    let token = token::of_json(&engine, &request, body.auth_token, header).await?;
+    let caller = token::of_json(&engine, &request, body.auth_token, header).await?;
     let id = UploadId::new(body.upload_id.of("uploadId")?)?;
-    let done = engine.cancel(&id, token.as_ref()).await?;
+    let done = engine.cancel(&id, &caller).await?;
     Ok(HttpResponse::Ok().json(Cancelled::from(done)))
 }
 
@@ -216,9 +214,14 @@ pub(crate) async fn cancel(
         BadId, Unauthorized, Forbidden, NotFound, TooMany, Storage, Unavailable,
     )
 )]
-pub(crate) async fn status(engine: Data<Telestore>, request: HttpRequest, id: Path<String>) -> ApiResult {
+pub(crate) async fn status(
+    engine: Data<Telestore>,
+    options: Data<HttpOptions>,
+    request: HttpRequest,
+    id: Path<String>,
+) -> ApiResult {
     let id = UploadId::new(id.into_inner()).map_err(ApiError::from)?;
-    let token = token::of_header(&engine, &request).await?;
-    let status = engine.status(&id, token.as_ref()).await?;
+    let caller = token::of_header(&engine, &options, &request).await?;
+    let status = engine.status(&id, &caller).await?;
     Ok(HttpResponse::Ok().json(Chunks::from(status)))
 }

@@ -77,14 +77,11 @@ pub(crate) async fn upload(
     request: HttpRequest,
     Body(payload): Body,
 ) -> ApiResult {
-    let header = token::of_header(&engine, &request).await?;
-    token::authenticate(&engine, &request, header.as_ref()).await?;
+    let header = token::of_good_header(&engine, &options, &request).await?;
     let bytes = form::declared(&request);
-    if let Some(token) = &header {
-        engine.check_sendable(token, bytes).await?;
-    }
+    engine.check_sendable(&header, bytes).await?;
     let more = More { sessions: 1, stored_bytes: bytes, bytes };
-    engine.check_quotas(token::caller(&options, &request, header.as_ref()), &more).await?;
+    engine.check_quotas(&header, &more).await?;
     let max_bytes = engine.config().max_file_bytes;
     let limits = Limits {
         file_field: "file",
@@ -95,14 +92,13 @@ pub(crate) async fn upload(
         options: &options,
     };
     let mut form = Form::read(&engine, &request, payload, header, limits).await?;
-    let token = form.token(&engine, &request).await?;
+    let caller = form.caller(&engine, &request).await?;
     let part = form.file()?;
     let file_name = form.file_name_or(part.file_name.as_deref())?;
-    let caller = token::caller(&options, &request, token.as_ref());
-    token::authenticate(&engine, &request, token.as_ref()).await?;
+    token::authenticate(&engine, &request, &caller).await?;
     // It is counted as its user's from here on.
     drop(part.share);
-    let receipt = engine.upload(file_name, part.mime_type.as_deref(), part.spooled, caller).await?;
+    let receipt = engine.upload(file_name, part.mime_type.as_deref(), part.spooled, &caller).await?;
     Ok(HttpResponse::Ok().json(Sent {
         file_id: receipt.stored.file_id(),
         file_name: receipt.file_name,

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use telestore::types::{Secret, UploadEvent};
-use telestore::{Telestore, Watch};
+use telestore::types::UploadEvent;
+use telestore::{Caller, Telestore, Watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::shared::connections::{Connection, Listening};
@@ -41,13 +41,13 @@ impl Listener {
         engine: &Telestore,
         options: &HttpOptions,
         request: &HttpRequest,
-        token: Option<&Secret>,
+        caller: &Caller,
         by: fn() -> Ongoing,
     ) -> Result<Self, ApiError> {
-        token::authenticate(engine, request, token).await?;
+        token::authenticate(engine, request, caller).await?;
         let address = options.limited_addresses.counted(client_address(request));
         let place = Connection::of(request).map(|connection| {
-            let place = connection.listen(token.is_some(), address);
+            let place = connection.listen(caller.token().is_some(), address);
             place.ok_or(ApiError::ManyListeners)
         });
         Ok(Self { _place: place.transpose()?, _counted: by() })
@@ -110,7 +110,7 @@ mod tests {
 
     async fn pace(told: &Told) -> Pace {
         Pace::new(
-            told.engine.watch(&UploadId::new(ID).unwrap(), None).await.unwrap(),
+            told.engine.watch(&UploadId::new(ID).unwrap(), &Caller::nobody()).await.unwrap(),
             HEARTBEAT,
             Listener { _counted: Ongoing::by_events(), _place: None },
         )

@@ -6,8 +6,8 @@ use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use telestore::types::{Secret, UploadEvent, UploadId};
-use telestore::{Error, Telestore};
+use telestore::types::{UploadEvent, UploadId};
+use telestore::{Caller, Error, Telestore};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use utoipa::ToSchema;
 
@@ -160,13 +160,13 @@ pub(crate) async fn progress(
     id: Path<String>,
 ) -> ApiResult {
     let id = UploadId::new(id.into_inner()).map_err(ApiError::from)?;
-    let token = token::of_header(&engine, &request).await?;
+    let caller = token::of_header(&engine, &options, &request).await?;
     let state = match wait_of(&request)? {
-        None => engine.progress(&id, token.as_ref()).await?,
+        None => engine.progress(&id, &caller).await?,
         Some(wait) => {
             let by = Ongoing::by_poll;
-            let _listener = Listener::admit(&engine, &options, &request, token.as_ref(), by).await?;
-            changed(&engine, &id, token.as_ref(), known(&request), wait).await?
+            let _listener = Listener::admit(&engine, &options, &request, &caller, by).await?;
+            changed(&engine, &id, &caller, known(&request), wait).await?
         }
     };
     Ok(HttpResponse::Ok()
@@ -179,12 +179,12 @@ pub(crate) async fn progress(
 async fn changed(
     engine: &Telestore,
     id: &UploadId,
-    token: Option<&Secret>,
+    caller: &Caller,
     known: Option<String>,
     wait: Duration,
 ) -> Result<UploadEvent, ApiError> {
     let begin = Instant::now();
-    let mut watch = engine.watch(id, token).await?;
+    let mut watch = engine.watch(id, caller).await?;
     let known = known.or_else(|| watch.first().map(tag));
     let mut newest = None;
     while let Ok(next) = timeout_at(begin + wait, watch.next()).await {
@@ -193,7 +193,7 @@ async fn changed(
             Some(state) if known.as_ref() != Some(&tag(&state)) => {
                 // Who asks again at once is answered ten times a second, as listeners are.
                 sleep_until(begin + PAUSE.min(wait)).await;
-                return Ok(engine.progress(id, token).await?);
+                return Ok(engine.progress(id, caller).await?);
             }
             None => break,
             same => same,

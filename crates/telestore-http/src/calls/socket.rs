@@ -61,9 +61,9 @@ pub(crate) async fn progress_socket(
         return Ok(refusal);
     }
     let id = UploadId::new(id.into_inner()).map_err(ApiError::from)?;
-    let token = token::of_listener(&engine, &request).await?;
-    let watch = engine.watch(&id, token.as_ref()).await?;
-    let listener = Listener::admit(&engine, &options, &request, token.as_ref(), Ongoing::by_socket).await?;
+    let caller = token::of_listener(&engine, &options, &request).await?;
+    let watch = engine.watch(&id, &caller).await?;
+    let listener = Listener::admit(&engine, &options, &request, &caller, Ongoing::by_socket).await?;
     let (response, session, messages) = actix_ws::handle(&request, payload).map_err(no_handshake)?;
     let pace = Pace::new(watch, options.heartbeat, listener);
     actix_web::rt::spawn(converse(pace, session, messages, options.heartbeat * SILENT_BEATS));

@@ -57,8 +57,8 @@ pub(crate) async fn events(
     id: Path<String>,
 ) -> ApiResult {
     let id = UploadId::new(id.into_inner()).map_err(ApiError::from)?;
-    let token = token::of_listener(&engine, &request).await?;
-    let mut watch = engine.watch(&id, token.as_ref()).await?;
+    let caller = token::of_listener(&engine, &options, &request).await?;
+    let mut watch = engine.watch(&id, &caller).await?;
     let seen = request.headers().get("Last-Event-ID").and_then(|id| id.to_str().ok());
     if let Some(first) = watch.first().filter(|first| seen == Some(&tag(first))) {
         if first.is_final() {
@@ -67,7 +67,7 @@ pub(crate) async fn events(
         }
         watch.skip_first();
     }
-    let listener = Listener::admit(&engine, &options, &request, token.as_ref(), Ongoing::by_events).await?;
+    let listener = Listener::admit(&engine, &options, &request, &caller, Ongoing::by_events).await?;
     let pace = Pace::new(watch, options.heartbeat, listener);
     // What stands in between sends the head on with the first bytes, and the first event may be long in coming.
     let opening = once(ready(Ok(Bytes::from_static(HEARTBEAT))));

@@ -7,8 +7,8 @@ use actix_web::HttpRequest;
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::Payload;
 use telestore::store::SpooledChunk;
-use telestore::types::{ContentDigest, FileName, Secret, UploadId};
-use telestore::{Auth, Error, Telestore};
+use telestore::types::{ContentDigest, FileName, UploadId};
+use telestore::{Admission, Auth, Caller, Error, Telestore};
 
 use crate::forms::digest;
 use crate::forms::head::PartHead;
@@ -36,8 +36,10 @@ pub(crate) struct Form {
     digest_field: Option<&'static str>,
     /// The name of another part with a file.
     other_file: Option<String>,
-    /// The token that counts, and whose user is known: of the header, or of a field before the file.
-    token: Option<Secret>,
+    /// By the token that counts, whose user is known: of the header, or of a field before the file.
+    caller: Caller,
+    /// To take the file in.
+    admission: Option<Admission>,
     /// How many more bytes of text its fields may have.
     text_left: usize,
 }
@@ -75,26 +77,27 @@ impl Limits<'_> {
 }
 
 impl Form {
-    /// Reads a form in whatever order its parts come. The bytes go to the store as they arrive. `header` is the token of
+    /// Reads a form in whatever order its parts come. The bytes go to the store as they arrive. `header` is the caller by
     /// the header, whose user is known.
     pub(crate) async fn read(
         engine: &Telestore,
         request: &HttpRequest,
         payload: Payload,
-        header: Option<Secret>,
+        header: Caller,
         limits: Limits<'_>,
     ) -> Result<Self, ApiError> {
         if declared(request) > limits.max_bytes {
             return Err(limits.too_large());
         }
-        engine.check_intake().await?;
+        let admission = engine.check_intake().await?;
         let mut form = Self {
             fields: HashMap::new(),
             file: None,
             file_field: limits.file_field,
             digest_field: limits.digest_field,
             other_file: None,
-            token: header,
+            caller: header,
+            admission: Some(admission),
             text_left: limits.options.max_json_bytes,
         };
         let mut parts = Parts::new(request.headers(), payload).map_err(ApiError::Form)?;
@@ -131,8 +134,14 @@ impl Form {
             let share = self.share(engine, request, limits).await?;
             self.check_sendable(engine, if limits.whole { declared(request) } else { self.file_size() })
                 .await?;
-            let sender = self.token.as_ref().filter(|_| limits.whole);
-            let (spooled, share) = spool(engine, parts.file(field), &digests, share, sender, limits).await?;
+            let sender = Some(&self.caller).filter(|_| limits.whole);
+            // There is one file, so it is there still.
+            let admission = match self.admission.take() {
+                Some(admission) => admission,
+                None => engine.check_intake().await?,
+            };
+            let part = parts.file(field);
+            let (spooled, share) = spool(engine, part, &digests, share, admission, sender, limits).await?;
             let mime_type = head.content_type.map(|kind| kind.to_string());
             self.file = Some(FilePart { spooled, file_name: head.file_name, mime_type, share });
             return Ok(());
@@ -160,14 +169,13 @@ impl Form {
         request: &HttpRequest,
         limits: Limits<'_>,
     ) -> Result<Option<Share>, ApiError> {
-        if self.token.is_none()
+        if self.caller.token().is_none()
             && let Some(field) = self.optional(TOKEN)
         {
-            let field = token::either(engine, request, Some(field), None).await?;
-            token::authenticate(engine, request, field.as_ref()).await?;
-            self.token = field;
+            self.caller = token::either(engine, request, Some(field), self.caller.clone()).await?;
+            token::authenticate(engine, request, &self.caller).await?;
         }
-        if self.token.is_some() {
+        if self.caller.token().is_some() {
             return Ok(None);
         }
         if engine.config().auth == Auth::Strict {
@@ -180,10 +188,7 @@ impl Form {
 
     /// Refuses, before its bytes, a file of which it is known already that its sender's credentials do not take it.
     async fn check_sendable(&self, engine: &Telestore, length: u64) -> Result<(), ApiError> {
-        match &self.token {
-            Some(token) => Ok(engine.check_sendable(token, length).await?),
-            None => Ok(()),
-        }
+        Ok(engine.check_sendable(&self.caller, length).await?)
     }
 
     /// What the form has said of the file's length so far; 0 where it has not.
@@ -191,14 +196,13 @@ impl Form {
         self.fields.get("fileSize").and_then(|text| number::whole(text).ok()).unwrap_or(0)
     }
 
-    /// The token that counts: the one that came before the file, else that of a field behind it.
-    pub(crate) async fn token(
+    /// By the token that counts: the one that came before the file, else that of a field behind it.
+    pub(crate) async fn caller(
         &mut self,
         engine: &Telestore,
         request: &HttpRequest,
-    ) -> Result<Option<Secret>, ApiError> {
-        let header = self.token.take();
-        token::either(engine, request, self.optional(TOKEN), header).await
+    ) -> Result<Caller, ApiError> {
+        token::either(engine, request, self.optional(TOKEN), self.caller.clone()).await
     }
 
     /// Takes the digest that stands in a field of its own, if it has come yet.

@@ -10,7 +10,7 @@ use actix_service::Service;
 use actix_web::body::{BoxBody, MessageBody};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use telestore::Telestore;
+use telestore::{Caller, Telestore};
 
 use crate::shared::limiter::Limiter;
 use crate::shared::proxy::{TrustedProxies, address_of};
@@ -45,7 +45,8 @@ impl Expectations {
         else {
             return false;
         };
-        if self.engine.known(&token).await.is_some() {
+        let caller = Caller::from(token);
+        if self.engine.known(&caller).await.is_some() {
             return false;
         }
         let peer = request.peer_addr().map(|peer| peer.ip());
@@ -53,7 +54,7 @@ impl Expectations {
             peer.and_then(|peer| address_of(peer, &request.head().headers, &self.proxies).or(Some(peer)));
         // Who guesses too much must not have the backend asked by this door.
         let guesses = address.is_some_and(|address| self.limiter.guess_from(address).is_err());
-        guesses || self.engine.authenticate(&token).await.is_err()
+        guesses || self.engine.authenticate(&caller).await.is_err()
     }
 }
 

@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
@@ -24,11 +26,12 @@ struct Listening {
 /// must not take it from there, since addresses are written into logs.
 pub(crate) async fn of_listener(
     engine: &Telestore,
+    options: &HttpOptions,
     request: &HttpRequest,
-) -> Result<Option<Secret>, ApiError> {
+) -> Result<Caller, ApiError> {
     let query = Query::<Listening>::from_query(request.query_string()).map_err(|_| bad_query())?;
-    let header = of_header(engine, request).await?;
-    either(engine, request, query.into_inner().token, header).await
+    let caller = of_header(engine, options, request).await?;
+    either(engine, request, query.into_inner().token, caller).await
 }
 
 pub(crate) fn bad_query() -> ApiError {
@@ -89,41 +92,56 @@ pub(crate) fn is_good(request: &HttpRequest) {
     }
 }
 
-/// Asks whose a token is, where there is one, and marks its connection.
+/// Finds out whose a token is, if there is one, and marks its connection.
 pub(crate) async fn authenticate(
     engine: &Telestore,
     request: &HttpRequest,
-    token: Option<&Secret>,
+    caller: &Caller,
 ) -> Result<(), ApiError> {
-    if let Some(token) = token {
-        engine.authenticate(token).await?;
+    engine.authenticate(caller).await?;
+    if caller.user().is_some() {
         is_good(request);
     }
     Ok(())
 }
 
-/// The token of the header, once it is known that it may be used now. To be asked for before the body.
-pub(crate) async fn of_header(engine: &Telestore, request: &HttpRequest) -> Result<Option<Secret>, ApiError> {
-    let token = bearer(request.headers());
-    if let Some(token) = &token {
-        limiter::check_token(engine, request, token).await?;
-    }
-    Ok(token)
+/// The caller by the header, once it is known that its token may be used now. To be asked for before the body.
+pub(crate) async fn of_header(
+    engine: &Telestore,
+    options: &HttpOptions,
+    request: &HttpRequest,
+) -> Result<Caller, ApiError> {
+    let caller = Caller::new(bearer(request.headers()), address(options, request));
+    limiter::check_token(engine, request, &caller).await?;
+    Ok(caller)
 }
 
-/// The token of the header where there is one, else that of the body. The header is checked before a body is taken in, so
+/// The same for a call that a token which is not good ends here: whose it is, is asked for at once.
+pub(crate) async fn of_good_header(
+    engine: &Telestore,
+    options: &HttpOptions,
+    request: &HttpRequest,
+) -> Result<Caller, ApiError> {
+    let caller = Caller::new(bearer(request.headers()), address(options, request));
+    limiter::let_in(engine, request, &caller).await?;
+    Ok(caller)
+}
+
+/// The caller with the token of the header if there is one, else with that of the body. The header is checked before a body is taken in, so
 /// it must be the one that counts.
 pub(crate) async fn either(
     engine: &Telestore,
     request: &HttpRequest,
     body: Option<String>,
-    header: Option<Secret>,
-) -> Result<Option<Secret>, ApiError> {
+    header: Caller,
+) -> Result<Caller, ApiError> {
     let body = body.filter(|token| !token.is_empty()).map(Secret::new);
-    if let (Some(token), None) = (&body, &header) {
-        limiter::check_token(engine, request, token).await?;
+    if header.token().is_some() || body.is_none() {
+        return Ok(header);
     }
-    Ok(header.or(body))
+    let caller = Caller::new(body, header.address());
+    limiter::check_token(engine, request, &caller).await?;
+    Ok(caller)
 }
 
 /// The same, of a JSON body.
@@ -131,17 +149,13 @@ pub(crate) async fn of_json(
     engine: &Telestore,
     request: &HttpRequest,
     body: Option<Text>,
-    header: Option<Secret>,
-) -> Result<Option<Secret>, ApiError> {
+    header: Caller,
+) -> Result<Caller, ApiError> {
     let body = body.map(|token| token.of("authToken")).transpose()?;
     either(engine, request, body, header).await
 }
 
-/// Who calls, with the address where it is limited.
-pub(crate) fn caller<'a>(
-    options: &HttpOptions,
-    request: &HttpRequest,
-    token: Option<&'a Secret>,
-) -> Caller<'a> {
-    Caller { token, address: options.limited_addresses.counted(client_address(request)) }
+/// Where the call comes from, if the limits of addresses hold for it.
+fn address(options: &HttpOptions, request: &HttpRequest) -> Option<IpAddr> {
+    options.limited_addresses.counted(client_address(request))
 }

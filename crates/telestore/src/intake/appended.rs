@@ -3,8 +3,7 @@
 use telestore_store::rules::NewExtent;
 use telestore_store::{Appended, Created, Declared, SpooledChunk};
 use telestore_types::{
-    AppendError, ChunkIndex, NewUpload, Secret, StorageKey, Upload, UploadId, UploadKind, UploadState,
-    mime_type_of,
+    AppendError, ChunkIndex, NewUpload, StorageKey, Upload, UploadId, UploadKind, UploadState, mime_type_of,
 };
 
 use crate::intake::{AppendReceipt, Intake, NewFile};
@@ -16,17 +15,17 @@ use crate::shared::tasks::detached;
 
 impl Intake {
     /// Begins a file that is appended to. Doing so again with the same words changes nothing.
-    pub(crate) async fn begin(&self, file: &NewFile, caller: Caller<'_>) -> Result<AppendReceipt> {
-        let token = caller.token.ok_or_else(missing_token)?;
+    pub(crate) async fn begin(&self, file: &NewFile, caller: &Caller) -> Result<AppendReceipt> {
+        caller.token().ok_or_else(missing_token)?;
         concerns(&file.id);
-        self.access.admit(Some(token)).await?;
+        self.access.admit(caller).await?;
         self.check_size(file.size)?;
-        let user = self.access.authenticate(token).await?;
-        self.access.check_sendable_by(&user, token, file.size.unwrap_or(0)).await?;
+        let (user, token) = self.access.user_of(caller).await?.ok_or_else(missing_token)?;
+        self.access.check_sendable_by(user, token, file.size.unwrap_or(0)).await?;
         self.bytes.check_space().await?;
         let found = self.base.sessions.get(&file.id).await?;
         if let Some(found) = &found {
-            self.access.check_access(found, Some(token)).await?;
+            self.access.check_access(found, caller).await?;
         }
         // As with chunks: an explicit start may use the id of a cancelled upload again, but never wipes a result.
         let anew = found.is_some_and(|found| found.state == UploadState::Cancelled);
@@ -36,18 +35,18 @@ impl Intake {
         let new = new.appended(file.size).with_mime_type(mime_type);
         let new = new.with_options(file.options.clone()).with_metadata(file.metadata.clone());
         let mut upload = Upload::new(new);
-        let owner = self.access.owner(&upload, token, &user)?;
+        let owner = self.access.owner(&upload, token, user)?;
         (upload.user_id, upload.sealed_token) = (Some(owner.user_id), Some(owner.sealed_token));
-        upload.address = self.access.address_key(caller.address);
+        upload.address = self.access.address_key(caller);
         match self.base.sessions.create(&upload, anew, &self.base.limits()).await? {
             Created::New => Ok(AppendReceipt::of(&upload)),
             Created::TooMuch(exceeded) => Err(self.access.too_much(exceeded)),
-            Created::Exists(found) => self.is_the_same(&found, file, token).await,
+            Created::Exists(found) => self.is_the_same(&found, file, caller).await,
         }
     }
 
-    async fn is_the_same(&self, found: &Upload, file: &NewFile, token: &Secret) -> Result<AppendReceipt> {
-        self.access.check_access(found, Some(token)).await?;
+    async fn is_the_same(&self, found: &Upload, file: &NewFile, caller: &Caller) -> Result<AppendReceipt> {
+        self.access.check_access(found, caller).await?;
         let size = file.size.is_none() || file.size == found.file_size;
         if found.kind != UploadKind::Appended || !found.file_name.is_same(&file.file_name) || !size {
             return Err(Error::Conflict(format!(
@@ -55,7 +54,7 @@ impl Intake {
                 found.id
             )));
         }
-        self.access.claim(found, Some(token)).await?;
+        self.access.claim(found, caller).await?;
         Ok(AppendReceipt::of(found))
     }
 
@@ -65,16 +64,16 @@ impl Intake {
         id: &UploadId,
         offset: u64,
         spooled: SpooledChunk,
-        caller: Caller<'_>,
+        caller: &Caller,
     ) -> Result<AppendReceipt> {
-        let upload = self.access.find(id, caller.token).await?.ok_or(Error::NotFound)?;
+        let upload = self.access.find(id, caller).await?.ok_or(Error::NotFound)?;
         let limit = self.base.config.max_chunk_bytes;
         if spooled.length > limit {
             return Err(Error::TooLarge { what: "chunk", limit });
         }
         // Nothing is written for what is refused anyway; the store looks again.
         let index = upload.clone().append(offset, spooled.length, self.base.now())?;
-        self.access.claim(&upload, caller.token).await?;
+        self.access.claim(&upload, caller).await?;
         if spooled.length == 0 {
             return Ok(AppendReceipt::of(&upload));
         }
@@ -121,14 +120,13 @@ impl Intake {
         &self,
         id: &UploadId,
         size: u64,
-        token: Option<&Secret>,
+        caller: &Caller,
     ) -> Result<AppendReceipt> {
-        let upload = self.access.find(id, token).await?.ok_or(Error::NotFound)?;
+        let upload = self.access.find(id, caller).await?.ok_or(Error::NotFound)?;
         self.check_size(Some(size))?;
-        self.access.claim(&upload, token).await?;
-        if let Some(token) = token {
-            let user = self.access.authenticate(token).await?;
-            self.access.check_sendable_by(&user, token, size).await?;
+        self.access.claim(&upload, caller).await?;
+        if let Some((user, token)) = self.access.user_of(caller).await? {
+            self.access.check_sendable_by(user, token, size).await?;
         }
         match self.base.sessions.declare_size(&upload.id, &upload.key, size, self.base.now()).await? {
             Declared::Known(upload) => Ok(AppendReceipt::of(&upload)),

@@ -1,33 +1,48 @@
+use std::sync::Arc;
+
 use telestore_store::{ChunkRecord, Created, NewChunk, Recorded, Spool, SpooledChunk};
 use telestore_types::{
-    ChunkIndex, ChunkVerdict, ContentDigest, NewUpload, Secret, StorageKey, Upload, UploadKind, UploadState,
+    ChunkIndex, ChunkVerdict, ContentDigest, NewUpload, StorageKey, Upload, UploadKind, UploadState,
     mime_type_of,
 };
 
 use crate::intake::{ChunkReceipt, FileInfo, IncomingChunk, Intake};
 use crate::shared::access::{concerns, missing_token};
+use crate::shared::bytes::Bytes;
 use crate::shared::caller::Caller;
 use crate::shared::error::{Error, Result};
 use crate::shared::metrics::METRICS;
 use crate::shared::tasks::detached;
 
+/// There was space for new bytes a moment ago. Made by [`Telestore::check_intake`](crate::Telestore::check_intake).
+#[derive(Debug)]
+#[must_use]
+pub struct Admission(Arc<Bytes>);
+
+impl Admission {
+    /// Begins to take bytes in, without a second look at the disk.
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`], [`Error::Storage`].
+    pub async fn spool(self) -> Result<Box<dyn Spool>> {
+        Ok(self.0.chunks.spool().await?)
+    }
+}
+
 const CANCELLED: &str = "upload was cancelled: start again with a new uploadId";
 
 impl Intake {
     /// Creates an upload. Doing so again with the same words changes nothing.
-    pub(crate) async fn init(&self, file: &FileInfo, caller: Caller<'_>) -> Result<()> {
-        let token = caller.token;
+    pub(crate) async fn init(&self, file: &FileInfo, caller: &Caller) -> Result<()> {
         concerns(&file.id);
-        self.access.admit(token).await?;
+        self.access.admit(caller).await?;
         self.check_file(file)?;
-        let upload = match token {
-            Some(token) => self.owned_upload(file, UploadKind::Chunked, token, caller).await?,
-            None => self.new_upload(file, UploadKind::Chunked, caller),
-        };
+        let owned = self.owned_upload(file, UploadKind::Chunked, caller).await?;
+        let upload = owned.unwrap_or_else(|| self.new_upload(file, UploadKind::Chunked, caller));
         // An explicit start may use the id of a cancelled upload again, but never wipes a result.
         let anew = match self.base.sessions.get(&file.id).await? {
             Some(found) if found.state == UploadState::Cancelled => {
-                self.access.check_access(&found, token).await?;
+                self.access.check_access(&found, caller).await?;
                 true
             }
             Some(_) => false,
@@ -42,22 +57,22 @@ impl Intake {
             Created::TooMuch(exceeded) => return Err(self.access.too_much(exceeded)),
             Created::Exists(found) => found,
         };
-        self.check(&found, file, token).await?;
-        if token.is_some() { self.access.claim(&found, token).await } else { Ok(()) }
+        self.check(&found, file, caller).await?;
+        if caller.token().is_some() { self.access.claim(&found, caller).await } else { Ok(()) }
     }
 
     /// Begins to take in a chunk, or a whole file, whose bytes come before anything is known of them.
     pub(crate) async fn spool(&self) -> Result<Box<dyn Spool>> {
-        self.check_intake().await?;
-        Ok(self.bytes.chunks.spool().await?)
+        self.check_intake().await?.spool().await
     }
 
     /// Whether new bytes are taken now, to be asked before a client sends them.
-    pub(crate) async fn check_intake(&self) -> Result<()> {
+    pub(crate) async fn check_intake(&self) -> Result<Admission> {
         if self.base.shutdown.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
-        self.bytes.check_space().await
+        self.bytes.check_space().await?;
+        Ok(Admission(Arc::clone(&self.bytes)))
     }
 
     /// Compares spooled bytes with a digest that only came after them. One that comes before is for
@@ -74,11 +89,10 @@ impl Intake {
         &self,
         chunk: &IncomingChunk,
         spooled: SpooledChunk,
-        caller: Caller<'_>,
+        caller: &Caller,
     ) -> Result<ChunkReceipt> {
-        let token = caller.token;
         concerns(&chunk.file.id);
-        self.access.admit(token).await?;
+        self.access.admit(caller).await?;
         self.check_file(&chunk.file)?;
         let index = ChunkIndex::new(chunk.index, chunk.file.total_chunks)?;
         Upload::check_chunk_length(index, chunk.file.total_chunks, spooled.length)?;
@@ -86,7 +100,7 @@ impl Intake {
             return Err(Error::TooLarge { what: "chunk", limit: self.base.config.max_chunk_bytes });
         }
         if spooled.length > chunk.file.file_size {
-            return Err(self.more_than_its_file(chunk, spooled.length, token).await?);
+            return Err(self.more_than_its_file(chunk, spooled.length, caller).await?);
         }
         let upload = self.upload_of(&chunk.file, UploadKind::Chunked, caller).await?;
         let upload = self.keep(upload, index, spooled, chunk.mime_type.as_deref()).await?;
@@ -99,15 +113,10 @@ impl Intake {
 
     /// Why a chunk that is longer than its file is refused: before a row is made for it, and whose the upload is comes
     /// first here, too.
-    async fn more_than_its_file(
-        &self,
-        chunk: &IncomingChunk,
-        length: u64,
-        token: Option<&Secret>,
-    ) -> Result<Error> {
+    async fn more_than_its_file(&self, chunk: &IncomingChunk, length: u64, caller: &Caller) -> Result<Error> {
         match self.base.sessions.get(&chunk.file.id).await? {
-            Some(found) => self.check(&found, &chunk.file, token).await?,
-            None => drop(token.ok_or_else(missing_token)?),
+            Some(found) => self.check(&found, &chunk.file, caller).await?,
+            None => drop(caller.token().ok_or_else(missing_token)?),
         }
         Ok(Error::SizeMismatch { declared: chunk.file.file_size, received: length })
     }
@@ -121,7 +130,7 @@ impl Intake {
         if file.file_size > limit { Err(Error::TooLarge { what: "file", limit }) } else { Ok(()) }
     }
 
-    fn new_upload(&self, file: &FileInfo, kind: UploadKind, caller: Caller<'_>) -> Upload {
+    fn new_upload(&self, file: &FileInfo, kind: UploadKind, caller: &Caller) -> Upload {
         let key = StorageKey::from_random(rand::random());
         let new = NewUpload::new(file.id.clone(), key, file.file_name.clone(), self.base.now());
         let upload = Upload::new(match kind {
@@ -130,23 +139,22 @@ impl Intake {
         });
         // Only this process has the client that waits for the end of a direct one.
         let worker = (kind == UploadKind::Direct).then(|| self.base.worker.clone());
-        Upload { address: self.access.address_key(caller.address), worker, ..upload }
+        Upload { address: self.access.address_key(caller), worker, ..upload }
     }
 
-    /// The same, with the token's user as its owner.
+    /// The same, with the token's user as its owner; `None` without a token.
     async fn owned_upload(
         &self,
         file: &FileInfo,
         kind: UploadKind,
-        token: &Secret,
-        caller: Caller<'_>,
-    ) -> Result<Upload> {
-        let user = self.access.authenticate(token).await?;
-        self.access.check_sendable_by(&user, token, file.file_size).await?;
+        caller: &Caller,
+    ) -> Result<Option<Upload>> {
+        let Some((user, token)) = self.access.user_of(caller).await? else { return Ok(None) };
+        self.access.check_sendable_by(user, token, file.file_size).await?;
         let mut upload = self.new_upload(file, kind, caller);
-        let owner = self.access.owner(&upload, token, &user)?;
+        let owner = self.access.owner(&upload, token, user)?;
         (upload.user_id, upload.sealed_token) = (Some(owner.user_id), Some(owner.sealed_token));
-        Ok(upload)
+        Ok(Some(upload))
     }
 
     /// The upload that a chunk is for, created where it is not there, and claimed for the token's user.
@@ -154,14 +162,12 @@ impl Intake {
         &self,
         file: &FileInfo,
         kind: UploadKind,
-        caller: Caller<'_>,
+        caller: &Caller,
     ) -> Result<Upload> {
-        let token = caller.token;
         let found = match self.base.sessions.get(&file.id).await? {
             Some(found) => found,
             None => {
-                let token = token.ok_or_else(missing_token)?;
-                let upload = self.owned_upload(file, kind, token, caller).await?;
+                let upload = self.owned_upload(file, kind, caller).await?.ok_or_else(missing_token)?;
                 match self.base.sessions.create(&upload, false, &self.base.limits()).await? {
                     Created::New => return Ok(upload),
                     Created::TooMuch(exceeded) => return Err(self.access.too_much(exceeded)),
@@ -170,20 +176,20 @@ impl Intake {
                 }
             }
         };
-        self.check(&found, file, token).await?;
-        self.access.claim(&found, token).await?;
+        self.check(&found, file, caller).await?;
+        self.access.claim(&found, caller).await?;
         Ok(found)
     }
 
     /// Checks that a call may speak of an upload, and speaks of the same file. Only who passes may claim it.
-    async fn check(&self, found: &Upload, file: &FileInfo, token: Option<&Secret>) -> Result<()> {
+    async fn check(&self, found: &Upload, file: &FileInfo, caller: &Caller) -> Result<()> {
         // Whose it is comes first: the difference would tell a stranger about it.
-        self.access.check_access(found, token).await?;
+        self.access.check_access(found, caller).await?;
         // That it is cancelled comes before what it was: the next step is the same for the same file and for another.
         if found.state == UploadState::Cancelled {
             return Err(Error::Conflict(CANCELLED.to_owned()));
         }
-        check_describes(found, file, token.is_some())
+        check_describes(found, file, caller.token().is_some())
     }
 
     /// Puts bytes in their place and records them.

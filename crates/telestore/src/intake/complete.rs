@@ -1,7 +1,8 @@
 use telestore_store::{Cancelled, Completed};
-use telestore_types::{Completion, Secret, Upload, UploadEvent, UploadId, UploadState, UserId};
+use telestore_types::{Completion, Upload, UploadEvent, UploadId, UploadState};
 
 use crate::intake::Intake;
+use crate::shared::caller::Caller;
 use crate::shared::error::{Error, Result};
 use crate::shared::metrics::METRICS;
 use crate::shared::tasks::detached;
@@ -9,13 +10,12 @@ use crate::shared::tasks::detached;
 impl Intake {
     /// Asks for the file to be sent, in the background. Asking again changes nothing, except after a failure, where it
     /// starts over with what is there.
-    pub(crate) async fn complete(&self, id: &UploadId, token: Option<&Secret>) -> Result<()> {
-        let upload = self.access.find(id, token).await?.ok_or(Error::NotFound)?;
-        if let Some(token) = token {
-            // Who is refused owns nothing.
-            let mut owned = Upload { user_id: Some(UserId::new("")), ..upload.clone() };
-            owned.complete(self.base.now())?;
-            self.access.claim(&upload, Some(token)).await?;
+    pub(crate) async fn complete(&self, id: &UploadId, caller: &Caller) -> Result<()> {
+        let upload = self.access.find(id, caller).await?.ok_or(Error::NotFound)?;
+        if caller.token().is_some() {
+            // A caller whose completion is refused owns nothing by it.
+            upload.may_complete()?;
+            self.access.claim(&upload, caller).await?;
         }
         self.complete_now(&upload).await
     }
@@ -39,8 +39,8 @@ impl Intake {
     /// Stops an upload and deletes its chunks. Cancelling again, or what is not there, is a success.
     ///
     /// Gives the upload's last event where it was too late: the message is in the channel.
-    pub(crate) async fn cancel(&self, id: &UploadId, token: Option<&Secret>) -> Result<Option<UploadEvent>> {
-        let Some(upload) = self.access.find(id, token).await? else {
+    pub(crate) async fn cancel(&self, id: &UploadId, caller: &Caller) -> Result<Option<UploadEvent>> {
+        let Some(upload) = self.access.find(id, caller).await? else {
             return Ok(None);
         };
         // A page that is closed cancels and hangs up: what was begun must not stop in the middle.

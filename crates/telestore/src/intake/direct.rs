@@ -20,10 +20,10 @@ impl Intake {
         &self,
         file_name: FileName,
         length: u64,
-        caller: Caller<'_>,
+        caller: &Caller,
     ) -> Result<FileInfo> {
-        self.access.admit(caller.token).await?;
-        caller.token.ok_or_else(missing_token)?;
+        self.access.admit(caller).await?;
+        caller.token().ok_or_else(missing_token)?;
         let id = UploadId::new(format!("{DIRECT}{:032x}", rand::random::<u128>()))?;
         concerns(&id);
         let file = FileInfo { id, file_name, file_size: length, total_chunks: 1 };
@@ -37,16 +37,14 @@ impl Intake {
         file: FileInfo,
         mime_type: Option<&str>,
         spooled: SpooledChunk,
-        caller: Caller<'_>,
+        caller: &Caller,
         caller_waits: &CallerWaits,
     ) -> Result<Upload> {
-        let token = caller.token.ok_or_else(missing_token)?.clone();
-        let (intake, address, mime_type) = (self.clone(), caller.address, mime_type.map(str::to_owned));
+        let (intake, caller, mime_type) = (self.clone(), caller.clone(), mime_type.map(str::to_owned));
         let waiting = caller_waits.waiting.clone();
         // Nobody else knows the id, so nobody could complete what a caller leaves behind half way.
         detached(async move {
-            let caller = Caller { token: Some(&token), address };
-            let created = intake.upload_of(&file, UploadKind::Direct, caller).await?;
+            let created = intake.upload_of(&file, UploadKind::Direct, &caller).await?;
             waiting.begun(&created);
             let queued = async {
                 let index = ChunkIndex::new(0, 1)?;

@@ -54,7 +54,7 @@ impl Runner {
         if let Some(further) = self.sends.early.take_over(&lease.upload).await {
             lease.upload.resume = Some(further);
         }
-        let sink = LeaseSink::new(self, sending.clone());
+        let sink = LeaseSink::new(&self.base, &self.backends, &self.events, sending.clone());
         let ended = self.attempt_with(&sending, &lease, &sink).await;
         if let Some(user) = &lease.upload.user_id
             && let Err(error) = self.base.hold_account(user).await

@@ -8,7 +8,6 @@ use telestore_types::{ChatId, ResumeState, Sender, SenderId, Stage};
 use telestore_uploader::{Error, ProgressSink, Result};
 use tracing::Span;
 
-use crate::sending::runner::Runner;
 use crate::shared::backends::Backends;
 use crate::shared::base::Base;
 use crate::shared::events::Events;
@@ -42,14 +41,19 @@ impl fmt::Debug for LeaseSink {
 }
 
 impl LeaseSink {
-    pub(crate) fn new(runner: &Runner, sending: Sending) -> Arc<Self> {
+    pub(crate) fn new(
+        base: &Arc<Base>,
+        backends: &Arc<Backends>,
+        events: &Arc<Events>,
+        sending: Sending,
+    ) -> Arc<Self> {
         let upload = &sending.lease.upload;
         let tracker = Tracker::new(upload.id.clone(), upload.size(), upload.progress, upload.attempt);
         let logged = upload.progress / 10;
         Arc::new(Self {
-            base: Arc::clone(&runner.base),
-            backends: Arc::clone(&runner.backends),
-            events: Arc::clone(&runner.events),
+            base: Arc::clone(base),
+            backends: Arc::clone(backends),
+            events: Arc::clone(events),
             sending,
             state: Mutex::new(State { tracker, sender: None, logged }),
             span: Span::current(),

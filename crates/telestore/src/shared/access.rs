@@ -8,6 +8,7 @@ use tracing::field::display;
 
 use crate::shared::backends::Backends;
 use crate::shared::base::Base;
+use crate::shared::caller::Caller;
 use crate::shared::config::Auth;
 use crate::shared::error::{Error, Result};
 
@@ -24,34 +25,43 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    /// Whose `token` is it?
-    pub(crate) async fn authenticate(&self, token: &Secret) -> Result<Arc<TelegramCredentials>> {
-        let user = self.backends.credentials.credentials(token).await?;
+    /// The caller, and the caller's token; `None` without one. The credential provider is asked once for each caller.
+    pub(crate) async fn user_of<'a>(
+        &self,
+        caller: &'a Caller,
+    ) -> Result<Option<(&'a Arc<TelegramCredentials>, &'a Secret)>> {
+        let Some(token) = caller.token() else { return Ok(None) };
+        let ask = || self.backends.credentials.credentials(token);
+        let user = caller.user_cell().get_or_try_init(ask).await?;
         Span::current().record("user", display(&user.user_id));
-        Ok(user)
+        Ok(Some((user, token)))
     }
 
-    /// Whose `token` was when the backend was asked last, if that is remembered; nobody is asked.
-    pub(crate) async fn known(&self, token: &Secret) -> Option<Arc<TelegramCredentials>> {
-        self.backends.credentials.known(token).await
+    /// Whose the caller's token was when the backend was asked last, if that is remembered; nobody is asked.
+    pub(crate) async fn known<'a>(&self, caller: &'a Caller) -> Option<&'a Arc<TelegramCredentials>> {
+        if let Some(user) = caller.credentials() {
+            return Some(user);
+        }
+        let token = caller.token()?;
+        let look = || self.backends.credentials.known(token);
+        caller.known_cell().get_or_init(look).await.as_ref()
     }
 
     /// In strict mode a call needs a valid token before anything is said about any upload, or about there being none.
-    pub(crate) async fn admit(&self, token: Option<&Secret>) -> Result<()> {
-        match (self.base.config.auth, token) {
-            (Auth::Documented, _) => Ok(()),
-            (Auth::Strict, None) => Err(missing_token()),
-            (Auth::Strict, Some(token)) => self.authenticate(token).await.map(drop),
+    pub(crate) async fn admit(&self, caller: &Caller) -> Result<()> {
+        if self.base.config.auth == Auth::Documented {
+            return Ok(());
         }
+        self.user_of(caller).await?.map(drop).ok_or_else(missing_token)
     }
 
     /// The upload with this id, if there is one and the call may touch it.
-    pub(crate) async fn find(&self, id: &UploadId, token: Option<&Secret>) -> Result<Option<Upload>> {
+    pub(crate) async fn find(&self, id: &UploadId, caller: &Caller) -> Result<Option<Upload>> {
         concerns(id);
-        self.admit(token).await?;
+        self.admit(caller).await?;
         let found = self.base.sessions.get(id).await?;
         if let Some(found) = &found {
-            self.check_access(found, token).await?;
+            self.check_access(found, caller).await?;
         }
         Ok(found)
     }
@@ -65,9 +75,8 @@ impl Access {
     ///
     /// The documented clients send no token with most calls, so none is needed once the upload has an owner; the id is
     /// what they know. A token that is sent must be its owner's. In strict mode one must be sent.
-    pub(crate) async fn check_access(&self, upload: &Upload, token: Option<&Secret>) -> Result<()> {
-        let Some(token) = token else { return self.admit(None).await };
-        let user = self.authenticate(token).await?;
+    pub(crate) async fn check_access(&self, upload: &Upload, caller: &Caller) -> Result<()> {
+        let Some((user, _)) = self.user_of(caller).await? else { return self.admit(caller).await };
         match &upload.user_id {
             Some(owner) if *owner != user.user_id => Err(Error::Forbidden),
             _ => Ok(()),
@@ -77,23 +86,19 @@ impl Access {
     /// Checks the same, and makes the token's user the owner where there is none.
     ///
     /// Bytes are only taken for somebody: without a token *and* an owner the call is refused.
-    pub(crate) async fn claim(&self, upload: &Upload, token: Option<&Secret>) -> Result<()> {
-        let Some(token) = token else {
-            self.admit(None).await?;
+    pub(crate) async fn claim(&self, upload: &Upload, caller: &Caller) -> Result<()> {
+        self.check_access(upload, caller).await?;
+        let Some((user, token)) = self.user_of(caller).await? else {
             return if upload.user_id.is_some() { Ok(()) } else { Err(missing_token()) };
         };
-        let user = self.authenticate(token).await?;
-        if upload.user_id.as_ref().is_some_and(|owner| *owner != user.user_id) {
-            return Err(Error::Forbidden);
-        }
         if upload.state == UploadState::Receiving {
-            self.check_sendable_by(&user, token, upload.size()).await?;
+            self.check_sendable_by(user, token, upload.size()).await?;
         }
         // The very token that it has needs no write.
         if upload.state.is_over() || self.backends.token_of(upload).is_some_and(|held| same(&held, token)) {
             return Ok(());
         }
-        let owner = self.owner(upload, token, &user)?;
+        let owner = self.owner(upload, token, user)?;
         match self.base.sessions.claim(&upload.id, &upload.key, &owner, &self.base.limits()).await? {
             Claim::Owned => Ok(()),
             Claim::Foreign => Err(Error::Forbidden),

@@ -1,72 +1,86 @@
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use telestore_store::{Exceeded, More, Quota, Resource, Whose, until_midnight};
-use telestore_types::{AddressKey, Secret};
+use telestore_types::{Secret, TelegramCredentials, UserId};
+use tokio::sync::OnceCell;
 
-use crate::shared::access::Access;
-use crate::shared::error::{Error, Result};
+/// Who calls: a token, if one was sent, and an address, if the limits of addresses hold for it.
+///
+/// Make one for each call, at the door, and hand it to every method that the call needs: whose the token is, is asked
+/// for once and remembered here. [`Telestore::caller`](crate::Telestore::caller) makes one and says at once that it may
+/// not come in; a `&Secret` makes one, too, and [`Caller::nobody`] is a caller without a token. Clones are the same
+/// caller. A caller belongs to the engine that it was shown to first, and should not outlive its call: a token that is
+/// no longer good stays good for it.
+///
+/// ```
+/// use telestore::Caller;
+/// use telestore::types::Secret;
+///
+/// let caller = Caller::from(&Secret::new("a token of the backend"));
+/// assert!(caller.token().is_some() && caller.user().is_none(), "nobody was asked yet");
+/// assert!(Caller::nobody().token().is_none());
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Caller(Arc<Inner>);
 
-/// When to look again whether an upload has ended; nobody knows when one will.
-const UNTIL_AN_UPLOAD_ENDS: std::time::Duration = std::time::Duration::from_secs(60);
+#[derive(Debug, Default)]
+struct Inner {
+    token: Option<Secret>,
+    address: Option<IpAddr>,
+    /// Whose the token is, by an answer that lets its user in.
+    user: OnceCell<Arc<TelegramCredentials>>,
+    /// Whose it was when somebody was asked last, which lets nobody in.
+    known: OnceCell<Option<Arc<TelegramCredentials>>>,
+}
 
-/// Who calls. A token alone makes one, too.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Caller<'a> {
+impl Caller {
+    /// A caller with these.
+    pub fn new(token: Option<Secret>, address: Option<IpAddr>) -> Self {
+        Self(Arc::new(Inner { token, address, ..Inner::default() }))
+    }
+
+    /// A caller without a token, whose address is not limited.
+    pub fn nobody() -> Self {
+        Self::default()
+    }
+
     /// The auth token, if one was sent.
-    pub token: Option<&'a Secret>,
-    /// Where the call comes from, if the limits of addresses hold for that one.
-    pub address: Option<IpAddr>,
-}
+    pub fn token(&self) -> Option<&Secret> {
+        self.0.token.as_ref()
+    }
 
-impl<'a> From<Option<&'a Secret>> for Caller<'a> {
-    fn from(token: Option<&'a Secret>) -> Self {
-        Self { token, address: None }
+    /// Where the call comes from, if the limits of addresses hold for it.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.0.address
+    }
+
+    /// The token's user, once the engine knows.
+    pub fn user(&self) -> Option<&UserId> {
+        self.credentials().map(|user| &user.user_id)
+    }
+
+    /// What the token's user sends with, once that was asked for.
+    pub(crate) fn credentials(&self) -> Option<&Arc<TelegramCredentials>> {
+        self.0.user.get()
+    }
+
+    pub(crate) fn user_cell(&self) -> &OnceCell<Arc<TelegramCredentials>> {
+        &self.0.user
+    }
+
+    pub(crate) fn known_cell(&self) -> &OnceCell<Option<Arc<TelegramCredentials>>> {
+        &self.0.known
     }
 }
 
-impl Access {
-    /// What the uploads from an address are counted by; nothing is kept of it where nothing of addresses is limited.
-    pub(crate) fn address_key(&self, address: Option<IpAddr>) -> Option<AddressKey> {
-        let address = address.filter(|_| self.base.config.address != Quota::NONE)?;
-        Some(self.backends.sealer.address_key(address))
+impl From<&Secret> for Caller {
+    fn from(token: &Secret) -> Self {
+        Self::new(Some(token.clone()), None)
     }
+}
 
-    /// Refuses what the caller may not have in addition, as far as that is known before the bytes are there: of the
-    /// user, if it is known whose the token is. Recording looks again.
-    pub(crate) async fn check_quotas(&self, caller: Caller<'_>, more: &More) -> Result<()> {
-        let limits = self.base.limits();
-        if !limits.concern(more) {
-            return Ok(());
-        }
-        let user = match caller.token {
-            Some(token) => self.known(token).await,
-            None => None,
-        };
-        let address = self.address_key(caller.address);
-        let now = self.base.now();
-        for (subject, quota) in limits.of(user.as_ref().map(|user| &user.user_id), address.as_ref()) {
-            let used = self.base.sessions.usage(subject, now).await?;
-            quota.check(subject, &used, more).map_err(|exceeded| self.too_much(exceeded))?;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn too_much(&self, exceeded: Exceeded) -> Error {
-        let Exceeded { whose, resource, limit } = exceeded;
-        let retry_after = match resource {
-            Resource::BytesPerDay => until_midnight(self.base.now()),
-            _ => UNTIL_AN_UPLOAD_ENDS,
-        };
-        let what = match (resource, whose) {
-            (Resource::StoredBytes, Whose::User) => return Error::QuotaFull { whose: "this user", limit },
-            (Resource::StoredBytes, Whose::Address) => {
-                return Error::QuotaFull { whose: "this address", limit };
-            }
-            (Resource::Sessions, Whose::User) => "unfinished uploads of this user",
-            (Resource::Sessions, Whose::Address) => "unfinished uploads from this address",
-            (Resource::BytesPerDay, Whose::User) => "bytes of this user today",
-            (Resource::BytesPerDay, Whose::Address) => "bytes from this address today",
-        };
-        Error::TooManyRequests { what, retry_after }
+impl From<Secret> for Caller {
+    fn from(token: Secret) -> Self {
+        Self::new(Some(token), None)
     }
 }

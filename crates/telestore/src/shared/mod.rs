@@ -11,6 +11,7 @@ pub(crate) mod events;
 pub(crate) mod job;
 pub(crate) mod metrics;
 pub(crate) mod ports;
+pub(crate) mod quotas;
 pub(crate) mod seal;
 pub(crate) mod sendable;
 pub(crate) mod sends;

@@ -4,18 +4,19 @@ use telestore_types::{Secret, TelegramCredentials};
 use telestore_uploader::largest;
 
 use crate::shared::access::Access;
+use crate::shared::caller::Caller;
 use crate::shared::error::{Error, Result};
 
 impl Access {
-    /// Refuses a file of `length` bytes that no backend sends with the credentials that `token` is known to stand for.
-    /// Nobody is asked about the token: where nothing is known of it, nothing is refused.
+    /// Refuses a file of `length` bytes that no backend sends with what is known of the caller's credentials. Nobody is
+    /// asked about the token: if nothing is known of it, nothing is refused.
     ///
     /// A refusal lets the credentials be forgotten, so that a user who adds what was missing and tries again is not held
     /// to an older answer.
-    pub(crate) async fn check_sendable(&self, token: &Secret, length: u64) -> Result<()> {
-        match self.known(token).await {
-            Some(user) => self.check_sendable_by(&user, token, length).await,
-            None => Ok(()),
+    pub(crate) async fn check_sendable(&self, caller: &Caller, length: u64) -> Result<()> {
+        match (self.known(caller).await, caller.token()) {
+            (Some(user), Some(token)) => self.check_sendable_by(user, token, length).await,
+            _ => Ok(()),
         }
     }
 

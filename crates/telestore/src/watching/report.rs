@@ -1,5 +1,6 @@
-use telestore_types::{FileName, Secret, UploadEvent, UploadId, UploadState};
+use telestore_types::{FileName, UploadEvent, UploadId, UploadState};
 
+use crate::shared::caller::Caller;
 use crate::shared::error::{Error, Result};
 use crate::watching::Watching;
 
@@ -18,8 +19,8 @@ pub struct ChunkStatus {
 
 impl Watching {
     /// Which chunks are there.
-    pub(crate) async fn status(&self, id: &UploadId, token: Option<&Secret>) -> Result<ChunkStatus> {
-        let upload = self.access.find(id, token).await?.ok_or(Error::NotFound)?;
+    pub(crate) async fn status(&self, id: &UploadId, caller: &Caller) -> Result<ChunkStatus> {
+        let upload = self.access.find(id, caller).await?.ok_or(Error::NotFound)?;
         if upload.state == UploadState::Cancelled {
             return Err(Error::NotFound);
         }
@@ -33,8 +34,8 @@ impl Watching {
     }
 
     /// How far an upload is.
-    pub(crate) async fn progress(&self, id: &UploadId, token: Option<&Secret>) -> Result<UploadEvent> {
-        let upload = self.access.find(id, token).await?.ok_or(Error::NotStarted)?;
+    pub(crate) async fn progress(&self, id: &UploadId, caller: &Caller) -> Result<UploadEvent> {
+        let upload = self.access.find(id, caller).await?.ok_or(Error::NotStarted)?;
         self.events.event_now(upload).await?.ok_or(Error::NotStarted)
     }
 }

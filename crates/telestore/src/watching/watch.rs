@@ -2,10 +2,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telestore_progress::Subscription;
-use telestore_types::{Secret, UploadEvent, UploadId};
+use telestore_types::{UploadEvent, UploadId};
 use tokio::time::{Instant, sleep_until};
 
 use crate::shared::base::Base;
+use crate::shared::caller::Caller;
 use crate::shared::error::{Error, Result};
 use crate::shared::events::Events;
 use crate::watching::Watching;
@@ -36,10 +37,10 @@ pub struct Watch {
 }
 
 impl Watching {
-    pub(crate) async fn watch(&self, id: &UploadId, token: Option<&Secret>) -> Result<Watch> {
+    pub(crate) async fn watch(&self, id: &UploadId, caller: &Caller) -> Result<Watch> {
         // Listening begins before the look, so that nothing falls in between.
         let mut watch = self.from_now_on(id);
-        let upload = self.access.find(id, token).await?.ok_or(Error::NotStarted)?;
+        let upload = self.access.find(id, caller).await?.ok_or(Error::NotStarted)?;
         watch.first = self.events.event_now(upload).await?;
         Ok(watch)
     }

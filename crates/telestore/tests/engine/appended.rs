@@ -1,7 +1,7 @@
 //! Files whose bytes come one piece behind the other.
 
 use telestore::types::{FileName, UploadOptions, UploadState};
-use telestore::{AppendReceipt, Error, NewFile, Result};
+use telestore::{AppendReceipt, Caller, Error, NewFile, Result};
 
 use crate::support::{TOKEN, World, id, spooled, token};
 
@@ -10,12 +10,12 @@ fn new_file(name: &str) -> NewFile {
 }
 
 async fn begin(world: &World, file: &NewFile) -> Result<AppendReceipt> {
-    world.engine.begin(file, Some(&token(TOKEN))).await
+    world.engine.begin(file, &Caller::from(token(TOKEN))).await
 }
 
 async fn append(world: &World, name: &str, offset: u64, bytes: &[u8]) -> Result<AppendReceipt> {
     let spooled = spooled(&world.engine, bytes).await;
-    world.engine.append(&id(name), offset, spooled, Some(&token(TOKEN))).await
+    world.engine.append(&id(name), offset, spooled, &Caller::from(token(TOKEN))).await
 }
 
 async fn blobs(world: &World) -> usize {
@@ -34,12 +34,14 @@ async fn a_file_of_unknown_length_is_sent_once_its_length_is_said() {
     let gap = append(&world, "a", 7, b"telegram").await.unwrap_err();
     assert!(matches!(gap, Error::Offset { expected: 6 }), "{gap:?}");
     assert_eq!(append(&world, "a", 6, b"telegram").await.unwrap().offset, 14);
-    let early = world.engine.complete(&id("a"), Some(&token(TOKEN))).await.unwrap_err();
+    let early = world.engine.complete(&id("a"), &Caller::from(token(TOKEN))).await.unwrap_err();
     assert!(matches!(early, Error::Conflict(_)), "{early:?}");
-    let short = world.engine.declare_size(&id("a"), 13, Some(&token(TOKEN))).await.unwrap_err();
+    let short = world.engine.declare_size(&id("a"), 13, &Caller::from(token(TOKEN))).await.unwrap_err();
     assert!(matches!(short, Error::SizeMismatch { declared: 13, received: 14 }), "{short:?}");
-    assert!(world.engine.declare_size(&id("a"), 14, Some(&token(TOKEN))).await.unwrap().is_complete());
-    world.engine.complete(&id("a"), Some(&token(TOKEN))).await.unwrap();
+    assert!(
+        world.engine.declare_size(&id("a"), 14, &Caller::from(token(TOKEN))).await.unwrap().is_complete()
+    );
+    world.engine.complete(&id("a"), &Caller::from(token(TOKEN))).await.unwrap();
     world.drain().await;
     assert_eq!(world.stored("a").await.state, UploadState::Completed);
     assert_eq!(world.uploader.sent(), [b"hello telegram"]);
@@ -74,7 +76,7 @@ async fn what_was_not_recorded_is_sent_again() {
     assert_eq!(again.offset, 0, "the client asks how far it is");
     assert!(append(&world, "a", 0, b"hello").await.unwrap().is_complete());
     assert_eq!(append(&world, "a", 5, b"").await.unwrap().offset, 5, "nothing changes nothing");
-    world.engine.complete(&id("a"), Some(&token(TOKEN))).await.unwrap();
+    world.engine.complete(&id("a"), &Caller::from(token(TOKEN))).await.unwrap();
     world.drain().await;
     assert_eq!(world.uploader.sent(), [b"hello"]);
 }
@@ -85,9 +87,9 @@ async fn an_id_stands_for_one_file_and_one_user() {
     begin(&world, &new_file("a").of_size(5)).await.unwrap();
     let other = begin(&world, &new_file("a").of_size(6)).await.unwrap_err();
     assert!(matches!(other, Error::Conflict(_)), "{other:?}");
-    let bob = world.engine.begin(&new_file("a").of_size(5), Some(&token("bob-1"))).await.unwrap_err();
+    let bob = world.engine.begin(&new_file("a").of_size(5), &Caller::from(token("bob-1"))).await.unwrap_err();
     assert!(matches!(bob, Error::Forbidden), "{bob:?}");
-    let nobody = world.engine.begin(&new_file("b"), None).await.unwrap_err();
+    let nobody = world.engine.begin(&new_file("b"), &Caller::nobody()).await.unwrap_err();
     assert!(matches!(nobody, Error::Unauthorized(_)), "{nobody:?}");
     assert!(matches!(append(&world, "b", 0, b"x").await, Err(Error::NotFound)));
 }

@@ -4,9 +4,9 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 
-use telestore::Error;
 use telestore::store::{LocalChunkStore, MemorySessionStore};
 use telestore::types::{ManualClock, UploadState, UploadStatus};
+use telestore::{Caller, Error};
 use tokio::sync::Notify;
 
 use crate::support::{
@@ -34,11 +34,11 @@ async fn cancelling_a_send_stops_it_and_takes_everything_away() {
     let step = tokio::spawn(async move { engine.step().await });
     started.notified().await;
 
-    assert_eq!(world.engine.cancel(&id("a"), None).await.unwrap(), None);
+    assert_eq!(world.engine.cancel(&id("a"), &Caller::nobody()).await.unwrap(), None);
     assert!(step.await.unwrap().unwrap(), "the token has fired");
     assert_eq!(world.stored("a").await.state, UploadState::Cancelled);
     assert_eq!(world.chunks.inner.blobs(), 0);
-    assert!(matches!(world.engine.status(&id("a"), None).await, Err(Error::NotFound)));
+    assert!(matches!(world.engine.status(&id("a"), &Caller::nobody()).await, Err(Error::NotFound)));
     let event = world.progress("a").await;
     assert_eq!((event.status, event.error.as_deref()), (UploadStatus::Failed, Some("Upload cancelled")));
     let mut last = None;
@@ -52,12 +52,12 @@ async fn cancelling_a_send_stops_it_and_takes_everything_away() {
 #[tokio::test]
 async fn cancelling_again_or_nothing_is_a_success() {
     let world = World::new();
-    assert_eq!(world.engine.cancel(&id("nothing"), None).await.unwrap(), None);
+    assert_eq!(world.engine.cancel(&id("nothing"), &Caller::nobody()).await.unwrap(), None);
     world.queue("a").await;
     for _ in 0..2 {
-        assert_eq!(world.engine.cancel(&id("a"), None).await.unwrap(), None);
+        assert_eq!(world.engine.cancel(&id("a"), &Caller::nobody()).await.unwrap(), None);
     }
-    assert!(matches!(world.engine.complete(&id("a"), None).await, Err(Error::Conflict(_))));
+    assert!(matches!(world.engine.complete(&id("a"), &Caller::nobody()).await, Err(Error::Conflict(_))));
 }
 
 #[tokio::test]
@@ -65,7 +65,8 @@ async fn cancelling_too_late_gives_the_result() {
     let world = World::new();
     world.queue("a").await;
     world.drain().await;
-    let event = world.engine.cancel(&id("a"), None).await.unwrap().expect("the message is there");
+    let event =
+        world.engine.cancel(&id("a"), &Caller::nobody()).await.unwrap().expect("the message is there");
     assert_eq!((event.status, event.message_id()), (UploadStatus::Completed, Some(1)));
 }
 
@@ -80,7 +81,7 @@ async fn a_message_that_was_accepted_before_the_send_could_stop_is_recorded() {
     let engine = world.engine.clone();
     let step = tokio::spawn(async move { engine.step().await });
     started.notified().await;
-    let event = world.engine.cancel(&id("a"), None).await.unwrap().expect("too late");
+    let event = world.engine.cancel(&id("a"), &Caller::nobody()).await.unwrap().expect("too late");
     assert_eq!((event.status, event.message_id()), (UploadStatus::Completed, Some(9)));
     step.await.unwrap().unwrap();
 }
@@ -90,7 +91,7 @@ async fn a_message_that_was_accepted_long_after_the_cancel_is_taken_back() {
     let world = World::new();
     let engine = world.engine.clone();
     world.uploader.then(move |call| async move {
-        engine.cancel(&call.request.upload_id, None).await.unwrap();
+        engine.cancel(&call.request.upload_id, &Caller::nobody()).await.unwrap();
         Ok(stored(9))
     });
     world.queue("a").await;
@@ -106,8 +107,8 @@ async fn a_cancelled_life_of_an_id_takes_nothing_from_the_next() {
     let engine = world.engine.clone();
     world.uploader.then(move |call| async move {
         let upload = &call.request.upload_id;
-        engine.cancel(upload, None).await.unwrap();
-        engine.init(&file(upload.as_str(), 1, 1), Some(&token(TOKEN))).await.unwrap();
+        engine.cancel(upload, &Caller::nobody()).await.unwrap();
+        engine.init(&file(upload.as_str(), 1, 1), &Caller::from(token(TOKEN))).await.unwrap();
         Ok(stored(9))
     });
     world.queue("a").await;
@@ -123,7 +124,7 @@ async fn a_cancel_between_the_lease_and_the_send_sends_nothing() {
     world.queue("a").await;
     let engine = world.engine.clone();
     world.sessions.hooks.after("lease", async move {
-        engine.cancel(&id("a"), None).await.unwrap();
+        engine.cancel(&id("a"), &Caller::nobody()).await.unwrap();
     });
     world.drain().await;
     assert_eq!(world.uploader.attempts(), 0);
@@ -136,7 +137,7 @@ async fn a_cancel_while_the_chunks_are_looked_up_sends_nothing() {
     world.queue("a").await;
     let engine = world.engine.clone();
     world.sessions.hooks.after("chunks", async move {
-        engine.cancel(&id("a"), None).await.unwrap();
+        engine.cancel(&id("a"), &Caller::nobody()).await.unwrap();
     });
     world.drain().await;
     assert_eq!(world.uploader.attempts(), 0);
@@ -149,7 +150,7 @@ async fn a_chunk_that_comes_too_late_leaves_nothing_behind() {
     send_chunk(&world.engine, &info, 0, b"0123456789").await.unwrap();
     let engine = world.engine.clone();
     world.chunks.hooks.after("put", async move {
-        engine.cancel(&id("a"), None).await.unwrap();
+        engine.cancel(&id("a"), &Caller::nobody()).await.unwrap();
     });
     let late = send_chunk(&world.engine, &info, 1, b"0123456789").await;
     assert!(matches!(late, Err(Error::Conflict(_))), "{late:?}");
@@ -170,7 +171,7 @@ async fn a_cancel_whose_client_went_away_is_carried_out_all_the_same() {
     let telling = Arc::clone(&deleted);
     world.chunks.hooks.after("delete_all", async move { telling.notify_one() });
 
-    dropped_in_the_middle(world.engine.cancel(&id("a"), None)).await;
+    dropped_in_the_middle(world.engine.cancel(&id("a"), &Caller::nobody())).await;
     reached.notified().await;
     go_on.notify_one();
     let gone = tokio::time::timeout(HOUR, deleted.notified()).await;
@@ -182,13 +183,13 @@ async fn a_cancel_whose_client_went_away_is_carried_out_all_the_same() {
 async fn an_id_can_be_started_again_after_a_cancel_and_never_wipes_a_result() {
     let world = World::new();
     world.queue("a").await;
-    world.engine.cancel(&id("a"), None).await.unwrap();
+    world.engine.cancel(&id("a"), &Caller::nobody()).await.unwrap();
     let first = world.stored("a").await.key;
-    world.engine.init(&file("a", BODY.len() as u64, 1), None).await.unwrap();
+    world.engine.init(&file("a", BODY.len() as u64, 1), &Caller::nobody()).await.unwrap();
     assert_ne!(world.stored("a").await.key, first);
     queue(&world.engine, "a").await;
     world.drain().await;
-    world.engine.init(&file("a", BODY.len() as u64, 1), None).await.unwrap();
+    world.engine.init(&file("a", BODY.len() as u64, 1), &Caller::nobody()).await.unwrap();
     assert_eq!(world.stored("a").await.state, UploadState::Completed);
 }
 
@@ -212,7 +213,7 @@ async fn chunks_that_arrive_during_a_cancel_neither_break_it_nor_stay_on_the_dis
                     Err(error) => panic!("chunk: {error:?}"),
                 }
                 if index == CHUNKS / 2 {
-                    engine.cancel(&info.id, None).await.unwrap();
+                    engine.cancel(&info.id, &Caller::nobody()).await.unwrap();
                 }
             });
         }

@@ -1,7 +1,7 @@
 //! Taking chunks in: twice, contradicting, too late, and all at once.
 
-use telestore::Error;
 use telestore::types::UploadState;
+use telestore::{Caller, Error};
 
 use crate::support::{HOUR, TOKEN, World, chunk_of, file, id, send_chunk, spooled, token};
 
@@ -14,7 +14,7 @@ async fn the_same_chunk_may_come_again_at_any_time() {
         assert_eq!((receipt.received_chunks, receipt.is_complete()), (1, false));
     }
     send_chunk(&world.engine, &info, 1, b"def").await.unwrap();
-    world.engine.complete(&id("a"), None).await.unwrap();
+    world.engine.complete(&id("a"), &Caller::nobody()).await.unwrap();
     let receipt = send_chunk(&world.engine, &info, 1, b"def").await.unwrap();
     assert!(receipt.is_complete());
     assert_eq!(world.chunks.inner.blobs(), 2, "only what is recorded stays");
@@ -30,7 +30,7 @@ async fn other_bytes_replace_a_chunk_only_until_completion() {
     let info = file("a", 3, 1);
     send_chunk(&world.engine, &info, 0, b"old").await.unwrap();
     send_chunk(&world.engine, &info, 0, b"new").await.unwrap();
-    world.engine.complete(&id("a"), None).await.unwrap();
+    world.engine.complete(&id("a"), &Caller::nobody()).await.unwrap();
     let refused = send_chunk(&world.engine, &info, 0, b"bad").await;
     assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
     assert_eq!(world.chunks.inner.blobs(), 1);
@@ -43,7 +43,7 @@ async fn a_refused_chunk_never_takes_recorded_bytes_with_it() {
     let world = World::new();
     let info = file("a", 3, 1);
     send_chunk(&world.engine, &info, 0, b"new").await.unwrap();
-    world.engine.complete(&id("a"), None).await.unwrap();
+    world.engine.complete(&id("a"), &Caller::nobody()).await.unwrap();
     // The chunk is refused, and then the store cannot say how the upload is.
     let hooks = world.sessions.hooks.clone();
     world.sessions.hooks.after("record_chunk", async move { hooks.fail("get", 1) });
@@ -60,10 +60,10 @@ async fn fields_that_contradict_the_upload_are_a_conflict() {
     for other in [file("a", 7, 2), file("a", 6, 3)] {
         let refused = send_chunk(&world.engine, &other, 1, b"def").await;
         assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
-        let refused = world.engine.init(&other, Some(&token(TOKEN))).await;
+        let refused = world.engine.init(&other, &Caller::from(token(TOKEN))).await;
         assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
     }
-    assert_eq!(world.engine.status(&id("a"), None).await.unwrap().received, [0]);
+    assert_eq!(world.engine.status(&id("a"), &Caller::nobody()).await.unwrap().received, [0]);
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn what_is_not_allowed_is_refused_and_leaves_nothing() {
         let refused = send_chunk(&world.engine, &info, index, bytes).await;
         assert!(matches!(refused, Err(Error::Invalid(_) | Error::TooLarge { .. })), "{refused:?}");
     }
-    assert!(matches!(world.engine.status(&id("a"), None).await, Err(Error::NotFound)));
+    assert!(matches!(world.engine.status(&id("a"), &Caller::nobody()).await, Err(Error::NotFound)));
     let info = file("b", 8, 3);
     for index in 0..2 {
         send_chunk(&world.engine, &info, index, b"abcd").await.unwrap();
@@ -101,14 +101,14 @@ async fn what_is_not_allowed_is_refused_and_leaves_nothing() {
 async fn completing_needs_every_chunk_and_the_declared_length() {
     let world = World::new();
     let info = file("a", 6, 2);
-    assert!(matches!(world.engine.complete(&id("a"), None).await, Err(Error::NotFound)));
+    assert!(matches!(world.engine.complete(&id("a"), &Caller::nobody()).await, Err(Error::NotFound)));
     send_chunk(&world.engine, &info, 0, b"abc").await.unwrap();
-    let missing = world.engine.complete(&id("a"), None).await;
+    let missing = world.engine.complete(&id("a"), &Caller::nobody()).await;
     assert!(matches!(missing, Err(Error::MissingChunks { received: 1, total: 2 })), "{missing:?}");
     send_chunk(&world.engine, &info, 1, b"de").await.unwrap();
-    let short = world.engine.complete(&id("a"), None).await;
+    let short = world.engine.complete(&id("a"), &Caller::nobody()).await;
     assert!(matches!(short, Err(Error::SizeMismatch { declared: 6, received: 5 })), "{short:?}");
-    assert!(matches!(world.engine.progress(&id("a"), None).await, Err(Error::NotStarted)));
+    assert!(matches!(world.engine.progress(&id("a"), &Caller::nobody()).await, Err(Error::NotStarted)));
 }
 
 #[tokio::test]
@@ -118,9 +118,9 @@ async fn a_chunk_that_could_not_be_recorded_was_not_received() {
     world.sessions.hooks.fail("record_chunk", 1);
     let failed = send_chunk(&world.engine, &info, 0, b"abc").await;
     assert!(matches!(failed, Err(Error::Storage(_))), "{failed:?}");
-    assert!(world.engine.status(&id("a"), None).await.unwrap().received.is_empty());
+    assert!(world.engine.status(&id("a"), &Caller::nobody()).await.unwrap().received.is_empty());
     send_chunk(&world.engine, &info, 0, b"abc").await.unwrap();
-    world.engine.complete(&id("a"), None).await.unwrap();
+    world.engine.complete(&id("a"), &Caller::nobody()).await.unwrap();
     world.drain().await;
     assert_eq!(world.uploader.sent(), [b"abc"]);
 }
@@ -140,10 +140,10 @@ async fn a_chunk_whose_client_went_away_is_whole_or_not_there() {
     caller.abort();
     assert!(caller.await.unwrap_err().is_cancelled());
     go.send(()).unwrap();
-    while world.engine.status(&id("a"), None).await.unwrap().received.is_empty() {
+    while world.engine.status(&id("a"), &Caller::nobody()).await.unwrap().received.is_empty() {
         tokio::task::yield_now().await;
     }
-    world.engine.complete(&id("a"), None).await.unwrap();
+    world.engine.complete(&id("a"), &Caller::nobody()).await.unwrap();
     world.drain().await;
     assert_eq!(world.uploader.sent(), [b"abc"]);
 }
@@ -161,8 +161,8 @@ async fn chunks_and_completions_at_the_same_time_make_one_whole_file() {
             let info = file("a", u64::from(CHUNKS) * 4, CHUNKS);
             let spooled = spooled(&engine, &index.to_be_bytes()).await;
             let token = token(TOKEN);
-            engine.write_chunk(&chunk_of(info, index), spooled, Some(&token)).await.unwrap();
-            match engine.complete(&id("a"), None).await {
+            engine.write_chunk(&chunk_of(info, index), spooled, &Caller::from(&token)).await.unwrap();
+            match engine.complete(&id("a"), &Caller::nobody()).await {
                 Ok(()) | Err(Error::MissingChunks { .. }) => {}
                 Err(error) => panic!("{error:?}"),
             }
@@ -189,7 +189,7 @@ async fn two_users_who_use_one_id_at_once_do_not_share_it() {
             tasks.spawn(async move {
                 let spooled = spooled(&engine, user.as_bytes()).await;
                 let info = file("a", 7, 1);
-                engine.write_chunk(&chunk_of(info, 0), spooled, Some(&token(user))).await.is_ok()
+                engine.write_chunk(&chunk_of(info, 0), spooled, &Caller::from(token(user))).await.is_ok()
             });
         }
         let won: Vec<bool> = tasks.join_all().await;

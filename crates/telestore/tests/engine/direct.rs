@@ -1,17 +1,17 @@
 //! A whole file in one call.
 
-use telestore::Error;
 use telestore::progress::{LocalProgressBus, ProgressBus, Subscription};
 use telestore::store::SessionStore;
 use telestore::types::{FileName, UploadEvent, UploadId, UploadKind, UploadState};
 use telestore::uploader::ErrorKind;
+use telestore::{Caller, Error};
 
 use crate::support::{BODY, HOUR, SECOND, TOKEN, World, began, spooled, token};
 
 async fn upload(engine: telestore::Telestore) -> telestore::Result<telestore::DirectReceipt> {
     let spooled = spooled(&engine, b"a whole file").await;
     let name = FileName::new("notes.txt").unwrap();
-    engine.upload(name, Some("text/markdown"), spooled, Some(&token(TOKEN))).await
+    engine.upload(name, Some("text/markdown"), spooled, &Caller::from(token(TOKEN))).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -43,10 +43,10 @@ async fn a_direct_upload_needs_a_token_and_bytes() {
     let world = World::new();
     let name = FileName::new("notes.txt").unwrap();
     let bytes = spooled(&world.engine, b"x").await;
-    let refused = world.engine.upload(name.clone(), None, bytes, None).await;
+    let refused = world.engine.upload(name.clone(), None, bytes, &Caller::nobody()).await;
     assert!(matches!(refused, Err(Error::Unauthorized(_))), "{refused:?}");
     let empty = spooled(&world.engine, b"").await;
-    let refused = world.engine.upload(name, None, empty, Some(&token(TOKEN))).await;
+    let refused = world.engine.upload(name, None, empty, &Caller::from(token(TOKEN))).await;
     assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
     assert_eq!(world.chunks.inner.blobs(), 0);
 }
@@ -138,7 +138,7 @@ async fn a_direct_upload_whose_client_was_told_that_it_is_kept_is_kept() {
     let running = world.engine.start().await.unwrap();
     let client = tokio::spawn(async move {
         let bytes = spooled(&engine, BODY).await;
-        engine.upload(FileName::new("notes.txt").unwrap(), None, bytes, Some(&token("alice-1"))).await
+        engine.upload(FileName::new("notes.txt").unwrap(), None, bytes, &Caller::from(token("alice-1"))).await
     });
     began(&world, 1).await;
     running.shutdown().await;
@@ -171,7 +171,9 @@ async fn a_direct_upload_whose_client_hung_up_is_kept() {
         let engine = world.engine.clone();
         let caller = tokio::spawn(async move {
             let bytes = spooled(&engine, BODY).await;
-            engine.upload(FileName::new("notes.txt").unwrap(), None, bytes, Some(&token("alice-1"))).await
+            engine
+                .upload(FileName::new("notes.txt").unwrap(), None, bytes, &Caller::from(token("alice-1")))
+                .await
         });
         let running = world.engine.start().await.unwrap();
         reached.notified().await;
@@ -199,7 +201,7 @@ async fn a_direct_upload_that_cannot_be_queued_leaves_nothing_behind() {
     world.sessions.hooks.fail("complete", 1);
     let bytes = spooled(&world.engine, BODY).await;
     let name = FileName::new("notes.txt").unwrap();
-    assert!(world.engine.upload(name, None, bytes, Some(&token("alice-1"))).await.is_err());
+    assert!(world.engine.upload(name, None, bytes, &Caller::from(token("alice-1"))).await.is_err());
     let [upload] = &world.sessions.inner.list(&listing()).await.unwrap()[..] else { panic!() };
     assert_eq!(upload.state, UploadState::Cancelled, "it counts for no quota");
     assert_eq!(world.chunks.inner.blobs(), 0);

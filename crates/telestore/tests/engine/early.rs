@@ -11,7 +11,7 @@ use telestore::types::{ManualClock, ResumeState, StoredFile, UploadState};
 use telestore::uploader::{
     Capability, Error, ErrorKind, ProgressSink, Requirement, Result, TelegramUploader, UploadRequest,
 };
-use telestore::{EngineConfig, FileInfo, Running, Telestore};
+use telestore::{Caller, EngineConfig, FileInfo, Running, Telestore};
 use tokio::sync::watch;
 
 use crate::hooks::Hooked;
@@ -182,7 +182,7 @@ impl Life {
     /// Completes an upload and waits until it is in the channel.
     async fn complete(&self, name: &str) {
         let mut listener = self.engine.subscribe(&id(name));
-        self.engine.complete(&id(name), None).await.unwrap();
+        self.engine.complete(&id(name), &Caller::nobody()).await.unwrap();
         let ended = async { while listener.next().await.is_some() {} };
         tokio::time::timeout(Duration::from_secs(120), ended).await.expect("comes to its end");
         assert_eq!(self.sessions.inner.get(&id(name)).await.unwrap().unwrap().state, UploadState::Completed);
@@ -342,7 +342,7 @@ async fn a_cancel_ends_it() {
     let file = file("a", 12, 3);
     life.chunk(&file, 0, b"aaaa").await;
     life.parts.until(|state| state.log == [0]).await;
-    assert_eq!(life.engine.cancel(&id("a"), None).await.unwrap(), None);
+    assert_eq!(life.engine.cancel(&id("a"), &Caller::nobody()).await.unwrap(), None);
     assert_eq!(life.chunks.inner.blobs(), 0);
     life.running.unwrap().shutdown().await;
     assert_eq!(life.parts.log(), [0]);

@@ -1,5 +1,6 @@
 //! Errors that do not pass, and those after which nobody knows.
 
+use telestore::Caller;
 use telestore::types::{UploadState, UploadStatus};
 use telestore::uploader::ErrorKind;
 
@@ -19,7 +20,7 @@ async fn a_permanent_error_fails_at_once_and_completing_again_sends() {
     assert_eq!(failed.error.as_deref(), Some("Could not resolve channel ID"));
     assert_eq!(world.chunks.inner.blobs(), 1, "the chunks stay");
 
-    world.engine.complete(&id("a"), None).await.unwrap();
+    world.engine.complete(&id("a"), &Caller::nobody()).await.unwrap();
     let again = world.progress("a").await;
     assert_eq!((again.status, again.progress, again.error), (UploadStatus::Uploading, 0, None));
     world.drain().await;
@@ -50,7 +51,7 @@ async fn what_may_have_been_sent_is_never_sent_again_by_itself() {
     assert!(error.contains("the answer of telegram was lost"), "{error}");
     assert!(error.contains("look there before you complete the upload again"), "{error}");
 
-    world.engine.complete(&id("a"), None).await.unwrap();
+    world.engine.complete(&id("a"), &Caller::nobody()).await.unwrap();
     world.drain().await;
     assert_eq!(world.uploader.attempts(), 2, "a person has looked");
 }

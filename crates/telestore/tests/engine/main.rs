@@ -5,6 +5,7 @@ mod cancel;
 mod chunks;
 mod direct;
 mod early;
+mod early_refusals;
 mod failures;
 mod fairness;
 mod handed_over;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use telestore::Telestore;
 use telestore::backend::MockWebhookSender;
 use telestore::store::{MemoryChunkStore, MemorySessionStore, SessionStore, SqliteSessionStore};
 use telestore::types::{ManualClock, ResumeState, UploadState, WorkerId};
+use telestore::{Caller, Telestore};
 use tokio::time::Instant;
 
 use crate::support::{
@@ -55,8 +55,8 @@ impl Pair {
         let (token, engine) = (token(&format!("{user}-1")), &self.engines[by]);
         let bytes = spooled(engine, BODY).await;
         let chunk = chunk_of(file(name, BODY.len() as u64, 1), 0);
-        engine.write_chunk(&chunk, bytes, Some(&token)).await.unwrap();
-        self.engines[1 - by].complete(&id(name), Some(&token)).await.unwrap();
+        engine.write_chunk(&chunk, bytes, &Caller::from(&token)).await.unwrap();
+        self.engines[1 - by].complete(&id(name), &Caller::from(&token)).await.unwrap();
     }
 
     async fn state(&self, name: &str) -> UploadState {
@@ -213,7 +213,7 @@ async fn a_cancel_by_one_stops_the_send_of_the_other_soon() {
     pair.queue("alice", "a", 0).await;
     reached.await.unwrap();
     let began = Instant::now();
-    pair.engines[1].cancel(&id("a"), Some(&token("alice-1"))).await.unwrap();
+    pair.engines[1].cancel(&id("a"), &Caller::from(token("alice-1"))).await.unwrap();
     over.await.unwrap();
     assert!(began.elapsed() < SECOND, "{:?}", began.elapsed());
     running.shutdown().await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use telestore::store::{ChunkStore, LocalChunkStore, SqliteSessionStore};
 use telestore::types::{ManualClock, ResumeState, UploadState};
 use telestore::uploader::ErrorKind;
-use telestore::{Error, Telestore};
+use telestore::{Caller, Error, Telestore};
 
 use crate::support::{Forgotten, NOW, World, engine_on, file, id, queue, send_chunk, spooled};
 use crate::uploader::Scripted;
@@ -33,9 +33,9 @@ async fn acknowledged_chunks_are_there_after_a_crash() {
     drop(engine);
 
     let engine = open(dir.path(), &uploader).await;
-    assert_eq!(engine.status(&id("a"), None).await.unwrap().received, [1]);
+    assert_eq!(engine.status(&id("a"), &Caller::nobody()).await.unwrap().received, [1]);
     send_chunk(&engine, &info, 0, b"abc").await.unwrap();
-    engine.complete(&id("a"), None).await.unwrap();
+    engine.complete(&id("a"), &Caller::nobody()).await.unwrap();
     drop(engine);
 
     let engine = open(dir.path(), &uploader).await;
@@ -63,7 +63,11 @@ async fn a_send_that_a_crash_ended_goes_on_from_its_checkpoint() {
     let engine = open(dir.path(), &uploader).await;
     assert!(engine.step().await.unwrap(), "at once, without waiting for the lease of the dead one");
     assert_eq!(uploader.request(1).resume, Some(ResumeState::new("script", *b"part 3")));
-    assert_eq!(engine.progress(&id("a"), None).await.unwrap().attempt, 1, "being killed is no attempt");
+    assert_eq!(
+        engine.progress(&id("a"), &Caller::nobody()).await.unwrap().attempt,
+        1,
+        "being killed is no attempt"
+    );
 }
 
 #[tokio::test]
@@ -85,7 +89,7 @@ async fn recovering_deletes_what_no_record_names_and_nothing_else() {
     assert_eq!(chunks.blobs(), 1);
     drop(spool);
     send_chunk(&world.engine, &info, 1, b"def").await.unwrap();
-    world.engine.complete(&id("a"), None).await.unwrap();
+    world.engine.complete(&id("a"), &Caller::nobody()).await.unwrap();
     world.drain().await;
     assert_eq!(world.uploader.sent(), [b"abcdef"]);
 }
@@ -100,7 +104,7 @@ async fn every_state_has_its_time() {
     world.queue("completed").await;
     world.drain().await;
     world.queue("cancelled").await;
-    world.engine.cancel(&id("cancelled"), None).await.unwrap();
+    world.engine.cancel(&id("cancelled"), &Caller::nobody()).await.unwrap();
     world.uploader.then_fail(ErrorKind::FloodWait(DAY * 30), "slow down");
     world.queue("waiting").await;
     world.drain().await;
@@ -112,8 +116,11 @@ async fn every_state_has_its_time() {
         assert_eq!(world.engine.sweep().await.unwrap(), expected);
         assert_eq!(world.chunks.inner.blobs(), blobs);
     }
-    assert!(matches!(world.engine.progress(&id("completed"), None).await, Err(Error::NotStarted)));
-    assert!(matches!(world.engine.status(&id("receiving"), None).await, Err(Error::NotFound)));
+    assert!(matches!(
+        world.engine.progress(&id("completed"), &Caller::nobody()).await,
+        Err(Error::NotStarted)
+    ));
+    assert!(matches!(world.engine.status(&id("receiving"), &Caller::nobody()).await, Err(Error::NotFound)));
     assert_eq!(world.stored("waiting").await.state, UploadState::Queued, "what waits to be sent stays");
 }
 
@@ -153,12 +160,12 @@ async fn a_store_whose_callers_go_away_in_the_middle_stays_usable() {
         let spooled = spooled(&engine, b"abc").await;
         let chunk = crate::support::chunk_of(info.clone(), 0);
         let token = crate::support::token(crate::support::TOKEN);
-        let _ = tokio::time::timeout(limit, engine.write_chunk(&chunk, spooled, Some(&token))).await;
-        let _ = tokio::time::timeout(limit, engine.complete(&id("nothing"), Some(&token))).await;
+        let _ = tokio::time::timeout(limit, engine.write_chunk(&chunk, spooled, &Caller::from(&token))).await;
+        let _ = tokio::time::timeout(limit, engine.complete(&id("nothing"), &Caller::from(&token))).await;
         let _ = tokio::time::timeout(limit, engine.sweep()).await;
     }
     send_chunk(&engine, &info, 0, b"abc").await.unwrap();
-    engine.complete(&id("a"), None).await.unwrap();
+    engine.complete(&id("a"), &Caller::nobody()).await.unwrap();
     assert!(engine.step().await.unwrap());
     assert_eq!(uploader.sent(), [b"abc"]);
 }

@@ -2,7 +2,7 @@
 
 use telestore::types::{FileName, UploadState};
 use telestore::uploader::{Capability, MockTelegramUploader, Requirement};
-use telestore::{Error, FileInfo, IncomingChunk};
+use telestore::{Caller, Error, FileInfo, IncomingChunk};
 
 use crate::support::{BODY, TOKEN, World, chunk_of, file, id, queue, send_chunk, spooled, token};
 use crate::uploader::{Scripted, stored};
@@ -13,11 +13,13 @@ async fn an_uploader_gets_the_owners_credentials_and_the_whole_file() {
     let info = file("a", 9, 3);
     for (index, bytes) in [(2, &b"xyz"[..]), (0, b"ab"), (1, b"cdef")] {
         let spooled = spooled(&world.engine, bytes).await;
-        let receipt =
-            world.engine.write_chunk(&chunk_of(info.clone(), index), spooled, Some(&token(TOKEN))).await;
+        let receipt = world
+            .engine
+            .write_chunk(&chunk_of(info.clone(), index), spooled, &Caller::from(token(TOKEN)))
+            .await;
         assert_eq!(receipt.unwrap().index, index);
     }
-    world.engine.complete(&id("a"), None).await.unwrap();
+    world.engine.complete(&id("a"), &Caller::nobody()).await.unwrap();
     assert_eq!(world.drain().await, 1);
 
     let request = world.uploader.request(0);
@@ -50,8 +52,8 @@ async fn a_mime_type_is_what_was_declared_then_what_the_name_says_then_bytes() {
         let file = FileInfo { id: id.clone(), file_name, file_size: 5, total_chunks: 1 };
         let chunk = IncomingChunk { file, index: 0, mime_type: declared.map(str::to_owned) };
         let spooled = spooled(&world.engine, b"hello").await;
-        world.engine.write_chunk(&chunk, spooled, Some(&token(TOKEN))).await.unwrap();
-        world.engine.complete(&id, None).await.unwrap();
+        world.engine.write_chunk(&chunk, spooled, &Caller::from(token(TOKEN))).await.unwrap();
+        world.engine.complete(&id, &Caller::nobody()).await.unwrap();
         world.drain().await;
         assert_eq!(world.uploader.request(attempt).mime_type, expected, "{name} declared {declared:?}");
     }
@@ -115,7 +117,7 @@ async fn a_file_is_sent_exactly_once() {
     let engine = world.second_engine(mock);
     queue(&engine, "a").await;
     for _ in 0..3 {
-        engine.complete(&id("a"), None).await.unwrap();
+        engine.complete(&id("a"), &Caller::nobody()).await.unwrap();
         while engine.step().await.unwrap() {}
     }
     let event = world.progress("a").await;

@@ -1,5 +1,6 @@
 //! How far a backend got, from one attempt to the next.
 
+use telestore::Caller;
 use telestore::types::{ResumeState, UploadState};
 use telestore::uploader::{Error, ErrorKind};
 
@@ -33,7 +34,7 @@ async fn the_last_checkpoint_is_handed_to_the_next_attempt() {
 async fn a_run_after_a_failure_goes_on_from_the_checkpoint() {
     let world = World::new();
     interrupted_at(&world, ErrorKind::Rejected).await;
-    world.engine.complete(&id("a"), None).await.unwrap();
+    world.engine.complete(&id("a"), &Caller::nobody()).await.unwrap();
     world.drain().await;
     assert_eq!(world.uploader.request(1).resume, Some(state("part 2")));
 }
@@ -44,7 +45,7 @@ async fn other_bytes_than_were_sent_make_a_checkpoint_worthless() {
     interrupted_at(&world, ErrorKind::Rejected).await;
     let other: Vec<u8> = BODY.iter().rev().copied().collect();
     send_chunk(&world.engine, &file("a", BODY.len() as u64, 1), 0, &other).await.unwrap();
-    world.engine.complete(&id("a"), None).await.unwrap();
+    world.engine.complete(&id("a"), &Caller::nobody()).await.unwrap();
     world.drain().await;
     assert_eq!(world.uploader.request(1).resume, None);
     assert_eq!(world.uploader.sent(), [other]);

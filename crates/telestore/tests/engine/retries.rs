@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use telestore::Caller;
 use telestore::types::{UploadState, UploadStatus};
 use telestore::uploader::ErrorKind;
 
@@ -99,7 +100,7 @@ async fn what_has_been_tried_for_too_long_fails_and_can_be_completed_again() {
     assert_eq!(upload.state, UploadState::Failed);
     let error = upload.error.unwrap();
     assert!(error.starts_with("telegram is away. Tried for 25 hours"), "{error}");
-    world.engine.complete(&upload.id, None).await.unwrap();
+    world.engine.complete(&upload.id, &Caller::nobody()).await.unwrap();
     world.drain().await;
     assert_eq!(world.stored("a").await.state, UploadState::Completed);
 }
@@ -128,7 +129,7 @@ async fn progress_never_goes_back_between_attempts() {
     world.uploader.then(move |call| async move {
         let id = call.request.upload_id.clone();
         call.sink.stage(telestore::types::Stage::Connecting);
-        assert_eq!(engine.progress(&id, None).await.unwrap().progress, 60);
+        assert_eq!(engine.progress(&id, &Caller::nobody()).await.unwrap().progress, 60);
         Ok(crate::uploader::stored(1))
     });
     world.queue("a").await;

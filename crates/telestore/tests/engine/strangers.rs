@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use telestore::Caller;
 use telestore::EngineConfig;
 use telestore::store::SessionStore;
 use telestore::types::{
@@ -44,14 +45,14 @@ async fn a_cancel_never_reaches_the_next_life_of_an_id() {
     let running = world.engine.start().await.unwrap();
     started.notified().await;
     let engine = world.engine.clone();
-    let slow = tokio::spawn(async move { engine.cancel(&id("a"), None).await });
+    let slow = tokio::spawn(async move { engine.cancel(&id("a"), &Caller::nobody()).await });
     tokio::task::yield_now().await;
     // It waits for the send; another cancel does not.
-    world.engine.cancel(&id("a"), None).await.unwrap();
-    world.engine.init(&file("a", 20, 2), Some(&token("alice-1"))).await.unwrap();
+    world.engine.cancel(&id("a"), &Caller::nobody()).await.unwrap();
+    world.engine.init(&file("a", 20, 2), &Caller::from(token("alice-1"))).await.unwrap();
     let bytes = spooled(&world.engine, &[1; 10]).await;
     let chunk = chunk_of(file("a", 20, 2), 0);
-    world.engine.write_chunk(&chunk, bytes, Some(&token("alice-1"))).await.unwrap();
+    world.engine.write_chunk(&chunk, bytes, &Caller::from(token("alice-1"))).await.unwrap();
     goes.notify_one();
     slow.await.unwrap().unwrap();
     let next = world.stored("a").await;
@@ -64,14 +65,14 @@ async fn a_cancel_never_reaches_the_next_life_of_an_id() {
 async fn uploads_that_nobody_owns_are_few_and_go_soon() {
     let world = with(|config| EngineConfig { max_unowned: 10, ..config });
     for file_number in 0..100 {
-        world.engine.init(&file(&format!("u{file_number}"), 10, 1), None).await.unwrap();
+        world.engine.init(&file(&format!("u{file_number}"), 10, 1), &Caller::nobody()).await.unwrap();
     }
     let there = telestore::store::Listing::first;
     assert_eq!(world.sessions.inner.list(&there(1000)).await.unwrap().len(), 10);
     // A client whose upload made room goes on all the same: its first chunk makes it again.
     let bytes = spooled(&world.engine, &[1; 10]).await;
     let chunk = chunk_of(file("u0", 10, 1), 0);
-    world.engine.write_chunk(&chunk, bytes, Some(&token("alice-1"))).await.unwrap();
+    world.engine.write_chunk(&chunk, bytes, &Caller::from(token("alice-1"))).await.unwrap();
     world.clock.advance(HOUR + SECOND);
     world.engine.sweep().await.unwrap();
     let left = world.sessions.inner.list(&there(1000)).await.unwrap();
@@ -136,7 +137,8 @@ async fn a_wall_clock_that_is_wrong_sweeps_nothing_and_stalls_nothing() {
         // What waits may be due by now, too: its pause is a random part of an hour.
         while second.step().await.unwrap() {}
         assert_eq!(world.stored("new").await.state, UploadState::Completed, "what is new goes at once");
-        let waits = second.progress(&id("again"), None).await.unwrap().retry_after.unwrap_or_default();
+        let waits =
+            second.progress(&id("again"), &Caller::nobody()).await.unwrap().retry_after.unwrap_or_default();
         assert!(waits <= HOUR, "{waits:?}: as long as the pause was, and no longer");
     }
 }
@@ -174,7 +176,7 @@ async fn what_kind_an_upload_is_stands_in_its_row_and_not_in_its_id() {
     let upload = world.stored(&name).await;
     assert_eq!((upload.kind, upload.state), (UploadKind::Chunked, UploadState::Failed));
     assert_eq!(world.chunks.inner.blobs(), 1, "its acknowledged chunk stays");
-    world.engine.complete(&id(&name), None).await.unwrap();
+    world.engine.complete(&id(&name), &Caller::nobody()).await.unwrap();
     assert_eq!(world.drain().await, 1);
     assert_eq!(world.stored(&name).await.state, UploadState::Completed);
 }

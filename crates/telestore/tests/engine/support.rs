@@ -12,7 +12,7 @@ use telestore::types::{
 };
 use telestore::uploader::TelegramUploader;
 use telestore::{
-    ChunkReceipt, EngineConfig, FileInfo, IncomingChunk, Result, Sealer, Telestore, TelestoreBuilder,
+    Caller, ChunkReceipt, EngineConfig, FileInfo, IncomingChunk, Result, Sealer, Telestore, TelestoreBuilder,
 };
 
 use tokio::time::Instant;
@@ -126,7 +126,7 @@ impl World {
     }
 
     pub(crate) async fn progress(&self, name: &str) -> UploadEvent {
-        self.engine.progress(&id(name), None).await.unwrap()
+        self.engine.progress(&id(name), &Caller::nobody()).await.unwrap()
     }
 
     /// Has a file of one chunk taken in and completed.
@@ -183,7 +183,7 @@ pub(crate) async fn send_chunk(
     bytes: &[u8],
 ) -> Result<ChunkReceipt> {
     let spooled = spooled(engine, bytes).await;
-    engine.write_chunk(&chunk_of(file.clone(), index), spooled, Some(&token(TOKEN))).await
+    engine.write_chunk(&chunk_of(file.clone(), index), spooled, &Caller::from(token(TOKEN))).await
 }
 
 /// The bytes of what [`queue`] sends.
@@ -191,7 +191,7 @@ pub(crate) const BODY: &[u8] = b"hello telegram";
 
 pub(crate) async fn queue(engine: &Telestore, name: &str) {
     send_chunk(engine, &file(name, BODY.len() as u64, 1), 0, BODY).await.unwrap();
-    engine.complete(&id(name), None).await.unwrap();
+    engine.complete(&id(name), &Caller::nobody()).await.unwrap();
 }
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -201,8 +201,8 @@ pub(crate) async fn queue_of(world: &World, user: &str, name: &str) {
     let token = token(&format!("{user}-1"));
     let bytes = spooled(&world.engine, BODY).await;
     let chunk = chunk_of(file(name, BODY.len() as u64, 1), 0);
-    world.engine.write_chunk(&chunk, bytes, Some(&token)).await.unwrap();
-    world.engine.complete(&id(name), Some(&token)).await.unwrap();
+    world.engine.write_chunk(&chunk, bytes, &Caller::from(&token)).await.unwrap();
+    world.engine.complete(&id(name), &Caller::from(&token)).await.unwrap();
 }
 
 /// How long it takes until an upload is in the channel.

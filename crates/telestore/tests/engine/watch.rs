@@ -5,13 +5,13 @@ use std::time::Duration;
 use telestore::progress::{LocalProgressBus, ProgressBus};
 use telestore::store::SessionStore;
 use telestore::types::{Clock, Stage, UploadEvent, UploadStatus};
-use telestore::{Error, Watch};
+use telestore::{Caller, Error, Watch};
 
 use crate::support::{BODY, HOUR, World, file, id, queue, send_chunk, token};
 use crate::uploader::stored;
 
 async fn watch(world: &World, name: &str) -> Watch {
-    world.engine.watch(&id(name), None).await.unwrap()
+    world.engine.watch(&id(name), &Caller::nobody()).await.unwrap()
 }
 
 async fn next(watch: &mut Watch) -> UploadEvent {
@@ -36,7 +36,7 @@ async fn the_state_comes_first_then_the_changes_then_the_end() {
     let sending = async { while next(&mut watch).await.stage != Stage::Sending {} };
     sending.await;
     let cancelling = world.engine.clone();
-    let cancel = tokio::spawn(async move { cancelling.cancel(&id("a"), None).await.unwrap() });
+    let cancel = tokio::spawn(async move { cancelling.cancel(&id("a"), &Caller::nobody()).await.unwrap() });
     let end = next(&mut watch).await;
     assert_eq!((end.status, end.message_id()), (UploadStatus::Completed, Some(7)));
     assert_eq!(cancel.await.unwrap(), Some(end));
@@ -61,13 +61,13 @@ async fn what_happens_between_the_look_and_the_listening_is_seen() {
 #[tokio::test]
 async fn an_upload_that_still_receives_is_watched_until_it_starts() {
     let world = World::new();
-    assert!(matches!(world.engine.watch(&id("a"), None).await, Err(Error::NotStarted)));
+    assert!(matches!(world.engine.watch(&id("a"), &Caller::nobody()).await, Err(Error::NotStarted)));
     send_chunk(&world.engine, &file("a", BODY.len() as u64, 1), 0, BODY).await.unwrap();
-    let foreign = world.engine.watch(&id("a"), Some(&token("bob-1"))).await;
+    let foreign = world.engine.watch(&id("a"), &Caller::from(token("bob-1"))).await;
     assert!(matches!(foreign, Err(Error::Forbidden)));
     let mut watch = watch(&world, "a").await;
     assert_eq!(watch.first(), None);
-    world.engine.complete(&id("a"), None).await.unwrap();
+    world.engine.complete(&id("a"), &Caller::nobody()).await.unwrap();
     assert_eq!(next(&mut watch).await.stage, Stage::Queued);
 }
 
@@ -182,7 +182,7 @@ async fn an_end_behind_the_look_into_the_store_is_not_told_as_a_beginning() {
     world.sessions.hooks.after("get", async move {
         let upload = store.inner.get(&id("a")).await.unwrap().unwrap();
         store.inner.cancel(&id("a"), &upload.key, telestore::types::Timestamp::from_millis(0)).await.unwrap();
-        engine.cancel(&id("a"), None).await.unwrap();
+        engine.cancel(&id("a"), &Caller::nobody()).await.unwrap();
         sending.await.unwrap().unwrap();
     });
     let told = world.progress("a").await;

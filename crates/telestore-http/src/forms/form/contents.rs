@@ -5,9 +5,9 @@ use std::time::Instant;
 use actix_multipart::MultipartError;
 use actix_web::error::PayloadError;
 use bytes::Bytes;
-use telestore::Telestore;
 use telestore::store::SpooledChunk;
-use telestore::types::{ContentDigest, Secret};
+use telestore::types::ContentDigest;
+use telestore::{Admission, Caller, Telestore};
 
 use super::{FILE_NAME, Limits};
 use crate::forms::head::{PartHead, reading};
@@ -26,10 +26,11 @@ pub(super) async fn spool(
     mut part: Part,
     digests: &[ContentDigest],
     mut share: Option<Share>,
-    sender: Option<&Secret>,
+    admission: Admission,
+    sender: Option<&Caller>,
     limits: Limits<'_>,
 ) -> Result<(SpooledChunk, Option<Share>), ApiError> {
-    let mut spool = engine.spool().await?;
+    let mut spool = admission.spool().await?;
     for digest in digests {
         spool.expect(*digest);
     }
