@@ -9,7 +9,7 @@ use telestore::backend::{
 use telestore::store::{LocalChunkStore, SqliteSessionStore};
 use telestore::types::{ChatId, SystemClock, TelegramCredentials, UserId};
 use telestore::uploader::{BotApiConfig, BotApiUploader, MtprotoUploader};
-use telestore::{Sealer, Telestore, TelestoreBuilder};
+use telestore::{EngineConfig, Sealer, Telestore, TelestoreBuilder};
 
 use crate::config::{Access, Config, Token};
 use crate::disks::{self, Objection};
@@ -86,7 +86,8 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
         .uploader(BotApiUploader::new(config.bot_api())?)
         .uploader(MtprotoUploader::new(config.mtproto()))
         .worker(worker)
-        .config(config.engine.clone());
+        // The lock proves that the process before is dead.
+        .config(EngineConfig { alone: true, ..config.engine.clone() });
     Ok(Wired { engine: with_access(builder, config)?.build()?, lock })
 }
 

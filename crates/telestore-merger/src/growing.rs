@@ -146,7 +146,7 @@ mod tests {
         let first = stored(&store, 0, b"abc").await;
         file.push(&first);
         let again = stored(&store, 0, b"abc").await;
-        store.delete(&first.blob).await.unwrap();
+        store.delete(std::slice::from_ref(&first.blob)).await.unwrap();
         file.rename(&again);
         assert_eq!(&file.read_at(0, 3).await.unwrap()[..], b"abc");
     }

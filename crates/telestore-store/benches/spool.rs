@@ -36,7 +36,7 @@ fn spool_and_put(bencher: Bencher<'_, '_>, piece: usize) {
                 spool.write(bytes.slice(start..CHUNK.min(start + piece))).await.expect("bytes are taken");
             }
             let blob = store.put(&key, index, spool.finish().await.expect("a chunk")).await.expect("a blob");
-            store.delete(&blob).await.expect("it goes");
+            store.delete(&[blob]).await.expect("it goes");
         });
     });
 }

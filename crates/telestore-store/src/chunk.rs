@@ -1,100 +1,15 @@
+mod blob;
 mod forward;
 
 use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use crc_fast::{CrcAlgorithm, Digest as Crc};
 use telestore_types::{ChunkIndex, ContentDigest, StorageKey};
 use tokio::task::spawn_blocking;
 
+pub use self::blob::{Blob, BlobName, Digest, SpooledChunk};
 use crate::{Check, Error, Result};
-
-/// The store's own name for the bytes of one chunk. It is never made from client input.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BlobName(String);
-
-impl BlobName {
-    /// Wraps a name that a store made.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self(name.into())
-    }
-
-    /// A new name for bytes that wait for their place.
-    pub(crate) fn in_spool() -> Self {
-        Self(format!("spool/{:016x}", rand::random::<u64>()))
-    }
-
-    /// A new name for a chunk in its place: two writes of one chunk never meet.
-    pub(crate) fn in_place(key: &StorageKey, index: ChunkIndex) -> Self {
-        Self(format!("chunks/{key}/{:05}-{:016x}", index.get(), rand::random::<u64>()))
-    }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for BlobName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// CRC-32C (Castagnoli) over a run of bytes: it finds damaged and mixed up bytes at almost no cost.
-///
-/// It is no proof against somebody who wants two chunks to look alike; nothing here relies on that.
-#[derive(Debug, Clone)]
-pub struct Digest(Crc);
-
-impl Default for Digest {
-    fn default() -> Self {
-        Self(Crc::new(CrcAlgorithm::Crc32Iscsi))
-    }
-}
-
-impl Digest {
-    /// Takes in more bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    /// The digest of all bytes so far.
-    pub fn value(&self) -> u32 {
-        u32::try_from(self.0.clone().finalize()).unwrap_or(u32::MAX)
-    }
-
-    /// The digest of one piece.
-    pub fn of(bytes: &[u8]) -> u32 {
-        let mut digest = Self::default();
-        digest.update(bytes);
-        digest.value()
-    }
-}
-
-/// Bytes that have arrived and wait for their place.
-///
-/// Dropped before they were put, they go.
-pub struct SpooledChunk {
-    /// Where they are.
-    pub spool: BlobName,
-    /// How many bytes.
-    pub length: u64,
-    /// Their CRC-32C.
-    pub crc32c: u32,
-    /// Whatever takes the bytes away when it is dropped; it may find that they were put.
-    pub guard: Box<dyn Send + Sync>,
-}
-
-impl fmt::Debug for SpooledChunk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpooledChunk")
-            .field("spool", &self.spool)
-            .field("length", &self.length)
-            .finish_non_exhaustive()
-    }
-}
 
 /// A chunk on its way in.
 ///
@@ -108,50 +23,86 @@ pub trait Spool: Send {
     /// Takes the next bytes. They may be gathered; memory stays bounded.
     ///
     /// # Errors
-    /// [`Error::NoSpace`](crate::Error::NoSpace), [`Error::Io`](crate::Error::Io).
+    /// [`Error::NoSpace`], [`Error::Unavailable`].
     async fn write(&mut self, bytes: Bytes) -> Result<()>;
 
     /// Writes out what is left.
     ///
     /// # Errors
-    /// As [`write`](Self::write); [`Error::DigestMismatch`](crate::Error::DigestMismatch) where the bytes are not those
-    /// that were expected. They are taken away then.
+    /// As [`write`](Self::write); [`Error::DigestMismatch`] if the bytes are not those that were expected. They are taken
+    /// away then.
     async fn finish(self: Box<Self>) -> Result<SpooledChunk>;
 }
 
 /// How many bytes are read at once to verify them.
 const AT_ONCE: u64 = 512 * 1024;
 
-/// What a store holds for one upload.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// Which upload's.
-    pub key: StorageKey,
-    /// The bytes that were put; none where only an empty place is left.
-    pub blobs: Vec<BlobName>,
-}
-
 /// Keeps the bytes of chunks. It knows nothing of uploads.
 ///
+/// A chunk is spooled under a name of its own, since browsers send the bytes before they say whose they are; then it is
+/// put; then its record, which names it, is written to the session store. Bytes without a record are an *orphan*: the
+/// engine finds them by [`list`](Self::list), and deletes those that are old enough.
+///
 /// # Contract
-/// - What [`put`](Self::put) named can be read until it is deleted, also after a restart.
-/// - `put` is atomic: the bytes are wholly there under the new name, or not at all.
+/// - What [`put`](Self::put) named can be read until it is deleted, also after a restart and by any other worker.
+/// - `put` is atomic: the bytes are wholly there under the new name, or not at all. It need not move anything: a store
+///   without a rename keeps the spool's name, if `list` finds it from then on and `clear_spool` leaves it alone.
 /// - Two puts with the same key and index have different names; the caller deletes the one that lost.
 /// - Deleting what is not there is no error.
-/// - Spooled bytes can be read by their [`spool`](SpooledChunk::spool) name. They live until they are put or dropped; [`clear_spool`](Self::clear_spool) takes those that an
-///   earlier process left.
+/// - Spooled bytes can be read by their [`spool`](SpooledChunk::spool) name until they are put or taken away.
+/// - Several workers may use one store at once. None of them takes away what another one has spooled or put:
+///   [`clear_spool`](Self::clear_spool) tells the spool of a dead worker from that of a living one.
+///
+/// # Writing one
+/// Run [`testsuite::chunk_store`](https://docs.rs/telestore-store) (feature `testsuite`) against it. For an object store:
+/// `spool` begins a multipart upload, `finish` completes it under a random name, `put` answers with that name,
+/// `discard` deletes the object, `list` asks for a page of names, and `clear_spool` aborts multipart uploads of which
+/// nothing was heard for a day. What was finished and never put is found as an orphan.
+///
+/// # Wrapping one
+/// A wrapper forwards every method, those with a default, too: the default of [`free_bytes`](Self::free_bytes) says that
+/// nobody knows, that of [`probe`](Self::probe) that all is well. `#[deny(clippy::missing_trait_methods)]` finds what was
+/// left out. `Arc<T>` and `Box<T>` are stores, so a wrapper may hold an `Arc<dyn ChunkStore>`.
+///
+/// - *Counting, delaying, refusing* break nothing, in any order.
+/// - *Changing the bytes* (encryption, compression): [`length`](SpooledChunk::length) and
+///   [`crc32c`](SpooledChunk::crc32c) are those of the client's bytes, which is what the records, the limits and the merger
+///   count with; the wrapper sets both in what the inner `finish` gave it, and a store's `put` looks at neither.
+///   [`verify`](Self::verify) must not be forwarded: its default reads through the wrapper, and so compares the client's
+///   bytes. [`Spool::expect`] is the wrapper's to do for the same reason. `read_at` asks for ranges of the client's bytes.
+///   A header of the blob may hold what is needed to read it, such as a nonce; a replaced chunk is another blob and has a
+///   new one.
+/// - *Caching* may keep what was read, since a name never gets other bytes. It must forget what is deleted.
+/// - *Two stores* (a fast one before a slow one): `put` answers when the bytes are safe, not before; names must tell in
+///   which store they are, and `list` goes on from one to the other in the order of the names.
+///
+/// ```
+/// use telestore_store::{ChunkStore, MemoryChunkStore};
+/// use telestore_types::{ChunkIndex, StorageKey};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = MemoryChunkStore::new();
+/// let mut spool = store.spool().await?;
+/// spool.write("hello".into()).await?;
+/// let spooled = spool.finish().await?;
+/// let name = store.put(&StorageKey::from_random([1; 16]), ChunkIndex::new(0, 1)?, spooled).await?;
+/// assert_eq!(&store.read_at(&name, 1, 4).await?[..], b"ello");
+/// assert_eq!(store.list(None, 10).await?[0].name, name);
+/// store.delete(&[name]).await?;
+/// # Ok(()) }
+/// ```
 #[async_trait]
 pub trait ChunkStore: fmt::Debug + Send + Sync + 'static {
     /// Begins a chunk.
     ///
     /// # Errors
-    /// [`Error::NoSpace`](crate::Error::NoSpace), [`Error::Io`](crate::Error::Io).
+    /// [`Error::NoSpace`], [`Error::Unavailable`].
     async fn spool(&self) -> Result<Box<dyn Spool>>;
 
     /// Compares spooled bytes with a digest that only came after them.
     ///
     /// # Errors
-    /// [`Error::DigestMismatch`](crate::Error::DigestMismatch), and as [`read_at`](Self::read_at).
+    /// [`Error::DigestMismatch`], and as [`read_at`](Self::read_at).
     async fn verify(&self, spooled: &SpooledChunk, digest: ContentDigest) -> Result<()> {
         if let ContentDigest::Crc32c(expected) = digest {
             let algorithm = digest.algorithm();
@@ -171,76 +122,66 @@ pub trait ChunkStore: fmt::Debug + Send + Sync + 'static {
                 check.update(&bytes);
                 check
             });
-            check = updated.await.map_err(|error| Error::Io(std::io::Error::other(error)))?;
+            check = updated.await.map_err(|error| Error::unavailable("digest", error))?;
         }
         check.finish()
     }
 
-    /// Moves spooled bytes to their place.
+    /// Makes spooled bytes those of a chunk, and names them.
     ///
     /// # Errors
-    /// [`Error::Missing`](crate::Error::Missing) where they are gone, [`Error::Io`](crate::Error::Io).
+    /// [`Error::Missing`] if they are gone, [`Error::NoSpace`], [`Error::Unavailable`]. Nothing was put then.
     async fn put(&self, key: &StorageKey, index: ChunkIndex, spooled: SpooledChunk) -> Result<BlobName>;
 
-    /// Reads exactly `length` bytes.
+    /// Takes spooled bytes away that will not be put. The default drops them, which is enough where their guard does it.
     ///
     /// # Errors
-    /// [`Error::Missing`](crate::Error::Missing) where they are not there (or not as many), [`Error::Io`](crate::Error::Io).
+    /// [`Error::Unavailable`]; [`clear_spool`](Self::clear_spool) takes them away at another time.
+    async fn discard(&self, spooled: SpooledChunk) -> Result<()> {
+        drop(spooled);
+        Ok(())
+    }
+
+    /// Reads exactly `length` bytes from `offset`.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] if they are not there (or not as many), [`Error::Unavailable`].
     async fn read_at(&self, blob: &BlobName, offset: u64, length: usize) -> Result<Bytes>;
 
-    /// Deletes the bytes of one chunk.
+    /// Deletes what was put under these names: one call for all chunks of an upload, which may be thousands.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io).
-    async fn delete(&self, blob: &BlobName) -> Result<()>;
+    /// [`Error::Unavailable`]; some may be deleted then, and the others are found as orphans.
+    async fn delete(&self, blobs: &[BlobName]) -> Result<()>;
 
-    /// Deletes everything in an upload's place.
+    /// A page of what was put and not deleted, in the order of the names: at most `limit` blobs behind `after`. Fewer than
+    /// `limit` are the last ones. What is put or deleted meanwhile may be in it or not.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io).
-    async fn delete_all(&self, key: &StorageKey) -> Result<()>;
+    /// [`Error::Unavailable`].
+    async fn list(&self, after: Option<&BlobName>, limit: usize) -> Result<Vec<Blob>>;
 
-    /// Everything that was put and not deleted, for the sweeper.
+    /// How many bytes still fit; `None` if nobody knows.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io).
-    async fn list(&self) -> Result<Vec<Place>>;
-
-    /// How many bytes still fit; `None` where nobody knows.
-    ///
-    /// # Errors
-    /// [`Error::Io`](crate::Error::Io).
+    /// [`Error::Unavailable`].
     async fn free_bytes(&self) -> Result<Option<u64>> {
         Ok(None)
     }
 
-    /// Takes away what an earlier process spooled and never put. To be called before the first chunk.
+    /// Takes away what workers spooled that do not live any more. It may run beside living ones, of which it takes
+    /// nothing; if a store cannot tell, it waits until the bytes are certainly of no use, a day for instance.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io).
+    /// [`Error::Unavailable`].
     async fn clear_spool(&self) -> Result<()>;
 
     /// Does with bytes of nobody what an upload does with a chunk, to tell whether the store takes one. It may run beside
     /// anything else, and leaves nothing.
     ///
     /// # Errors
-    /// [`Error::Unfit`](crate::Error::Unfit), [`Error::NoSpace`](crate::Error::NoSpace),
-    /// [`Error::Io`](crate::Error::Io).
+    /// [`Error::Unfit`], [`Error::NoSpace`], [`Error::Unavailable`].
     async fn probe(&self) -> Result<()> {
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn digest_is_crc32c() {
-        assert_eq!(Digest::of(b"123456789"), 0xe306_9283);
-        let mut digest = Digest::default();
-        digest.update(b"1234");
-        digest.update(b"56789");
-        assert_eq!(digest.value(), 0xe306_9283);
     }
 }

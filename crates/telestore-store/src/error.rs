@@ -1,24 +1,45 @@
-use std::io;
+use telestore_types::Verdict;
+
+/// What a store met.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a store could not do.
 ///
-/// A full disk is told apart, since the client can do something about it: wait.
+/// The kinds are those that a caller acts on; what kind of store it was stands in the text and in the source.
+///
+/// ```
+/// use telestore_store::Error;
+/// use telestore_types::Verdict;
+///
+/// let error = Error::unavailable("object store", std::io::Error::from(std::io::ErrorKind::TimedOut));
+/// assert_eq!(error.to_string(), "object store: timed out");
+/// assert_eq!(error.verdict(), Verdict::Temporary);
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The disk is full.
-    #[error("no space left on the data disk")]
-    NoSpace(#[source] io::Error),
-    /// The disk failed.
-    #[error("data directory: {0}")]
-    Io(#[source] io::Error),
-    /// The directories do not do what a chunk store needs.
-    #[error("data directory: {step} fails: {source}")]
+    /// There is no room for more. Told apart, since a client can do something about it: wait.
+    #[error("no space left for more")]
+    NoSpace(#[source] Cause),
+    /// The store failed, or cannot be reached.
+    #[error("{what}: {source}")]
+    #[non_exhaustive]
+    Unavailable {
+        /// What failed: `data directory`, `session database`.
+        what: &'static str,
+        /// Why.
+        source: Cause,
+    },
+    /// The store does not do what is needed of it, and will not by itself.
+    #[error("{what}: {step} fails: {source}")]
+    #[non_exhaustive]
     Unfit {
-        /// What fails, in words that hold no path: `moving a file from spool into chunks`.
+        /// What is unfit: `data directory`.
+        what: &'static str,
+        /// What fails, in words that hold no path and no address: `moving a file from spool into chunks`.
         step: &'static str,
         /// Why.
-        source: io::Error,
+        source: Cause,
     },
     /// The bytes of a chunk are not where they were put.
     #[error("chunk bytes are missing")]
@@ -29,9 +50,6 @@ pub enum Error {
         /// Which digest.
         algorithm: &'static str,
     },
-    /// The database failed.
-    #[error("session database: {0}")]
-    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A stored row makes no sense.
     #[error("session database holds a bad value in {column}")]
     BadRow {
@@ -40,12 +58,30 @@ pub enum Error {
     },
 }
 
-impl From<io::Error> for Error {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace(error),
-            io::ErrorKind::NotFound => Self::Missing,
-            _ => Self::Io(error),
+impl Error {
+    /// There is no room for more.
+    pub fn no_space(source: impl Into<Cause>) -> Self {
+        Self::NoSpace(source.into())
+    }
+
+    /// `what` failed, or cannot be reached; later it may be well again. The source must hold no secret.
+    pub fn unavailable(what: &'static str, source: impl Into<Cause>) -> Self {
+        Self::Unavailable { what, source: source.into() }
+    }
+
+    /// `what` does not do `step`, and will not by itself.
+    pub fn unfit(what: &'static str, step: &'static str, source: impl Into<Cause>) -> Self {
+        Self::Unfit { what, step, source: source.into() }
+    }
+
+    /// What may be done about it. A store that does not know whether something was done must find that out before it
+    /// answers: each call is done wholly or not at all.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::NoSpace(_) | Self::Unavailable { .. } => Verdict::Temporary,
+            Self::Unfit { .. } | Self::Missing | Self::DigestMismatch { .. } | Self::BadRow { .. } => {
+                Verdict::Permanent
+            }
         }
     }
 }

@@ -250,14 +250,6 @@ macro_rules! forward {
                 ($inner).named(blobs).await
             }
 
-            async fn live_keys(&$self) -> Result<Vec<StorageKey>> {
-                ($inner).live_keys().await
-            }
-
-            async fn live_blobs(&$self, key: &StorageKey) -> Result<Vec<BlobName>> {
-                ($inner).live_blobs(key).await
-            }
-
             async fn expire(&$self, expiry: &Expiry) -> Result<Vec<Expired>> {
                 ($inner).expire(expiry).await
             }

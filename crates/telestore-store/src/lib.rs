@@ -20,7 +20,7 @@ pub mod testsuite;
 
 pub use changes::{Change, Changes};
 pub use check::Check;
-pub use chunk::{BlobName, ChunkStore, Digest, Place, Spool, SpooledChunk};
+pub use chunk::{Blob, BlobName, ChunkStore, Digest, Spool, SpooledChunk};
 pub use durability::Durability;
 pub use error::{Error, Result};
 pub use local::{DataDisk, FileSystem, LocalChunkStore};

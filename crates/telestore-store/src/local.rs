@@ -1,8 +1,10 @@
 mod disk;
 mod filesystem;
+mod living;
 mod places;
 mod spool;
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -15,12 +17,16 @@ use tokio::task::spawn_blocking;
 
 pub use self::disk::DataDisk;
 pub use self::filesystem::FileSystem;
+use self::living::Living;
 use self::places::Places;
 use self::spool::LocalSpool;
-use crate::{BlobName, ChunkStore, Durability, Error, Place, Result, Spool, SpooledChunk, private};
+use crate::{Blob, BlobName, ChunkStore, Durability, Error, Result, Spool, SpooledChunk, private};
 
-/// Chunks as files under one directory: `spool/<random>` on the way in, `chunks/<key>/<index>-<random>` in place.
+/// Chunks as files under one directory: `spool/<worker>/<random>` on the way in, `chunks/<key>/<index>-<random>` in place.
 /// Only their owner may read them.
+///
+/// Several processes may open one directory, on one machine: each holds a lock on its part of the spool, by which the
+/// others know that it lives. Clones share it.
 ///
 /// `chunks` may be a mount, or a link to a directory on another disk: the spool is in `chunks/spool/` then, since files
 /// are moved within one file system only.
@@ -28,6 +34,7 @@ use crate::{BlobName, ChunkStore, Durability, Error, Place, Result, Spool, Spool
 pub struct LocalChunkStore {
     root: Arc<Path>,
     places: Arc<Places>,
+    living: Arc<Living>,
     durability: Durability,
     disk: DataDisk,
 }
@@ -37,12 +44,12 @@ impl LocalChunkStore {
     /// no error: what is there can be sent, which makes room.
     ///
     /// # Errors
-    /// [`Error::Io`] where `root` cannot be made, [`Error::Unfit`] where files cannot be kept in it.
+    /// [`Error::Unavailable`] where `root` cannot be made, [`Error::Unfit`] where files cannot be kept in it.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
         let root: PathBuf = root.into();
         if !root.is_dir() {
-            root.parent().map_or(Ok(()), fs::create_dir_all)?;
-            private::directory(&root)?;
+            root.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
+            private::directory(&root).map_err(failed)?;
         }
         let places = Places::open(&root)?;
         match places.try_out() {
@@ -79,7 +86,8 @@ impl LocalChunkStore {
 
     fn at(root: PathBuf, places: Places) -> Self {
         let disk = DataDisk::whole(&root);
-        Self { root: root.into(), places: places.into(), durability: Durability::default(), disk }
+        let living = Arc::new(Living::new(&places.spool));
+        Self { root: root.into(), places: places.into(), living, durability: Durability::default(), disk }
     }
 
     /// The same store, with what a put chunk is to survive.
@@ -105,11 +113,23 @@ impl LocalChunkStore {
     }
 }
 
+/// What a store on a disk calls itself in errors.
+const WHAT: &str = "data directory";
+
+/// What a failed file call means.
+fn failed(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::no_space(error),
+        io::ErrorKind::NotFound => Error::Missing,
+        _ => Error::unavailable(WHAT, error),
+    }
+}
+
 /// Runs file work off the async threads: a slow disk must not stall other requests.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T> {
     match spawn_blocking(work).await {
-        Ok(done) => Ok(done?),
-        Err(error) => Err(Error::Io(io::Error::other(error))),
+        Ok(done) => done.map_err(failed),
+        Err(error) => Err(failed(io::Error::other(error))),
     }
 }
 
@@ -152,8 +172,9 @@ fn sync_dir(dir: &Path) -> io::Result<()> {
 #[async_trait]
 impl ChunkStore for LocalChunkStore {
     async fn spool(&self) -> Result<Box<dyn Spool>> {
-        let blob = BlobName::in_spool();
-        Ok(Box::new(LocalSpool::new(self.path(&blob), blob, self.durability, self.disk.clone())))
+        let blob = BlobName::new(format!("spool/{}/{:016x}", self.living.name, rand::random::<u64>()));
+        let living = Arc::clone(&self.living);
+        Ok(Box::new(LocalSpool::new(self.path(&blob), blob, living, self.durability, self.disk.clone())))
     }
 
     async fn put(&self, key: &StorageKey, index: ChunkIndex, spooled: SpooledChunk) -> Result<BlobName> {
@@ -188,50 +209,34 @@ impl ChunkStore for LocalChunkStore {
         if read.len() == length { Ok(read.into()) } else { Err(Error::Missing) }
     }
 
-    async fn delete(&self, blob: &BlobName) -> Result<()> {
-        let path = self.path(blob);
-        blocking(move || gone(fs::remove_file(path))).await
-    }
-
-    async fn delete_all(&self, key: &StorageKey) -> Result<()> {
-        let place = self.place(key);
+    async fn discard(&self, spooled: SpooledChunk) -> Result<()> {
         blocking(move || {
-            let mut removed = gone(fs::remove_dir_all(&place));
-            for _ in 1..AGAINST_OTHERS {
-                match &removed {
-                    // A chunk came in between.
-                    Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-                        removed = gone(fs::remove_dir_all(&place));
-                    }
-                    _ => break,
-                }
-            }
-            removed
+            drop(spooled);
+            Ok(())
         })
         .await
     }
 
-    async fn list(&self) -> Result<Vec<Place>> {
+    async fn delete(&self, blobs: &[BlobName]) -> Result<()> {
+        let files: Vec<PathBuf> = blobs.iter().map(|blob| self.path(blob)).collect();
         let chunks = self.places.chunks.clone();
         blocking(move || {
-            let mut found = Vec::new();
-            for place in fs::read_dir(chunks)? {
-                let place = place?;
-                // Whatever is not ours by its name is somebody else's, and stays.
-                let Some(key) = place.file_name().to_str().and_then(|name| StorageKey::parse(name).ok())
-                else {
-                    continue;
-                };
-                let mut blobs = Vec::new();
-                for file in fs::read_dir(place.path())? {
-                    let name = file?.file_name();
-                    blobs.extend(name.to_str().map(|name| BlobName::new(format!("chunks/{key}/{name}"))));
-                }
-                found.push(Place { key, blobs });
+            // What cannot be deleted does not keep the others.
+            let deleted = files.iter().map(|file| gone(fs::remove_file(file)));
+            let deleted = deleted.fold(Ok(()), |sum, one| sum.and(one));
+            let places: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
+            for place in places.into_iter().filter(|place| place.parent() == Some(&*chunks)) {
+                // Only an empty one goes, and a put that meets this makes it again.
+                let _ = fs::remove_dir(place);
             }
-            Ok(found)
+            deleted
         })
         .await
+    }
+
+    async fn list(&self, after: Option<&BlobName>, limit: usize) -> Result<Vec<Blob>> {
+        let (places, after) = (Arc::clone(&self.places), after.cloned());
+        blocking(move || places.list(after.as_ref(), limit)).await
     }
 
     async fn free_bytes(&self) -> Result<Option<u64>> {
@@ -246,6 +251,6 @@ impl ChunkStore for LocalChunkStore {
 
     async fn probe(&self) -> Result<()> {
         let places = Arc::clone(&self.places);
-        spawn_blocking(move || places.try_out()).await.map_err(|error| Error::Io(io::Error::other(error)))?
+        spawn_blocking(move || places.try_out()).await.map_err(|error| failed(io::Error::other(error)))?
     }
 }

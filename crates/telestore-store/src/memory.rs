@@ -327,16 +327,6 @@ impl SessionStore for MemorySessionStore {
         Ok(named.map(|chunk| &chunk.blob).filter(|blob| blobs.contains(blob)).cloned().collect())
     }
 
-    async fn live_keys(&self) -> Result<Vec<StorageKey>> {
-        let state = self.lock().await;
-        let live = state.uploads.values().filter(|upload| !upload.state.is_over());
-        Ok(live.map(|upload| upload.key.clone()).collect())
-    }
-
-    async fn live_blobs(&self, key: &StorageKey) -> Result<Vec<BlobName>> {
-        Ok(self.chunks(key).await?.into_iter().map(|chunk| chunk.blob).collect())
-    }
-
     async fn expire(&self, expiry: &Expiry) -> Result<Vec<Expired>> {
         Ok(done(rules::expire(&mut *self.lock().await, expiry).await?))
     }

@@ -251,12 +251,6 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Those of these blobs that are of use: that the record of a chunk names, of an upload that is not over.
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>>;
 
-    /// The storage keys whose bytes are still of use: uploads that are not over.
-    async fn live_keys(&self) -> Result<Vec<StorageKey>>;
-
-    /// The blobs that a chunk record names.
-    async fn live_blobs(&self, key: &StorageKey) -> Result<Vec<BlobName>>;
-
     /// Deletes uploads that are past their time; their events stay.
     async fn expire(&self, expiry: &Expiry) -> Result<Vec<Expired>>;
 

@@ -27,6 +27,16 @@ fn upload() -> Upload {
     Upload::new(new.in_chunks(1, 1))
 }
 
+/// Two workers of one machine.
+fn twice(root: &Path) -> (LocalChunkStore, LocalChunkStore) {
+    (LocalChunkStore::open(root).unwrap(), LocalChunkStore::open(root).unwrap())
+}
+
+/// Two workers in one process.
+fn clones<S: Clone>(store: S) -> (S, S) {
+    (store.clone(), store)
+}
+
 #[tokio::test]
 async fn memory_sessions_keep_the_contract() {
     testsuite::session_store(|| async {
@@ -86,15 +96,15 @@ async fn durable_stores_keep_the_contract() {
     })
     .await;
     testsuite::chunk_store(|| {
-        let store = LocalChunkStore::open(path()).unwrap();
-        async { store.durable(Durability::Disk) }
+        let (one, two) = twice(&path());
+        async { (one.durable(Durability::Disk), two.durable(Durability::Disk)) }
     })
     .await;
 }
 
 #[tokio::test]
 async fn memory_chunks_keep_the_contract() {
-    testsuite::chunk_store(|| async { MemoryChunkStore::new() }).await;
+    testsuite::chunk_store(|| async { clones(MemoryChunkStore::new()) }).await;
 }
 
 #[tokio::test]
@@ -102,8 +112,8 @@ async fn local_chunks_keep_the_contract() {
     let dir = tempfile::tempdir().unwrap();
     let path = paths(dir.path());
     testsuite::chunk_store(|| {
-        let store = LocalChunkStore::open(path()).unwrap();
-        async { store }
+        let workers = twice(&path());
+        async { workers }
     })
     .await;
     for spool in std::fs::read_dir(dir.path()).unwrap().map(|dir| dir.unwrap().path().join("spool")) {
@@ -119,8 +129,11 @@ async fn what_holds_a_store_keeps_the_contract() {
         (Arc::clone(&store) as Arc<dyn SessionStore>, Box::new(store) as Box<dyn SessionStore>)
     })
     .await;
-    testsuite::chunk_store(|| async { Arc::new(MemoryChunkStore::new()) as Arc<dyn ChunkStore> }).await;
-    testsuite::chunk_store(|| async { Box::new(MemoryChunkStore::new()) as Box<dyn ChunkStore> }).await;
+    testsuite::chunk_store(|| async {
+        let store = Arc::new(MemoryChunkStore::new());
+        (Arc::clone(&store) as Arc<dyn ChunkStore>, Box::new(store) as Box<dyn ChunkStore>)
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -134,4 +147,53 @@ async fn sqlite_sessions_are_there_after_a_restart() {
     drop(store);
     let store = SqliteSessionStore::open(&path).await.unwrap();
     assert_eq!(store.get(&upload.id).await.unwrap(), Some(upload));
+}
+
+/// A killed worker has no time to clean up; the one that starts next does, beside others that live.
+#[tokio::test]
+async fn what_a_dead_worker_spooled_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (dead, living) = twice(dir.path());
+    let spool = async |store: &LocalChunkStore| {
+        let mut spool = store.spool().await.unwrap();
+        spool.write("abc".into()).await.unwrap();
+        spool.finish().await.unwrap()
+    };
+    let (mut left, kept) = (spool(&dead).await, spool(&living).await);
+    let name = left.spool.clone();
+    // Its file stays and its lock goes, as when the process is killed.
+    let file = dir.path().join(name.as_str());
+    let copy = std::fs::read(&file).unwrap();
+    let guard = left.guard.take();
+    drop(guard);
+    std::fs::write(&file, copy).unwrap();
+    drop((left, dead));
+    assert!(file.is_file());
+    LocalChunkStore::open(dir.path()).unwrap().clear_spool().await.unwrap();
+    assert!(!file.exists());
+    living.read_at(&kept.spool, 0, 3).await.unwrap();
+}
+
+/// Chunks lie where 0.1 put them, and what it spooled goes.
+#[tokio::test]
+async fn a_directory_of_an_earlier_version_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = StorageKey::from_random([1; 16]);
+    std::fs::create_dir_all(dir.path().join("spool")).unwrap();
+    std::fs::create_dir_all(dir.path().join(format!("chunks/{key}"))).unwrap();
+    std::fs::write(dir.path().join("spool/0123456789abcdef"), "left").unwrap();
+    let name = format!("chunks/{key}/00000-0123456789abcdef");
+    std::fs::write(dir.path().join(&name), "abc").unwrap();
+    let store = LocalChunkStore::open(dir.path()).unwrap();
+    store.clear_spool().await.unwrap();
+    assert_eq!(std::fs::read_dir(dir.path().join("spool")).unwrap().count(), 0);
+    let found = store.list(None, 9).await.unwrap();
+    assert_eq!(found.iter().map(|blob| blob.name.as_str()).collect::<Vec<_>>(), [name.as_str()]);
+    assert_eq!(&store.read_at(&found[0].name, 0, 3).await.unwrap()[..], b"abc");
+    store.delete(&[found[0].name.clone()]).await.unwrap();
+    assert_eq!(
+        std::fs::read_dir(dir.path().join("chunks")).unwrap().count(),
+        0,
+        "its place goes with the last one"
+    );
 }

@@ -26,6 +26,7 @@ use crate::shared::error::{Error, Result};
 use crate::shared::events::Events;
 use crate::shared::sends::Sends;
 use crate::shared::tasks::Tasks;
+use crate::upkeep::orphans::Orphans;
 use crate::upkeep::sweeper::Upkeep;
 use crate::watching::Watching;
 use crate::watching::ending::DirectReceipt;
@@ -112,7 +113,13 @@ impl Rooms {
                 last: tokio::sync::Mutex::default(),
             },
             gauges: Gauges { base: base(), bytes: bytes(), last: tokio::sync::Mutex::default() },
-            upkeep: Upkeep { base: base(), bytes: bytes(), events: events(), sends: sends() },
+            upkeep: Upkeep {
+                base: base(),
+                bytes: bytes(),
+                events: events(),
+                sends: sends(),
+                orphans: Arc::new(Orphans::new(base(), bytes())),
+            },
             standing,
             tasks,
             shared,
@@ -247,6 +254,12 @@ impl Telestore {
         self.0.intake.verify(spooled, digest).await
     }
 
+    /// Takes spooled bytes away that are not to be a chunk, such as those of a form that ends too early. Dropped instead,
+    /// they may stay until the store finds them.
+    pub async fn discard(&self, spooled: SpooledChunk) {
+        self.0.intake.discard(spooled).await;
+    }
+
     /// Makes spooled bytes a chunk. When it returns, the chunk survives a crash.
     ///
     /// The upload is created where it is not there. The same chunk may come again, also while the file is on its way;
@@ -336,7 +349,13 @@ impl Telestore {
         caller: &Caller,
     ) -> Result<DirectReceipt> {
         let Rooms { intake, watching, .. } = &*self.0;
-        let file = intake.direct_file(file_name, spooled.length, caller).await?;
+        let file = match intake.direct_file(file_name, spooled.length, caller).await {
+            Ok(file) => file,
+            Err(refusal) => {
+                intake.discard(spooled).await;
+                return Err(refusal);
+            }
+        };
         let watch = watching.from_now_on(&file.id);
         let caller_waits = CallerWaits::new(intake);
         let upload = intake.queue_direct(file, mime_type, spooled, caller, &caller_waits).await?;
@@ -418,8 +437,9 @@ impl Telestore {
         self.0.delivery.deliver().await
     }
 
-    /// Puts in order what an earlier process left: uploads that it was sending are queued again, spooled bytes and
-    /// chunks without a record go. To be called alone, before anything else.
+    /// Puts in order what an earlier process left: uploads that it was sending are queued again, and spooled bytes go. So
+    /// do chunks without a record if the engine is [alone](EngineConfig::alone); [`sweep`](Self::sweep) finds them
+    /// otherwise. To be called before anything else.
     ///
     /// What was handed over to Telegram in full, with no answer written down, has failed and is not sent again by itself;
     /// and so has what ended [`MAX_CRASHES`](telestore_types::MAX_CRASHES) processes in a row without getting further.
@@ -430,7 +450,8 @@ impl Telestore {
         self.0.upkeep.recover().await
     }
 
-    /// Deletes what is past its time and says how many uploads that were.
+    /// Deletes what is past its time and says how many uploads that were. Chunks without a record go, too, which are found
+    /// some thousands with each call: those that are older than [`EngineConfig::orphan_grace`] and have none at two looks.
     ///
     /// # Errors
     /// [`Error::Storage`].

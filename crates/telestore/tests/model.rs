@@ -339,7 +339,7 @@ fn engine(
         .clock(clock.clone())
         .sealer(Sealer::from_secret(&"key".into()))
         .worker(telestore::types::WorkerId::new("one").unwrap())
-        .config(EngineConfig { retry_first_pause: Duration::ZERO, ..EngineConfig::default() })
+        .config(EngineConfig { retry_first_pause: Duration::ZERO, alone: true, ..EngineConfig::default() })
         .build()
         .unwrap()
 }

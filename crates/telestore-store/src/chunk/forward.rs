@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use telestore_types::{ChunkIndex, ContentDigest, StorageKey};
 
-use crate::{BlobName, ChunkStore, Place, Result, Spool, SpooledChunk};
+use crate::{Blob, BlobName, ChunkStore, Result, Spool, SpooledChunk};
 
 #[async_trait]
 impl<T: Spool + ?Sized> Spool for Box<T> {
@@ -49,16 +49,16 @@ macro_rules! forward {
                 (**self).read_at(blob, offset, length).await
             }
 
-            async fn delete(&self, blob: &BlobName) -> Result<()> {
-                (**self).delete(blob).await
+            async fn discard(&self, spooled: SpooledChunk) -> Result<()> {
+                (**self).discard(spooled).await
             }
 
-            async fn delete_all(&self, key: &StorageKey) -> Result<()> {
-                (**self).delete_all(key).await
+            async fn delete(&self, blobs: &[BlobName]) -> Result<()> {
+                (**self).delete(blobs).await
             }
 
-            async fn list(&self) -> Result<Vec<Place>> {
-                (**self).list().await
+            async fn list(&self, after: Option<&BlobName>, limit: usize) -> Result<Vec<Blob>> {
+                (**self).list(after, limit).await
             }
 
             async fn free_bytes(&self) -> Result<Option<u64>> {

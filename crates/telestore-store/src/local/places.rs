@@ -1,12 +1,18 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-use super::{gone, move_into, sync_dir};
-use crate::{BlobName, Error, Result, private};
+use telestore_types::StorageKey;
+
+use super::{WHAT, gone, living, move_into, sync_dir};
+use crate::{Blob, BlobName, Error, Result, private};
 
 /// What a name of a trial begins with. No name of the store's own does, so a trial that was killed is told from chunks.
 const TRIAL: &str = ".trial-";
+
+/// How long a trial takes at most: a disk may have to be woken, or be written full by others.
+const LONGEST_TRIAL: Duration = Duration::from_secs(10 * 60);
 
 /// What a trial writes.
 const BYTES: &[u8] = b"written to find out whether a file can be kept here";
@@ -102,29 +108,104 @@ impl Places {
         }
     }
 
-    /// Takes away what an earlier process spooled, wherever it did, and the trials that it left. Directories are none of
-    /// the store's: a disk that is mounted there has a `lost+found`.
+    /// Takes away what dead workers spooled, wherever they did, the trials that they left, and places without chunks.
+    /// Other directories are none of the store's: a disk that is mounted there has a `lost+found`.
     pub(super) fn clear_spool(&self, root: &Path) -> io::Result<()> {
         for spool in [root.join("spool"), self.spool.clone(), self.chunks.join("spool")] {
-            for file in entries(&spool)? {
-                let file = file?;
-                if !file.file_type()?.is_dir() {
-                    gone(fs::remove_file(file.path()))?;
+            for found in entries(&spool)? {
+                let found = found?;
+                if found.file_type()?.is_dir() {
+                    living::clear(&found.path())?;
+                } else if !is_trial(&found) {
+                    // A worker of before spooled beside the directories, and was alone with its data.
+                    gone(fs::remove_file(found.path()))?;
+                } else if is_old(&found) {
+                    gone(fs::remove_file(found.path()))?;
                 }
             }
         }
         for place in entries(&self.chunks)? {
             let place = place?;
-            if place.file_name().to_str().is_some_and(|name| name.starts_with(TRIAL)) {
+            if is_trial(&place) && is_old(&place) {
                 gone(if place.path().is_dir() {
                     fs::remove_dir_all(place.path())
                 } else {
                     fs::remove_file(place.path())
                 })?;
+            } else if key_of(&place).is_some() {
+                // Only an empty one goes, and a put that meets this makes it again.
+                let _ = fs::remove_dir(place.path());
             }
         }
         Ok(())
     }
+
+    /// A page of what is in the places, in the order of the names.
+    pub(super) fn list(&self, after: Option<&BlobName>, limit: usize) -> io::Result<Vec<Blob>> {
+        let after = after.map_or("", BlobName::as_str);
+        let keys = entries(&self.chunks)?.filter_map(|place| match place {
+            Ok(place) => key_of(&place).map(Ok),
+            Err(error) => Some(Err(error)),
+        });
+        let mut keys = keys.collect::<io::Result<Vec<_>>>()?;
+        keys.sort();
+        let mut found = Vec::new();
+        for key in keys {
+            let place = format!("chunks/{key}/");
+            // Every name in a place begins with it; a place before the one of `after` holds nothing behind it.
+            if place.as_str() < after && !after.starts_with(&place) {
+                continue;
+            }
+            if found.len() >= limit {
+                break;
+            }
+            let mut blobs = blobs_in(&self.chunks.join(key.as_str()), &place)?;
+            blobs.retain(|blob| blob.name.as_str() > after);
+            blobs.sort_by(|one, other| one.name.cmp(&other.name));
+            found.extend(blobs);
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+}
+
+/// The key of an upload's place. Whatever is not ours by its name is somebody else's, and stays.
+fn key_of(place: &fs::DirEntry) -> Option<StorageKey> {
+    place.file_name().to_str().and_then(|name| StorageKey::parse(name).ok())
+}
+
+fn blobs_in(dir: &Path, place: &str) -> io::Result<Vec<Blob>> {
+    let mut blobs = Vec::new();
+    for file in entries(dir)? {
+        let file = file?;
+        let (Some(name), Ok(found)) = (file.file_name().to_str().map(str::to_owned), file.metadata()) else {
+            // It was deleted in between, or has no name of the store's.
+            continue;
+        };
+        blobs.push(Blob::new(BlobName::new(format!("{place}{name}")), age(&found), found.len()));
+    }
+    Ok(blobs)
+}
+
+/// How long ago a file was put. Its time of change is that of the rename, unless something was done with it since.
+fn age(file: &fs::Metadata) -> Duration {
+    let put_at = file.modified().unwrap_or_else(|_| SystemTime::now());
+    #[cfg(unix)]
+    let put_at = {
+        let changed = u64::try_from(std::os::unix::fs::MetadataExt::ctime(file)).unwrap_or(0);
+        // Its second has not ended yet.
+        put_at.max(SystemTime::UNIX_EPOCH + Duration::from_secs(changed.saturating_add(1)))
+    };
+    SystemTime::now().duration_since(put_at).unwrap_or_default()
+}
+
+fn is_trial(found: &fs::DirEntry) -> bool {
+    found.file_name().to_str().is_some_and(|name| name.starts_with(TRIAL))
+}
+
+/// Whether a trial was left: one that runs takes no time.
+fn is_old(found: &fs::DirEntry) -> bool {
+    found.metadata().is_ok_and(|found| living::is_older(&found, LONGEST_TRIAL))
 }
 
 /// What is in a directory; nothing where there is none.
@@ -161,7 +242,7 @@ fn step(what: &'static str, work: impl FnOnce() -> io::Result<()>) -> Result<()>
 }
 
 fn unfit(step: &'static str, source: io::Error) -> Error {
-    if is_full(&source) { Error::NoSpace(source) } else { Error::Unfit { step, source } }
+    if is_full(&source) { Error::no_space(source) } else { Error::unfit(WHAT, step, source) }
 }
 
 fn is_full(error: &io::Error) -> bool {
@@ -223,6 +304,13 @@ mod tests {
         fs::create_dir_all(places.chunks.join("spool/lost+found")).unwrap();
         fs::create_dir(places.spool.join("lost+found")).unwrap();
         fs::write(places.chunks.join("spool/left"), "").unwrap();
+        places.clear_spool(dir.path()).unwrap();
+        for trial in
+            [&places.chunks.join(".trial-0"), &places.chunks.join(".trial-1"), &places.spool.join(".trial-2")]
+        {
+            assert!(trial.exists(), "another worker may be at it");
+            File::open(trial).unwrap().set_modified(SystemTime::now() - LONGEST_TRIAL).unwrap();
+        }
         places.clear_spool(dir.path()).unwrap();
         let mut left: Vec<_> =
             fs::read_dir(&places.chunks).unwrap().map(|entry| entry.unwrap().file_name()).collect();

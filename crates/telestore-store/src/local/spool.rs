@@ -1,14 +1,16 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use telestore_types::ContentDigest;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::DataDisk;
-use crate::{BlobName, Check, Digest, Durability, Error, Result, Spool, SpooledChunk, private};
+use super::living::Living;
+use super::{DataDisk, failed};
+use crate::{BlobName, Check, Digest, Durability, Error, Result, Spool, SpooledChunk};
 
 /// How much is gathered before it goes to the disk. Small pieces make one call each otherwise, and a hostile client
 /// can cut a body into millions of them.
@@ -39,8 +41,14 @@ enum Turn {
 }
 
 impl LocalSpool {
-    pub(super) fn new(path: PathBuf, blob: BlobName, durability: Durability, disk: DataDisk) -> Self {
-        let writer = Writer { path, file: None, disk, digest: Digest::default(), checks: Vec::new() };
+    pub(super) fn new(
+        path: PathBuf,
+        blob: BlobName,
+        living: Arc<Living>,
+        durability: Durability,
+        disk: DataDisk,
+    ) -> Self {
+        let writer = Writer { path, living, file: None, disk, digest: Digest::default(), checks: Vec::new() };
         let writer = Turn::Here(Box::new(writer));
         let (gathered, small) = (Vec::new(), BytesMut::new());
         Self { blob, durability, writer, gathered, gathered_bytes: 0, small, length: 0 }
@@ -73,10 +81,10 @@ impl LocalSpool {
         match std::mem::replace(&mut self.writer, Turn::Closed) {
             Turn::Here(writer) => Ok(writer),
             Turn::Writing(running) => match running.await {
-                Ok(writer) => Ok(writer?),
-                Err(error) => Err(Error::Io(io::Error::other(error))),
+                Ok(writer) => writer.map_err(failed),
+                Err(error) => Err(failed(io::Error::other(error))),
             },
-            Turn::Closed => Err(Error::Io(io::Error::other("spool was closed by an earlier error"))),
+            Turn::Closed => Err(failed(io::Error::other("spool was closed by an earlier error"))),
         }
     }
 
@@ -113,12 +121,12 @@ impl Spool for LocalSpool {
         let writer = self.writer().await?;
         let (pieces, durability) = (self.take_gathered(), self.durability);
         let (guard, crc32c) = super::blocking(move || Ok(writer.finish(&pieces, durability))).await??;
-        Ok(SpooledChunk { spool: self.blob, length: self.length, crc32c, guard: Box::new(guard) })
+        Ok(SpooledChunk::new(self.blob, self.length, crc32c).guarded(guard))
     }
 }
 
-/// Takes a spooled file away when it is dropped; finding none, it was put.
-struct SpoolGuard(PathBuf);
+/// Takes a spooled file away when it is dropped; finding none, it was put. Its spool lives at least as long.
+struct SpoolGuard(PathBuf, #[allow(dead_code, reason = "held for its lock")] Arc<Living>);
 
 impl Drop for SpoolGuard {
     fn drop(&mut self) {
@@ -130,6 +138,7 @@ impl Drop for SpoolGuard {
 /// What works on the blocking pool.
 struct Writer {
     path: PathBuf,
+    living: Arc<Living>,
     /// Made with the first write: a chunk that fits in one gathering needs no turn for that alone.
     file: Option<(File, SpoolGuard)>,
     disk: DataDisk,
@@ -142,8 +151,8 @@ impl Writer {
         let (file, _) = match &mut self.file {
             Some(made) => made,
             none => {
-                let file = private::file().write(true).create_new(true).open(&self.path)?;
-                none.insert((file, SpoolGuard(self.path.clone())))
+                let file = self.living.create(&self.path)?;
+                none.insert((file, SpoolGuard(self.path.clone(), Arc::clone(&self.living))))
             }
         };
         Ok(file)
@@ -160,12 +169,12 @@ impl Writer {
     }
 
     fn finish(mut self: Box<Self>, pieces: &[Bytes], durability: Durability) -> Result<(SpoolGuard, u32)> {
-        self.write(pieces)?;
+        self.write(pieces).map_err(failed)?;
         let Self { file, digest, checks, .. } = *self;
         let Some((file, guard)) = file else { return Err(Error::Missing) };
         checks.into_iter().try_for_each(Check::finish)?;
         if durability == Durability::Disk {
-            file.sync_data()?;
+            file.sync_data().map_err(failed)?;
         }
         Ok((guard, digest.value()))
     }

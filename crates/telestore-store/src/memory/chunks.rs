@@ -1,16 +1,32 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use telestore_types::{ChunkIndex, ContentDigest, StorageKey};
+use telestore_types::{ChunkIndex, Clock, ContentDigest, SteadyClock, StorageKey, Timestamp};
 
-use crate::{BlobName, Check, ChunkStore, Digest, Error, Place, Result, Spool, SpooledChunk};
+use crate::{Blob, BlobName, Check, ChunkStore, Digest, Error, Result, Spool, SpooledChunk};
 
-/// Chunks in memory: for tests, and for embedders with small files.
-#[derive(Clone, Default)]
-pub struct MemoryChunkStore(Arc<Mutex<BTreeMap<BlobName, Bytes>>>);
+/// Chunks in memory: for tests, and for embedders with small files. Clones are workers on one store.
+#[derive(Clone)]
+pub struct MemoryChunkStore {
+    blobs: Arc<Mutex<BTreeMap<BlobName, Held>>>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Bytes, and when they were put; `None` while they are spooled.
+struct Held {
+    bytes: Bytes,
+    put_at: Option<Timestamp>,
+}
+
+impl Default for MemoryChunkStore {
+    fn default() -> Self {
+        Self::with_clock(SteadyClock::new())
+    }
+}
 
 impl MemoryChunkStore {
     /// An empty store.
@@ -18,13 +34,18 @@ impl MemoryChunkStore {
         Self::default()
     }
 
+    /// An empty store whose blobs age by this clock.
+    pub fn with_clock(clock: impl Clock) -> Self {
+        Self { blobs: Arc::default(), clock: Arc::new(clock) }
+    }
+
     /// How many blobs there are, spooled ones included.
     pub fn blobs(&self) -> usize {
         self.lock().len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<BlobName, Bytes>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<BlobName, Held>> {
+        self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -64,10 +85,9 @@ impl Spool for MemorySpool {
         self.checks.into_iter().try_for_each(Check::finish)?;
         let spool = BlobName::in_spool();
         let bytes = self.bytes.freeze();
-        let (length, crc32c) = (bytes.len() as u64, Digest::of(&bytes));
-        self.store.lock().insert(spool.clone(), bytes);
-        let guard = Box::new(MemoryGuard(self.store.clone(), spool.clone()));
-        Ok(SpooledChunk { spool, length, crc32c, guard })
+        let spooled = SpooledChunk::new(spool.clone(), bytes.len() as u64, Digest::of(&bytes));
+        self.store.lock().insert(spool.clone(), Held { bytes, put_at: None });
+        Ok(spooled.guarded(MemoryGuard(self.store, spool)))
     }
 }
 
@@ -80,43 +100,38 @@ impl ChunkStore for MemoryChunkStore {
     async fn put(&self, key: &StorageKey, index: ChunkIndex, spooled: SpooledChunk) -> Result<BlobName> {
         let blob = BlobName::in_place(key, index);
         let mut blobs = self.lock();
-        let bytes = blobs.remove(&spooled.spool).ok_or(Error::Missing)?;
-        blobs.insert(blob.clone(), bytes);
+        let held = blobs.remove(&spooled.spool).ok_or(Error::Missing)?;
+        blobs.insert(blob.clone(), Held { put_at: Some(self.clock.now()), ..held });
         drop(blobs);
         Ok(blob)
     }
 
     async fn read_at(&self, blob: &BlobName, offset: u64, length: usize) -> Result<Bytes> {
-        let bytes = self.lock().get(blob).cloned().ok_or(Error::Missing)?;
+        let bytes = self.lock().get(blob).map(|held| held.bytes.clone()).ok_or(Error::Missing)?;
         let start = usize::try_from(offset).map_err(|_| Error::Missing)?;
         let end = start.checked_add(length).filter(|end| *end <= bytes.len()).ok_or(Error::Missing)?;
         Ok(bytes.slice(start..end))
     }
 
-    async fn delete(&self, blob: &BlobName) -> Result<()> {
-        self.lock().remove(blob);
+    async fn delete(&self, blobs: &[BlobName]) -> Result<()> {
+        let mut held = self.lock();
+        blobs.iter().for_each(|blob| drop(held.remove(blob)));
         Ok(())
     }
 
-    async fn delete_all(&self, key: &StorageKey) -> Result<()> {
-        let place = format!("chunks/{key}/");
-        self.lock().retain(|blob, _| !blob.as_str().starts_with(&place));
-        Ok(())
+    async fn list(&self, after: Option<&BlobName>, limit: usize) -> Result<Vec<Blob>> {
+        let now = self.clock.now();
+        let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        let blobs = self.lock();
+        let put = blobs.range::<BlobName, _>(behind).filter_map(|(name, held)| {
+            let age = now.since(held.put_at?);
+            Some(Blob::new(name.clone(), age, held.bytes.len() as u64))
+        });
+        Ok(put.take(limit).collect())
     }
 
-    async fn list(&self) -> Result<Vec<Place>> {
-        let mut places: BTreeMap<StorageKey, Vec<BlobName>> = BTreeMap::new();
-        for blob in self.lock().keys() {
-            let key = blob.as_str().strip_prefix("chunks/").and_then(|rest| rest.split('/').next());
-            if let Some(key) = key.and_then(|key| StorageKey::parse(key).ok()) {
-                places.entry(key).or_default().push(blob.clone());
-            }
-        }
-        Ok(places.into_iter().map(|(key, blobs)| Place { key, blobs }).collect())
-    }
-
+    /// Nothing outlives the process: what was spooled and not put goes with its guard.
     async fn clear_spool(&self) -> Result<()> {
-        self.lock().retain(|blob, _| !blob.as_str().starts_with("spool/"));
         Ok(())
     }
 }

@@ -77,7 +77,8 @@ async fn try_commit(writer: &SqlitePool, requests: &[Request]) -> Result<Vec<Res
 /// The same error for one more caller.
 fn again(error: &Error) -> Error {
     match error {
-        Error::NoSpace(cause) => Error::NoSpace(cause.kind().into()),
-        error => Error::Database(error.to_string().into()),
+        Error::NoSpace(cause) => Error::no_space(cause.to_string()),
+        Error::Unavailable { what, source } => Error::unavailable(what, source.to_string()),
+        error => database(error.to_string()),
     }
 }

@@ -61,16 +61,16 @@ fn database(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error
     let full = error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
     // SQLITE_FULL
     if full.and_then(|error| error.code()).is_some_and(|code| code == "13") {
-        return Error::NoSpace(std::io::ErrorKind::StorageFull.into());
+        return Error::no_space(error);
     }
-    Error::Database(error)
+    Error::unavailable("session database", error)
 }
 
 impl SqliteSessionStore {
     /// Opens the file at `path`, makes it where there is none, and brings its tables up to date.
     ///
     /// # Errors
-    /// [`Error::Database`] where it cannot be opened or was written by a newer version.
+    /// [`Error::Unavailable`] where it cannot be opened or was written by a newer version.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_durable(path, Durability::default()).await
     }

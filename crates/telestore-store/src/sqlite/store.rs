@@ -296,18 +296,6 @@ impl SessionStore for SqliteSessionStore {
         rows.iter().map(row::blob).collect()
     }
 
-    async fn live_keys(&self) -> Result<Vec<StorageKey>> {
-        let rows = sqlx::query("SELECT key FROM uploads WHERE state NOT IN ('completed', 'cancelled')");
-        let rows = rows.fetch_all(&self.readers).await.map_err(database)?;
-        rows.iter().map(row::key).collect()
-    }
-
-    async fn live_blobs(&self, key: &StorageKey) -> Result<Vec<BlobName>> {
-        let rows = sqlx::query("SELECT blob FROM chunks WHERE key = ?").bind(key.as_str());
-        let rows = rows.fetch_all(&self.readers).await.map_err(database)?;
-        rows.iter().map(row::blob).collect()
-    }
-
     async fn expire(&self, expiry: &Expiry) -> Result<Vec<Expired>> {
         let mut tx = self.begin().await?;
         let answer = rules::expire(&mut *tx, expiry).await?;

@@ -1,86 +1,179 @@
 use std::future::Future;
+use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256, Sha512};
 use telestore_types::{ChunkIndex, ContentDigest, StorageKey};
 
-use crate::{BlobName, ChunkStore, Digest, Error, Place};
+use crate::{Blob, BlobName, ChunkStore, Digest, Error, SpooledChunk};
 
 /// Runs every check of the chunk store contract, each on a store of its own.
-pub async fn chunk_store<S, F, R>(open: F)
+///
+/// `open` makes an empty store and opens it twice, as two workers would: two processes on one directory, two clients of
+/// one server. Each check runs with one of them first, and then with the other.
+pub async fn chunk_store<A, B, F, R>(open: F)
 where
-    S: ChunkStore,
+    A: ChunkStore,
+    B: ChunkStore,
     F: Fn() -> R,
-    R: Future<Output = S>,
+    R: Future<Output = (A, B)>,
 {
-    keeps_bytes(&open().await).await;
-    deletes_bytes(&open().await).await;
-    forgets_what_was_not_put(&open().await).await;
-    gathers_small_pieces(&open().await).await;
-    compares_digests(&open().await).await;
-    super::sums::no_bytes_are_bytes(&open().await).await;
+    macro_rules! check {
+        ($($check:path),*) => {$(
+            let (one, two) = open().await;
+            $check(&one, &two).await;
+            drop((one, two));
+            let (one, two) = open().await;
+            $check(&two, &one).await;
+        )*};
+    }
+    check!(keeps_bytes, deletes_bytes, lists_by_page, takes_away_what_is_not_put);
+    check!(leaves_the_spool_of_others_alone, gathers_small_pieces, compares_digests);
+    check!(puts_at_once_have_names_of_their_own, no_bytes_are_bytes);
 }
 
-async fn put(store: &dyn ChunkStore, key: &StorageKey, index: u32, bytes: &[u8]) -> BlobName {
+fn key(first: u8) -> StorageKey {
+    StorageKey::from_random([first; 16])
+}
+
+fn index(index: u32) -> ChunkIndex {
+    ChunkIndex::new(index, 100).expect("good index")
+}
+
+async fn spooled(store: &dyn ChunkStore, bytes: &[u8]) -> SpooledChunk {
     let mut spool = store.spool().await.expect("spools");
     spool.write(Bytes::copy_from_slice(bytes)).await.expect("writes");
     let spooled = spool.finish().await.expect("finishes");
     assert_eq!((spooled.length, spooled.crc32c), (bytes.len() as u64, Digest::of(bytes)));
-    store.put(key, ChunkIndex::new(index, 100).expect("good index"), spooled).await.expect("puts")
+    spooled
 }
 
-async fn keeps_bytes(store: &dyn ChunkStore) {
-    let key = StorageKey::from_random([1; 16]);
-    let (first, second) = (put(store, &key, 0, b"hello").await, put(store, &key, 0, b"world!").await);
+async fn put(store: &dyn ChunkStore, of: &StorageKey, at: u32, bytes: &[u8]) -> BlobName {
+    let spooled = spooled(store, bytes).await;
+    store.put(of, index(at), spooled).await.expect("puts")
+}
+
+async fn list(store: &dyn ChunkStore) -> Vec<Blob> {
+    store.list(None, 1000).await.expect("lists")
+}
+
+async fn names(store: &dyn ChunkStore) -> Vec<BlobName> {
+    list(store).await.into_iter().map(|blob| blob.name).collect()
+}
+
+fn sorted(mut names: Vec<BlobName>) -> Vec<BlobName> {
+    names.sort();
+    names
+}
+
+async fn keeps_bytes(one: &dyn ChunkStore, two: &dyn ChunkStore) {
+    let (first, second) = (put(one, &key(1), 0, b"hello").await, put(two, &key(1), 0, b"world!").await);
     assert_ne!(first, second, "the same place twice has two names");
-    assert_eq!(&store.read_at(&first, 0, 5).await.expect("reads")[..], b"hello");
-    assert_eq!(&store.read_at(&second, 2, 3).await.expect("reads")[..], b"rld");
-    assert!(
-        matches!(store.read_at(&first, 3, 3).await, Err(Error::Missing)),
-        "never fewer bytes than asked for"
-    );
-    let mut found: Vec<_> =
-        store.list().await.expect("lists").into_iter().flat_map(|place| place.blobs).collect();
-    found.sort();
-    let mut expected = [first, second];
-    expected.sort();
-    assert_eq!(found, expected);
+    for store in [one, two] {
+        assert_eq!(&store.read_at(&first, 0, 5).await.expect("reads")[..], b"hello");
+        assert_eq!(&store.read_at(&second, 2, 3).await.expect("reads")[..], b"rld");
+        let more = store.read_at(&first, 3, 3).await;
+        assert!(matches!(more, Err(Error::Missing)), "never fewer bytes than asked for");
+        assert_eq!(names(store).await, sorted(vec![first.clone(), second.clone()]));
+    }
 }
 
-async fn deletes_bytes(store: &dyn ChunkStore) {
-    let (key, other) = (StorageKey::from_random([1; 16]), StorageKey::from_random([2; 16]));
-    let (gone, kept) = (put(store, &key, 0, b"a").await, put(store, &other, 0, b"b").await);
-    store.delete(&gone).await.expect("deletes");
-    store.delete(&gone).await.expect("deleting again is no error");
-    assert!(matches!(store.read_at(&gone, 0, 1).await, Err(Error::Missing)));
-    put(store, &key, 1, b"c").await;
-    store.delete_all(&key).await.expect("deletes");
-    store.delete_all(&key).await.expect("deleting again is no error");
-    let left = store.list().await.expect("lists");
-    assert_eq!(left, [Place { key: other, blobs: vec![kept] }]);
-    put(store, &key, 2, b"d").await;
+async fn deletes_bytes(one: &dyn ChunkStore, two: &dyn ChunkStore) {
+    let (gone, kept) = (put(one, &key(1), 0, b"a").await, put(one, &key(2), 0, b"b").await);
+    two.delete(std::slice::from_ref(&gone)).await.expect("deletes what another worker has put");
+    for store in [one, two] {
+        store.delete(std::slice::from_ref(&gone)).await.expect("deleting again is no error");
+        assert!(matches!(store.read_at(&gone, 0, 1).await, Err(Error::Missing)));
+        assert_eq!(names(store).await, std::slice::from_ref(&kept));
+    }
+    let more = [put(one, &key(1), 1, b"c").await, gone, put(two, &key(1), 2, b"d").await];
+    one.delete(&more).await.expect("deletes many, one of which is not there");
+    one.delete(&[]).await.expect("deletes none");
+    assert_eq!(names(two).await, [kept]);
+    put(two, &key(1), 2, b"e").await;
 }
 
-async fn forgets_what_was_not_put(store: &dyn ChunkStore) {
-    let key = StorageKey::from_random([1; 16]);
-    let mut spool = store.spool().await.expect("spools");
+async fn lists_by_page(one: &dyn ChunkStore, two: &dyn ChunkStore) {
+    assert!(list(two).await.is_empty());
+    let mut all = Vec::new();
+    for at in 0..7 {
+        all.push(put(if at % 2 == 0 { one } else { two }, &key(u8::from(at > 3)), at, b"abc").await);
+    }
+    let kept = spooled(one, b"not put").await;
+    let all = sorted(all);
+    for limit in [1, 2, 3, 7, 8] {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = two.list(after.as_ref(), limit).await.expect("lists");
+            assert!(page.len() <= limit, "a page of {limit} has {}", page.len());
+            after = page.last().map(|blob| blob.name.clone());
+            let is_last = page.len() < limit;
+            seen.extend(page.into_iter().map(|blob| blob.name));
+            if is_last {
+                break;
+            }
+        }
+        assert_eq!(seen, all, "in order, each once, in pages of {limit}");
+    }
+    for blob in list(two).await {
+        assert!(blob.length >= 3, "{} bytes for 3", blob.length);
+        assert!(blob.age < Duration::from_secs(60), "it is not older than this check: {:?}", blob.age);
+    }
+    one.discard(kept).await.expect("discards");
+}
+
+async fn takes_away_what_is_not_put(one: &dyn ChunkStore, two: &dyn ChunkStore) {
+    let mut spool = one.spool().await.expect("spools");
     spool.write(Bytes::from_static(b"dropped in the middle")).await.expect("writes");
     drop(spool);
-    let spool = store.spool().await.expect("spools");
-    drop(spool.finish().await.expect("finishes"));
-    let mut spool = store.spool().await.expect("spools");
-    spool.write(Bytes::from_static(b"left behind")).await.expect("writes");
-    let left_behind = spool.finish().await.expect("finishes");
-    store.clear_spool().await.expect("clears");
-    let put = store.put(&key, ChunkIndex::new(0, 1).expect("good index"), left_behind).await;
-    assert!(matches!(put, Err(Error::Missing)));
-    assert!(store.list().await.expect("lists").is_empty());
+    let discarded = spooled(one, b"refused").await;
+    let name = discarded.spool.clone();
+    one.discard(discarded).await.expect("discards");
+    for store in [one, two] {
+        assert!(matches!(store.read_at(&name, 0, 1).await, Err(Error::Missing)), "what is discarded is gone");
+        assert!(list(store).await.is_empty());
+    }
 }
 
-async fn gathers_small_pieces(store: &dyn ChunkStore) {
-    let key = StorageKey::from_random([1; 16]);
+/// A worker that starts clears the spool of the dead, and others live.
+async fn leaves_the_spool_of_others_alone(one: &dyn ChunkStore, two: &dyn ChunkStore) {
+    let mut arriving = one.spool().await.expect("spools");
+    arriving.write(Bytes::from_static(b"not yet ")).await.expect("writes");
+    let mut waiting = spooled(one, b"put later").await;
+    for store in [two, one] {
+        store.clear_spool().await.expect("clears");
+        assert_eq!(&one.read_at(&waiting.spool, 4, 5).await.expect("reads")[..], b"later");
+        let name = one.put(&key(1), index(0), waiting).await.expect("puts after another one has cleared");
+        assert_eq!(&two.read_at(&name, 0, 9).await.expect("reads")[..], b"put later");
+        waiting = spooled(one, b"put later").await;
+    }
+    arriving.write(Bytes::from_static(b"at its end")).await.expect("goes on");
+    let arrived = arriving.finish().await.expect("finishes");
+    two.clear_spool().await.expect("clears");
+    let name = one.put(&key(1), index(1), arrived).await.expect("puts");
+    assert_eq!(&two.read_at(&name, 0, 18).await.expect("reads")[..], b"not yet at its end");
+    assert_eq!(names(two).await.len(), 3, "what was put stays as well");
+}
+
+/// Two workers that put one chunk at the same moment, and a third thing that deletes beside them.
+async fn puts_at_once_have_names_of_their_own(one: &dyn ChunkStore, two: &dyn ChunkStore) {
+    let mut last = Vec::new();
+    let key = key(1);
+    for round in 0..20 {
+        let (first, second) = (spooled(one, b"one").await, spooled(two, b"two").await);
+        let (first, second, deleted) =
+            tokio::join!(one.put(&key, index(0), first), two.put(&key, index(0), second), one.delete(&last));
+        deleted.expect("deletes");
+        last = vec![first.expect("puts"), second.expect("puts")];
+        assert_eq!(&two.read_at(&last[0], 0, 3).await.expect("reads")[..], b"one", "round {round}");
+        assert_eq!(&one.read_at(&last[1], 0, 3).await.expect("reads")[..], b"two", "round {round}");
+    }
+    assert_eq!(names(one).await, sorted(last));
+}
+
+async fn gathers_small_pieces(one: &dyn ChunkStore, two: &dyn ChunkStore) {
     let bytes: Vec<u8> = (0..600_000_u32).map(|n| u8::try_from(n % 251).unwrap_or(0)).collect();
-    let mut spool = store.spool().await.expect("spools");
+    let mut spool = one.spool().await.expect("spools");
     let (mut rest, mut size) = (&bytes[..], 1);
     while !rest.is_empty() {
         let (piece, tail) = rest.split_at(size.min(rest.len()));
@@ -89,11 +182,11 @@ async fn gathers_small_pieces(store: &dyn ChunkStore) {
     }
     let spooled = spool.finish().await.expect("finishes");
     assert_eq!((spooled.length, spooled.crc32c), (bytes.len() as u64, Digest::of(&bytes)));
-    let blob = store.put(&key, ChunkIndex::new(7, 8).expect("good index"), spooled).await.expect("puts");
-    assert_eq!(&store.read_at(&blob, 0, bytes.len()).await.expect("reads")[..], &bytes[..]);
+    let blob = one.put(&key(1), index(7), spooled).await.expect("puts");
+    assert_eq!(&two.read_at(&blob, 0, bytes.len()).await.expect("reads")[..], &bytes[..]);
 }
 
-async fn compares_digests(store: &dyn ChunkStore) {
+async fn compares_digests(one: &dyn ChunkStore, _: &dyn ChunkStore) {
     let bytes: Vec<u8> = (0..1_300_000_u32).map(|n| u8::try_from(n % 251).unwrap_or(0)).collect();
     let right = [
         ContentDigest::Sha256(Sha256::digest(&bytes).into()),
@@ -102,7 +195,7 @@ async fn compares_digests(store: &dyn ChunkStore) {
     ];
     let wrong = [ContentDigest::Sha256([1; 32]), ContentDigest::Sha512([1; 64]), ContentDigest::Crc32c(1)];
     let spool = async |digests: &[ContentDigest]| {
-        let mut spool = store.spool().await.expect("spools");
+        let mut spool = one.spool().await.expect("spools");
         digests.iter().for_each(|digest| spool.expect(*digest));
         for piece in bytes.chunks(100_000) {
             spool.write(Bytes::copy_from_slice(piece)).await.expect("writes");
@@ -111,10 +204,25 @@ async fn compares_digests(store: &dyn ChunkStore) {
     };
     let spooled = spool(&right).await.expect("the digests are right");
     for (right, wrong) in right.into_iter().zip(wrong) {
-        store.verify(&spooled, right).await.expect("the digest is right");
+        one.verify(&spooled, right).await.expect("the digest is right");
         let algorithm = right.algorithm();
-        for found in [store.verify(&spooled, wrong).await, spool(&[right, wrong]).await.map(drop)] {
+        for found in [one.verify(&spooled, wrong).await, spool(&[right, wrong]).await.map(drop)] {
             assert!(matches!(found, Err(Error::DigestMismatch { algorithm: named }) if named == algorithm));
         }
     }
+}
+
+/// Of a chunk without bytes there is a name as of any other.
+async fn no_bytes_are_bytes(one: &dyn ChunkStore, two: &dyn ChunkStore) {
+    let spool = one.spool().await.expect("spools");
+    let spooled = spool.finish().await.expect("finishes");
+    assert_eq!((spooled.length, spooled.crc32c), (0, 0));
+    let blob = one.put(&key(3), index(1), spooled).await.expect("puts");
+    for store in [one, two] {
+        assert_eq!(store.read_at(&blob, 0, 0).await.expect("reads").len(), 0);
+        assert!(store.read_at(&blob, 0, 1).await.is_err(), "there is nothing");
+        assert_eq!(names(store).await, std::slice::from_ref(&blob));
+    }
+    two.delete(&[blob]).await.expect("deletes");
+    assert!(list(one).await.is_empty());
 }

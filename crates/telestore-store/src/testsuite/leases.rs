@@ -77,7 +77,7 @@ pub(super) async fn keeps_how_far_it_is(store: &dyn SessionStore) {
     assert_eq!((failed.state, failed.progress), (UploadState::Failed, 60));
     assert_eq!(failed.error.as_deref(), Some("Could not resolve channel ID"));
     assert_eq!(failed.resume, Some(resume), "a failure keeps the resume state");
-    assert_eq!(store.live_blobs(&failed.key).await.expect("reads").len(), 1, "and the chunks");
+    assert_eq!(store.chunks(&failed.key).await.expect("reads").len(), 1, "and the chunks");
     match store.complete(&failed.id, &failed.key, NOW).await.expect("completes") {
         Completed::Accepted(Completion::Queued, upload) => {
             assert_eq!((upload.progress, upload.error), (0, None))

@@ -1,9 +1,9 @@
 //! Chunks that can be those of the file, and those that cannot.
 
-use telestore_types::{Completion, CompletionError, StorageKey};
+use telestore_types::{Completion, CompletionError};
 
 use super::sessions::{LIMITS, NOW, chunk, get, owner, record, upload};
-use crate::{ChunkStore, Completed, Recorded, SessionStore};
+use crate::{Completed, Recorded, SessionStore};
 
 /// An empty last chunk, before the others and behind them.
 pub(super) async fn an_empty_chunk_comes_last_in_any_order(store: &dyn SessionStore) {
@@ -18,7 +18,6 @@ pub(super) async fn an_empty_chunk_comes_last_in_any_order(store: &dyn SessionSt
         }
         let chunks = store.chunks(&upload.key).await.expect("reads");
         assert_eq!(chunks.iter().map(|chunk| chunk.length).collect::<Vec<_>>(), [5, 0]);
-        assert_eq!(store.live_blobs(&upload.key).await.expect("reads").len(), 2);
         match store.complete(&upload.id, &upload.key, NOW).await.expect("completes") {
             Completed::Accepted(Completion::Queued, upload) => assert_eq!(upload.received_bytes, 5),
             other => panic!("not accepted: {other:?}"),
@@ -50,17 +49,4 @@ pub(super) async fn chunks_that_cannot_be_the_file_are_not_recorded(store: &dyn 
     }
     assert_eq!(record(store, &upload, &chunk(2, 11, 1, "long")).await, unfit(20));
     assert_eq!(record(store, &upload, &chunk(2, 0, 1, "none")).await, unfit(9));
-}
-
-/// Of a chunk without bytes there is a name as of any other.
-pub(super) async fn no_bytes_are_bytes(store: &dyn ChunkStore) {
-    let key = StorageKey::from_random([3; 16]);
-    let spool = store.spool().await.expect("spools");
-    let spooled = spool.finish().await.expect("finishes");
-    assert_eq!((spooled.length, spooled.crc32c), (0, 0));
-    let blob = store.put(&key, chunk(1, 0, 0, "").index, spooled).await.expect("puts");
-    assert_eq!(store.read_at(&blob, 0, 0).await.expect("reads").len(), 0);
-    assert!(store.read_at(&blob, 0, 1).await.is_err(), "there is nothing");
-    store.delete(&blob).await.expect("deletes");
-    assert!(store.list().await.expect("lists").iter().all(|place| place.blobs.is_empty()));
 }

@@ -1,5 +1,7 @@
 //! Files whose bytes come one piece behind the other, and whose length may be said later.
 
+use std::time::SystemTime;
+
 use telestore_store::rules::NewExtent;
 use telestore_store::{Appended, Created, Declared, SpooledChunk};
 use telestore_types::{
@@ -66,21 +68,36 @@ impl Intake {
         spooled: SpooledChunk,
         caller: &Caller,
     ) -> Result<AppendReceipt> {
-        let upload = self.access.find(id, caller).await?.ok_or(Error::NotFound)?;
-        let limit = self.base.config.max_chunk_bytes;
-        if spooled.length > limit {
-            return Err(Error::TooLarge { what: "chunk", limit });
-        }
-        // Nothing is written for what is refused anyway; the store looks again.
-        let index = upload.clone().append(offset, spooled.length, self.base.now())?;
-        self.access.claim(&upload, caller).await?;
-        if spooled.length == 0 {
-            return Ok(AppendReceipt::of(&upload));
-        }
+        let (upload, index) = match self.admit_append(id, offset, spooled.length, caller).await {
+            Ok(admitted) if spooled.length > 0 => admitted,
+            other => {
+                self.bytes.discard_quietly(spooled).await;
+                return other.map(|(upload, _)| AppendReceipt::of(&upload));
+            }
+        };
         // It goes on where the caller does not: between the bytes and their record, a dropped request would leave an
         // orphan.
         let intake = self.clone();
         detached(async move { intake.put_and_append(upload, offset, index, spooled).await }).await
+    }
+
+    /// The upload that `length` more bytes are for, and their place there.
+    async fn admit_append(
+        &self,
+        id: &UploadId,
+        offset: u64,
+        length: u64,
+        caller: &Caller,
+    ) -> Result<(Upload, ChunkIndex)> {
+        let upload = self.access.find(id, caller).await?.ok_or(Error::NotFound)?;
+        let limit = self.base.config.max_chunk_bytes;
+        if length > limit {
+            return Err(Error::TooLarge { what: "chunk", limit });
+        }
+        // Nothing is written for what is refused anyway; the store looks again.
+        let index = upload.clone().append(offset, length, self.base.now())?;
+        self.access.claim(&upload, caller).await?;
+        Ok((upload, index))
     }
 
     async fn put_and_append(
@@ -90,17 +107,18 @@ impl Intake {
         index: ChunkIndex,
         spooled: SpooledChunk,
     ) -> Result<AppendReceipt> {
-        let (length, crc32c) = (spooled.length, spooled.crc32c);
+        let (length, crc32c, put_at) = (spooled.length, spooled.crc32c, SystemTime::now());
         let blob = self.bytes.chunks.put(&upload.key, index, spooled).await?;
         let (id, key, limits) = (upload.id.clone(), upload.key.clone(), self.base.limits());
         let extent = NewExtent::new(id, key, offset, blob.clone(), self.base.now());
         let appended = self.base.sessions.append(&extent.of(length, crc32c).within(limits)).await;
-        // Where the record failed, the bytes may or may not be named by it: the next start's sweep will tell.
+        // If the record failed, the bytes may or may not be named by it: the sweep for orphans will tell.
         let refusal = match appended? {
             Appended::Stored(upload, chunk) => {
                 METRICS.chunks.increment(1);
                 METRICS.received.increment(length);
                 self.arrivals.arrived(&upload, &chunk);
+                self.still_there(&blob, length, put_at).await?;
                 return Ok(AppendReceipt::of(&upload));
             }
             Appended::Refused(error, _) => error.into(),
@@ -108,10 +126,7 @@ impl Intake {
             Appended::TooMuch(exceeded) => self.access.too_much(exceeded),
             _ => Error::NotFound,
         };
-        self.bytes.delete_quietly(&blob).await;
-        if matches!(refusal, Error::NotFound | Error::Conflict(_)) {
-            self.remove_if_over(&upload).await;
-        }
+        self.bytes.delete_quietly(&[blob]).await;
         Err(refusal)
     }
 

@@ -1,6 +1,7 @@
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use telestore_store::{ChunkRecord, Created, NewChunk, Recorded, Spool, SpooledChunk};
+use telestore_store::{BlobName, ChunkRecord, Created, NewChunk, Recorded, Spool, SpooledChunk};
 use telestore_types::{
     ChunkIndex, ChunkVerdict, ContentDigest, NewUpload, StorageKey, Upload, UploadKind, UploadState,
     mime_type_of,
@@ -81,6 +82,11 @@ impl Intake {
         Ok(self.bytes.chunks.verify(spooled, digest).await?)
     }
 
+    /// Takes spooled bytes away that are not to be a chunk.
+    pub(crate) async fn discard(&self, spooled: SpooledChunk) {
+        self.bytes.discard_quietly(spooled).await;
+    }
+
     /// Makes spooled bytes a chunk. When it returns, the chunk survives a crash.
     ///
     /// The upload is created where it is not there. The same chunk may come again, also while the file is on its way;
@@ -91,24 +97,40 @@ impl Intake {
         spooled: SpooledChunk,
         caller: &Caller,
     ) -> Result<ChunkReceipt> {
-        concerns(&chunk.file.id);
-        self.access.admit(caller).await?;
-        self.check_file(&chunk.file)?;
-        let index = ChunkIndex::new(chunk.index, chunk.file.total_chunks)?;
-        Upload::check_chunk_length(index, chunk.file.total_chunks, spooled.length)?;
-        if spooled.length > self.base.config.max_chunk_bytes {
-            return Err(Error::TooLarge { what: "chunk", limit: self.base.config.max_chunk_bytes });
-        }
-        if spooled.length > chunk.file.file_size {
-            return Err(self.more_than_its_file(chunk, spooled.length, caller).await?);
-        }
-        let upload = self.upload_of(&chunk.file, UploadKind::Chunked, caller).await?;
+        let (upload, index) = match self.admit_chunk(chunk, spooled.length, caller).await {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                self.bytes.discard_quietly(spooled).await;
+                return Err(refusal);
+            }
+        };
         let upload = self.keep(upload, index, spooled, chunk.mime_type.as_deref()).await?;
         Ok(ChunkReceipt {
             index: chunk.index,
             received_chunks: upload.received_chunks,
             total_chunks: chunk.file.total_chunks,
         })
+    }
+
+    /// The upload that a chunk of `length` bytes is for, and its place there.
+    async fn admit_chunk(
+        &self,
+        chunk: &IncomingChunk,
+        length: u64,
+        caller: &Caller,
+    ) -> Result<(Upload, ChunkIndex)> {
+        concerns(&chunk.file.id);
+        self.access.admit(caller).await?;
+        self.check_file(&chunk.file)?;
+        let index = ChunkIndex::new(chunk.index, chunk.file.total_chunks)?;
+        Upload::check_chunk_length(index, chunk.file.total_chunks, length)?;
+        if length > self.base.config.max_chunk_bytes {
+            return Err(Error::TooLarge { what: "chunk", limit: self.base.config.max_chunk_bytes });
+        }
+        if length > chunk.file.file_size {
+            return Err(self.more_than_its_file(chunk, length, caller).await?);
+        }
+        Ok((self.upload_of(&chunk.file, UploadKind::Chunked, caller).await?, index))
     }
 
     /// Why a chunk that is longer than its file is refused: before a row is made for it, and whose the upload is comes
@@ -215,7 +237,7 @@ impl Intake {
         spooled: SpooledChunk,
         mime_type: Option<String>,
     ) -> Result<Upload> {
-        let (length, crc32c) = (spooled.length, spooled.crc32c);
+        let (length, crc32c, put_at) = (spooled.length, spooled.crc32c, SystemTime::now());
         let blob = self.bytes.chunks.put(&upload.key, index, spooled).await?;
         let chunk = ChunkRecord { index, length, crc32c, blob };
         let limits = self.base.limits();
@@ -223,15 +245,16 @@ impl Intake {
             .within(limits)
             .with_mime_type(mime_type);
         let recorded = self.base.sessions.record_chunk(new).await;
-        // Where the record failed, the bytes may or may not be named by it: the next start's sweep will tell.
+        // If the record failed, the bytes may or may not be named by it: the sweep for orphans will tell.
         let refusal = match recorded? {
             Recorded::Stored { upload, replaced } => {
                 METRICS.chunks.increment(1);
                 METRICS.received.increment(length);
                 self.arrivals.arrived(&upload, &chunk);
                 if let Some(replaced) = replaced {
-                    self.bytes.delete_quietly(&replaced).await;
+                    self.bytes.delete_quietly(&[replaced]).await;
                 }
+                self.still_there(&chunk.blob, length, put_at).await?;
                 return Ok(*upload);
             }
             Recorded::Refused { verdict: ChunkVerdict::Duplicate, upload } => Ok(*upload),
@@ -246,29 +269,21 @@ impl Intake {
             Recorded::TooMuch(exceeded) => Err(self.access.too_much(exceeded)),
             Recorded::NotFound => Err(Error::NotFound),
         };
-        self.bytes.delete_quietly(&chunk.blob).await;
-        if !matches!(
-            refusal,
-            Err(Error::TooLarge { .. }
-                | Error::SizeMismatch { .. }
-                | Error::TooManyRequests { .. }
-                | Error::QuotaFull { .. })
-        ) {
-            self.remove_if_over(&upload).await;
-        }
+        self.bytes.delete_quietly(&[chunk.blob]).await;
         refusal
     }
+}
 
-    /// A chunk that came too late has made the upload's place again.
-    pub(super) async fn remove_if_over(&self, upload: &Upload) {
-        // Where the store does not say, the bytes may be needed.
-        let Ok(now) = self.base.sessions.get(&upload.id).await else {
-            return;
-        };
-        let living = now.is_some_and(|now| now.key == upload.key && !now.state.is_over());
-        if !living {
-            self.bytes.delete_all_quietly(upload).await;
+impl Intake {
+    /// A worker whose machine was suspended between the put and the record may find that another worker has taken the
+    /// bytes for an orphan meanwhile. Its client must not be told that they are safe, and sends them again.
+    pub(super) async fn still_there(&self, blob: &BlobName, length: u64, put_at: SystemTime) -> Result<()> {
+        // A clock that was set back tells nothing.
+        if put_at.elapsed().is_ok_and(|took| took < self.base.config.orphan_grace / 2) {
+            return Ok(());
         }
+        self.bytes.chunks.read_at(blob, 0, usize::from(length > 0)).await?;
+        Ok(())
     }
 }
 

@@ -58,7 +58,7 @@ impl Intake {
                 Ok(upload.event(self.base.now()))
             }
             Cancelled::Over(_) => Ok(None),
-            Cancelled::Now { upload, .. } => {
+            Cancelled::Now { upload, blobs } => {
                 METRICS.cancelled.increment(1);
                 tracing::info!("[{}] Upload cancelled", upload.id);
                 self.sends.early.forget(&upload.key);
@@ -67,7 +67,7 @@ impl Intake {
                 self.events.publish(&upload);
                 self.events.bus.forget(&upload.id);
                 // It is cancelled whatever becomes of the bytes.
-                self.bytes.delete_all_quietly(&upload).await;
+                self.bytes.delete_quietly(&blobs).await;
                 Ok(None)
             }
         }

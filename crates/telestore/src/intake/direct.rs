@@ -1,6 +1,6 @@
 //! A whole file in one request, whose client waits for the end.
 
-use telestore_store::SpooledChunk;
+use telestore_store::{Cancelled, SpooledChunk};
 use telestore_types::{ChunkIndex, FileName, Upload, UploadId, UploadKind};
 
 use crate::intake::waiting::CallerWaits;
@@ -71,9 +71,12 @@ impl Intake {
 
     /// Ends an upload of which nobody knows the id, and which will never be whole.
     async fn abandon(&self, upload: &Upload) {
-        if let Err(error) = self.base.sessions.cancel(&upload.id, &upload.key, self.base.now()).await {
-            tracing::warn!(%error, "could not take a refused upload back; it goes when it is past its time");
+        match self.base.sessions.cancel(&upload.id, &upload.key, self.base.now()).await {
+            Ok(Cancelled::Now { blobs, .. }) => self.bytes.delete_quietly(&blobs).await,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "could not take a refused upload back; it goes when it is past its time");
+            }
         }
-        self.bytes.delete_all_quietly(upload).await;
     }
 }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use telestore_store::{BlobName, ChunkStore};
+use telestore_store::{BlobName, ChunkStore, SpooledChunk};
 use telestore_types::{Timestamp, Upload};
 
 use crate::shared::base::Base;
@@ -37,16 +37,33 @@ impl Bytes {
         Self { base, chunks, look: Mutex::default() }
     }
 
-    pub(crate) async fn delete_quietly(&self, blob: &BlobName) {
-        if let Err(error) = self.chunks.delete(blob).await {
-            tracing::warn!(%error, "could not delete a chunk; the next start will");
+    /// Deletes bytes that no upload needs any more.
+    pub(crate) async fn delete_quietly(&self, blobs: &[BlobName]) {
+        if blobs.is_empty() {
+            return;
+        }
+        if let Err(error) = self.chunks.delete(blobs).await {
+            tracing::warn!(chunks = blobs.len(), %error, "could not delete chunks; they will be found as orphans");
         }
     }
 
-    /// Deletes all bytes of an upload that no record needs any more.
+    /// Deletes the bytes that the records of an upload name, which needs them no more.
     pub(crate) async fn delete_all_quietly(&self, upload: &Upload) {
-        if let Err(error) = self.chunks.delete_all(&upload.key).await {
-            tracing::warn!(upload = %upload.id, %error, "could not delete chunks; the next start will");
+        match self.base.sessions.chunks(&upload.key).await {
+            Ok(records) => {
+                let blobs: Vec<_> = records.into_iter().map(|record| record.blob).collect();
+                self.delete_quietly(&blobs).await;
+            }
+            Err(error) => {
+                tracing::warn!(upload = %upload.id, %error, "could not find its chunks; they will be found as orphans");
+            }
+        }
+    }
+
+    /// Takes spooled bytes away that were refused.
+    pub(crate) async fn discard_quietly(&self, spooled: SpooledChunk) {
+        if let Err(error) = self.chunks.discard(spooled).await {
+            tracing::warn!(%error, "could not take refused bytes away");
         }
     }
 

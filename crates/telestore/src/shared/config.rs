@@ -66,6 +66,12 @@ pub struct EngineConfig {
     pub failed_ttl: Duration,
     /// How long the result of a finished or cancelled upload is kept.
     pub result_ttl: Duration,
+    /// Whether no other process takes chunks in on the same stores while this engine lives, which the caller must make
+    /// sure of, by a lock for instance. Chunks without a record are then deleted at the start, and not when they are old.
+    pub alone: bool,
+    /// How old a chunk without a record must be before it is taken for an orphan: longer than any worker takes, or stands
+    /// still, between putting a chunk and recording it.
+    pub orphan_grace: Duration,
     /// Users whom metrics tell apart: few, and of names that an operator gave. Each is a label.
     pub measured_users: BTreeSet<UserId>,
 }
@@ -97,6 +103,8 @@ impl Default for EngineConfig {
             session_ttl: HOUR * 24 * 7,
             failed_ttl: HOUR * 24 * 3,
             result_ttl: HOUR * 24,
+            alone: false,
+            orphan_grace: HOUR,
             measured_users: BTreeSet::new(),
         }
     }

@@ -1,4 +1,5 @@
 //! What keeps the stores in order: at the start, and while the engine runs.
 
+pub(crate) mod orphans;
 mod pulse;
 pub(crate) mod sweeper;

@@ -1,4 +1,3 @@
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use crate::shared::error::Result;
 use crate::shared::events::Events;
 use crate::shared::sends::Sends;
 use crate::shared::tasks::Task;
+use crate::upkeep::orphans::Orphans;
 
 /// How often to look for what is past its time.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -25,6 +25,7 @@ pub(crate) struct Upkeep {
     pub(crate) bytes: Arc<Bytes>,
     pub(crate) events: Arc<Events>,
     pub(crate) sends: Arc<Sends>,
+    pub(crate) orphans: Arc<Orphans>,
 }
 
 impl Upkeep {
@@ -34,20 +35,7 @@ impl Upkeep {
         self.base.sessions.save_clock(self.base.clock.reading()).await?;
         self.bytes.chunks.clear_spool().await?;
         let released = self.release().await?;
-        let live: HashSet<_> = self.base.sessions.live_keys().await?.into_iter().collect();
-        let mut orphans = 0;
-        for place in self.bytes.chunks.list().await? {
-            if !live.contains(&place.key) {
-                orphans += place.blobs.len();
-                self.bytes.chunks.delete_all(&place.key).await?;
-                continue;
-            }
-            let named: HashSet<_> = self.base.sessions.live_blobs(&place.key).await?.into_iter().collect();
-            for blob in place.blobs.iter().filter(|blob| !named.contains(blob)) {
-                orphans += 1;
-                self.bytes.chunks.delete(blob).await?;
-            }
-        }
+        let orphans = if self.base.config.alone { self.orphans.take_all().await? } else { 0 };
         if released > 0 || orphans > 0 {
             tracing::info!(uploads = released, orphans, "went on after a restart");
         }
@@ -94,9 +82,7 @@ impl Upkeep {
                 }
                 _ => {}
             }
-            for blob in blobs {
-                self.bytes.delete_quietly(blob).await;
-            }
+            self.bytes.delete_quietly(blobs).await;
         }
     }
 
@@ -113,6 +99,7 @@ impl Upkeep {
         ] {
             while self.sweep_some(states, unowned, now - ttl, &mut swept).await? {}
         }
+        self.orphans.sweep().await?;
         Ok(swept)
     }
 
@@ -127,14 +114,14 @@ impl Upkeep {
         let expiry = Expiry::new(states, before, BATCH);
         let expiry = if unowned { expiry.unowned() } else { expiry };
         let expired = self.base.sessions.expire(&expiry).await?;
-        for Expired { upload, .. } in &expired {
+        for Expired { upload, blobs, .. } in &expired {
             tracing::info!(upload = %upload.id, state = upload.state.as_str(), "upload is past its time; deleted");
             *swept += 1;
             self.sends.early.forget(&upload.key);
             // Whoever still watches it looks, and finds nothing.
             self.events.bus.forget(&upload.id);
-            // The rows are gone already, so each of these is the only chance for its bytes before the next start.
-            self.bytes.delete_all_quietly(upload).await;
+            // Each by itself: bytes that cannot be deleted do not keep the others.
+            self.bytes.delete_quietly(blobs).await;
         }
         Ok(expired.len() as u64 >= u64::from(BATCH))
     }

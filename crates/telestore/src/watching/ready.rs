@@ -114,7 +114,10 @@ impl Health {
         Some(match error {
             StoreError::NoSpace(_) => "it is full".to_owned(),
             // Its step names no path.
-            StoreError::Unfit { step, source } => format!("{step} fails: {}", source.kind()),
+            StoreError::Unfit { step, source, .. } => match source.downcast_ref::<std::io::Error>() {
+                Some(error) => format!("{step} fails: {}", error.kind()),
+                None => format!("{step} fails"),
+            },
             _ => "it takes no file".to_owned(),
         })
     }

@@ -21,7 +21,7 @@ async fn append(world: &World, name: &str, offset: u64, bytes: &[u8]) -> Result<
 async fn blobs(world: &World) -> usize {
     use telestore::store::SessionStore;
     let key = world.stored("a").await.key;
-    world.sessions.inner.live_blobs(&key).await.unwrap().len()
+    world.sessions.inner.chunks(&key).await.unwrap().len()
 }
 
 #[tokio::test]

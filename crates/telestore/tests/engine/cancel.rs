@@ -169,7 +169,7 @@ async fn a_cancel_whose_client_went_away_is_carried_out_all_the_same() {
     });
     let deleted = Arc::new(Notify::new());
     let telling = Arc::clone(&deleted);
-    world.chunks.hooks.after("delete_all", async move { telling.notify_one() });
+    world.chunks.hooks.after("delete", async move { telling.notify_one() });
 
     dropped_in_the_middle(world.engine.cancel(&id("a"), &Caller::nobody())).await;
     reached.notified().await;

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use telestore::store::rules::NewExtent;
 use telestore::store::{
-    Appended, BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Counts, Created, Declared,
-    Error, Expired, Expiry, Lease, Limits, NewChunk, NewEvent, OutboxEvent, OutboxKind, Owner, Place,
+    Appended, Blob, BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Counts, Created,
+    Declared, Error, Expired, Expiry, Lease, Limits, NewChunk, NewEvent, OutboxEvent, OutboxKind, Owner,
     Recorded, Released, Result, SessionStore, Spool, SpooledChunk, Subject, Usage,
 };
 use telestore::types::{
@@ -71,7 +71,7 @@ impl Hooks {
         match self.0.lock().unwrap().failures.get_mut(method) {
             Some(left) if *left > 0 => {
                 *left -= 1;
-                Err(Error::Io(std::io::Error::other(format!("{method} was told to fail"))))
+                Err(Error::unavailable("hook", format!("{method} was told to fail")))
             }
             _ => Ok(()),
         }
@@ -160,8 +160,6 @@ forward! { SessionStore {
     outbox_done(event: &OutboxEvent) -> bool;
     outbox_later(event: &OutboxEvent, at: Timestamp) -> bool;
     named(blobs: &[BlobName]) -> Vec<BlobName>;
-    live_keys() -> Vec<StorageKey>;
-    live_blobs(key: &StorageKey) -> Vec<BlobName>;
     expire(expiry: &Expiry) -> Vec<Expired>;
     moved_chat(user: &UserId, chat: &ChatId) -> Option<ChatId>;
     save_moved_chat(user: &UserId, chat: &ChatId, moved_to: &ChatId) -> ();
@@ -175,9 +173,9 @@ forward! { ChunkStore {
     spool() -> Box<dyn Spool>;
     put(key: &StorageKey, index: ChunkIndex, spooled: SpooledChunk) -> BlobName;
     read_at(blob: &BlobName, offset: u64, length: usize) -> bytes::Bytes;
-    delete(blob: &BlobName) -> ();
-    delete_all(key: &StorageKey) -> ();
-    list() -> Vec<Place>;
+    discard(spooled: SpooledChunk) -> ();
+    delete(blobs: &[BlobName]) -> ();
+    list(after: Option<&BlobName>, limit: usize) -> Vec<Blob>;
     free_bytes() -> Option<u64>;
     clear_spool() -> ();
 } }

@@ -88,7 +88,15 @@ async fn both_send_and_nothing_twice(pair: &Pair) {
         }
     }
     let drain = async |engine: &Telestore| while engine.step().await.unwrap() {};
-    // Both begin at once: what one has, the other does not get.
+    // Both send at once: none ends its first file before the other has begun one, and what one has, the other does not get.
+    let both = Arc::new(tokio::sync::Barrier::new(2));
+    for (at, uploader) in pair.uploaders.iter().enumerate() {
+        let both = Arc::clone(&both);
+        uploader.then(move |_| async move {
+            both.wait().await;
+            Ok(stored(i64::try_from(at).unwrap() + 1))
+        });
+    }
     tokio::join!(drain(&pair.engines[0]), drain(&pair.engines[1]));
 
     let sent = pair.uploaders.each_ref().map(|uploader| {

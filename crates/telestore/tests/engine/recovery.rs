@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use telestore::store::{ChunkStore, LocalChunkStore, SqliteSessionStore};
+use telestore::store::{
+    ChunkStore, LocalChunkStore, MemoryChunkStore, MemorySessionStore, SqliteSessionStore,
+};
 use telestore::types::{ManualClock, ResumeState, UploadState};
 use telestore::uploader::ErrorKind;
-use telestore::{Caller, Error, Telestore};
+use telestore::{Caller, EngineConfig, Error, Telestore};
 
-use crate::support::{Forgotten, NOW, World, engine_on, file, id, queue, send_chunk, spooled};
+use crate::support::{Forgotten, NOW, World, config, engine_on, file, id, queue, send_chunk, spooled};
 use crate::uploader::Scripted;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -82,12 +84,13 @@ async fn recovering_deletes_what_no_record_names_and_nothing_else() {
     let stranger = telestore::types::StorageKey::from_random([9; 16]);
     let left = spooled(&world.engine, b"of nobody").await;
     chunks.put(&stranger, telestore::types::ChunkIndex::new(0, 1).unwrap(), left).await.unwrap();
-    let spool = spooled(&world.engine, b"never put").await;
+    let spool = spooled(&world.engine, b"not put yet").await;
     assert_eq!(chunks.blobs(), 4);
 
     world.engine.recover().await.unwrap();
-    assert_eq!(chunks.blobs(), 1);
+    assert_eq!(chunks.blobs(), 2, "who spooled lives");
     drop(spool);
+    assert_eq!(chunks.blobs(), 1);
     send_chunk(&world.engine, &info, 1, b"def").await.unwrap();
     world.engine.complete(&id("a"), &Caller::nobody()).await.unwrap();
     world.drain().await;
@@ -143,7 +146,7 @@ async fn bytes_that_cannot_be_deleted_do_not_keep_the_others() {
         send_chunk(&world.engine, &file(name, 6, 2), 0, b"abc").await.unwrap();
     }
     world.clock.advance(DAY * 8);
-    world.chunks.hooks.fail("delete_all", 1);
+    world.chunks.hooks.fail("delete", 1);
     assert_eq!(world.engine.sweep().await.unwrap(), 3);
     assert_eq!(world.chunks.inner.blobs(), 1, "only what failed; the next start takes it");
     world.engine.recover().await.unwrap();
@@ -168,4 +171,78 @@ async fn a_store_whose_callers_go_away_in_the_middle_stays_usable() {
     engine.complete(&id("a"), &Caller::nobody()).await.unwrap();
     assert!(engine.step().await.unwrap());
     assert_eq!(uploader.sent(), [b"abc"]);
+}
+
+/// An engine beside others on the stores of `world`, whose blobs age by the same clock.
+fn beside_others(chunks: &MemoryChunkStore, sessions: &MemorySessionStore, clock: &ManualClock) -> Telestore {
+    engine_on(sessions.clone(), chunks.clone(), clock, &Forgotten::default())
+        .config(EngineConfig { alone: false, ..config() })
+        .uploader(Scripted::new())
+        .build()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_chunk_that_another_worker_has_not_recorded_yet_is_not_deleted() {
+    let clock = ManualClock::new(NOW);
+    let (sessions, chunks) = (MemorySessionStore::new(), MemoryChunkStore::with_clock(clock.clone()));
+    let (one, two) = (beside_others(&chunks, &sessions, &clock), beside_others(&chunks, &sessions, &clock));
+    let grace = one.config().orphan_grace;
+    send_chunk(&one, &file("a", 6, 2), 0, b"abc").await.unwrap();
+    let orphan = spooled(&one, b"put, and then the worker died").await;
+    let key = telestore::types::StorageKey::from_random([9; 16]);
+    chunks.put(&key, telestore::types::ChunkIndex::new(0, 1).unwrap(), orphan).await.unwrap();
+
+    two.recover().await.unwrap();
+    clock.advance(grace - Duration::from_secs(1));
+    for _ in 0..3 {
+        two.sweep().await.unwrap();
+        assert_eq!(chunks.blobs(), 2, "it may be recorded yet");
+    }
+    clock.advance(grace / 2);
+    for _ in 0..3 {
+        two.sweep().await.unwrap();
+        assert_eq!(chunks.blobs(), 2, "one look is not enough: a clock may have been set forward");
+    }
+    clock.advance(grace / 2);
+    two.sweep().await.unwrap();
+    assert_eq!(chunks.blobs(), 1, "old, and without a record at two looks");
+    clock.advance(grace * 9);
+    for _ in 0..3 {
+        two.sweep().await.unwrap();
+        clock.advance(grace);
+    }
+    assert_eq!(one.status(&id("a"), &Caller::nobody()).await.unwrap().received, [0]);
+    assert_eq!(chunks.blobs(), 1, "what a record names stays, however old");
+}
+
+#[tokio::test]
+async fn orphans_are_found_page_by_page() {
+    let clock = ManualClock::new(NOW);
+    let (sessions, chunks) = (MemorySessionStore::new(), MemoryChunkStore::with_clock(clock.clone()));
+    let engine = beside_others(&chunks, &sessions, &clock);
+    send_chunk(&engine, &file("a", 6, 2), 0, b"abc").await.unwrap();
+    let index = telestore::types::ChunkIndex::new(0, 1).unwrap();
+    for n in 0..2500_u32 {
+        let bytes = n.to_be_bytes();
+        let key = telestore::types::StorageKey::from_random(std::array::from_fn(|at| bytes[at % 4]));
+        let orphan = spooled(&engine, b"x").await;
+        chunks.put(&key, index, orphan).await.unwrap();
+    }
+    assert_eq!(chunks.blobs(), 2501);
+    for _ in 0..3 {
+        clock.advance(engine.config().orphan_grace);
+        engine.sweep().await.unwrap();
+    }
+    assert_eq!(chunks.blobs(), 1);
+}
+
+#[tokio::test]
+async fn refused_bytes_go_at_once() {
+    let world = World::new();
+    let spooled = spooled(&world.engine, b"more than its file").await;
+    let chunk = crate::support::chunk_of(file("a", 6, 2), 0);
+    let token = crate::support::token(crate::support::TOKEN);
+    world.engine.write_chunk(&chunk, spooled, &Caller::from(&token)).await.unwrap_err();
+    assert_eq!(world.chunks.inner.blobs(), 0);
 }

@@ -42,6 +42,7 @@ pub(crate) fn config() -> EngineConfig {
         retry_max_pause: HOUR,
         min_free_bytes: 0,
         stall_timeout: HOUR * 24,
+        alone: true,
         ..EngineConfig::default()
     }
 }
