@@ -96,8 +96,6 @@ forward! {
     async fn outbox_done(&self, event: &OutboxEvent) -> bool;
     async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> bool;
     async fn named(&self, blobs: &[BlobName]) -> Vec<BlobName>;
-    async fn live_keys(&self) -> Vec<StorageKey>;
-    async fn live_blobs(&self, key: &StorageKey) -> Vec<BlobName>;
     async fn expire(&self, expiry: &Expiry) -> Vec<Expired>;
     async fn clock(&self) -> Option<Reading>;
     async fn save_clock(&self, reading: Reading) -> ();

@@ -6,20 +6,19 @@ use std::sync::Arc;
 use telestore::Telestore;
 use telestore::backend::{NoWebhook, StaticCredentialProvider};
 use telestore::progress::{LocalProgressBus, ProgressBus};
-use telestore::store::{
-    ChunkStore, LocalChunkStore, MemoryChunkStore, MemorySessionStore, SessionStore, SqliteSessionStore,
-};
+use telestore::store::{ChunkStore, MemoryChunkStore, MemorySessionStore, SessionStore, SqliteSessionStore};
 use telestore::uploader::TelegramUploader;
 
 use crate::counting::{Calls, CountingSessions};
 use crate::folder::FolderUploader;
+use crate::pack::PackChunkStore;
 
 /// Where a service keeps what it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
     /// In memory.
     Briefly,
-    /// Rows in SQLite, chunks in files.
+    /// Rows in SQLite, chunks in the pack.
     Safely,
 }
 
@@ -53,7 +52,7 @@ impl Parts {
         };
         let chunks: Arc<dyn ChunkStore> = match kept {
             Kept::Briefly => Arc::new(MemoryChunkStore::new()),
-            Kept::Safely => Arc::new(LocalChunkStore::open(data)?),
+            Kept::Safely => Arc::new(PackChunkStore::open(data)?),
         };
         Ok(Self {
             sessions: Arc::new(CountingSessions::new(sessions, calls.clone())),

@@ -89,7 +89,9 @@ async fn serves(kept: Kept) {
     handle.stop(true).await;
     server.await.expect("no panic").expect("it stops");
     running.shutdown().await;
-    assert_eq!(data.path().join("uploads.db").exists(), kept == Kept::Safely);
+    for made in ["uploads.db", "pack"] {
+        assert_eq!(data.path().join(made).exists(), kept == Kept::Safely, "{made}");
+    }
 }
 
 #[tokio::test]
@@ -98,6 +100,6 @@ async fn it_serves_from_memory() {
 }
 
 #[tokio::test]
-async fn it_serves_from_the_disk() {
+async fn it_serves_from_sqlite_and_the_pack() {
     serves(Kept::Safely).await;
 }

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use embedder::counting::{Calls, CountingSessions};
 use embedder::folder::{CHANNEL, FolderUploader};
-use telestore::store::{SessionStore, SqliteSessionStore};
-use telestore::types::{ChatId, StoredFile, TelegramCredentials, UserId};
+use embedder::pack::PackChunkStore;
+use telestore::store::{ChunkStore, SessionStore, SqliteSessionStore};
+use telestore::types::{ChatId, ChunkIndex, StorageKey, StoredFile, TelegramCredentials, UserId};
 use telestore::uploader::TelegramUploader;
 use telestore_uploader::testsuite::{Received, Subject, conformance, sha256};
 
@@ -22,6 +23,45 @@ impl Folders {
         self.0.lock().expect("no test has failed").push(folder);
         path
     }
+}
+
+#[tokio::test]
+async fn the_pack_keeps_to_the_contract() {
+    let folders = Folders::default();
+    telestore_store::testsuite::chunk_store(async || {
+        let store: Arc<dyn ChunkStore> = Arc::new(PackChunkStore::open(folders.make()).expect("opens"));
+        (Arc::clone(&store), store)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_pack_knows_after_a_kill_what_it_has_answered_for() {
+    let folders = Folders::default();
+    let folder = folders.make();
+    let (key, index) = (StorageKey::from_random([7; 16]), ChunkIndex::new(0, 2).expect("an index"));
+    let put = async |bytes: &'static str| {
+        let store = PackChunkStore::open(&folder).expect("opens");
+        let mut spool = store.spool().await.expect("spools");
+        spool.write(bytes.into()).await.expect("writes");
+        let spooled = spool.finish().await.expect("finishes");
+        store.put(&key, index, spooled).await.expect("puts")
+    };
+    let first = put("hello").await;
+    // Killed in the middle of a line.
+    let journal = folder.join("journal");
+    let mut cut = std::fs::read(&journal).expect("a journal");
+    cut.extend(b"put spool/of-nobody 1 0+");
+    std::fs::write(&journal, cut).expect("writes");
+    let second = put("world").await;
+
+    let store = PackChunkStore::open(&folder).expect("opens");
+    for (name, bytes) in [(&first, "hello"), (&second, "world")] {
+        assert_eq!(store.read_at(name, 0, 5).await.expect("reads"), bytes);
+    }
+    store.delete(std::slice::from_ref(&first)).await.expect("deletes");
+    let names = PackChunkStore::open(&folder).expect("opens").list(None, 10).await.expect("lists");
+    assert_eq!(names.into_iter().map(|blob| blob.name).collect::<Vec<_>>(), [second]);
 }
 
 #[tokio::test]
