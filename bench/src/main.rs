@@ -178,7 +178,7 @@ fn measure(args: &Args) -> Result<()> {
             report.sections.insert(part.name().to_owned(), section);
         }
     }
-    println!("## Goals\n\n{}", goals::markdown(&report));
+    println!("## Goals\n\n{}", report.goals());
     eprintln!("{:.0} s", begin.elapsed().as_secs_f64());
     match &args.docs {
         Some(docs) if !args.quick => report.save(docs),

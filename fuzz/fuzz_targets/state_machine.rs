@@ -6,12 +6,15 @@ use std::collections::BTreeMap;
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use telestore_types::{
-    ChunkIndex, ChunkVerdict, Completion, FileName, NewUpload, Outcome, ResumeState, StorageKey, StoredAs, StoredFile, StoredMessage, Timestamp,
-    Upload, UploadId, UploadKind, UploadState, UserId,
+    ChunkIndex, ChunkVerdict, Completion, FileName, NewUpload, Outcome, ResumeState, StorageKey, StoredAs,
+    StoredFile, StoredMessage, Timestamp, Upload, UploadId, UploadKind, UploadState, UserId,
 };
 
 const CHUNKS: u32 = 3;
 const SIZE: u64 = 6;
+
+/// The length and sum of each, by its place.
+type Chunks = BTreeMap<u32, (u64, u32)>;
 
 fuzz_target!(|input: &[u8]| {
     let _ = run(&mut Unstructured::new(input));
@@ -51,7 +54,7 @@ fn at(millis: i64) -> Timestamp {
 
 fn step(
     upload: &mut Upload,
-    chunks: &mut BTreeMap<u32, (u64, u32)>,
+    chunks: &mut Chunks,
     now: Timestamp,
     input: &mut Unstructured<'_>,
 ) -> Result<()> {
@@ -59,40 +62,10 @@ fn step(
     match input.int_in_range(0..=14)? {
         0 => upload.user_id = Some(UserId::new("u")),
         1 | 2 if upload.kind != UploadKind::Appended => {
-            let index = input.int_in_range(0..=CHUNKS - 1)?;
-            let new = (input.int_in_range(0..=7)?, input.int_in_range(0..=2)?);
-            let place = ChunkIndex::new(index, CHUNKS).unwrap();
-            if Upload::check_chunk_length(place, CHUNKS, new.0).is_err() {
-                assert!(new.0 == 0 && index < CHUNKS - 1);
-                return Ok(());
-            }
-            let old: Option<(u64, u32)> = chunks.get(&index).copied();
-            match upload.chunk_verdict(old, new) {
-                ChunkVerdict::Store => {
-                    let mut after = upload.clone();
-                    after.chunk_stored(old, new, now);
-                    match after.check_sum(old.map(|old| old.0), new.0) {
-                        Ok(()) => {
-                            *upload = after;
-                            chunks.insert(index, new);
-                        }
-                        Err(_) => assert_ne!(after.received_bytes, SIZE, "it would be the file"),
-                    }
-                }
-                ChunkVerdict::Duplicate => assert_eq!(old, Some(new)),
-                ChunkVerdict::Conflict => assert_ne!(old, Some(new)),
-                ChunkVerdict::Cancelled => assert_eq!(upload.state, UploadState::Cancelled),
-            }
+            chunk(upload, chunks, now, input)?;
         }
         3 => {
-            let received = chunks.values().map(|chunk| chunk.0).sum::<u64>();
-            let all = upload.kind == UploadKind::Appended || chunks.len() == CHUNKS as usize;
-            let whole = all && Some(received) == upload.file_size;
-            let before = upload.clone();
-            match upload.complete(now) {
-                Ok(Completion::Queued) => assert!(whole && upload.user_id.is_some(), "{before:?}"),
-                Ok(Completion::Already) | Err(_) => assert_eq!(*upload, before),
-            }
+            complete(upload, chunks, now);
         }
         // What needs a lease.
         4 if upload.state == UploadState::Queued => upload.start_attempt(now),
@@ -109,35 +82,22 @@ fn step(
             upload.fail("no", *input.choose(&ends)?, now);
         }
         7 if sending => upload.retry_later(now, input.arbitrary()?, now),
-        8 => {
-            let expected =
-                if input.arbitrary()? { upload.resume.clone() } else { Some(ResumeState::new("b", vec![9])) };
-            let before = upload.clone();
-            if !upload.checkpoint_early(expected.as_ref(), &ResumeState::new("b", vec![input.arbitrary()?])) {
-                assert_eq!(*upload, before);
-            }
-        }
+        8 => early(upload, input)?,
         9 if input.ratio(1, 4)? => {
             let over = upload.state.is_over();
             assert_eq!(upload.cancel(now), !over);
         }
-        10 if sending => upload
-            .commit(input.arbitrary()?, input.arbitrary::<Option<u8>>()?.map(|byte| ResumeState::new("b", vec![byte]))),
+        10 if sending => upload.commit(
+            input.arbitrary()?,
+            input.arbitrary::<Option<u8>>()?.map(|byte| ResumeState::new("b", vec![byte])),
+        ),
         11 => {
             let receiving = upload.state == UploadState::Receiving;
             assert!(!upload.begin_early() || receiving);
         }
         12 => upload.keep(),
         13 => {
-            let (offset, length) = (input.int_in_range(0..=SIZE)?, input.int_in_range(0..=SIZE)?);
-            let before = upload.clone();
-            match upload.append(offset, length, now) {
-                Ok(index) => {
-                    assert_eq!(offset, before.received_bytes);
-                    assert_eq!(chunks.insert(index.get(), (length, 0)), None, "a place is taken once");
-                }
-                Err(_) => assert_eq!(*upload, before),
-            }
+            append(upload, chunks, now, input)?;
         }
         14 => {
             let (size, before) = (input.int_in_range(0..=SIZE)?, upload.clone());
@@ -150,7 +110,79 @@ fn step(
     Ok(())
 }
 
-fn check(before: &Upload, upload: &Upload, chunks: &BTreeMap<u32, (u64, u32)>, now: Timestamp) {
+fn chunk(
+    upload: &mut Upload,
+    chunks: &mut Chunks,
+    now: Timestamp,
+    input: &mut Unstructured<'_>,
+) -> Result<()> {
+    let index = input.int_in_range(0..=CHUNKS - 1)?;
+    let new = (input.int_in_range(0..=7)?, input.int_in_range(0..=2)?);
+    let place = ChunkIndex::new(index, CHUNKS).unwrap();
+    if Upload::check_chunk_length(place, CHUNKS, new.0).is_err() {
+        assert!(new.0 == 0 && index < CHUNKS - 1);
+        return Ok(());
+    }
+    let old: Option<(u64, u32)> = chunks.get(&index).copied();
+    match upload.chunk_verdict(old, new) {
+        ChunkVerdict::Store => {
+            let mut after = upload.clone();
+            after.chunk_stored(old, new, now);
+            match after.check_sum(old.map(|old| old.0), new.0) {
+                Ok(()) => {
+                    *upload = after;
+                    chunks.insert(index, new);
+                }
+                Err(_) => assert_ne!(after.received_bytes, SIZE, "it would be the file"),
+            }
+        }
+        ChunkVerdict::Duplicate => assert_eq!(old, Some(new)),
+        ChunkVerdict::Conflict => assert_ne!(old, Some(new)),
+        ChunkVerdict::Cancelled => assert_eq!(upload.state, UploadState::Cancelled),
+    }
+    Ok(())
+}
+
+fn complete(upload: &mut Upload, chunks: &Chunks, now: Timestamp) {
+    let received = chunks.values().map(|chunk| chunk.0).sum::<u64>();
+    let all = upload.kind == UploadKind::Appended || chunks.len() == CHUNKS as usize;
+    let whole = all && Some(received) == upload.file_size;
+    let before = upload.clone();
+    match upload.complete(now) {
+        Ok(Completion::Queued) => assert!(whole && upload.user_id.is_some(), "{before:?}"),
+        Ok(Completion::Already) | Err(_) => assert_eq!(*upload, before),
+    }
+}
+
+fn early(upload: &mut Upload, input: &mut Unstructured<'_>) -> Result<()> {
+    let expected =
+        if input.arbitrary()? { upload.resume.clone() } else { Some(ResumeState::new("b", vec![9])) };
+    let before = upload.clone();
+    if !upload.checkpoint_early(expected.as_ref(), &ResumeState::new("b", vec![input.arbitrary()?])) {
+        assert_eq!(*upload, before);
+    }
+    Ok(())
+}
+
+fn append(
+    upload: &mut Upload,
+    chunks: &mut Chunks,
+    now: Timestamp,
+    input: &mut Unstructured<'_>,
+) -> Result<()> {
+    let (offset, length) = (input.int_in_range(0..=SIZE)?, input.int_in_range(0..=SIZE)?);
+    let before = upload.clone();
+    match upload.append(offset, length, now) {
+        Ok(index) => {
+            assert_eq!(offset, before.received_bytes);
+            assert_eq!(chunks.insert(index.get(), (length, 0)), None, "a place is taken once");
+        }
+        Err(_) => assert_eq!(*upload, before),
+    }
+    Ok(())
+}
+
+fn check(before: &Upload, upload: &Upload, chunks: &Chunks, now: Timestamp) {
     use UploadState::{Cancelled, Completed, Failed, Queued, Receiving, Sending};
     assert_eq!(upload.received_chunks as usize, chunks.len());
     assert_eq!(upload.received_bytes, chunks.values().map(|chunk| chunk.0).sum::<u64>());

@@ -172,19 +172,16 @@ async fn what_is_encoded_is_415_and_nothing_is_stored() {
     assert_eq!(files_below(&stage.data_dir().join("chunks")).len(), 1);
 }
 
-#[tokio::test]
-async fn errors_say_what_is_wrong_and_where() {
-    let stage = Stage::new().await;
-    let file = File { bytes: vec![0xff; 10], ..File::new(10) };
-    let parts = chunk(&stage, &file, BLOB);
-    let whole = body("bnd", "", &parts);
+/// What is wrong with a form, by its `Content-Type` and its body, and what is said of it.
+fn wrong_forms(file: &File, parts: &[RawPart]) -> [(&'static str, Vec<u8>, &'static str); 17] {
+    let whole = body("bnd", "", parts);
     let with = |n: usize, headers: &str| {
-        let mut parts = parts.clone();
+        let mut parts = parts.to_vec();
         parts[n].0 = headers.as_bytes().to_vec();
         body("bnd", "", &parts)
     };
     let text = String::from_utf8(body("bnd", "", &[field("uploadId", "x")])).unwrap();
-    let cases: [(&str, Vec<u8>, &str); 17] = [
+    [
         // A raw body, and JSON, where a form belongs.
         (
             "application/octet-stream",
@@ -231,8 +228,15 @@ async fn errors_say_what_is_wrong_and_where() {
             with(0, &BLOB.replace("chunk", "up\u{202e}load")),
             "form field up\\u{202e}load is not UTF-8 at byte 0; the file goes into the part chunk",
         ),
-    ];
-    for (kind, body, words) in cases {
+    ]
+}
+
+#[tokio::test]
+async fn errors_say_what_is_wrong_and_where() {
+    let stage = Stage::new().await;
+    let file = File { bytes: vec![0xff; 10], ..File::new(10) };
+    let parts = chunk(&stage, &file, BLOB);
+    for (kind, body, words) in wrong_forms(&file, &parts) {
         let error = send(&stage, "/upload-chunk", kind, body).await.error(400);
         assert!(error.contains(words), "{words}: {error}");
         assert!(!error.contains("again") && !error.contains('\u{202e}'), "{error}");

@@ -52,6 +52,7 @@ mod repeats;
 mod resilience;
 mod restart;
 mod rights;
+mod rooms;
 mod secrets;
 mod send;
 mod sendable;

@@ -5,6 +5,7 @@
 mod check;
 mod cli;
 mod config;
+mod data_files;
 mod disks;
 mod health;
 mod log;

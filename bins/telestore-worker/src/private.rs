@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use telestore::store::private::directory;
 
-use crate::wire::{DATABASE, LOCK, SECRET_KEY};
+use crate::data_files::{DATABASE, LOCK, SECRET_KEY};
 
 /// Makes the directory, and where needed those above it, which get the usual mode.
 pub(crate) fn make_directory(dir: &Path) -> io::Result<()> {

@@ -12,6 +12,7 @@ use telestore::uploader::{BotApiConfig, BotApiUploader, MtprotoUploader};
 use telestore::{EngineConfig, Sealer, Telestore, TelestoreBuilder};
 
 use crate::config::{Access, Config, Token};
+use crate::data_files::{DATABASE, LOCK, SECRET_KEY};
 use crate::disks::{self, Objection};
 use crate::settings::{DataSettings, Settings};
 use crate::{private, worker_id};
@@ -42,14 +43,6 @@ pub(crate) enum WireError {
     #[error(transparent)]
     Build(#[from] telestore::BuildError),
 }
-
-/// The database's file in the data directory.
-pub(crate) const DATABASE: &str = "telestore.db";
-
-/// The file of the key that seals tokens, where no setting gives one.
-pub(crate) const SECRET_KEY: &str = "secret.key";
-
-pub(crate) const LOCK: &str = "lock";
 
 /// The engine, and the lock that keeps other workers from its data.
 pub(crate) struct Wired {

@@ -12,11 +12,12 @@ use telestore::{SealError, Sealer};
 
 use super::report::Report;
 use crate::config::Config;
+use crate::data_files::{DATABASE, SECRET_KEY};
 use crate::disks::{Objection, nearest, objection};
 use crate::private::{Open, loose};
 use crate::serve::other_address;
 use crate::tls::server_config;
-use crate::wire::{DATABASE, SECRET_KEY, is_running};
+use crate::wire::is_running;
 
 pub(super) async fn check(config: &Config, report: &mut Report) {
     let dir = &config.settings.data.data_dir;

@@ -86,7 +86,7 @@ impl ApiError {
     fn tell_cause(&self) {
         let cause = match self {
             Self::Engine(Error::Storage(source)) => source.to_string(),
-            Self::Engine(Error::BackendUnavailable(words)) => words.clone(),
+            Self::Engine(Error::BackendUnavailable(source)) => source.to_string(),
             Self::ManyListeners => "there are as many listeners as TELESTORE_MAX_LISTENERS".to_owned(),
             Self::StrangersFull => "files of unknown senders fill TELESTORE_UNKNOWN_SENDER_BYTES".to_owned(),
             _ => return,

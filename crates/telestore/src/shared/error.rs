@@ -2,11 +2,12 @@ use std::time::Duration;
 
 use telestore_backend::Error as BackendError;
 use telestore_store::Error as StoreError;
-use telestore_types::{CompletionError, Error as ValueError, MISSING_CHUNKS};
+use telestore_types::{CompletionError, Error as ValueError, MISSING_CHUNKS, Verdict};
 
 use crate::shared::seal::SealError;
 
-/// Why the engine did not do what it was asked. The texts are for the client and never hold a secret.
+/// Why the engine did not do what it was asked. The texts are for the client and never hold a secret. The variants are
+/// the kinds; what may be done about each is its [`verdict`](Self::verdict).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -94,7 +95,7 @@ pub enum Error {
     NotConfigured(String),
     /// The backend cannot be asked now.
     #[error("{0}; try again later")]
-    BackendUnavailable(String),
+    BackendUnavailable(#[source] BackendError),
     /// A direct upload has failed; the words of `/upload-progress`.
     #[error("{0}")]
     UploadFailed(String),
@@ -107,6 +108,31 @@ pub enum Error {
     /// The data directory or the database failed; the cause is for the log.
     #[error("worker could not store or read the upload; try again later")]
     Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// What the caller may do about it: make the same call again later, or not without a change. After a direct upload
+    /// failed, the file may be in the channel or come there: its words say.
+    ///
+    /// ```
+    /// use telestore::Error;
+    /// use telestore::types::Verdict;
+    ///
+    /// assert_eq!(Error::NoSpace.verdict(), Verdict::Temporary);
+    /// assert_eq!(Error::Forbidden.verdict(), Verdict::Permanent);
+    /// ```
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::TooManyRequests { .. }
+            | Self::QuotaFull { .. }
+            | Self::BackendUnavailable(_)
+            | Self::ShuttingDown
+            | Self::NoSpace
+            | Self::Storage(_) => Verdict::Temporary,
+            Self::UploadFailed(_) => Verdict::Ambiguous,
+            _ => Verdict::Permanent,
+        }
+    }
 }
 
 /// The result of a call to the engine.
@@ -142,7 +168,7 @@ impl From<BackendError> for Error {
         match error {
             BackendError::InvalidToken => Self::InvalidToken(error.to_string()),
             BackendError::NotConfigured(words) => Self::NotConfigured(words),
-            error => Self::BackendUnavailable(error.to_string()),
+            error => Self::BackendUnavailable(error),
         }
     }
 }
@@ -154,6 +180,28 @@ impl From<CompletionError> for Error {
             CompletionError::SizeMismatch { declared, received } => Self::SizeMismatch { declared, received },
             CompletionError::NoOwner => Self::Unauthorized(error.to_string()),
             error => Self::Conflict(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn what_may_pass_says_so_and_keeps_its_cause() {
+        let down = Error::from(BackendError::Unavailable("no route".to_owned()));
+        assert_eq!(down.verdict(), Verdict::Temporary);
+        assert!(down.source().is_some_and(|cause| cause.to_string().contains("no route")));
+        for (error, verdict) in [
+            (Error::from(BackendError::InvalidToken), Verdict::Permanent),
+            (Error::from(SealError::Cipher), Verdict::Temporary),
+            (Error::UploadFailed("timeout".to_owned()), Verdict::Ambiguous),
+            (Error::Conflict("cancelled".to_owned()), Verdict::Permanent),
+        ] {
+            assert_eq!(error.verdict(), verdict, "{error}");
         }
     }
 }
