@@ -20,7 +20,7 @@ use crate::{Capability, Error, ErrorKind, Result, caption_of};
 ///
 /// let credentials = TelegramCredentials::new(UserId::new("alice"), ChatId::new("-1001234567890")?);
 /// let (id, name) = (UploadId::new("a")?, FileName::new("a.txt")?);
-/// let source = Arc::new(BytesSource::new(*b"hello"));
+/// let source = Arc::new(BytesSource::new(&b"hello"[..]));
 /// let request = UploadRequest::new(id, Arc::new(credentials), name, source).with_mime_type("text/plain");
 /// assert_eq!(request.caption, "Uploaded: a.txt");
 /// # Ok::<(), telestore_types::Error>(())

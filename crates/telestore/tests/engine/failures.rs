@@ -1,7 +1,7 @@
 //! Errors that do not pass, and those after which nobody knows.
 
 use telestore::Caller;
-use telestore::types::{UploadState, UploadStatus};
+use telestore::types::{Outcome, UploadState, UploadStatus};
 use telestore::uploader::ErrorKind;
 
 use crate::support::{HOUR, TOKEN, World, id};
@@ -17,6 +17,7 @@ async fn a_permanent_error_fails_at_once_and_completing_again_sends() {
 
     let failed = world.progress("a").await;
     assert_eq!(failed.status, UploadStatus::Failed);
+    assert_eq!(world.stored("a").await.outcome, Some(Outcome::Refused));
     assert_eq!(failed.error.as_deref(), Some("Could not resolve channel ID"));
     assert_eq!(world.chunks.inner.blobs(), 1, "the chunks stay");
 
@@ -64,7 +65,8 @@ async fn a_lost_answer_is_written_down_even_when_the_store_fails_first() {
     world.sessions.hooks.fail("checkpoint", 1);
     world.sessions.hooks.fail("fail", 2);
     world.drain().await;
-    assert_eq!(world.stored("a").await.state, UploadState::Failed);
+    let failed = world.stored("a").await;
+    assert_eq!((failed.state, failed.outcome), (UploadState::Failed, Some(Outcome::Ambiguous)));
     world.clock.advance(HOUR);
     assert_eq!(world.drain().await, 0);
     assert_eq!(world.uploader.attempts(), 1);
@@ -90,7 +92,7 @@ async fn an_uploader_that_panics_fails_its_file_and_no_other() {
     world.queue("b").await;
     assert_eq!(world.drain().await, 2);
     let failed = world.stored("a").await;
-    assert_eq!(failed.state, UploadState::Failed);
+    assert_eq!((failed.state, failed.outcome), (UploadState::Failed, Some(Outcome::Ambiguous)));
     assert!(failed.error.unwrap().contains("look there before you complete the upload again"));
     assert_eq!(world.stored("b").await.state, UploadState::Completed);
 }

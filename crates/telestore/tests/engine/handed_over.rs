@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use telestore::store::SessionStore;
-use telestore::types::{Clock, UploadState};
+use telestore::types::{Clock, Outcome, UploadState};
 use telestore::uploader::{Error, ErrorKind};
 use tokio::sync::Notify;
 
@@ -28,7 +28,8 @@ async fn what_was_handed_over_when_the_process_ended_is_not_sent_again() {
     next.recover().await.unwrap();
     assert!(!next.step().await.unwrap(), "nothing is due");
     let upload = world.stored("a").await;
-    assert_eq!((upload.state, upload.maybe_sent), (UploadState::Failed, true));
+    assert_eq!((upload.state, upload.outcome), (UploadState::Failed, Some(Outcome::Ambiguous)));
+    assert!(upload.maybe_sent);
     assert!(upload.error.unwrap().contains("may be in the channel already"));
     let operator = next.operator();
     assert!(operator.retry(&id("a"), false).await.is_err(), "an operator has to say so");

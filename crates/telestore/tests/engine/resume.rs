@@ -1,10 +1,15 @@
 //! How far a backend got, from one attempt to the next.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use telestore::Caller;
-use telestore::types::{ResumeState, UploadState};
-use telestore::uploader::{Error, ErrorKind};
+use telestore::backend::MockCredentialProvider;
+use telestore::types::{ChatId, ResumeState, Secret, SenderId, TelegramCredentials, UploadState, UserId};
+use telestore::uploader::{Error, ErrorKind, Requirement};
 
 use crate::support::{BODY, HOUR, World, file, id, send_chunk};
+use crate::uploader::Scripted;
 
 fn state(text: &str) -> ResumeState {
     ResumeState::new("script", text.as_bytes())
@@ -28,6 +33,42 @@ async fn the_last_checkpoint_is_handed_to_the_next_attempt() {
     world.drain().await;
     assert_eq!(world.uploader.request(1).resume, Some(state("part 2")));
     assert_eq!(world.stored("a").await.resume, None, "it goes with the end");
+}
+
+/// A user who has one bot, and later another one before it.
+fn one_bot_then_two() -> MockCredentialProvider {
+    let asked = AtomicUsize::new(0);
+    let mut provider = MockCredentialProvider::new();
+    provider.expect_credentials().returning(move |_| {
+        let nobody = TelegramCredentials::new(UserId::new("alice"), ChatId::new("-1001").unwrap());
+        // The chunk, and the first attempt.
+        let early = asked.fetch_add(1, Ordering::SeqCst) < 2;
+        let before = if early { nobody } else { nobody.with_bot(Secret::new("1:a")) };
+        Ok(Arc::new(before.with_bot(Secret::new("2:b"))))
+    });
+    provider.expect_forget().return_const(());
+    provider
+}
+
+#[tokio::test]
+async fn a_file_goes_on_with_the_sender_that_began_it() {
+    let uploader = Scripted::with("scripted", u64::MAX, Requirement::BotToken);
+    let world = World::sending_with(uploader.clone(), |builder| {
+        builder.uploader(uploader).credentials(one_bot_then_two())
+    });
+    world.uploader.then(|call| async move {
+        call.sink.checkpoint(ResumeState::new("scripted", *b"half")).await?;
+        Err(Error::new(ErrorKind::Unavailable, "no"))
+    });
+    world.queue("a").await;
+    world.drain().await;
+    let kept = world.stored("a").await.resume.unwrap();
+    assert_eq!(kept.sender.as_ref().map(SenderId::as_str), Some("bot:2"), "it is written down who sent");
+    world.clock.advance(HOUR);
+    world.drain().await;
+    let again = world.uploader.request(1);
+    assert_eq!(again.credentials.senders.len(), 2);
+    assert_eq!(again.sender.unwrap().id.as_str(), "bot:2");
 }
 
 #[tokio::test]

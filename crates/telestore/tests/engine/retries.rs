@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use telestore::Caller;
-use telestore::types::{UploadState, UploadStatus};
+use telestore::types::{Outcome, UploadState, UploadStatus};
 use telestore::uploader::ErrorKind;
 
 use crate::support::{HOUR, World};
@@ -97,7 +97,7 @@ async fn what_has_been_tried_for_too_long_fails_and_can_be_completed_again() {
     world.drain().await;
 
     let upload = world.stored("a").await;
-    assert_eq!(upload.state, UploadState::Failed);
+    assert_eq!((upload.state, upload.outcome), (UploadState::Failed, Some(Outcome::GaveUp)));
     let error = upload.error.unwrap();
     assert!(error.starts_with("telegram is away. Tried for 25 hours"), "{error}");
     world.engine.complete(&upload.id, &Caller::nobody()).await.unwrap();
