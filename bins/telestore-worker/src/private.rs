@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use telestore::store::private::directory;
 
 use crate::data_files::{DATABASE, LOCK, SECRET_KEY};
+use crate::worker_id::{NEW_WORKER_ID, WORKER_ID};
 
 /// Makes the directory, and where needed those above it, which get the usual mode.
 pub(crate) fn make_directory(dir: &Path) -> io::Result<()> {
@@ -76,8 +77,17 @@ pub(crate) fn loose(_: &Path) -> Vec<Open> {
 }
 
 /// What the worker makes in its data directory.
-const OWN: [&str; 7] =
-    ["chunks", "spool", DATABASE, "telestore.db-wal", "telestore.db-shm", SECRET_KEY, LOCK];
+const OWN: [&str; 9] = [
+    "chunks",
+    "spool",
+    DATABASE,
+    "telestore.db-wal",
+    "telestore.db-shm",
+    SECRET_KEY,
+    LOCK,
+    WORKER_ID,
+    NEW_WORKER_ID,
+];
 
 /// Whether a directory holds the worker's files and nothing else.
 #[cfg(unix)]

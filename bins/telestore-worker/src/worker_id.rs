@@ -6,7 +6,10 @@ use std::path::Path;
 use telestore::types::WorkerId;
 
 /// The file of it in the data directory.
-const WORKER_ID: &str = "worker-id";
+pub(crate) const WORKER_ID: &str = "worker-id";
+
+/// The file that takes its place, until it is whole.
+pub(crate) const NEW_WORKER_ID: &str = "worker-id.new";
 
 /// The name that the last worker on this data directory had, or a new one.
 ///
@@ -28,7 +31,7 @@ pub(crate) fn kept_in(dir: &Path) -> io::Result<WorkerId> {
     }
     let worker = WorkerId::from_random(rand::random());
     // Whole or not at all, however this process ends.
-    let new = dir.join(format!("{WORKER_ID}.new"));
+    let new = dir.join(NEW_WORKER_ID);
     let mut file = telestore::store::private::file().create(true).truncate(true).write(true).open(&new)?;
     writeln!(file, "{worker}")?;
     std::fs::rename(new, path)?;

@@ -18,7 +18,16 @@ pub struct Quota {
 }
 
 /// What an upload is held to.
+///
+/// ```
+/// use telestore_store::{Limits, Quota};
+///
+/// let ten_each = Quota { sessions: Some(10), ..Quota::NONE };
+/// let limits = Limits::NONE.with_max_bytes(2_000_000_000).with_user(ten_each);
+/// assert_eq!(limits.address, Quota::NONE);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// The most bytes of one upload.
     pub max_bytes: u64,
@@ -34,6 +43,34 @@ impl Limits {
     /// Nothing is too much.
     pub const NONE: Self =
         Self { max_bytes: u64::MAX, user: Quota::NONE, address: Quota::NONE, unowned: None };
+
+    /// The same, with at most so many bytes in one upload.
+    #[must_use]
+    pub const fn with_max_bytes(mut self, max_bytes: u64) -> Self {
+        self.max_bytes = max_bytes;
+        self
+    }
+
+    /// The same, with this for the owner of the upload.
+    #[must_use]
+    pub const fn with_user(mut self, user: Quota) -> Self {
+        self.user = user;
+        self
+    }
+
+    /// The same, with this for the clients at the address that created it.
+    #[must_use]
+    pub const fn with_address(mut self, address: Quota) -> Self {
+        self.address = address;
+        self
+    }
+
+    /// The same, with at most so many uploads without an owner in all.
+    #[must_use]
+    pub const fn with_unowned(mut self, unowned: u64) -> Self {
+        self.unowned = Some(unowned);
+        self
+    }
 
     /// Whether any of them limits what `more` takes.
     pub fn concern(&self, more: &More) -> bool {

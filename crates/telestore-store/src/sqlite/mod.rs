@@ -36,7 +36,7 @@ use crate::{Durability, Error, Lease, Result, private, rules};
 /// recorded in one transaction.
 ///
 /// A transaction that has been committed survives a killed process; a power cut may take back the last ones, unless it
-/// was opened with [`Durability::Disk`]. What the contract of [`SessionStore`] calls flushed survives that, too.
+/// was opened with [`Durability::Disk`]. What the contract of [`SessionStore`](crate::SessionStore) calls flushed survives that, too.
 #[derive(Clone)]
 pub struct SqliteSessionStore {
     writer: SqlitePool,

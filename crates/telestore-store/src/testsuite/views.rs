@@ -24,15 +24,18 @@ pub(super) async fn counts(store: &dyn SessionStore) {
     let event = NewEvent::webhook("event", UserId::new("u"), "{}");
     assert!(store.finish(&held, &result(), Some(&event), NOW).await.expect("finishes"));
     store.probe().await.expect("takes writes");
-    let mut expected = Counts::default();
-    expected.uploads = [
-        (UploadState::Receiving, 1),
-        (UploadState::Queued, 1),
-        (UploadState::Completed, 1),
-        (UploadState::Cancelled, 1),
-    ]
-    .into();
-    (expected.stored_bytes, expected.oldest_queued, expected.outbox) = (10, Some(NOW + SECOND), 1);
+    let expected = Counts {
+        uploads: [
+            (UploadState::Receiving, 1),
+            (UploadState::Queued, 1),
+            (UploadState::Completed, 1),
+            (UploadState::Cancelled, 1),
+        ]
+        .into(),
+        stored_bytes: 10,
+        oldest_queued: Some(NOW + SECOND),
+        outbox: 1,
+    };
     assert_eq!(store.counts().await.expect("counts"), expected, "what is over holds no bytes");
 }
 

@@ -59,12 +59,11 @@ impl Base {
     /// What uploads, users and addresses are held to.
     pub(crate) fn limits(&self) -> Limits {
         let config = &self.config;
-        Limits {
-            max_bytes: config.max_file_bytes,
-            user: config.user,
-            address: config.address,
-            unowned: Some(config.max_unowned),
-        }
+        Limits::NONE
+            .with_max_bytes(config.max_file_bytes)
+            .with_user(config.user)
+            .with_address(config.address)
+            .with_unowned(config.max_unowned)
     }
 
     /// Goes on from the time that the last process has written down.
