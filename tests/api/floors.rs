@@ -74,3 +74,53 @@ fn the_ground_floor_does_no_io() {
         assert!(!all["telestore-types"].contains(name), "telestore-types knows {name}");
     }
 }
+
+/// Words of the documented API and names of settings. Who embeds a library below HTTP knows neither.
+const FROM_ABOVE: [&str; 11] = [
+    "uploadId",
+    "chunkIndex",
+    "totalChunks",
+    "fileName",
+    "fileSize",
+    "authToken",
+    "chunkSha256",
+    "-upload\"",
+    "form field",
+    "TELESTORE_",
+    "TELEGRAM_BOT_API_URL",
+];
+
+#[test]
+fn what_is_below_http_speaks_without_its_words_and_without_names_of_settings() {
+    let (mut seen, mut found) = (0, Vec::new());
+    for krate in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../crates")).unwrap() {
+        let krate = krate.unwrap().path();
+        // The sandbox plays what clients and operators meet.
+        if !krate.ends_with("telestore-http") && !krate.ends_with("telestore-sandbox") {
+            walk(&krate.join("src"), &mut |file, source| {
+                seen += 1;
+                let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+                let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+                found.extend(
+                    lines
+                        .filter(|line| FROM_ABOVE.iter().any(|word| line.contains(word)))
+                        .map(|line| format!("{}: {}", file.display(), line.trim())),
+                );
+            });
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+    assert!(seen > 100, "only {seen} files were seen");
+}
+
+/// Shows all Rust files below a folder, but for those of tests.
+fn walk(folder: &std::path::Path, show: &mut impl FnMut(&std::path::Path, &str)) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            walk(&path, show);
+        } else if path.extension().is_some_and(|kind| kind == "rs") && !path.ends_with("tests.rs") {
+            show(&path, &std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}

@@ -105,7 +105,7 @@ async fn what_cannot_be_retried_says_why() {
         assert!(error.contains(why), "{error}");
     }
     assert!(stage.uploads(&["cancel", "unknown"]).await.error().contains("not found"));
-    assert!(stage.uploads(&["show", "a/b"]).await.error().contains("uploadId"));
+    assert!(stage.uploads(&["show", "a/b"]).await.error().contains("upload id must be"));
     stage.terminate().await;
     stage.set("TELESTORE_DATA_DIR", stage.dir.path().join("elsewhere").to_str().unwrap());
     assert!(stage.uploads(&["list"]).await.error().contains("set TELESTORE_DATA_DIR"));

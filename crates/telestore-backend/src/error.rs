@@ -5,7 +5,7 @@ use telestore_types::Verdict;
 #[non_exhaustive]
 pub enum Error {
     /// The token is not, or no longer, valid.
-    #[error("invalid authToken: sign in again")]
+    #[error("token is not valid: sign in again")]
     InvalidToken,
     /// The user has not set up Telegram; the backend's own words.
     #[error("{0}")]

@@ -19,3 +19,4 @@ pub(crate) mod rates;
 pub(crate) mod slashes;
 pub(crate) mod token;
 pub(crate) mod told;
+pub(crate) mod words;

@@ -2,29 +2,30 @@ use crate::Verdict;
 
 /// A value that breaks one of the rules of this crate.
 ///
-/// The text tells a client what to send instead; it is safe to show.
+/// The text tells what to give instead, in the words of this crate; it is safe to show. A caller that knows the value by
+/// another name, such as that of a form's field, says so by the variant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// An upload id outside of the allowed alphabet or length.
-    #[error("uploadId must be 1 to 128 characters out of A-Z a-z 0-9 . _ - and not a path")]
+    #[error("upload id must be 1 to 128 characters out of A-Z a-z 0-9 . _ - and not a path")]
     UploadId,
     /// A worker's name outside of the allowed alphabet or length.
     #[error("a worker's name must be 1 to 64 characters out of A-Z a-z 0-9 . _ -")]
     WorkerId,
     /// A chunk index outside of the file.
-    #[error("chunkIndex must be a number from 0 to {max}, one less than totalChunks")]
+    #[error("chunk index must be a number from 0 to {max}, one less than the number of chunks")]
     ChunkIndex {
         /// The largest index that fits.
         max: u32,
     },
     /// A number of chunks outside of 1-10000.
-    #[error("totalChunks must be a number from 1 to 10000")]
+    #[error("number of chunks must be from 1 to 10000")]
     TotalChunks,
     /// More chunks than a file of this size can have.
     #[error(
-        "totalChunks {total} is too many for fileSize {file_size}: each chunk has a byte at least, and only the last one \
-         may be empty, so that {most} is the most"
+        "{total} chunks are too many for a file of {file_size} bytes: each chunk has a byte at least, and only the last \
+         one may be empty, so that {most} is the most"
     )]
     ManyChunks {
         /// How many there should be.
@@ -42,14 +43,17 @@ pub enum Error {
         /// The place of the last one.
         last: u32,
     },
+    /// A file without bytes.
+    #[error("file is empty: it must have a byte at least")]
+    EmptyFile,
     /// An empty file name, or one of nothing but path parts.
-    #[error("fileName must not be empty")]
+    #[error("file name must not be empty")]
     EmptyFileName,
     /// A file name over [`FileName::MAX_CHARS`](crate::FileName::MAX_CHARS) characters.
-    #[error("fileName must be at most 255 characters")]
+    #[error("file name must be at most 255 characters")]
     LongFileName,
     /// A file name with control characters.
-    #[error("fileName must not hold control characters")]
+    #[error("file name must not hold control characters")]
     ControlInFileName,
     /// A channel that is not a Bot API chat id.
     #[error("channel id must be a number such as -1001234567890, or @name")]
@@ -76,7 +80,7 @@ fn empty_chunk(index: u32, last: u32) -> String {
     match last {
         0 => "chunk is empty".to_owned(),
         last => format!(
-            "chunk is empty: chunkIndex {index} must have bytes; only the last one, {last}, may have none, where the \
+            "chunk is empty: chunk {index} must have bytes; only the last one, {last}, may have none, where the \
              others are the whole file"
         ),
     }

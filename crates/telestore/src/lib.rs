@@ -22,7 +22,7 @@ pub use operator::Operator;
 pub use service::Running;
 pub use shared::caller::Caller;
 pub use shared::config::{Auth, EngineConfig};
-pub use shared::error::{Error, Result};
+pub use shared::error::{Conflict, Error, MissingToken, Result};
 pub use shared::metrics::describe_metrics;
 pub use shared::seal::{SealError, Sealer};
 pub use watching::check::Check;

@@ -2,7 +2,7 @@ use telestore_store::Listing;
 use telestore_types::{Outcome, Upload, UploadId, UploadKind, UploadState};
 
 use crate::engine::Telestore;
-use crate::shared::error::{Error, Result};
+use crate::shared::error::{Conflict, Error, Result};
 use crate::shared::tasks::detached;
 
 /// What whoever runs the worker may do: no token is asked for, and every user's uploads are seen. It is not for the
@@ -46,7 +46,7 @@ impl Operator<'_> {
     /// [`Error::MissingChunks`] and the other errors of [`Telestore::complete`]; [`Error::Storage`].
     pub async fn retry(&self, id: &UploadId, anyway: bool) -> Result<Upload> {
         let upload = self.show(id).await?;
-        let conflict = |why: &str| Err(Error::Conflict(format!("upload {id} {why}")));
+        let conflict = |why: &str| Err(Error::Conflict(Conflict::State(format!("upload {id} {why}"))));
         match upload.state {
             UploadState::Failed if upload.kind == UploadKind::Direct => conflict(
                 "was sent in one request, and its bytes went with its failure: its client must send it again",
@@ -63,7 +63,7 @@ impl Operator<'_> {
             UploadState::Queued => conflict("waits for its turn already"),
             UploadState::Sending => conflict("is being sent already"),
             UploadState::Completed => conflict("is completed: the file is in the channel"),
-            UploadState::Cancelled => conflict("was cancelled: its client starts again with a new uploadId"),
+            UploadState::Cancelled => conflict("was cancelled: its client starts again with a new id"),
         }
     }
 

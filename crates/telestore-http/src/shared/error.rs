@@ -9,12 +9,14 @@ use utoipa::ToSchema;
 
 use crate::shared::answer::Made;
 use crate::shared::fault::{Fault, printable};
+use crate::shared::words::Words;
 use crate::shared::{measures, told};
 
 /// The status of an error: the one place where it is decided.
 pub fn status_of(error: &Error) -> StatusCode {
     match error {
         Error::Invalid(_)
+        | Error::Value(_)
         | Error::MissingChunks { .. }
         | Error::SizeMismatch { .. }
         | Error::NotConfigured(_) => StatusCode::BAD_REQUEST,
@@ -39,6 +41,8 @@ pub(crate) struct Reason(pub(crate) &'static str);
 pub(crate) enum ApiError {
     /// The engine's.
     Engine(Error),
+    /// A token is missing, and this is why `Authorization` holds none.
+    NoBearer(&'static str),
     /// The client sent its body too slowly.
     TooSlow,
     /// There are as many listeners as may be.
@@ -73,7 +77,9 @@ impl ApiError {
     fn refusal(&self) -> Option<Reason> {
         let reason = match self {
             Self::Engine(Error::InvalidToken(_)) => "invalid_token",
-            Self::Engine(Error::Unauthorized(_)) | Self::TokenFirst { .. } => "missing_token",
+            Self::Engine(Error::Unauthorized(_)) | Self::NoBearer(_) | Self::TokenFirst { .. } => {
+                "missing_token"
+            }
             Self::Engine(Error::Forbidden) => "forbidden",
             Self::Engine(Error::TooManyRequests { .. }) => "too_many",
             _ => return None,
@@ -96,7 +102,10 @@ impl ApiError {
 
     /// Whether it says that a token is missing.
     pub(crate) fn is_missing_token(&self) -> bool {
-        matches!(self, Self::Engine(Error::Unauthorized(_)) | Self::TokenFirst { limit: None })
+        matches!(
+            self,
+            Self::Engine(Error::Unauthorized(_)) | Self::NoBearer(_) | Self::TokenFirst { limit: None }
+        )
     }
 
     /// When the same call may be made again, in whole seconds.
@@ -120,7 +129,10 @@ impl<E: Into<Error>> From<E> for ApiError {
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Engine(error) => error.fmt(f),
+            Self::Engine(error) => Words(error).fmt(f),
+            Self::NoBearer(fault) => {
+                write!(f, "authToken is missing: {fault}; send Authorization: Bearer <authToken>")
+            }
             Self::TooSlow => f.write_str("body came too slowly, or not at all; send it again"),
             Self::ManyListeners => f.write_str(
                 "worker has too many listeners; ask GET /upload-progress/{uploadId}, or try again in a moment",
@@ -187,7 +199,7 @@ impl ApiError {
             Self::Engine(error) => status_of(error),
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::ManyListeners | Self::StrangersFull => StatusCode::SERVICE_UNAVAILABLE,
-            Self::TokenFirst { .. } => StatusCode::UNAUTHORIZED,
+            Self::NoBearer(_) | Self::TokenFirst { .. } => StatusCode::UNAUTHORIZED,
             Self::Encoded(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Form(fault) if fault.is_unsupported() => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Form(_) => StatusCode::BAD_REQUEST,

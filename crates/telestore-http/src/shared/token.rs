@@ -60,9 +60,7 @@ pub(crate) async fn explain<B: MessageBody>(
     match fault.filter(|_| error.is_some_and(ApiError::is_missing_token)) {
         None => Ok(answer.map_into_left_body()),
         Some(fault) => {
-            let error = ApiError::from(telestore::Error::Unauthorized(format!(
-                "authToken is missing: {fault}; send Authorization: Bearer <authToken>"
-            )));
+            let error = ApiError::NoBearer(fault);
             Ok(answer.into_response(error.error_response()).map_into_right_body())
         }
     }

@@ -22,7 +22,7 @@ pub enum CompletionError {
         total: u32,
     },
     /// The chunks do not add up to the declared length.
-    #[error("file size mismatch: fileSize says {declared} bytes, the chunks hold {received}")]
+    #[error("file size mismatch: {declared} bytes were declared, the chunks hold {received}")]
     SizeMismatch {
         /// What the client declared, in bytes.
         declared: u64,
@@ -36,9 +36,9 @@ pub enum CompletionError {
         received: u64,
     },
     /// No request with a token was seen yet, so nobody is known to send it for.
-    #[error("no auth token was seen for this upload: send authToken")]
+    #[error("no token was seen for this upload")]
     NoOwner,
     /// The upload was cancelled.
-    #[error("upload was cancelled: start again with a new uploadId")]
+    #[error("upload was cancelled: start again with a new id")]
     Cancelled,
 }

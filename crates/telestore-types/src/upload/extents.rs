@@ -37,7 +37,7 @@ pub enum AppendError {
     #[error("this upload is complete")]
     Complete,
     /// The upload was cancelled.
-    #[error("upload was cancelled: start again with a new uploadId")]
+    #[error("upload was cancelled: start again with a new id")]
     Cancelled,
 }
 

@@ -11,7 +11,7 @@ use telestore_types::{
 use crate::intake::{AppendReceipt, Intake, NewFile};
 use crate::shared::access::{concerns, missing_token};
 use crate::shared::caller::Caller;
-use crate::shared::error::{Error, Result};
+use crate::shared::error::{Conflict, Error, Result};
 use crate::shared::metrics::METRICS;
 use crate::shared::tasks::detached;
 
@@ -51,10 +51,7 @@ impl Intake {
         self.access.check_access(found, caller).await?;
         let size = file.size.is_none() || file.size == found.file_size;
         if found.kind != UploadKind::Appended || !found.file_name.is_same(&file.file_name) || !size {
-            return Err(Error::Conflict(format!(
-                "upload {} is there already, and is another file: use another id",
-                found.id
-            )));
+            return Err(Error::Conflict(Conflict::OtherFile(found.id.clone())));
         }
         self.access.claim(found, caller).await?;
         Ok(AppendReceipt::of(found))
@@ -165,7 +162,8 @@ impl From<AppendError> for Error {
             AppendError::Offset { expected } => Self::Offset { expected },
             AppendError::TooLong { declared, received } => Self::SizeMismatch { declared, received },
             AppendError::TooMany => Self::Invalid(format!("{error}: send larger ones")),
-            error => Self::Conflict(error.to_string()),
+            AppendError::Cancelled => Self::Conflict(Conflict::Cancelled),
+            error => Self::Conflict(Conflict::Append(error)),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::intake::{ChunkReceipt, FileInfo, IncomingChunk, Intake};
 use crate::shared::access::{concerns, missing_token};
 use crate::shared::bytes::Bytes;
 use crate::shared::caller::Caller;
-use crate::shared::error::{Error, Result};
+use crate::shared::error::{Conflict, Error, Result};
 use crate::shared::metrics::METRICS;
 use crate::shared::tasks::detached;
 
@@ -29,8 +29,6 @@ impl Admission {
         Ok(self.0.chunks.spool().await?)
     }
 }
-
-const CANCELLED: &str = "upload was cancelled: start again with a new uploadId";
 
 impl Intake {
     /// Creates an upload. Doing so again with the same words changes nothing.
@@ -145,7 +143,7 @@ impl Intake {
 
     pub(crate) fn check_file(&self, file: &FileInfo) -> Result<()> {
         if file.file_size == 0 {
-            return Err(Error::Invalid("file is empty: fileSize must be at least 1".to_owned()));
+            return Err(telestore_types::Error::EmptyFile.into());
         }
         Upload::check_chunks_of(file.file_size, file.total_chunks)?;
         let limit = self.base.config.max_file_bytes;
@@ -209,7 +207,7 @@ impl Intake {
         self.access.check_access(found, caller).await?;
         // That it is cancelled comes before what it was: the next step is the same for the same file and for another.
         if found.state == UploadState::Cancelled {
-            return Err(Error::Conflict(CANCELLED.to_owned()));
+            return Err(Error::Conflict(Conflict::Cancelled));
         }
         check_describes(found, file, caller.token().is_some())
     }
@@ -259,11 +257,9 @@ impl Intake {
             }
             Recorded::Refused { verdict: ChunkVerdict::Duplicate, upload } => Ok(*upload),
             Recorded::Refused { verdict: ChunkVerdict::Cancelled, .. } => {
-                Err(Error::Conflict(CANCELLED.to_owned()))
+                Err(Error::Conflict(Conflict::Cancelled))
             }
-            Recorded::Refused { .. } => Err(Error::Conflict(format!(
-                "chunk {index} differs from the one that is already on its way: use a new uploadId for another file"
-            ))),
+            Recorded::Refused { .. } => Err(Error::Conflict(Conflict::OtherChunk(chunk.index))),
             Recorded::TooLarge { .. } => Err(Error::TooLarge { what: "file", limit: limits.max_bytes }),
             Recorded::Unfit(error) => Err(error.into()),
             Recorded::TooMuch(exceeded) => Err(self.access.too_much(exceeded)),
@@ -293,21 +289,17 @@ fn check_describes(upload: &Upload, file: &FileInfo, known: bool) -> Result<()> 
         return Ok(());
     }
     if !known {
-        return Err(Error::Conflict(format!(
-            "fileName, fileSize or totalChunks contradict upload {}: use a new uploadId for another file",
-            upload.id
-        )));
+        return Err(Error::Conflict(Conflict::OtherFile(upload.id.clone())));
     }
     let but = match upload.file_name.is_same(&file.file_name) {
         true => String::new(),
         false => format!(", and not {}", file.file_name.apart_from(&upload.file_name)),
     };
-    Err(Error::Conflict(format!(
-        "fileName, fileSize or totalChunks contradict upload {}, which is {} with {} bytes in {} chunks{but}: \
-         use a new uploadId for another file",
-        upload.id,
+    let of = format!(
+        "{} with {} bytes in {} chunks{but}",
         upload.file_name.apart_from(&file.file_name),
         upload.size(),
         upload.total_chunks.unwrap_or(upload.received_chunks)
-    )))
+    );
+    Err(Error::Conflict(Conflict::KnownFile { id: upload.id.clone(), of }))
 }

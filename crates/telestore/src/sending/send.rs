@@ -138,10 +138,10 @@ fn unready(why: Unready) -> Stop {
     match why {
         Unready::TokenLost => Stop::failed(
             Kind::Token,
-            "authToken is no longer known to the worker: send it with /complete-upload",
+            "auth token is no longer known to the worker: complete the upload again with it",
         ),
         Unready::OtherUser => {
-            Stop::failed(Kind::Token, "authToken belongs to another user now: sign in again")
+            Stop::failed(Kind::Token, "auth token belongs to another user now: sign in again")
         }
         Unready::Backend(error) => Stop::from_backend(error),
     }

@@ -25,7 +25,7 @@ impl Stop {
     pub(crate) fn from_backend(error: BackendError) -> Self {
         match error {
             BackendError::InvalidToken => {
-                Self::failed(Kind::Token, "authToken is no longer valid: sign in again")
+                Self::failed(Kind::Token, "auth token is no longer valid: sign in again")
             }
             BackendError::NotConfigured(words) => Self::failed(Kind::NotConfigured, words),
             error => Self::Later { kind: Kind::Backend, why: error.to_string(), wait: None },

@@ -10,7 +10,7 @@ use crate::shared::backends::Backends;
 use crate::shared::base::Base;
 use crate::shared::caller::Caller;
 use crate::shared::config::Auth;
-use crate::shared::error::{Error, Result};
+use crate::shared::error::{Error, MissingToken, Result};
 
 /// Names the upload in the span of the call, where that has a field for it.
 pub(crate) fn concerns(id: &UploadId) {
@@ -115,7 +115,5 @@ fn same(one: &Secret, other: &Secret) -> bool {
 }
 
 pub(crate) fn missing_token() -> Error {
-    Error::Unauthorized(
-        "authToken is missing: send it as a form field, in the JSON, or as a bearer token".to_owned(),
-    )
+    Error::Unauthorized(MissingToken::Call)
 }

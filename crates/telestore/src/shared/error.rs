@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use telestore_backend::Error as BackendError;
 use telestore_store::Error as StoreError;
-use telestore_types::{CompletionError, Error as ValueError, MISSING_CHUNKS, Verdict};
+use telestore_types::{
+    AppendError, ChunkIndex, CompletionError, Error as ValueError, MISSING_CHUNKS, UploadId, Verdict,
+};
 
 use crate::shared::seal::SealError;
 
@@ -11,7 +13,10 @@ use crate::shared::seal::SealError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A value breaks a rule.
+    /// A value breaks a rule; the variant says which value, and which rule.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+    /// What was given cannot be read, or is not what it should be.
     #[error("{0}")]
     Invalid(String),
     /// There is no such upload.
@@ -21,8 +26,8 @@ pub enum Error {
     #[error("Upload not found or not started")]
     NotStarted,
     /// The token is missing.
-    #[error("{0}")]
-    Unauthorized(String),
+    #[error(transparent)]
+    Unauthorized(MissingToken),
     /// The token is not, or no longer, valid.
     #[error("{0}")]
     InvalidToken(String),
@@ -30,8 +35,8 @@ pub enum Error {
     #[error("this upload belongs to another user")]
     Forbidden,
     /// The request contradicts the upload.
-    #[error("{0}")]
-    Conflict(String),
+    #[error(transparent)]
+    Conflict(Conflict),
     /// The bytes are not the next ones of the upload.
     #[error("the next byte of this upload is at offset {expected}")]
     Offset {
@@ -49,8 +54,7 @@ pub enum Error {
     /// Larger than what can be sent with the user's Telegram credentials; with others it could be.
     #[error(
         "file is larger than {limit} bytes, the most that can be sent with these Telegram credentials: larger files need a \
-         Telegram session (sign in to Telegram in TeleStore; stand-alone: TELESTORE_TELEGRAM_SESSION of the worker), or \
-         a local Bot API server (TELEGRAM_BOT_API_URL and TELESTORE_BOT_API_MAX_BYTES of the worker)"
+         Telegram session, or a local Bot API server"
     )]
     NeedsSession {
         /// How large it may be, in bytes.
@@ -83,7 +87,7 @@ pub enum Error {
         total: u32,
     },
     /// The chunks do not add up to the declared length.
-    #[error("file size mismatch: fileSize says {declared} bytes, the chunks hold {received}")]
+    #[error("file size mismatch: {declared} bytes were declared, the chunks hold {received}")]
     SizeMismatch {
         /// What the client declared, in bytes.
         declared: u64,
@@ -135,14 +139,54 @@ impl Error {
     }
 }
 
+/// Where a token is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MissingToken {
+    /// The call needs one.
+    #[error("a token is needed, and the call has none")]
+    Call,
+    /// No call for this upload had one, so nobody is known to send it for.
+    #[error("no token was seen for this upload")]
+    Owner,
+}
+
+/// How a call contradicts an upload.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Conflict {
+    /// The upload was cancelled.
+    #[error("upload was cancelled: start again with a new id")]
+    Cancelled,
+    /// The upload is of another file. The text does not say of which: the caller has shown no token.
+    #[error("file name, file size or number of chunks contradict upload {0}: use a new id for another file")]
+    OtherFile(UploadId),
+    /// The upload is of another file, `of`.
+    #[error(
+        "file name, file size or number of chunks contradict upload {id}, which is {of}: use a new id for another file"
+    )]
+    KnownFile {
+        /// Which upload.
+        id: UploadId,
+        /// Its name, size and number of chunks, and how a name that looks the same differs.
+        of: String,
+    },
+    /// Another chunk in this place is being sent already.
+    #[error("chunk {0} differs from the one that is already on its way: use a new id for another file")]
+    OtherChunk(ChunkIndex),
+    /// What is known of the upload is not enough for what is asked.
+    #[error(transparent)]
+    Unfit(CompletionError),
+    /// Nothing can be appended, or not this.
+    #[error(transparent)]
+    Append(AppendError),
+    /// The operator asks for what the upload's state does not allow; the text says why.
+    #[error("{0}")]
+    State(String),
+}
+
 /// The result of a call to the engine.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-impl From<ValueError> for Error {
-    fn from(error: ValueError) -> Self {
-        Self::Invalid(error.to_string())
-    }
-}
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
@@ -178,8 +222,9 @@ impl From<CompletionError> for Error {
         match error {
             CompletionError::MissingChunks { received, total } => Self::MissingChunks { received, total },
             CompletionError::SizeMismatch { declared, received } => Self::SizeMismatch { declared, received },
-            CompletionError::NoOwner => Self::Unauthorized(error.to_string()),
-            error => Self::Conflict(error.to_string()),
+            CompletionError::NoOwner => Self::Unauthorized(MissingToken::Owner),
+            CompletionError::Cancelled => Self::Conflict(Conflict::Cancelled),
+            error => Self::Conflict(Conflict::Unfit(error)),
         }
     }
 }
@@ -199,7 +244,7 @@ mod tests {
             (Error::from(BackendError::InvalidToken), Verdict::Permanent),
             (Error::from(SealError::Cipher), Verdict::Temporary),
             (Error::UploadFailed("timeout".to_owned()), Verdict::Ambiguous),
-            (Error::Conflict("cancelled".to_owned()), Verdict::Permanent),
+            (Error::Conflict(Conflict::Cancelled), Verdict::Permanent),
         ] {
             assert_eq!(error.verdict(), verdict, "{error}");
         }

@@ -85,7 +85,7 @@ async fn what_is_not_allowed_is_refused_and_leaves_nothing() {
         (file("a", 8, 10_001), 0, b"abc"),
     ] {
         let refused = send_chunk(&world.engine, &info, index, bytes).await;
-        assert!(matches!(refused, Err(Error::Invalid(_) | Error::TooLarge { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(Error::Value(_) | Error::TooLarge { .. })), "{refused:?}");
     }
     assert!(matches!(world.engine.status(&id("a"), &Caller::nobody()).await, Err(Error::NotFound)));
     let info = file("b", 8, 3);

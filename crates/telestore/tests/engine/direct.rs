@@ -47,7 +47,7 @@ async fn a_direct_upload_needs_a_token_and_bytes() {
     assert!(matches!(refused, Err(Error::Unauthorized(_))), "{refused:?}");
     let empty = spooled(&world.engine, b"").await;
     let refused = world.engine.upload(name, None, empty, &Caller::from(token(TOKEN))).await;
-    assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Value(_))), "{refused:?}");
     assert_eq!(world.chunks.inner.blobs(), 0);
 }
 

@@ -182,7 +182,7 @@ async fn tokens_on_the_disk_are_sealed_and_need_their_key() {
     let (engine, uploader) = open("another key").await;
     assert!(engine.step().await.unwrap());
     let failed = engine.progress(&id("a"), &Caller::nobody()).await.unwrap();
-    let expected = "authToken is no longer known to the worker: send it with /complete-upload";
+    let expected = "auth token is no longer known to the worker: complete the upload again with it";
     assert_eq!(failed.error.as_deref(), Some(expected));
     assert_eq!(uploader.attempts(), 0);
     engine.complete(&id("a"), &Caller::from(token("alice-1"))).await.unwrap();
@@ -214,7 +214,7 @@ async fn a_token_that_died_while_the_upload_waited_fails_it() {
     world.drain().await;
     let failed = world.stored("a").await;
     assert_eq!(failed.state, UploadState::Failed);
-    assert_eq!(failed.error.as_deref(), Some("authToken is no longer valid: sign in again"));
+    assert_eq!(failed.error.as_deref(), Some("auth token is no longer valid: sign in again"));
 }
 
 /// Counts the questions, and what is only looked up.

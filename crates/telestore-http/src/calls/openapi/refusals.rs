@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use telestore::types::{CompletionError, Error as BadValue};
-use telestore::{Error, backend};
+use telestore::types::{CompletionError, Error as BadValue, UploadId};
+use telestore::{Conflict as Contradiction, Error, MissingToken, backend};
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr};
@@ -64,7 +64,7 @@ refusals! {
         missing_field = Error::Invalid("form field chunkIndex is missing".into()),
         not_a_form = ApiError::Form(Fault::NoForm("application/json".into())),
         cut = ApiError::Form(Fault::Cut { part: Place::Part("chunk".into()), delimiter: "--bnd".into() }),
-        empty = Error::Invalid("chunk is empty".into()),
+        empty = BadValue::EmptyChunk { index: 0, last: 0 },
         other_bytes = Error::Invalid(
             "bytes do not have the sha-256 digest that was sent with them: if it is the digest of just these \
              bytes, they changed on their way: send them again; if not, correct it"
@@ -101,15 +101,11 @@ refusals! {
     /// The token is missing where one is needed, or not valid.
     Unauthorized:
         invalid_token = backend::Error::InvalidToken,
-        missing_token = Error::Unauthorized(
-            "authToken is missing: send it as a form field, in the JSON, or as a bearer token".into()
-        );
+        missing_token = Error::Unauthorized(MissingToken::Call);
     /// The token is missing where one is needed, comes too late, or is not valid.
     UnauthorizedForm:
         invalid_token = backend::Error::InvalidToken,
-        missing_token = Error::Unauthorized(
-            "authToken is missing: send it as a form field, in the JSON, or as a bearer token".into()
-        ),
+        missing_token = Error::Unauthorized(MissingToken::Call),
         strict = ApiError::TokenFirst { limit: None },
         large = ApiError::TokenFirst { limit: Some(1_073_741_824) };
     /// The upload belongs to another user.
@@ -123,10 +119,10 @@ refusals! {
         not_started = Error::NotStarted;
     /// The request contradicts the upload, or the upload was cancelled.
     Conflict:
-        another_file = Error::Conflict(
-            "fileName, fileSize or totalChunks contradict upload 1763790000000_k3j9x0abc, which is video.mp4 with \
-             104857600 bytes in 20 chunks: use a new uploadId for another file".into()
-        ),
+        another_file = Error::Conflict(Contradiction::KnownFile {
+            id: UploadId::new("1763790000000_k3j9x0abc").expect("it is one"),
+            of: "video.mp4 with 104857600 bytes in 20 chunks".into(),
+        }),
         cancelled = CompletionError::Cancelled;
     /// The body came too slowly, or stopped. The connection is closed.
     TooSlow:

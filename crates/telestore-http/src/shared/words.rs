@@ -1,0 +1,81 @@
+//! The engine's errors in the words of the documented API: by the names of its fields and calls.
+
+use std::fmt;
+
+use telestore::types::Error as Value;
+use telestore::{Conflict, Error, MissingToken};
+
+/// An error of the engine as clients read it.
+pub(crate) struct Words<'a>(pub(crate) &'a Error);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Error::Value(value) => of_value(value, f),
+            Error::Conflict(conflict) => of_conflict(conflict, f),
+            Error::Unauthorized(MissingToken::Call) => f.write_str(
+                "authToken is missing: send it as a form field, in the JSON, or as a bearer token",
+            ),
+            Error::Unauthorized(MissingToken::Owner) => {
+                f.write_str("no auth token was seen for this upload: send authToken")
+            }
+            Error::InvalidToken(_) => f.write_str("invalid authToken: sign in again"),
+            Error::SizeMismatch { declared, received } => {
+                write!(f, "file size mismatch: fileSize says {declared} bytes, the chunks hold {received}")
+            }
+            Error::NeedsSession { limit } => write!(
+                f,
+                "file is larger than {limit} bytes, the most that can be sent with these Telegram credentials: larger files need \
+                 a Telegram session (sign in to Telegram in TeleStore; stand-alone: TELESTORE_TELEGRAM_SESSION of the worker), \
+                 or a local Bot API server (TELEGRAM_BOT_API_URL and TELESTORE_BOT_API_MAX_BYTES of the worker)"
+            ),
+            error => write!(f, "{error}"),
+        }
+    }
+}
+
+fn of_value(value: &Value, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match value {
+        Value::UploadId => {
+            f.write_str("uploadId must be 1 to 128 characters out of A-Z a-z 0-9 . _ - and not a path")
+        }
+        Value::ChunkIndex { max } => {
+            write!(f, "chunkIndex must be a number from 0 to {max}, one less than totalChunks")
+        }
+        Value::TotalChunks => f.write_str("totalChunks must be a number from 1 to 10000"),
+        Value::ManyChunks { total, file_size, most } => write!(
+            f,
+            "totalChunks {total} is too many for fileSize {file_size}: each chunk has a byte at least, and only the last \
+             one may be empty, so that {most} is the most"
+        ),
+        Value::EmptyChunk { index, last } if *last > 0 => write!(
+            f,
+            "chunk is empty: chunkIndex {index} must have bytes; only the last one, {last}, may have none, where the \
+             others are the whole file"
+        ),
+        Value::EmptyFile => f.write_str("file is empty: fileSize must be at least 1"),
+        Value::EmptyFileName => f.write_str("fileName must not be empty"),
+        Value::LongFileName => f.write_str("fileName must be at most 255 characters"),
+        Value::ControlInFileName => f.write_str("fileName must not hold control characters"),
+        value => write!(f, "{value}"),
+    }
+}
+
+fn of_conflict(conflict: &Conflict, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match conflict {
+        Conflict::Cancelled => f.write_str("upload was cancelled: start again with a new uploadId"),
+        Conflict::OtherFile(id) => write!(
+            f,
+            "fileName, fileSize or totalChunks contradict upload {id}: use a new uploadId for another file"
+        ),
+        Conflict::KnownFile { id, of } => write!(
+            f,
+            "fileName, fileSize or totalChunks contradict upload {id}, which is {of}: use a new uploadId for another file"
+        ),
+        Conflict::OtherChunk(index) => write!(
+            f,
+            "chunk {index} differs from the one that is already on its way: use a new uploadId for another file"
+        ),
+        conflict => write!(f, "{conflict}"),
+    }
+}
