@@ -6,12 +6,15 @@ mod page;
 pub(crate) mod refusals;
 mod shared;
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
+use telestore::Telestore;
 use utoipa::OpenApi as _;
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::schema::Schema;
+use utoipa::openapi::{OpenApi, RefOr};
 
 use crate::calls::{chunked, direct, health, index, metrics_page, progress, socket, sse};
 use crate::shared::encodings;
@@ -78,15 +81,57 @@ pub fn openapi() -> OpenApi {
         example = json!({ "openapi": "3.1.0", "info": { "title": "TeleStore Worker" }, "paths": {} })
     ))
 )]
-pub(crate) async fn document(request: HttpRequest) -> HttpResponse {
-    static AT_THE_ROOT: OnceLock<Bytes> = OnceLock::new();
-    let prefix = request.path().strip_suffix("/openapi.json").unwrap_or_default();
-    if !prefix.is_empty() {
-        // Mounted below a path: clients must know.
-        let mut document = openapi();
-        document.servers = Some(vec![utoipa::openapi::Server::new(prefix)]);
+pub(crate) async fn document(engine: Data<Telestore>, request: HttpRequest) -> HttpResponse {
+    let (mounted_at, most) = (endpoints::mounted_at(&request), engine.config().max_file_bytes);
+    if !mounted_at.is_empty() {
+        // Clients must know. It may be the client's to choose, so that nothing is kept for it.
+        let mut document = of_service(most);
+        document.servers = Some(vec![utoipa::openapi::Server::new(mounted_at)]);
         return HttpResponse::Ok().json(document);
     }
-    let bytes = AT_THE_ROOT.get_or_init(|| serde_json::to_vec(&openapi()).unwrap_or_default().into());
-    encodings::kept(&request, "openapi.json", "application/json", bytes.clone()).await
+    encodings::kept(&request, &format!("openapi.json to {most}"), "application/json", at_the_root(most)).await
+}
+
+/// The document of a service that takes files of `most` bytes.
+fn of_service(most: u64) -> OpenApi {
+    let mut document = openapi();
+    let schemas = document.components.as_mut().map(|components| &mut components.schemas);
+    if let Some(RefOr::T(Schema::Object(init))) = schemas.and_then(|schemas| schemas.get_mut("Init"))
+        && let Some(RefOr::T(Schema::OneOf(size))) = init.properties.get_mut("fileSize")
+        && let Some(RefOr::T(Schema::Object(number))) = size.items.first_mut()
+    {
+        number.maximum = Some(most.into());
+    }
+    document
+}
+
+/// The same as bytes, made once: engines of one process differ in little.
+fn at_the_root(most: u64) -> Bytes {
+    static MADE: Mutex<Vec<(u64, Bytes)>> = Mutex::new(Vec::new());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, bytes)) = made.iter().find(|(of, _)| *of == most) {
+        return bytes.clone();
+    }
+    let bytes = Bytes::from(serde_json::to_vec(&of_service(most)).unwrap_or_default());
+    made.push((most, bytes.clone()));
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn most_of(bytes: &[u8]) -> Value {
+        let document: Value = serde_json::from_slice(bytes).unwrap();
+        document["components"]["schemas"]["Init"]["properties"]["fileSize"]["oneOf"][0]["maximum"].clone()
+    }
+
+    #[test]
+    fn the_largest_file_is_that_of_the_engine() {
+        for most in [5, 2_097_152_000, 5] {
+            assert_eq!(most_of(&at_the_root(most)), most);
+        }
+    }
 }

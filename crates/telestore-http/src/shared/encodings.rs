@@ -41,26 +41,23 @@ fn choice(text: &str) -> Option<(ContentEncoding, u32)> {
 
 /// An answer that is always the same, compressed once for each encoding and then kept: it costs a stranger's every
 /// request nothing. Known by `name`.
-pub(crate) async fn kept(
-    request: &HttpRequest,
-    name: &'static str,
-    kind: &str,
-    bytes: Bytes,
-) -> HttpResponse {
+pub(crate) async fn kept(request: &HttpRequest, name: &str, kind: &str, bytes: Bytes) -> HttpResponse {
     let mut answer = HttpResponse::Ok();
     answer.content_type(kind);
     let Some(encoding) = negotiate(request.headers()).filter(|_| TEXT.contains(&kind)) else {
         return answer.body(bytes);
     };
-    let known =
-        lock().iter().find(|(of, by, _)| (*of, *by) == (name, encoding)).map(|(_, _, known)| known.clone());
+    let known = lock()
+        .iter()
+        .find(|(of, by, _)| (of.as_str(), *by) == (name, encoding))
+        .map(|(_, _, known)| known.clone());
     let compressed = match known {
         Some(known) => known,
         None => {
             let Some(compressed) = compressed(bytes.clone(), encoding).await else {
                 return answer.body(bytes);
             };
-            lock().push((name, encoding, compressed.clone()));
+            lock().push((name.to_owned(), encoding, compressed.clone()));
             compressed
         }
     };
@@ -70,8 +67,8 @@ pub(crate) async fn kept(
         .body(compressed)
 }
 
-fn lock() -> MutexGuard<'static, Vec<(&'static str, ContentEncoding, Bytes)>> {
-    static KEPT: Mutex<Vec<(&str, ContentEncoding, Bytes)>> = Mutex::new(Vec::new());
+fn lock() -> MutexGuard<'static, Vec<(String, ContentEncoding, Bytes)>> {
+    static KEPT: Mutex<Vec<(String, ContentEncoding, Bytes)>> = Mutex::new(Vec::new());
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

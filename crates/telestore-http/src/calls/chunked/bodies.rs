@@ -40,11 +40,7 @@ fn total_chunks() -> Schema {
 }
 
 fn file_size() -> Schema {
-    json::number(
-        "The length of the file in bytes; the operator may allow less",
-        2_097_152_000,
-        "^[1-9][0-9]{0,9}$",
-    )
+    json::number("The length of the file in bytes", 2_097_152_000, "^[1-9][0-9]{0,9}$")
 }
 
 /// An upload, by its id.
