@@ -1,22 +1,21 @@
 mod bodies;
 
-use actix_web::web::{Data, Path};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpResponse;
 use telestore::store::More;
 use telestore::types::{FileName, UploadId};
-use telestore::{FileInfo, IncomingChunk, Telestore};
+use telestore::{FileInfo, IncomingChunk};
 
-use crate::HttpOptions;
+use crate::calls::call::{Call, Id};
 use crate::calls::openapi::refusals::{
     BadForm, BadId, BadJson, BytesTooLarge, Conflict, EncodedForm, Forbidden, Incomplete, JsonTooLarge,
     NoJson, NoRoom, NoSpace, NotFound, Storage, TooMany, TooSlow, Unauthorized, UnauthorizedForm,
     Unavailable,
 };
 use crate::forms::encoded::Body;
+use crate::forms::form;
 use crate::forms::form::{Form, Limits};
-use crate::forms::{form, json};
 use crate::shared::endpoints;
-use crate::shared::error::{ApiError, ApiResult};
+use crate::shared::error::ApiResult;
 use crate::shared::token;
 use bodies::{ById, Cancelled, ChunkForm, Chunks, Init, Initialized, Received, Started};
 
@@ -38,22 +37,15 @@ use bodies::{ById, Cancelled, ChunkForm, Chunks, Init, Initialized, Received, St
         BadJson, Unauthorized, Forbidden, Conflict, TooSlow, JsonTooLarge, NoJson, TooMany, Storage, Unavailable, NoSpace,
     )
 )]
-pub(crate) async fn init(
-    engine: Data<Telestore>,
-    options: Data<HttpOptions>,
-    request: HttpRequest,
-    Body(payload): Body,
-) -> ApiResult {
-    let header = token::of_header(&engine, &options, &request).await?;
-    let body: Init = json::read(&request, payload, options.max_json_bytes).await?;
-    let caller = token::of_json(&engine, &request, body.auth_token, header).await?;
+pub(crate) async fn init(call: Call, Body(payload): Body) -> ApiResult {
+    let (body, caller): (Init, _) = call.json(payload).await?;
     let file = FileInfo {
         id: UploadId::new(body.upload_id.of("uploadId")?)?,
         file_name: FileName::new(&body.file_name)?,
         file_size: body.file_size.of("fileSize")?,
         total_chunks: body.total_chunks.of("totalChunks")?,
     };
-    engine.init(&file, &caller).await?;
+    call.engine.init(&file, &caller).await?;
     Ok(HttpResponse::Ok().json(Initialized {
         message: "Upload session initialized",
         success: true,
@@ -80,16 +72,12 @@ pub(crate) async fn init(
         BadForm, UnauthorizedForm, Forbidden, NotFound, Conflict, TooSlow, BytesTooLarge, EncodedForm, TooMany, Storage, NoRoom, NoSpace,
     )
 )]
-pub(crate) async fn chunk(
-    engine: Data<Telestore>,
-    options: Data<HttpOptions>,
-    request: HttpRequest,
-    Body(payload): Body,
-) -> ApiResult {
+pub(crate) async fn chunk(call: Call, Body(payload): Body) -> ApiResult {
+    let Call { engine, options, request } = &call;
     // A refusal that is known before the body saves taking it in.
-    let header = token::of_good_header(&engine, &options, &request).await?;
+    let header = call.good_caller().await?;
     // Whether the bytes are stored in addition is not known yet: they may take the place of others.
-    let more = More { bytes: form::declared(&request), ..More::default() };
+    let more = More { bytes: form::declared(request), ..More::default() };
     engine.check_quotas(&header, &more).await?;
     let max_bytes = engine.config().max_chunk_bytes;
     let limits = Limits {
@@ -98,10 +86,10 @@ pub(crate) async fn chunk(
         what: "chunk",
         max_bytes,
         whole: false,
-        options: &options,
+        options,
     };
-    let mut form = Form::read(&engine, &request, payload, header, limits).await?;
-    let caller = form.caller(&engine, &request).await?;
+    let mut form = Form::read(engine, request, payload, header, limits).await?;
+    let caller = form.caller(engine, request).await?;
     let file = FileInfo {
         id: form.upload_id()?,
         file_name: form.file_name()?,
@@ -110,7 +98,7 @@ pub(crate) async fn chunk(
     };
     let index = form.number("chunkIndex")?;
     let mut part = form.file()?;
-    token::authenticate(&engine, &request, &caller).await?;
+    token::authenticate(engine, request, &caller).await?;
     if caller.token().is_some() {
         // It is its user's from here on.
         part.share = None;
@@ -144,19 +132,12 @@ pub(crate) async fn chunk(
         Incomplete, Unauthorized, Forbidden, NotFound, Conflict, TooSlow, JsonTooLarge, NoJson, TooMany, Storage, Unavailable, NoSpace,
     )
 )]
-pub(crate) async fn complete(
-    engine: Data<Telestore>,
-    options: Data<HttpOptions>,
-    request: HttpRequest,
-    Body(payload): Body,
-) -> ApiResult {
-    let header = token::of_header(&engine, &options, &request).await?;
-    let body: ById = json::read(&request, payload, options.max_json_bytes).await?;
-    let caller = token::of_json(&engine, &request, body.auth_token, header).await?;
+pub(crate) async fn complete(call: Call, Body(payload): Body) -> ApiResult {
+    let (body, caller): (ById, _) = call.json(payload).await?;
     let id = UploadId::new(body.upload_id.of("uploadId")?)?;
-    engine.complete(&id, &caller).await?;
+    call.engine.complete(&id, &caller).await?;
     Ok(HttpResponse::Ok().json(Started {
-        check_progress_at: format!("{}/upload-progress/{id}", endpoints::mounted_at(&request)),
+        check_progress_at: format!("{}/upload-progress/{id}", endpoints::mounted_at(&call.request)),
         message: "Upload started in background",
         success: true,
         upload_id: id,
@@ -183,17 +164,10 @@ pub(crate) async fn complete(
         BadJson, Unauthorized, Forbidden, TooSlow, JsonTooLarge, NoJson, TooMany, Storage, Unavailable, NoSpace,
     )
 )]
-pub(crate) async fn cancel(
-    engine: Data<Telestore>,
-    options: Data<HttpOptions>,
-    request: HttpRequest,
-    Body(payload): Body,
-) -> ApiResult {
-    let header = token::of_header(&engine, &options, &request).await?;
-    let body: ById = json::read(&request, payload, options.max_json_bytes).await?;
-    let caller = token::of_json(&engine, &request, body.auth_token, header).await?;
+pub(crate) async fn cancel(call: Call, Body(payload): Body) -> ApiResult {
+    let (body, caller): (ById, _) = call.json(payload).await?;
     let id = UploadId::new(body.upload_id.of("uploadId")?)?;
-    let done = engine.cancel(&id, &caller).await?;
+    let done = call.engine.cancel(&id, &caller).await?;
     Ok(HttpResponse::Ok().json(Cancelled::from(done)))
 }
 
@@ -214,14 +188,8 @@ pub(crate) async fn cancel(
         BadId, Unauthorized, Forbidden, NotFound, TooMany, Storage, Unavailable,
     )
 )]
-pub(crate) async fn status(
-    engine: Data<Telestore>,
-    options: Data<HttpOptions>,
-    request: HttpRequest,
-    id: Path<String>,
-) -> ApiResult {
-    let id = UploadId::new(id.into_inner()).map_err(ApiError::from)?;
-    let caller = token::of_header(&engine, &options, &request).await?;
-    let status = engine.status(&id, &caller).await?;
+pub(crate) async fn status(call: Call, Id(id): Id) -> ApiResult {
+    let caller = call.caller().await?;
+    let status = call.engine.status(&id, &caller).await?;
     Ok(HttpResponse::Ok().json(Chunks::from(status)))
 }

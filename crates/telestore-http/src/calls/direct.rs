@@ -1,12 +1,10 @@
-use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpResponse;
 use serde::Serialize;
-use telestore::Telestore;
 use telestore::store::More;
 use telestore::types::FileName;
 use utoipa::ToSchema;
 
-use crate::HttpOptions;
+use crate::calls::call::Call;
 use crate::calls::openapi::refusals::{
     BadForm, BytesTooLarge, EncodedForm, NoRoom, NoSpace, SendingFailed, TooMany, TooSlow, UnauthorizedForm,
 };
@@ -71,31 +69,21 @@ struct Sent {
         BadForm, UnauthorizedForm, TooSlow, BytesTooLarge, EncodedForm, TooMany, SendingFailed, NoRoom, NoSpace,
     )
 )]
-pub(crate) async fn upload(
-    engine: Data<Telestore>,
-    options: Data<HttpOptions>,
-    request: HttpRequest,
-    Body(payload): Body,
-) -> ApiResult {
-    let header = token::of_good_header(&engine, &options, &request).await?;
-    let bytes = form::declared(&request);
+pub(crate) async fn upload(call: Call, Body(payload): Body) -> ApiResult {
+    let Call { engine, options, request } = &call;
+    let header = call.good_caller().await?;
+    let bytes = form::declared(request);
     engine.check_sendable(&header, bytes).await?;
     let more = More { sessions: 1, stored_bytes: bytes, bytes };
     engine.check_quotas(&header, &more).await?;
     let max_bytes = engine.config().max_file_bytes;
-    let limits = Limits {
-        file_field: "file",
-        digest_field: None,
-        what: "file",
-        max_bytes,
-        whole: true,
-        options: &options,
-    };
-    let mut form = Form::read(&engine, &request, payload, header, limits).await?;
-    let caller = form.caller(&engine, &request).await?;
+    let limits =
+        Limits { file_field: "file", digest_field: None, what: "file", max_bytes, whole: true, options };
+    let mut form = Form::read(engine, request, payload, header, limits).await?;
+    let caller = form.caller(engine, request).await?;
     let part = form.file()?;
     let file_name = form.file_name_or(part.file_name.as_deref())?;
-    token::authenticate(&engine, &request, &caller).await?;
+    token::authenticate(engine, request, &caller).await?;
     // It is counted as its user's from here on.
     drop(part.share);
     let receipt = engine.upload(file_name, part.mime_type.as_deref(), part.spooled, &caller).await?;

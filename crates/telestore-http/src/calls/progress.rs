@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::Query;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -11,7 +11,7 @@ use telestore::{Caller, Error, Telestore};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use utoipa::ToSchema;
 
-use crate::HttpOptions;
+use crate::calls::call::{Call, Id};
 use crate::calls::live::{Listener, PAUSE};
 use crate::calls::openapi::refusals::{
     BadPoll, Forbidden, NoListener, NotStarted, Storage, TooMany, Unauthorized,
@@ -20,7 +20,6 @@ use crate::shared::endpoints;
 use crate::shared::error::{ApiError, ApiResult};
 use crate::shared::measures::Ongoing;
 use crate::shared::messages::{Message, several};
-use crate::shared::token;
 
 /// The longest that a poll waits; what stands in between often closes connections that are silent for a minute.
 const LONGEST_WAIT: u64 = 30;
@@ -153,20 +152,15 @@ impl fmt::Display for Progress {
         BadPoll, Unauthorized, Forbidden, NotStarted, TooMany, Storage, NoListener,
     )
 )]
-pub(crate) async fn progress(
-    engine: Data<Telestore>,
-    options: Data<HttpOptions>,
-    request: HttpRequest,
-    id: Path<String>,
-) -> ApiResult {
-    let id = UploadId::new(id.into_inner()).map_err(ApiError::from)?;
-    let caller = token::of_header(&engine, &options, &request).await?;
-    let state = match wait_of(&request)? {
+pub(crate) async fn progress(call: Call, Id(id): Id) -> ApiResult {
+    let Call { engine, options, request } = &call;
+    let caller = call.caller().await?;
+    let state = match wait_of(request)? {
         None => engine.progress(&id, &caller).await?,
         Some(wait) => {
             let by = Ongoing::by_poll;
-            let _listener = Listener::admit(&engine, &options, &request, &caller, by).await?;
-            changed(&engine, &id, &caller, known(&request), wait).await?
+            let _listener = Listener::admit(engine, options, request, &caller, by).await?;
+            changed(engine, &id, &caller, known(request), wait).await?
         }
     };
     Ok(HttpResponse::Ok()

@@ -3,21 +3,21 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::ORIGIN;
-use actix_web::web::{Data, Path, Payload};
+use actix_web::web::{Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use actix_ws::{CloseCode, Closed, Message, MessageStream, Session};
-use telestore::Telestore;
 use telestore::types::UploadId;
 use tokio::time::timeout;
 
 use crate::HttpOptions;
+use crate::calls::call::Call;
 use crate::calls::live::{Beat, Listener, Pace};
 use crate::calls::openapi::refusals::{NoHandshake, NoListener, NotStarted, Storage, TooMany, Unauthorized};
 use crate::calls::progress::Progress;
+use crate::shared::answer;
 use crate::shared::endpoints;
 use crate::shared::error::{ApiError, ApiResult, ErrorBody};
 use crate::shared::measures::Ongoing;
-use crate::shared::{answer, token};
 
 /// The largest frame that is read; what clients send is ignored.
 const MAX_FRAME_BYTES: usize = 4 * 1024;
@@ -50,21 +50,16 @@ const SILENT_BEATS: u32 = 3;
         NoHandshake, Unauthorized, NotStarted, TooMany, Storage, NoListener,
     )
 )]
-pub(crate) async fn progress_socket(
-    engine: Data<Telestore>,
-    options: Data<HttpOptions>,
-    request: HttpRequest,
-    payload: Payload,
-    id: Path<String>,
-) -> ApiResult {
-    if let Some(refusal) = foreign(&request, &options) {
+pub(crate) async fn progress_socket(call: Call, payload: Payload, id: Path<String>) -> ApiResult {
+    let Call { engine, options, request } = &call;
+    if let Some(refusal) = foreign(request, options) {
         return Ok(refusal);
     }
     let id = UploadId::new(id.into_inner()).map_err(ApiError::from)?;
-    let caller = token::of_listener(&engine, &options, &request).await?;
+    let caller = call.listener().await?;
     let watch = engine.watch(&id, &caller).await?;
-    let listener = Listener::admit(&engine, &options, &request, &caller, Ongoing::by_socket).await?;
-    let (response, session, messages) = actix_ws::handle(&request, payload).map_err(no_handshake)?;
+    let listener = Listener::admit(engine, options, request, &caller, Ongoing::by_socket).await?;
+    let (response, session, messages) = actix_ws::handle(request, payload).map_err(no_handshake)?;
     let pace = Pace::new(watch, options.heartbeat, listener);
     actix_web::rt::spawn(converse(pace, session, messages, options.heartbeat * SILENT_BEATS));
     Ok(response)

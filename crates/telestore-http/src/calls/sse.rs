@@ -1,24 +1,22 @@
 use std::convert::Infallible;
 use std::future::ready;
 
+use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
-use actix_web::web::{Bytes, Data, Path};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::web::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{once, unfold};
-use telestore::Telestore;
-use telestore::types::{UploadEvent, UploadId};
+use telestore::types::UploadEvent;
 
-use crate::HttpOptions;
+use crate::calls::call::{Call, Id};
 use crate::calls::live::{Beat, Listener, Pace};
 use crate::calls::openapi::refusals::{
     BadListener, Forbidden, NoListener, NotStarted, Storage, TooMany, Unauthorized,
 };
 use crate::calls::progress::{Progress, tag};
 use crate::shared::endpoints;
-use crate::shared::error::{ApiError, ApiResult};
+use crate::shared::error::ApiResult;
 use crate::shared::measures::Ongoing;
-use crate::shared::token;
 
 /// Begins the first event: how long a client waits before it connects again, in milliseconds.
 ///
@@ -50,14 +48,9 @@ const HEARTBEAT: &[u8] = b":\n";
         BadListener, Unauthorized, Forbidden, NotStarted, TooMany, Storage, NoListener,
     )
 )]
-pub(crate) async fn events(
-    engine: Data<Telestore>,
-    options: Data<HttpOptions>,
-    request: HttpRequest,
-    id: Path<String>,
-) -> ApiResult {
-    let id = UploadId::new(id.into_inner()).map_err(ApiError::from)?;
-    let caller = token::of_listener(&engine, &options, &request).await?;
+pub(crate) async fn events(call: Call, Id(id): Id) -> ApiResult {
+    let Call { engine, options, request } = &call;
+    let caller = call.listener().await?;
     let mut watch = engine.watch(&id, &caller).await?;
     let seen = request.headers().get("Last-Event-ID").and_then(|id| id.to_str().ok());
     if let Some(first) = watch.first().filter(|first| seen == Some(&tag(first))) {
@@ -67,7 +60,7 @@ pub(crate) async fn events(
         }
         watch.skip_first();
     }
-    let listener = Listener::admit(&engine, &options, &request, &caller, Ongoing::by_events).await?;
+    let listener = Listener::admit(engine, options, request, &caller, Ongoing::by_events).await?;
     let pace = Pace::new(watch, options.heartbeat, listener);
     // What stands in between sends the head on with the first bytes, and the first event may be long in coming.
     let opening = once(ready(Ok(Bytes::from_static(HEARTBEAT))));

@@ -6,6 +6,7 @@ use telestore::types::{FileName, UploadEvent, UploadId};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::Schema;
 
+use crate::calls::call::WithToken;
 use crate::forms::json;
 use crate::shared::number::{Number, Text};
 
@@ -51,6 +52,18 @@ pub(crate) struct ById {
     pub(crate) upload_id: Text,
     #[schema(schema_with = auth_token)]
     pub(crate) auth_token: Option<Text>,
+}
+
+impl WithToken for Init {
+    fn take_token(&mut self) -> Option<Text> {
+        self.auth_token.take()
+    }
+}
+
+impl WithToken for ById {
+    fn take_token(&mut self) -> Option<Text> {
+        self.auth_token.take()
+    }
 }
 
 /// A chunk, its place, and the upload that it belongs to. The parts may come in any order.
