@@ -175,3 +175,32 @@ fn declared() -> BTreeSet<String> {
     let lines = section.expect("dependencies").lines().filter(|line| !line.starts_with('#'));
     lines.filter_map(|line| line.split_once(" = ").map(|(name, _)| name.to_owned())).collect()
 }
+
+/// What a crate is made of with these features, by name, without what its tests need.
+fn tree(package: &str, features: &str) -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut tree = std::process::Command::new(env!("CARGO"));
+    tree.current_dir(root).args(["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none"]);
+    tree.args(["--package", package, "--no-default-features", "--features", features, "--format", "{p}"]);
+    let tree = tree.output().expect("cargo runs");
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let lines = String::from_utf8(tree.stdout).expect("text");
+    lines.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn an_embedder_gets_the_parts_that_it_names_and_no_others() {
+    let heavy =
+        ["sqlx", "reqwest", "rustls", "telestore-mtproto", "grammers-tl-types", "actix-web", "mockall"];
+    let of = |features| {
+        let tree = tree("telestore", features);
+        heavy.into_iter().filter(|name| tree.contains(*name)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(""), [""; 0]);
+    assert_eq!(of("sqlite"), ["sqlx"]);
+    assert_eq!(of("bot-api"), ["reqwest", "rustls"]);
+    assert_eq!(of("http"), ["reqwest", "rustls"]);
+    assert_eq!(of("mtproto"), ["telestore-mtproto", "grammers-tl-types"]);
+    let smallest = tree("telestore", "").len();
+    assert!(smallest <= 90, "{smallest} crates for the smallest embedding");
+}

@@ -4,6 +4,7 @@ mod cache;
 mod credentials;
 mod error;
 mod forward;
+#[cfg(feature = "http")]
 mod http;
 mod metrics;
 mod webhook;
@@ -13,8 +14,13 @@ pub use cache::CachedCredentialProvider;
 pub use credentials::MockCredentialProvider;
 pub use credentials::{CredentialProvider, StaticCredentialProvider};
 pub use error::{Error, Result};
+#[cfg(feature = "http")]
 pub use http::{HttpConfig, HttpCredentialProvider};
 pub use metrics::describe_metrics;
 #[cfg(feature = "mock")]
+pub use mockall;
+#[cfg(feature = "http")]
+pub use webhook::HttpWebhookSender;
+#[cfg(feature = "mock")]
 pub use webhook::MockWebhookSender;
-pub use webhook::{HttpWebhookSender, NoWebhook, WebhookEvent, WebhookMessage, WebhookSender};
+pub use webhook::{NoWebhook, WebhookEvent, WebhookMessage, WebhookSender};

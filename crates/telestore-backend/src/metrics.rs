@@ -2,16 +2,20 @@
 
 use std::sync::LazyLock;
 
-use metrics::{Counter, Histogram, Unit, counter, histogram};
+use metrics::{Counter, Unit, counter};
+#[cfg(feature = "http")]
+use metrics::{Histogram, histogram};
 
 use crate::Error;
 
 const CREDENTIALS: &str = "telestore_credentials_total";
+#[cfg(feature = "http")]
 const REQUEST: &str = "telestore_backend_request_duration_seconds";
 
 /// Tells the installed recorder what this crate measures; to be called before the first token is looked at.
 pub fn describe_metrics() {
     metrics::describe_counter!(CREDENTIALS, Unit::Count, "Questions whose a token is, by what answered");
+    #[cfg(feature = "http")]
     metrics::describe_histogram!(REQUEST, Unit::Seconds, "How long the TeleStore backend takes, by call");
     LazyLock::force(&METRICS);
 }
@@ -25,7 +29,9 @@ pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
         rejected: result("rejected"),
         not_configured: result("not_configured"),
         unavailable: result("unavailable"),
+        #[cfg(feature = "http")]
         credentials: histogram!(REQUEST, "call" => "credentials"),
+        #[cfg(feature = "http")]
         webhook: histogram!(REQUEST, "call" => "webhook"),
     }
 });
@@ -42,7 +48,9 @@ pub(crate) struct Metrics {
     pub(crate) not_configured: Counter,
     /// The backend is down and has never answered for the token.
     pub(crate) unavailable: Counter,
+    #[cfg(feature = "http")]
     pub(crate) credentials: Histogram,
+    #[cfg(feature = "http")]
     pub(crate) webhook: Histogram,
 }
 

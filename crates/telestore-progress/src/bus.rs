@@ -1,16 +1,78 @@
 use std::collections::HashMap;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
+use futures_util::{Stream, StreamExt};
 use telestore_types::{UploadEvent, UploadId};
 use tokio::sync::watch;
 
-/// Carries events from runners to listeners.
+/// Carries events from the worker that sends to those who listen, in the same process or in another one.
 ///
 /// # Contract
 /// - A listener sees the newest event, not each one: a slow listener costs nothing and misses only what is outdated.
-/// - The last event of a run is always seen.
-/// - It is no store: [`latest`](Self::latest) may have forgotten an upload at any time.
+/// - The last event of a run is always seen, and nothing older behind it.
+/// - [`publish`](Self::publish), [`subscribe`](Self::subscribe) and [`forget`](Self::forget) return at once: they are called
+///   under locks and between parts of a file. A bus that has to talk to a server hands its events to a task of its own.
+/// - It is no store: [`latest`](Self::latest) may have forgotten an upload at any time, and whoever hears nothing for a while
+///   looks into the session store.
+/// - Clones and handles share the listeners.
+///
+/// # Example
+/// A bus over any transport that carries text, here a channel of the same process:
+///
+/// ```
+/// use async_trait::async_trait;
+/// use futures_util::stream;
+/// use telestore_progress::{ProgressBus, Subscription};
+/// use telestore_types::{UploadEvent, UploadId};
+/// use tokio::sync::broadcast::{Sender, error::RecvError};
+///
+/// #[derive(Debug, Clone)]
+/// struct TextBus(Sender<String>);
+///
+/// #[async_trait]
+/// impl ProgressBus for TextBus {
+///     fn publish(&self, event: UploadEvent) {
+///         // Nobody listens: that is no fault.
+///         let _ = self.0.send(serde_json::to_string(&event).expect("an event makes JSON"));
+///     }
+///
+///     fn subscribe(&self, id: &UploadId) -> Subscription {
+///         // From now on, so the receiver is made here and not in the stream.
+///         let state = (self.0.subscribe(), id.clone());
+///         Subscription::new(stream::unfold(state, |(mut receiver, id)| async move {
+///             loop {
+///                 match receiver.recv().await {
+///                     Ok(text) => match serde_json::from_str::<UploadEvent>(&text) {
+///                         Ok(event) if event.upload_id == id => return Some((event, (receiver, id))),
+///                         _ => {}
+///                     },
+///                     // A slow listener misses what is outdated.
+///                     Err(RecvError::Lagged(_)) => {}
+///                     Err(RecvError::Closed) => return None,
+///                 }
+///             }
+///         }))
+///     }
+///
+///     async fn latest(&self, _: &UploadId) -> Option<UploadEvent> {
+///         None
+///     }
+///
+///     fn forget(&self, _: &UploadId) {}
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// telestore_progress::testsuite::progress_bus(async || {
+///     let bus = TextBus(Sender::new(64));
+///     (bus.clone(), bus)
+/// })
+/// .await;
+/// # }
+/// ```
+#[async_trait]
 pub trait ProgressBus: fmt::Debug + Send + Sync + 'static {
     /// Tells listeners.
     fn publish(&self, event: UploadEvent);
@@ -19,25 +81,55 @@ pub trait ProgressBus: fmt::Debug + Send + Sync + 'static {
     fn subscribe(&self, id: &UploadId) -> Subscription;
 
     /// The newest event, while the bus remembers one.
-    fn latest(&self, id: &UploadId) -> Option<UploadEvent>;
+    async fn latest(&self, id: &UploadId) -> Option<UploadEvent>;
 
-    /// The run is over and stored: listeners keep what they have, the bus may forget it.
+    /// The run is over and stored: listeners keep what they have, the bus may forget it, and their subscriptions may end.
     fn forget(&self, id: &UploadId);
 }
 
-/// A listener's end.
-#[derive(Debug)]
-pub struct Subscription(watch::Receiver<Option<UploadEvent>>);
+/// A listener's end. When the listener goes, it drops what it listens to, by which a bus sees that.
+pub struct Subscription(Source);
+
+enum Source {
+    Watch(watch::Receiver<Option<UploadEvent>>),
+    Stream(Pin<Box<dyn Stream<Item = UploadEvent> + Send>>),
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Subscription")
+    }
+}
 
 impl Subscription {
-    /// Waits for an event that this listener has not seen; `None` when none will come any more.
+    /// Listens to a stream of one upload's events, the newest last. Its end says that none will come any more from here:
+    /// the listener looks into the session store then, and listens anew if the upload is not over.
+    ///
+    /// The stream is asked for its next event when the listener has dealt with the one before. It should then give the
+    /// newest one and skip those that came in between.
+    pub fn new(events: impl Stream<Item = UploadEvent> + Send + 'static) -> Self {
+        Self(Source::Stream(Box::pin(events)))
+    }
+
+    /// Waits for an event that this listener has not seen; `None` when none will come any more. A call that is dropped
+    /// loses nothing.
     pub async fn next(&mut self) -> Option<UploadEvent> {
-        loop {
-            self.0.changed().await.ok()?;
-            if let Some(event) = self.0.borrow_and_update().clone() {
-                return Some(event);
-            }
+        match &mut self.0 {
+            Source::Stream(events) => events.next().await,
+            Source::Watch(newest) => loop {
+                newest.changed().await.ok()?;
+                if let Some(event) = newest.borrow_and_update().clone() {
+                    return Some(event);
+                }
+            },
         }
+    }
+}
+
+/// Listens to the newest event of one upload that a sender holds, without those that came before this.
+impl From<watch::Receiver<Option<UploadEvent>>> for Subscription {
+    fn from(newest: watch::Receiver<Option<UploadEvent>>) -> Self {
+        Self(Source::Watch(newest))
     }
 }
 
@@ -56,6 +148,7 @@ impl LocalProgressBus {
     }
 }
 
+#[async_trait]
 impl ProgressBus for LocalProgressBus {
     fn publish(&self, event: UploadEvent) {
         self.lock().entry(event.upload_id.clone()).or_default().send_replace(Some(event));
@@ -67,10 +160,10 @@ impl ProgressBus for LocalProgressBus {
         if topics.len() == topics.capacity() {
             topics.retain(|_, topic| topic.receiver_count() > 0 || topic.borrow().is_some());
         }
-        Subscription(topics.entry(id.clone()).or_default().subscribe())
+        topics.entry(id.clone()).or_default().subscribe().into()
     }
 
-    fn latest(&self, id: &UploadId) -> Option<UploadEvent> {
+    async fn latest(&self, id: &UploadId) -> Option<UploadEvent> {
         self.lock().get(id).and_then(|topic| topic.borrow().clone())
     }
 
@@ -107,7 +200,7 @@ mod tests {
         bus.forget(&id);
         assert_eq!(listener.next().await.map(|event| event.status), Some(UploadStatus::Completed));
         assert_eq!(listener.next().await, None);
-        assert_eq!(bus.latest(&id), None);
+        assert_eq!(bus.latest(&id).await, None);
     }
 
     #[tokio::test]
@@ -117,5 +210,18 @@ mod tests {
             drop(bus.subscribe(&UploadId::new(format!("id-{n}")).unwrap()));
         }
         assert!(bus.lock().len() < 5_000, "{} topics", bus.lock().len());
+    }
+
+    #[tokio::test]
+    async fn a_bus_sees_that_a_listener_has_gone() {
+        let (sender, receiver) = watch::channel(());
+        let events = futures_util::stream::pending::<UploadEvent>().map(move |event| {
+            let _held = &receiver;
+            event
+        });
+        let listener = Subscription::new(events);
+        assert!(!sender.is_closed());
+        drop(listener);
+        assert!(sender.is_closed());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use telestore_types::{UploadEvent, UploadId};
 
 use crate::{ProgressBus, Subscription};
@@ -9,6 +10,7 @@ use crate::{ProgressBus, Subscription};
 macro_rules! forward {
     ($holder:ident) => {
         #[deny(clippy::missing_trait_methods)]
+        #[async_trait]
         impl<T: ProgressBus + ?Sized> ProgressBus for $holder<T> {
             fn publish(&self, event: UploadEvent) {
                 (**self).publish(event);
@@ -18,8 +20,8 @@ macro_rules! forward {
                 (**self).subscribe(id)
             }
 
-            fn latest(&self, id: &UploadId) -> Option<UploadEvent> {
-                (**self).latest(id)
+            async fn latest(&self, id: &UploadId) -> Option<UploadEvent> {
+                (**self).latest(id).await
             }
 
             fn forget(&self, id: &UploadId) {

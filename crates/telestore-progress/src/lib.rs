@@ -2,6 +2,8 @@
 
 mod bus;
 mod forward;
+#[cfg(feature = "testsuite")]
+pub mod testsuite;
 mod tracker;
 
 pub use bus::{LocalProgressBus, ProgressBus, Subscription};

@@ -20,9 +20,12 @@ pub mod testsuite;
 pub use capability::{Capability, Requirement};
 pub use error::{Error, ErrorKind, Result};
 pub use metrics::describe_metrics;
+#[cfg(feature = "mock")]
+pub use mockall;
 pub use name::caption_of;
 pub use select::{Chosen, largest, select};
 pub use telestore_types::Verdict;
+pub use tokio_util::sync::CancellationToken;
 #[cfg(feature = "mock")]
 pub use uploader::MockTelegramUploader;
 pub use uploader::{NoProgress, ProgressSink, TelegramUploader, UploadRequest};

@@ -7,8 +7,25 @@ use crate::engine::{Rooms, Telestore};
 use crate::shared::error::Result;
 use crate::shared::tasks::{Task, Tasks};
 
-/// An engine at work. Dropped, it stops at once, as if killed; nothing that was acknowledged is lost by that.
+/// An engine at work. Dropped, it stops at once, as if killed; nothing that was acknowledged is lost by that. So keep it:
+///
+/// ```compile_fail
+/// # #![deny(unused_must_use)]
+/// # async fn service(engine: telestore::Telestore) -> telestore::Result<()> {
+/// engine.start().await?; // Dropped here: chunks are taken in, and nothing is ever sent.
+/// # Ok(()) }
+/// ```
+///
+/// ```
+/// # #![deny(unused_must_use)]
+/// # async fn service(engine: telestore::Telestore) -> telestore::Result<()> {
+/// let running = engine.start().await?;
+/// // The service runs.
+/// running.shutdown().await;
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
+#[must_use = "an engine whose handle is dropped stops at once: it takes chunks in and sends nothing"]
 pub struct Running {
     engine: Telestore,
     tasks: JoinSet<()>,

@@ -61,7 +61,7 @@ impl Events {
     /// Where it was being sent then, and the bus does not know of that any more, it has come to its end in between: an
     /// older percentage must not come behind a newer one.
     pub(crate) async fn event_now(&self, mut upload: Upload) -> Result<Option<UploadEvent>> {
-        let live = self.bus.latest(&upload.id).filter(|live| !live.is_final());
+        let live = self.bus.latest(&upload.id).await.filter(|live| !live.is_final());
         if upload.state == UploadState::Sending && live.is_none() {
             let now = self.base.sessions.get(&upload.id).await?;
             upload = now.filter(|now| now.key == upload.key).unwrap_or(upload);

@@ -93,6 +93,7 @@ async fn a_caller_that_waits_during_a_shutdown_is_told_that_the_file_is_kept() {
 #[derive(Debug, Clone, Default)]
 struct Forgetful(LocalProgressBus);
 
+#[async_trait::async_trait]
 impl ProgressBus for Forgetful {
     fn publish(&self, event: UploadEvent) {
         let id = event.upload_id.clone();
@@ -104,7 +105,7 @@ impl ProgressBus for Forgetful {
         self.0.subscribe(id)
     }
 
-    fn latest(&self, _: &UploadId) -> Option<UploadEvent> {
+    async fn latest(&self, _: &UploadId) -> Option<UploadEvent> {
         None
     }
 

@@ -120,5 +120,5 @@ async fn a_send_that_is_quicker_than_its_completion_leaves_no_stale_progress() {
         seen.push(event.status);
     }
     assert_eq!(seen.last(), Some(&UploadStatus::Completed));
-    assert_eq!(bus.latest(&id("a")), None, "nothing is left of what is over");
+    assert_eq!(bus.latest(&id("a")).await, None, "nothing is left of what is over");
 }
