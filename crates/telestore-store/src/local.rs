@@ -221,9 +221,11 @@ impl ChunkStore for LocalChunkStore {
         let files: Vec<PathBuf> = blobs.iter().map(|blob| self.path(blob)).collect();
         let chunks = self.places.chunks.clone();
         blocking(move || {
-            // What cannot be deleted does not keep the others.
-            let deleted = files.iter().map(|file| gone(fs::remove_file(file)));
-            let deleted = deleted.fold(Ok(()), |sum, one| sum.and(one));
+            let mut deleted = Ok(());
+            for file in &files {
+                // A file that cannot be deleted does not keep the others.
+                deleted = deleted.and(gone(fs::remove_file(file)));
+            }
             let places: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
             for place in places.into_iter().filter(|place| place.parent() == Some(&*chunks)) {
                 // Only an empty one goes, and a put that meets this makes it again.

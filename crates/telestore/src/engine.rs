@@ -356,7 +356,7 @@ impl Telestore {
                 return Err(refusal);
             }
         };
-        let watch = watching.from_now_on(&file.id);
+        let watch = watching.listen(&file.id);
         let caller_waits = CallerWaits::new(intake);
         let upload = intake.queue_direct(file, mime_type, spooled, caller, &caller_waits).await?;
         let answer = watching.wait_for(watch, upload).await;

@@ -39,14 +39,14 @@ pub struct Watch {
 impl Watching {
     pub(crate) async fn watch(&self, id: &UploadId, caller: &Caller) -> Result<Watch> {
         // Listening begins before the look, so that nothing falls in between.
-        let mut watch = self.from_now_on(id);
+        let mut watch = self.listen(id);
         let upload = self.access.find(id, caller).await?.ok_or(Error::NotStarted)?;
         watch.first = self.events.event_now(upload).await?;
         Ok(watch)
     }
 
     /// Watches an upload that may not be there yet.
-    pub(crate) fn from_now_on(&self, id: &UploadId) -> Watch {
+    pub(crate) fn listen(&self, id: &UploadId) -> Watch {
         Watch {
             base: Arc::clone(&self.base),
             events: Arc::clone(&self.events),
