@@ -1,4 +1,4 @@
-//! What every [`ProgressBus`](crate::ProgressBus) must do.
+//! What every [`ProgressBus`] must do.
 //!
 //! Call [`progress_bus`] with a function that makes a bus and opens it twice, as the worker that sends and the one that is
 //! listened to do. It panics if the contract is broken.
