@@ -155,6 +155,7 @@ fn spoken(source: &str) -> Vec<String> {
 fn every_error_that_a_client_can_see_stands_in_the_api_document() {
     // Not for clients, who read them in the words of the API (`words.rs`).
     let inner = [
+        "a worker's name must be",
         "a token is needed",
         "no token was seen",
         "token is not valid",
