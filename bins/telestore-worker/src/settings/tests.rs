@@ -96,8 +96,9 @@ fn every_setting_says_what_it_is_and_what_holds_without_it() {
 
 #[test]
 fn every_setting_is_in_the_help_with_its_default_and_no_secret_is() {
-    let help = command().render_long_help().to_string();
-    let short = command().render_help().to_string();
+    // Not wrapped: how wide a line may be depends on the terminal.
+    let mut command = command().term_width(0);
+    let (help, short) = (command.render_long_help().to_string(), command.render_help().to_string());
     for setting in definitions() {
         let (Fallback::Value(default) | Fallback::Words(default)) = &setting.default;
         let default = format!("[default: {default}]");
