@@ -65,11 +65,6 @@ impl MemorySessionStore {
     }
 }
 
-/// A name for a lease or a claim.
-fn token() -> String {
-    format!("{:032x}", rand::random::<u128>())
-}
-
 /// There is nothing to commit.
 fn done<T>(answer: Answer<T>) -> T {
     match answer {
@@ -190,7 +185,7 @@ impl SessionStore for MemorySessionStore {
         except: &[UserId],
     ) -> Result<Option<Lease>> {
         let mut state = self.lock().await;
-        Ok(done(rules::lease(&mut *state, token(), worker, now, until, except).await?))
+        Ok(done(rules::lease(&mut *state, worker, now, until, except).await?))
     }
 
     async fn next_due(&self, worker: &WorkerId) -> Result<Option<Timestamp>> {
@@ -282,7 +277,7 @@ impl SessionStore for MemorySessionStore {
         until: Timestamp,
     ) -> Result<OutboxEvent> {
         let mut state = self.lock().await;
-        Ok(done(rules::add_event(&mut *state, token(), upload, event, worker, now, until).await?))
+        Ok(done(rules::add_event(&mut *state, upload, event, worker, now, until).await?))
     }
 
     async fn outbox_lease(
@@ -295,7 +290,7 @@ impl SessionStore for MemorySessionStore {
         except: &[UserId],
     ) -> Result<Vec<OutboxEvent>> {
         let mut state = self.lock().await;
-        Ok(done(rules::outbox_lease(&mut *state, token, worker, kind, now, until, limit, except).await?))
+        Ok(done(rules::outbox_lease(&mut *state, worker, kind, now, until, limit, except).await?))
     }
 
     async fn outbox_next_due(&self) -> Result<Option<Timestamp>> {

@@ -51,3 +51,8 @@ pub async fn check(
     }
     Ok(Ok(()))
 }
+
+/// A name that tells a lease or a claim from every other one.
+fn token() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}

@@ -116,10 +116,8 @@ impl Places {
                 let found = found?;
                 if found.file_type()?.is_dir() {
                     living::clear(&found.path())?;
-                } else if !is_trial(&found) {
-                    // A worker of before spooled beside the directories, and was alone with its data.
-                    gone(fs::remove_file(found.path()))?;
-                } else if is_old(&found) {
+                } else if !is_trial(&found) || is_old(&found) {
+                    // What is no trial is of a worker of before, which spooled beside the directories, alone with its data.
                     gone(fs::remove_file(found.path()))?;
                 }
             }

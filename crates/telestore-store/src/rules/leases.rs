@@ -1,15 +1,14 @@
 use telestore_types::{Timestamp, Upload, UploadState, UserId, WorkerId, is_due};
 
-use super::{Answer, Holder, Rows};
+use super::{Answer, Holder, Rows, token};
 use crate::{Lease, NewEvent, Result};
 
-/// [`SessionStore::lease`](crate::SessionStore::lease). `token` tells the lease from every other one.
+/// [`SessionStore::lease`](crate::SessionStore::lease).
 ///
 /// # Errors
 /// Those of the rows.
 pub async fn lease(
     rows: &mut dyn Rows,
-    token: String,
     worker: &WorkerId,
     now: Timestamp,
     until: Timestamp,
@@ -38,7 +37,7 @@ pub async fn lease(
         upload.start_attempt(now);
         upload.worker = Some(worker.clone());
         rows.save(&upload).await?;
-        let lease = Lease::new(upload, token, until);
+        let lease = Lease::new(upload, token(), until);
         rows.begin_lease(&lease).await?;
         return Ok(Answer::Changed(Some(lease)));
     }

@@ -1,7 +1,7 @@
 use telestore_types::{Recovery, Timestamp, UploadId, UserId, WorkerId};
 
 use super::leases::hold;
-use super::{Answer, Rows, Whose};
+use super::{Answer, Rows, Whose, token};
 use crate::{NewEvent, OutboxEvent, OutboxKind, Released, Result};
 
 /// [`SessionStore::release`](crate::SessionStore::release) and
@@ -36,14 +36,12 @@ pub async fn release(
     Ok(Answer::Changed(released))
 }
 
-/// [`SessionStore::outbox_lease`](crate::SessionStore::outbox_lease). `tokens` makes a name that no other claim has.
+/// [`SessionStore::outbox_lease`](crate::SessionStore::outbox_lease).
 ///
 /// # Errors
 /// Those of the rows.
-#[expect(clippy::too_many_arguments, reason = "those of the method, and the names")]
 pub async fn outbox_lease(
     rows: &mut dyn Rows,
-    mut tokens: impl FnMut() -> String + Send,
     worker: &WorkerId,
     kind: OutboxKind,
     now: Timestamp,
@@ -54,20 +52,19 @@ pub async fn outbox_lease(
     let mut claimed = Vec::new();
     while claimed.len() < limit as usize {
         let Some(mut event) = rows.next_event(worker, kind, now, except).await? else { break };
-        event.claim = tokens();
+        event.claim = token();
         claim(rows, &event, worker, now, until).await?;
         claimed.push(event);
     }
     Ok(if claimed.is_empty() { Answer::Unchanged(claimed) } else { Answer::Changed(claimed) })
 }
 
-/// [`SessionStore::add_event`](crate::SessionStore::add_event). `token` tells the claim from every other one.
+/// [`SessionStore::add_event`](crate::SessionStore::add_event).
 ///
 /// # Errors
 /// Those of the rows.
 pub async fn add_event(
     rows: &mut dyn Rows,
-    token: String,
     upload: &UploadId,
     event: &NewEvent,
     worker: &WorkerId,
@@ -75,7 +72,7 @@ pub async fn add_event(
     until: Timestamp,
 ) -> Result<Answer<OutboxEvent>> {
     rows.add_event(upload, event, now).await?;
-    let event = OutboxEvent::new(event.clone(), upload.clone(), token, now);
+    let event = OutboxEvent::new(event.clone(), upload.clone(), token(), now);
     claim(rows, &event, worker, now, until).await?;
     Ok(Answer::Changed(event))
 }

@@ -12,11 +12,6 @@ use crate::{
     SessionStore, Subject, Usage,
 };
 
-/// A name for a lease or a claim.
-fn token() -> String {
-    format!("{:032x}", rand::random::<u128>())
-}
-
 #[async_trait]
 impl SessionStore for SqliteSessionStore {
     async fn create(&self, upload: &Upload, anew: bool, limits: &Limits) -> Result<Created> {
@@ -159,7 +154,7 @@ impl SessionStore for SqliteSessionStore {
         except: &[UserId],
     ) -> Result<Option<Lease>> {
         let mut tx = self.begin().await?;
-        let answer = rules::lease(&mut *tx, token(), worker, now, until, except).await?;
+        let answer = rules::lease(&mut *tx, worker, now, until, except).await?;
         tx.answer(answer).await
     }
 
@@ -256,7 +251,7 @@ impl SessionStore for SqliteSessionStore {
         until: Timestamp,
     ) -> Result<OutboxEvent> {
         let mut tx = self.begin_flushed().await?;
-        let answer = rules::add_event(&mut *tx, token(), upload, event, worker, now, until).await?;
+        let answer = rules::add_event(&mut *tx, upload, event, worker, now, until).await?;
         tx.answer(answer).await
     }
 
@@ -270,7 +265,7 @@ impl SessionStore for SqliteSessionStore {
         except: &[UserId],
     ) -> Result<Vec<OutboxEvent>> {
         let mut tx = self.begin().await?;
-        let answer = rules::outbox_lease(&mut *tx, token, worker, kind, now, until, limit, except).await?;
+        let answer = rules::outbox_lease(&mut *tx, worker, kind, now, until, limit, except).await?;
         tx.answer(answer).await
     }
 
