@@ -61,6 +61,7 @@ impl Written {
     }
 
     /// The same, to be called in a row, with the flag that the setting stands for.
+    #[cfg(any(feature = "sandbox", test))]
     pub(crate) fn with(mut self, key: &str, text: impl Into<OsString>, flag: &str) -> Self {
         self.set(key, text, Origin::Flag(flag.to_owned()));
         self
