@@ -5,7 +5,7 @@ _default:
 
 # Start a sandbox Telegram with a worker on it, and say what to try
 demo:
-    cargo run --release -- sandbox --with-worker
+    cargo run -- sandbox --with-worker
 
 # Format, clippy, docs
 check:
