@@ -13,7 +13,7 @@ use graph::{Crate, Edges, circles};
 
 /// The floors of those folders whose order is the plan's, lowest first. Modules of one floor do not know each other, but
 /// for those in one string, which are one room.
-const PLANS: [(&str, &str, &[&[&str]]); 2] = [
+const PLANS: [(&str, &str, &[&[&str]]); 3] = [
     (
         "telestore",
         "",
@@ -35,6 +35,11 @@ const PLANS: [(&str, &str, &[&[&str]]); 2] = [
             &["access", "job"],
             &["quotas", "sendable"],
         ],
+    ),
+    (
+        "telestore-http",
+        "",
+        &[&["shared"], &["forms", "layers", "server"], &["calls", "fuzzing"], &["routes"], &["service"]],
     ),
 ];
 

@@ -52,12 +52,12 @@ pub(crate) struct LimitSettings {
 impl LimitSettings {
     /// How often calls may come.
     pub(crate) fn requests(&self) -> RequestLimits {
-        RequestLimits {
-            user_requests_per_second: self.user_requests_per_second,
-            address_requests_per_second: self.address_requests_per_second,
-            address_refused_tokens_per_minute: self.address_refused_tokens_per_minute,
-            addresses: self.limited_addresses,
-        }
+        let mut limits = RequestLimits::default();
+        limits.user_requests_per_second = self.user_requests_per_second;
+        limits.address_requests_per_second = self.address_requests_per_second;
+        limits.address_refused_tokens_per_minute = self.address_refused_tokens_per_minute;
+        limits.addresses = self.limited_addresses;
+        limits
     }
 
     /// What each user may have.

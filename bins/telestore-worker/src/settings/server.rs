@@ -120,15 +120,14 @@ pub(crate) struct ConnectionSettings {
 impl ConnectionSettings {
     /// What the server keeps to.
     pub(crate) fn limits(&self) -> ConnectionLimits {
-        ConnectionLimits {
-            header_timeout: self.header_timeout,
-            body_timeout: self.body_timeout,
-            body_min_rate: self.body_min_rate,
-            idle_timeout: self.idle_timeout,
-            max_connections: self.max_connections,
-            address_connections: self.address_connections,
-            max_listeners: self.max_listeners,
-            ..ConnectionLimits::default()
-        }
+        let mut limits = ConnectionLimits::default();
+        limits.header_timeout = self.header_timeout;
+        limits.body_timeout = self.body_timeout;
+        limits.body_min_rate = self.body_min_rate;
+        limits.idle_timeout = self.idle_timeout;
+        limits.max_connections = self.max_connections;
+        limits.address_connections = self.address_connections;
+        limits.max_listeners = self.max_listeners;
+        limits
     }
 }

@@ -58,8 +58,14 @@ fn is_local(address: IpAddr) -> bool {
     }
 }
 
-/// How often calls may come; 0 is no limit. Five seconds' worth may come at once.
+/// How often calls may come; 0 is no limit. Five seconds' worth may come at once. To be changed from the default:
+///
+/// ```
+/// let mut limits = telestore_http::RequestLimits::default();
+/// limits.user_requests_per_second = 50;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RequestLimits {
     /// Requests a second with tokens of one user.
     pub user_requests_per_second: u64,

@@ -3,8 +3,14 @@ use std::time::Duration;
 use crate::shared::budget::SpoolBudget;
 use crate::shared::limiter::LimitedAddresses;
 
-/// What the routes need beside the engine.
+/// What the routes need beside the engine. To be changed from the default:
+///
+/// ```
+/// let mut limits = telestore_http::HttpOptions::default();
+/// limits.max_json_bytes = 16 * 1024;
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HttpOptions {
     /// Whose addresses are held to the limits of addresses.
     pub limited_addresses: LimitedAddresses,
@@ -14,7 +20,7 @@ pub struct HttpOptions {
     pub max_field_bytes: usize,
     /// The most parts of a form.
     pub max_fields: usize,
-    /// The origins whose pages may open WebSockets, as for [`cors`](crate::cors): all where it is empty or holds `*`.
+    /// The origins whose pages may open WebSockets, as for [`cors`](crate::cors()): all where it is empty or holds `*`.
     pub origins: Vec<String>,
     /// What may be spooled for callers of whom nothing is known yet. Clones share it.
     pub spool_budget: SpoolBudget,

@@ -2,8 +2,14 @@ use std::time::Duration;
 
 use crate::{LimitedAddresses, TrustedProxies};
 
-/// How long clients may take, and how many may come.
+/// How long clients may take, and how many may come. To be changed from the default:
+///
+/// ```
+/// let mut limits = telestore_http::ConnectionLimits::default();
+/// limits.max_connections = 500;
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ConnectionLimits {
     /// For the head of a connection's first request; for
     /// [`client_request_timeout`](actix_web::HttpServer::client_request_timeout).
