@@ -42,6 +42,20 @@ async fn after_completion_only_the_end_is_left_to_send() {
 }
 
 #[tokio::test]
+async fn on_a_slow_line_no_part_goes_twice() {
+    let stage = Stage::with(&[("TELESTORE_BOT_API_MAX_BYTES", "2 MiB")]).await;
+    let file = File::new(2 * CHUNK + 2 * MIB);
+    stage.sandbox.network().set_bandwidth(Some(3 * MIB as u64));
+    for index in 0..file.total() {
+        stage.chunk(&file, index).await.ok();
+    }
+    until_sent(&stage, MIB).await;
+    // What is in flight now takes longer than a second.
+    let (sent, parts) = go_on(&stage, &file, file.total()).await;
+    assert_eq!(sent, parts);
+}
+
+#[tokio::test]
 async fn a_replaced_chunk_goes_again_and_the_rest_does_not() {
     let stage = Stage::new().await;
     let mut file = large();

@@ -225,8 +225,9 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
     /// Reads of the source wait until their bytes have arrived, which may never happen. Before the first read it
     /// checkpoints, and later as [`upload`](Self::upload) does; that goes on from the last state.
     ///
-    /// It ends when everything is sent, or after `cancel` within a second, and then well if what was in flight is
-    /// answered and checkpointed: bytes may be sent again with other content afterwards.
+    /// It ends when everything is sent. After `cancel` it begins nothing new and ends once what was in flight is answered
+    /// and checkpointed, which is well: bytes may be sent again with other content afterwards. Where nothing is answered
+    /// for two seconds, it drops what is left.
     ///
     /// # Errors
     /// As [`upload`](Self::upload). What was in flight may still arrive.

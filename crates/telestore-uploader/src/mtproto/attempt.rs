@@ -5,6 +5,7 @@ use telestore_mtproto::answers::Ask;
 use telestore_mtproto::{Account, Body, Calls, Chat, Step};
 use telestore_types::telegram::wait_words;
 use telestore_types::{TelegramCredentials, Timestamp};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::limits::Limits;
@@ -20,6 +21,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) credentials: &'a TelegramCredentials,
     pub(crate) progress: &'a dyn ProgressSink,
+    /// Told of each part that is confirmed.
+    pub(crate) confirmed: Notify,
     /// How often the account had migrated when the parts of the file were begun.
     parts_began: AtomicU32,
 }
@@ -34,7 +37,7 @@ impl<'a> Attempt<'a> {
     ) -> Self {
         let parts_began = AtomicU32::new(account.location().migrations());
         let calls = Calls::new(account, move |wait| progress.flood_wait(wait));
-        Self { calls, window, limits, credentials, progress, parts_began }
+        Self { calls, window, limits, credentials, progress, confirmed: Notify::new(), parts_began }
     }
 
     /// Does `work` unless it gets nowhere for too long; then it is dropped.

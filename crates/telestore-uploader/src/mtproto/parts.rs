@@ -125,6 +125,7 @@ impl Ledger<'_> {
     async fn confirm(&mut self, part: u32) -> Result<()> {
         let length = self.resume.part_length(part) as u64;
         self.attempt.calls.reached();
+        self.attempt.confirmed.notify_one();
         self.resume.confirm(part);
         self.confirmed += length;
         MTPROTO_BYTES.increment(length);

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use telestore_mtproto::tl::enums::InputPeer;
 use telestore_mtproto::{Account, Client, MtprotoConfig, Session};
 use telestore_types::{ChatId, Sender, Stage, StoredFile, TelegramCredentials};
+use tokio::time::timeout;
 
 use super::attempt::Attempt;
 use super::limits::Limits;
@@ -17,8 +18,8 @@ use crate::{
     UploadRequest,
 };
 
-/// How long parts in flight may take to be answered after a cancel.
-const IN_FLIGHT: Duration = Duration::from_millis(900);
+/// How long parts in flight may go without an answer after a cancel: who goes on would have to send them once more.
+const IN_FLIGHT: Duration = Duration::from_secs(2);
 
 /// Sends a file over MTProto, in parts, as an account or a bot with a session string.
 ///
@@ -185,7 +186,7 @@ impl TelegramUploader for MtprotoUploader {
         };
         let too_late = async {
             request.cancel.cancelled().await;
-            tokio::time::sleep(IN_FLIGHT).await;
+            while timeout(IN_FLIGHT, attempt.confirmed.notified()).await.is_ok() {}
         };
         tokio::select! {
             biased;

@@ -50,10 +50,8 @@ impl Runner {
 
     async fn attempt(&self, begun: Begun) -> Result<()> {
         let _ongoing = Ongoing::send();
-        let (sending, mut lease) = (begun.sending.clone(), begun.sending.lease.clone());
-        if let Some(further) = self.sends.early.take_over(&lease.upload).await {
-            lease.upload.resume = Some(further);
-        }
+        let sending = begun.sending.clone();
+        let lease = self.take_over(&sending).await;
         let sink = LeaseSink::new(&self.base, &self.backends, &self.events, sending.clone());
         let ended = self.attempt_with(&sending, &lease, &sink).await;
         if let Some(user) = &lease.upload.user_id
@@ -62,6 +60,17 @@ impl Runner {
             tracing::debug!(%error, "could not keep the account while its connections are idle");
         }
         ended
+    }
+
+    /// Ends early sending, and goes on from where that came to.
+    async fn take_over(&self, sending: &Sending) -> Lease {
+        let mut lease = sending.lease.clone();
+        let further = tokio::select! {
+            further = self.sends.early.take_over(&lease.upload, &sending.stop) => further,
+            () = self.hold(sending) => None,
+        };
+        lease.upload.resume = further.or(lease.upload.resume);
+        lease
     }
 
     async fn attempt_with(&self, sending: &Sending, lease: &Lease, sink: &Arc<LeaseSink>) -> Result<()> {

@@ -9,12 +9,14 @@ mod sink;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use telestore_store::ChunkRecord;
 use telestore_types::{MAX_EARLY_CRASHES, StorageKey, Upload, UploadId, UploadKind, UploadState, UserId};
 use telestore_uploader::TelegramUploader;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -26,6 +28,9 @@ use crate::shared::ports::Arrivals;
 use crate::shared::sends::Sends;
 use crate::shared::sends::early::{Entry, Running};
 use session::Session;
+
+/// How long a process that ends waits for what is in flight.
+const REST: Duration = Duration::from_secs(5);
 
 /// Early sending of this process. All of it may be lost at any time.
 #[derive(Debug)]
@@ -67,10 +72,13 @@ impl Early {
         let _ = self.runtime.set(Handle::current());
     }
 
-    /// Waits until every session has ended; they stop by the engine's token.
+    /// Waits until every session has ended; they stop by the engine's token. What is in flight on a slow line is dropped.
     pub(crate) async fn rest(&self) {
         self.tasks.close();
-        self.tasks.wait().await;
+        if timeout(REST, self.tasks.wait()).await.is_err() {
+            self.kill();
+            self.tasks.wait().await;
+        }
     }
 
     /// Ends every session at once.
@@ -138,6 +146,7 @@ impl Early {
             stop: self.base.shutdown.child_token(),
             kill: self.kill.child_token(),
             over: CancellationToken::new(),
+            moved: Arc::default(),
             states: Arc::default(),
         };
         (running, inbox)

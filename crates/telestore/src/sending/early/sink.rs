@@ -68,6 +68,7 @@ impl ProgressSink for EarlySink {
     fn stage(&self, _: Stage) {}
 
     fn acknowledged(&self, bytes: u64) {
+        self.running.moved.notify_one();
         if !self.early.note_sent(&self.of.key, bytes) {
             tracing::info!(parent: &self.span, upload = %self.of.id, "as much as allowed is sent early; the rest waits for completion");
             self.cancel.cancel();

@@ -4,11 +4,16 @@ use std::time::Duration;
 
 use telestore_store::ChunkRecord;
 use telestore_types::{ResumeState, StorageKey, Timestamp, Upload, UserId};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// How long a runner waits for early sending to come to rest. Backends promise a second.
-const HAND_OVER: Duration = Duration::from_secs(2);
+/// How long a runner waits for early sending to come to rest, from one acknowledged part to the next. Backends promise two
+/// seconds. What is dropped would have to be sent again.
+const HAND_OVER: Duration = Duration::from_secs(3);
+
+/// How long it waits in all: others may wait for its slot.
+const LONGEST_HAND_OVER: Duration = Duration::from_secs(30);
 
 /// What is sent while it still arrives, by the upload's key.
 #[derive(Debug, Default)]
@@ -36,6 +41,8 @@ pub(crate) struct Running {
     pub(crate) kill: CancellationToken,
     /// Cancelled when the session has ended.
     pub(crate) over: CancellationToken,
+    /// Told of each acknowledgement.
+    pub(crate) moved: Arc<Notify>,
     pub(crate) states: Arc<Mutex<States>>,
 }
 
@@ -54,14 +61,16 @@ impl EarlySends {
     }
 
     /// Ends early sending of an upload that a runner has now. Gives what the runner goes on from, where that is more
-    /// than the upload's row says.
-    pub(crate) async fn take_over(&self, upload: &Upload) -> Option<ResumeState> {
+    /// than the upload's row says. After `hurry` nothing that is in flight is waited for.
+    pub(crate) async fn take_over(&self, upload: &Upload, hurry: &CancellationToken) -> Option<ResumeState> {
         let running = self.entries().remove(&upload.key)?.session?;
         running.stop.cancel();
-        if tokio::time::timeout(HAND_OVER, running.over.cancelled()).await.is_err() {
-            running.kill.cancel();
-            running.over.cancelled().await;
+        tokio::select! {
+            () = running.comes_to_rest() => {}
+            () = hurry.cancelled() => {}
         }
+        running.kill.cancel();
+        running.over.cancelled().await;
         let states = running.states();
         // Where the row holds something else, bytes were replaced after that was made.
         if states.saved == upload.resume { states.newest.clone() } else { None }
@@ -74,12 +83,12 @@ impl EarlySends {
         running.map(|entry| entry.user.clone()).collect()
     }
 
-    /// Stops early sending of everything of a user: another worker uses the account.
+    /// Drops early sending of everything of a user, and what is in flight: another worker uses the account.
     pub(crate) fn stop_of(&self, user: &UserId) {
         let entries = self.entries();
         for entry in entries.values().filter(|entry| entry.user == *user) {
             if let Some(running) = entry.running() {
-                running.stop.cancel();
+                running.kill.cancel();
             }
         }
     }
@@ -104,6 +113,16 @@ impl Entry {
 }
 
 impl Running {
+    /// Returns once it has ended, or does not get on.
+    async fn comes_to_rest(&self) {
+        let stands_still = async { while timeout(HAND_OVER, self.moved.notified()).await.is_ok() {} };
+        tokio::select! {
+            () = self.over.cancelled() => {}
+            () = stands_still => {}
+            () = sleep(LONGEST_HAND_OVER) => {}
+        }
+    }
+
     pub(crate) fn states(&self) -> MutexGuard<'_, States> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
