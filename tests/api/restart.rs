@@ -48,6 +48,40 @@ async fn an_upload_goes_on_after_a_kill_without_its_token_being_sent_again() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_lost_or_ran_out_is_told_in_the_documented_words() {
+    let mut stage = Stage::new().await;
+    let file = File::new(51 * MIB);
+    send_parts(&stage, &file, 2).await;
+    stage.kill().await;
+    stage.sandbox.faults().clear();
+    stage.set("TELESTORE_SECRET_KEY", "another than the tokens were sealed with");
+    stage.start().await;
+    let end = stage.end(&file.id).await;
+    assert_eq!(
+        (&end["status"], &end["error"]),
+        (
+            &json!("failed"),
+            &json!("authToken is no longer known to the worker: send it with /complete-upload")
+        )
+    );
+
+    let hold = stage.sandbox.faults().inject(Fault::hold("upload.saveBigFilePart"));
+    let again = json!({ "uploadId": file.id, "authToken": stage.user.auth_token });
+    stage.post("/complete-upload", again).await.ok();
+    soon("a part", stage.sandbox.faults().wait_fired(hold, 1)).await;
+    stage.kill().await;
+    stage.sandbox.faults().clear();
+    stage.sandbox.revoke_token(&stage.user);
+    stage.start().await;
+    let end = stage.end(&file.id).await;
+    assert_eq!(
+        (&end["status"], &end["error"]),
+        (&json!("failed"), &json!("authToken is no longer valid: sign in again"))
+    );
+    assert!(stage.sandbox.messages_of(&stage.user).is_empty());
+}
+
+#[tokio::test]
 async fn a_stop_leaves_running_work_for_the_next_start() {
     let mut stage = Stage::new().await;
     let file = File::new(51 * MIB);

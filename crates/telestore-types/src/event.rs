@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{StoredFile, StoredMessage, UploadId};
+use crate::{Outcome, StoredFile, StoredMessage, UploadId};
 
 /// Where a running upload is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -72,6 +72,9 @@ pub struct UploadEvent {
     /// Why it failed.
     #[serde(default)]
     pub error: Option<String>,
+    /// How it ended; `None` while it has not.
+    #[serde(default)]
+    pub outcome: Option<Outcome>,
     /// The messages in the channel, once sent.
     #[serde(default)]
     pub stored: Option<StoredFile>,
@@ -90,6 +93,7 @@ impl UploadEvent {
             attempt: 1,
             retry_after: None,
             error: None,
+            outcome: None,
             stored: None,
         }
     }

@@ -10,6 +10,7 @@ mod event;
 mod forward;
 mod id;
 mod name;
+mod outcome;
 pub mod pasted;
 mod secret;
 mod sender;
@@ -29,6 +30,7 @@ pub use error::{Error, Result};
 pub use event::{Stage, UploadEvent, UploadStatus};
 pub use id::{ChunkIndex, MAX_CHUNKS, StorageKey, UploadId};
 pub use name::{FileName, mime_type_of};
+pub use outcome::Outcome;
 pub use secret::Secret;
 pub use sender::{Login, Sender, SenderId};
 pub use shown::{Shown, misleads};
@@ -36,7 +38,7 @@ pub use source::{ByteSource, BytesSource, SourceError};
 pub use stored::{StoredAs, StoredFile, StoredMessage};
 pub use upload::{
     AppendError, ChunkVerdict, Completion, CompletionError, LONGEST_PAUSE, MAX_CRASHES, MAX_EARLY_CRASHES,
-    MISSING_CHUNKS, Metadata, NewUpload, Outcome, Recovery, ResumeState, Upload, UploadKind, UploadOptions,
+    MISSING_CHUNKS, Metadata, NewUpload, Recovery, ResumeState, Upload, UploadKind, UploadOptions,
     UploadState, is_due,
 };
 pub use verdict::Verdict;

@@ -4,7 +4,6 @@ mod fit;
 mod kind;
 mod new;
 mod options;
-mod outcome;
 mod recovery;
 mod resume;
 
@@ -12,7 +11,7 @@ use std::time::Duration;
 
 use crate::id::check_total_chunks;
 use crate::{
-    AddressKey, ChunkIndex, FileName, MAX_CHUNKS, Result, Stage, StorageKey, StoredFile, Timestamp,
+    AddressKey, ChunkIndex, FileName, MAX_CHUNKS, Outcome, Result, Stage, StorageKey, StoredFile, Timestamp,
     UploadEvent, UploadId, UploadStatus, UserId, WorkerId,
 };
 
@@ -21,7 +20,6 @@ pub use self::extents::AppendError;
 pub use self::kind::UploadKind;
 pub use self::new::NewUpload;
 pub use self::options::{Metadata, UploadOptions};
-pub use self::outcome::Outcome;
 pub use self::recovery::{MAX_CRASHES, MAX_EARLY_CRASHES, Recovery};
 pub use self::resume::ResumeState;
 
@@ -416,6 +414,7 @@ impl Upload {
             attempt: self.attempt.max(1),
             retry_after: wait,
             error: self.error.clone(),
+            outcome: self.outcome,
             stored: self.stored.clone(),
             ..UploadEvent::new(self.id.clone(), status, stage, self.size())
         })

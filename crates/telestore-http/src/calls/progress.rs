@@ -20,6 +20,7 @@ use crate::shared::endpoints;
 use crate::shared::error::{ApiError, ApiResult};
 use crate::shared::measures::Ongoing;
 use crate::shared::messages::{Message, several};
+use crate::shared::words::of_failure;
 
 /// The longest that a poll waits; what stands in between often closes connections that are silent for a minute.
 const LONGEST_WAIT: u64 = 30;
@@ -94,7 +95,7 @@ impl From<&UploadEvent> for Progress {
             attempt: event.attempt,
             bytes_sent: event.bytes_sent,
             bytes_total: event.bytes_total,
-            error: event.error.clone(),
+            error: event.error.as_deref().map(|error| of_failure(error, event.outcome).to_owned()),
             file_id: event.file_id(),
             message_id: event.message_id(),
             messages: several(event.messages()),

@@ -218,7 +218,7 @@ impl ApiError {
                 ErrorBody { declared: Some(declared), received: Some(received), ..body }
             }
             Error::TooManyRequests { .. } => ErrorBody { retry_after: self.retry_after(), ..body },
-            Error::UploadFailed(_) => ErrorBody { status: Some("failed"), ..body },
+            Error::UploadFailed { .. } => ErrorBody { status: Some("failed"), ..body },
             _ => body,
         }
     }

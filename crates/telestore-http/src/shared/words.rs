@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use telestore::types::Error as Value;
+use telestore::types::{Error as Value, Outcome};
 use telestore::{Conflict, Error, MissingToken};
 
 /// An error of the engine as clients read it.
@@ -29,8 +29,22 @@ impl fmt::Display for Words<'_> {
                  a Telegram session (sign in to Telegram in TeleStore; stand-alone: TELESTORE_TELEGRAM_SESSION of the worker), \
                  or a local Bot API server (TELEGRAM_BOT_API_URL and TELESTORE_BOT_API_MAX_BYTES of the worker)"
             ),
+            Error::UploadFailed { why, outcome } => f.write_str(of_failure(why, *outcome)),
             error => write!(f, "{error}"),
         }
+    }
+}
+
+/// Why an upload failed. The row's own text holds for any front; where the field of the API helps the client, it is named.
+pub(crate) fn of_failure(why: &str, outcome: Option<Outcome>) -> &str {
+    // As workers of 0.1 wrote them into their rows; those are shown as they are.
+    match outcome {
+        Some(Outcome::TokenInvalid) => "authToken is no longer valid: sign in again",
+        Some(Outcome::TokenLost) => {
+            "authToken is no longer known to the worker: send it with /complete-upload"
+        }
+        Some(Outcome::OtherUser) => "authToken belongs to another user now: sign in again",
+        _ => why,
     }
 }
 
@@ -77,5 +91,23 @@ fn of_conflict(conflict: &Conflict, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             "chunk {index} differs from the one that is already on its way: use a new uploadId for another file"
         ),
         conflict => write!(f, "{conflict}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_names_the_field_of_the_token_and_a_row_of_before_keeps_its_text() {
+        let old = "authToken is no longer known to the worker: send it with /complete-upload";
+        for outcome in [None, Some(Outcome::Failed), Some(Outcome::Refused)] {
+            assert_eq!(of_failure(old, outcome), old);
+        }
+        for outcome in [Outcome::TokenInvalid, Outcome::TokenLost, Outcome::OtherUser] {
+            let error = Error::UploadFailed { why: "by the row".to_owned(), outcome: Some(outcome) };
+            let words = Words(&error).to_string();
+            assert!(words.starts_with("authToken ") && words == of_failure("by the row", Some(outcome)));
+        }
     }
 }

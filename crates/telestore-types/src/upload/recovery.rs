@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Outcome, Upload, UploadKind, UploadState};
-use crate::Timestamp;
+use super::{Upload, UploadKind, UploadState};
+use crate::{Outcome, Timestamp};
 
 /// What becomes of an upload after its process has ended in the middle of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use telestore_merger::MergedFile;
 use telestore_store::{Error as StoreError, Lease};
-use telestore_types::{Stage, StoredFile, TelegramCredentials, Upload};
+use telestore_types::{Outcome, Stage, StoredFile, TelegramCredentials, Upload};
 use telestore_uploader::{Error, ErrorKind, ProgressSink, Result, TelegramUploader, UploadRequest};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -136,12 +136,12 @@ impl Runner {
 
 fn unready(why: Unready) -> Stop {
     match why {
-        Unready::TokenLost => Stop::failed(
-            Kind::Token,
+        Unready::TokenLost => Stop::without_token(
+            Outcome::TokenLost,
             "auth token is no longer known to the worker: complete the upload again with it",
         ),
         Unready::OtherUser => {
-            Stop::failed(Kind::Token, "auth token belongs to another user now: sign in again")
+            Stop::without_token(Outcome::OtherUser, "auth token belongs to another user now: sign in again")
         }
         Unready::Backend(error) => Stop::from_backend(error),
     }

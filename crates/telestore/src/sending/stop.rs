@@ -22,10 +22,15 @@ impl Stop {
         Self::Failed { kind, why: why.into(), outcome }
     }
 
+    /// The file has nobody any more whom it can be sent for; `outcome` says why.
+    pub(crate) fn without_token(outcome: Outcome, why: &str) -> Self {
+        Self::Failed { kind: Kind::Token, why: why.to_owned(), outcome }
+    }
+
     pub(crate) fn from_backend(error: BackendError) -> Self {
         match error {
             BackendError::InvalidToken => {
-                Self::failed(Kind::Token, "auth token is no longer valid: sign in again")
+                Self::without_token(Outcome::TokenInvalid, "auth token is no longer valid: sign in again")
             }
             BackendError::NotConfigured(words) => Self::failed(Kind::NotConfigured, words),
             error => Self::Later { kind: Kind::Backend, why: error.to_string(), wait: None },

@@ -3,7 +3,7 @@ use std::time::Duration;
 use telestore_backend::Error as BackendError;
 use telestore_store::Error as StoreError;
 use telestore_types::{
-    AppendError, ChunkIndex, CompletionError, Error as ValueError, MISSING_CHUNKS, UploadId, Verdict,
+    AppendError, ChunkIndex, CompletionError, Error as ValueError, MISSING_CHUNKS, Outcome, UploadId, Verdict,
 };
 
 use crate::shared::seal::SealError;
@@ -100,9 +100,14 @@ pub enum Error {
     /// The backend cannot be asked now.
     #[error("{0}; try again later")]
     BackendUnavailable(#[source] BackendError),
-    /// A direct upload has failed; the words of `/upload-progress`.
-    #[error("{0}")]
-    UploadFailed(String),
+    /// A direct upload has failed, or nobody can tell how it ends.
+    #[error("{why}")]
+    UploadFailed {
+        /// What its progress says, or that nobody can tell.
+        why: String,
+        /// How it ended; `None` if it has not, or nobody can tell.
+        outcome: Option<Outcome>,
+    },
     /// The worker is shutting down.
     #[error("worker is shutting down; try again in a moment")]
     ShuttingDown,
@@ -115,6 +120,10 @@ pub enum Error {
 }
 
 impl Error {
+    pub(crate) fn upload_failed(why: impl Into<String>, outcome: Option<Outcome>) -> Self {
+        Self::UploadFailed { why: why.into(), outcome }
+    }
+
     /// What the caller may do about it: make the same call again later, or not without a change. After a direct upload
     /// failed, the file may be in the channel or come there: its words say.
     ///
@@ -133,7 +142,7 @@ impl Error {
             | Self::ShuttingDown
             | Self::NoSpace
             | Self::Storage(_) => Verdict::Temporary,
-            Self::UploadFailed(_) => Verdict::Ambiguous,
+            Self::UploadFailed { .. } => Verdict::Ambiguous,
             _ => Verdict::Permanent,
         }
     }
@@ -243,7 +252,7 @@ mod tests {
         for (error, verdict) in [
             (Error::from(BackendError::InvalidToken), Verdict::Permanent),
             (Error::from(SealError::Cipher), Verdict::Temporary),
-            (Error::UploadFailed("timeout".to_owned()), Verdict::Ambiguous),
+            (Error::upload_failed("timeout", None), Verdict::Ambiguous),
             (Error::Conflict(Conflict::Cancelled), Verdict::Permanent),
         ] {
             assert_eq!(error.verdict(), verdict, "{error}");

@@ -31,21 +31,23 @@ impl Watching {
                 (UploadStatus::Completed, Some(stored)) => {
                     Ok(DirectReceipt { stored, file_name: upload.file_name })
                 }
-                _ => Err(Error::UploadFailed(event.error.unwrap_or_else(|| "upload failed".to_owned()))),
+                _ => {
+                    let why = event.error.unwrap_or_else(|| "upload failed".to_owned());
+                    Err(Error::upload_failed(why, event.outcome))
+                }
             };
         }
         // Not `ShuttingDown`, which invites the client to send the same file again.
         if !self.base.shutdown.is_cancelled() {
-            return Err(Error::UploadFailed(FORGOTTEN.to_owned()));
+            return Err(Error::upload_failed(FORGOTTEN, None));
         }
         // It is kept before the client is told so.
-        let why = match self.base.sessions.keep(&upload.id, &upload.key).await {
+        Err(match self.base.sessions.keep(&upload.id, &upload.key).await {
             Ok(Some(row)) if row.state == UploadState::Failed => {
-                row.error.unwrap_or_else(|| UNKNOWN.to_owned())
+                Error::upload_failed(row.error.unwrap_or_else(|| UNKNOWN.to_owned()), row.outcome)
             }
-            Ok(Some(row)) if row.state != UploadState::Cancelled => KEPT.to_owned(),
-            _ => UNKNOWN.to_owned(),
-        };
-        Err(Error::UploadFailed(why))
+            Ok(Some(row)) if row.state != UploadState::Cancelled => Error::upload_failed(KEPT, None),
+            _ => Error::upload_failed(UNKNOWN, None),
+        })
     }
 }

@@ -32,7 +32,7 @@ async fn a_direct_upload_that_fails_gives_the_words_of_the_failure() {
     world.uploader.then_fail(ErrorKind::ChannelUnresolved, "Could not resolve channel ID");
     let running = world.engine.start().await.unwrap();
     match upload(world.engine.clone()).await {
-        Err(Error::UploadFailed(words)) => assert_eq!(words, "Could not resolve channel ID"),
+        Err(Error::UploadFailed { why: words, .. }) => assert_eq!(words, "Could not resolve channel ID"),
         other => panic!("{other:?}"),
     }
     running.shutdown().await;
@@ -81,7 +81,9 @@ async fn a_caller_that_waits_during_a_shutdown_is_told_that_the_file_is_kept() {
     started.notified().await;
     running.shutdown().await;
     match caller.await.unwrap() {
-        Err(Error::UploadFailed(words)) => assert!(words.contains("do not send it again"), "{words}"),
+        Err(Error::UploadFailed { why: words, .. }) => {
+            assert!(words.contains("do not send it again"), "{words}")
+        }
         other => panic!("{other:?}"),
     }
     let next_start = world.second_engine(world.uploader.clone());

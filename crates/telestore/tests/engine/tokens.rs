@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use telestore::backend::MockCredentialProvider;
 use telestore::store::{LocalChunkStore, More, SqliteSessionStore};
-use telestore::types::{ManualClock, UploadState, UserId};
+use telestore::types::{ManualClock, Outcome, UploadState, UserId};
 use telestore::uploader::ErrorKind;
 use telestore::{Auth, Caller, EngineConfig, Error, Sealer};
 
@@ -184,6 +184,7 @@ async fn tokens_on_the_disk_are_sealed_and_need_their_key() {
     let failed = engine.progress(&id("a"), &Caller::nobody()).await.unwrap();
     let expected = "auth token is no longer known to the worker: complete the upload again with it";
     assert_eq!(failed.error.as_deref(), Some(expected));
+    assert_eq!(failed.outcome, Some(Outcome::TokenLost));
     assert_eq!(uploader.attempts(), 0);
     engine.complete(&id("a"), &Caller::from(token("alice-1"))).await.unwrap();
     drop(engine);
@@ -215,6 +216,7 @@ async fn a_token_that_died_while_the_upload_waited_fails_it() {
     let failed = world.stored("a").await;
     assert_eq!(failed.state, UploadState::Failed);
     assert_eq!(failed.error.as_deref(), Some("auth token is no longer valid: sign in again"));
+    assert_eq!(failed.outcome, Some(Outcome::TokenInvalid));
 }
 
 /// Counts the questions, and what is only looked up.

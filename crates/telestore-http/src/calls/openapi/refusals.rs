@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use telestore::types::{CompletionError, Error as BadValue, UploadId};
+use telestore::types::{CompletionError, Error as BadValue, Outcome, UploadId};
 use telestore::{Conflict as Contradiction, Error, MissingToken, backend};
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::response::{Response, ResponseBuilder};
@@ -164,8 +164,8 @@ refusals! {
         storage = Error::Storage("example".into());
     /// The file could not be sent (in the words of `/upload-progress`), or the data directory failed.
     SendingFailed:
-        session = Error::UploadFailed("Telegram session not authorized".into()),
-        channel = Error::UploadFailed("Could not resolve channel ID".into()),
+        session = failed("Telegram session not authorized"),
+        channel = failed("Could not resolve channel ID"),
         storage = Error::Storage("example".into());
     /// The backend cannot be asked about a token that is not known yet, or the worker is stopping. `Retry-After` says
     /// when to try again.
@@ -192,6 +192,10 @@ refusals! {
 
 fn too_many(what: &'static str, seconds: u64) -> Error {
     Error::TooManyRequests { what, retry_after: Duration::from_secs(seconds) }
+}
+
+fn failed(why: &str) -> Error {
+    Error::UploadFailed { why: why.to_owned(), outcome: Some(Outcome::Refused) }
 }
 
 fn not_set_up() -> Error {

@@ -1,14 +1,23 @@
+use serde::{Deserialize, Serialize};
+
 /// How an upload ended. An upload that waits, receives or is being sent has none.
 ///
 /// A failed upload may be completed again, which takes its outcome away; [`Ambiguous`](Self::Ambiguous) says that a look
 /// into the channel comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
     /// It is in the channel.
     Stored,
     /// Telegram, the backend or the credentials do not allow it: the same try ends the same.
     Refused,
+    /// The token that it was to be sent with is not valid any more: it goes on with a new one.
+    TokenInvalid,
+    /// The token that it was to be sent with cannot be read any more: it goes on once the token is given again.
+    TokenLost,
+    /// The token that it was to be sent with is another user's now.
+    OtherUser,
     /// It did not work for too long; a later try may.
     GaveUp,
     /// Its message may be in the channel, and nobody can tell.
@@ -24,9 +33,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 11] = [
         Self::Stored,
         Self::Refused,
+        Self::TokenInvalid,
+        Self::TokenLost,
+        Self::OtherUser,
         Self::GaveUp,
         Self::Ambiguous,
         Self::Damaged,
@@ -40,6 +52,9 @@ impl Outcome {
         match self {
             Self::Stored => "stored",
             Self::Refused => "refused",
+            Self::TokenInvalid => "token_invalid",
+            Self::TokenLost => "token_lost",
+            Self::OtherUser => "other_user",
             Self::GaveUp => "gave_up",
             Self::Ambiguous => "ambiguous",
             Self::Damaged => "damaged",
@@ -52,5 +67,18 @@ impl Outcome {
     /// Reads a stored name back.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stores_and_events_name_it_alike_and_read_it_back() {
+        for outcome in Outcome::ALL {
+            assert_eq!(Outcome::parse(outcome.as_str()), Some(outcome));
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.as_str());
+        }
     }
 }
