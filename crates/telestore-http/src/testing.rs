@@ -1,6 +1,6 @@
 //! An engine in memory whose progress a test tells.
 
-use telestore::backend::StaticCredentialProvider;
+use telestore::backend::{CredentialProvider, StaticCredentialProvider};
 use telestore::progress::{LocalProgressBus, ProgressBus};
 use telestore::store::{MemoryChunkStore, MemorySessionStore};
 use telestore::types::{
@@ -19,13 +19,18 @@ pub(crate) struct Told {
 impl Told {
     /// With one upload that nobody sends.
     pub(crate) async fn new() -> Self {
-        let bus = LocalProgressBus::new();
         let chat = ChatId::new("-1001234567890").unwrap();
         let credentials = TelegramCredentials::new(UserId::new("alice"), chat);
+        Self::by(StaticCredentialProvider::new(&credentials, vec!["token".into()])).await
+    }
+
+    /// The same, by tokens that `credentials` knows.
+    pub(crate) async fn by(credentials: impl CredentialProvider) -> Self {
+        let bus = LocalProgressBus::new();
         let engine = Telestore::builder()
             .sessions(MemorySessionStore::new())
             .chunks(MemoryChunkStore::new())
-            .credentials(StaticCredentialProvider::new(&credentials, vec!["token".into()]))
+            .credentials(credentials)
             .uploader(MtprotoUploader::new(MtprotoConfig::default()))
             .bus(bus.clone())
             .build()

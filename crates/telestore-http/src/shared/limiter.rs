@@ -151,50 +151,73 @@ impl Limiter {
 }
 
 /// Looks at the token of a call before anything is done with it: its user may not call too often, and unknown tokens
-/// may not be tried too often from one address.
+/// may not be tried too often from one address. Says whether the call was counted as its user's.
 pub(crate) async fn check_token(
     engine: &Telestore,
     request: &HttpRequest,
     caller: &Caller,
-) -> Result<(), ApiError> {
+) -> Result<bool, ApiError> {
     if caller.token().is_none() {
-        return Ok(());
+        return Ok(false);
     }
     let limiter = request.extensions().get::<Limiter>().cloned();
     let user = engine.known(caller).await;
     if user.is_some() {
         token::is_good(request);
     }
-    let Some(limiter) = limiter else { return Ok(()) };
+    let Some(limiter) = limiter else { return Ok(false) };
     match user {
         Some(user) => limiter.request_of(user)?,
         None => limiter.guess_from(client_address(request))?,
     }
-    Ok(())
+    Ok(user.is_some())
 }
 
-/// The same, and finds out whose the token is: by one question, unless too many were guessed from there.
+/// The same, and finds out whose the token is, by one question at most. Who calls too often is told so before: by what is
+/// remembered of the token, however old, so that calls in a flood ask nobody.
 pub(crate) async fn let_in(
     engine: &Telestore,
     request: &HttpRequest,
     caller: &Caller,
 ) -> Result<(), ApiError> {
-    let limiter = request.extensions().get::<Limiter>().cloned();
-    let guess = limiter.as_ref().map_or(Ok(()), |limiter| limiter.guess_from(client_address(request)));
-    if guess.is_err() {
-        check_token(engine, request, caller).await?;
-        return token::authenticate(engine, request, caller).await;
-    }
+    let counted = check_token(engine, request, caller).await?;
     token::authenticate(engine, request, caller).await?;
+    let limiter = request.extensions().get::<Limiter>().cloned();
     match (limiter, caller.user()) {
-        (Some(limiter), Some(user)) => Ok(limiter.request_of(user)?),
+        (Some(limiter), Some(user)) if !counted => Ok(limiter.request_of(user)?),
         _ => Ok(()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use actix_web::ResponseError;
+    use actix_web::http::StatusCode;
+    use actix_web::test::TestRequest;
+    use telestore::backend::{Error as BackendError, MockCredentialProvider};
+    use telestore::types::{ChatId, TelegramCredentials};
+
     use super::*;
+    use crate::testing::Told;
+
+    #[actix_web::test]
+    async fn who_calls_too_often_is_told_so_before_the_backend_is_asked() {
+        // The token has run out; it is remembered that it was good.
+        let mut backend = MockCredentialProvider::new();
+        let alice = TelegramCredentials::new(UserId::new("alice"), ChatId::new("-1001234567890").unwrap());
+        backend.expect_known().return_const(Some(Arc::new(alice)));
+        backend.expect_credentials().times(5).returning(|_| Err(BackendError::InvalidToken));
+        let engine = Told::by(backend).await.engine;
+        let limits = RequestLimits { user_requests_per_second: 1, ..RequestLimits::default() };
+        let request = TestRequest::default().to_http_request();
+        request.extensions_mut().insert(Limiter::new(&limits));
+        for n in 1..=20 {
+            let caller = Caller::new(Some("stale".into()), None);
+            let refused = let_in(&engine, &request, &caller).await.unwrap_err();
+            let expected = if n <= 5 { StatusCode::UNAUTHORIZED } else { StatusCode::TOO_MANY_REQUESTS };
+            assert_eq!(refused.status_code(), expected, "call {n}: {refused}");
+        }
+    }
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
