@@ -9,6 +9,7 @@ use telestore::progress::{LocalProgressBus, ProgressBus};
 use telestore::store::{ChunkStore, MemoryChunkStore, MemorySessionStore, SessionStore, SqliteSessionStore};
 use telestore::uploader::TelegramUploader;
 
+use crate::bus::{LineBus, hub};
 use crate::counting::{Calls, CountingSessions};
 use crate::folder::FolderUploader;
 use crate::pack::PackChunkStore;
@@ -18,7 +19,7 @@ use crate::pack::PackChunkStore;
 pub enum Kept {
     /// In memory.
     Briefly,
-    /// Rows in SQLite, chunks in the pack.
+    /// Rows in SQLite, chunks in the pack; progress is told to other processes, too.
     Safely,
 }
 
@@ -54,10 +55,14 @@ impl Parts {
             Kept::Briefly => Arc::new(MemoryChunkStore::new()),
             Kept::Safely => Arc::new(PackChunkStore::open(data)?),
         };
+        let bus: Arc<dyn ProgressBus> = match kept {
+            Kept::Briefly => Arc::new(LocalProgressBus::new()),
+            Kept::Safely => Arc::new(LineBus::connect(hub().await?).await?),
+        };
         Ok(Self {
             sessions: Arc::new(CountingSessions::new(sessions, calls.clone())),
             chunks,
-            bus: Arc::new(LocalProgressBus::new()),
+            bus,
             uploader: Arc::new(FolderUploader::new(channel)),
         })
     }

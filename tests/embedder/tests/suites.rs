@@ -4,13 +4,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use embedder::bus::{LineBus, hub};
 use embedder::counting::{Calls, CountingSessions};
 use embedder::folder::{CHANNEL, FolderUploader};
 use embedder::pack::PackChunkStore;
+use telestore::progress::ProgressBus;
 use telestore::store::{ChunkStore, SessionStore, SqliteSessionStore};
-use telestore::types::{ChatId, ChunkIndex, StorageKey, StoredFile, TelegramCredentials, UserId};
+use telestore::types::{ChatId, ChunkIndex, StorageKey, StoredFile, TelegramCredentials, UploadId, UserId};
 use telestore::uploader::TelegramUploader;
 use telestore_uploader::testsuite::{Received, Subject, conformance, sha256};
+use tokio::io::AsyncWriteExt;
 
 /// Keeps folders until the end of a test.
 #[derive(Default)]
@@ -79,6 +82,31 @@ async fn the_counting_store_keeps_to_the_contract_of_the_one_in_it() {
     })
     .await;
     assert!(calls.of("record_chunk") > 0 && calls.of("lease") > 0);
+}
+
+#[tokio::test]
+async fn the_bus_of_lines_keeps_to_the_contract() {
+    telestore_progress::testsuite::progress_bus(async || {
+        let hub = hub().await.expect("a hub");
+        let bus = async || LineBus::connect(hub).await.expect("connects");
+        (bus().await, bus().await)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn listeners_are_told_that_the_bus_of_lines_is_cut_off() {
+    let hub = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = hub.local_addr().expect("an address");
+    let (bus, dying) = tokio::join!(LineBus::connect(address), async {
+        let (mut dying, _) = hub.accept().await.expect("a bus");
+        dying.write_all(b"welcome\n").await.expect("is read");
+        dying
+    });
+    let bus = bus.expect("connects");
+    let mut listener = bus.subscribe(&UploadId::new("a").expect("an id"));
+    drop(dying);
+    assert_eq!(listener.next().await, None);
 }
 
 /// Shows the suite what lies in the folder.
