@@ -43,6 +43,10 @@ deny *args:
 clock *filter:
     .ci/clock {{filter}}
 
+# The store of many workers against a real PostgreSQL and PgBouncer (Debian's)
+postgres *filter:
+    .ci/postgres {{filter}}
+
 # An unmodified Telethon against the sandbox (Python 3.11, packages from PyPI)
 telethon:
     .ci/telethon

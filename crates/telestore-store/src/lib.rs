@@ -9,9 +9,15 @@ mod forward;
 mod local;
 mod memory;
 mod metrics;
+#[cfg(feature = "postgres")]
+mod postgres;
 pub mod private;
 mod quota;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod row;
 pub mod rules;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod schema;
 mod session;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -26,11 +32,15 @@ pub use error::{Error, Result};
 pub use local::{DataDisk, FileSystem, LocalChunkStore};
 pub use memory::{MemoryChunkStore, MemorySessionStore};
 pub use metrics::describe_metrics;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOptions, PostgresSessionStore};
 pub use quota::{Exceeded, Limits, More, Quota, Resource, Subject, Usage, Whose, until_midnight};
 pub use rules::NewChunk;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use schema::Schema;
 pub use session::{
     Appended, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Cursor, Declared, Expired, Expiry,
     Lease, Listing, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Released, SessionStore,
 };
 #[cfg(feature = "sqlite")]
-pub use sqlite::{Schema, SqliteSessionStore};
+pub use sqlite::SqliteSessionStore;

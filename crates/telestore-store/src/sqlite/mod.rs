@@ -48,8 +48,6 @@ pub struct SqliteSessionStore {
     flushed: std::sync::Arc<std::sync::atomic::AtomicU64>,
 }
 
-pub use self::schema::Schema;
-
 impl fmt::Debug for SqliteSessionStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SqliteSessionStore")

@@ -5,23 +5,10 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 
 use super::{SqliteSessionStore, database};
-use crate::{Durability, Error, Result};
+use crate::{Durability, Error, Result, Schema};
 
 /// The tables, step by step.
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
-
-/// What a database file is to this version of the program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Schema {
-    /// There is no file; [`SqliteSessionStore::open`] makes it.
-    Missing,
-    /// Its tables are of this version.
-    Current,
-    /// Its tables are of an older version; [`SqliteSessionStore::open`] brings them up to date.
-    Older,
-    /// Its tables are of a newer version, or of another program: it is not opened.
-    Newer,
-}
 
 impl SqliteSessionStore {
     /// Looks at the file at `path`, also while another process works on it, and changes nothing.

@@ -7,6 +7,7 @@ use telestore_types::{
 };
 
 use super::*;
+use crate::Schema;
 use crate::{
     BlobName, ChunkRecord, Completed, Created, Limits, NewChunk, NewEvent, Quota, Recorded, SessionStore,
     Subject, Usage,

@@ -1,0 +1,421 @@
+use async_trait::async_trait;
+use telestore_types::{
+    ChatId, Completion, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
+    UploadState, UserId, WorkerId,
+};
+
+use super::clock::Times as _;
+use super::fault::Tries;
+use super::tx::{Ending, Lent, Tx, in_time};
+use super::{PostgresSessionStore, counts, early, leases, moved, outbox, record, row, sweep, usage, workers};
+use crate::rules::{self, Answer, NewChunk, NewExtent, Whose};
+use crate::{
+    Appended, BlobName, Cancelled, Change, Changes, ChunkRecord, Claim, Completed, Counts, Created, Declared,
+    Expired, Expiry, Lease, Limits, Listing, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Released,
+    Result, SessionStore, Subject, Usage,
+};
+
+/// Makes a transaction, which gives an [`Answer`], until it goes well; `$now` is the caller's clock, where the call has it.
+macro_rules! transact {
+    ($store:expr, $ending:expr, $now:expr, |$tx:ident| $rule:expr) => {{
+        let mut tries = Tries::default();
+        loop {
+            let begun = Tx::begin($store, $ending, $now).await;
+            let done = match begun {
+                Ok(mut begun) => {
+                    let $tx = &mut begun;
+                    let answer = in_time(async { $rule }).await;
+                    begun.end(answer).await
+                }
+                Err(error) => Err(error),
+            };
+            match done {
+                Err(error) if tries.again(&error).await => {}
+                done => break done,
+            }
+        }
+    }};
+}
+
+/// Asks a question, again where the connection was cut.
+macro_rules! ask {
+    ($store:expr, |$on:ident| $question:expr) => {{
+        let mut tries = Tries::default();
+        loop {
+            let asked = async {
+                let mut lent = Lent::to_read($store).await?;
+                let $on = &mut *lent;
+                let answer = $question;
+                lent.back(answer).await
+            };
+            match in_time(asked).await {
+                Err(error) if tries.again(&error).await => {}
+                answered => break answered,
+            }
+        }
+    }};
+}
+
+#[async_trait]
+impl SessionStore for PostgresSessionStore {
+    async fn create(&self, upload: &Upload, anew: bool, limits: &Limits) -> Result<Created> {
+        let created = transact!(self, Ending::PLAIN, Some(upload.created_at), |tx| {
+            let mut kept = upload.clone();
+            kept.shift(tx.ahead());
+            rules::create(tx, &kept, anew, limits).await
+        })?;
+        Ok(self.skew.told(created))
+    }
+
+    async fn get(&self, id: &UploadId) -> Result<Option<Upload>> {
+        Ok(self.skew.told(ask!(self, |on| row::load(on, id, false).await)?))
+    }
+
+    async fn list(&self, listing: &Listing) -> Result<Vec<Upload>> {
+        let after = listing.after.as_ref().map(|last| self.skew.cursor(last));
+        Ok(self.skew.told(ask!(self, |on| counts::list(on, listing, after.as_ref()).await)?))
+    }
+
+    async fn claim(&self, id: &UploadId, key: &StorageKey, owner: &Owner, limits: &Limits) -> Result<Claim> {
+        transact!(self, Ending::PLAIN, None, |tx| rules::claim(tx, id, key, owner, limits).await)
+    }
+
+    async fn record_chunk(&self, new: NewChunk) -> Result<Recorded> {
+        let recorded = transact!(self, Ending::PLAIN, Some(new.now), |tx| {
+            let new = NewChunk { now: tx.now(), ..new.clone() };
+            record::record(tx, &new).await
+        })?;
+        Ok(self.skew.told(recorded))
+    }
+
+    async fn append(&self, new: &NewExtent) -> Result<Appended> {
+        let appended = transact!(self, Ending::PLAIN, Some(new.now), |tx| {
+            let new = NewExtent { now: tx.now(), ..new.clone() };
+            rules::append(tx, &new).await
+        })?;
+        Ok(self.skew.told(appended))
+    }
+
+    async fn declare_size(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        size: u64,
+        now: Timestamp,
+    ) -> Result<Declared> {
+        let declared = transact!(self, Ending::PLAIN, Some(now), |tx| {
+            let now = tx.now();
+            rules::declare_size(tx, id, key, size, now).await
+        })?;
+        Ok(self.skew.told(declared))
+    }
+
+    async fn usage(&self, of: Subject<'_>, now: Timestamp) -> Result<Usage> {
+        let now = self.skew.kept(now);
+        ask!(self, |on| usage::usage(on, of, now).await)
+    }
+
+    async fn chunks(&self, key: &StorageKey) -> Result<Vec<ChunkRecord>> {
+        ask!(self, |on| record::of(on, key).await)
+    }
+
+    async fn checkpoint_early(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        expected: Option<&ResumeState>,
+        resume: &ResumeState,
+    ) -> Result<bool> {
+        transact!(self, Ending::PLAIN, None, |tx| {
+            early::checkpoint(tx, id, key, expected, resume).await.map(written)
+        })
+    }
+
+    async fn begin_early(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool> {
+        transact!(self, Ending::PLAIN, Some(now), |tx| {
+            let (now, until) = (tx.now(), tx.at(until));
+            rules::begin_early(tx, id, key, worker, now, until).await
+        })
+    }
+
+    async fn end_early(&self, id: &UploadId, key: &StorageKey, worker: &WorkerId) -> Result<()> {
+        transact!(self, Ending::PLAIN, None, |tx| early::end(tx, id, key, worker).await.map(Answer::Changed))
+    }
+
+    async fn complete(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Completed> {
+        let completed = transact!(self, Ending::PLAIN, Some(now), |tx| {
+            let now = tx.now();
+            let answer = rules::complete(tx, id, key, now).await;
+            if let Ok(Answer::Changed(Completed::Accepted(Completion::Queued, _))) = &answer {
+                tx.tell(Change::Queued);
+            }
+            answer
+        })?;
+        Ok(self.skew.told(completed))
+    }
+
+    async fn cancel(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Cancelled> {
+        let cancelled = transact!(self, Ending::PLAIN, Some(now), |tx| {
+            let now = tx.now();
+            let answer = rules::cancel(tx, id, key, now).await;
+            tx.tell(Change::Cancelled(key.clone()));
+            answer
+        })?;
+        Ok(self.skew.told(cancelled))
+    }
+
+    async fn keep(&self, id: &UploadId, key: &StorageKey) -> Result<Option<Upload>> {
+        let kept = transact!(self, Ending::FLUSHED, None, |tx| rules::keep(tx, id, key).await)?;
+        Ok(self.skew.told(kept))
+    }
+
+    async fn lease(
+        &self,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+        except: &[UserId],
+    ) -> Result<Option<Lease>> {
+        let leased = transact!(self, Ending::PLAIN, Some(now), |tx| {
+            let (now, until) = (tx.now(), tx.at(until));
+            rules::lease(tx, worker, now, until, except).await
+        })?;
+        // Not as it is read back, which may be a little off: its holder reckons by it how long it may go on.
+        Ok(self.skew.told(leased).map(|lease| Lease { until, ..lease }))
+    }
+
+    async fn next_due(&self, worker: &WorkerId) -> Result<Option<Timestamp>> {
+        Ok(self.skew.told(ask!(self, |on| leases::next_due(on, worker).await)?))
+    }
+
+    async fn extend(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<bool> {
+        transact!(self, Ending::PLAIN, Some(now), |tx| {
+            let (now, until) = (tx.now(), tx.at(until));
+            rules::extend(tx, lease, now, until).await
+        })
+    }
+
+    async fn hold_account(
+        &self,
+        user: &UserId,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool> {
+        transact!(self, Ending::PLAIN, Some(now), |tx| {
+            let (now, until) = (tx.now(), tx.at(until));
+            rules::hold_account(tx, user, worker, now, until).await
+        })
+    }
+
+    async fn leave_account(&self, user: &UserId, worker: &WorkerId) -> Result<()> {
+        transact!(self, Ending::PLAIN, None, |tx| {
+            let waiting = workers::leave(tx, user, worker).await;
+            if let Ok(true) = &waiting {
+                tx.tell(Change::Queued);
+            }
+            waiting.map(|_| Answer::Changed(()))
+        })
+    }
+
+    async fn checkpoint(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool> {
+        transact!(self, Ending::PLAIN, None, |tx| {
+            let checkpoint = |upload: &mut Upload| upload.checkpoint(progress, resume.clone());
+            rules::change_leased(tx, lease, false, None, checkpoint).await
+        })
+    }
+
+    async fn commit(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool> {
+        transact!(self, Ending::FLUSHED, None, |tx| {
+            let commit = |upload: &mut Upload| upload.commit(progress, resume.clone());
+            rules::change_leased(tx, lease, false, None, commit).await
+        })
+    }
+
+    async fn uncommit(&self, lease: &Lease) -> Result<bool> {
+        transact!(self, Ending::PLAIN, None, |tx| {
+            rules::change_leased(tx, lease, false, None, |upload| upload.maybe_sent = false).await
+        })
+    }
+
+    async fn finish(
+        &self,
+        lease: &Lease,
+        stored: &StoredFile,
+        event: Option<&NewEvent>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        transact!(self, Ending::FLUSHED_AND_CERTAIN, Some(now), |tx| {
+            let now = tx.now();
+            if event.is_some() {
+                tx.tell(Change::Event);
+            }
+            let event = event.map(|event| (event, now));
+            let finish = |upload: &mut Upload| upload.finish(stored.clone(), now);
+            rules::change_leased(tx, lease, true, event, finish).await
+        })
+    }
+
+    async fn fail(&self, lease: &Lease, error: &str, outcome: Outcome, now: Timestamp) -> Result<bool> {
+        transact!(self, Ending::CERTAIN, Some(now), |tx| {
+            let now = tx.now();
+            rules::change_leased(tx, lease, true, None, |upload| upload.fail(error, outcome, now)).await
+        })
+    }
+
+    async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> Result<bool> {
+        transact!(self, Ending::CERTAIN, Some(now), |tx| {
+            let (now, at) = (tx.now(), tx.at(at));
+            if at <= now {
+                tx.tell(Change::Queued);
+            }
+            rules::change_leased(tx, lease, true, None, |upload| upload.retry_later(at, counted, now)).await
+        })
+    }
+
+    async fn beat(&self, worker: &WorkerId, until: Timestamp) -> Result<()> {
+        let until = self.skew.kept(until);
+        transact!(self, Ending::PLAIN, None, |tx| {
+            workers::beat(tx, worker, until).await.map(Answer::Changed)
+        })
+    }
+
+    async fn living(&self, now: Timestamp, after: Option<&WorkerId>, limit: u32) -> Result<Vec<WorkerId>> {
+        let now = self.skew.kept(now);
+        ask!(self, |on| workers::living(on, now, after, limit).await)
+    }
+
+    async fn release(&self, worker: &WorkerId, now: Timestamp, limit: u32) -> Result<Vec<Released>> {
+        self.release_of(Whose::Own(worker), now, limit).await
+    }
+
+    async fn release_gone(&self, worker: &WorkerId, now: Timestamp, limit: u32) -> Result<Vec<Released>> {
+        self.release_of(Whose::Gone(worker), now, limit).await
+    }
+
+    async fn add_event(
+        &self,
+        upload: &UploadId,
+        event: &NewEvent,
+        worker: &WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<OutboxEvent> {
+        let added = transact!(self, Ending::FLUSHED, Some(now), |tx| {
+            let (now, until) = (tx.now(), tx.at(until));
+            rules::add_event(tx, upload, event, worker, now, until).await
+        })?;
+        Ok(self.skew.told(added))
+    }
+
+    async fn outbox_lease(
+        &self,
+        worker: &WorkerId,
+        kind: OutboxKind,
+        now: Timestamp,
+        until: Timestamp,
+        limit: u32,
+        except: &[UserId],
+    ) -> Result<Vec<OutboxEvent>> {
+        let leased = transact!(self, Ending::PLAIN, Some(now), |tx| {
+            let (now, until) = (tx.now(), tx.at(until));
+            rules::outbox_lease(tx, worker, kind, now, until, limit, except).await
+        })?;
+        Ok(self.skew.told(leased))
+    }
+
+    async fn outbox_next_due(&self) -> Result<Option<Timestamp>> {
+        Ok(self.skew.told(ask!(self, |on| outbox::next_due(on).await)?))
+    }
+
+    async fn outbox_done(&self, event: &OutboxEvent) -> Result<bool> {
+        transact!(self, Ending::CERTAIN, None, |tx| outbox::done(tx, event).await.map(written))
+    }
+
+    async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> Result<bool> {
+        let at = self.skew.kept(at);
+        transact!(self, Ending::CERTAIN, None, |tx| {
+            if at <= tx.now() {
+                tx.tell(Change::Event);
+            }
+            outbox::later(tx, event, at).await.map(written)
+        })
+    }
+
+    async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>> {
+        ask!(self, |on| record::named(on, blobs).await)
+    }
+
+    async fn expire(&self, expiry: &Expiry) -> Result<Vec<Expired>> {
+        let expiry = Expiry { before: self.skew.kept(expiry.before), ..expiry.clone() };
+        let expired = transact!(self, Ending::PLAIN, None, |tx| rules::expire(tx, &expiry).await)?;
+        Ok(self.skew.told(expired))
+    }
+
+    async fn clock(&self) -> Result<Option<Reading>> {
+        let found = ask!(self, |on| sweep::clock(on).await)?;
+        // What was written down is the workers' own clock; a row has the database's.
+        match found {
+            Some(sweep::Found::Saved(reading)) => Ok(Some(reading)),
+            Some(sweep::Found::Latest(at)) => {
+                let at = self.skew.told(at);
+                Ok(Some(Reading { at, wall: at }))
+            }
+            None => Ok(None),
+        }
+    }
+
+    async fn save_clock(&self, reading: Reading) -> Result<()> {
+        transact!(self, Ending::PLAIN, None, |tx| sweep::save_clock(tx, reading).await.map(Answer::Changed))
+    }
+
+    async fn moved_chat(&self, user: &UserId, chat: &ChatId) -> Result<Option<ChatId>> {
+        ask!(self, |on| moved::find(on, user, chat).await)
+    }
+
+    async fn save_moved_chat(&self, user: &UserId, chat: &ChatId, moved_to: &ChatId) -> Result<()> {
+        transact!(self, Ending::PLAIN, None, |tx| {
+            moved::save(tx, user, chat, moved_to).await.map(Answer::Changed)
+        })
+    }
+
+    async fn counts(&self) -> Result<Counts> {
+        Ok(self.skew.told(ask!(self, |on| counts::counts(on).await)?))
+    }
+
+    fn changes(&self) -> Changes {
+        self.ear().changes()
+    }
+
+    async fn probe(&self) -> Result<()> {
+        transact!(self, Ending::PLAIN, None, |tx| counts::probe(tx).await.map(Answer::Changed))
+    }
+}
+
+/// Whether a statement wrote anything, and there is something to commit.
+fn written(any: bool) -> Answer<bool> {
+    if any { Answer::Changed(true) } else { Answer::Unchanged(false) }
+}
+
+impl PostgresSessionStore {
+    async fn release_of(&self, whose: Whose<'_>, now: Timestamp, limit: u32) -> Result<Vec<Released>> {
+        let released = transact!(self, Ending::PLAIN, Some(now), |tx| {
+            let now = tx.now();
+            let answer = rules::release(tx, whose, now, limit).await;
+            if let Ok(Answer::Changed(released)) = &answer
+                && released.iter().any(|one| one.upload.state == UploadState::Queued)
+            {
+                tx.tell(Change::Queued);
+            }
+            answer
+        })?;
+        Ok(self.skew.told(released))
+    }
+}

@@ -1,0 +1,239 @@
+//! How uploads, chunks and events stand in the rows of databases that speak SQL.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use telestore_types::{
+    AddressKey, ChunkIndex, FileName, MAX_CHUNKS, Outcome, ResumeState, SenderId, StorageKey, StoredFile,
+    Timestamp, Upload, UploadId, UploadKind, UploadState, UserId, WorkerId,
+};
+
+use crate::{BlobName, ChunkRecord, Error, NewEvent, OutboxEvent, OutboxKind, Result};
+
+/// The columns of a row.
+pub(crate) trait Columns {
+    /// A whole number, or nothing.
+    fn int(&self, column: &'static str) -> Result<Option<i64>>;
+
+    /// A truth.
+    fn flag(&self, column: &'static str) -> Result<bool>;
+
+    /// A text, or nothing.
+    fn text(&self, column: &'static str) -> Result<Option<String>>;
+
+    /// Bytes, or nothing.
+    fn bytes(&self, column: &'static str) -> Result<Option<Vec<u8>>>;
+}
+
+/// A statement that takes its values one after the other.
+pub(crate) trait Values<'q>: Sized {
+    /// The next one is a whole number, or nothing.
+    #[must_use]
+    fn int(self, value: impl Into<Option<i64>>) -> Self;
+
+    /// The next one is a truth.
+    #[must_use]
+    fn flag(self, value: bool) -> Self;
+
+    /// The next one is a text, or nothing.
+    #[must_use]
+    fn text(self, value: impl Into<Option<&'q str>>) -> Self;
+
+    /// The next one is a text that was made for it, or nothing.
+    #[must_use]
+    fn made(self, value: Option<String>) -> Self;
+
+    /// The next one is bytes, or nothing.
+    #[must_use]
+    fn bytes(self, value: Option<&'q [u8]>) -> Self;
+}
+
+/// Says which column holds what it must not.
+fn bad(column: &'static str) -> Error {
+    Error::BadRow { column }
+}
+
+pub(crate) fn number<T: TryFrom<i64>>(row: &impl Columns, column: &'static str) -> Result<T> {
+    T::try_from(row.int(column)?.ok_or(bad(column))?).map_err(|_| bad(column))
+}
+
+pub(crate) fn text(row: &impl Columns, column: &'static str) -> Result<String> {
+    row.text(column)?.ok_or(bad(column))
+}
+
+pub(crate) fn optional_time(row: &impl Columns, column: &'static str) -> Result<Option<Timestamp>> {
+    Ok(row.int(column)?.map(Timestamp::from_millis))
+}
+
+pub(crate) fn time(row: &impl Columns, column: &'static str) -> Result<Timestamp> {
+    optional_time(row, column)?.ok_or(bad(column))
+}
+
+/// Databases have signed integers only; every number here is far below the limit.
+pub(crate) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// What stands for a length that nobody has said yet: the column holds numbers from the beginning on.
+const UNKNOWN_SIZE: i64 = -1;
+
+/// What stands for a number of chunks that is not known yet.
+const UNKNOWN_TOTAL: u32 = 0;
+
+fn size(row: &impl Columns) -> Result<Option<u64>> {
+    match number(row, "file_size")? {
+        UNKNOWN_SIZE => Ok(None),
+        size => u64::try_from(size).map(Some).map_err(|_| bad("file_size")),
+    }
+}
+
+/// What a column of JSON holds, or the default.
+fn json<T: DeserializeOwned + Default>(row: &impl Columns, column: &'static str) -> Result<T> {
+    let text = row.text(column)?;
+    text.map_or(Ok(T::default()), |text| serde_json::from_str(&text).map_err(|_| bad(column)))
+}
+
+/// The same, to be written: nothing for the default.
+fn to_json<T: Serialize + Default + PartialEq>(value: &T, column: &'static str) -> Result<Option<String>> {
+    let told = (*value != T::default()).then_some(value);
+    told.map(serde_json::to_string).transpose().map_err(|_| bad(column))
+}
+
+pub(crate) fn upload(row: &impl Columns) -> Result<Upload> {
+    let outcome = row.text("outcome")?;
+    let resume = match row.bytes("resume")? {
+        Some(bytes) => {
+            let sender = row.text("resume_sender")?.map(SenderId::new);
+            Some(ResumeState::new(text(row, "resume_of")?, bytes).by(sender))
+        }
+        None => None,
+    };
+    let stored = row.text("stored")?;
+    let stored: Option<StoredFile> =
+        stored.map(|json| serde_json::from_str(&json)).transpose().map_err(|_| bad("stored"))?;
+    Ok(Upload {
+        id: UploadId::new(text(row, "id")?).map_err(|_| bad("id"))?,
+        key: key(row)?,
+        file_name: FileName::of_file(&text(row, "file_name")?).map_err(|_| bad("file_name"))?,
+        file_size: size(row)?,
+        total_chunks: Some(number(row, "total_chunks")?).filter(|total| *total != UNKNOWN_TOTAL),
+        mime_type: row.text("mime_type")?,
+        options: json(row, "options")?,
+        metadata: json(row, "metadata")?,
+        user_id: row.text("user_id")?.map(UserId::new),
+        address: row.text("address")?.map(AddressKey::new),
+        sealed_token: row.bytes("sealed_token")?,
+        kind: UploadKind::parse(&text(row, "kind")?).ok_or(bad("kind"))?,
+        state: UploadState::parse(&text(row, "state")?).ok_or(bad("state"))?,
+        received_chunks: number(row, "received_chunks")?,
+        received_bytes: number(row, "received_bytes")?,
+        progress: number(row, "progress")?,
+        attempt: number(row, "attempt")?,
+        queued_at: optional_time(row, "queued_at")?,
+        next_attempt_at: optional_time(row, "next_attempt_at")?,
+        error: row.text("error")?,
+        stored: match (stored, size(row)?) {
+            (Some(stored), Some(size)) => Some(stored.of_size(size)),
+            (stored, _) => stored,
+        },
+        resume,
+        outcome: outcome.map(|name| Outcome::parse(&name).ok_or(bad("outcome"))).transpose()?,
+        maybe_sent: row.flag("maybe_sent")?,
+        early: row.flag("early")?,
+        worker: row.text("worker")?.map(WorkerId::new).transpose().map_err(|_| bad("worker"))?,
+        crashes: number(row, "crashes")?,
+        created_at: time(row, "created_at")?,
+        updated_at: time(row, "updated_at")?,
+    })
+}
+
+pub(crate) fn key(row: &impl Columns) -> Result<StorageKey> {
+    StorageKey::parse(&text(row, "key")?).map_err(|_| bad("key"))
+}
+
+pub(crate) fn worker(row: &impl Columns, column: &'static str) -> Result<WorkerId> {
+    WorkerId::new(text(row, column)?).map_err(|_| bad(column))
+}
+
+pub(crate) fn blob(row: &impl Columns) -> Result<BlobName> {
+    Ok(BlobName::new(text(row, "blob")?))
+}
+
+pub(crate) fn chunk(row: &impl Columns) -> Result<ChunkRecord> {
+    Ok(ChunkRecord {
+        index: ChunkIndex::new(number(row, "idx")?, MAX_CHUNKS).map_err(|_| bad("idx"))?,
+        length: number(row, "length")?,
+        crc32c: number(row, "crc32c")?,
+        blob: blob(row)?,
+    })
+}
+
+/// A chunk that a query may have found beside an upload.
+pub(crate) fn held(row: &impl Columns) -> Result<Option<ChunkRecord>> {
+    if row.text("blob")?.is_some() { chunk(row).map(Some) } else { Ok(None) }
+}
+
+pub(crate) fn event(row: &impl Columns) -> Result<OutboxEvent> {
+    let event = NewEvent {
+        event_id: text(row, "event_id")?,
+        kind: OutboxKind::parse(&text(row, "kind")?).ok_or(bad("kind"))?,
+        user_id: row.text("user_id")?.map(UserId::new),
+        sealed_token: row.bytes("sealed_token")?,
+        body: text(row, "body")?,
+    };
+    let id = UploadId::new(text(row, "upload_id")?).map_err(|_| bad("upload_id"))?;
+    let claim = row.text("claim")?.unwrap_or_default();
+    Ok(OutboxEvent::new(event, id, claim, time(row, "created_at")?).after_attempts(number(row, "attempt")?))
+}
+
+/// Binds what the row of a new upload needs, in the order `id, key, file_name, file_size, total_chunks, kind, state,
+/// address, created_at, updated_at`.
+pub(crate) fn bind_new<'q, V: Values<'q>>(to: V, upload: &'q Upload) -> V {
+    to.text(upload.id.as_str())
+        .text(upload.key.as_str())
+        .text(upload.file_name.as_str())
+        .int(upload.file_size.map_or(UNKNOWN_SIZE, signed))
+        .int(i64::from(upload.total_chunks.unwrap_or(UNKNOWN_TOTAL)))
+        .text(upload.kind.as_str())
+        .text(upload.state.as_str())
+        .text(upload.address.as_ref().map(AddressKey::as_str))
+        .int(upload.created_at.as_millis())
+        .int(upload.updated_at.as_millis())
+}
+
+/// Binds everything that a transition may change, in the order `file_size, total_chunks, options, metadata, mime_type,
+/// user_id, sealed_token, state, received_chunks, received_bytes, progress, attempt, queued_at, next_attempt_at, error,
+/// stored, resume, resume_of, resume_sender, outcome, kind, maybe_sent, early, worker, crashes, updated_at`, and `id` and
+/// `key` to find the row.
+pub(crate) fn bind_update<'q, V: Values<'q>>(to: V, upload: &'q Upload) -> Result<V> {
+    let stored = upload.stored.as_ref().map(serde_json::to_string).transpose().map_err(|_| bad("stored"))?;
+    let resume = upload.resume.as_ref();
+    Ok(to
+        .int(upload.file_size.map_or(UNKNOWN_SIZE, signed))
+        .int(i64::from(upload.total_chunks.unwrap_or(UNKNOWN_TOTAL)))
+        .made(to_json(&upload.options, "options")?)
+        .made(to_json(&upload.metadata, "metadata")?)
+        .text(upload.mime_type.as_deref())
+        .text(upload.user_id.as_ref().map(UserId::as_str))
+        .bytes(upload.sealed_token.as_deref())
+        .text(upload.state.as_str())
+        .int(i64::from(upload.received_chunks))
+        .int(signed(upload.received_bytes))
+        .int(i64::from(upload.progress))
+        .int(i64::from(upload.attempt))
+        .int(upload.queued_at.map(Timestamp::as_millis))
+        .int(upload.next_attempt_at.map(Timestamp::as_millis))
+        .text(upload.error.as_deref())
+        .made(stored)
+        .bytes(resume.map(|resume| resume.bytes.as_slice()))
+        .text(resume.map_or("", |resume| resume.backend.as_str()))
+        .text(resume.and_then(|resume| resume.sender.as_ref()).map(SenderId::as_str))
+        .text(upload.outcome.map(Outcome::as_str))
+        .text(upload.kind.as_str())
+        .flag(upload.maybe_sent)
+        .flag(upload.early)
+        .text(upload.worker.as_ref().map(WorkerId::as_str))
+        .int(i64::from(upload.crashes))
+        .int(upload.updated_at.as_millis())
+        .text(upload.id.as_str())
+        .text(upload.key.as_str()))
+}
