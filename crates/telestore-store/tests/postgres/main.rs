@@ -2,5 +2,8 @@
 
 mod at_once;
 mod contract;
+mod lost;
+mod proxy;
 mod server;
+mod shared;
 mod words;

@@ -1,5 +1,6 @@
 //! What the tests are about.
 
+use telestore_store::rules::NewExtent;
 use telestore_store::{
     BlobName, ChunkRecord, Completed, Created, Limits, NewChunk, Owner, PostgresSessionStore, SessionStore,
 };
@@ -23,6 +24,13 @@ pub(crate) fn unowned(name: &str) -> Upload {
     Upload::new(new.in_chunks(10, 2))
 }
 
+/// One whose bytes follow each other.
+pub(crate) fn appended(name: &str) -> Upload {
+    let (id, file_name) = (UploadId::new(name).unwrap(), FileName::new("a.bin").unwrap());
+    let new = NewUpload::new(id, StorageKey::from_random(rand::random()), file_name, SystemClock.now());
+    Upload::new(new.appended(Some(10)))
+}
+
 pub(crate) fn chunk(index: u32, length: u64) -> ChunkRecord {
     let blob = BlobName::new(format!("{:032x}", rand::random::<u128>()));
     ChunkRecord { index: ChunkIndex::new(index, 100).unwrap(), length, crc32c: 7, blob }
@@ -30,6 +38,11 @@ pub(crate) fn chunk(index: u32, length: u64) -> ChunkRecord {
 
 pub(crate) fn new_chunk(upload: &Upload, chunk: &ChunkRecord) -> NewChunk {
     NewChunk::new(upload.id.clone(), upload.key.clone(), chunk.clone(), SystemClock.now())
+}
+
+pub(crate) fn extent(upload: &Upload, at: u64, length: u64) -> NewExtent {
+    let chunk = chunk(0, length);
+    NewExtent::new(upload.id.clone(), upload.key.clone(), at, chunk.blob, SystemClock.now()).of(length, 7)
 }
 
 /// One that waits for a runner.
