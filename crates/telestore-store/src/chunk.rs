@@ -23,7 +23,7 @@ pub trait Spool: Send {
     /// Takes the next bytes. They may be gathered; memory stays bounded.
     ///
     /// # Errors
-    /// [`Error::NoSpace`], [`Error::Unavailable`].
+    /// [`Error::NoSpace`], [`Error::Unavailable`], [`Error::Failed`].
     async fn write(&mut self, bytes: Bytes) -> Result<()>;
 
     /// Writes out what is left.
@@ -96,7 +96,7 @@ pub trait ChunkStore: fmt::Debug + Send + Sync + 'static {
     /// Begins a chunk.
     ///
     /// # Errors
-    /// [`Error::NoSpace`], [`Error::Unavailable`].
+    /// [`Error::NoSpace`], [`Error::Unavailable`], [`Error::Failed`].
     async fn spool(&self) -> Result<Box<dyn Spool>>;
 
     /// Compares spooled bytes with a digest that only came after them.
@@ -122,7 +122,7 @@ pub trait ChunkStore: fmt::Debug + Send + Sync + 'static {
                 check.update(&bytes);
                 check
             });
-            check = updated.await.map_err(|error| Error::unavailable("digest", error))?;
+            check = updated.await.map_err(|error| Error::failed("digest", error))?;
         }
         check.finish()
     }
@@ -130,13 +130,13 @@ pub trait ChunkStore: fmt::Debug + Send + Sync + 'static {
     /// Makes spooled bytes those of a chunk, and names them.
     ///
     /// # Errors
-    /// [`Error::Missing`] if they are gone, [`Error::NoSpace`], [`Error::Unavailable`]. Nothing was put then.
+    /// [`Error::Missing`] if they are gone, [`Error::NoSpace`], [`Error::Unavailable`], [`Error::Failed`]. Nothing was put then.
     async fn put(&self, key: &StorageKey, index: ChunkIndex, spooled: SpooledChunk) -> Result<BlobName>;
 
     /// Takes spooled bytes away that will not be put. The default drops them, which is enough where their guard does it.
     ///
     /// # Errors
-    /// [`Error::Unavailable`]; [`clear_spool`](Self::clear_spool) takes them away at another time.
+    /// [`Error::Unavailable`], [`Error::Failed`]; [`clear_spool`](Self::clear_spool) takes them away at another time.
     async fn discard(&self, spooled: SpooledChunk) -> Result<()> {
         drop(spooled);
         Ok(())
@@ -145,26 +145,26 @@ pub trait ChunkStore: fmt::Debug + Send + Sync + 'static {
     /// Reads exactly `length` bytes from `offset`.
     ///
     /// # Errors
-    /// [`Error::Missing`] if they are not there (or not as many), [`Error::Unavailable`].
+    /// [`Error::Missing`] if they are not there (or not as many), [`Error::Unavailable`], [`Error::Failed`].
     async fn read_at(&self, blob: &BlobName, offset: u64, length: usize) -> Result<Bytes>;
 
     /// Deletes what was put under these names: one call for all chunks of an upload, which may be thousands.
     ///
     /// # Errors
-    /// [`Error::Unavailable`]; some may be deleted then, and the others are found as orphans.
+    /// [`Error::Unavailable`], [`Error::Failed`]; some may be deleted then, and the others are found as orphans.
     async fn delete(&self, blobs: &[BlobName]) -> Result<()>;
 
     /// A page of what was put and not deleted, in the order of the names: at most `limit` blobs behind `after`. Fewer than
     /// `limit` are the last ones. What is put or deleted meanwhile may be in it or not.
     ///
     /// # Errors
-    /// [`Error::Unavailable`].
+    /// [`Error::Unavailable`], [`Error::Failed`].
     async fn list(&self, after: Option<&BlobName>, limit: usize) -> Result<Vec<Blob>>;
 
     /// How many bytes still fit; `None` if nobody knows.
     ///
     /// # Errors
-    /// [`Error::Unavailable`].
+    /// [`Error::Unavailable`], [`Error::Failed`].
     async fn free_bytes(&self) -> Result<Option<u64>> {
         Ok(None)
     }
@@ -173,14 +173,14 @@ pub trait ChunkStore: fmt::Debug + Send + Sync + 'static {
     /// nothing; if a store cannot tell, it waits until the bytes are certainly of no use, a day for instance.
     ///
     /// # Errors
-    /// [`Error::Unavailable`].
+    /// [`Error::Unavailable`], [`Error::Failed`].
     async fn clear_spool(&self) -> Result<()>;
 
     /// Does with bytes of nobody what an upload does with a chunk, to tell whether the store takes one. It may run beside
     /// anything else, and leaves nothing.
     ///
     /// # Errors
-    /// [`Error::Unfit`], [`Error::NoSpace`], [`Error::Unavailable`].
+    /// [`Error::Unfit`], [`Error::NoSpace`], [`Error::Unavailable`], [`Error::Failed`].
     async fn probe(&self) -> Result<()> {
         Ok(())
     }

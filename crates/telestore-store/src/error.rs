@@ -21,10 +21,19 @@ pub enum Error {
     /// There is no room for more. Told apart, since a client can do something about it: wait.
     #[error("no space left for more")]
     NoSpace(#[source] Cause),
-    /// The store failed, or cannot be reached.
+    /// The store cannot be reached, or does not do now what is asked of it: what stands on another machine.
     #[error("{what}: {source}")]
     #[non_exhaustive]
     Unavailable {
+        /// What it is: `session database`, `object store`.
+        what: &'static str,
+        /// Why.
+        source: Cause,
+    },
+    /// What this machine keeps failed: its disk, or a file on it. Told apart, since it is the worker's own fault.
+    #[error("{what}: {source}")]
+    #[non_exhaustive]
+    Failed {
         /// What failed: `data directory`, `session database`.
         what: &'static str,
         /// Why.
@@ -64,9 +73,14 @@ impl Error {
         Self::NoSpace(source.into())
     }
 
-    /// `what` failed, or cannot be reached; later it may be well again. The source must hold no secret.
+    /// `what` cannot be reached; later it may be well again. The source must hold no secret.
     pub fn unavailable(what: &'static str, source: impl Into<Cause>) -> Self {
         Self::Unavailable { what, source: source.into() }
+    }
+
+    /// `what` failed on this machine. The source must hold no secret.
+    pub fn failed(what: &'static str, source: impl Into<Cause>) -> Self {
+        Self::Failed { what, source: source.into() }
     }
 
     /// `what` does not do `step`, and will not by itself.
@@ -78,7 +92,7 @@ impl Error {
     /// answers: each call is done wholly or not at all.
     pub fn verdict(&self) -> Verdict {
         match self {
-            Self::NoSpace(_) | Self::Unavailable { .. } => Verdict::Temporary,
+            Self::NoSpace(_) | Self::Unavailable { .. } | Self::Failed { .. } => Verdict::Temporary,
             Self::Unfit { .. } | Self::Missing | Self::DigestMismatch { .. } | Self::BadRow { .. } => {
                 Verdict::Permanent
             }

@@ -44,7 +44,7 @@ impl LocalChunkStore {
     /// no error: what is there can be sent, which makes room.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where `root` cannot be made, [`Error::Unfit`] where files cannot be kept in it.
+    /// [`Error::Failed`] where `root` cannot be made, [`Error::Unfit`] where files cannot be kept in it.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
         let root: PathBuf = root.into();
         if !root.is_dir() {
@@ -121,7 +121,7 @@ fn failed(error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::no_space(error),
         io::ErrorKind::NotFound => Error::Missing,
-        _ => Error::unavailable(WHAT, error),
+        _ => Error::failed(WHAT, error),
     }
 }
 

@@ -26,7 +26,9 @@ pub fn status_of(error: &Error) -> StatusCode {
         Error::Conflict(_) | Error::Offset { .. } => StatusCode::CONFLICT,
         Error::TooLarge { .. } | Error::NeedsSession { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Error::BackendUnavailable(_) | Error::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+        Error::BackendUnavailable(_) | Error::StoreUnavailable(_) | Error::ShuttingDown => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Error::NoSpace | Error::QuotaFull { .. } => StatusCode::INSUFFICIENT_STORAGE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -92,6 +94,7 @@ impl ApiError {
     fn tell_cause(&self) {
         let cause = match self {
             Self::Engine(Error::Storage(source)) => source.to_string(),
+            Self::Engine(Error::StoreUnavailable(source)) => source.to_string(),
             Self::Engine(Error::BackendUnavailable(source)) => source.to_string(),
             Self::ManyListeners => "there are as many listeners as TELESTORE_MAX_LISTENERS".to_owned(),
             Self::StrangersFull => "files of unknown senders fill TELESTORE_UNKNOWN_SENDER_BYTES".to_owned(),

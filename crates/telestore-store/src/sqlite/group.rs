@@ -78,7 +78,7 @@ async fn try_commit(writer: &SqlitePool, requests: &[Request]) -> Result<Vec<Res
 fn again(error: &Error) -> Error {
     match error {
         Error::NoSpace(cause) => Error::no_space(cause.to_string()),
-        Error::Unavailable { what, source } => Error::unavailable(what, source.to_string()),
+        Error::Failed { what, source } => Error::failed(what, source.to_string()),
         error => database(error.to_string()),
     }
 }

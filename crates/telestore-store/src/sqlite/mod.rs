@@ -61,14 +61,14 @@ fn database(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error
     if full.and_then(|error| error.code()).is_some_and(|code| code == "13") {
         return Error::no_space(error);
     }
-    Error::unavailable("session database", error)
+    Error::failed("session database", error)
 }
 
 impl SqliteSessionStore {
     /// Opens the file at `path`, makes it where there is none, and brings its tables up to date.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where it cannot be opened or was written by a newer version.
+    /// [`Error::Failed`] where it cannot be opened or was written by a newer version.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_durable(path, Durability::default()).await
     }

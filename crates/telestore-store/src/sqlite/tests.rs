@@ -88,7 +88,7 @@ async fn a_commit_that_fails_harms_only_itself() {
         .await;
     let (first, second) = (upload("a", 1, 1), upload("b", 2, 1));
     for _ in 0..3 {
-        assert!(matches!(store.create(&first, false, &Limits::NONE).await, Err(Error::Unavailable { .. })));
+        assert!(matches!(store.create(&first, false, &Limits::NONE).await, Err(Error::Failed { .. })));
     }
     run(&store, &["DROP TRIGGER fails"]).await;
     assert_eq!(store.create(&second, false, &Limits::NONE).await.unwrap(), Created::New);
@@ -123,7 +123,7 @@ async fn a_commit_that_fails_fails_its_whole_group() {
     let trigger = "CREATE TRIGGER fails AFTER INSERT ON chunks WHEN NEW.idx = 1 BEGIN INSERT INTO child VALUES (7); END";
     run(&store, &[trigger]).await;
     let answers = group(&store, &upload, 4).await;
-    assert!(answers.iter().all(|answer| matches!(answer, Err(Error::Unavailable { .. }))), "{answers:?}");
+    assert!(answers.iter().all(|answer| matches!(answer, Err(Error::Failed { .. }))), "{answers:?}");
     assert_eq!(recorded(&store, &upload).await, (0, vec![]));
     run(&store, &["DROP TRIGGER fails"]).await;
     assert!(group(&store, &upload, 4).await.iter().all(Result::is_ok));

@@ -114,6 +114,9 @@ pub enum Error {
     /// The data disk is full.
     #[error("worker has no disk space left; try again later")]
     NoSpace,
+    /// A store on another machine cannot be reached, or does not do what is asked of it now. The cause is for the log.
+    #[error("worker could not store or read the upload; try again later")]
+    StoreUnavailable(#[source] StoreError),
     /// The data directory or the database failed; the cause is for the log.
     #[error("worker could not store or read the upload; try again later")]
     Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -141,6 +144,7 @@ impl Error {
             | Self::BackendUnavailable(_)
             | Self::ShuttingDown
             | Self::NoSpace
+            | Self::StoreUnavailable(_)
             | Self::Storage(_) => Verdict::Temporary,
             Self::UploadFailed { .. } => Verdict::Ambiguous,
             _ => Verdict::Permanent,
@@ -205,6 +209,7 @@ impl From<StoreError> for Error {
             error @ StoreError::DigestMismatch { .. } => Self::Invalid(format!(
                 "{error}: if it is the digest of just these bytes, they changed on their way: send them again; if not, correct it"
             )),
+            error @ StoreError::Unavailable { .. } => Self::StoreUnavailable(error),
             error => Self::Storage(Box::new(error)),
         }
     }
@@ -252,6 +257,7 @@ mod tests {
         for (error, verdict) in [
             (Error::from(BackendError::InvalidToken), Verdict::Permanent),
             (Error::from(SealError::Cipher), Verdict::Temporary),
+            (Error::from(StoreError::unavailable("session database", "cut")), Verdict::Temporary),
             (Error::upload_failed("timeout", None), Verdict::Ambiguous),
             (Error::Conflict(Conflict::Cancelled), Verdict::Permanent),
         ] {

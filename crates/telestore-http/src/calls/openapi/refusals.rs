@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use telestore::types::{CompletionError, Error as BadValue, Outcome, UploadId};
-use telestore::{Conflict as Contradiction, Error, MissingToken, backend};
+use telestore::{Conflict as Contradiction, Error, MissingToken, backend, store};
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr};
@@ -159,7 +159,7 @@ refusals! {
         guesses = too_many("invalid tokens from this address", 1),
         uploads = too_many("unfinished uploads of this user", 60),
         bytes = too_many("bytes of this user today", 3600);
-    /// The data directory or the database failed. The cause stands in the worker's log.
+    /// The data directory or the database in it failed. The cause stands in the worker's log.
     Storage:
         storage = Error::Storage("example".into());
     /// The file could not be sent (in the words of `/upload-progress`), or the data directory failed.
@@ -167,22 +167,26 @@ refusals! {
         session = failed("Telegram session not authorized"),
         channel = failed("Could not resolve channel ID"),
         storage = Error::Storage("example".into());
-    /// The backend cannot be asked about a token that is not known yet, or the worker is stopping. `Retry-After` says
-    /// when to try again.
+    /// The backend cannot be asked about a token that is not known yet, the database or the object store cannot be
+    /// reached, or the worker is stopping. `Retry-After` says when to try again.
     Unavailable:
         backend_down = backend::Error::Unavailable("it answered 502 Bad Gateway".into()),
+        store_down = store::Error::unavailable("session database", "it is down"),
         stopping = Error::ShuttingDown;
     /// There is no room for the file of somebody of whom nothing is known yet, the backend cannot be asked about a token
-    /// that is not known yet, or the worker is stopping. `Retry-After` says when to try again.
+    /// that is not known yet, the database or the object store cannot be reached, or the
+    /// worker is stopping. `Retry-After` says when to try again.
     NoRoom:
         strangers = ApiError::StrangersFull,
         backend_down = backend::Error::Unavailable("it answered 502 Bad Gateway".into()),
+        store_down = store::Error::unavailable("session database", "it is down"),
         stopping = Error::ShuttingDown;
-    /// There are as many listeners as may be, the backend cannot be asked about a token that is not known yet, or the
-    /// worker is stopping. `Retry-After` says when to try again.
+    /// There are as many listeners as may be, the backend cannot be asked about a token that is not known yet, the database
+    /// or the object store cannot be reached, or the worker is stopping. `Retry-After` says when to try again.
     NoListener:
         listeners = ApiError::ManyListeners,
         backend_down = backend::Error::Unavailable("it answered 502 Bad Gateway".into()),
+        store_down = store::Error::unavailable("session database", "it is down"),
         stopping = Error::ShuttingDown;
     /// The data disk is full, or nearly, or a user or an address has as much stored as it may.
     NoSpace:
