@@ -246,6 +246,14 @@ impl Sandbox {
         self.messages(&user.channel_id)
     }
 
+    /// Makes the messages that the user's channel holds by now older, as if so many seconds had passed.
+    pub fn age_messages_of(&self, user: &SandboxUser, seconds: i64) {
+        let age = |channel: &mut crate::channel::Channel| {
+            channel.messages.values_mut().for_each(|message| message.public.date -= seconds);
+        };
+        self.shared.channels.edit((&user.channel_id).into(), age);
+    }
+
     /// Waits until the channel holds `count` messages.
     pub async fn wait_for_message(&self, channel: impl Into<ChannelId>, count: usize) -> Vec<SandboxMessage> {
         let channel = channel.into();

@@ -3,19 +3,34 @@
 mod common;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use common::{World, bot_api, credentials_of, mtproto, mtproto_with};
+use serde_json::{Value, json};
 use telestore_sandbox::{Fault, SandboxUser, UserSpec};
+use telestore_types::ResumeState;
 use telestore_uploader::testsuite::{Recorder, bytes};
 use telestore_uploader::{ErrorKind, TelegramUploader};
-use tokio::time::sleep;
 
 const SEND: &str = "messages.sendMedia";
+
+/// How the backend is called in the states that it makes.
+const BACKEND: &str = "MTProto";
+
+/// In seconds.
+const HOUR: i64 = 3600;
 
 /// Telegram says from now on, or after what was ordered before, that it had the call.
 fn repeats(world: &World) {
     world.sandbox.faults().inject(Fault::rpc_error(SEND, 500, "RANDOM_ID_DUPLICATE"));
+}
+
+/// The same state an hour later: Telegram's times stand in it in whole seconds.
+fn aged(state: &ResumeState) -> ResumeState {
+    let mut written: Value =
+        serde_json::from_slice(state.of(BACKEND).expect("of this backend")).expect("JSON");
+    let asked_at = written["asked_at"].as_i64().expect("the message was asked for");
+    written["asked_at"] = json!(asked_at - HOUR);
+    ResumeState::new(BACKEND, serde_json::to_vec(&written).expect("JSON"))
 }
 
 #[tokio::test]
@@ -36,10 +51,10 @@ async fn a_later_attempt_finds_the_message_of_an_earlier_one() {
     let error = impatient.upload(world.request(&bytes), listener.clone()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AnswerLost);
     // The machine was off for a while.
-    sleep(Duration::from_secs(2)).await;
+    world.sandbox.age_messages_of(&world.user, HOUR);
     repeats(&world);
     let mut again = world.request(&bytes);
-    again.resume = listener.checkpoints().pop();
+    again.resume = listener.checkpoints().pop().map(|state| aged(&state));
     let stored = mtproto().upload(again, Recorder::new()).await.unwrap();
     world.holds_once(&stored, &bytes);
 }
@@ -52,8 +67,7 @@ async fn twins_are_not_taken_over() {
         match which {
             0 => {
                 mtproto().upload(world.request(&bytes), Recorder::new()).await.unwrap();
-                // Telegram's times are whole seconds.
-                sleep(Duration::from_millis(2100)).await;
+                world.sandbox.age_messages_of(&world.user, HOUR);
             }
             1 => drop(uploader.upload(world.request(&bytes), Recorder::new()).await.unwrap()),
             _ => drop(bot_api(&world.sandbox).upload(world.request(&bytes), Recorder::new()).await.unwrap()),
