@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use telestore_types::ApiId;
+use tokio::task::JoinSet;
 
 use crate::account::Account;
 use crate::session::Session;
@@ -64,5 +65,15 @@ impl Client {
         let account = Arc::new(Account::new(self.config.clone(), session, api_id, predecessor));
         accounts.insert(digest, account.clone());
         Ok(account)
+    }
+
+    /// Closes the connections of all accounts, and returns once Telegram has seen that, or half a second has passed for
+    /// each. Calls that are on their way fail; later ones connect again.
+    pub async fn close(&self) {
+        let accounts: Vec<_> =
+            self.accounts.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let closing: JoinSet<()> =
+            accounts.into_iter().map(|account| async move { account.close().await }).collect();
+        closing.join_all().await;
     }
 }

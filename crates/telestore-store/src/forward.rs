@@ -29,6 +29,10 @@ macro_rules! forward {
                 ($inner).get(id).await
             }
 
+            async fn get_all(&$self, ids: &[UploadId]) -> Result<Vec<Upload>> {
+                ($inner).get_all(ids).await
+            }
+
             async fn list(&$self, listing: &Listing) -> Result<Vec<Upload>> {
                 ($inner).list(listing).await
             }

@@ -69,6 +69,16 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Finds an upload.
     async fn get(&self, id: &UploadId) -> Result<Option<Upload>>;
 
+    /// Finds uploads, in any order; those that are not there are left out. Workers ask it each second about what their
+    /// listeners watch, some hundred at a time: a store that is shared answers by one question.
+    async fn get_all(&self, ids: &[UploadId]) -> Result<Vec<Upload>> {
+        let mut found = Vec::new();
+        for id in ids {
+            found.extend(self.get(id).await?);
+        }
+        Ok(found)
+    }
+
     /// Uploads, those first whose state changed last or got a chunk last.
     async fn list(&self, listing: &Listing) -> Result<Vec<Upload>>;
 
@@ -212,7 +222,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     async fn release(&self, worker: &WorkerId, now: Timestamp, limit: u32) -> Result<Vec<Released>>;
 
     /// The same for all workers that are gone, `worker` itself left out; but leases that hold are left to those who hold
-    /// them, and those that have run out to [`lease`](Self::lease).
+    /// them, and those that have run out to [`lease`](Self::lease). A worker that cannot say that it is alive must have
+    /// stopped using its accounts by the time it counts as gone.
     async fn release_gone(&self, worker: &WorkerId, now: Timestamp, limit: u32) -> Result<Vec<Released>>;
 
     /// Adds, flushed, an event about an upload, claimed by `worker` until then.

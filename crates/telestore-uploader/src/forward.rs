@@ -48,6 +48,10 @@ macro_rules! forward {
             async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
                 (**self).withdraw(credentials, stored).await
             }
+
+            async fn close(&self) {
+                (**self).close().await;
+            }
         }
 
         #[deny(clippy::missing_trait_methods)]

@@ -269,4 +269,8 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
         let _ = (credentials, stored);
         Ok(false)
     }
+
+    /// Closes whatever connections to Telegram are open, and returns once they are: another process may use the same
+    /// accounts then. Calls that are on their way fail; later ones connect again.
+    async fn close(&self) {}
 }

@@ -31,6 +31,7 @@ use crate::upkeep::sweeper::Upkeep;
 use crate::watching::Watching;
 use crate::watching::ending::DirectReceipt;
 use crate::watching::gauges::Gauges;
+use crate::watching::observed::Observed;
 use crate::watching::ready::{Health, Readiness};
 use crate::watching::report::ChunkStatus;
 use crate::watching::standing::Standing;
@@ -103,7 +104,12 @@ impl Rooms {
             },
             early,
             delivery,
-            watching: Watching { base: base(), access: access(), events: events() },
+            watching: Watching {
+                base: base(),
+                access: access(),
+                events: events(),
+                observed: Arc::new(Observed::new(base())),
+            },
             health: Health {
                 base: base(),
                 bytes: bytes(),
@@ -115,6 +121,7 @@ impl Rooms {
             gauges: Gauges { base: base(), bytes: bytes(), last: tokio::sync::Mutex::default() },
             upkeep: Upkeep {
                 base: base(),
+                backends: backends(),
                 bytes: bytes(),
                 events: events(),
                 sends: sends(),
@@ -448,6 +455,20 @@ impl Telestore {
     /// [`Error::Storage`].
     pub async fn recover(&self) -> Result<()> {
         self.0.upkeep.recover().await
+    }
+
+    /// Lets other workers on the same stores have at once what this one had in hand: connections to Telegram are closed,
+    /// leases, claims and accounts end. For a process that ends, once [`Running::shutdown`](crate::Running::shutdown) has
+    /// returned and nobody calls any more. Without it the others wait until leases have run out.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn leave(&self) -> Result<()> {
+        let Rooms { shared, upkeep, .. } = &*self.0;
+        for uploader in &shared.backends.uploaders {
+            uploader.close().await;
+        }
+        upkeep.leave().await
     }
 
     /// Deletes what is past its time and says how many uploads that were. Chunks without a record go, too, which are found

@@ -83,6 +83,13 @@ impl Telestore {
                 rooms.upkeep.live(&rooms.tasks.pulse).await;
             },
         );
+        self.keep_alive(
+            &mut tasks,
+            |all| &all.observer,
+            |rooms| async move {
+                rooms.watching.observed.run_all(&rooms.tasks.observer).await;
+            },
+        );
         let upkeep = self.0.upkeep.clone();
         tasks.spawn(async move { upkeep.listen().await });
         if let Some(standing) = self.0.standing.clone() {

@@ -62,6 +62,7 @@ macro_rules! forward {
 forward! {
     async fn create(&self, upload: &Upload, anew: bool, limits: &Limits) -> Created;
     async fn get(&self, id: &UploadId) -> Option<Upload>;
+    async fn get_all(&self, ids: &[UploadId]) -> Vec<Upload>;
     async fn list(&self, listing: &Listing) -> Vec<Upload>;
     async fn claim(&self, id: &UploadId, key: &StorageKey, owner: &Owner, limits: &Limits) -> Claim;
     async fn record_chunk(&self, new: NewChunk) -> Recorded;

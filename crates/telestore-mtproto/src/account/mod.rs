@@ -253,6 +253,13 @@ impl Account {
         }
     }
 
+    /// Closes its connections. The next call opens another.
+    pub async fn close(&self) {
+        self.main.lock().await.close().await;
+        self.further.close().await;
+        self.close_predecessor().await;
+    }
+
     /// Telegram may end a login that it sees on two connections.
     async fn close_predecessor(&self) {
         let predecessor = || self.predecessor.lock().unwrap_or_else(PoisonError::into_inner);

@@ -290,8 +290,11 @@ impl Rows for State {
                 accounts.retain(|_, holder| holder.worker != *own);
                 workers.remove(own);
             }
-            Whose::Gone(_) => {
-                accounts.retain(|_, holder| !is_due(holder.until, now));
+            Whose::Gone(own) => {
+                let lives = |worker: &WorkerId| workers.get(worker).is_some_and(|until| !is_due(*until, now));
+                accounts.retain(|_, holder| {
+                    !is_due(holder.until, now) && (holder.worker == *own || lives(&holder.worker))
+                });
                 workers.retain(|_, until| !is_due(*until, now));
             }
         }

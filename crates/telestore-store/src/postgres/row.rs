@@ -93,6 +93,12 @@ pub(super) async fn load(on: &mut PgConnection, id: &UploadId, lock: bool) -> Re
     row.as_ref().map(upload).transpose()
 }
 
+pub(super) async fn load_all(on: &mut PgConnection, ids: &[UploadId]) -> Result<Vec<Upload>> {
+    let ids: Vec<String> = ids.iter().map(|id| written(id.as_str()).into_owned()).collect();
+    let load = sql("SELECT * FROM uploads WHERE id = ANY($1)").bind(ids);
+    load.fetch_all(on).await.map_err(database)?.iter().map(upload).collect()
+}
+
 pub(super) async fn insert(on: &mut PgConnection, new: &Upload) -> Result<()> {
     let insert = sql(
         "INSERT INTO uploads (id, key, file_name, file_size, total_chunks, kind, state, address, created_at, updated_at, \

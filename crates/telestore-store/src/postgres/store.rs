@@ -71,6 +71,10 @@ impl SessionStore for PostgresSessionStore {
         Ok(self.skew.told(ask!(self, |on| row::load(on, id, false).await)?))
     }
 
+    async fn get_all(&self, ids: &[UploadId]) -> Result<Vec<Upload>> {
+        Ok(self.skew.told(ask!(self, |on| row::load_all(on, ids).await)?))
+    }
+
     async fn list(&self, listing: &Listing) -> Result<Vec<Upload>> {
         let after = listing.after.as_ref().map(|last| self.skew.cursor(last));
         Ok(self.skew.told(ask!(self, |on| counts::list(on, listing, after.as_ref()).await)?))

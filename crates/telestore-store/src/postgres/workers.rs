@@ -106,12 +106,11 @@ pub(super) async fn let_go(on: &mut PgConnection, whose: Whose<'_>, now: Timesta
                 sql("UPDATE outbox SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by <> $1 \
                  AND claimed_by NOT IN (SELECT id FROM workers WHERE until > $2 AND until <= $3)");
             claims.bind(own.as_str()).bind(now).bind(far).execute(&mut *on).await.map_err(database)?;
-            for end in [
-                "DELETE FROM accounts WHERE until <= $1 OR until > $2",
-                "DELETE FROM workers WHERE until <= $1 OR until > $2",
-            ] {
-                sql(end).bind(now).bind(far).execute(&mut *on).await.map_err(database)?;
-            }
+            let accounts = sql("DELETE FROM accounts WHERE until <= $2 OR until > $3 OR (worker <> $1 \
+                 AND worker NOT IN (SELECT id FROM workers WHERE until > $2 AND until <= $3))");
+            accounts.bind(own.as_str()).bind(now).bind(far).execute(&mut *on).await.map_err(database)?;
+            let workers = sql("DELETE FROM workers WHERE until <= $1 OR until > $2");
+            workers.bind(now).bind(far).execute(&mut *on).await.map_err(database)?;
         }
     }
     Ok(())

@@ -160,6 +160,7 @@ where
     sums::an_empty_chunk_comes_last_in_any_order(&both().await).await;
     sums::chunks_that_cannot_be_the_file_are_not_recorded(&both().await).await;
     views::pages(&both().await).await;
+    views::many_are_found_at_once(&both().await).await;
     views::bytes_of_use_are_named(&both().await).await;
     outbox::a_claim_keeps_others_away(&both().await).await;
     workers::no_two_hold_one_upload(&both().await).await;

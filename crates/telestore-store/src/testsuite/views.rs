@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use telestore_types::{UploadState, UserId};
 
-use super::sessions::{LIMITS, NOW, SECOND, chunk, id, lease, queued, queued_by, record, result, upload};
+use super::sessions::{
+    LIMITS, NOW, SECOND, chunk, get, id, lease, queued, queued_by, record, result, upload,
+};
 use crate::{BlobName, Counts, Cursor, Expiry, Listing, NewEvent, SessionStore};
 
 pub(super) async fn counts(store: &dyn SessionStore) {
@@ -103,4 +105,15 @@ pub(super) async fn bytes_of_use_are_named(store: &dyn SessionStore) {
     assert!(store.finish(&held, &result(), None, NOW).await.expect("finishes"));
     assert_eq!(named().await, asked[1..2], "what is in the channel is of no more use");
     assert!(store.named(&[]).await.expect("reads").is_empty());
+}
+
+pub(super) async fn many_are_found_at_once(store: &dyn SessionStore) {
+    for (name, key) in [("a", 1), ("b", 2), ("c", 3)] {
+        store.create(&upload(name, key, 1, 10), false, &LIMITS).await.expect("creates");
+    }
+    let asked = ["c", "nobody", "a"].map(id);
+    let mut found = store.get_all(&asked).await.expect("reads");
+    found.sort_by(|one, other| one.id.as_str().cmp(other.id.as_str()));
+    assert_eq!(found, [get(store, "a").await, get(store, "c").await]);
+    assert!(store.get_all(&[]).await.expect("reads").is_empty());
 }

@@ -204,7 +204,12 @@ pub(super) async fn those_who_are_gone_are_put_in_order(store: &dyn SessionStore
     direct(store, "direct", 2, &one).await;
     let event = NewEvent::webhook("event", UserId::new("u"), "{}");
     let claimed = store.add_event(&id("over"), &event, &one, NOW, NOW + HELD * 9).await.expect("writes");
+    let longer = NOW + HELD * 9;
+    for (user, worker) in [("w", &one), ("x", &two)] {
+        assert!(store.hold_account(&UserId::new(user), worker, NOW, longer).await.expect("answers"));
+    }
     assert!(store.release_gone(&two, NOW, 9).await.expect("releases").is_empty(), "it is alive");
+    assert!(!hold(store, "w", &two, NOW).await);
     assert!(store.release_gone(&one, NOW + HELD, 9).await.expect("releases").is_empty(), "not by itself");
     assert_eq!(get(store, "direct").await.state, UploadState::Receiving);
 
@@ -217,6 +222,8 @@ pub(super) async fn those_who_are_gone_are_put_in_order(store: &dyn SessionStore
     let again = store.outbox_lease(&two, OutboxKind::Webhook, gone, gone + HELD, 9, &[]).await;
     assert_eq!(again.expect("claims").len(), 1, "before the claim has run out");
     assert!(!store.outbox_done(&claimed).await.expect("answers"));
+    assert!(hold(store, "w", &two, gone).await, "the account before its time");
+    assert!(!hold(store, "x", &one, gone).await, "and not that of the living");
     assert!(lease(store, &two, gone).await.is_some());
 }
 

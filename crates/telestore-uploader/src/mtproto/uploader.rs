@@ -231,4 +231,8 @@ impl TelegramUploader for MtprotoUploader {
         };
         attempt.unless_stalled(deleting).await
     }
+
+    async fn close(&self) {
+        self.client.close().await;
+    }
 }

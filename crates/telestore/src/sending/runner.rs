@@ -136,7 +136,13 @@ impl Runner {
                     // The backend stops by the token; a message that is already accepted is still reported.
                     return std::future::pending().await;
                 }
-                Err(error) => tracing::warn!(upload = %lease.upload.id, %error, "could not extend the lease"),
+                Err(error) => {
+                    tracing::warn!(upload = %lease.upload.id, %error, "could not extend the lease");
+                    // Nobody else could tell that this one is still at work.
+                    if !self.base.config.alone && sending.pulse.holds_until() <= self.base.now() {
+                        sending.stop.cancel();
+                    }
+                }
             }
         }
     }

@@ -148,8 +148,9 @@ impl ProgressSink for LeaseSink {
         let resume = resume.map(|state| self.signed(state));
         let held = self.base.sessions.commit(&self.sending.lease, self.progress(), resume).await;
         match held {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Error::cancelled()),
+            // A process that was frozen while the store answered must not make a message that another worker makes, too.
+            Ok(true) if self.base.config.alone || pulse.holds_until() > self.base.now() => Ok(()),
+            Ok(_) => Err(Error::cancelled()),
             Err(error) => {
                 pulse.uncommit();
                 Err(not_written(error))

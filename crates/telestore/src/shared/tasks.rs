@@ -33,6 +33,7 @@ pub(crate) struct Tasks {
     pub(crate) outbox: Task,
     pub(crate) sweeper: Task,
     pub(crate) pulse: Task,
+    pub(crate) observer: Task,
 }
 
 impl Default for Tasks {
@@ -42,6 +43,7 @@ impl Default for Tasks {
             outbox: Task::new("outbox"),
             sweeper: Task::new("sweeper"),
             pulse: Task::new("pulse"),
+            observer: Task::new("observer"),
         }
     }
 }
@@ -49,7 +51,8 @@ impl Default for Tasks {
 impl Tasks {
     /// What is wrong with one of them, if something is.
     pub(crate) fn wrong(&self) -> Option<String> {
-        [&self.uploads, &self.outbox, &self.sweeper, &self.pulse].into_iter().find_map(Task::wrong)
+        let all = [&self.uploads, &self.outbox, &self.sweeper, &self.pulse, &self.observer];
+        all.into_iter().find_map(Task::wrong)
     }
 }
 

@@ -1,4 +1,5 @@
 use telestore_store::Change;
+use tokio::time::{Instant, timeout};
 
 use crate::shared::tasks::Task;
 use crate::upkeep::sweeper::Upkeep;
@@ -7,12 +8,21 @@ impl Upkeep {
     /// Tells the other workers that this one is alive, and keeps the accounts that it uses without a lease, for as long as
     /// the engine runs.
     pub(crate) async fn live(&self, task: &Task) {
+        let mut said = Instant::now();
         while !self.base.shutdown.is_cancelled() {
             task.beat();
+            let began = Instant::now();
             let until = self.base.now() + self.base.config.lease;
-            if let Err(error) = self.base.sessions.beat(&self.base.worker, until).await {
-                tracing::warn!(%error, "could not write down that this worker is alive");
+            let every = self.base.config.lease / 3;
+            match timeout(every, self.base.sessions.beat(&self.base.worker, until)).await {
+                Ok(Ok(())) => said = began,
+                failed => {
+                    let why = failed.map_or_else(|_| "no answer in time".to_owned(), |failed| words(&failed));
+                    tracing::warn!(why, "could not write down that this worker is alive");
+                    self.leave_accounts(said).await;
+                }
             }
+            self.take_over_from_the_gone().await;
             for user in self.sends.early.users() {
                 match self.base.hold_account(&user).await {
                     Ok(true) => {}
@@ -21,6 +31,33 @@ impl Upkeep {
                 }
             }
             self.base.rest(self.base.config.lease / 3, std::future::pending()).await;
+        }
+    }
+
+    /// A worker of which the others hear nothing counts as dead soon, and they use its accounts: its own connections must
+    /// be closed by then. One that is alone on its stores need not mind.
+    async fn leave_accounts(&self, said: Instant) {
+        if self.base.config.alone || said.elapsed() < self.base.config.lease * 2 / 3 {
+            return;
+        }
+        tracing::warn!(
+            "nothing could be written for long: closing connections to Telegram, since other workers may go on"
+        );
+        self.sends.stop_all();
+        for uploader in &self.backends.uploaders {
+            uploader.close().await;
+        }
+    }
+
+    /// What a dead worker had in hand goes on soon. One that is alone on its stores has none to look after.
+    async fn take_over_from_the_gone(&self) {
+        if self.base.config.alone {
+            return;
+        }
+        match self.release_gone().await {
+            Ok(0) => {}
+            Ok(uploads) => tracing::info!(uploads, "put in order what another worker left"),
+            Err(error) => tracing::warn!(%error, "could not look after other workers"),
         }
     }
 
@@ -46,4 +83,8 @@ impl Upkeep {
             }
         }
     }
+}
+
+fn words<T>(failed: &telestore_store::Result<T>) -> String {
+    failed.as_ref().err().map(ToString::to_string).unwrap_or_default()
 }

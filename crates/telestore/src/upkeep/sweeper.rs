@@ -4,6 +4,7 @@ use std::time::Duration;
 use telestore_store::{Expired, Expiry, Released};
 use telestore_types::{Recovery, Timestamp, UploadState};
 
+use crate::shared::backends::Backends;
 use crate::shared::base::Base;
 use crate::shared::bytes::Bytes;
 use crate::shared::error::Result;
@@ -22,6 +23,7 @@ const BATCH: u32 = 200;
 #[derive(Debug, Clone)]
 pub(crate) struct Upkeep {
     pub(crate) base: Arc<Base>,
+    pub(crate) backends: Arc<Backends>,
     pub(crate) bytes: Arc<Bytes>,
     pub(crate) events: Arc<Events>,
     pub(crate) sends: Arc<Sends>,
@@ -45,22 +47,30 @@ impl Upkeep {
     /// Puts in order what an earlier process of this name had in hand, and what workers had that are gone. Says how many
     /// uploads that were.
     async fn release(&self) -> Result<usize> {
-        let Base { sessions, worker, config, .. } = &*self.base;
+        let released = self.release_own().await?;
+        self.base.sessions.beat(&self.base.worker, self.base.now() + self.base.config.lease).await?;
+        Ok(released + self.release_gone().await?)
+    }
+
+    async fn release_own(&self) -> Result<usize> {
         let mut released = 0;
         loop {
-            let page = sessions.release(worker, self.base.now(), BATCH).await?;
+            let page = self.base.sessions.release(&self.base.worker, self.base.now(), BATCH).await?;
             if page.is_empty() {
-                break;
+                return Ok(released);
             }
             released += page.len();
             self.told(&page).await;
         }
-        sessions.beat(worker, self.base.now() + config.lease).await?;
-        Ok(released + self.release_gone().await?)
+    }
+
+    /// Puts in order what this process has in hand, which ends.
+    pub(crate) async fn leave(&self) -> Result<()> {
+        self.release_own().await.map(drop)
     }
 
     /// The same for workers that are gone only.
-    async fn release_gone(&self) -> Result<usize> {
+    pub(crate) async fn release_gone(&self) -> Result<usize> {
         let mut released = 0;
         loop {
             let page = self.base.sessions.release_gone(&self.base.worker, self.base.now(), BATCH).await?;
@@ -88,7 +98,9 @@ impl Upkeep {
 
     /// Deletes what is past its time and says how many uploads that were.
     pub(crate) async fn sweep(&self) -> Result<usize> {
-        self.release_gone().await?;
+        if self.base.config.alone {
+            self.release_gone().await?;
+        }
         let (now, config) = (self.base.now(), &self.base.config);
         let mut swept = 0;
         for (states, unowned, ttl) in [

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use telestore_store::Counts;
 use telestore_types::Timestamp;
 use tokio::sync::Mutex;
 
@@ -30,15 +31,29 @@ impl Gauges {
         if last.is_some_and(|at| now >= at && now.since(at) < LOOK_EVERY) {
             return;
         }
-        let looked = async { tokio::join!(self.base.sessions.counts(), self.bytes.chunks.free_bytes()) };
+        let looked = async { tokio::join!(self.counts(now), self.bytes.chunks.free_bytes()) };
         let Ok((counts, free)) = tokio::time::timeout(PATIENCE, looked).await else { return };
         *last = Some(now);
         match counts {
-            Ok(counts) => metrics::show(&counts, now),
+            Ok(Some(counts)) => metrics::show(&counts, now),
+            // Zero, and not what was true when this worker was the first: sums over all workers are right that way.
+            Ok(None) => metrics::show(&Counts::default(), now),
             Err(error) => tracing::debug!(%error, "cannot count uploads"),
         }
         if let Ok(Some(bytes)) = free {
             metrics::free(bytes);
         }
+    }
+
+    /// What there is of everything, if this worker is the one that tells it: of many on one store, the first by name.
+    async fn counts(&self, now: Timestamp) -> telestore_store::Result<Option<Counts>> {
+        let Base { sessions, worker, config, .. } = &*self.base;
+        if !config.alone {
+            let first = sessions.living(now, None, 1).await?;
+            if first.first().is_some_and(|first| first != worker) {
+                return Ok(None);
+            }
+        }
+        sessions.counts().await.map(Some)
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod ending;
 pub(crate) mod gauges;
+pub(crate) mod observed;
 pub(crate) mod ready;
 pub(crate) mod report;
 pub(crate) mod standing;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use crate::shared::access::Access;
 use crate::shared::base::Base;
 use crate::shared::events::Events;
+use crate::watching::observed::Observed;
 
 /// Tells how uploads get on.
 #[derive(Debug, Clone)]
@@ -20,4 +22,5 @@ pub(crate) struct Watching {
     pub(crate) base: Arc<Base>,
     pub(crate) access: Arc<Access>,
     pub(crate) events: Arc<Events>,
+    pub(crate) observed: Arc<Observed>,
 }

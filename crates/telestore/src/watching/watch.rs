@@ -10,9 +10,10 @@ use crate::shared::caller::Caller;
 use crate::shared::error::{Error, Result};
 use crate::shared::events::Events;
 use crate::watching::Watching;
+use crate::watching::observed::Observer;
 
-/// What another process does with an upload (see [`Operator`](crate::Operator)) reaches no listener of this one: how
-/// often a watch that hears nothing looks by itself.
+/// What an operator's command does with an upload (see [`Operator`](crate::Operator)) reaches no listener of this process:
+/// how often a watch that hears nothing looks by itself.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// One upload as it changes: its state now, then each newer one, and the final one as the last. Made by
@@ -26,6 +27,8 @@ pub struct Watch {
     events: Arc<Events>,
     id: UploadId,
     listener: Subscription,
+    /// Tells of what other workers do with it.
+    observer: Option<Observer>,
     /// What was found at the beginning, until it is given.
     first: Option<UploadEvent>,
     last: Option<UploadEvent>,
@@ -52,6 +55,7 @@ impl Watching {
             events: Arc::clone(&self.events),
             id: id.clone(),
             listener: self.events.bus.subscribe(id),
+            observer: self.observed.observe(id),
             first: None,
             last: None,
             ask_store: false,
@@ -113,8 +117,16 @@ impl Watch {
                     }
                 },
                 () = self.base.shutdown.cancelled() => return Ok(None),
+                () = changed_elsewhere(&mut self.observer) => self.ask_store = true,
                 () = sleep_until(self.next_look) => self.ask_store = true,
             }
         }
+    }
+}
+
+async fn changed_elsewhere(observer: &mut Option<Observer>) {
+    match observer {
+        Some(observer) => observer.changed().await,
+        None => std::future::pending().await,
     }
 }

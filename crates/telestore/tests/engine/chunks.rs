@@ -117,7 +117,7 @@ async fn a_chunk_that_could_not_be_recorded_was_not_received() {
     let info = file("a", 3, 1);
     world.sessions.hooks.fail("record_chunk", 1);
     let failed = send_chunk(&world.engine, &info, 0, b"abc").await;
-    assert!(matches!(failed, Err(Error::Storage(_))), "{failed:?}");
+    assert!(matches!(failed, Err(Error::StoreUnavailable(_))), "{failed:?}");
     assert!(world.engine.status(&id("a"), &Caller::nobody()).await.unwrap().received.is_empty());
     send_chunk(&world.engine, &info, 0, b"abc").await.unwrap();
     world.engine.complete(&id("a"), &Caller::nobody()).await.unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use proptest::prelude::*;
 use telestore::store::{MemoryChunkStore, MemorySessionStore, SessionStore};
-use telestore::types::{ManualClock, ResumeState, StoredFile, UploadState};
+use telestore::types::{ManualClock, ResumeState, StoredFile, UploadState, WorkerId};
 use telestore::uploader::{
     Capability, Error, ErrorKind, ProgressSink, Requirement, Result, TelegramUploader, UploadRequest,
 };
@@ -215,6 +215,25 @@ async fn parts_go_out_while_chunks_arrive() {
     life.complete("a").await;
     assert_eq!(life.parts.messages(), [b"aabbcddeeffgg"]);
     assert_eq!(life.parts.log(), [0, 1, 2, 3], "nothing is left to send");
+}
+
+#[tokio::test(start_paused = true)]
+async fn chunks_that_another_worker_took_in_are_sent_too() {
+    let life = Life::with(EngineConfig { alone: false, ..config() }).await;
+    let file = file("a", 12, 3);
+    let other = engine_on(life.sessions.clone(), life.chunks.clone(), &life.clock, &Forgotten::default())
+        .config(EngineConfig { alone: false, ..config() })
+        .worker(WorkerId::new("other").unwrap())
+        .uploader(Parts::default())
+        .build()
+        .unwrap();
+    life.chunk(&file, 0, b"aaaa").await;
+    life.parts.until(|state| state.log == [0]).await;
+    send_chunk(&other, &file, 2, b"cccc").await.unwrap();
+    send_chunk(&other, &file, 1, b"bbbb").await.unwrap();
+    life.parts.until(|state| state.log == [0, 1, 2]).await;
+    life.complete("a").await;
+    assert_eq!((life.parts.messages(), life.parts.log()), (vec![b"aaaabbbbcccc".to_vec()], vec![0, 1, 2]));
 }
 
 #[tokio::test]

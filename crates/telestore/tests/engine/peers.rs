@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use telestore::backend::MockWebhookSender;
 use telestore::store::{MemoryChunkStore, MemorySessionStore, SessionStore, SqliteSessionStore};
-use telestore::types::{ManualClock, ResumeState, UploadState, WorkerId};
-use telestore::{Caller, Telestore};
+use telestore::types::{ManualClock, ResumeState, Stage, UploadState, UserId, WorkerId};
+use telestore::{Caller, EngineConfig, Telestore};
 use tokio::time::Instant;
 
 use crate::support::{
-    BODY, Forgotten, HOUR, NOW, SECOND, World, chunk_of, engine_on, file, id, spooled, token,
+    BODY, Forgotten, HOUR, NOW, SECOND, World, chunk_of, config, engine_on, file, id, spooled, token,
 };
 use crate::uploader::{Scripted, stored};
 
@@ -30,6 +30,7 @@ impl Pair {
             engine_on(Arc::clone(&sessions[at]), chunks.clone(), &clock, &Forgotten::default())
                 .uploader(uploaders[at].clone())
                 .worker(WorkerId::new(format!("worker-{at}")).unwrap())
+                .config(EngineConfig { alone: false, ..config() })
                 .build()
                 .unwrap()
         };
@@ -239,6 +240,76 @@ async fn what_one_has_taken_in_wakes_the_other() {
     while pair.state("a").await != UploadState::Completed {
         tokio::time::sleep(Duration::from_millis(10)).await;
         assert!(began.elapsed() < SECOND, "it waits until the other looks by itself");
+    }
+    running.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_hears_of_a_send_of_the_other_within_a_second() {
+    let pair = Pair::in_memory();
+    let alice = Caller::from(token("alice-1"));
+    let (goes, go) = tokio::sync::oneshot::channel::<()>();
+    pair.uploaders[0].then(move |call| async move {
+        call.sink.stage(Stage::Sending);
+        call.sink.acknowledged(BODY.len() as u64 / 2);
+        go.await.unwrap();
+        Ok(stored(7))
+    });
+    // Only the first one sends: the other takes an upload in and listens.
+    let sender = pair.engines[0].start().await.unwrap();
+    let listening = pair.engines[1].start().await.unwrap();
+    pair.sessions
+        .hold_account(&UserId::new("alice"), &WorkerId::new("worker-0").unwrap(), NOW, NOW + HOUR)
+        .await
+        .unwrap();
+    pair.queue("alice", "a", 1).await;
+    let mut watch = pair.engines[1].watch(&id("a"), &alice).await.unwrap();
+    while watch.next().await.unwrap().unwrap().progress < 40 {}
+    goes.send(()).unwrap();
+    let ended = Instant::now();
+    let last = loop {
+        let event = watch.next().await.unwrap().expect("the end is told");
+        if event.is_final() {
+            break event;
+        }
+    };
+    assert!(ended.elapsed() <= SECOND * 2, "{:?}", ended.elapsed());
+    assert_eq!(last.stored.map(|stored| stored.message_id()), Some(7));
+    assert_eq!(pair.uploaders[1].attempts(), 0);
+    sender.shutdown().await;
+    listening.shutdown().await;
+}
+
+#[tokio::test]
+async fn one_that_leaves_lets_the_other_go_on_at_once() {
+    let pair = Pair::in_memory();
+    pair.queue("alice", "a", 0).await;
+    assert!(pair.engines[0].step().await.unwrap());
+    pair.queue("alice", "b", 0).await;
+    assert!(!pair.engines[1].step().await.unwrap(), "the other one has the account");
+    pair.engines[0].leave().await.unwrap();
+    assert!(pair.engines[1].step().await.unwrap());
+    assert_eq!(pair.state("b").await, UploadState::Completed);
+    assert_eq!(pair.uploaders.each_ref().map(Scripted::closed), [1, 0], "its connections end first");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dead_one_held_is_free_before_its_time() {
+    let pair = Pair::in_memory();
+    let dead = pair.engines[0].start().await.unwrap();
+    pair.queue("alice", "a", 0).await;
+    while pair.state("a").await != UploadState::Completed {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    drop(dead);
+    // By then it has not said for long that it lives, and the account would be its own still.
+    pair.clock.advance(SECOND * 40);
+    pair.queue("alice", "b", 1).await;
+    let running = pair.engines[1].start().await.unwrap();
+    let freed = Instant::now();
+    while pair.state("b").await != UploadState::Completed {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(freed.elapsed() < SECOND * 15, "it waits for the account to run out");
     }
     running.shutdown().await;
 }

@@ -37,6 +37,7 @@ struct State {
     bodies: Vec<Vec<u8>>,
     withdrawn: Vec<i64>,
     withdrawals: usize,
+    closed: usize,
     refuse_to_withdraw: usize,
 }
 
@@ -104,6 +105,11 @@ impl Scripted {
     }
 
     /// How often it was asked to take a message back.
+    /// How often its connections were closed.
+    pub(crate) fn closed(&self) -> usize {
+        self.state.lock().unwrap().closed
+    }
+
     pub(crate) fn withdrawals(&self) -> usize {
         self.state.lock().unwrap().withdrawals
     }
@@ -154,6 +160,10 @@ impl TelegramUploader for Scripted {
         }
         state.withdrawn.push(stored.message_id());
         Ok(true)
+    }
+
+    async fn close(&self) {
+        self.state.lock().unwrap().closed += 1;
     }
 }
 

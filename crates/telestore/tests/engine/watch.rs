@@ -113,8 +113,8 @@ async fn a_bus_that_forgets_makes_the_watch_look_into_the_store() {
     next(&mut watch).await;
     world.sessions.hooks.fail("get", 2);
     bus.forget(&id("a"));
-    assert!(matches!(watch.next().await, Err(Error::Storage(_))));
-    assert!(matches!(watch.next().await, Err(Error::Storage(_))));
+    assert!(matches!(watch.next().await, Err(Error::StoreUnavailable(_))));
+    assert!(matches!(watch.next().await, Err(Error::StoreUnavailable(_))));
     world.drain().await;
     assert_eq!(next(&mut watch).await.status, UploadStatus::Completed);
 }

@@ -8,12 +8,14 @@ use telestore_store::ChunkRecord;
 use telestore_types::{ByteSource, ResumeState, Upload, UploadState};
 use telestore_uploader::{Chosen, Error, ErrorKind, ProgressSink, TelegramUploader, UploadRequest, Verdict};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::sink::EarlySink;
 use super::{Early, Of};
+use crate::shared::base::Base;
 use crate::shared::job::Job;
 use crate::shared::metrics::Ongoing;
 use crate::shared::sends::early::Running;
@@ -26,6 +28,9 @@ const MAX_FAILURES: u32 = 5;
 
 /// How long early sending rests after that, and after a failure that does not pass; the attempt that counts will tell.
 const REST: Duration = Duration::from_secs(10 * 60);
+
+/// How often to look for chunks that other workers took in.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Sends one upload early, until it is completed or idle.
 pub(super) struct Session {
@@ -294,19 +299,26 @@ impl Session {
     /// Lets the file grow as chunks arrive; returns where the backend is to stop, and says whether that is because other
     /// bytes took the place of a chunk: otherwise nothing has come for long.
     async fn feed(&mut self, file: &GrowingFile, mut known: BTreeMap<u32, ChunkRecord>) -> bool {
+        let (base, of) = (Arc::clone(&self.early.base), self.of.clone());
+        let mut idle = Instant::now() + base.config.eager_idle;
         loop {
-            let idle = tokio::time::sleep(self.early.base.config.eager_idle);
-            let chunk = tokio::select! {
-                chunk = self.inbox.recv() => chunk,
-                () = idle, if file.filled() < file.len() => return false,
+            let chunks = tokio::select! {
+                // The sender lives as long as this session.
+                chunk = self.inbox.recv() => chunk.map(|chunk| vec![chunk]),
+                chunks = from_elsewhere(&base, &of, &known), if file.filled() < file.len() => chunks,
+                () = sleep_until(idle), if file.filled() < file.len() => return false,
             };
-            // The sender lives as long as this session.
-            let Some(chunk) = chunk else { return false };
-            match known.insert(chunk.index.get(), chunk.clone()) {
-                Some(old) if old.blob == chunk.blob => {}
-                Some(old) if (old.length, old.crc32c) == (chunk.length, chunk.crc32c) => file.rename(&chunk),
-                Some(_) => return true,
-                None => grow(file, &known),
+            let Some(chunks) = chunks else { return false };
+            idle = Instant::now() + base.config.eager_idle;
+            for chunk in chunks {
+                match known.insert(chunk.index.get(), chunk.clone()) {
+                    Some(old) if old.blob == chunk.blob => {}
+                    Some(old) if (old.length, old.crc32c) == (chunk.length, chunk.crc32c) => {
+                        file.rename(&chunk);
+                    }
+                    Some(_) => return true,
+                    None => grow(file, &known),
+                }
             }
         }
     }
@@ -335,6 +347,34 @@ impl Session {
             Some(wait) if wait > self.early.base.config.eager_idle => Next::Rest(wait),
             Some(wait) => Next::After(wait),
             None => Next::After(self.early.base.config.pause(self.failures)),
+        }
+    }
+}
+
+/// Chunks that other workers took in, once there are some; `None` if the upload does not receive any more: whoever
+/// sends it now goes on from what was written down. A worker that is alone on its stores hears of every chunk.
+async fn from_elsewhere(
+    base: &Base,
+    of: &Of,
+    known: &BTreeMap<u32, ChunkRecord>,
+) -> Option<Vec<ChunkRecord>> {
+    let Of { id, key } = of;
+    if base.config.alone {
+        return std::future::pending().await;
+    }
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let Ok(upload) = base.sessions.get(id).await else { continue };
+        let receives = |upload: &Upload| upload.key == *key && upload.state == UploadState::Receiving;
+        let upload = upload.filter(receives)?;
+        if upload.received_chunks as usize == known.len() {
+            continue;
+        }
+        let Ok(chunks) = base.sessions.chunks(key).await else { continue };
+        let is_new = |chunk: &ChunkRecord| !known.contains_key(&chunk.index.get());
+        let new: Vec<_> = chunks.into_iter().filter(is_new).collect();
+        if !new.is_empty() {
+            return Some(new);
         }
     }
 }

@@ -93,6 +93,13 @@ impl EarlySends {
         }
     }
 
+    /// Drops all early sending, and what is in flight.
+    pub(crate) fn stop_all(&self) {
+        for running in self.entries().values().filter_map(Entry::running) {
+            running.kill.cancel();
+        }
+    }
+
     /// Drops early sending of an upload that is over.
     pub(crate) fn forget(&self, key: &StorageKey) {
         let entry = self.entries().remove(key);

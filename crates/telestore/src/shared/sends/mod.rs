@@ -117,6 +117,14 @@ impl Sends {
         }
     }
 
+    /// Stops all sends, early ones included, without waiting for their end.
+    pub(crate) fn stop_all(&self) {
+        for sending in self.running().values() {
+            sending.stop.cancel();
+        }
+        self.early.stop_all();
+    }
+
     /// Stops a send of this process whose lease is lost, without waiting for its end.
     pub(crate) async fn stop_if_lost(&self, key: &StorageKey) {
         let Some(sending) = self.running().get(key).cloned() else { return };
