@@ -54,10 +54,9 @@ const AT_ONCE: u64 = 512 * 1024;
 ///   [`clear_spool`](Self::clear_spool) tells the spool of a dead worker from that of a living one.
 ///
 /// # Writing one
-/// Run [`testsuite::chunk_store`](https://docs.rs/telestore-store) (feature `testsuite`) against it. For an object store:
-/// `spool` begins a multipart upload, `finish` completes it under a random name, `put` answers with that name,
-/// `discard` deletes the object, `list` asks for a page of names, and `clear_spool` aborts multipart uploads of which
-/// nothing was heard for a day. What was finished and never put is found as an orphan.
+/// Run [`testsuite::chunk_store`](https://docs.rs/telestore-store) (feature `testsuite`) against it. A store that cannot
+/// rename, such as the object store of this crate (feature `object-store`), writes under a random name, to which `put` only
+/// answers, and shows in `list` what was finished and never put: it is found as an orphan.
 ///
 /// # Wrapping one
 /// A wrapper forwards every method, those with a default, too: the default of [`free_bytes`](Self::free_bytes) says that
@@ -155,7 +154,8 @@ pub trait ChunkStore: fmt::Debug + Send + Sync + 'static {
     async fn delete(&self, blobs: &[BlobName]) -> Result<()>;
 
     /// A page of what was put and not deleted, in the order of the names: at most `limit` blobs behind `after`. Fewer than
-    /// `limit` are the last ones. What is put or deleted meanwhile may be in it or not.
+    /// `limit` are the last ones. What is put or deleted meanwhile may be in it or not, and so may what is spooled if `put`
+    /// keeps its name.
     ///
     /// # Errors
     /// [`Error::Unavailable`], [`Error::Failed`].

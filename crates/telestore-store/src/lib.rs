@@ -9,6 +9,8 @@ mod forward;
 mod local;
 mod memory;
 mod metrics;
+#[cfg(feature = "object-store")]
+mod objects;
 #[cfg(feature = "postgres")]
 mod postgres;
 pub mod private;
@@ -32,6 +34,8 @@ pub use error::{Error, Result};
 pub use local::{DataDisk, FileSystem, LocalChunkStore};
 pub use memory::{MemoryChunkStore, MemorySessionStore};
 pub use metrics::describe_metrics;
+#[cfg(feature = "object-store")]
+pub use objects::{ObjectChunkStore, ObjectOptions};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresSessionStore};
 pub use quota::{Exceeded, Limits, More, Quota, Resource, Subject, Usage, Whose, until_midnight};

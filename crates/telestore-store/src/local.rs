@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -35,6 +36,7 @@ pub struct LocalChunkStore {
     root: Arc<Path>,
     places: Arc<Places>,
     living: Arc<Living>,
+    is_shared: bool,
     durability: Durability,
     disk: DataDisk,
 }
@@ -87,13 +89,23 @@ impl LocalChunkStore {
     fn at(root: PathBuf, places: Places) -> Self {
         let disk = DataDisk::whole(&root);
         let living = Arc::new(Living::new(&places.spool));
-        Self { root: root.into(), places: places.into(), living, durability: Durability::default(), disk }
+        let (places, durability) = (places.into(), Durability::default());
+        Self { root: root.into(), places, living, is_shared: false, durability, disk }
     }
 
     /// The same store, with what a put chunk is to survive.
     #[must_use]
     pub fn durable(mut self, durability: Durability) -> Self {
         self.durability = durability;
+        self
+    }
+
+    /// The same store, in a directory that several machines share, by NFS for instance. What a dead worker spooled is told
+    /// by its age then, a day, since locks may not reach over machines; and ages are by the clock of the file server.
+    #[must_use]
+    pub fn shared(mut self) -> Self {
+        self.living = Arc::new(Living::without_lock(&self.places.spool));
+        self.is_shared = true;
         self
     }
 
@@ -237,8 +249,12 @@ impl ChunkStore for LocalChunkStore {
     }
 
     async fn list(&self, after: Option<&BlobName>, limit: usize) -> Result<Vec<Blob>> {
-        let (places, after) = (Arc::clone(&self.places), after.cloned());
-        blocking(move || places.list(after.as_ref(), limit)).await
+        let (places, after, is_shared) = (Arc::clone(&self.places), after.cloned(), self.is_shared);
+        blocking(move || {
+            let now = if is_shared { places.now()? } else { SystemTime::now() };
+            places.list(after.as_ref(), limit, now)
+        })
+        .await
     }
 
     async fn free_bytes(&self) -> Result<Option<u64>> {
@@ -248,7 +264,8 @@ impl ChunkStore for LocalChunkStore {
 
     async fn clear_spool(&self) -> Result<()> {
         let (places, root) = (Arc::clone(&self.places), Arc::clone(&self.root));
-        blocking(move || places.clear_spool(&root)).await
+        let is_shared = self.is_shared;
+        blocking(move || places.clear_spool(&root, is_shared)).await
     }
 
     async fn probe(&self) -> Result<()> {

@@ -121,6 +121,31 @@ async fn local_chunks_keep_the_contract() {
     }
 }
 
+/// Two machines on one directory, of which each knows only the path.
+#[cfg(feature = "object-store")]
+#[tokio::test]
+async fn a_shared_directory_keeps_the_contract() {
+    use telestore_store::{ObjectChunkStore, ObjectOptions};
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = paths(dir.path());
+    for durability in [Durability::Process, Durability::Disk] {
+        testsuite::chunk_store(|| {
+            let root = path();
+            std::fs::create_dir(&root).unwrap();
+            let open = move || {
+                let options = ObjectOptions::default().durability(durability);
+                ObjectChunkStore::open(&format!("file://{}", root.display()), options).unwrap()
+            };
+            async move { (open(), open()) }
+        })
+        .await;
+    }
+    let missing = format!("file://{}/not-mounted", dir.path().display());
+    let refused = ObjectChunkStore::open(&missing, ObjectOptions::default()).unwrap_err().to_string();
+    assert!(refused.contains("make or mount it"), "{refused}");
+}
+
 /// Stores are chosen at run time: what holds any store is one.
 #[tokio::test]
 async fn what_holds_a_store_keeps_the_contract() {

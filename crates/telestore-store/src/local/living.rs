@@ -25,6 +25,8 @@ const AGAINST_OTHERS: u32 = 16;
 pub(super) struct Living {
     pub(super) name: String,
     dir: PathBuf,
+    /// Whether a lock tells that it lives.
+    locks: bool,
     lock: Mutex<Option<File>>,
 }
 
@@ -32,7 +34,14 @@ impl Living {
     /// A new one, of which there is nothing yet.
     pub(super) fn new(spool: &Path) -> Self {
         let name = format!("{PREFIX}{:016x}", rand::random::<u64>());
-        Self { dir: spool.join(&name), name, lock: Mutex::default() }
+        Self { dir: spool.join(&name), name, locks: true, lock: Mutex::default() }
+    }
+
+    /// A new one in a directory whose locks do not reach all who use it: it lives as long as its files are young.
+    pub(super) fn without_lock(spool: &Path) -> Self {
+        let mut living = Self::new(spool);
+        living.locks = false;
+        living
     }
 
     /// Makes a file in the directory. Should the directory be gone, it is made again.
@@ -64,6 +73,9 @@ impl Living {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 opened => opened?,
             };
+            if !self.locks {
+                return Ok(dir);
+            }
             match dir.try_lock() {
                 Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(1)),
                 // A file system without locks: the others go by the age of the files.
@@ -98,11 +110,15 @@ fn is_still(_: &File, path: &Path) -> bool {
     path.is_dir()
 }
 
-/// Clears away what a dead worker has left in `dir`; does nothing if it is no worker's, or that of a living one.
-pub(super) fn clear(dir: &Path) -> io::Result<()> {
+/// Clears away what a dead worker has left in `dir`; does nothing if it is no worker's, or that of a living one. By the age
+/// of its files if locks do not reach all who use the directory.
+pub(super) fn clear(dir: &Path, by_age: bool) -> io::Result<()> {
     let name = dir.file_name().and_then(|name| name.to_str());
     if !name.is_some_and(|name| name.starts_with(PREFIX)) {
         return Ok(());
+    }
+    if by_age {
+        return clear_old(dir);
     }
     let Ok(lock) = File::open(dir) else { return Ok(()) };
     match lock.try_lock() {
@@ -140,14 +156,14 @@ mod tests {
         let (dead, living) = (Living::new(spool.path()), Living::new(spool.path()));
         for owner in [&dead, &living] {
             owner.create(&owner.dir.join("file")).unwrap();
-            clear(&owner.dir).unwrap();
+            clear(&owner.dir, false).unwrap();
             assert!(owner.dir.join("file").is_file(), "its owner lives");
         }
         // The directory is not empty, so only the lock goes.
         let left = dead.dir.clone();
         drop(dead);
         assert!(left.join("file").is_file());
-        clear(&left).unwrap();
+        clear(&left, false).unwrap();
         assert!(!left.exists());
         assert!(living.dir.join("file").is_file());
     }
@@ -159,8 +175,23 @@ mod tests {
         living.create(&living.dir.join("one")).unwrap();
         fs::remove_dir_all(&living.dir).unwrap();
         living.create(&living.dir.join("two")).unwrap();
-        clear(&living.dir).unwrap();
+        clear(&living.dir, false).unwrap();
         assert!(living.dir.join("two").is_file(), "and is locked again");
+    }
+
+    #[test]
+    fn without_locks_only_what_is_old_goes() {
+        let spool = tempfile::tempdir().unwrap();
+        let living = Living::without_lock(spool.path());
+        let young = living.create(&living.dir.join("young")).unwrap();
+        let old = living.create(&living.dir.join("old")).unwrap();
+        old.set_modified(SystemTime::now() - LONGEST_SPOOL).unwrap();
+        clear(&living.dir, true).unwrap();
+        assert!(living.dir.join("young").is_file() && !living.dir.join("old").exists());
+        young.set_modified(SystemTime::now() - LONGEST_SPOOL).unwrap();
+        clear(&living.dir, true).unwrap();
+        assert!(!living.dir.exists());
+        living.create(&living.dir.join("more")).unwrap();
     }
 
     #[test]
@@ -168,7 +199,7 @@ mod tests {
         let spool = tempfile::tempdir().unwrap();
         let strange = spool.path().join("lost+found");
         fs::create_dir(&strange).unwrap();
-        clear(&strange).unwrap();
+        clear(&strange, false).unwrap();
         assert!(strange.is_dir());
     }
 }

@@ -110,12 +110,12 @@ impl Places {
 
     /// Takes away what dead workers spooled, wherever they did, the trials that they left, and places without chunks.
     /// Other directories are none of the store's: a disk that is mounted there has a `lost+found`.
-    pub(super) fn clear_spool(&self, root: &Path) -> io::Result<()> {
+    pub(super) fn clear_spool(&self, root: &Path, by_age: bool) -> io::Result<()> {
         for spool in [root.join("spool"), self.spool.clone(), self.chunks.join("spool")] {
             for found in entries(&spool)? {
                 let found = found?;
                 if found.file_type()?.is_dir() {
-                    living::clear(&found.path())?;
+                    living::clear(&found.path(), by_age)?;
                 } else if !is_trial(&found) || is_old(&found) {
                     // What is no trial is of a worker of before, which spooled beside the directories, alone with its data.
                     gone(fs::remove_file(found.path()))?;
@@ -138,8 +138,25 @@ impl Places {
         Ok(())
     }
 
-    /// A page of what is in the places, in the order of the names.
-    pub(super) fn list(&self, after: Option<&BlobName>, limit: usize) -> io::Result<Vec<Blob>> {
+    /// What time the file system has, which may be a server's.
+    pub(super) fn now(&self) -> io::Result<SystemTime> {
+        let trial = self.spool.join(trial_name());
+        let now = private::file()
+            .write(true)
+            .create_new(true)
+            .open(&trial)
+            .and_then(|file| file.metadata()?.modified());
+        gone(fs::remove_file(&trial))?;
+        now
+    }
+
+    /// A page of what is in the places, in the order of the names, with ages at `now`.
+    pub(super) fn list(
+        &self,
+        after: Option<&BlobName>,
+        limit: usize,
+        now: SystemTime,
+    ) -> io::Result<Vec<Blob>> {
         let after = after.map_or("", BlobName::as_str);
         let keys = entries(&self.chunks)?.filter_map(|place| match place {
             Ok(place) => key_of(&place).map(Ok),
@@ -157,7 +174,7 @@ impl Places {
             if found.len() >= limit {
                 break;
             }
-            let mut blobs = blobs_in(&self.chunks.join(key.as_str()), &place)?;
+            let mut blobs = blobs_in(&self.chunks.join(key.as_str()), &place, now)?;
             blobs.retain(|blob| blob.name.as_str() > after);
             blobs.sort_by(|one, other| one.name.cmp(&other.name));
             found.extend(blobs);
@@ -172,7 +189,7 @@ fn key_of(place: &fs::DirEntry) -> Option<StorageKey> {
     place.file_name().to_str().and_then(|name| StorageKey::parse(name).ok())
 }
 
-fn blobs_in(dir: &Path, place: &str) -> io::Result<Vec<Blob>> {
+fn blobs_in(dir: &Path, place: &str, now: SystemTime) -> io::Result<Vec<Blob>> {
     let mut blobs = Vec::new();
     for file in entries(dir)? {
         let file = file?;
@@ -180,21 +197,21 @@ fn blobs_in(dir: &Path, place: &str) -> io::Result<Vec<Blob>> {
             // It was deleted in between, or has no name of the store's.
             continue;
         };
-        blobs.push(Blob::new(BlobName::new(format!("{place}{name}")), age(&found), found.len()));
+        blobs.push(Blob::new(BlobName::new(format!("{place}{name}")), age(&found, now), found.len()));
     }
     Ok(blobs)
 }
 
 /// How long ago a file was put. Its time of change is that of the rename, unless something was done with it since.
-fn age(file: &fs::Metadata) -> Duration {
-    let put_at = file.modified().unwrap_or_else(|_| SystemTime::now());
+fn age(file: &fs::Metadata, now: SystemTime) -> Duration {
+    let put_at = file.modified().unwrap_or(now);
     #[cfg(unix)]
     let put_at = {
         let changed = u64::try_from(std::os::unix::fs::MetadataExt::ctime(file)).unwrap_or(0);
         // Its second has not ended yet.
         put_at.max(SystemTime::UNIX_EPOCH + Duration::from_secs(changed.saturating_add(1)))
     };
-    SystemTime::now().duration_since(put_at).unwrap_or_default()
+    now.duration_since(put_at).unwrap_or_default()
 }
 
 fn is_trial(found: &fs::DirEntry) -> bool {
@@ -302,14 +319,14 @@ mod tests {
         fs::create_dir_all(places.chunks.join("spool/lost+found")).unwrap();
         fs::create_dir(places.spool.join("lost+found")).unwrap();
         fs::write(places.chunks.join("spool/left"), "").unwrap();
-        places.clear_spool(dir.path()).unwrap();
+        places.clear_spool(dir.path(), false).unwrap();
         for trial in
             [&places.chunks.join(".trial-0"), &places.chunks.join(".trial-1"), &places.spool.join(".trial-2")]
         {
             assert!(trial.exists(), "another worker may be at it");
             File::open(trial).unwrap().set_modified(SystemTime::now() - LONGEST_TRIAL).unwrap();
         }
-        places.clear_spool(dir.path()).unwrap();
+        places.clear_spool(dir.path(), false).unwrap();
         let mut left: Vec<_> =
             fs::read_dir(&places.chunks).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();

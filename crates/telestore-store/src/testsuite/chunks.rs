@@ -108,7 +108,8 @@ async fn lists_by_page(one: &dyn ChunkStore, two: &dyn ChunkStore) {
             assert!(page.len() <= limit, "a page of {limit} has {}", page.len());
             after = page.last().map(|blob| blob.name.clone());
             let is_last = page.len() < limit;
-            seen.extend(page.into_iter().map(|blob| blob.name));
+            // A store without a rename may show what is finished and not put.
+            seen.extend(page.into_iter().map(|blob| blob.name).filter(|name| *name != kept.spool));
             if is_last {
                 break;
             }
@@ -152,6 +153,7 @@ async fn leaves_the_spool_of_others_alone(one: &dyn ChunkStore, two: &dyn ChunkS
     two.clear_spool().await.expect("clears");
     let name = one.put(&key(1), index(1), arrived).await.expect("puts");
     assert_eq!(&two.read_at(&name, 0, 18).await.expect("reads")[..], b"not yet at its end");
+    one.discard(waiting).await.expect("discards");
     assert_eq!(names(two).await.len(), 3, "what was put stays as well");
 }
 
