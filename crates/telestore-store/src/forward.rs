@@ -291,5 +291,7 @@ macro_rules! forward {
 
 forward!((<T: SessionStore + ?Sized>) Arc<T>, self => **self);
 forward!((<T: SessionStore + ?Sized>) Box<T>, self => **self);
+#[cfg(feature = "mock")]
+forward!(() crate::MockSessionStore, self => *self.calls());
 #[cfg(feature = "testsuite")]
 forward!(() crate::testsuite::InTurn, self => *self.next());

@@ -13,6 +13,8 @@ mod metrics;
 mod objects;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "mock")]
+mod mock;
 pub mod private;
 mod quota;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
@@ -38,6 +40,10 @@ pub use metrics::describe_metrics;
 pub use objects::{ObjectChunkStore, ObjectOptions};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresSessionStore};
+#[cfg(feature = "mock")]
+pub use mock::{MockChunkCalls, MockChunkStore, MockSessionCalls, MockSessionStore};
+#[cfg(feature = "mock")]
+pub use mockall;
 pub use quota::{Exceeded, Limits, More, Quota, Resource, Subject, Usage, Whose, until_midnight};
 pub use rules::NewChunk;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

@@ -23,58 +23,61 @@ impl<T: Spool + ?Sized> Spool for Box<T> {
     }
 }
 
+/// A chunk store that hands every call on to `$inner`.
 macro_rules! forward {
-    ($holder:ident) => {
+    (($($generics:tt)*) $holder:ty, $self:ident => $inner:expr) => {
         #[deny(clippy::missing_trait_methods)]
         #[async_trait]
-        impl<T: ChunkStore + ?Sized> ChunkStore for $holder<T> {
-            async fn spool(&self) -> Result<Box<dyn Spool>> {
-                (**self).spool().await
+        impl $($generics)* ChunkStore for $holder {
+            async fn spool(&$self) -> Result<Box<dyn Spool>> {
+                ($inner).spool().await
             }
 
-            async fn verify(&self, spooled: &SpooledChunk, digest: ContentDigest) -> Result<()> {
-                (**self).verify(spooled, digest).await
+            async fn verify(&$self, spooled: &SpooledChunk, digest: ContentDigest) -> Result<()> {
+                ($inner).verify(spooled, digest).await
             }
 
             async fn put(
-                &self,
+                &$self,
                 key: &StorageKey,
                 index: ChunkIndex,
                 spooled: SpooledChunk,
             ) -> Result<BlobName> {
-                (**self).put(key, index, spooled).await
+                ($inner).put(key, index, spooled).await
             }
 
-            async fn read_at(&self, blob: &BlobName, offset: u64, length: usize) -> Result<Bytes> {
-                (**self).read_at(blob, offset, length).await
+            async fn read_at(&$self, blob: &BlobName, offset: u64, length: usize) -> Result<Bytes> {
+                ($inner).read_at(blob, offset, length).await
             }
 
-            async fn discard(&self, spooled: SpooledChunk) -> Result<()> {
-                (**self).discard(spooled).await
+            async fn discard(&$self, spooled: SpooledChunk) -> Result<()> {
+                ($inner).discard(spooled).await
             }
 
-            async fn delete(&self, blobs: &[BlobName]) -> Result<()> {
-                (**self).delete(blobs).await
+            async fn delete(&$self, blobs: &[BlobName]) -> Result<()> {
+                ($inner).delete(blobs).await
             }
 
-            async fn list(&self, after: Option<&BlobName>, limit: usize) -> Result<Vec<Blob>> {
-                (**self).list(after, limit).await
+            async fn list(&$self, after: Option<&BlobName>, limit: usize) -> Result<Vec<Blob>> {
+                ($inner).list(after, limit).await
             }
 
-            async fn free_bytes(&self) -> Result<Option<u64>> {
-                (**self).free_bytes().await
+            async fn free_bytes(&$self) -> Result<Option<u64>> {
+                ($inner).free_bytes().await
             }
 
-            async fn clear_spool(&self) -> Result<()> {
-                (**self).clear_spool().await
+            async fn clear_spool(&$self) -> Result<()> {
+                ($inner).clear_spool().await
             }
 
-            async fn probe(&self) -> Result<()> {
-                (**self).probe().await
+            async fn probe(&$self) -> Result<()> {
+                ($inner).probe().await
             }
         }
     };
 }
 
-forward!(Arc);
-forward!(Box);
+forward!((<T: ChunkStore + ?Sized>) Arc<T>, self => **self);
+forward!((<T: ChunkStore + ?Sized>) Box<T>, self => **self);
+#[cfg(feature = "mock")]
+forward!(() crate::MockChunkStore, self => *self.calls());

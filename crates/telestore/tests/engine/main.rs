@@ -1,6 +1,7 @@
 //! The engine as a library: stepped by hand, with a clock that stands still, against stores that fail on demand.
 
 mod appended;
+mod asked;
 mod cancel;
 mod chunks;
 mod direct;
