@@ -47,21 +47,11 @@ const PLANS: [(&str, &str, &[&[&str]]); 3] = [
 const DEEP: [&str; 1] = ["telestore"];
 
 /// Circles that stay, each with its reason. A circle is named by its modules in order.
-const CIRCLES: [(&str, &str, &str); 6] = [
+const CIRCLES: [(&str, &str, &str); 4] = [
     (
         "telestore-types",
         "credentials pasted sender",
         "credentials are read by what reads pasted text, which gives their parts",
-    ),
-    (
-        "telestore-store",
-        "check chunk",
-        "a check runs on the digest of chunks, and the contract of chunks verifies by it",
-    ),
-    (
-        "telestore-store",
-        "quota rules session",
-        "the contract's answers hold what quotas say, and quotas count its records",
     ),
     ("telestore-sandbox", "builder sandbox", "a builder and what it builds"),
     (

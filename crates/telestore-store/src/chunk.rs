@@ -8,7 +8,7 @@ use bytes::Bytes;
 use telestore_types::{ChunkIndex, ContentDigest, StorageKey};
 use tokio::task::spawn_blocking;
 
-pub use self::blob::{Blob, BlobName, Digest, SpooledChunk};
+pub use self::blob::{Blob, BlobName, SpooledChunk};
 use crate::{Check, Error, Result};
 
 /// A chunk on its way in.

@@ -2,8 +2,6 @@ use std::time::Duration;
 
 use telestore_types::{AddressKey, Timestamp, UserId};
 
-use crate::ChunkRecord;
-
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How much one user, or the clients at one address, may take. `None` is no limit.
@@ -177,10 +175,10 @@ impl More {
     /// A new upload. It makes sense only where a byte of it may follow.
     pub const UPLOAD: Self = Self { sessions: 1, stored_bytes: 1, bytes: 1 };
 
-    /// A chunk in the place of one that had `old` bytes.
-    pub fn chunk(chunk: &ChunkRecord, old: Option<u64>) -> Self {
-        let stored_bytes = chunk.length.saturating_sub(old.unwrap_or(0));
-        Self { sessions: 0, stored_bytes, bytes: chunk.length }
+    /// A chunk of so many bytes in the place of one that had `old` bytes.
+    pub fn chunk(length: u64, old: Option<u64>) -> Self {
+        let stored_bytes = length.saturating_sub(old.unwrap_or(0));
+        Self { sessions: 0, stored_bytes, bytes: length }
     }
 }
 

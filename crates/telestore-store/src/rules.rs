@@ -17,14 +17,15 @@ mod workers;
 
 use telestore_types::{Timestamp, Upload};
 
-pub use self::append::{NewExtent, append, declare_size};
-pub use self::chunks::{Admitted, NewChunk, Place, admit, admit_chunk, counted};
+pub use self::append::{append, declare_size};
+pub use self::chunks::{Admitted, Place, admit, admit_chunk, counted};
 pub use self::leases::{change_leased, extend, hold_account, lease};
 pub use self::rows::{Answer, Holder, Rows, Whose};
 pub use self::uploads::{begin_early, cancel, claim, complete, create, expire, keep};
 pub use self::workers::{add_event, outbox_lease, release};
 pub use crate::quota::day_of;
 use crate::{Exceeded, Limits, More, Result};
+pub use crate::{NewChunk, NewExtent};
 
 /// Checks that the owner of an upload, and the clients at its address, may take so much more.
 ///

@@ -1,5 +1,6 @@
 mod answers;
 mod events;
+mod new;
 mod questions;
 
 use std::fmt;
@@ -15,8 +16,8 @@ pub use self::answers::{
     Recorded, Released,
 };
 pub use self::events::{NewEvent, OutboxEvent, OutboxKind};
+pub use self::new::{NewChunk, NewExtent};
 pub use self::questions::{Cursor, Expiry, Listing};
-use crate::rules::{NewChunk, NewExtent};
 use crate::{BlobName, Changes, Limits, Result, Subject, Usage};
 
 /// Keeps uploads, chunk records, leases and the outbox, for one worker or for many.

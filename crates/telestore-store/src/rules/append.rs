@@ -1,48 +1,7 @@
 use telestore_types::{StorageKey, Timestamp, UploadId};
 
 use super::{Answer, Rows, check, counted};
-use crate::{Appended, BlobName, ChunkRecord, Declared, Limits, More, Result};
-
-/// Bytes that are to follow those of an upload.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct NewExtent {
-    /// The client's name for its upload.
-    pub id: UploadId,
-    /// The worker's name for this life of it.
-    pub key: StorageKey,
-    /// Where they begin in the file, in bytes.
-    pub at: u64,
-    /// How many they are.
-    pub length: u64,
-    /// Their CRC-32C.
-    pub crc32c: u32,
-    /// Where they are kept.
-    pub blob: BlobName,
-    /// What the upload is held to.
-    pub limits: Limits,
-    /// When.
-    pub now: Timestamp,
-}
-
-impl NewExtent {
-    /// No bytes at offset `at`, within no limits.
-    pub fn new(id: UploadId, key: StorageKey, at: u64, blob: BlobName, now: Timestamp) -> Self {
-        Self { id, key, at, length: 0, crc32c: 0, blob, limits: Limits::NONE, now }
-    }
-
-    /// The same, with so many bytes, whose CRC-32C this is.
-    #[must_use]
-    pub fn of(self, length: u64, crc32c: u32) -> Self {
-        Self { length, crc32c, ..self }
-    }
-
-    /// The same, held to `limits`.
-    #[must_use]
-    pub fn within(self, limits: Limits) -> Self {
-        Self { limits, ..self }
-    }
-}
+use crate::{Appended, ChunkRecord, Declared, More, NewExtent, Result};
 
 /// [`SessionStore::append`](crate::SessionStore::append).
 ///
@@ -63,7 +22,9 @@ pub async fn append(rows: &mut dyn Rows, new: &NewExtent) -> Result<Answer<Appen
     let blob = new.blob.clone();
     let chunk = ChunkRecord { index, length: new.length, crc32c: new.crc32c, blob };
     // The rows still have the upload as it was before.
-    if let Err(exceeded) = check(rows, &upload, &new.limits, &More::chunk(&chunk, None), new.now).await? {
+    if let Err(exceeded) =
+        check(rows, &upload, &new.limits, &More::chunk(chunk.length, None), new.now).await?
+    {
         return Ok(Answer::Unchanged(Appended::TooMuch(exceeded)));
     }
     for subject in counted(&upload, &new.limits) {

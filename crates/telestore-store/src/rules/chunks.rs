@@ -1,46 +1,7 @@
-use telestore_types::{ChunkVerdict, StorageKey, Timestamp, Upload, UploadId};
+use telestore_types::{ChunkVerdict, Upload};
 
 use super::{Rows, check};
-use crate::{BlobName, ChunkRecord, Limits, More, Quota, Recorded, Result, Subject};
-
-/// A chunk that is to be recorded.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct NewChunk {
-    /// The client's name for its upload.
-    pub id: UploadId,
-    /// The worker's name for this life of it.
-    pub key: StorageKey,
-    /// The chunk.
-    pub chunk: ChunkRecord,
-    /// What its client says that the file is.
-    pub mime_type: Option<String>,
-    /// What the upload is held to.
-    pub limits: Limits,
-    /// When.
-    pub now: Timestamp,
-}
-
-impl NewChunk {
-    /// A chunk of an upload, within no limits and with no type of content.
-    pub fn new(id: UploadId, key: StorageKey, chunk: ChunkRecord, now: Timestamp) -> Self {
-        Self { id, key, chunk, mime_type: None, limits: Limits::NONE, now }
-    }
-
-    /// The same, held to `limits`.
-    #[must_use]
-    pub fn within(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// The same, of a file of this type.
-    #[must_use]
-    pub fn with_mime_type(mut self, mime_type: Option<String>) -> Self {
-        self.mime_type = mime_type;
-        self
-    }
-}
+use crate::{BlobName, ChunkRecord, Limits, More, NewChunk, Quota, Recorded, Result, Subject};
 
 /// An upload, and what one of its places holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,7 +63,7 @@ pub async fn admit_chunk(rows: &mut dyn Rows, new: &NewChunk) -> Result<Result<A
         Ok(upload) => upload,
         Err(refused) => return Ok(Err(refused)),
     };
-    let more = More::chunk(&new.chunk, old.map(|(length, _)| length));
+    let more = More::chunk(new.chunk.length, old.map(|(length, _)| length));
     // The rows still have the upload as it was before.
     if let Err(exceeded) = check(rows, &upload, &new.limits, &more, new.now).await? {
         return Ok(Err(Recorded::TooMuch(exceeded)));
