@@ -7,6 +7,8 @@ mod digest;
 mod durability;
 mod error;
 mod forward;
+#[cfg(all(feature = "postgres", feature = "sqlite"))]
+mod import;
 mod local;
 mod memory;
 mod metrics;
@@ -35,6 +37,8 @@ pub use chunk::{Blob, BlobName, ChunkStore, Spool, SpooledChunk};
 pub use digest::Digest;
 pub use durability::Durability;
 pub use error::{Error, Result};
+#[cfg(all(feature = "postgres", feature = "sqlite"))]
+pub use import::Imported;
 pub use local::{DataDisk, FileSystem, LocalChunkStore};
 pub use memory::{MemoryChunkStore, MemorySessionStore};
 pub use metrics::describe_metrics;

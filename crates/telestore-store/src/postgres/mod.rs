@@ -129,6 +129,18 @@ impl PostgresSessionStore {
         self.pool.close().await;
     }
 
+    /// A connection of its own, which keeps its settings.
+    #[cfg(feature = "sqlite")]
+    pub(crate) async fn alone(&self) -> Result<sqlx::PgConnection> {
+        schema::connect(&self.direct).await
+    }
+
+    /// How a text is kept.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn written(text: &str) -> std::borrow::Cow<'_, str> {
+        row::written(text)
+    }
+
     /// The one who listens, for all clones.
     fn ear(&self) -> &Ear {
         self.ear.get_or_init(|| Ear::open(self.direct.clone()))

@@ -117,6 +117,12 @@ impl SqliteSessionStore {
         })
     }
 
+    /// A connection that reads.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn reader(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Sqlite>> {
+        self.readers.acquire().await.map_err(database)
+    }
+
     /// Closes the file; what was committed is in it.
     pub async fn close(&self) {
         self.readers.close().await;

@@ -39,14 +39,14 @@ async fn lease(store: &PostgresSessionStore, worker: &WorkerId) -> Option<Lease>
     store.lease(worker, now, now + HELD, &[]).await.unwrap()
 }
 
-/// Four tasks of each of two workers send 200 uploads of 20 users.
+/// Four tasks of each of two workers send 200 uploads of 100 users.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_upload_is_leased_once_and_no_account_by_two() {
     const UPLOADS: usize = 200;
     let database = Database::new(Shows::Time).await;
     let (one, two) = database.twice().await;
     for upload in 0..UPLOADS {
-        queued(&one, &format!("u{}", upload % 20), &format!("upload-{upload}")).await;
+        queued(&one, &format!("u{}", upload % 100), &format!("upload-{upload}")).await;
     }
     let sent: Arc<Mutex<Vec<(String, UserId, WorkerId)>>> = Arc::default();
     let mut tasks = JoinSet::new();
@@ -163,14 +163,14 @@ async fn quotas_hold_over_both() {
 async fn strangers_are_few_over_both() {
     let database = Database::new(Shows::Time).await;
     let (one, two) = database.twice().await;
-    let ten = Quota { bytes_per_day: Some(1_000), sessions: Some(1_000), ..Quota::NONE };
-    let limits = Limits::NONE.with_unowned(5).with_address(ten).with_user(ten);
+    let much = Quota { bytes_per_day: Some(1_000), sessions: Some(1_000), ..Quota::NONE };
+    let limits = Limits::NONE.with_unowned(5).with_address(much).with_user(much);
     let mut tasks = JoinSet::new();
     for task in 0..60 {
         let store = if task % 2 == 0 { one.clone() } else { two.clone() };
         tasks.spawn(async move {
             let mut upload = unowned(&format!("upload-{}", task / 2));
-            upload.address = Some(AddressKey::new("a"));
+            upload.address = Some(AddressKey::new(format!("a{}", task % 7)));
             let made = store.create(&upload, false, &limits).await.unwrap() == Created::New;
             if made && task % 3 == 0 {
                 store.claim(&upload.id, &upload.key, &owned("u"), &limits).await.unwrap();

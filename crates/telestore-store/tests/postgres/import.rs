@@ -1,0 +1,119 @@
+//! A worker that becomes many.
+
+use std::time::Duration;
+
+use telestore_store::{
+    ChunkRecord, Error, Limits, Listing, NewEvent, OutboxKind, PostgresSessionStore, Quota, SessionStore,
+    SqliteSessionStore, Subject,
+};
+use telestore_types::{
+    ChatId, ChunkIndex, Clock, Outcome, Reading, ResumeState, SenderId, SystemClock, Upload, UploadOptions,
+    UserId,
+};
+
+use crate::at_once::stored;
+use crate::server::{Database, Shows};
+use crate::words::{chunk, new_chunk, owned, unowned, worker};
+
+const CHUNKS: u32 = 700;
+const HELD: Duration = Duration::from_secs(60);
+
+/// Uploads in each state. Each that has chunks has more of them than are copied at a time.
+async fn fill(store: &SqliteSessionStore) {
+    let limits = Limits::NONE.with_user(Quota { bytes_per_day: Some(1 << 40), ..Quota::NONE });
+    let names = ["receiving", "sending", "queued", "failed", "cancelled", "completed"];
+    for (number, name) in names.into_iter().enumerate() {
+        let upload = Upload {
+            file_size: Some(CHUNKS.into()),
+            total_chunks: Some(CHUNKS),
+            options: UploadOptions::default().with_caption("a caption"),
+            ..unowned(name)
+        };
+        store.create(&upload, false, &limits).await.unwrap();
+        store.claim(&upload.id, &upload.key, &owned(&format!("u{number}")), &limits).await.unwrap();
+        for index in 0..CHUNKS {
+            let index = ChunkIndex::new(index, CHUNKS).unwrap();
+            let chunk = ChunkRecord { index, ..chunk(0, 1) };
+            store.record_chunk(new_chunk(&upload, &chunk).within(limits)).await.unwrap();
+        }
+        bring(store, &upload).await;
+    }
+    store.create(&unowned("empty"), false, &limits).await.unwrap();
+}
+
+/// Brings an upload to where its name says.
+async fn bring(store: &SqliteSessionStore, upload: &Upload) {
+    let (name, now) = (upload.id.as_str(), SystemClock.now());
+    if name == "receiving" {
+        let resume = ResumeState::new("mtproto", *b"\0\xff").by(Some(SenderId::new("bot:7")));
+        assert!(store.checkpoint_early(&upload.id, &upload.key, None, &resume).await.unwrap());
+        return;
+    }
+    if name == "cancelled" {
+        store.cancel(&upload.id, &upload.key, now).await.unwrap();
+        return;
+    }
+    store.complete(&upload.id, &upload.key, now).await.unwrap();
+    if name == "queued" {
+        return;
+    }
+    let others = [UserId::new("u2")];
+    let held = store.lease(&worker("old"), now, now + HELD, &others).await.unwrap().unwrap();
+    assert_eq!(held.upload.id, upload.id);
+    let event = NewEvent::webhook("event", UserId::new("u"), "{}");
+    let written = match name {
+        "failed" => store.fail(&held, "no", Outcome::GaveUp, now).await.unwrap(),
+        "completed" => store.finish(&held, &stored(), Some(&event), now).await.unwrap(),
+        _ => true,
+    };
+    assert!(written);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_of_a_sqlite_database_is_there_afterwards() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = SqliteSessionStore::open(dir.path().join("telestore.db")).await.unwrap();
+    fill(&old).await;
+    let (user, chat) = (UserId::new("u1"), ChatId::new("-1").unwrap());
+    old.save_moved_chat(&user, &chat, &ChatId::new("-1001").unwrap()).await.unwrap();
+    let reading = Reading { at: SystemClock.now(), wall: SystemClock.now() };
+    old.save_clock(reading).await.unwrap();
+
+    let database = Database::new(Shows::Time).await;
+    let new = database.open().await;
+    let imported = new.import(&old).await.unwrap();
+    assert_eq!((imported.uploads, imported.events), (7, 1));
+    let listing = Listing::first(99);
+    let (before, after) = (old.list(&listing).await.unwrap(), new.list(&listing).await.unwrap());
+    assert_eq!(after, before, "each upload, as it was");
+    let mut chunks = 0;
+    for upload in &before {
+        let found = new.chunks(&upload.key).await.unwrap();
+        assert_eq!(found, old.chunks(&upload.key).await.unwrap(), "{}", upload.id);
+        chunks += found.len() as u64;
+    }
+    assert_eq!(imported.chunks, chunks);
+    let now = SystemClock.now();
+    let subject = Subject::User(&user);
+    assert_eq!(new.usage(subject, now).await.unwrap(), old.usage(subject, now).await.unwrap());
+    assert_eq!(new.counts().await.unwrap(), old.counts().await.unwrap());
+    assert_eq!(new.moved_chat(&user, &chat).await.unwrap(), old.moved_chat(&user, &chat).await.unwrap());
+    assert_eq!(new.clock().await.unwrap(), Some(reading));
+    goes_on(&new).await;
+
+    match new.import(&old).await {
+        Err(Error::Unfit { .. }) => {}
+        other => panic!("it is not empty: {other:?}"),
+    }
+}
+
+/// What was under way goes on: what waited is leased at once, and what was sent when its lease has run out.
+async fn goes_on(new: &PostgresSessionStore) {
+    let (me, now) = (worker("new"), SystemClock.now());
+    let first = new.lease(&me, now, now + HELD, &[]).await.unwrap().unwrap();
+    assert_eq!(first.upload.id.as_str(), "queued");
+    assert_eq!(new.lease(&me, now, now + HELD, &[]).await.unwrap(), None);
+    assert!(new.next_due(&me).await.unwrap().is_some_and(|due| due > now), "the lease of before");
+    let due = new.outbox_lease(&me, OutboxKind::Webhook, now, now + HELD, 9, &[]).await.unwrap();
+    assert_eq!(due.len(), 1);
+}
