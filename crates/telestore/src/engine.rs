@@ -85,14 +85,7 @@ impl Rooms {
         let delivery =
             Delivery { base: base(), backends: backends(), sends: sends(), webhooks: Arc::clone(&webhooks) };
         Self {
-            intake: Intake {
-                base: base(),
-                access: access(),
-                bytes: bytes(),
-                events: events(),
-                sends: sends(),
-                arrivals: Arc::new(Arc::clone(&early)),
-            },
+            intake: intake(&shared, &early),
             runner: Runner {
                 base: base(),
                 backends: backends(),
@@ -131,6 +124,18 @@ impl Rooms {
             tasks,
             shared,
         }
+    }
+}
+
+/// What takes uploads in, and tells early sending of each chunk.
+fn intake(shared: &Shared, early: &Arc<Early>) -> Intake {
+    Intake {
+        base: Arc::clone(&shared.base),
+        access: Arc::clone(&shared.access),
+        bytes: Arc::clone(&shared.bytes),
+        events: Arc::clone(&shared.events),
+        sends: Arc::clone(&shared.sends),
+        arrivals: Arc::new(Arc::clone(early)),
     }
 }
 

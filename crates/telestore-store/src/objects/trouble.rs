@@ -235,22 +235,11 @@ mod tests {
     fn errors_say_what_to_do_and_hold_no_secret() {
         use object_store::Error::{Generic, NotFound, PermissionDenied};
         let path = || "chunks/x".to_owned();
+        let denied = |code| PermissionDenied { path: path(), source: answer("403 Forbidden", code) };
         let cases = [
-            (
-                PermissionDenied { path: path(), source: answer("403 Forbidden", "AccessDenied") },
-                "s3:PutObject",
-                Verdict::Permanent,
-            ),
-            (
-                PermissionDenied { path: path(), source: answer("403 Forbidden", "SignatureDoesNotMatch") },
-                "AWS_SECRET_ACCESS_KEY",
-                Verdict::Permanent,
-            ),
-            (
-                PermissionDenied { path: path(), source: answer("403 Forbidden", "RequestTimeTooSkewed") },
-                "clock",
-                Verdict::Permanent,
-            ),
+            (denied("AccessDenied"), "s3:PutObject", Verdict::Permanent),
+            (denied("SignatureDoesNotMatch"), "AWS_SECRET_ACCESS_KEY", Verdict::Permanent),
+            (denied("RequestTimeTooSkewed"), "clock", Verdict::Permanent),
             (
                 NotFound { path: path(), source: answer("404 Not Found", "NoSuchBucket") },
                 "make the bucket",
