@@ -3,7 +3,6 @@
 use grammers_tl_types as tl;
 use tl::enums::InputPeer;
 
-use super::resolve::input_channel;
 use super::rights::{self, Refusal};
 use crate::answers::{Ask, Object, Objects, PAGE_MAX, Result, SHORT};
 
@@ -163,4 +162,8 @@ fn hash_of(chat: &Object<'_>) -> Option<(i64, i64)> {
     let usable = chat.is("channel") && !chat.has("min") || chat.is("channelForbidden");
     let id = chat.long("id").filter(|id| usable && CHANNEL_IDS.contains(id))?;
     Some((id, chat.long("access_hash")?))
+}
+
+fn input_channel(channel_id: i64, access_hash: i64) -> InputPeer {
+    tl::types::InputPeerChannel { channel_id, access_hash }.into()
 }

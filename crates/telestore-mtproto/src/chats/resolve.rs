@@ -220,7 +220,3 @@ async fn named(calls: &Calls<'_>, name: &str) -> Result<Target> {
         Err(error) => Err(error),
     }
 }
-
-pub(super) fn input_channel(channel_id: i64, access_hash: i64) -> InputPeer {
-    tl::types::InputPeerChannel { channel_id, access_hash }.into()
-}

@@ -13,10 +13,10 @@ use grammers_tl_types::{enums, types};
 use tokio::time::Instant;
 
 use super::cipher::Cipher;
+use super::event::{Event, MsgId};
 use super::inbound::{self, Calls, Notice};
 use super::packet::{Body, MESSAGE_HEADER, Packet, Unsealed};
 use super::seen::Seen;
-use crate::RpcError;
 
 /// How many acknowledgements wait for a call to go with before they go alone.
 const MANY_ACKS: usize = 16;
@@ -27,22 +27,6 @@ const ACKS_MAX: usize = 8192;
 
 /// How many may wait. They wait only as long as nothing can be written.
 const UNSAID_MAX: usize = 64 * 1024;
-
-/// What a message is known by.
-pub(crate) type MsgId = i64;
-
-/// What is learned from a packet.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Event {
-    /// The answer to a call.
-    Answer(MsgId, Vec<u8>),
-    /// Telegram refused to carry it out.
-    Failed(MsgId, RpcError),
-    /// There is an answer, but it cannot be read.
-    Unreadable(MsgId, String),
-    /// The message was not taken, because of its envelope, and not carried out.
-    NotTaken(MsgId, i32),
-}
 
 pub(crate) struct Envelope {
     cipher: Cipher,

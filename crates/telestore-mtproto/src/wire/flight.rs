@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::envelope::MsgId;
+use super::event::MsgId;
 use super::inbound::Calls;
 use super::lost::{Line, RoundTrip, Told, Track};
 use super::packet::Packet;

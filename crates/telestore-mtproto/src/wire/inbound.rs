@@ -7,7 +7,7 @@ use std::io::Read;
 use flate2::read::GzDecoder;
 use grammers_tl_types::{Deserializable, Identifiable, enums, types};
 
-use super::envelope::{Event, MsgId};
+use super::event::{Event, MsgId};
 use crate::RpcError;
 use crate::answers::{self, ANSWER_MAX, take_text};
 

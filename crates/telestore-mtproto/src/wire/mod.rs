@@ -3,6 +3,7 @@
 mod cipher;
 mod connection;
 mod envelope;
+mod event;
 mod flight;
 mod ige;
 mod inbound;

@@ -6,7 +6,7 @@ use std::fmt;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::envelope::MsgId;
+use super::event::MsgId;
 use super::packet::Body;
 use crate::Error;
 use crate::answers::Repeat;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use tokio::time::Instant;
 
-use super::envelope::MsgId;
+use super::event::MsgId;
 
 /// How many ids are remembered. What is older than all of them is not taken.
 const REMEMBERED: usize = 512;

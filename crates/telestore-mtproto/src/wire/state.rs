@@ -8,7 +8,8 @@ use std::time::Duration;
 use grammers_tl_types as tl;
 use tokio::time::Instant;
 
-use super::envelope::{Envelope, Event, MsgId};
+use super::envelope::Envelope;
+use super::event::{Event, MsgId};
 use super::flight::Flight;
 use super::packet::{Body, Frame, Packet};
 use super::request::{Answer, Request};

@@ -1,16 +1,7 @@
 use telestore_types::{ChunkVerdict, Upload};
 
-use super::{Rows, check};
-use crate::{BlobName, ChunkRecord, Limits, More, NewChunk, Quota, Recorded, Result, Subject};
-
-/// An upload, and what one of its places holds.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Place {
-    /// The upload.
-    pub upload: Upload,
-    /// The chunk that is there now.
-    pub held: Option<ChunkRecord>,
-}
+use super::{Place, Rows, check};
+use crate::{BlobName, Limits, More, NewChunk, Quota, Recorded, Result, Subject};
 
 /// A chunk that may be recorded.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,10 +1,18 @@
 use async_trait::async_trait;
 use telestore_types::{ChunkIndex, StorageKey, Timestamp, Upload, UploadId, UserId, WorkerId};
 
-use super::Place;
 use crate::{
     BlobName, ChunkRecord, Expiry, Lease, NewEvent, OutboxEvent, OutboxKind, Result, Subject, Usage,
 };
+
+/// An upload, and what one of its places holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    /// The upload.
+    pub upload: Upload,
+    /// The chunk that is there now.
+    pub held: Option<ChunkRecord>,
+}
 
 /// What a rule answers, and whether rows were written.
 #[derive(Debug, Clone, PartialEq, Eq)]

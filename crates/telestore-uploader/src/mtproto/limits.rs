@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use super::parts::PART_SIZE;
+/// The bytes of every part but the last: the most that Telegram takes, and what it recommends.
+pub(crate) const PART_SIZE: usize = 512 * 1024;
 
 /// The most parts that a file of an account without Premium may have.
 const MAX_PARTS: u64 = 4000;

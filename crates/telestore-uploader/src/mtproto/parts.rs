@@ -12,13 +12,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::Attempt;
+use super::limits::PART_SIZE;
 use super::resume::Resume;
 use super::window::Permit;
 use crate::metrics::MTPROTO_BYTES;
 use crate::{ErrorKind, Result};
-
-/// The bytes of every part but the last: the most that Telegram takes, and what it recommends.
-pub(crate) const PART_SIZE: usize = 512 * 1024;
 
 /// Larger files go by `upload.saveBigFilePart`, as Telegram demands above 10 MB; the official clients draw the line here
 /// too. Smaller ones go by `upload.saveFilePart`, where Telegram checks an MD5.

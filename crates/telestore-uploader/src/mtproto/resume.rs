@@ -4,7 +4,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use telestore_types::{ChatId, ResumeState, Timestamp};
 
-use super::parts::PART_SIZE;
+use super::limits::PART_SIZE;
 
 /// The version of the layout below. A state of another version is ignored.
 const VERSION: u32 = 1;

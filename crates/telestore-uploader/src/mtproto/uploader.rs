@@ -8,8 +8,8 @@ use telestore_types::{ChatId, Sender, Stage, StoredFile, TelegramCredentials};
 use tokio::time::timeout;
 
 use super::attempt::Attempt;
-use super::limits::Limits;
-use super::parts::{self, BIG_FILE, PART_SIZE};
+use super::limits::{Limits, PART_SIZE};
+use super::parts::{self, BIG_FILE};
 use super::resume::{NAME, Of, Resume};
 use super::send::{Sending, chat_of};
 use super::windows::{PARTS_IN_FLIGHT, Windows};
