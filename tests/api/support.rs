@@ -147,6 +147,12 @@ impl Worker {
         self.child.kill().await.expect("the worker is killed");
     }
 
+    /// SIGTERM, and its end.
+    pub(crate) async fn stop(self) {
+        self.signal("TERM").await;
+        assert!(self.ended().await.success());
+    }
+
     async fn signal(&self, name: &str) {
         let pid = self.pid().to_string();
         let status =

@@ -5,6 +5,7 @@ mod tokens;
 mod warnings;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bytesize::ByteSize;
 use telestore::EngineConfig;
@@ -16,6 +17,9 @@ pub(crate) use self::tokens::Token;
 pub(crate) use self::warnings::warnings;
 use crate::settings::{self, ConfigError, Settings, bad};
 use crate::tls::TlsFiles;
+
+/// How long a worker among many holds what it works on after it was heard of last.
+const SHARED_LEASE: Duration = Duration::from_secs(60);
 
 /// What the worker runs with: settings that are checked against each other.
 #[derive(Debug, Clone)]
@@ -78,6 +82,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
         let text = format!("must be more than TELESTORE_MIN_FREE_BYTES ({least}), which is kept free of it");
         return Err(bad("TELESTORE_DISK_BYTES", text));
     }
+    check_shared(&settings)?;
     let tls = tls(&settings)?;
     let engine = EngineConfig { measured_users, ..engine(&settings) };
     let request_limits = settings.limits.requests();
@@ -86,8 +91,18 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
 }
 
 fn engine(settings: &Settings) -> EngineConfig {
-    let Settings { users, storage, sending, limits, .. } = settings;
+    let Settings { data, users, storage, sending, limits, .. } = settings;
+    let defaults = EngineConfig::default();
+    // Others must not take for dead a worker whose database is away for half a minute.
+    let (lease, account_hold) = match data.is_shared() {
+        true => (SHARED_LEASE, SHARED_LEASE * 2),
+        false => (defaults.lease, defaults.account_hold),
+    };
     EngineConfig {
+        lease,
+        account_hold,
+        // The lock of the data directory proves that the process before is dead.
+        alone: !data.is_shared(),
         auth: users.auth,
         user: limits.user(),
         address: limits.address(),
@@ -102,7 +117,27 @@ fn engine(settings: &Settings) -> EngineConfig {
         max_concurrent_uploads: sending.max_concurrent_uploads,
         eager: sending.eager,
         eager_max_bytes: sending.eager_max_bytes,
-        ..EngineConfig::default()
+        ..defaults
+    }
+}
+
+/// Many workers need one place for uploads and one for chunks, and the same key.
+fn check_shared(settings: &Settings) -> Result<(), ConfigError> {
+    let Settings { data, users, .. } = settings;
+    let missing =
+        |name, why: &str| Err(bad(name, format!("is not set, which TELESTORE_DATABASE_URL needs: {why}")));
+    match data.database_url {
+        Some(_) if data.chunks_url.is_none() => missing(
+            "TELESTORE_CHUNKS_URL",
+            "workers send chunks that others took in (s3://bucket/prefix, or file:///… for a directory that all share)",
+        ),
+        Some(_) if users.secret_key.is_none() => {
+            missing("TELESTORE_SECRET_KEY", "workers open what others have sealed, so give all the same")
+        }
+        None if data.database_listen_url.is_some() => {
+            Err(bad("TELESTORE_DATABASE_URL", "is not set, which TELESTORE_DATABASE_LISTEN_URL needs"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -18,6 +18,7 @@ mod sandbox;
 mod send;
 mod serve;
 mod settings;
+mod stores;
 mod tls;
 mod uploads;
 mod wire;

@@ -17,6 +17,9 @@ use crate::{metrics, open_files};
 /// How long it may take to give back what did not stop in time.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// How long it may take to hand over to other workers.
+const LEAVE_WITHIN: Duration = Duration::from_secs(5);
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServeError {
     #[error(transparent)]
@@ -43,6 +46,8 @@ pub(crate) struct Worker {
     engine: Telestore,
     running: Running,
     grace: Duration,
+    /// Whether other workers go on at once with what this one leaves.
+    shared: bool,
     // Held for as long as the worker lives.
     _lock: std::fs::File,
 }
@@ -70,6 +75,7 @@ impl Worker {
             engine: wired.engine,
             running,
             grace: config.settings.sending.shutdown_grace,
+            shared: config.settings.data.is_shared(),
             _lock: wired.lock,
         })
     }
@@ -109,6 +115,15 @@ impl Worker {
         if hurried {
             // A store that hangs must not hold the stop up.
             let _ = tokio::time::timeout(LAST_WORDS, self.engine.give_back_sends()).await;
+        }
+        if self.shared {
+            match tokio::time::timeout(LEAVE_WITHIN, self.engine.leave()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "other workers go on with what is left in a minute"),
+                Err(_) => tracing::warn!(
+                    "other workers go on with what is left in a minute: the database does not answer"
+                ),
+            }
         }
         match ended {
             Some(Ok(Err(error))) => Err(error.into()),

@@ -6,15 +6,16 @@ use std::time::Duration;
 use telestore::backend::{
     CachedCredentialProvider, HttpConfig, HttpCredentialProvider, HttpWebhookSender, StaticCredentialProvider,
 };
-use telestore::store::{LocalChunkStore, SqliteSessionStore};
-use telestore::types::{ChatId, SystemClock, TelegramCredentials, UserId};
+use telestore::store::{PostgresOptions, PostgresSessionStore};
+use telestore::types::{ChatId, Secret, SystemClock, TelegramCredentials, UserId};
 use telestore::uploader::{BotApiConfig, BotApiUploader, MtprotoUploader};
-use telestore::{EngineConfig, Sealer, Telestore, TelestoreBuilder};
+use telestore::{Sealer, Telestore, TelestoreBuilder};
 
 use crate::config::{Access, Config, Token};
 use crate::data_files::{DATABASE, LOCK, SECRET_KEY};
 use crate::disks::{self, Objection};
 use crate::settings::{DataSettings, Settings};
+use crate::stores::{self, Stores};
 use crate::{private, worker_id};
 
 /// Why the worker cannot run. The texts say what to do.
@@ -30,6 +31,10 @@ pub(crate) enum WireError {
     NoData { dir: String },
     #[error("data directory {0}")]
     FileSystem(String),
+    #[error(
+        "TELESTORE_SECRET_KEY is not the one that the workers on this database have: set the same, or give this worker another database"
+    )]
+    OtherKey,
     #[error(transparent)]
     Value(#[from] telestore::Error),
     #[error(transparent)]
@@ -66,12 +71,10 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
         Some(secret) => Sealer::from_secret(secret),
         None => Sealer::from_file(&dir.join(SECRET_KEY))?,
     };
-    let sessions = SqliteSessionStore::open_durable(dir.join(DATABASE), data.durability).await?;
-    let chunks = LocalChunkStore::open(dir)?.durable(data.durability);
-    let chunks = match storage.disk_bytes {
-        Some(bytes) => chunks.within(bytes),
-        None => chunks,
-    };
+    if let (Some(options), Some(secret)) = (stores::postgres(data)?, &users.secret_key) {
+        check_key(&options, secret).await?;
+    }
+    let Stores { sessions, chunks } = Stores::open(data, storage.disk_bytes).await?;
     let builder = Telestore::builder()
         .sessions(sessions)
         .chunks(chunks)
@@ -79,9 +82,16 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
         .uploader(BotApiUploader::new(config.bot_api())?)
         .uploader(MtprotoUploader::new(config.mtproto()))
         .worker(worker)
-        // The lock proves that the process before is dead.
-        .config(EngineConfig { alone: true, ..config.engine.clone() });
+        .config(config.engine.clone());
     Ok(Wired { engine: with_access(builder, config)?.build()?, lock })
+}
+
+/// Tokens that one worker has sealed the others must be able to open.
+async fn check_key(options: &PostgresOptions, secret: &Secret) -> Result<(), WireError> {
+    let store = PostgresSessionStore::connect(options).await?;
+    let same = stores::has_key(&store, secret).await;
+    store.close().await;
+    if same? { Ok(()) } else { Err(WireError::OtherKey) }
 }
 
 /// Makes the directory and takes it for this process; the lock goes with the process, however it ends.
@@ -116,15 +126,15 @@ pub(crate) fn is_running(dir: &Path) -> bool {
 /// An engine for an operator's commands, which may run beside the worker: it takes no lock, sends nothing, and cannot
 /// read a token.
 pub(crate) async fn operator_engine(data: &DataSettings) -> Result<Telestore, WireError> {
-    let database = data.data_dir.join(DATABASE);
-    if !database.exists() {
+    if !data.is_shared() && !data.data_dir.join(DATABASE).exists() {
         return Err(WireError::NoData { dir: data.data_dir.display().to_string() });
     }
     let chat = ChatId::new("@nobody").map_err(telestore::Error::from)?;
     let nobody = TelegramCredentials::new(UserId::new(""), chat);
+    let Stores { sessions, chunks } = Stores::attach(data).await?;
     let engine = Telestore::builder()
-        .sessions(SqliteSessionStore::attach(database, data.durability).await?)
-        .chunks(LocalChunkStore::attach(&data.data_dir).durable(data.durability))
+        .sessions(sessions)
+        .chunks(chunks)
         .credentials(StaticCredentialProvider::new(&nobody, []))
         .uploader(BotApiUploader::new(BotApiConfig::default())?)
         .build()?;

@@ -11,6 +11,7 @@ use telestore::store::{
 use telestore::{SealError, Sealer};
 
 use super::report::Report;
+use super::shared;
 use crate::config::Config;
 use crate::data_files::{DATABASE, SECRET_KEY};
 use crate::disks::{Objection, nearest, objection};
@@ -22,9 +23,12 @@ use crate::wire::is_running;
 pub(super) async fn check(config: &Config, report: &mut Report) {
     let dir = &config.settings.data.data_dir;
     directory(dir, report);
-    files(dir, report).await;
     others(dir, report);
-    space(config, report);
+    let away = shared::chunks(config, report).await;
+    if !away {
+        files(dir, report).await;
+        space(config, report);
+    }
     if is_running(dir) {
         report.ok("worker", "one runs on this data directory");
     } else {
@@ -37,8 +41,10 @@ pub(super) async fn check(config: &Config, report: &mut Report) {
             Err(error) => report.failed("TLS", error),
         }
     }
-    let known = database(dir, report).await;
-    key(config, known, report).await;
+    if !shared::database(config, report).await {
+        let known = database(dir, report).await;
+        key(config, known, report).await;
+    }
 }
 
 fn directory(dir: &Path, report: &mut Report) {

@@ -3,6 +3,7 @@
 mod local;
 mod remote;
 mod report;
+mod shared;
 
 use self::report::Report;
 use crate::cli::{self, CheckArgs};

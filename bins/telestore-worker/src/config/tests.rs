@@ -40,9 +40,35 @@ fn of_path(path: &Path, flags: &[&str]) -> Result<Config, String> {
 }
 
 #[test]
+fn many_workers_need_one_place_for_all_and_one_key() {
+    let (database, chunks, key) = (
+        ("database_url", "postgres://worker:hidden@127.0.0.1/telestore"),
+        ("chunks_url", "s3://bucket/prefix"),
+        ("secret_key", "the same for all"),
+    );
+    for (values, wrong) in [
+        (&[database, key][..], "TELESTORE_CHUNKS_URL: is not set, which TELESTORE_DATABASE_URL needs"),
+        (&[database, chunks], "TELESTORE_SECRET_KEY: is not set, which TELESTORE_DATABASE_URL needs"),
+        (
+            &[("database_listen_url", database.1)],
+            "TELESTORE_DATABASE_URL: is not set, which TELESTORE_DATABASE_LISTEN_URL needs",
+        ),
+    ] {
+        let error = served(values).unwrap_err();
+        assert!(error.starts_with(wrong) && !error.contains("hidden"), "{error}");
+    }
+    let config = served(&[database, chunks, key]).unwrap();
+    assert!(!config.engine.alone && config.engine.lease < config.engine.account_hold);
+    assert!(!format!("{config:?}").contains("hidden"));
+    // Chunks may be in a bucket without a database of many.
+    assert!(served(&[chunks]).unwrap().engine.alone);
+}
+
+#[test]
 fn what_is_not_set_is_what_the_libraries_do() {
     let config = served(&[]).unwrap();
-    assert_eq!(config.engine, EngineConfig::default());
+    // The data directory's lock proves that it is.
+    assert_eq!(config.engine, EngineConfig { alone: true, ..EngineConfig::default() });
     assert_eq!(config.request_limits, RequestLimits::default());
     assert_eq!(config.connections, ConnectionLimits::default());
     let (ours, theirs) = (config.bot_api(), BotApiConfig::default());

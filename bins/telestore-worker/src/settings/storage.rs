@@ -3,11 +3,15 @@ use std::time::Duration;
 
 use clap::Args;
 use telestore::store::Durability;
+use telestore::types::Secret;
 
 use super::values;
 
 /// The API document promises that results are kept for an hour.
 const MIN_RESULT_TTL: Duration = Duration::from_secs(60 * 60);
+
+/// No server takes more.
+const MAX_CONNECTIONS: usize = 10_000;
 
 /// Where the worker's data is: all that work on it needs.
 #[derive(Debug, Clone, Args)]
@@ -20,6 +24,35 @@ pub(crate) struct DataSettings {
     /// What an acknowledged chunk survives: `process` a killed worker, `disk` a power cut
     #[arg(long, env = "TELESTORE_DURABILITY", value_name = "process|disk", default_value = "process", value_parser = values::one_of([("process", Durability::Process), ("disk", Durability::Disk)]))]
     pub(crate) durability: Durability,
+
+    /// The PostgreSQL database of many workers, `postgres://user:password@host/name` [default: SQLite in the data directory]
+    ///
+    /// Needs `TELESTORE_CHUNKS_URL` and `TELESTORE_SECRET_KEY`; see [Many workers](#many-workers).
+    #[arg(long, env = "TELESTORE_DATABASE_URL", value_name = "URL")]
+    pub(crate) database_url: Option<Secret>,
+
+    /// The same database without a pooler in between, for the listener and updates of its tables [default: the same URL]
+    ///
+    /// Needed if `TELESTORE_DATABASE_URL` leads to a PgBouncer in transaction mode.
+    #[arg(long, env = "TELESTORE_DATABASE_LISTEN_URL", value_name = "URL")]
+    pub(crate) database_listen_url: Option<Secret>,
+
+    /// Connections to PostgreSQL that each worker may have, and one more to listen; at least 2
+    #[arg(long, env = "TELESTORE_DATABASE_CONNECTIONS", value_name = "N", default_value = "10", value_parser = values::count(2..=MAX_CONNECTIONS))]
+    pub(crate) database_connections: usize,
+
+    /// Where chunks are: `s3://bucket/prefix`, `gs://…`, `az://…`, or a shared directory, `file:///…` [default: the data directory]
+    ///
+    /// Each cloud's usual variables say how it is reached, such as `AWS_ACCESS_KEY_ID` and `AWS_ENDPOINT_URL`.
+    #[arg(long, env = "TELESTORE_CHUNKS_URL", value_name = "URL")]
+    pub(crate) chunks_url: Option<String>,
+}
+
+impl DataSettings {
+    /// Whether other workers may be at work on the same uploads.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.database_url.is_some()
+    }
 }
 
 /// How much is kept, and for how long.

@@ -117,7 +117,15 @@ async fn key_state(caller: &Caller) -> KeyState {
 
 /// A connection that was just closed may not have been noticed yet, so the other one gets a moment to go.
 async fn sends_alone(caller: &Caller) -> bool {
-    let alone = || caller.key.sessions.sends_alone(caller.link.id).then_some(());
+    let (link, sessions) = (&caller.link, &caller.key.sessions);
+    let alone = || {
+        // What was read from a connection that is gone meanwhile, such as a call that was held, sends nothing any more.
+        let alone = link.close.is_cancelled() || sessions.sends_alone(link.id);
+        if link.close.is_cancelled() {
+            sessions.disconnected(link.id);
+        }
+        alone.then_some(())
+    };
     tokio::time::timeout(GRACE, caller.link.shared.pulse.until(alone)).await.is_ok()
 }
 
