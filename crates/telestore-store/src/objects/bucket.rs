@@ -53,6 +53,7 @@ pub(super) struct Bucket {
     writers: Arc<Semaphore>,
     /// How long a request is made again.
     patience: Duration,
+    is_trial: bool,
 }
 
 impl fmt::Debug for Bucket {
@@ -75,12 +76,12 @@ impl Bucket {
         let prefix = prefix.as_ref();
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
         let writers = Arc::new(Semaphore::new(options.writes_at_once.max(1)));
-        Self { store, cloud, prefix, writers, patience: options.patience }
+        Self { store, cloud, prefix, writers, patience: options.patience, is_trial: false }
     }
 
-    /// The same place, with requests that are given up sooner.
-    pub(super) fn hastily(&self, patience: Duration) -> Self {
-        Self { patience: patience.min(self.patience), ..self.clone() }
+    /// The same place, for a trial: requests are given up sooner, and what is missing makes it unfit.
+    pub(super) fn on_trial(&self, patience: Duration) -> Self {
+        Self { patience: patience.min(self.patience), is_trial: true, ..self.clone() }
     }
 
     fn path(&self, key: &str) -> Path {
@@ -190,6 +191,6 @@ impl Bucket {
     }
 
     pub(super) fn error(&self, act: Act, trouble: Trouble) -> Error {
-        trouble.into_error(act, self.cloud)
+        trouble.into_error(act, self.cloud, self.is_trial)
     }
 }

@@ -24,7 +24,9 @@
 mod bucket;
 mod budget;
 mod cloud;
+mod directory;
 mod gathered;
+mod in_bucket;
 mod layout;
 mod listing;
 mod options;
@@ -38,27 +40,20 @@ mod waiting;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use object_store::ObjectStore;
 use object_store::path::Path;
-use telestore_types::{ChunkIndex, StorageKey};
+use telestore_types::{ChunkIndex, ContentDigest, StorageKey};
 
 use self::bucket::Bucket;
-use self::budget::Budget;
 use self::cloud::Cloud;
-use self::layout::Layout;
+use self::directory::SharedDirectory;
+use self::in_bucket::Objects;
 pub use self::options::ObjectOptions;
 use self::options::Place;
-use self::reading::Reading;
-use self::spool::ObjectSpool;
-use self::trial::Trials;
 use crate::{Blob, BlobName, ChunkStore, Error, LocalChunkStore, Result, Spool, SpooledChunk};
-
-/// How long a finished chunk may wait to be put: it counts as an orphan in an hour, at the earliest.
-const LONGEST_WAIT: Duration = Duration::from_secs(10 * 60);
 
 /// Chunks in S3 and what speaks it, in Google Cloud Storage, in Azure Blob Storage, or in a directory that several
 /// machines share. Any number of workers may use one place at once. Clones share their memory and connections.
@@ -92,21 +87,13 @@ pub struct ObjectChunkStore(Kind);
 #[derive(Clone)]
 enum Kind {
     Objects(Arc<Objects>),
-    Directory(LocalChunkStore),
-}
-
-/// A place in a bucket.
-struct Objects {
-    bucket: Arc<Bucket>,
-    budget: Arc<Budget>,
-    reading: Arc<Reading>,
-    trials: Trials,
+    Directory(Arc<SharedDirectory>),
 }
 
 impl fmt::Debug for ObjectChunkStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Objects(objects) => objects.bucket.fmt(f),
+            Kind::Objects(objects) => objects.fmt(f),
             Kind::Directory(directory) => directory.fmt(f),
         }
     }
@@ -127,23 +114,28 @@ impl ObjectChunkStore {
             }
             Place::Directory(root) if !root.is_dir() => {
                 // Made here, it would hide that the shared directory is not mounted.
-                Err(Error::unfit(trouble::WHAT, "finding its directory", "it is not there: make or mount it"))
+                Err(Error::unfit(
+                    directory::WHAT,
+                    "finding its directory",
+                    "it is not there: make or mount it",
+                ))
             }
             Place::Directory(root) => {
                 let store = LocalChunkStore::open(root)?.shared().durable(options.durability);
-                Ok(Self(Kind::Directory(store)))
+                Ok(Self(Kind::Directory(Arc::new(SharedDirectory(store)))))
             }
         }
     }
 
     fn with(client: Arc<dyn ObjectStore>, cloud: Cloud, prefix: &Path, options: &ObjectOptions) -> Self {
-        let bucket = Arc::new(Bucket::new(client, cloud, prefix, options));
-        Self(Kind::Objects(Arc::new(Objects {
-            budget: Budget::new(options.memory_bytes),
-            reading: Reading::new(Arc::clone(&bucket)),
-            trials: Trials::default(),
-            bucket,
-        })))
+        Self(Kind::Objects(Arc::new(Objects::new(Bucket::new(client, cloud, prefix, options), options))))
+    }
+
+    fn store(&self) -> &dyn ChunkStore {
+        match &self.0 {
+            Kind::Objects(objects) => &**objects,
+            Kind::Directory(directory) => &**directory,
+        }
     }
 
     /// Writes an object of nobody, reads it, lists it and deletes it; in a directory, a file. Asks each time, unlike
@@ -160,122 +152,46 @@ impl ObjectChunkStore {
     }
 }
 
-impl Objects {
-    fn spool(&self) -> Box<dyn Spool> {
-        Box::new(ObjectSpool::new(Arc::clone(&self.bucket), &self.budget))
-    }
-
-    async fn put(&self, spooled: SpooledChunk) -> Result<BlobName> {
-        let layout = Layout::parse(&spooled.spool).ok_or(Error::Missing)?;
-        match waiting::take(layout.id()) {
-            Some(since) if since.elapsed() < LONGEST_WAIT => Ok(spooled.spool),
-            Some(_) => {
-                // Another worker may be taking it for an orphan.
-                self.delete(std::slice::from_ref(&spooled.spool)).await?;
-                Err(Error::Missing)
-            }
-            None => Err(Error::Missing),
-        }
-    }
-
-    async fn discard(&self, spooled: SpooledChunk) -> Result<()> {
-        if let Some(layout) = Layout::parse(&spooled.spool) {
-            waiting::take(layout.id());
-        }
-        self.delete(std::slice::from_ref(&spooled.spool)).await
-    }
-
-    async fn read_at(&self, blob: &BlobName, offset: u64, length: usize) -> Result<Bytes> {
-        // Names of another store are in no bucket.
-        let layout = Layout::parse(blob).ok_or(Error::Missing)?;
-        offset.checked_add(length as u64).filter(|end| *end <= layout.length()).ok_or(Error::Missing)?;
-        if length == 0 {
-            self.bucket.look(&layout.last_key()).await?;
-            return Ok(Bytes::new());
-        }
-        self.reading.read(layout, offset, length).await
-    }
-
-    async fn delete(&self, blobs: &[BlobName]) -> Result<()> {
-        let mut keys = Vec::new();
-        for blob in blobs {
-            if let Some(layout) = Layout::parse(blob) {
-                keys.extend(layout.keys());
-            } else if let Some(id) = layout::unfinished(blob) {
-                keys.extend(listing::pieces_of(&self.bucket, id).await?);
-            }
-        }
-        self.bucket.delete(&keys).await
-    }
-
-    async fn list(&self, after: Option<&BlobName>, limit: usize) -> Result<Vec<Blob>> {
-        let now = self.trials.now(&self.bucket).await?;
-        listing::page(&self.bucket, after, limit, now).await
-    }
-}
-
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl ChunkStore for ObjectChunkStore {
     async fn spool(&self) -> Result<Box<dyn Spool>> {
-        match &self.0 {
-            Kind::Objects(objects) => Ok(objects.spool()),
-            Kind::Directory(directory) => directory.spool().await,
-        }
+        self.store().spool().await
+    }
+
+    async fn verify(&self, spooled: &SpooledChunk, digest: ContentDigest) -> Result<()> {
+        self.store().verify(spooled, digest).await
     }
 
     async fn put(&self, key: &StorageKey, index: ChunkIndex, spooled: SpooledChunk) -> Result<BlobName> {
-        match &self.0 {
-            Kind::Objects(objects) => objects.put(spooled).await,
-            Kind::Directory(directory) => directory.put(key, index, spooled).await,
-        }
+        self.store().put(key, index, spooled).await
     }
 
     async fn discard(&self, spooled: SpooledChunk) -> Result<()> {
-        match &self.0 {
-            Kind::Objects(objects) => objects.discard(spooled).await,
-            Kind::Directory(directory) => directory.discard(spooled).await,
-        }
+        self.store().discard(spooled).await
     }
 
     async fn read_at(&self, blob: &BlobName, offset: u64, length: usize) -> Result<Bytes> {
-        match &self.0 {
-            Kind::Objects(objects) => objects.read_at(blob, offset, length).await,
-            Kind::Directory(directory) => directory.read_at(blob, offset, length).await,
-        }
+        self.store().read_at(blob, offset, length).await
     }
 
     async fn delete(&self, blobs: &[BlobName]) -> Result<()> {
-        match &self.0 {
-            Kind::Objects(objects) => objects.delete(blobs).await,
-            Kind::Directory(directory) => directory.delete(blobs).await,
-        }
+        self.store().delete(blobs).await
     }
 
     async fn list(&self, after: Option<&BlobName>, limit: usize) -> Result<Vec<Blob>> {
-        match &self.0 {
-            Kind::Objects(objects) => objects.list(after, limit).await,
-            Kind::Directory(directory) => directory.list(after, limit).await,
-        }
+        self.store().list(after, limit).await
     }
 
     async fn free_bytes(&self) -> Result<Option<u64>> {
-        match &self.0 {
-            Kind::Objects(_) => Ok(None),
-            Kind::Directory(directory) => directory.free_bytes().await,
-        }
+        self.store().free_bytes().await
     }
 
     async fn clear_spool(&self) -> Result<()> {
-        match &self.0 {
-            Kind::Objects(objects) => objects.trials.clear(&objects.bucket).await,
-            Kind::Directory(directory) => directory.clear_spool().await,
-        }
+        self.store().clear_spool().await
     }
 
     async fn probe(&self) -> Result<()> {
-        match &self.0 {
-            Kind::Objects(objects) => objects.trials.probe(&objects.bucket).await,
-            Kind::Directory(directory) => directory.probe().await,
-        }
+        self.store().probe().await
     }
 }

@@ -1,5 +1,7 @@
 //! The store on the client library's memory.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;

@@ -49,7 +49,7 @@ fn payload() -> PutPayload {
 
 /// Writes an object, reads a part of it, lists it and deletes it.
 pub(super) async fn try_out(bucket: &Bucket) -> Result<()> {
-    let (bucket, key) = (bucket.hastily(TRIAL), key());
+    let (bucket, key) = (bucket.on_trial(TRIAL), key());
     bucket.put(&key, payload()).await?;
     let read = async {
         let body = bucket.open(&key, 8..BYTES.len() as u64).await?;
@@ -76,7 +76,10 @@ impl Trials {
         }
         // Until it has gone well again.
         *tried = None;
-        try_out(bucket).await?;
+        // A caller that waits no longer must not leave the object.
+        let bucket = bucket.clone();
+        let trial = tokio::spawn(async move { try_out(&bucket).await });
+        trial.await.map_err(|error| Error::unavailable(WHAT, error))??;
         *tried = Some(Instant::now());
         Ok(())
     }

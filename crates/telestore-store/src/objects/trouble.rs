@@ -92,8 +92,9 @@ impl Trouble {
         self.kind == Kind::Missing
     }
 
-    /// The store's error, with what to do about it.
-    pub(super) fn into_error(self, act: Act, cloud: Cloud) -> Error {
+    /// The store's error, with what to do about it. In a trial, what does not pass by itself makes the store unfit; to a
+    /// client it is only that the store does not do it now, since somebody may put it right.
+    pub(super) fn into_error(self, act: Act, cloud: Cloud, is_trial: bool) -> Error {
         let hint = match self.kind {
             Kind::Missing => return Error::Missing,
             Kind::Passing => return Error::unavailable(WHAT, self),
@@ -110,7 +111,10 @@ impl Trouble {
             Kind::Refused => "correct the settings of the object store".to_owned(),
         };
         let words = if self.kind == Kind::NoCredentials { hint } else { format!("{}: {hint}", self.words) };
-        Error::unfit(WHAT, act.step(), Self { words, ..self })
+        if is_trial {
+            return Error::unfit(WHAT, act.step(), Self { words, ..self });
+        }
+        Error::unavailable(WHAT, Self { words: format!("{} fails: {words}", act.step()), ..self })
     }
 }
 
@@ -219,7 +223,7 @@ mod tests {
     use super::*;
 
     fn told(error: object_store::Error, act: Act) -> (Verdict, String) {
-        let error = Trouble::of(&error).into_error(act, Cloud::S3);
+        let error = Trouble::of(&error).into_error(act, Cloud::S3, true);
         (error.verdict(), error.to_string())
     }
 
@@ -231,12 +235,11 @@ mod tests {
         .into()
     }
 
-    #[test]
-    fn errors_say_what_to_do_and_hold_no_secret() {
+    fn cases() -> Vec<(object_store::Error, &'static str, Verdict)> {
         use object_store::Error::{Generic, NotFound, PermissionDenied};
         let path = || "chunks/x".to_owned();
         let denied = |code| PermissionDenied { path: path(), source: answer("403 Forbidden", code) };
-        let cases = [
+        vec![
             (denied("AccessDenied"), "s3:PutObject", Verdict::Permanent),
             (denied("SignatureDoesNotMatch"), "AWS_SECRET_ACCESS_KEY", Verdict::Permanent),
             (denied("RequestTimeTooSkewed"), "clock", Verdict::Permanent),
@@ -273,8 +276,12 @@ mod tests {
                 "correct the settings",
                 Verdict::Permanent,
             ),
-        ];
-        for (error, words, verdict) in cases {
+        ]
+    }
+
+    #[test]
+    fn errors_say_what_to_do_and_hold_no_secret() {
+        for (error, words, verdict) in cases() {
             let (found, text) = told(error, Act::Write);
             assert!(text.contains(words), "{text}");
             assert_eq!(found, verdict, "{text}");

@@ -159,6 +159,21 @@ async fn what_is_missing_is_named() {
     assert!(away.to_string().starts_with("object store: cannot connect: "), "{away}");
 }
 
+/// To a client it is a store that does not do it now: somebody may put it right meanwhile.
+#[tokio::test]
+async fn a_right_that_is_taken_away_is_a_passing_error() {
+    let proxy = Proxy::start(&server("TELESTORE_TEST_MOTO"), |request| {
+        (request.method == "PUT").then_some(Fault::Answer { status: "403 Forbidden", code: "AccessDenied" })
+    })
+    .await;
+    let error = put(&open(&proxy.url), &bytes(1000, 8)).await.unwrap_err();
+    assert_eq!(error.verdict(), Verdict::Temporary);
+    assert!(matches!(error, Error::Unavailable { .. }));
+    let error = error.to_string();
+    assert!(error.contains("writing an object fails") && error.contains("s3:PutObject"), "{error}");
+    assert_eq!(proxy.asked.lock().unwrap().len(), 1, "asking again would not help");
+}
+
 /// Each object's first requests go wrong, each in another way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_on_a_bad_line() {
