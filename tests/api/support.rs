@@ -147,10 +147,10 @@ impl Worker {
         self.child.kill().await.expect("the worker is killed");
     }
 
-    /// SIGTERM, and its end.
-    pub(crate) async fn stop(self) {
+    /// SIGTERM, and how it ended.
+    pub(crate) async fn stop(self) -> std::process::ExitStatus {
         self.signal("TERM").await;
-        assert!(self.ended().await.success());
+        self.ended().await
     }
 
     async fn signal(&self, name: &str) {
@@ -290,8 +290,7 @@ impl Stage {
 
     /// SIGTERM, and how it ended.
     pub(crate) async fn terminate(&mut self) -> std::process::ExitStatus {
-        self.signal("TERM").await;
-        self.ended().await
+        self.worker.take().expect("a worker runs").stop().await
     }
 
     pub(crate) async fn signal(&self, name: &str) {

@@ -224,7 +224,7 @@ async fn a_worker_that_stops_hands_over_within_seconds() {
     let sender = cluster.sender(&[0, 1]).await;
     let stopping = cluster.workers[sender].take().unwrap();
     let began = Instant::now();
-    stopping.stop().await;
+    assert!(stopping.stop().await.success());
     cluster.sandbox.faults().release(hold);
     assert_eq!(cluster.end(1 - sender, &file.id).await["status"], "completed");
     assert!(began.elapsed().as_secs() < 20, "not when its leases have run out: {:?}", began.elapsed());
