@@ -96,9 +96,10 @@ impl Trouble {
     /// client it is only that the store does not do it now, since somebody may put it right.
     pub(super) fn into_error(self, act: Act, cloud: Cloud, is_trial: bool) -> Error {
         let hint = match self.kind {
-            Kind::Missing => return Error::Missing,
+            Kind::Missing if act == Act::Read => return Error::Missing,
             Kind::Passing => return Error::unavailable(WHAT, self),
-            Kind::NoBucket => "make the bucket, or correct its name".to_owned(),
+            // What is written or listed needs only the bucket to be there.
+            Kind::Missing | Kind::NoBucket => "make the bucket, or correct its name".to_owned(),
             Kind::NoCredentials => format!(
                 "there are no credentials, and the metadata service of this machine gives none: set {}",
                 cloud.credentials()
@@ -123,7 +124,7 @@ fn is_about_the_clock(words: &str) -> bool {
 }
 
 fn is_about_the_key(words: &str) -> bool {
-    const ABOUT_THE_KEY: [&str; 9] = [
+    const ABOUT_THE_KEY: [&str; 10] = [
         "InvalidAccessKeyId",
         "SignatureDoesNotMatch",
         "InvalidToken",
@@ -132,6 +133,7 @@ fn is_about_the_key(words: &str) -> bool {
         "AuthenticationFailed",
         "InvalidAuthenticationInfo",
         "NoAuthenticationInformation",
+        "failed to authenticate",
         "HTTP 401",
     ];
     ABOUT_THE_KEY.iter().any(|code| words.contains(code))
@@ -212,7 +214,8 @@ fn innermost(error: &object_store::Error) -> String {
 
 /// Words of a server as they may be told.
 fn plain(words: &str) -> String {
-    let words = words.trim().trim_end_matches('.');
+    // Azure adds an id and a time in lines of their own.
+    let words = words.trim().lines().next().unwrap_or_default().trim_end_matches('.');
     words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_WORDS).collect()
 }
 
@@ -250,7 +253,7 @@ mod tests {
             ),
             (
                 NotFound { path: path(), source: answer("404 Not Found", "NoSuchKey") },
-                "missing",
+                "make the bucket",
                 Verdict::Permanent,
             ),
             (
@@ -281,6 +284,9 @@ mod tests {
 
     #[test]
     fn errors_say_what_to_do_and_hold_no_secret() {
+        let path = "chunks/x".to_owned();
+        let gone = object_store::Error::NotFound { path, source: answer("404 Not Found", "NoSuchKey") };
+        assert_eq!(told(gone, Act::Read).1, "chunk bytes are missing");
         for (error, words, verdict) in cases() {
             let (found, text) = told(error, Act::Write);
             assert!(text.contains(words), "{text}");
