@@ -96,6 +96,5 @@ async fn a_flood_wait_is_shown_and_then_goes_by() {
     assert!((1..=2).contains(&soon("retryAfter", shown).await));
     soon("the rest", stage.sandbox.faults().wait_fired(end_of_it, 1)).await;
     stage.sandbox.faults().release(end_of_it);
-    let end = stage.end(&file.id).await;
-    assert_eq!((&end["status"], &end["attempt"]), (&json!("completed"), &json!(1)));
+    assert_eq!(stage.end(&file.id).await["status"], "completed");
 }

@@ -159,7 +159,7 @@ fn each_direct_dependency_has_its_reason() {
         // Programs come from elsewhere, and say from where.
         let crates = names
             .split(", ")
-            .filter(|name| !["(npm)", "(Debian)", "(PyPI)"].iter().any(|at| name.ends_with(at)));
+            .filter(|name| !["(npm)", "(Debian)", "(PyPI)", "(tool)"].iter().any(|at| name.ends_with(at)));
         reasons.extend(crates.map(|name| name.split(" (").next().unwrap_or(name).to_owned()));
     }
     assert_eq!(used, reasons, "the crates that are used, and those with a reason in docs/DEPENDENCIES.md");
