@@ -46,8 +46,6 @@ pub(crate) struct Worker {
     engine: Telestore,
     running: Running,
     grace: Duration,
-    /// Whether other workers go on at once with what this one leaves.
-    shared: bool,
     // Held for as long as the worker lives.
     _lock: std::fs::File,
 }
@@ -75,7 +73,6 @@ impl Worker {
             engine: wired.engine,
             running,
             grace: config.settings.sending.shutdown_grace,
-            shared: config.settings.data.is_shared(),
             _lock: wired.lock,
         })
     }
@@ -116,20 +113,24 @@ impl Worker {
             // A store that hangs must not hold the stop up.
             let _ = tokio::time::timeout(LAST_WORDS, self.engine.give_back_sends()).await;
         }
-        if self.shared {
-            match tokio::time::timeout(LEAVE_WITHIN, self.engine.leave()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "other workers go on with what is left in a minute"),
-                Err(_) => tracing::warn!(
-                    "other workers go on with what is left in a minute: the database does not answer"
-                ),
-            }
+        if !self.engine.config().alone {
+            hand_over(&self.engine).await;
         }
         match ended {
             Some(Ok(Err(error))) => Err(error.into()),
             _ => Ok(()),
         }
     }
+}
+
+/// Lets other workers go on at once with what this one leaves.
+async fn hand_over(engine: &Telestore) {
+    let why = match tokio::time::timeout(LEAVE_WITHIN, engine.leave()).await {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "the database does not answer".to_owned(),
+    };
+    tracing::warn!(why, "other workers go on with what is left in a minute");
 }
 
 fn listen(

@@ -1,6 +1,6 @@
 //! Where uploads and chunks are: in the data directory, or in what many workers share.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -23,11 +23,16 @@ pub(crate) struct Stores {
 }
 
 impl Stores {
-    /// Those of a worker, which holds the lock of its data directory. `disk_bytes` is how much of the disk it may fill.
-    pub(crate) async fn open(data: &DataSettings, disk_bytes: Option<u64>) -> Result<Self> {
-        let sessions: Arc<dyn SessionStore> = match postgres(data)? {
-            Some(options) => Arc::new(PostgresSessionStore::connect(&options).await?),
-            None => Arc::new(SqliteSessionStore::open_durable(database(data), data.durability).await?),
+    /// Those of a worker, which holds the lock of its data directory, with the `database` of many workers if it has one.
+    /// `disk_bytes` is how much of the disk it may fill.
+    pub(crate) async fn open(
+        data: &DataSettings,
+        disk_bytes: Option<u64>,
+        database: Option<PostgresSessionStore>,
+    ) -> Result<Self> {
+        let sessions: Arc<dyn SessionStore> = match database {
+            Some(database) => Arc::new(database),
+            None => Arc::new(SqliteSessionStore::open_durable(sqlite(data), data.durability).await?),
         };
         let chunks: Arc<dyn ChunkStore> = match objects(data)? {
             Some(objects) => Arc::new(objects),
@@ -40,7 +45,7 @@ impl Stores {
     pub(crate) async fn attach(data: &DataSettings) -> Result<Self> {
         let sessions: Arc<dyn SessionStore> = match postgres(data)? {
             Some(options) => Arc::new(PostgresSessionStore::attach(&options).await?),
-            None => Arc::new(SqliteSessionStore::attach(database(data), data.durability).await?),
+            None => Arc::new(SqliteSessionStore::attach(sqlite(data), data.durability).await?),
         };
         let chunks: Arc<dyn ChunkStore> = match objects(data)? {
             Some(objects) => Arc::new(objects),
@@ -50,7 +55,7 @@ impl Stores {
     }
 }
 
-fn database(data: &DataSettings) -> impl AsRef<Path> + use<> {
+fn sqlite(data: &DataSettings) -> PathBuf {
     data.data_dir.join(DATABASE)
 }
 

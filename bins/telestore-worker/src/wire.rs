@@ -6,7 +6,7 @@ use std::time::Duration;
 use telestore::backend::{
     CachedCredentialProvider, HttpConfig, HttpCredentialProvider, HttpWebhookSender, StaticCredentialProvider,
 };
-use telestore::store::{PostgresOptions, PostgresSessionStore};
+use telestore::store::PostgresSessionStore;
 use telestore::types::{ChatId, Secret, SystemClock, TelegramCredentials, UserId};
 use telestore::uploader::{BotApiConfig, BotApiUploader, MtprotoUploader};
 use telestore::{Sealer, Telestore, TelestoreBuilder};
@@ -71,10 +71,8 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
         Some(secret) => Sealer::from_secret(secret),
         None => Sealer::from_file(&dir.join(SECRET_KEY))?,
     };
-    if let (Some(options), Some(secret)) = (stores::postgres(data)?, &users.secret_key) {
-        check_key(&options, secret).await?;
-    }
-    let Stores { sessions, chunks } = Stores::open(data, storage.disk_bytes).await?;
+    let database = shared_database(data, users.secret_key.as_ref()).await?;
+    let Stores { sessions, chunks } = Stores::open(data, storage.disk_bytes, database).await?;
     let builder = Telestore::builder()
         .sessions(sessions)
         .chunks(chunks)
@@ -86,12 +84,17 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
     Ok(Wired { engine: with_access(builder, config)?.build()?, lock })
 }
 
-/// Tokens that one worker has sealed the others must be able to open.
-async fn check_key(options: &PostgresOptions, secret: &Secret) -> Result<(), WireError> {
-    let store = PostgresSessionStore::connect(options).await?;
-    let same = stores::has_key(&store, secret).await;
-    store.close().await;
-    if same? { Ok(()) } else { Err(WireError::OtherKey) }
+/// The database of many workers, if uploads are there. What one of them has sealed the others must be able to open.
+async fn shared_database(
+    data: &DataSettings,
+    secret: Option<&Secret>,
+) -> Result<Option<PostgresSessionStore>, WireError> {
+    let Some(options) = stores::postgres(data)? else { return Ok(None) };
+    let database = PostgresSessionStore::connect(&options).await?;
+    match secret {
+        Some(secret) if !stores::has_key(&database, secret).await? => Err(WireError::OtherKey),
+        _ => Ok(Some(database)),
+    }
 }
 
 /// Makes the directory and takes it for this process; the lock goes with the process, however it ends.
