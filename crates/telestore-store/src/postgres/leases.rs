@@ -59,8 +59,7 @@ pub(super) async fn next(
     now: Timestamp,
     except: &[UserId],
 ) -> Result<Option<Upload>> {
-    let mut except: Vec<String> =
-        except.iter().map(|user| row::written(user.as_str()).into_owned()).collect();
+    let mut except = row::all_written(except.iter().map(UserId::as_str));
     loop {
         let Some(upload) = candidate(tx, worker, now, &except).await? else { return Ok(None) };
         let Some(user) = &upload.user_id else { return Ok(Some(upload)) };

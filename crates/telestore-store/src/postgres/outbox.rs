@@ -34,8 +34,7 @@ pub(super) async fn next(
     now: Timestamp,
     except: &[UserId],
 ) -> Result<Option<OutboxEvent>> {
-    let mut except: Vec<String> =
-        except.iter().map(|user| row::written(user.as_str()).into_owned()).collect();
+    let mut except = row::all_written(except.iter().map(UserId::as_str));
     loop {
         let Some(found) = candidate(tx, worker, kind, now, &except).await? else { return Ok(None) };
         let user = match (kind, &found.event.user_id) {

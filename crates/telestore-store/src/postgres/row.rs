@@ -24,6 +24,11 @@ pub(super) fn written(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.replace('\u{1}', "\u{1}\u{1}").replace('\0', "\u{1}0"))
 }
 
+/// A list of them, as a value of a statement.
+pub(super) fn all_written<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<String> {
+    texts.map(|text| written(text).into_owned()).collect()
+}
+
 /// The reverse.
 fn read(text: String) -> String {
     if !text.contains('\u{1}') {
@@ -94,8 +99,8 @@ pub(super) async fn load(on: &mut PgConnection, id: &UploadId, lock: bool) -> Re
 }
 
 pub(super) async fn load_all(on: &mut PgConnection, ids: &[UploadId]) -> Result<Vec<Upload>> {
-    let ids: Vec<String> = ids.iter().map(|id| written(id.as_str()).into_owned()).collect();
-    let load = sql("SELECT * FROM uploads WHERE id = ANY($1)").bind(ids);
+    let load = sql("SELECT * FROM uploads WHERE id = ANY($1)");
+    let load = load.bind(all_written(ids.iter().map(UploadId::as_str)));
     load.fetch_all(on).await.map_err(database)?.iter().map(upload).collect()
 }
 
