@@ -14,10 +14,14 @@ impl Upkeep {
             let began = Instant::now();
             let until = self.base.now() + self.base.config.lease;
             let every = self.base.config.lease / 3;
-            match timeout(every, self.base.sessions.beat(&self.base.worker, until)).await {
-                Ok(Ok(())) => said = began,
-                failed => {
-                    let why = failed.map_or_else(|_| "no answer in time".to_owned(), |failed| words(&failed));
+            let why = match timeout(every, self.base.sessions.beat(&self.base.worker, until)).await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some("no answer in time".to_owned()),
+            };
+            match why {
+                None => said = began,
+                Some(why) => {
                     tracing::warn!(why, "could not write down that this worker is alive");
                     self.leave_accounts(said).await;
                 }
@@ -83,8 +87,4 @@ impl Upkeep {
             }
         }
     }
-}
-
-fn words<T>(failed: &telestore_store::Result<T>) -> String {
-    failed.as_ref().err().map(ToString::to_string).unwrap_or_default()
 }

@@ -98,9 +98,7 @@ impl Upkeep {
 
     /// Deletes what is past its time and says how many uploads that were.
     pub(crate) async fn sweep(&self) -> Result<usize> {
-        if self.base.config.alone {
-            self.release_gone().await?;
-        }
+        self.release_gone().await?;
         let (now, config) = (self.base.now(), &self.base.config);
         let mut swept = 0;
         for (states, unowned, ttl) in [

@@ -85,17 +85,16 @@ impl EarlySends {
 
     /// Drops early sending of everything of a user, and what is in flight: another worker uses the account.
     pub(crate) fn stop_of(&self, user: &UserId) {
-        let entries = self.entries();
-        for entry in entries.values().filter(|entry| entry.user == *user) {
-            if let Some(running) = entry.running() {
-                running.kill.cancel();
-            }
-        }
+        self.stop(|entry| entry.user == *user);
     }
 
     /// Drops all early sending, and what is in flight.
     pub(crate) fn stop_all(&self) {
-        for running in self.entries().values().filter_map(Entry::running) {
+        self.stop(|_| true);
+    }
+
+    fn stop(&self, which: impl Fn(&Entry) -> bool) {
+        for running in self.entries().values().filter(|entry| which(entry)).filter_map(Entry::running) {
             running.kill.cancel();
         }
     }
