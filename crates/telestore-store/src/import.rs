@@ -1,15 +1,24 @@
 //! From the database of one worker to that of many.
 
-use sqlx::postgres::PgArguments;
-use sqlx::query::Query;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Row, SqliteConnection};
+mod copy;
+mod tables;
 
-use crate::row::Columns;
-use crate::{Error, PostgresSessionStore, Result, SqliteSessionStore};
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
 
-/// How many rows are read and written at a time.
-const PAGE: usize = 500;
+use sqlx::{Connection, PgConnection, Row, SqliteConnection};
+use telestore_types::{Clock, LONGEST_PAUSE, SteadyClock, StorageKey};
+
+use self::copy::Copier;
+use self::tables::{OTHERS, OUTBOX, UPLOADS};
+use crate::{BlobName, Error, PostgresSessionStore, Result, SessionStore, SqliteSessionStore};
+
+/// What it is called in errors.
+const WHAT: &str = "session database";
+
+/// Clocks that differ by less count as the same.
+const SAME_TIME: Duration = Duration::from_secs(60);
 
 /// What was copied from one database to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,238 +32,185 @@ pub struct Imported {
     pub events: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Int,
-    Flag,
-    Text,
-    Bytes,
+/// Gives what a token of this upload is sealed as from now on.
+type Reseal<'a> = Box<dyn Fn(&StorageKey, Vec<u8>) -> Vec<u8> + Send + Sync + 'a>;
+
+/// What is different in the database that is [imported](PostgresSessionStore::import) into.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use telestore_store::{BlobName, Import};
+///
+/// let copied = HashMap::from([(BlobName::new("chunks/old"), BlobName::new("chunks/new"))]);
+/// let import = Import::named("the worker in the cellar").with_blobs(copied).with_tokens(|_, sealed| sealed);
+/// assert!(format!("{import:?}").contains("cellar"));
+/// ```
+pub struct Import<'a> {
+    name: String,
+    blobs: HashMap<BlobName, BlobName>,
+    reseal: Reseal<'a>,
 }
-use Kind::{Bytes, Flag, Int, Text};
 
-/// A table that both have, in the order in which its rows are copied.
-struct Table {
-    name: &'static str,
-    order: &'static str,
-    columns: &'static [(&'static str, Kind)],
+impl fmt::Debug for Import<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, blobs) = (&self.name, self.blobs.len());
+        f.debug_struct("Import").field("name", name).field("blobs", &blobs).finish_non_exhaustive()
+    }
 }
 
-const UPLOADS: Table = Table {
-    name: "uploads",
-    order: "id",
-    columns: &[
-        ("id", Text),
-        ("key", Text),
-        ("file_name", Text),
-        ("file_size", Int),
-        ("total_chunks", Int),
-        ("mime_type", Text),
-        ("options", Text),
-        ("metadata", Text),
-        ("user_id", Text),
-        ("address", Text),
-        ("sealed_token", Bytes),
-        ("kind", Text),
-        ("state", Text),
-        ("received_chunks", Int),
-        ("received_bytes", Int),
-        ("progress", Int),
-        ("attempt", Int),
-        ("queued_at", Int),
-        ("next_attempt_at", Int),
-        ("error", Text),
-        ("outcome", Text),
-        ("stored", Text),
-        ("resume", Bytes),
-        ("resume_of", Text),
-        ("resume_sender", Text),
-        ("maybe_sent", Flag),
-        ("early", Flag),
-        ("worker", Text),
-        ("crashes", Int),
-        ("lease_token", Text),
-        ("lease_until", Int),
-        ("created_at", Int),
-        ("updated_at", Int),
-    ],
-};
+impl<'a> Import<'a> {
+    /// Rows as they are. The name is written down with them, and
+    /// [tells afterwards](PostgresSessionStore::has_imported) that they are there; no two imports have the same.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), blobs: HashMap::new(), reseal: Box::new(|_, sealed| sealed) }
+    }
 
-const CHUNKS: Table = Table {
-    name: "chunks",
-    order: "key, idx",
-    columns: &[("key", Text), ("idx", Int), ("length", Int), ("crc32c", Int), ("blob", Text)],
-};
+    /// The same, with other names for the bytes of chunks that were copied. Those that are not in it keep theirs.
+    #[must_use]
+    pub fn with_blobs(mut self, blobs: HashMap<BlobName, BlobName>) -> Self {
+        self.blobs = blobs;
+        self
+    }
 
-const OUTBOX: Table = Table {
-    name: "outbox",
-    order: "rowid",
-    columns: &[
-        ("event_id", Text),
-        ("upload_id", Text),
-        ("kind", Text),
-        ("user_id", Text),
-        ("sealed_token", Bytes),
-        ("body", Text),
-        ("attempt", Int),
-        ("due_at", Int),
-        ("created_at", Int),
-        ("claim", Text),
-        ("claimed_by", Text),
-        ("claimed_until", Int),
-    ],
-};
+    /// The same, with tokens that are sealed in another way: `reseal` gets the upload's key and the sealed token.
+    #[must_use]
+    pub fn with_tokens(
+        mut self,
+        reseal: impl Fn(&StorageKey, Vec<u8>) -> Vec<u8> + Send + Sync + 'a,
+    ) -> Self {
+        self.reseal = Box::new(reseal);
+        self
+    }
 
-/// Not the workers, and whose accounts they hold: whoever imports has ended them.
-const OTHERS: [Table; 4] = [
-    Table { name: "turns", order: "user_id", columns: &[("user_id", Text), ("turn", Int)] },
-    Table {
-        name: "traffic",
-        order: "subject, day",
-        columns: &[("subject", Text), ("day", Int), ("bytes", Int)],
-    },
-    Table {
-        name: "moved_chats",
-        order: "user_id",
-        columns: &[("user_id", Text), ("chat", Text), ("moved_to", Text)],
-    },
-    Table { name: "clock", order: "id", columns: &[("id", Int), ("at", Int), ("wall", Int)] },
-];
+    /// What stands in the table of checks.
+    fn mark(&self) -> String {
+        mark(&self.name)
+    }
+}
+
+fn mark(name: &str) -> String {
+    format!("imported {name}")
+}
 
 impl PostgresSessionStore {
     /// Copies everything that `from` holds, uploads under way included, in one transaction: wholly or not at all. No worker
-    /// may use `from` meanwhile, or ever again. The bytes of chunks are not in a session store, and keep their names.
+    /// may use `from` meanwhile, or ever again; what one had in hand is put in order first
+    /// ([`release`](SessionStore::release)). Times are moved by what the clocks differ. The bytes of chunks are not in a
+    /// session store: copy them first.
     ///
     /// # Errors
-    /// [`Error::Unfit`] where this database is not empty. [`Error::Unavailable`] and [`Error::Failed`] where one of the two
-    /// fails; then nothing was copied, unless the answer to the last word was lost: then this database is not empty any more.
-    pub async fn import(&self, from: &SqliteSessionStore) -> Result<Imported> {
+    /// [`Error::Unfit`] where this database is not empty or a worker lives on it. [`Error::Unavailable`] and
+    /// [`Error::Failed`] where one of the two fails; then nothing was copied, unless the answer to the last word was lost:
+    /// [`has_imported`](Self::has_imported) tells.
+    pub async fn import(&self, from: &SqliteSessionStore, import: &Import<'_>) -> Result<Imported> {
+        let their_now = clock_of(from).await?;
         let mut from = from.reader().await?;
         let mut to = self.alone().await?;
         // One state of the file, whoever writes it.
         let mut read = from.begin().await.map_err(failed)?;
         let mut write = to.begin().await.map_err(unavailable)?;
         refuse_unless_empty(&mut write).await?;
-        let imported = copy_all(&mut read, &mut write).await?;
+        let ahead = now(&mut write).await?.saturating_sub(their_now);
+        let ahead = if ahead.unsigned_abs() < SAME_TIME.as_millis() as u64 { 0 } else { ahead };
+        let imported = copy_all(&mut Copier { import, ahead }, &mut read, &mut write).await?;
+        let written = "INSERT INTO checks (name, value) VALUES ($1, '')";
+        let written = sqlx::query(written).persistent(false).bind(import.mark()).execute(&mut *write);
+        written.await.map_err(unavailable)?;
         write.commit().await.map_err(unavailable)?;
         Ok(imported)
+    }
+
+    /// Whether [`import`](Self::import) could begin: this database is empty, and no worker lives on it.
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] where it could not, [`Error::Unavailable`] where the database cannot be asked.
+    pub async fn ready_to_import(&self) -> Result<()> {
+        let mut to = self.alone().await?;
+        let mut looked = to.begin().await.map_err(unavailable)?;
+        refuse_unless_empty(&mut looked).await?;
+        looked.rollback().await.map_err(unavailable)
+    }
+
+    /// Whether the import of this name is in the database. It waits until a transaction that might still write it has
+    /// ended, so that a no stays a no.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where the database cannot be asked.
+    pub async fn has_imported(&self, name: &str) -> Result<bool> {
+        let mut to = self.alone().await?;
+        let mut looked = to.begin().await.map_err(unavailable)?;
+        lock(&mut looked).await?;
+        let found = "SELECT EXISTS (SELECT 1 FROM checks WHERE name = $1) AS found";
+        let found = sqlx::query(found).persistent(false).bind(mark(name)).fetch_one(&mut *looked).await;
+        let found = found.and_then(|row| row.try_get("found")).map_err(unavailable)?;
+        looked.rollback().await.map_err(unavailable)?;
+        Ok(found)
     }
 }
 
 fn failed(error: sqlx::Error) -> Error {
-    Error::failed("session database", error)
+    Error::failed(WHAT, error)
 }
 
 fn unavailable(error: sqlx::Error) -> Error {
-    Error::unavailable("session database", error)
+    Error::unavailable(WHAT, error)
 }
 
-/// Keeps workers away from it until the end, too.
-async fn refuse_unless_empty(to: &mut PgConnection) -> Result<()> {
+/// What the clock of the worker on this file would show if it started now, in milliseconds.
+async fn clock_of(from: &SqliteSessionStore) -> Result<i64> {
+    let clock = SteadyClock::new();
+    if let Some(last) = from.clock().await? {
+        clock.go_on_from(last);
+    }
+    Ok(clock.now().as_millis())
+}
+
+/// What the database's clock shows.
+async fn now(on: &mut PgConnection) -> Result<i64> {
+    let now = sqlx::query("SELECT telestore_now(0) AS now").persistent(false).fetch_one(on).await;
+    now.and_then(|row| row.try_get("now")).map_err(unavailable)
+}
+
+/// Keeps workers, and other imports, away until the end of the transaction.
+async fn lock(to: &mut PgConnection) -> Result<()> {
     let lock = "SET LOCAL lock_timeout = '8s'; LOCK TABLE uploads, chunks, outbox IN EXCLUSIVE MODE";
-    sqlx::raw_sql(lock).execute(&mut *to).await.map_err(unavailable)?;
+    sqlx::raw_sql(lock).execute(to).await.map_err(unavailable)?;
+    Ok(())
+}
+
+async fn refuse_unless_empty(to: &mut PgConnection) -> Result<()> {
+    lock(to).await?;
+    let refused = |why: &'static str| Err(Error::unfit(WHAT, "importing into it", why));
     let any = "SELECT EXISTS (SELECT 1 FROM uploads) OR EXISTS (SELECT 1 FROM outbox) AS any";
-    let any = sqlx::query(any).persistent(false).fetch_one(to).await;
+    let any = sqlx::query(any).persistent(false).fetch_one(&mut *to).await;
     if any.and_then(|row| row.try_get("any")).map_err(unavailable)? {
-        return Err(Error::unfit("session database", "importing into it", "it holds uploads already"));
+        return refused("it holds uploads already");
+    }
+    let now = now(to).await?;
+    // It may take the bytes of chunks for orphans, whose records are still to come.
+    let living = "SELECT EXISTS (SELECT 1 FROM workers WHERE until > $1 AND until <= $2) AS living";
+    let far = now.saturating_add(LONGEST_PAUSE.as_millis() as i64);
+    let living = sqlx::query(living).persistent(false).bind(now).bind(far).fetch_one(to).await;
+    if living.and_then(|row| row.try_get("living")).map_err(unavailable)? {
+        return refused("a worker runs on it, or did half a minute ago: stop it first");
     }
     Ok(())
 }
 
-async fn copy_all(from: &mut SqliteConnection, to: &mut PgConnection) -> Result<Imported> {
+async fn copy_all(
+    copier: &mut Copier<'_>,
+    from: &mut SqliteConnection,
+    to: &mut PgConnection,
+) -> Result<Imported> {
     let imported = Imported {
-        uploads: copy(&UPLOADS, from, to).await?,
-        chunks: copy_chunks(from, to).await?,
-        events: copy(&OUTBOX, from, to).await?,
+        uploads: copier.table(&UPLOADS, from, to).await?,
+        chunks: copier.chunks(from, to).await?,
+        events: copier.table(&OUTBOX, from, to).await?,
     };
     for table in &OTHERS {
-        copy(table, from, to).await?;
+        copier.table(table, from, to).await?;
     }
     let turn = "SELECT setval('turn', COALESCE((SELECT MAX(turn) FROM turns), 0) + 1)";
     sqlx::query(turn).persistent(false).execute(to).await.map_err(unavailable)?;
     Ok(imported)
-}
-
-/// Copies the rows of a table, page by page.
-async fn copy(table: &Table, from: &mut SqliteConnection, to: &mut PgConnection) -> Result<u64> {
-    let page = format!("{} ORDER BY {} LIMIT {PAGE} OFFSET ?", select(table), table.order);
-    let mut copied = 0;
-    loop {
-        let page = sqlx::query(AssertSqlSafe(page.clone())).bind(crate::row::signed(copied));
-        let rows = page.fetch_all(&mut *from).await.map_err(failed)?;
-        write(table, &rows, to).await?;
-        copied += rows.len() as u64;
-        if rows.len() < PAGE {
-            return Ok(copied);
-        }
-    }
-}
-
-/// The same for the chunks of each upload: there are many, and what is behind others would be counted off each time.
-async fn copy_chunks(from: &mut SqliteConnection, to: &mut PgConnection) -> Result<u64> {
-    let keys = sqlx::query("SELECT key FROM uploads WHERE received_chunks > 0 ORDER BY key");
-    let keys = keys.fetch_all(&mut *from).await.map_err(failed)?;
-    let chunks = format!("{} WHERE key = ? ORDER BY {}", select(&CHUNKS), CHUNKS.order);
-    let mut copied = 0;
-    for key in keys {
-        let chunks = sqlx::query(AssertSqlSafe(chunks.clone())).bind(crate::row::text(&key, "key")?);
-        let rows = chunks.fetch_all(&mut *from).await.map_err(failed)?;
-        for page in rows.chunks(PAGE) {
-            write(&CHUNKS, page, to).await?;
-        }
-        copied += rows.len() as u64;
-    }
-    Ok(copied)
-}
-
-fn names(table: &Table) -> String {
-    table.columns.iter().map(|(column, _)| *column).collect::<Vec<_>>().join(", ")
-}
-
-fn select(table: &Table) -> String {
-    format!("SELECT {} FROM {}", names(table), table.name)
-}
-
-/// Writes a page of rows by one statement, which takes each column as a list.
-async fn write(table: &Table, rows: &[SqliteRow], to: &mut PgConnection) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let lists = table.columns.iter().zip(1..).map(|((_, kind), at)| {
-        let of = match kind {
-            Int => "BIGINT",
-            Flag => "BOOLEAN",
-            Text => "TEXT",
-            Bytes => "BYTEA",
-        };
-        format!("${at}::{of}[]")
-    });
-    let lists = lists.collect::<Vec<_>>().join(", ");
-    let names = names(table);
-    let insert = format!("INSERT INTO {} ({names}) SELECT * FROM UNNEST({lists})", table.name);
-    let mut insert = sqlx::query(AssertSqlSafe(insert)).persistent(false);
-    for (column, kind) in table.columns {
-        insert = bind(insert, rows, column, *kind)?;
-    }
-    insert.execute(to).await.map_err(unavailable)?;
-    Ok(())
-}
-
-/// Binds a column of these rows.
-fn bind<'q>(
-    insert: Query<'q, Postgres, PgArguments>,
-    rows: &[SqliteRow],
-    column: &'static str,
-    kind: Kind,
-) -> Result<Query<'q, Postgres, PgArguments>> {
-    Ok(match kind {
-        Int => insert.bind(rows.iter().map(|row| row.int(column)).collect::<Result<Vec<_>>>()?),
-        Flag => insert.bind(rows.iter().map(|row| row.flag(column)).collect::<Result<Vec<_>>>()?),
-        Bytes => insert.bind(rows.iter().map(|row| row.bytes(column)).collect::<Result<Vec<_>>>()?),
-        Text => {
-            let text = |row: &SqliteRow| {
-                Ok(row.text(column)?.map(|text| PostgresSessionStore::written(&text).into_owned()))
-            };
-            insert.bind(rows.iter().map(text).collect::<Result<Vec<_>>>()?)
-        }
-    })
 }

@@ -38,7 +38,7 @@ pub use digest::Digest;
 pub use durability::Durability;
 pub use error::{Error, Result};
 #[cfg(all(feature = "postgres", feature = "sqlite"))]
-pub use import::Imported;
+pub use import::{Import, Imported};
 pub use local::{DataDisk, FileSystem, LocalChunkStore};
 pub use memory::{MemoryChunkStore, MemorySessionStore};
 pub use metrics::describe_metrics;

@@ -65,6 +65,12 @@ impl PostgresOptions {
         Ok(self)
     }
 
+    /// Where it is, without the user and the password: `host:5432/name`.
+    pub fn place(&self) -> String {
+        let name = self.calls.get_database().unwrap_or("");
+        format!("{}:{}/{name}", self.calls.get_host(), self.calls.get_port())
+    }
+
     /// The same, with at most so many connections for calls (10 at first, at least 2). Each worker has as many, and one for
     /// the listener.
     #[must_use]
@@ -156,5 +162,6 @@ mod tests {
     fn a_password_is_shown_to_nobody() {
         let options = PostgresOptions::new("postgres://u:geheim@h/d?password=geheim").unwrap();
         assert!(!format!("{options:?}").contains("geheim"), "{options:?}");
+        assert_eq!(options.place(), "h:5432/d");
     }
 }

@@ -1,14 +1,16 @@
 //! A worker that becomes many.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use serde_json::json;
 use telestore_store::{
-    ChunkRecord, Error, Limits, Listing, NewEvent, OutboxKind, PostgresSessionStore, Quota, SessionStore,
-    SqliteSessionStore, Subject,
+    BlobName, ChunkRecord, Error, Import, Limits, Listing, NewChunk, NewEvent, OutboxKind,
+    PostgresSessionStore, Quota, SessionStore, SqliteSessionStore, Subject,
 };
 use telestore_types::{
-    ChatId, ChunkIndex, Clock, Outcome, Reading, ResumeState, SenderId, SystemClock, Upload, UploadOptions,
-    UserId,
+    ChatId, ChunkIndex, Clock, Outcome, Reading, ResumeState, SenderId, StorageKey, SystemClock, Upload,
+    UploadOptions, UserId,
 };
 
 use crate::at_once::stored;
@@ -81,7 +83,10 @@ async fn all_of_a_sqlite_database_is_there_afterwards() {
 
     let database = Database::new(Shows::Time).await;
     let new = database.open().await;
-    let imported = new.import(&old).await.unwrap();
+    let import = Import::named("this one");
+    assert!(!new.has_imported("this one").await.unwrap());
+    new.ready_to_import().await.unwrap();
+    let imported = new.import(&old, &import).await.unwrap();
     assert_eq!((imported.uploads, imported.events), (7, 1));
     let listing = Listing::first(99);
     let (before, after) = (old.list(&listing).await.unwrap(), new.list(&listing).await.unwrap());
@@ -101,7 +106,8 @@ async fn all_of_a_sqlite_database_is_there_afterwards() {
     assert_eq!(new.clock().await.unwrap(), Some(reading));
     goes_on(&new).await;
 
-    match new.import(&old).await {
+    assert!(new.has_imported("this one").await.unwrap() && !new.has_imported("other").await.unwrap());
+    match new.import(&old, &import).await {
         Err(Error::Unfit { .. }) => {}
         other => panic!("it is not empty: {other:?}"),
     }
@@ -116,4 +122,66 @@ async fn goes_on(new: &PostgresSessionStore) {
     assert!(new.next_due(&me).await.unwrap().is_some_and(|due| due > now), "the lease of before");
     let due = new.outbox_lease(&me, OutboxKind::Webhook, now, now + HELD, 9, &[]).await.unwrap();
     assert_eq!(due.len(), 1);
+}
+
+/// What the keys of a row say, with the clock of a machine that lagged by a day.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_tokens_and_times_are_those_of_the_new_place() {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let dir = tempfile::tempdir().unwrap();
+    let old = SqliteSessionStore::open(dir.path().join("telestore.db")).await.unwrap();
+    let (upload, wall) = (unowned("one"), SystemClock.now());
+    let (then, limits) = (wall - DAY, Limits::NONE);
+    old.create(&Upload { created_at: then, updated_at: then, ..upload.clone() }, false, &limits)
+        .await
+        .unwrap();
+    old.claim(&upload.id, &upload.key, &owned("u"), &limits).await.unwrap();
+    let sealed = old.get(&upload.id).await.unwrap().unwrap().sealed_token.expect("a token");
+    let (copied, left) = (chunk(0, 5), chunk(1, 5));
+    for chunk in [&copied, &left] {
+        let chunk = NewChunk::new(upload.id.clone(), upload.key.clone(), chunk.clone(), then);
+        old.record_chunk(chunk).await.unwrap();
+    }
+    old.save_clock(Reading { at: then, wall }).await.unwrap();
+    let withdrawal = NewEvent::withdrawal("event", json!({ "key": upload.key.as_str() }).to_string());
+    let withdrawal = withdrawal.of_user(Some(UserId::new("u")), Some(sealed.clone()));
+    old.add_event(&upload.id, &withdrawal, &worker("old"), then, then).await.unwrap();
+
+    let database = Database::new(Shows::Time).await;
+    let new = database.open().await;
+    // A worker that looked around there once.
+    new.save_clock(Reading { at: wall, wall }).await.unwrap();
+    let resealed = |key: &StorageKey, token: Vec<u8>| [key.as_str().as_bytes(), &token].concat();
+    let blobs = HashMap::from([(copied.blob.clone(), BlobName::new("new/name"))]);
+    let import = Import::named("this one").with_blobs(blobs).with_tokens(resealed);
+    new.import(&old, &import).await.unwrap();
+
+    let chunks = new.chunks(&upload.key).await.unwrap();
+    let names: Vec<_> = chunks.iter().map(|chunk| chunk.blob.as_str()).collect();
+    assert_eq!(names, ["new/name", left.blob.as_str()], "what was not copied keeps its name");
+    let (found, expected) = (new.get(&upload.id).await.unwrap().unwrap(), resealed(&upload.key, sealed));
+    assert_eq!(found.sealed_token.as_ref(), Some(&expected));
+    let age = SystemClock.now().since(found.updated_at);
+    assert!(age < Duration::from_secs(120), "it is as old as it was: {age:?}");
+    let now = SystemClock.now();
+    let due =
+        new.outbox_lease(&worker("new"), OutboxKind::Withdrawal, now, now + HELD, 9, &[]).await.unwrap();
+    assert_eq!(due[0].event.sealed_token.as_ref(), Some(&expected));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_worker_may_live_on_the_new_database() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = SqliteSessionStore::open(dir.path().join("telestore.db")).await.unwrap();
+    let database = Database::new(Shows::Time).await;
+    let new = database.open().await;
+    let (me, now) = (worker("new"), SystemClock.now());
+    new.beat(&me, now + HELD).await.unwrap();
+    for refused in [new.ready_to_import().await, new.import(&old, &Import::named("x")).await.map(drop)] {
+        let why = refused.unwrap_err().to_string();
+        assert!(why.contains("a worker runs on it"), "{why}");
+    }
+    while !new.release(&me, now, 9).await.unwrap().is_empty() {}
+    new.ready_to_import().await.unwrap();
+    assert!(!new.has_imported("x").await.unwrap());
 }
