@@ -239,7 +239,7 @@ impl Stage {
     }
 
     /// The program with the settings of this stage.
-    fn program(&self) -> Command {
+    pub(crate) fn program(&self) -> Command {
         let mut command = self.behind.as_deref().map_or_else(program, program_behind);
         command
             .env("BACKEND_URL", self.sandbox.backend_url())

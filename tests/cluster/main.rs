@@ -5,6 +5,15 @@
 #[expect(dead_code, unused_imports, reason = "shared with the other black-box tests")]
 mod support;
 
+mod migrate;
+
+#[path = "../api/old_data"]
+mod old_data {
+    pub(crate) mod archive;
+    pub(crate) mod goes_on;
+    pub(crate) mod rows;
+}
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -34,33 +43,41 @@ fn needed(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("run .ci/cluster, which sets {name}"))
 }
 
+/// A new database, and a prefix of the bucket, as settings of workers.
+async fn shared() -> Vec<(String, String)> {
+    static NAMES: AtomicU32 = AtomicU32::new(0);
+    let name = format!("cluster_{}_{}", std::process::id(), NAMES.fetch_add(1, Ordering::Relaxed));
+    let server = needed("TELESTORE_TEST_POSTGRES");
+    let made = Command::new("psql")
+        .args(["-q", "-d", &format!("{server}/postgres"), "-c", &format!("CREATE DATABASE {name}")])
+        .status()
+        .await;
+    assert!(made.expect("psql runs").success());
+    let settings = [
+        ("TELESTORE_DATABASE_URL", format!("{server}/{name}")),
+        ("TELESTORE_CHUNKS_URL", format!("s3://telestore-test/{name}")),
+        ("AWS_ENDPOINT_URL", needed("TELESTORE_TEST_MOTO")),
+        ("AWS_ACCESS_KEY_ID", "any".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "any".to_owned()),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_ALLOW_HTTP", "true".to_owned()),
+    ];
+    settings.map(|(name, value)| (name.to_owned(), value)).to_vec()
+}
+
 impl Cluster {
     async fn of(workers: usize) -> Self {
-        static NAMES: AtomicU32 = AtomicU32::new(0);
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let name = format!("cluster_{}_{}", std::process::id(), NAMES.fetch_add(1, Ordering::Relaxed));
-        let server = needed("TELESTORE_TEST_POSTGRES");
-        let made = Command::new("psql")
-            .args(["-q", "-d", &format!("{server}/postgres"), "-c", &format!("CREATE DATABASE {name}")])
-            .status()
-            .await;
-        assert!(made.expect("psql runs").success());
         let sandbox = Sandbox::builder().enforce_single_connection(true).start().await.expect("the sandbox");
         let settings = [
             ("BACKEND_URL", sandbox.backend_url()),
             ("TELEGRAM_BOT_API_URL", sandbox.bot_api_url()),
             ("TELESTORE_MTPROTO_SERVER_KEY", sandbox.server_key().to_owned()),
             ("TELESTORE_BOT_API_MAX_BYTES", "1 MiB".to_owned()),
-            ("TELESTORE_DATABASE_URL", format!("{server}/{name}")),
-            ("TELESTORE_CHUNKS_URL", format!("s3://telestore-test/{name}")),
             ("TELESTORE_SECRET_KEY", "the same for all".to_owned()),
-            ("AWS_ENDPOINT_URL", needed("TELESTORE_TEST_MOTO")),
-            ("AWS_ACCESS_KEY_ID", "any".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "any".to_owned()),
-            ("AWS_REGION", "us-east-1".to_owned()),
-            ("AWS_ALLOW_HTTP", "true".to_owned()),
         ];
-        let settings = settings.map(|(name, value)| (name.to_owned(), value)).to_vec();
+        let mut settings = settings.map(|(name, value)| (name.to_owned(), value)).to_vec();
+        settings.extend(shared().await);
         let (user, client) = (sandbox.user(), Client::new());
         let dir = tempfile::tempdir().expect("a directory");
         let mut cluster = Self { sandbox, user, client, dir, settings, workers: Vec::new() };

@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Health,
     /// List, show, retry or cancel uploads, with or without a running worker
     Uploads(UploadsArgs),
+    /// Move the uploads of a data directory to the PostgreSQL database of many workers, those under way included
+    Migrate(MigrateArgs),
 }
 
 #[derive(Debug, Args)]
@@ -110,6 +112,29 @@ pub(crate) enum UploadsCommand {
 fn state(text: &str) -> Result<UploadState, String> {
     UploadState::parse(text)
         .ok_or_else(|| "expected receiving, queued, sending, completed, failed or cancelled".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    /// The database, `postgres://user:password@host/name`; TELESTORE_DATABASE_URL shows its password to fewer
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: Option<Secret>,
+
+    /// Where the chunks go, as TELESTORE_CHUNKS_URL says it
+    #[arg(long, value_name = "URL")]
+    pub(crate) chunks_to: Option<String>,
+
+    /// Only look, and say what would be moved
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Move also uploads of which chunks are missing on the disk, or whose token cannot be opened
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// Give a move up that was interrupted, if nothing is in the database yet
+    #[arg(long, conflicts_with_all = ["dry_run", "force"])]
+    pub(crate) undo: bool,
 }
 
 #[derive(Debug, Args)]

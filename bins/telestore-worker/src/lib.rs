@@ -10,6 +10,8 @@ mod disks;
 mod health;
 mod log;
 mod metrics;
+mod migrate;
+mod moved;
 mod open_files;
 #[cfg(feature = "otlp")]
 mod otlp;
@@ -30,7 +32,7 @@ use clap::ArgMatches;
 use telestore::types::Shown;
 
 use cli::{Cli, Command};
-use settings::{ConfigError, DataSettings, LogSettings, ServerSettings, Settings, Written};
+use settings::{ConfigError, DataSettings, LogSettings, ServerSettings, Settings, UserSettings, Written};
 
 /// Runs the program with the arguments and the environment of this process.
 #[must_use]
@@ -74,6 +76,11 @@ async fn run(command: Option<Command>, written: Written) -> Result<(), String> {
         Some(Command::Health) => health::health(written.read::<ServerSettings>().map_err(text)?.0).await,
         Some(Command::Uploads(args)) => {
             uploads::uploads(written.read::<DataSettings>().map_err(text)?.0, args).await
+        }
+        Some(Command::Migrate(args)) => {
+            let data = written.read::<DataSettings>().map_err(text)?.0;
+            let secret = written.read::<UserSettings>().map_err(text)?.0.secret_key;
+            migrate::migrate(data, secret, args).await
         }
         Some(Command::Send(args)) => send::send(args).await,
         Some(Command::Sandbox(args)) => sandbox::run(args).await,

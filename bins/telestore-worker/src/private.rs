@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use telestore::store::private::directory;
 
-use crate::data_files::{DATABASE, LOCK, SECRET_KEY};
+use crate::data_files::{COPIED, DATABASE, LOCK, MOVED, NEW_MOVED, SECRET_KEY};
 use crate::worker_id::{NEW_WORKER_ID, WORKER_ID};
 
 /// Makes the directory, and where needed those above it, which get the usual mode.
@@ -77,7 +77,7 @@ pub(crate) fn loose(_: &Path) -> Vec<Open> {
 }
 
 /// What the worker makes in its data directory.
-const OWN: [&str; 9] = [
+const OWN: [&str; 12] = [
     "chunks",
     "spool",
     DATABASE,
@@ -87,6 +87,9 @@ const OWN: [&str; 9] = [
     LOCK,
     WORKER_ID,
     NEW_WORKER_ID,
+    MOVED,
+    NEW_MOVED,
+    COPIED,
 ];
 
 /// Whether a directory holds the worker's files and nothing else.

@@ -14,6 +14,7 @@ use telestore::{Sealer, Telestore, TelestoreBuilder};
 use crate::config::{Access, Config, Token};
 use crate::data_files::{DATABASE, LOCK, SECRET_KEY};
 use crate::disks::{self, Objection};
+use crate::moved::{Gone, Moved};
 use crate::settings::{DataSettings, Settings};
 use crate::stores::{self, Stores};
 use crate::{private, worker_id};
@@ -31,6 +32,8 @@ pub(crate) enum WireError {
     NoData { dir: String },
     #[error("data directory {0}")]
     FileSystem(String),
+    #[error("data directory {dir}: {source}")]
+    Gone { dir: String, source: Gone },
     #[error(
         "TELESTORE_SECRET_KEY is not the one that the workers on this database have: set the same, or give this worker another database"
     )]
@@ -65,6 +68,7 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
         None => {}
     }
     let lock = lock(dir).await?;
+    is_not_gone(data)?;
     let name = |source| WireError::DataDir { dir: dir.display().to_string(), source };
     let worker = worker_id::kept_in(dir).map_err(name)?;
     let sealer = match &users.secret_key {
@@ -84,6 +88,12 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
     Ok(Wired { engine: with_access(builder, config)?.build()?, lock })
 }
 
+/// Whether the uploads of the directory are still to be worked on here.
+fn is_not_gone(data: &DataSettings) -> Result<(), WireError> {
+    let gone = |source| WireError::Gone { dir: data.data_dir.display().to_string(), source };
+    Moved::refuse(&data.data_dir, data.is_shared()).map_err(gone)
+}
+
 /// The database of many workers, if uploads are there. What one of them has sealed the others must be able to open.
 async fn shared_database(
     data: &DataSettings,
@@ -98,7 +108,7 @@ async fn shared_database(
 }
 
 /// Makes the directory and takes it for this process; the lock goes with the process, however it ends.
-async fn lock(dir: &Path) -> Result<File, WireError> {
+pub(crate) async fn lock(dir: &Path) -> Result<File, WireError> {
     let name = || dir.display().to_string();
     let failed = |source| WireError::DataDir { dir: name(), source };
     private::make_directory(dir).map_err(failed)?;
@@ -132,6 +142,7 @@ pub(crate) async fn operator_engine(data: &DataSettings) -> Result<Telestore, Wi
     if !data.is_shared() && !data.data_dir.join(DATABASE).exists() {
         return Err(WireError::NoData { dir: data.data_dir.display().to_string() });
     }
+    is_not_gone(data)?;
     let chat = ChatId::new("@nobody").map_err(telestore::Error::from)?;
     let nobody = TelegramCredentials::new(UserId::new(""), chat);
     let Stores { sessions, chunks } = Stores::attach(data).await?;

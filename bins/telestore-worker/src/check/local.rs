@@ -15,6 +15,7 @@ use super::shared;
 use crate::config::Config;
 use crate::data_files::{DATABASE, SECRET_KEY};
 use crate::disks::{Objection, nearest, objection};
+use crate::moved::Moved;
 use crate::private::{Open, loose};
 use crate::serve::other_address;
 use crate::tls::server_config;
@@ -22,7 +23,7 @@ use crate::wire::is_running;
 
 pub(super) async fn check(config: &Config, report: &mut Report) {
     let dir = &config.settings.data.data_dir;
-    directory(dir, report);
+    directory(dir, config.settings.data.is_shared(), report);
     others(dir, report);
     let away = shared::chunks(config, report).await;
     if !away {
@@ -47,7 +48,7 @@ pub(super) async fn check(config: &Config, report: &mut Report) {
     }
 }
 
-fn directory(dir: &Path, report: &mut Report) {
+fn directory(dir: &Path, shared: bool, report: &mut Report) {
     const CHECK: &str = "data directory";
     let shown = dir.display();
     if dir.exists() && !dir.is_dir() {
@@ -80,6 +81,9 @@ fn directory(dir: &Path, report: &mut Report) {
             );
             return report.failed(CHECK, text);
         }
+    }
+    if let Err(gone) = Moved::refuse(dir, shared) {
+        return report.failed(CHECK, format!("{shown}: {gone}"));
     }
     let made = if dir.is_dir() { "is writable" } else { "will be made at the first start" };
     report.ok(CHECK, format!("{shown} {made}"));
