@@ -1,10 +1,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use telestore_types::ApiId;
+use telestore_types::{ApiId, LoginGuard};
 use tokio::task::JoinSet;
 
-use crate::account::Account;
+use crate::account::{Account, Guard};
 use crate::session::Session;
 use crate::{Error, MtprotoConfig, Result};
 
@@ -30,12 +30,23 @@ const MAX_ACCOUNTS: usize = 1024;
 pub struct Client {
     config: Arc<MtprotoConfig>,
     accounts: Arc<Mutex<HashMap<[u8; 32], Arc<Account>>>>,
+    guard: Guard,
 }
 
 impl Client {
     /// A client without accounts. Nothing is connected yet.
     pub fn new(config: MtprotoConfig) -> Self {
-        Self { config: Arc::new(config), accounts: Arc::default() }
+        Self { config: Arc::new(config), accounts: Arc::default(), guard: Guard::default() }
+    }
+
+    /// Asks `guard` before each connection from now on: for processes that share logins, since Telegram ends a login that it
+    /// sees on two connections. Telegram itself is asked to end a connection by the time until which it may be used, so that
+    /// another process can have the login even if this one was stopped or lost its network.
+    ///
+    /// A call that finds the login busy fails with [`ErrorKind::LoginBusy`](crate::ErrorKind::LoginBusy), and is not tried
+    /// again.
+    pub fn guard_logins(&self, guard: Arc<dyn LoginGuard>) {
+        self.guard.set(guard);
     }
 
     /// Its configuration.
@@ -62,7 +73,8 @@ impl Client {
             return Ok(account.clone());
         }
         let predecessor = old.filter(|old| old.is_connected()).cloned();
-        let account = Arc::new(Account::new(self.config.clone(), session, api_id, predecessor));
+        let account =
+            Arc::new(Account::new(self.config.clone(), self.guard.clone(), session, api_id, predecessor));
         accounts.insert(digest, account.clone());
         Ok(account)
     }

@@ -2,9 +2,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use telestore_types::Verdict;
 use telestore_types::pasted::SessionFault;
 use telestore_types::telegram::MissingRight;
+use telestore_types::{LoginBusy, Verdict};
 
 mod rpc;
 
@@ -35,6 +35,8 @@ pub enum ErrorKind {
     ChatNotFound,
     /// The account may not post in the channel or group.
     MayNotPost(MissingRight),
+    /// Not sent: another process uses the login, or nobody can tell; see [`Client::guard_logins`](crate::Client::guard_logins).
+    LoginBusy,
     /// Nothing got further for [`stall_timeout`](crate::MtprotoConfig::stall_timeout).
     Stalled,
 }
@@ -94,6 +96,10 @@ impl Error {
         Self::new(ErrorKind::MayNotPost(right), format!("the account may not post in it; {right}"))
     }
 
+    pub(crate) fn login_busy(why: LoginBusy) -> Self {
+        Self::new(ErrorKind::LoginBusy, why.to_string()).with_source(why)
+    }
+
     pub(crate) fn stalled(what: &str, after: Duration) -> Self {
         Self::new(ErrorKind::Stalled, format!("{what} (nothing in {} s)", after.as_secs_f32()))
     }
@@ -132,6 +138,7 @@ impl Error {
             | ErrorKind::BadSession(_)
             | ErrorKind::NoApiId => Remedy::LogIn,
             ErrorKind::Migrated => Remedy::StartOver,
+            ErrorKind::LoginBusy => Remedy::Leave,
             ErrorKind::ChatNotFound | ErrorKind::MayNotPost(_) => Remedy::Resolve,
         }
     }
@@ -142,7 +149,9 @@ impl Error {
             return Verdict::Ambiguous;
         }
         match self.remedy() {
-            Remedy::Wait(_) | Remedy::Again | Remedy::Migrate(_) | Remedy::StartOver => Verdict::Temporary,
+            Remedy::Wait(_) | Remedy::Again | Remedy::Migrate(_) | Remedy::StartOver | Remedy::Leave => {
+                Verdict::Temporary
+            }
             _ => Verdict::Permanent,
         }
     }
@@ -187,6 +196,7 @@ mod tests {
             (Error::lost("down"), Verdict::Ambiguous),
             (Error::migrated(), Verdict::Temporary),
             (Error::stalled("slow", Duration::from_secs(1)), Verdict::Temporary),
+            (Error::login_busy(LoginBusy::new("elsewhere")), Verdict::Temporary),
             (Error::unknown_key(), Verdict::Permanent),
             (Error::chat_not_found(), Verdict::Permanent),
             (RpcError::new(420, b"FLOOD_WAIT_3").into(), Verdict::Temporary),

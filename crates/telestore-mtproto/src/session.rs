@@ -2,8 +2,8 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use sha2::{Digest, Sha256};
-use telestore_types::ApiId;
 use telestore_types::pasted::{self, PastedSession, SessionFault};
+use telestore_types::{ApiId, SenderId};
 
 /// The length of an authorisation key in bytes.
 const KEY_LEN: usize = 256;
@@ -92,6 +92,11 @@ impl Session {
     #[cfg(test)]
     pub(crate) fn for_tests(dc_id: u8, address: SocketAddr) -> Self {
         Self { dc_id, address, names_address: true, api_id: None, auth_key: [1; KEY_LEN] }
+    }
+
+    /// The name of the login, which is no secret.
+    pub(crate) fn sender_id(&self) -> SenderId {
+        SenderId::of_auth_key(&self.auth_key)
     }
 
     /// What stands for the account in memory; the key cannot be found from it.

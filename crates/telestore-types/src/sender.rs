@@ -31,13 +31,17 @@ impl SenderId {
         }
     }
 
-    /// The key stands for the login, in whatever form the string holds it.
+    /// The name of the session with this authorisation key: the key stands for the login, in whatever form a string holds
+    /// it.
+    pub fn of_auth_key(auth_key: &[u8]) -> Self {
+        Self(format!("session:{}", digest(auth_key)))
+    }
+
     fn of_session(session: &Secret) -> Self {
-        let digits = match pasted::session(session.expose()) {
-            Ok(read) => digest(&read.auth_key),
-            Err(_) => digest(session.expose().as_bytes()),
-        };
-        Self(format!("session:{digits}"))
+        match pasted::session(session.expose()) {
+            Ok(read) => Self::of_auth_key(&read.auth_key),
+            Err(_) => Self::of_auth_key(session.expose().as_bytes()),
+        }
     }
 }
 

@@ -29,6 +29,9 @@ pub enum ErrorKind {
     Rejected,
     /// The network, or Telegram's servers; it may work later.
     Unavailable,
+    /// Another process uses the login, see [`TelegramUploader::guard_logins`](crate::TelegramUploader::guard_logins): it may
+    /// send the file, or this one may later.
+    LoginBusy,
     /// The request was accepted but its answer was lost: the message may exist.
     AnswerLost,
     /// The stored bytes cannot be read any more.
@@ -128,7 +131,9 @@ impl Error {
     /// What may be done about it.
     pub fn verdict(&self) -> Verdict {
         match self.kind {
-            ErrorKind::FloodWait(_) | ErrorKind::Unavailable | ErrorKind::Storage => Verdict::Temporary,
+            ErrorKind::FloodWait(_) | ErrorKind::Unavailable | ErrorKind::LoginBusy | ErrorKind::Storage => {
+                Verdict::Temporary
+            }
             ErrorKind::AnswerLost => Verdict::Ambiguous,
             _ => Verdict::Permanent,
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use telestore_types::{ChatId, ResumeState, Stage, StoredFile, TelegramCredentials};
+use telestore_types::{ChatId, LoginGuard, ResumeState, Stage, StoredFile, TelegramCredentials};
 
 use crate::{Capability, ProgressSink, Result, TelegramUploader, UploadRequest};
 
@@ -47,6 +47,10 @@ macro_rules! forward {
 
             async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
                 (**self).withdraw(credentials, stored).await
+            }
+
+            fn guard_logins(&self, guard: Arc<dyn LoginGuard>) {
+                (**self).guard_logins(guard);
             }
 
             async fn close(&self) {

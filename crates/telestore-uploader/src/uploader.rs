@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_types::{
-    ByteSource, ChatId, FileName, ResumeState, Sender, Stage, StoredFile, TelegramCredentials, UploadId,
+    ByteSource, ChatId, FileName, LoginGuard, ResumeState, Sender, Stage, StoredFile, TelegramCredentials,
+    UploadId,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -268,6 +269,12 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
         let _ = (credentials, stored);
         Ok(false)
+    }
+
+    /// Asks `guard` before each connection to Telegram from now on that must be the only one of its login. Called by an
+    /// engine that shares its stores with other processes; a backend without such connections ignores it.
+    fn guard_logins(&self, guard: Arc<dyn LoginGuard>) {
+        let _ = guard;
     }
 
     /// Closes whatever connections to Telegram are open, and returns once they are: another process may use the same

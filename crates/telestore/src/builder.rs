@@ -13,6 +13,7 @@ use crate::shared::base::Base;
 use crate::shared::bytes::Bytes;
 use crate::shared::config::EngineConfig;
 use crate::shared::events::Events;
+use crate::shared::logins::Logins;
 use crate::shared::metrics::completed_of;
 use crate::shared::seal::Sealer;
 use crate::shared::sends::Sends;
@@ -132,8 +133,15 @@ impl TelestoreBuilder {
             self.worker.unwrap_or_else(|| WorkerId::from_random(rand::random())),
         ));
         let bus = self.bus.unwrap_or_else(|| Arc::new(LocalProgressBus::new()));
+        let logins = Logins::new(Arc::clone(&base));
+        if !base.config.alone {
+            for uploader in &self.uploaders {
+                uploader.guard_logins(Arc::new(logins.clone()));
+            }
+        }
         let backends = Arc::new(Backends {
             base: Arc::clone(&base),
+            logins,
             uploaders: self.uploaders,
             credentials: self.credentials.ok_or(BuildError("a credential provider"))?,
             sealer: self.sealer.unwrap_or_else(Sealer::ephemeral),

@@ -96,7 +96,8 @@ impl Account {
         let address = media_address_of(dc.dc_id, &options, dc.address)
             .ok_or_else(|| Error::not_sent(format!("data centre {} names no address for files", dc.dc_id)))?;
         self.config.check_address(address)?;
-        let connection = Connection::open(address, dc.auth_key, self.timing()).await?;
+        let hold = self.guard.take(&self.session).await?;
+        let connection = Connection::open(address, dc.auth_key, self.timing(), hold).await?;
         further.ready = None;
         further.connection = Some(connection.clone());
         self.greet(&connection, address).await?;

@@ -2,6 +2,7 @@
 
 mod data_centres;
 mod file_connections;
+mod guard;
 mod migration;
 mod peers;
 mod sent_messages;
@@ -20,6 +21,7 @@ use crate::wire::{Body, Connection, Hold, Timing};
 use crate::{Error, ErrorKind, MtprotoConfig, Remedy, Result};
 use data_centres::{DataCentre, DataCentres};
 use file_connections::FileConnections;
+pub(crate) use guard::Guard;
 
 pub use data_centres::Location;
 pub use peers::Chat;
@@ -32,6 +34,7 @@ pub use sent_messages::SentMessages;
 /// for [`idle_timeout`](MtprotoConfig::idle_timeout).
 pub struct Account {
     config: Arc<MtprotoConfig>,
+    guard: Guard,
     session: Session,
     api_id: ApiId,
     data_centres: Mutex<DataCentres>,
@@ -67,6 +70,7 @@ impl Account {
     /// An account without a connection. That of its `predecessor` is closed before it opens its own.
     pub(crate) fn new(
         config: Arc<MtprotoConfig>,
+        guard: Guard,
         session: Session,
         api_id: ApiId,
         predecessor: Option<Arc<Self>>,
@@ -75,6 +79,7 @@ impl Account {
         let further = FileConnections::new(config.connections.saturating_sub(1));
         Self {
             config,
+            guard,
             session,
             api_id,
             data_centres,
@@ -229,7 +234,8 @@ impl Account {
         self.close_predecessor().await;
         let config = &self.config;
         config.check_address(dc.address)?;
-        let connection = Connection::open(dc.address, dc.auth_key, self.timing()).await?;
+        let hold = self.guard.take(&self.session).await?;
+        let connection = Connection::open(dc.address, dc.auth_key, self.timing(), hold).await?;
         // Where this caller goes away now, the next one ends the connection before it opens another.
         main.connection = Some(connection.clone());
         let greeted = timeout(config.connect_timeout, connection.call(self.greeting(), SHORT, None)).await;

@@ -84,6 +84,8 @@ pub enum Remedy {
     Migrate(i32),
     /// Begin again: what the call is about stayed behind in another data centre.
     StartOver,
+    /// Let another process do it, which uses the login, or call again much later.
+    Leave,
     /// Nothing: it was refused for good.
     GiveUp,
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use grammers_tl_types as tl;
+use telestore_types::LoginHold;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -16,6 +17,7 @@ use super::envelope::since_epoch;
 use super::packet::Body;
 use super::request::{Answer, Caller, Hold, Request};
 use super::state::{Broken, Wire};
+use super::term::Term;
 use crate::Error;
 use crate::answers::Ask;
 use crate::answers::Repeat;
@@ -58,11 +60,12 @@ impl Drop for Waiting {
 }
 
 impl Connection {
-    /// Opens the socket. Nothing is sent yet.
+    /// Opens the socket. Nothing is sent yet. It lasts as long as `hold` lets it, if there is one.
     pub(crate) async fn open(
         address: SocketAddr,
         auth_key: [u8; 256],
         timing: Timing,
+        hold: Option<Box<dyn LoginHold>>,
     ) -> Result<Self, Error> {
         let opened = timeout(timing.connect, TcpStream::connect(address)).await;
         let socket = match opened {
@@ -82,7 +85,8 @@ impl Connection {
         let (abandoned, stop) = (Arc::new(Notify::new()), CancellationToken::new());
         let wire = Wire::new(auth_key, timing.lost);
         let ahead = wire.told_ahead();
-        let task = Task { socket, wire, inbox, abandoned: abandoned.clone(), stop: stop.clone(), timing };
+        let (abandoned_too, stop_too, term) = (abandoned.clone(), stop.clone(), Term::new(hold));
+        let task = Task { socket, wire, inbox, abandoned: abandoned_too, stop: stop_too, timing, term };
         tokio::spawn(async move {
             task.run().await;
             drop(end);
@@ -140,6 +144,7 @@ struct Task {
     abandoned: Arc<Notify>,
     stop: CancellationToken,
     timing: Timing,
+    term: Term,
 }
 
 /// When things are due.
@@ -182,7 +187,11 @@ impl Task {
     async fn serve(&mut self) -> Option<Broken> {
         let now = Instant::now();
         let mut schedule = Schedule { ping: now + self.timing.ping, heard: now, wrote: now, used: now };
+        let mut greeted = false;
         loop {
+            if self.term.is_over() {
+                return Some(Broken::TermOver);
+            }
             if self.wire.pack() {
                 schedule.wrote = Instant::now();
             }
@@ -201,17 +210,22 @@ impl Task {
                         return Some(why);
                     }
                 }
-                written = writer.write(unwritten), if pending => match written {
+                written = self.term.write(&mut writer, unwritten), if pending => match written {
                     Ok(count) => {
                         schedule.wrote = Instant::now();
                         self.wire.wrote(count, schedule.wrote);
                     }
+                    Err(_) if self.term.is_over() => return Some(Broken::TermOver),
                     Err(error) => return Some(Broken::Io(error.kind().to_string())),
                 },
                 request = self.inbox.recv() => match request {
                     Some(request) => {
                         schedule.used = Instant::now();
                         self.wire.flight.enqueue(request);
+                        if !std::mem::replace(&mut greeted, true) && self.term.left().is_some() {
+                            // Telegram is told at once how long the connection lasts.
+                            schedule.ping = schedule.used;
+                        }
                     }
                     None => return None,
                 },
@@ -237,6 +251,7 @@ impl Task {
         if self.wire.flight.is_quiet() {
             due = due.min(schedule.used + self.timing.idle);
         }
+        due = due.min(self.term.end().unwrap_or(due));
         due.min(schedule.heard + self.silence())
     }
 
@@ -262,7 +277,7 @@ impl Task {
             return Some(None);
         }
         if past(schedule.ping) {
-            schedule.ping = now + self.timing.ping;
+            schedule.ping = now + self.term.ping_every(self.timing.ping);
             self.ping();
         }
         self.wire.look_after(now);
@@ -270,8 +285,11 @@ impl Task {
     }
 
     fn ping(&mut self) {
-        let disconnect_delay = i32::try_from((self.silence() + CLOSING).as_secs().max(1)).unwrap_or(i32::MAX);
+        let patience = self.silence() + CLOSING;
+        // A process that stands still, or lost its network, cannot close the connection itself.
+        let patience = self.term.left().map_or(patience, |left| left.min(patience));
+        let disconnect_delay = i32::try_from(patience.as_secs().max(1)).unwrap_or(i32::MAX);
         let ping = tl::functions::PingDelayDisconnect { ping_id: rand::random(), disconnect_delay };
-        self.wire.flight.enqueue(Request { body: Body::of(&ping), caller: Caller::ping() });
+        self.wire.flight.enqueue_first(Request { body: Body::of(&ping), caller: Caller::ping() });
     }
 }

@@ -71,6 +71,11 @@ impl Flight {
         self.queue.push_back(request);
     }
 
+    /// Has it sent before everything else that waits.
+    pub(super) fn enqueue_first(&mut self, request: Request) {
+        self.queue.push_front(request);
+    }
+
     /// Whether nobody waits for anything.
     pub(super) fn is_quiet(&self) -> bool {
         self.queue.is_empty() && self.pending.values().all(|pending| pending.caller.is_question())

@@ -12,6 +12,7 @@ mod packet;
 mod request;
 mod seen;
 mod state;
+mod term;
 mod unasked;
 
 pub(crate) use connection::{Connection, Timing};

@@ -50,6 +50,8 @@ pub(crate) enum Broken {
     Protocol(String),
     /// The clock of this machine is wrong, as far as Telegram is concerned.
     Clock,
+    /// Another process may use the login.
+    TermOver,
 }
 
 pub(crate) struct Wire {
@@ -244,6 +246,7 @@ impl Broken {
             Self::Status(404) => return Error::unknown_key(),
             Self::Status(429) => "Telegram refuses more connections from this address for now".to_owned(),
             Self::Status(status) => format!("Telegram refused the connection with status {status}"),
+            Self::TermOver => "another process may use the login now".to_owned(),
             Self::Io(why) => format!("the connection to Telegram was lost: {why}"),
             Self::Protocol(why) => format!("the connection to Telegram was lost: {why}"),
             Self::Clock => "Telegram refuses the time of this machine: its clock may be wrong".to_owned(),

@@ -1,11 +1,12 @@
 //! What the tasks of one connection share: its way back to the client.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use grammers_tl_types::{Identifiable, Serializable};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Place;
 use super::ledger::Kept;
@@ -60,6 +61,8 @@ pub(crate) struct Link {
     key: OnceLock<Arc<AuthKey>>,
     /// Whose connection it counts as.
     user: OnceLock<String>,
+    /// Ends the connection unless the client pings again.
+    lapse: Mutex<Option<AbortOnDropHandle<()>>>,
     outgoing: UnboundedSender<Outgoing>,
 }
 
@@ -71,8 +74,8 @@ impl Link {
     ) -> (Arc<Self>, UnboundedReceiver<Outgoing>) {
         let (outgoing, receiver) = unbounded_channel();
         let id = rand::random();
-        let (key, user) = (OnceLock::new(), OnceLock::new());
-        (Arc::new(Self { shared, id, dc, media, close, key, user, outgoing }), receiver)
+        let (key, user, lapse) = (OnceLock::new(), OnceLock::new(), Mutex::default());
+        (Arc::new(Self { shared, id, dc, media, close, key, user, lapse, outgoing }), receiver)
     }
 
     /// The key that the connection's first message had; `None` for an unknown key, or a second one.
@@ -93,6 +96,18 @@ impl Link {
         if self.user.set(user_id.to_owned()).is_ok() {
             self.shared.stats.connected(user_id);
         }
+    }
+
+    /// Closes the connection after that time, unless this is asked again before.
+    /// <https://core.telegram.org/mtproto/service_messages#deferred-connection-closure--ping>
+    pub(crate) fn close_after(&self, delay: Duration) {
+        let close = self.close.clone();
+        let lapse = tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            tracing::debug!(?delay, "no ping came, connection closed");
+            close.cancel();
+        });
+        *self.lapse.lock().unwrap_or_else(PoisonError::into_inner) = Some(AbortOnDropHandle::new(lapse));
     }
 
     /// Queues a message; a connection that is gone takes it silently.

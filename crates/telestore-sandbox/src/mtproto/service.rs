@@ -1,6 +1,7 @@
 //! Messages about messages: salts, pings, acknowledgements. Everything else is a call.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use grammers_tl_types::{self as tl, Deserializable, Identifiable, Serializable};
@@ -115,7 +116,11 @@ fn handle(caller: &Caller, message: Message) {
             say_states(caller, msg_id, &asked.map_or_else(|_| Vec::new(), |req| req.msg_ids));
         }
         f::Ping::CONSTRUCTOR_ID | f::PingDelayDisconnect::CONSTRUCTOR_ID => {
-            let ping_id = body.get(4..).map_or(0, |mut fields| fields.try_get_i64_le().unwrap_or_default());
+            let mut fields = body.get(4..).unwrap_or_default();
+            let ping_id = fields.try_get_i64_le().unwrap_or_default();
+            if let Ok(delay) = fields.try_get_i32_le() {
+                caller.link.close_after(Duration::from_secs(delay.max(0).unsigned_abs().into()));
+            }
             caller.answer(&tl::types::Pong { msg_id, ping_id });
         }
         f::GetFutureSalts::CONSTRUCTOR_ID => {

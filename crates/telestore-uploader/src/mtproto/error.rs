@@ -11,6 +11,7 @@ impl From<Failed> for Error {
             Kind::NoApiId => not_authorized(&failed),
             Kind::ChatNotFound => Self::channel_unresolved(),
             Kind::MayNotPost(right) => Self::may_not_post(*right),
+            Kind::LoginBusy => Self::new(ErrorKind::LoginBusy, failed.to_string()),
             Kind::Stalled => Self::new(ErrorKind::Unavailable, failed.to_string()),
             _ => by_remedy(&failed),
         };

@@ -4,7 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use telestore_mtproto::tl::enums::InputPeer;
 use telestore_mtproto::{Account, Client, MtprotoConfig, Session};
-use telestore_types::{ChatId, Sender, Stage, StoredFile, TelegramCredentials};
+use telestore_types::{ChatId, LoginGuard, Sender, Stage, StoredFile, TelegramCredentials};
 use tokio::time::timeout;
 
 use super::attempt::Attempt;
@@ -230,6 +230,10 @@ impl TelegramUploader for MtprotoUploader {
             Ok(gone)
         };
         attempt.unless_stalled(deleting).await
+    }
+
+    fn guard_logins(&self, guard: Arc<dyn LoginGuard>) {
+        self.client.guard_logins(guard);
     }
 
     async fn close(&self) {

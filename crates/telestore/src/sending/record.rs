@@ -18,6 +18,9 @@ use crate::shared::sends::STOP_WITHIN;
 /// How long a direct upload is tried: its client waits for the answer, and sends the file again when it does not come.
 const DIRECT_MAX_AGE: Duration = Duration::from_secs(60);
 
+/// How soon a file is looked at again whose login another worker uses.
+const ELSEWHERE: Duration = Duration::from_secs(2);
+
 /// The lease could not be used any more when the result was to be written down.
 const LOST_LEASE: &str = "lease was lost before the result was recorded";
 
@@ -65,6 +68,10 @@ impl Runner {
         match stop {
             Stop::Failed { kind, why, outcome } => self.give_up(lease, kind, &why, outcome).await?,
             Stop::Later { kind, why, wait } => self.retry(lease, kind, &why, wait).await?,
+            Stop::Elsewhere(why) => {
+                self.retry(lease, Kind::Unavailable, &why, Some(ELSEWHERE)).await?;
+                self.leave_account(upload).await;
+            }
             Stop::Interrupted => {
                 // A shutdown goes on at the next start. Behind a cancel comes the word to the store: until then no
                 // other runner may begin.
@@ -80,6 +87,18 @@ impl Runner {
         }
         self.events.publish_end(lease).await;
         Ok(())
+    }
+
+    /// Lets another worker have the account of a user, unless it is in use here.
+    async fn leave_account(&self, upload: &Upload) {
+        let Some(user) = &upload.user_id else { return };
+        let others = self.sends.running().values().filter(|other| other.owner() == Some(user)).count();
+        if others > 1 || self.sends.early.users().contains(user) {
+            return;
+        }
+        if let Err(error) = self.base.sessions.leave_account(user, &self.base.worker).await {
+            tracing::debug!(%user, %error, "an account stays held until its time has run out");
+        }
     }
 
     async fn give_up(&self, lease: &Lease, kind: Kind, why: &str, outcome: Outcome) -> Result<()> {
@@ -132,7 +151,7 @@ impl Runner {
             return Ok(());
         }
         metrics::retried(kind).increment(1);
-        if wait.is_some() {
+        if kind == Kind::FloodWait {
             metrics::flood_wait(pause, 1);
         }
         tracing::info!(upload = %upload.id, why, attempt = upload.attempt, seconds = pause.as_secs(), "trying again later");

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use telestore_backend::WebhookSender;
 use telestore_store::Lease;
+use telestore_types::UserId;
 use tracing::Instrument;
 use tracing::field::display;
 
@@ -53,13 +54,15 @@ impl Runner {
         let sending = begun.sending.clone();
         let lease = self.take_over(&sending).await;
         let sink = LeaseSink::new(&self.base, &self.backends, &self.events, sending.clone());
-        let ended = self.attempt_with(&sending, &lease, &sink).await;
-        if let Some(user) = &lease.upload.user_id
-            && let Err(error) = self.base.hold_account(user).await
-        {
+        self.attempt_with(&sending, &lease, &sink).await
+    }
+
+    /// Connections stay open for some time after an attempt.
+    async fn keep_account(&self, user: Option<&UserId>) {
+        let Some(user) = user else { return };
+        if let Err(error) = self.base.hold_account(user).await {
             tracing::debug!(%error, "could not keep the account while its connections are idle");
         }
-        ended
     }
 
     /// Ends early sending, and goes on from where that came to.
@@ -80,7 +83,8 @@ impl Runner {
             () = self.give_back_slot(sending) => Err(Stop::Interrupted),
             () = self.note_progress(sink) => Err(Stop::Interrupted),
         };
-        match sent {
+        let elsewhere = matches!(sent, Err(Stop::Elsewhere(_)));
+        let ended = match sent {
             Ok(sent) => self.record(lease, &sent).await,
             Err(Stop::Interrupted) => {
                 let away = sending.pulse.sent_away().filter(|_| !self.base.shutdown.is_cancelled());
@@ -92,7 +96,11 @@ impl Runner {
                 self.record_stop(lease, sink, stop).await
             }
             Err(stop) => self.record_stop(lease, sink, stop).await,
+        };
+        if !elsewhere {
+            self.keep_account(lease.upload.user_id.as_ref()).await;
         }
+        ended
     }
 
     /// Writes each percent down soon, so that a process that ends finds it: backends that cannot go on from a state write

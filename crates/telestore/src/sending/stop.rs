@@ -12,6 +12,8 @@ pub(crate) enum Stop {
     Failed { kind: Kind, why: String, outcome: Outcome },
     /// It may work later.
     Later { kind: Kind, why: String, wait: Option<Duration> },
+    /// Another worker uses the login, and may send the file.
+    Elsewhere(String),
     /// Cancelled, taken over by another runner, or the worker shuts down.
     Interrupted,
 }
@@ -41,6 +43,7 @@ impl Stop {
         let kind = error.kind().into();
         match error.verdict() {
             _ if error.kind() == ErrorKind::Cancelled => Self::Interrupted,
+            _ if error.kind() == ErrorKind::LoginBusy => Self::Elsewhere(error.to_string()),
             Verdict::Permanent => Self::failed(kind, error.to_string()),
             Verdict::Temporary => {
                 let cause = std::error::Error::source(error);

@@ -5,6 +5,7 @@ use telestore_types::{ChatId, Secret, TelegramCredentials, Upload, UserId};
 use telestore_uploader::TelegramUploader;
 
 use crate::shared::base::Base;
+use crate::shared::logins::Logins;
 use crate::shared::seal::Sealer;
 
 /// The ways to Telegram, and what each file goes there with.
@@ -17,6 +18,7 @@ pub(crate) struct Backends {
     pub(crate) uploaders: Vec<Arc<dyn TelegramUploader>>,
     pub(crate) credentials: Arc<dyn CredentialProvider>,
     pub(crate) sealer: Sealer,
+    pub(crate) logins: Logins,
 }
 
 impl Backends {

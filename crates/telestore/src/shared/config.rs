@@ -67,7 +67,10 @@ pub struct EngineConfig {
     /// How long the result of a finished or cancelled upload is kept.
     pub result_ttl: Duration,
     /// Whether no other process takes chunks in on the same stores while this engine lives, which the caller must make
-    /// sure of, by a lock for instance. Chunks without a record are then deleted at the start, and not when they are old.
+    /// sure of, by a lock for instance. Chunks without a record are then deleted at the start, and not when they are old. If
+    /// other processes do, the store is asked before each connection to Telegram whether one of them uses the login, see
+    /// [`LoginGuard`](telestore_types::LoginGuard), and connections are closed once three quarters of a
+    /// [`lease`](Self::lease) have passed in which this one could not write down that it is alive.
     pub alone: bool,
     /// How old a chunk without a record must be before it is taken for an orphan: longer than any worker takes, or stands
     /// still, between putting a chunk and recording it.

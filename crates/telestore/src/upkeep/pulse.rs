@@ -1,47 +1,98 @@
+use std::time::Duration;
+
 use telestore_store::Change;
 use tokio::time::{Instant, timeout};
 
+use crate::shared::config::EngineConfig;
 use crate::shared::tasks::Task;
 use crate::upkeep::sweeper::Upkeep;
+
+/// How long the connections of an uploader may take to close.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+
+/// How soon a worker that others look at says again that it is alive, after that could not be written down.
+const SAY_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often a worker says that it is alive.
+struct Pace {
+    every: Duration,
+    /// How long that may take.
+    within: Duration,
+    /// When to try again.
+    again: Duration,
+}
+
+impl Pace {
+    /// Where others look at it, half a minute without the database must fit into what is left of a lease of a minute when
+    /// its connections [end](crate::shared::logins).
+    fn of(config: &EngineConfig) -> Self {
+        let lease = config.lease;
+        match config.alone {
+            true => Self { every: lease / 3, within: lease / 3, again: lease / 3 },
+            false => Self { every: lease / 6, within: lease / 12, again: SAY_AGAIN.min(lease / 12) },
+        }
+    }
+}
 
 impl Upkeep {
     /// Tells the other workers that this one is alive, and keeps the accounts that it uses without a lease, for as long as
     /// the engine runs.
     pub(crate) async fn live(&self, task: &Task) {
-        let mut said = Instant::now();
+        let pace = Pace::of(&self.base.config);
         while !self.base.shutdown.is_cancelled() {
             task.beat();
-            let began = Instant::now();
-            let until = self.base.now() + self.base.config.lease;
-            let every = self.base.config.lease / 3;
-            let why = match timeout(every, self.base.sessions.beat(&self.base.worker, until)).await {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(error.to_string()),
-                Err(_) => Some("no answer in time".to_owned()),
-            };
-            match why {
-                None => said = began,
-                Some(why) => {
-                    tracing::warn!(why, "could not write down that this worker is alive");
-                    self.leave_accounts(said).await;
-                }
+            self.leave_accounts_if_late().await;
+            let alive = self.say_alive(pace.within).await;
+            if alive {
+                self.take_over_from_the_gone().await;
+                self.keep_accounts().await;
             }
-            self.take_over_from_the_gone().await;
-            for user in self.sends.early.users() {
-                match self.base.hold_account(&user).await {
-                    Ok(true) => {}
-                    Ok(false) => self.sends.early.stop_of(&user),
-                    Err(error) => tracing::warn!(%user, %error, "could not keep an account"),
-                }
-            }
-            self.base.rest(self.base.config.lease / 3, std::future::pending()).await;
+            self.rest(if alive { pace.every } else { pace.again }).await;
         }
     }
 
-    /// A worker of which the others hear nothing counts as dead soon, and they use its accounts: its own connections must
-    /// be closed by then. One that is alone on its stores need not mind.
-    async fn leave_accounts(&self, said: Instant) {
-        if self.base.config.alone || said.elapsed() < self.base.config.lease * 2 / 3 {
+    /// Rests, but lets the others have at once what connections have left.
+    async fn rest(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        let logins = &self.backends.logins;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => return,
+                () = self.base.shutdown.cancelled() => return,
+                () = logins.freed() => logins.let_go().await,
+            }
+        }
+    }
+
+    async fn say_alive(&self, within: Duration) -> bool {
+        let (began, until) = (Instant::now(), self.base.now() + self.base.config.lease);
+        let why = match timeout(within, self.base.sessions.beat(&self.base.worker, until)).await {
+            Ok(Ok(())) => {
+                self.backends.logins.said_alive(began);
+                return true;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        tracing::warn!(why, "could not write down that this worker is alive");
+        false
+    }
+
+    async fn keep_accounts(&self) {
+        self.backends.logins.keep().await;
+        for user in self.sends.early.users() {
+            match self.base.hold_account(&user).await {
+                Ok(true) => {}
+                Ok(false) => self.sends.early.stop_of(&user),
+                Err(error) => tracing::warn!(%user, %error, "could not keep an account"),
+            }
+        }
+    }
+
+    /// A worker of which the others have heard nothing counts as dead soon, and they use its accounts: whatever it had in
+    /// hand, such as before it was frozen, ends here. One that is alone on its stores need not mind.
+    async fn leave_accounts_if_late(&self) {
+        if self.base.config.alone || !self.backends.logins.is_over() {
             return;
         }
         tracing::warn!(
@@ -49,7 +100,8 @@ impl Upkeep {
         );
         self.sends.stop_all();
         for uploader in &self.backends.uploaders {
-            uploader.close().await;
+            // What does not close in time ends by itself: its time is over.
+            let _ = timeout(CLOSE_WITHIN, uploader.close()).await;
         }
     }
 

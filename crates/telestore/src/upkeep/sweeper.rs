@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use telestore_store::{Expired, Expiry, Released};
 use telestore_types::{Recovery, Timestamp, UploadState};
+use tokio::time::Instant;
 
 use crate::shared::backends::Backends;
 use crate::shared::base::Base;
@@ -47,8 +48,9 @@ impl Upkeep {
     /// Puts in order what an earlier process of this name had in hand, and what workers had that are gone. Says how many
     /// uploads that were.
     async fn release(&self) -> Result<usize> {
-        let released = self.release_own().await?;
+        let (released, began) = (self.release_own().await?, Instant::now());
         self.base.sessions.beat(&self.base.worker, self.base.now() + self.base.config.lease).await?;
+        self.backends.logins.said_alive(began);
         Ok(released + self.release_gone().await?)
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use telestore::backend::MockWebhookSender;
 use telestore::store::{MemoryChunkStore, MemorySessionStore, SessionStore, SqliteSessionStore};
 use telestore::types::{ManualClock, ResumeState, Stage, UploadState, UserId, WorkerId};
+use telestore::uploader::{Error, ErrorKind};
 use telestore::{Caller, EngineConfig, Telestore};
 use tokio::time::Instant;
 
@@ -312,4 +313,19 @@ async fn what_a_dead_one_held_is_free_before_its_time() {
         assert!(freed.elapsed() < SECOND * 15, "it waits for the account to run out");
     }
     running.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_file_goes_by_the_worker_that_uses_its_login() {
+    let pair = Pair::in_memory();
+    pair.queue("alice", "file", 0).await;
+    pair.uploaders[0].then(|_| async { Err(Error::new(ErrorKind::LoginBusy, "another worker uses it")) });
+    assert!(pair.engines[0].step().await.unwrap());
+    assert_eq!(pair.state("file").await, UploadState::Queued);
+    assert!(!pair.engines[1].step().await.unwrap(), "it rests for a moment");
+    pair.clock.advance(SECOND * 2);
+    assert!(pair.engines[1].step().await.unwrap(), "the first has let the account go");
+    assert_eq!(pair.state("file").await, UploadState::Completed);
+    let found = pair.sessions.get(&id("file")).await.unwrap().unwrap();
+    assert_eq!(found.attempt, 1, "what the first could not do does not count");
 }

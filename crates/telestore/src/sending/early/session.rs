@@ -29,6 +29,9 @@ const MAX_FAILURES: u32 = 5;
 /// How long early sending rests after that, and after a failure that does not pass; the attempt that counts will tell.
 const REST: Duration = Duration::from_secs(10 * 60);
 
+/// How long it rests where another worker uses the login.
+const LOGIN_BUSY: Duration = Duration::from_secs(10);
+
 /// How often to look for chunks that other workers took in.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -337,6 +340,9 @@ impl Session {
         tracing::debug!(upload = %self.of.id, %error, "could not send early");
         // Where no time is named, the pauses grow as after other errors.
         let wait = error.retry_after().filter(|wait| !wait.is_zero());
+        if error.kind() == ErrorKind::LoginBusy {
+            return Next::Rest(LOGIN_BUSY);
+        }
         // Bytes that are gone were replaced meanwhile: the next look finds the new ones.
         let passes = error.verdict() == Verdict::Temporary || error.kind() == ErrorKind::SourceDamaged;
         if !replaced && (!passes || self.failures >= MAX_FAILURES) {

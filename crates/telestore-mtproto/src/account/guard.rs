@@ -1,0 +1,25 @@
+//! Whom to ask before a connection opens.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use telestore_types::{LoginGuard, LoginHold};
+
+use crate::session::Session;
+use crate::{Error, Result};
+
+/// The guard of a client's logins, if it has one. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Guard(Arc<Mutex<Option<Arc<dyn LoginGuard>>>>);
+
+impl Guard {
+    pub(crate) fn set(&self, guard: Arc<dyn LoginGuard>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
+    }
+
+    /// Takes the login of `session` for a connection; `None` if nobody else has it.
+    pub(super) async fn take(&self, session: &Session) -> Result<Option<Box<dyn LoginHold>>> {
+        let guard = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(guard) = guard else { return Ok(None) };
+        guard.take(&session.sender_id()).await.map(Some).map_err(Error::login_busy)
+    }
+}
