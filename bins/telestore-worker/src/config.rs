@@ -84,7 +84,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
     }
     check_shared(&settings)?;
     let tls = tls(&settings)?;
-    let engine = EngineConfig { measured_users, ..engine(&settings) };
+    let engine = engine(&settings).with(|config| config.measured_users = measured_users);
     let request_limits = settings.limits.requests();
     let connections = settings.connections.limits();
     Ok(Config { settings, tls, access, request_limits, connections, engine })
@@ -98,27 +98,26 @@ fn engine(settings: &Settings) -> EngineConfig {
         true => (SHARED_LEASE, SHARED_LEASE * 2),
         false => (defaults.lease, defaults.account_hold),
     };
-    EngineConfig {
-        lease,
-        account_hold,
+    defaults.with(|config| {
+        config.lease = lease;
+        config.account_hold = account_hold;
         // The lock of the data directory proves that the process before is dead.
-        alone: !data.is_shared(),
-        auth: users.auth,
-        user: limits.user(),
-        address: limits.address(),
-        min_free_bytes: storage.min_free_bytes,
-        session_ttl: storage.session_ttl,
-        failed_ttl: storage.failed_ttl,
-        result_ttl: storage.result_ttl,
-        retry_max_age: sending.retry_max_age,
-        stall_timeout: sending.stall_timeout,
-        max_file_bytes: storage.max_file_bytes,
-        max_chunk_bytes: storage.max_chunk_bytes,
-        max_concurrent_uploads: sending.max_concurrent_uploads,
-        eager: sending.eager,
-        eager_max_bytes: sending.eager_max_bytes,
-        ..defaults
-    }
+        config.alone = !data.is_shared();
+        config.auth = users.auth;
+        config.user = limits.user();
+        config.address = limits.address();
+        config.min_free_bytes = storage.min_free_bytes;
+        config.session_ttl = storage.session_ttl;
+        config.failed_ttl = storage.failed_ttl;
+        config.result_ttl = storage.result_ttl;
+        config.retry_max_age = sending.retry_max_age;
+        config.stall_timeout = sending.stall_timeout;
+        config.max_file_bytes = storage.max_file_bytes;
+        config.max_chunk_bytes = storage.max_chunk_bytes;
+        config.max_concurrent_uploads = sending.max_concurrent_uploads;
+        config.eager = sending.eager;
+        config.eager_max_bytes = sending.eager_max_bytes;
+    })
 }
 
 /// Many workers need one place for uploads and one for chunks, and the same key.

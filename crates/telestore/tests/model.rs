@@ -339,7 +339,10 @@ fn engine(
         .clock(clock.clone())
         .sealer(Sealer::from_secret(&"key".into()))
         .worker(telestore::types::WorkerId::new("one").unwrap())
-        .config(EngineConfig { retry_first_pause: Duration::ZERO, alone: true, ..EngineConfig::default() })
+        .config(EngineConfig::default().with(|config| {
+            config.retry_first_pause = Duration::ZERO;
+            config.alone = true;
+        }))
         .build()
         .unwrap()
 }

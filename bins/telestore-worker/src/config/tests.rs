@@ -68,7 +68,7 @@ fn many_workers_need_one_place_for_all_and_one_key() {
 fn what_is_not_set_is_what_the_libraries_do() {
     let config = served(&[]).unwrap();
     // The data directory's lock proves that it is.
-    assert_eq!(config.engine, EngineConfig { alone: true, ..EngineConfig::default() });
+    assert_eq!(config.engine, EngineConfig::default().with(|config| config.alone = true));
     assert_eq!(config.request_limits, RequestLimits::default());
     assert_eq!(config.connections, ConnectionLimits::default());
     let (ours, theirs) = (config.bot_api(), BotApiConfig::default());

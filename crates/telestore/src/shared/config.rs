@@ -17,8 +17,16 @@ pub enum Auth {
     Strict,
 }
 
-/// The engine's limits and times. [`Default`] is what the documentation promises.
+/// The engine's limits and times. [`Default`] is what the documentation promises; [`with`](Self::with) changes it:
+///
+/// ```
+/// use telestore::EngineConfig;
+///
+/// let config = EngineConfig::default().with(|config| config.max_concurrent_uploads = 8);
+/// assert!(config.eager && config.max_concurrent_uploads == 8);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EngineConfig {
     /// Who may call.
     pub auth: Auth,
@@ -114,6 +122,13 @@ impl Default for EngineConfig {
 }
 
 impl EngineConfig {
+    /// The same, changed.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
     /// How long to wait after `attempt` failed attempts: up to twice as long each time, with full jitter so that
     /// uploads that failed together do not come back together.
     pub(crate) fn pause(&self, attempt: u32) -> Duration {

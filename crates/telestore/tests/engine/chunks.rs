@@ -69,11 +69,10 @@ async fn fields_that_contradict_the_upload_are_a_conflict() {
 #[tokio::test]
 async fn what_is_not_allowed_is_refused_and_leaves_nothing() {
     let world = World::with(|builder| {
-        builder.config(telestore::EngineConfig {
-            max_chunk_bytes: 4,
-            max_file_bytes: 8,
-            ..crate::support::config()
-        })
+        builder.config(crate::support::config().with(|config| {
+            config.max_chunk_bytes = 4;
+            config.max_file_bytes = 8;
+        }))
     });
     for (info, index, bytes) in [
         (file("a", 9, 3), 0, &b"abc"[..]),

@@ -219,10 +219,10 @@ async fn parts_go_out_while_chunks_arrive() {
 
 #[tokio::test(start_paused = true)]
 async fn chunks_that_another_worker_took_in_are_sent_too() {
-    let life = Life::with(EngineConfig { alone: false, ..config() }).await;
+    let life = Life::with(config().with(|config| config.alone = false)).await;
     let file = file("a", 12, 3);
     let other = engine_on(life.sessions.clone(), life.chunks.clone(), &life.clock, &Forgotten::default())
-        .config(EngineConfig { alone: false, ..config() })
+        .config(config().with(|config| config.alone = false))
         .worker(WorkerId::new("other").unwrap())
         .uploader(Parts::default())
         .build()
@@ -314,7 +314,7 @@ async fn a_restart_goes_on_with_the_next_chunk() {
 
 #[tokio::test]
 async fn what_is_not_worth_it_waits_for_completion() {
-    let off = EngineConfig { eager: false, ..config() };
+    let off = config().with(|config| config.eager = false);
     for (config, length, chunks) in [(off, 12, 2), (config(), 7, 2), (config(), 12, 1)] {
         let life = Life::with(config).await;
         let file = file("a", length, chunks);
@@ -330,7 +330,7 @@ async fn what_is_not_worth_it_waits_for_completion() {
 
 #[tokio::test]
 async fn a_user_has_a_limit_for_what_is_not_completed() {
-    let life = Life::with(EngineConfig { eager_max_bytes: 4, ..config() }).await;
+    let life = Life::with(config().with(|config| config.eager_max_bytes = 4)).await;
     let (first, second) = (file("a", 12, 2), file("b", 12, 2));
     life.chunk(&first, 0, b"aaaabbbb").await;
     life.parts.until(|state| state.log == [0]).await;
@@ -345,7 +345,7 @@ async fn a_user_has_a_limit_for_what_is_not_completed() {
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_upload_leaves_its_place() {
-    let life = Life::with(EngineConfig { max_concurrent_uploads: 1, ..config() }).await;
+    let life = Life::with(config().with(|config| config.max_concurrent_uploads = 1)).await;
     let (first, second) = (file("a", 12, 3), file("b", 12, 3));
     life.chunk(&first, 0, b"aaaa").await;
     life.parts.until(|state| state.early_calls == 1 && state.log == [0]).await;
@@ -383,7 +383,7 @@ async fn a_backend_that_refuses_is_left_alone_until_completion() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_that_passes_is_tried_again() {
-    let quick = EngineConfig { retry_first_pause: Duration::from_secs(1), ..config() };
+    let quick = config().with(|config| config.retry_first_pause = Duration::from_secs(1));
     let life = Life::with(quick).await;
     life.parts.change(|state| state.refusals = vec![ErrorKind::Unavailable; 3]);
     life.chunk(&file("a", 12, 3), 0, b"aaaa").await;
@@ -402,7 +402,7 @@ async fn a_stop_lets_it_write_down_how_far_it_is() {
 
 /// Tries again at once.
 fn quick() -> EngineConfig {
-    EngineConfig { retry_first_pause: Duration::from_micros(1), ..config() }
+    config().with(|config| config.retry_first_pause = Duration::from_micros(1))
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use telestore::EngineConfig;
 use telestore::store::SessionStore;
 use telestore::types::{Clock, UploadState};
 use telestore::uploader::Error;
@@ -13,7 +12,7 @@ use crate::uploader::stored;
 
 #[tokio::test(start_paused = true)]
 async fn one_users_dead_servers_hold_up_nobody_else() {
-    let world = with(|config| EngineConfig { max_concurrent_uploads: 4, ..config });
+    let world = with(|config| config.max_concurrent_uploads = 4);
     for file in 0..6 {
         if file < 4 {
             world.uploader.then(|call| call.until_cancelled());
@@ -36,7 +35,7 @@ async fn one_users_dead_servers_hold_up_nobody_else() {
 
 #[tokio::test(start_paused = true)]
 async fn many_users_dead_servers_hold_up_nobody_for_long() {
-    let world = with(|config| EngineConfig { max_concurrent_uploads: 2, ..config });
+    let world = with(|config| config.max_concurrent_uploads = 2);
     for user in 0..20 {
         world.uploader.then(|call| call.until_cancelled());
         queue_of(&world, &format!("mallory{user}"), &format!("m{user}")).await;
@@ -53,7 +52,7 @@ async fn many_users_dead_servers_hold_up_nobody_for_long() {
 
 #[tokio::test(start_paused = true)]
 async fn servers_that_take_a_little_every_few_seconds_hold_up_nobody() {
-    let world = with(|config| EngineConfig { max_concurrent_uploads: 2, ..config });
+    let world = with(|config| config.max_concurrent_uploads = 2);
     for _ in 0..100 {
         world.uploader.then(|call| async move {
             if !call.request.upload_id.as_str().starts_with('m') {
@@ -87,7 +86,7 @@ async fn servers_that_take_a_little_every_few_seconds_hold_up_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn answers_that_never_come_hold_up_nobody() {
-    let world = with(|config| EngineConfig { max_concurrent_uploads: 2, ..config });
+    let world = with(|config| config.max_concurrent_uploads = 2);
     for user in 0..5 {
         for file in 0..4 {
             world.uploader.then(|call| async move {
@@ -107,7 +106,7 @@ async fn answers_that_never_come_hold_up_nobody() {
 #[tokio::test(start_paused = true)]
 async fn a_send_of_which_nothing_is_acknowledged_gives_its_slot_back() {
     let stall_timeout = SECOND * 120;
-    let world = with(|config| EngineConfig { stall_timeout, ..config });
+    let world = with(|config| config.stall_timeout = stall_timeout);
     world.uploader.then(|call| async move {
         // Waits that Telegram asks for are no progress.
         for _ in 0..HOUR.as_secs() {
@@ -130,7 +129,7 @@ async fn a_send_of_which_nothing_is_acknowledged_gives_its_slot_back() {
 #[tokio::test(start_paused = true)]
 async fn a_backend_that_does_not_stop_is_dropped_unless_it_has_handed_the_file_over() {
     for handed_over in [false, true] {
-        let world = with(|config| EngineConfig { stall_timeout: SECOND * 10, ..config });
+        let world = with(|config| config.stall_timeout = SECOND * 10);
         world.uploader.then(move |call| async move {
             if handed_over {
                 call.sink.commit(None).await?;

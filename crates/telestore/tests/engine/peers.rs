@@ -7,7 +7,7 @@ use telestore::backend::MockWebhookSender;
 use telestore::store::{MemoryChunkStore, MemorySessionStore, SessionStore, SqliteSessionStore};
 use telestore::types::{ManualClock, ResumeState, Stage, UploadState, UserId, WorkerId};
 use telestore::uploader::{Error, ErrorKind};
-use telestore::{Caller, EngineConfig, Telestore};
+use telestore::{Caller, Telestore};
 use tokio::time::Instant;
 
 use crate::support::{
@@ -31,7 +31,7 @@ impl Pair {
             engine_on(Arc::clone(&sessions[at]), chunks.clone(), &clock, &Forgotten::default())
                 .uploader(uploaders[at].clone())
                 .worker(WorkerId::new(format!("worker-{at}")).unwrap())
-                .config(EngineConfig { alone: false, ..config() })
+                .config(config().with(|config| config.alone = false))
                 .build()
                 .unwrap()
         };

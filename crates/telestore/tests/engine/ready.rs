@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use telestore::{EngineConfig, Readiness};
+use telestore::Readiness;
 
 use crate::support::{World, config};
 
@@ -32,7 +32,8 @@ async fn a_disk_that_does_not_answer_is_waited_for_two_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn an_engine_that_stops_is_not_ready() {
-    let world = World::with(|builder| builder.config(EngineConfig { max_concurrent_uploads: 1, ..config() }));
+    let world =
+        World::with(|builder| builder.config(config().with(|config| config.max_concurrent_uploads = 1)));
     let running = world.engine.start().await.unwrap();
     assert!(world.engine.readiness().await.is_ready());
     running.shutdown().await;

@@ -8,7 +8,7 @@ use telestore::store::{
 };
 use telestore::types::{ManualClock, ResumeState, UploadState};
 use telestore::uploader::ErrorKind;
-use telestore::{Caller, EngineConfig, Error, Telestore};
+use telestore::{Caller, Error, Telestore};
 
 use crate::support::{Forgotten, NOW, World, config, engine_on, file, id, queue, send_chunk, spooled};
 use crate::uploader::Scripted;
@@ -176,7 +176,7 @@ async fn a_store_whose_callers_go_away_in_the_middle_stays_usable() {
 /// An engine beside others on the stores of `world`, whose blobs age by the same clock.
 fn beside_others(chunks: &MemoryChunkStore, sessions: &MemorySessionStore, clock: &ManualClock) -> Telestore {
     engine_on(sessions.clone(), chunks.clone(), clock, &Forgotten::default())
-        .config(EngineConfig { alone: false, ..config() })
+        .config(config().with(|config| config.alone = false))
         .uploader(Scripted::new())
         .build()
         .unwrap()

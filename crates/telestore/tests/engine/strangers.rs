@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telestore::Caller;
-use telestore::EngineConfig;
 use telestore::store::SessionStore;
 use telestore::types::{
     ManualClock, Reading, ResumeState, SteadyClock, UploadKind, UploadState, UploadStatus,
@@ -63,7 +62,7 @@ async fn a_cancel_never_reaches_the_next_life_of_an_id() {
 
 #[tokio::test(start_paused = true)]
 async fn uploads_that_nobody_owns_are_few_and_go_soon() {
-    let world = with(|config| EngineConfig { max_unowned: 10, ..config });
+    let world = with(|config| config.max_unowned = 10);
     for file_number in 0..100 {
         world.engine.init(&file(&format!("u{file_number}"), 10, 1), &Caller::nobody()).await.unwrap();
     }

@@ -37,14 +37,13 @@ pub(crate) fn id(name: &str) -> UploadId {
 /// Pauses that no jitter makes shorter than a test's patience, and patience with scripts that acknowledge nothing, on a disk as full as it may
 /// be.
 pub(crate) fn config() -> EngineConfig {
-    EngineConfig {
-        retry_first_pause: HOUR,
-        retry_max_pause: HOUR,
-        min_free_bytes: 0,
-        stall_timeout: HOUR * 24,
-        alone: true,
-        ..EngineConfig::default()
-    }
+    EngineConfig::default().with(|config| {
+        config.retry_first_pause = HOUR;
+        config.retry_max_pause = HOUR;
+        config.min_free_bytes = 0;
+        config.stall_timeout = HOUR * 24;
+        config.alone = true;
+    })
 }
 
 pub(crate) fn credentials(user: &str) -> TelegramCredentials {
@@ -224,6 +223,6 @@ pub(crate) async fn began(world: &World, attempts: usize) {
 }
 
 /// A world whose engine's limits and times differ by `change`.
-pub(crate) fn with(change: impl FnOnce(EngineConfig) -> EngineConfig) -> World {
-    World::with(|builder| builder.config(change(config())))
+pub(crate) fn with(change: impl FnOnce(&mut EngineConfig)) -> World {
+    World::with(|builder| builder.config(config().with(change)))
 }

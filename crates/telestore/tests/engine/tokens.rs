@@ -7,7 +7,7 @@ use telestore::backend::MockCredentialProvider;
 use telestore::store::{LocalChunkStore, More, SqliteSessionStore};
 use telestore::types::{ManualClock, Outcome, UploadState, UserId};
 use telestore::uploader::ErrorKind;
-use telestore::{Auth, Caller, EngineConfig, Error, Sealer};
+use telestore::{Auth, Caller, Error, Sealer};
 
 use crate::support::{
     BODY, Forgotten, NOW, TOKEN, World, chunk_of, config, credentials, engine_on, file, id, queue, spooled,
@@ -63,7 +63,7 @@ async fn a_token_of_nobody_is_refused_and_changes_nothing() {
 
 #[tokio::test]
 async fn in_strict_mode_every_call_needs_a_valid_token_before_it_hears_anything() {
-    let world = World::with(|builder| builder.config(EngineConfig { auth: Auth::Strict, ..config() }));
+    let world = World::with(|builder| builder.config(config().with(|config| config.auth = Auth::Strict)));
     let engine = &world.engine;
     let owner = token(TOKEN);
     let there = file("there", BODY.len() as u64, 2);
@@ -239,7 +239,7 @@ async fn whose_a_token_is_is_asked_once_for_each_chunk() {
     for auth in [Auth::Documented, Auth::Strict] {
         let (asked, looked_up) = (Arc::default(), Arc::default());
         let world = World::with(|builder| {
-            let config = EngineConfig { auth, ..config() };
+            let config = config().with(|config| config.auth = auth);
             builder.config(config).credentials(counting(&asked, &looked_up))
         });
         let (engine, length) = (&world.engine, BODY.len() as u64);

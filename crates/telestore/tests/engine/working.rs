@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use telestore::Error;
 use telestore::progress::{LocalProgressBus, ProgressBus};
 use telestore::types::{ResumeState, UploadState, UploadStatus};
-use telestore::{EngineConfig, Error};
 use tokio::sync::Notify;
 
 use crate::support::{HOUR, World, config, id};
@@ -31,7 +31,8 @@ async fn a_running_engine_sends_what_is_completed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_puts_a_send_back_into_the_queue_uncounted() {
-    let world = World::with(|builder| builder.config(EngineConfig { max_concurrent_uploads: 1, ..config() }));
+    let world =
+        World::with(|builder| builder.config(config().with(|config| config.max_concurrent_uploads = 1)));
     let started = Arc::new(Notify::new());
     let telling = Arc::clone(&started);
     world.uploader.then(move |call| async move {
@@ -67,7 +68,8 @@ async fn a_message_that_was_accepted_during_a_shutdown_is_recorded() {
 
 #[tokio::test(start_paused = true)]
 async fn a_runner_outlives_a_store_that_fails_for_a_while() {
-    let world = World::with(|builder| builder.config(EngineConfig { max_concurrent_uploads: 1, ..config() }));
+    let world =
+        World::with(|builder| builder.config(config().with(|config| config.max_concurrent_uploads = 1)));
     world.sessions.hooks.fail("lease", 3);
     world.sessions.hooks.fail("next_due", 3);
     world.sessions.hooks.fail("outbox_lease", 3);
