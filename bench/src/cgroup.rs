@@ -22,7 +22,7 @@ impl Group {
         let name = format!("telestore-bench-{}", std::process::id());
         let root = Path::new(ROOT);
         if root.join("cgroup.controllers").exists() {
-            // Fails where it is so already, or where the limits below will fail.
+            // Fails if it is so already, or if the limits below will fail.
             let _ = fs::write(root.join("cgroup.subtree_control"), "+cpu +memory");
             let group = Self::make(vec![root.join(name)])?;
             fs::write(group.0[0].join("cpu.max"), format!("{quota} {PERIOD}"))?;

@@ -44,7 +44,7 @@ impl Role {
 pub(crate) struct Child {
     process: Process,
     stdout: BufReader<ChildStdout>,
-    // Children but the worker end when it closes, so that none is left where the benchmark itself is killed.
+    // Children but the worker end when it closes, so that none is left if the benchmark itself is killed.
     _stdin: Option<ChildStdin>,
 }
 

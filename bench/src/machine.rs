@@ -32,7 +32,7 @@ fn file_system(root: &Path) -> Result<String> {
     Ok(mounts.lines().filter_map(mount).max_by_key(|(length, _)| *length).map_or_else(String::new, |m| m.1))
 }
 
-/// The version of the sources, where there is a git that knows it.
+/// The version of the sources, if there is a git that knows it.
 pub(crate) fn revision() -> String {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").args(arguments).output().ok()?;

@@ -55,7 +55,7 @@ impl Section {
 }
 
 impl Report {
-    /// What stands below `docs`; nothing where nothing was measured yet.
+    /// What stands below `docs`; nothing if nothing was measured yet.
     pub(crate) fn load(docs: &Path) -> Result<Self> {
         match fs::read(docs.join(RESULTS)) {
             Ok(json) => Ok(serde_json::from_slice(&json)?),

@@ -38,7 +38,7 @@ impl Drop for Scratch {
 /// in use just before.
 ///
 /// A virtual machine gives free memory back to its host, and the next touch of it costs ten times as much as writing to
-/// it does otherwise. Whoever comes first would pay for that.
+/// it does otherwise. The first one to use it would pay for that.
 pub(crate) fn touch_memory(root: &Path, bytes: usize) -> Result<()> {
     let scratch = Scratch::new(root)?;
     let mut file = File::create(scratch.path().join("memory"))?;

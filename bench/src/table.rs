@@ -67,7 +67,7 @@ impl Table {
         Self { name: name.to_owned(), what: what.to_owned(), columns, rows: Vec::new() }
     }
 
-    /// Adds one round's figures to a row, which is made where it is new.
+    /// Adds one round's figures to a row, which is made if it is new.
     pub(crate) fn record(&mut self, row: &str, figures: &[(&str, f64)]) {
         let at = self.rows.iter().position(|known| known.name == row).unwrap_or_else(|| {
             self.rows.push(Row { name: row.to_owned(), figures: BTreeMap::new() });

@@ -49,7 +49,7 @@ async fn a_running_send_stops_and_no_message_stays() {
     for (length, at) in
         [(51 * MIB, "upload.saveBigFilePart"), (51 * MIB, "messages.sendMedia"), (10, "sendDocument")]
     {
-        // One slot: the next file goes out when the cancelled one is over, its message taken back where there is one.
+        // One slot: the next file goes out when the cancelled one is over, its message taken back if there is one.
         let stage = Stage::with(&[("TELESTORE_MAX_CONCURRENT_UPLOADS", "1")]).await;
         let file = File::new(length);
         let hold = stage.sandbox.faults().inject(Fault::hold(at));

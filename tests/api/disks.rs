@@ -183,7 +183,7 @@ async fn chunks_may_be_a_mount() {
 struct Mounted(PathBuf);
 
 impl Mounted {
-    /// `None` where this machine does not let its root mount.
+    /// `None` if this machine does not let its root mount.
     fn bind(what: &Path, at: &Path) -> Option<Self> {
         let status = std::process::Command::new("mount").arg("--bind").args([what, at]).status();
         status.is_ok_and(|status| status.success()).then(|| Self(at.to_owned()))

@@ -1,4 +1,4 @@
-//! `Expect: 100-continue`: whoever asks whether a file is wanted is told before its bytes.
+//! `Expect: 100-continue`: a client that asks whether a file is wanted is told before its bytes.
 
 use reqwest::multipart::Form;
 use serde_json::json;
@@ -62,7 +62,7 @@ async fn a_client_that_sends_on_all_the_same_still_reads_its_refusal() {
 }
 
 #[tokio::test]
-async fn whoever_may_send_is_told_to_go_on() {
+async fn a_client_that_may_send_is_told_to_go_on() {
     let stage = Stage::new().await;
     // Of the first one's token nothing is known yet, of the second one's it is.
     for _ in 0..2 {

@@ -130,7 +130,7 @@ async fn a_second_signal_ends_a_stop_that_takes_its_time() {
     let waiting = tokio::spawn(request.send());
     soon("the send", stage.sandbox.faults().wait_fired(hold, 1)).await;
     stage.signal("TERM").await;
-    // Whoever waits is told at once, and not to send it again; that shows that the stop has begun.
+    // A client that waits is told at once, and not to send it again; that shows that the stop has begun.
     let answer = soon("an answer", waiting).await.unwrap().unwrap();
     assert_eq!(answer.status().as_u16(), 500);
     assert!(answer.text().await.unwrap().contains("do not send it again"));

@@ -1,4 +1,4 @@
-//! What people paste for a session, a bot, a channel and an address: read where it can be, else named, before anybody is
+//! What people paste for a session, a bot, a channel and an address: read if it can be, else named, before anybody is
 //! asked.
 
 use base64::Engine;

@@ -1,4 +1,4 @@
-//! Where one thing fails, everything else goes on. For slow clients see `slow.rs`.
+//! If one thing fails, everything else goes on. For slow clients see `slow.rs`.
 
 use std::time::Duration;
 

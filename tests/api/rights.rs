@@ -53,7 +53,7 @@ async fn who_may_not_post_hears_so_before_part_0() {
     let file = File::new(60 * MIB);
     assert!(stage.refuses(&file).await.starts_with(WORDS));
     stage.stand(Standing::Administrator);
-    // What was looked at is not believed for long where it was a no.
+    // What was looked at is not believed for long if it was a no.
     stage.complete(&file.id).await.ok();
     assert_eq!(stage.end(&file.id).await["status"], "completed", "the chunks were kept");
     stage.arrived(&file);

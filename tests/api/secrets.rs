@@ -37,7 +37,7 @@ fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
     texts.into_iter().map(String::into_bytes).chain([secret.to_vec()]).collect()
 }
 
-/// The secrets of a run, each with a name for whoever reads that a test failed.
+/// The secrets of a run, each with a name for the reader of a failed test.
 struct Secrets(Vec<(String, Vec<u8>)>);
 
 impl Secrets {

@@ -166,7 +166,7 @@ async fn check_finds_a_port_that_is_taken() {
     assert!(line.contains("set --port or TELESTORE_HOST"), "{line}");
     let said = check(&["--port", "0"]).await;
     assert!(said.lines().any(|line| line.starts_with("ok ") && line.contains(" port ")), "{said}");
-    // Where the worker itself runs, the port is its own.
+    // If the worker itself runs, the port is its own.
     let stage = Stage::new().await;
     let said = stage.command(&["--port", &address.port().to_string(), "check"]).await.stdout;
     assert!(!said.contains("cannot listen"), "{said}");

@@ -6,7 +6,7 @@ use crate::support::{MIB, Stage};
 const IMPATIENT: [(&str, &str); 3] =
     [("TELESTORE_HEADER_TIMEOUT", "3s"), ("TELESTORE_BODY_TIMEOUT", "3s"), ("TELESTORE_IDLE_TIMEOUT", "3s")];
 
-/// A request that must not be seen where it stands behind, or in, another one.
+/// A request that must not be seen if it stands behind, or in, another one.
 const BODY: &str = "{\"uploadId\":\"smuggled\",\"fileName\":\"a\",\"totalChunks\":1,\"fileSize\":1}";
 
 fn smuggled() -> String {
@@ -26,7 +26,7 @@ fn assert_refused(name: &str, answers: &[Answer]) {
     for answer in answers {
         assert!((400..500).contains(&answer.status), "{name}: {answers:?}");
     }
-    // Where a body breaks in its middle actix-web says so once more, behind the answer to the request.
+    // If a body breaks in its middle actix-web says so once more, behind the answer to the request.
     assert!(answers.len() <= 1 || answers.len() == 2 && answers[1].body.is_empty(), "{name}: {answers:?}");
 }
 

@@ -33,7 +33,7 @@ impl Events {
         Self { response: request.send().await.expect("an answer"), unread: String::new() }
     }
 
-    /// The next event; `None` where the stream has ended or broken off.
+    /// The next event; `None` if the stream has ended or broken off.
     pub(crate) async fn next(&mut self) -> Option<Event> {
         soon("an event", async {
             loop {

@@ -31,7 +31,7 @@ async fn stranger(stage: &Stage, path: &str, field: &str, bytes: usize) -> Vec<A
     raw.trickle(b"x", Duration::from_millis(100)).await
 }
 
-/// Goes on for ever, also where what it drives has ended.
+/// Goes on for ever, even if what it drives has ended.
 async fn never<T>(what: impl Future<Output = T>) {
     what.await;
     std::future::pending().await

@@ -21,7 +21,7 @@ async fn chunk(stage: &Stage, file: &File, index: usize) -> Answer {
     stage.form("/upload-chunk", token_first(file, index, Some(&stage.user.auth_token))).await
 }
 
-/// Every call about an upload, with `token` where there is one.
+/// Every call about an upload, with `token` if there is one.
 async fn all_calls(stage: &Stage, file: &File, token: Option<&str>) -> Vec<(&'static str, Answer)> {
     let with = |mut body: serde_json::Value| {
         if let Some(token) = token {

@@ -100,7 +100,7 @@ async fn a_worker_that_was_frozen_sends_nothing_again() {
     // Whatever is kept alive by a sign of life each few seconds has had none for a minute.
     sleep(Duration::from_secs(60)).await;
     stage.signal("CONT").await;
-    // Each file that goes out wakes whoever looks for work.
+    // Each file that goes out wakes the task that looks for work.
     for number in 0..2 {
         assert_eq!(stage.send(&small(FROZEN + number)).await["status"], "completed");
     }
@@ -141,7 +141,7 @@ impl Client<'_> {
         }
     }
 
-    /// Brings a file to where it is queued, sent, or failed. `None` where the worker does not answer.
+    /// Brings a file to where it is queued, sent, or failed. `None` if the worker does not answer.
     async fn push(&self, file: &File) -> Option<()> {
         // Completing one that failed means that somebody has looked into the channel; nobody has.
         let known =

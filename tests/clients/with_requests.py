@@ -18,7 +18,7 @@ def main(url, token, directory):
     session.headers["Authorization"] = f"Bearer {token}"
     small, middle = (pathlib.Path(directory) / name for name in ("small.bin", "middle.bin"))
 
-    # The name of the file is the part's; requests sends it as filename*= where it is not ASCII.
+    # The name of the file is the part's; requests sends it as filename*= if it is not ASCII.
     with small.open("rb") as file:
         answer = session.post(f"{url}/upload", files={"file": ("requests é.bin", file)}, timeout=120)
     answer.raise_for_status()

@@ -126,7 +126,7 @@ async fn a_step_sends_nothing_twice(step: &str) {
     }
     soon("the sends", stage.sandbox.faults().wait_fired(hold, OPEN as u64)).await;
     scene.set(step);
-    // Each file that goes out wakes whoever looks for work.
+    // Each file that goes out wakes the task that looks for work.
     for number in 0..2 {
         let file = named(&format!("next-{number}"));
         scene.begin(&file).await;

@@ -40,7 +40,7 @@ impl Logging {
 /// Logs to standard error from now on.
 ///
 /// # Errors
-/// Words for the operator, where a setting is not one.
+/// Words for the operator, if a setting is not one.
 pub(crate) fn init(settings: &LogSettings, origins: &Origins, runtime: &Handle) -> Result<Logging, String> {
     let lines =
         lines(settings.log_format).with_filter(filter(settings, origins)?.and(filter_fn(may_be_logged)));

@@ -60,7 +60,7 @@ pub(crate) fn page(handle: PrometheusHandle, engine: &Telestore, config: &Config
     });
     match &config.settings.watch.metrics_token {
         Some(token) => page.guarded_by(token.clone()),
-        // Where it is an address it changes nothing.
+        // If it is an address it changes nothing.
         None => page.known_by(&config.settings.server.host),
     }
 }

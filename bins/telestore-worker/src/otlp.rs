@@ -43,7 +43,7 @@ impl Spans {
 
 type BoxedLayer<S> = Box<dyn Layer<S> + Send + Sync>;
 
-/// Sends spans to the collector that the environment names, by the variables that OpenTelemetry defines; none where it
+/// Sends spans to the collector that the environment names, by the variables that OpenTelemetry defines; none if it
 /// names none.
 ///
 /// # Errors
@@ -57,7 +57,7 @@ where
     if off || !(set("OTEL_EXPORTER_OTLP_ENDPOINT") || set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")) {
         return Ok(None);
     }
-    // Fails where the process has chosen a provider already, which is as good.
+    // Fails if the process has chosen a provider already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().timeout(PATIENCE).build();
     let client = client.map_err(|error| format!("OpenTelemetry: {error}"))?;

@@ -9,7 +9,7 @@ use telestore::store::private::directory;
 use crate::data_files::{COPIED, DATABASE, LOCK, MOVED, NEW_MOVED, SECRET_KEY};
 use crate::worker_id::{NEW_WORKER_ID, WORKER_ID};
 
-/// Makes the directory, and where needed those above it, which get the usual mode.
+/// Makes the directory, and if needed those above it, which get the usual mode.
 pub(crate) fn make_directory(dir: &Path) -> io::Result<()> {
     if dir.is_dir() {
         return Ok(());

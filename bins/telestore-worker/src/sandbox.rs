@@ -21,7 +21,7 @@ mod with_sandbox {
     use crate::serve::{Worker, told_to_stop};
     use crate::settings::{Settings, Written};
 
-    /// Starts the sandbox, and a worker on top where it is wanted, says what to try, and serves until it is told to
+    /// Starts the sandbox, and a worker on top if it is wanted, says what to try, and serves until it is told to
     /// stop.
     pub(crate) async fn run(args: SandboxArgs) -> Result<(), String> {
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -47,7 +47,7 @@ mod with_sandbox {
         Ok(())
     }
 
-    /// Says what to do where the sandbox does not start.
+    /// Says what to do if the sandbox does not start.
     fn not_started(args: &SandboxArgs, error: &Error) -> String {
         match error {
             Error::Listen { address, .. } if address.port() == args.http_port => {

@@ -34,7 +34,7 @@ pub(crate) enum ServeError {
     Io(#[from] io::Error),
 }
 
-/// The cause, where there is one: the error itself has words for clients.
+/// The cause, if there is one: the error itself has words for clients.
 fn cause(error: &telestore::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
@@ -53,7 +53,7 @@ pub(crate) struct Worker {
 /// Serves until the process is told to stop.
 pub(crate) async fn serve(config: Config) -> Result<(), ServeError> {
     let worker = Worker::start(&config).await?;
-    // Whoever reads that it listens may tell it to stop at once.
+    // A program that reads that it listens may tell it to stop at once.
     let stop = told_to_stop();
     announce(&config, worker.address)?;
     worker.run(stop).await
@@ -174,13 +174,13 @@ fn settings(config: &Config, page: MetricsPage) -> ServiceSettings {
         .with_shutdown_timeout(sending.shutdown_grace)
 }
 
-/// What to set where the worker cannot listen, by the names that the operator gave.
+/// What to set if the worker cannot listen, by the names that the operator gave.
 pub(crate) fn other_address(config: &Config) -> String {
     let origins = &config.settings.origins;
     format!("set {} or {}", origins.name("PORT"), origins.name("TELESTORE_HOST"))
 }
 
-/// One line on standard output tells whoever started the worker on port 0 where it is.
+/// One line on standard output says where the worker listens: its caller may have asked for port 0.
 fn announce(config: &Config, address: SocketAddr) -> io::Result<()> {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     writeln!(io::stdout(), "listening on {scheme}://{address}")?;

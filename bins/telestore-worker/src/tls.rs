@@ -88,7 +88,7 @@ impl Renewed {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at the files, where that was not done just now. What cannot be used leaves everything as it is: it may be
+    /// Looks at the files, if that was not done just now. What cannot be used leaves everything as it is: it may be
     /// half written, or the key may come in a moment.
     fn key(&self) -> Arc<CertifiedKey> {
         let mut current = self.lock();

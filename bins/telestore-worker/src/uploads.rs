@@ -147,7 +147,7 @@ fn shown_time(at: Timestamp) -> String {
 }
 
 fn say(text: &str) {
-    // Nobody is left to tell where standard output is closed.
+    // If standard output is closed, nobody is left to be told.
     let _ = writeln!(io::stdout(), "{text}");
 }
 

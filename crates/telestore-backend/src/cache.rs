@@ -28,7 +28,7 @@ const GRACE: Duration = Duration::from_millis(500);
 /// Remembers each token's credentials for an hour, and a refusal for a minute, in front of another provider.
 ///
 /// Callers that ask for one token share one question and its outcome, be it a failure. A question goes on behind them:
-/// who has an older answer (up to a day) gets that one after half a second, or at once where the provider did not answer
+/// who has an older answer (up to a day) gets that one after half a second, or at once if the provider did not answer
 /// last time. A refusal takes the answer away. A user who has not set up Telegram is asked for each time, so that the
 /// setup counts at once.
 ///
@@ -78,7 +78,7 @@ impl<P> Shared<P> {
 }
 
 impl<P: CredentialProvider> Shared<P> {
-    /// Joins the question about `secret`, or begins one where that makes sense.
+    /// Joins the question about `secret`, or begins one if that makes sense.
     fn ask(self: &Arc<Self>, token: TokenDigest, secret: &Secret, now: Instant) -> Course {
         // A question's outcome is remembered before it leaves this map.
         let mut asking = self.asking();

@@ -41,7 +41,7 @@ pub trait CredentialProvider: fmt::Debug + Send + Sync + 'static {
     /// Telegram refused the credentials of `token`: ask anew next time.
     async fn forget(&self, token: &Secret);
 
-    /// Whether whoever is asked can be reached now. Success where there is nobody to ask.
+    /// Whether the service that is asked can be reached now. Success if there is none.
     ///
     /// # Errors
     /// [`Error::Unavailable`].

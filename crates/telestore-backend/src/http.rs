@@ -40,7 +40,7 @@ impl HttpConfig {
     }
 
     pub(crate) fn client(&self) -> Result<Client> {
-        // Fails where the process has chosen a provider already, which is as good.
+        // Fails if the process has chosen a provider already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().timeout(self.timeout).redirect(reqwest::redirect::Policy::none());
         // No answer is inflated, whatever features others switch on.
@@ -126,7 +126,7 @@ impl HttpCredentialProvider {
     /// A provider for the backend of `config`.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where no HTTP client can be made.
+    /// [`Error::Unavailable`] if no HTTP client can be made.
     pub fn new(config: &HttpConfig) -> Result<Self> {
         Ok(Self { client: config.client()?, url: config.url("/api/worker/credentials") })
     }

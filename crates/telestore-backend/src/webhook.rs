@@ -82,13 +82,13 @@ fn messages_of(stored: &StoredFile) -> Vec<WebhookMessage> {
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait WebhookSender: fmt::Debug + Send + Sync + 'static {
-    /// Whether there is anybody to tell. Where not, nothing is put into the outbox.
+    /// Whether there is anybody to tell. If not, nothing is put into the outbox.
     fn is_wanted(&self) -> bool;
 
     /// Tells of one file.
     ///
     /// # Errors
-    /// [`Error::Unavailable`](crate::Error::Unavailable) where the receiver has not said that it heard.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the receiver has not said that it heard.
     async fn send(&self, event_id: &str, event: &WebhookEvent) -> Result<()>;
 }
 

@@ -25,7 +25,7 @@ const FILE: &str = "file";
 /// An entry for a fuzzer: the first byte says how the rest, a body with the boundary `B`, is cut into reads.
 ///
 /// # Panics
-/// Where the two readers see different forms.
+/// If the two readers see different forms.
 pub fn form(input: &[u8]) {
     let Some((seed, body)) = input.split_first() else { return };
     let (mut reads, mut rest, mut size) = (Vec::new(), body, usize::from(*seed));
@@ -42,7 +42,7 @@ pub fn form(input: &[u8]) {
 /// proxy, in turn; then all of them are what a client wrote into one of these, and the proxy appends the client.
 ///
 /// # Panics
-/// Where what the client wrote hides what the proxy appended.
+/// If what the client wrote hides what the proxy appended.
 pub fn proxy_headers(input: &[u8]) {
     let names = ["x-forwarded-for", "forwarded", "x-forwarded-proto"].map(HeaderName::from_static);
     let mut headers = HeaderMap::new();
@@ -101,7 +101,7 @@ pub fn client_headers(input: &[u8]) {
 /// that only the other takes, and those must not depend on how they are cut.
 ///
 /// # Panics
-/// Where they see different forms.
+/// If they see different forms.
 pub fn compare(boundary: &str, reads: &[Vec<u8>]) {
     let mut headers = HeaderMap::new();
     let kind = format!("multipart/form-data; boundary=\"{boundary}\"");
@@ -206,7 +206,7 @@ async fn plain(headers: &HeaderMap, body: impl Stream<Item = Read> + 'static) ->
     Some(form)
 }
 
-/// The same; where it is refused, why, if the tap has the words.
+/// The same; or why the tap refuses it, if it has the words.
 async fn tapped(
     headers: &HeaderMap,
     body: impl Stream<Item = Read> + 'static,
@@ -229,7 +229,7 @@ async fn tapped(
 /// An entry for a fuzzer: the head of a part, which is read to its end or refused, whatever is in it.
 ///
 /// # Panics
-/// Where what was read is longer than what it was read from.
+/// If what was read is longer than what it was read from.
 pub fn part_head(input: &[u8]) {
     let Ok(head) = PartHead::parse(input, 1) else { return };
     let name = head.file_name.as_deref().unwrap_or_default();

@@ -45,7 +45,7 @@ impl Told {
         Self { engine, bus }
     }
 
-    /// Lets it be so far.
+    /// Tells that so many bytes are sent.
     pub(crate) fn tell(&self, bytes_sent: u64) {
         self.publish(UploadStatus::Uploading, bytes_sent);
     }

@@ -27,7 +27,7 @@ impl MergedFile {
     /// The file that `chunks`, in order, make.
     ///
     /// # Errors
-    /// [`GapError`] where a chunk is missing or they do not add up to `length` bytes.
+    /// [`GapError`] if a chunk is missing or they do not add up to `length` bytes.
     pub fn new(store: Arc<dyn ChunkStore>, chunks: Vec<ChunkRecord>, length: u64) -> Result<Self, GapError> {
         check_whole(&chunks, length)?;
         let mut start = 0;

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::verify::Verifier;
 
-/// How much is read at once where a beginning is read for its digest only, in bytes.
+/// How much is read at once if a beginning is read for its digest only, in bytes.
 const CATCH_UP: u64 = 512 * 1024;
 
 /// A chunk and where it begins.

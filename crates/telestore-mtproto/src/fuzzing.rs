@@ -13,7 +13,7 @@ use crate::wire;
 /// around it; what was read reads the same again, and nothing of it is shown.
 ///
 /// # Panics
-/// Where that is not so.
+/// If that is not so.
 pub fn session_string(text: &str) {
     let session = Session::read(text);
     // A backslash joins the lines around a line break, and no others.
@@ -69,7 +69,7 @@ pub fn packet(input: &[u8]) {
 /// what grammers' readers take, which may see it only then: it is not deep.
 ///
 /// # Panics
-/// Where that is not so.
+/// If that is not so.
 pub fn answer(input: &[u8]) {
     let Some((call, answer)) = input.split_first() else { return };
     let (channel, id) = (InputChannel::Empty, Vec::new());

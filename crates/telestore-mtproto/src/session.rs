@@ -44,7 +44,7 @@ pub struct Session {
     pub(crate) address: SocketAddr,
     /// Whether the string itself names the address.
     pub(crate) names_address: bool,
-    /// The application that made it, where the string says so.
+    /// The application that made it, if the string says so.
     api_id: Option<ApiId>,
     /// The key that stands for the login.
     pub(crate) auth_key: [u8; KEY_LEN],

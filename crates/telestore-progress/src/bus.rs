@@ -15,8 +15,8 @@ use tokio::sync::watch;
 /// - The last event of a run is always seen, and nothing older behind it.
 /// - [`publish`](Self::publish), [`subscribe`](Self::subscribe) and [`forget`](Self::forget) return at once: they are called
 ///   under locks and between parts of a file. A bus that has to talk to a server hands its events to a task of its own.
-/// - It is no store: [`latest`](Self::latest) may have forgotten an upload at any time, and whoever hears nothing for a while
-///   looks into the session store.
+/// - It is no store: [`latest`](Self::latest) may have forgotten an upload at any time, and a listener that hears nothing for
+///   a while looks into the session store.
 /// - Clones and handles share the listeners.
 ///
 /// # Example

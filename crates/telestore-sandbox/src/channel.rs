@@ -201,7 +201,7 @@ impl Channels {
     }
 
     /// Gives the draft a number, moves its file into the channel's folder and shows it to everyone. Blocks on
-    /// the disk; `None` where the channel is gone.
+    /// the disk; `None` if the channel is gone.
     pub(crate) fn post(&self, id: ChannelId, draft: Draft) -> std::io::Result<Option<StoredMessage>> {
         let next = |channel: &mut Channel| {
             let number = channel.next_message;

@@ -81,7 +81,7 @@ impl Keys {
         key
     }
 
-    /// The key of that id; `None` too where it is another data centre's.
+    /// The key of that id; `None` too if it is another data centre's.
     pub(crate) fn find(&self, id: &[u8], dc: i32) -> Option<Arc<AuthKey>> {
         let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
         keys.get(id).filter(|key| key.dc == dc).cloned()

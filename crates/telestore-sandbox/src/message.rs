@@ -39,7 +39,7 @@ pub struct SandboxMessage {
     pub mime_type: String,
     /// Size of the file.
     pub size: u64,
-    /// SHA-256 of the file in hexadecimal; empty where hashing is off.
+    /// SHA-256 of the file in hexadecimal; empty if hashing is off.
     pub sha256: String,
     /// Where the file lies.
     pub path: PathBuf,

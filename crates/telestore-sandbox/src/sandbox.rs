@@ -66,7 +66,7 @@ impl Sandbox {
         self.shared.addresses.mtproto
     }
 
-    /// The `media_only` address of the MTProto server, where parallel connections are allowed.
+    /// The `media_only` address of the MTProto server, if parallel connections are allowed.
     pub fn media_addr(&self) -> SocketAddr {
         self.shared.addresses.media
     }
@@ -101,7 +101,7 @@ impl Sandbox {
     }
 
     /// Has a part of a file of the user, as if it had been sent before: `total` is the number of parts of a file that
-    /// comes by `upload.saveBigFilePart`, and `None` where it comes by `upload.saveFilePart`. Blocks on the disk.
+    /// comes by `upload.saveBigFilePart`, and `None` if it comes by `upload.saveFilePart`. Blocks on the disk.
     ///
     /// # Errors
     /// The name of the error that a client would have got.
@@ -179,7 +179,7 @@ impl Sandbox {
         id
     }
 
-    /// Whether anyone may write to the channel. Where not, administrators lose the right to post, and all of a group the
+    /// Whether anyone may write to the channel. If not, administrators lose the right to post, and all of a group the
     /// right to send files.
     pub fn set_writable(&self, channel: impl Into<ChannelId>, writable: bool) {
         self.shared.channels.edit(channel.into(), |channel| channel.writable = writable);

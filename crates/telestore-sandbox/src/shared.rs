@@ -25,12 +25,12 @@ use crate::users::{Account, SandboxUser, UserSpec, Users};
 pub struct WebhookCall {
     /// The request's headers, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body as JSON; null where it is none.
+    /// The body as JSON; null if it is none.
     pub body: serde_json::Value,
     /// The body as it came.
     #[serde(skip)]
     pub raw_body: Bytes,
-    /// The HTTP status answered; 0 where the answer was withheld.
+    /// The HTTP status answered; 0 if the answer was withheld.
     pub status: u16,
 }
 
@@ -114,7 +114,7 @@ impl Shared {
         account
     }
 
-    /// Adds a user of an earlier sandbox, and its channel where that is not there.
+    /// Adds a user of an earlier sandbox, and its channel if that is not there.
     pub(crate) fn add_user_again(&self, user: SandboxUser) -> Arc<Account> {
         let channel = ChannelId::from(&user.channel_id);
         self.channels.create(Some(channel), format!("storage of {}", user.name));

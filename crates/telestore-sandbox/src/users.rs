@@ -147,7 +147,7 @@ pub struct SandboxUser {
     pub telegram_user_id: i64,
     /// The Telegram id of the bot.
     pub bot_user_id: i64,
-    /// The account's MTProto auth key in hexadecimal, also where the user has no session string.
+    /// The account's MTProto auth key in hexadecimal, even if the user has no session string.
     pub auth_key: String,
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 pub enum Change {
     /// An upload waits for a runner.
     Queued,
-    /// This life of an upload was cancelled; whoever sends it is to stop.
+    /// This life of an upload was cancelled; the worker that sends it is to stop.
     Cancelled(StorageKey),
     /// An event waits in the outbox.
     Event,
@@ -40,7 +40,7 @@ impl Changes {
         Self(None)
     }
 
-    /// The next change. Whoever drops this future in the middle misses none.
+    /// The next change. A caller that drops this future in the middle misses none.
     pub async fn next(&mut self) -> Change {
         let Some(receiver) = &mut self.0 else { return std::future::pending().await };
         match receiver.recv().await {

@@ -40,7 +40,7 @@ impl Check {
     /// Whether these were the bytes.
     ///
     /// # Errors
-    /// [`Error::DigestMismatch`] where they were not.
+    /// [`Error::DigestMismatch`] if they were not.
     pub fn finish(self) -> Result<()> {
         let found = match self.running {
             Running::Sha256(running) => ContentDigest::Sha256(running.finalize().into()),

@@ -132,7 +132,7 @@ pub trait ChunkStore: fmt::Debug + Send + Sync + 'static {
     /// [`Error::Missing`] if they are gone, [`Error::NoSpace`], [`Error::Unavailable`], [`Error::Failed`]. Nothing was put then.
     async fn put(&self, key: &StorageKey, index: ChunkIndex, spooled: SpooledChunk) -> Result<BlobName>;
 
-    /// Takes spooled bytes away that will not be put. The default drops them, which is enough where their guard does it.
+    /// Takes spooled bytes away that will not be put. The default drops them, which is enough if their guard does it.
     ///
     /// # Errors
     /// [`Error::Unavailable`], [`Error::Failed`]; [`clear_spool`](Self::clear_spool) takes them away at another time.

@@ -99,14 +99,14 @@ impl PostgresSessionStore {
     /// session store: copy them first.
     ///
     /// # Errors
-    /// [`Error::Unfit`] where this database is not empty or a worker lives on it. [`Error::Unavailable`] and
-    /// [`Error::Failed`] where one of the two fails; then nothing was copied, unless the answer to the last word was lost:
+    /// [`Error::Unfit`] if this database is not empty or a worker lives on it. [`Error::Unavailable`] and
+    /// [`Error::Failed`] if one of the two fails; then nothing was copied, unless the answer to the last word was lost:
     /// [`has_imported`](Self::has_imported) tells.
     pub async fn import(&self, from: &SqliteSessionStore, import: &Import<'_>) -> Result<Imported> {
         let their_now = clock_of(from).await?;
         let mut from = from.reader().await?;
         let mut to = self.alone().await?;
-        // One state of the file, whoever writes it.
+        // One state of the file, even if somebody writes it meanwhile.
         let mut read = from.begin().await.map_err(failed)?;
         let mut write = to.begin().await.map_err(unavailable)?;
         refuse_unless_empty(&mut write).await?;
@@ -123,7 +123,7 @@ impl PostgresSessionStore {
     /// Whether [`import`](Self::import) could begin: this database is empty, and no worker lives on it.
     ///
     /// # Errors
-    /// [`Error::Unfit`] where it could not, [`Error::Unavailable`] where the database cannot be asked.
+    /// [`Error::Unfit`] if it could not, [`Error::Unavailable`] if the database cannot be asked.
     pub async fn ready_to_import(&self) -> Result<()> {
         let mut to = self.alone().await?;
         let mut looked = to.begin().await.map_err(unavailable)?;
@@ -135,7 +135,7 @@ impl PostgresSessionStore {
     /// ended, so that a no stays a no.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where the database cannot be asked.
+    /// [`Error::Unavailable`] if the database cannot be asked.
     pub async fn has_imported(&self, name: &str) -> Result<bool> {
         let mut to = self.alone().await?;
         let mut looked = to.begin().await.map_err(unavailable)?;

@@ -42,11 +42,11 @@ pub struct LocalChunkStore {
 }
 
 impl LocalChunkStore {
-    /// Opens, and where needed makes, the directories under `root`, and tries what an upload does with them. A full disk is
+    /// Opens, and if needed makes, the directories under `root`, and tries what an upload does with them. A full disk is
     /// no error: what is there can be sent, which makes room.
     ///
     /// # Errors
-    /// [`Error::Failed`] where `root` cannot be made, [`Error::Unfit`] where files cannot be kept in it.
+    /// [`Error::Failed`] if `root` cannot be made, [`Error::Unfit`] if files cannot be kept in it.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
         let root: PathBuf = root.into();
         if !root.is_dir() {

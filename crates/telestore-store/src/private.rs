@@ -4,11 +4,11 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// Makes a directory that only its owner may use, whatever the umask. It is no error where it is there, and keeps its mode
+/// Makes a directory that only its owner may use, whatever the umask. It is no error if it is there, and keeps its mode
 /// then.
 ///
 /// # Errors
-/// Where it cannot be made, as when there is nothing to put it into.
+/// If it cannot be made, as when there is nothing to put it into.
 pub fn directory(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]

@@ -172,7 +172,7 @@ pub struct More {
 }
 
 impl More {
-    /// A new upload. It makes sense only where a byte of it may follow.
+    /// A new upload. It makes sense only if a byte of it may follow.
     pub const UPLOAD: Self = Self { sessions: 1, stored_bytes: 1, bytes: 1 };
 
     /// A chunk of so many bytes in the place of one that had `old` bytes.

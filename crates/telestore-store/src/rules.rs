@@ -2,7 +2,7 @@
 //!
 //! A store of your own keeps rows, and this module decides what becomes of them: implement [`Rows`] for one transaction
 //! of your database, call the function of the same name in each method of [`SessionStore`](crate::SessionStore), and
-//! commit where the answer is [`Answer::Changed`]. [`MemorySessionStore`](crate::MemorySessionStore) and
+//! commit if the answer is [`Answer::Changed`]. [`MemorySessionStore`](crate::MemorySessionStore) and
 //! `SqliteSessionStore` are made of it. The feature `testsuite` tells whether yours keeps the contract.
 //!
 //! Each function reads first and writes last, so a store without transactions, which holds a lock instead, has nothing to

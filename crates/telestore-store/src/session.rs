@@ -34,7 +34,7 @@ use crate::{BlobName, Changes, Limits, Result, Subject, Usage};
 ///
 /// ## Many workers
 /// - Each process is a worker with a [`WorkerId`] that no other living process has.
-/// - **Leases.** A [`Lease`] is held by at most one caller. What needs a lease answers `false`, and changes nothing, where
+/// - **Leases.** A [`Lease`] is held by at most one caller. What needs a lease answers `false`, and changes nothing, if
 ///   it is not held any more: the upload was cancelled, or the lease ran out and another runner has it. The token of a
 ///   lease is the fence: a holder that was frozen beyond its time and goes on can write nothing that another has begun to
 ///   write. A lease that has run out is held until somebody else takes it.
@@ -62,7 +62,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Creates an upload, unless there is one with its id.
     ///
     /// With `anew`, one that is over (completed or cancelled) makes room: its rows go, its bytes are left to the
-    /// sweeper. A new one must be within the `limits` of its owner and its address, with room for bytes. Where a new one
+    /// sweeper. A new one must be within the `limits` of its owner and its address, with room for bytes. If a new one
     /// has no owner and there are [`Limits::unowned`] of its kind, the oldest of these goes: its first chunk would make it
     /// again.
     async fn create(&self, upload: &Upload, anew: bool, limits: &Limits) -> Result<Created>;
@@ -105,7 +105,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Declared>;
 
-    /// What a user, or the clients at an address, have now. Bytes of a day are only counted where the limits that
+    /// What a user, or the clients at an address, have now. Bytes of a day are only counted if the limits that
     /// chunks were recorded with limited them.
     async fn usage(&self, of: Subject<'_>, now: Timestamp) -> Result<Usage>;
 
@@ -114,7 +114,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Writes down how far a backend is with an upload that still receives; see [`Upload::checkpoint_early`].
     ///
-    /// `false`, with nothing changed, where it does not receive any more or its resume state is not `expected`: that is
+    /// `false`, with nothing changed, if it does not receive any more or its resume state is not `expected`: that is
     /// how a replaced chunk shows, so a backend's state never outlives the bytes it was made of.
     async fn checkpoint_early(
         &self,
@@ -125,7 +125,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     ) -> Result<bool>;
 
     /// Writes down that `worker` begins to send an upload that still receives, and holds the account of its owner until
-    /// then; see [`Upload::begin_early`]. `false`, with nothing changed, where it may not, or where another worker holds
+    /// then; see [`Upload::begin_early`]. `false`, with nothing changed, if it may not, or if another worker holds
     /// that account.
     async fn begin_early(
         &self,
@@ -136,7 +136,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         until: Timestamp,
     ) -> Result<bool>;
 
-    /// Writes down that `worker` has stopped. Where another one has begun meanwhile, nothing changes.
+    /// Writes down that `worker` has stopped. If another one has begun meanwhile, nothing changes.
     async fn end_early(&self, id: &UploadId, key: &StorageKey, worker: &WorkerId) -> Result<()>;
 
     /// Checks that nothing is missing and queues the upload; see [`Upload::complete`].
@@ -153,7 +153,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// `except` and of none whose account another worker holds.
     ///
     /// One whose lease has run out after it was [committed](Self::commit) without a state that makes the same message
-    /// again is given up instead; see [`Upload::cut_off`]. Where the lease was another worker's, that counts as an end of
+    /// again is given up instead; see [`Upload::cut_off`]. If the lease was another worker's, that counts as an end of
     /// the process; see [`Upload::take_over`].
     ///
     /// Users take turns: the next lease goes to the user whose last one is the longest ago, and among that user's
@@ -166,13 +166,13 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         except: &[UserId],
     ) -> Result<Option<Lease>>;
 
-    /// When the next upload will be due that `worker` may lease; `None` where none waits.
+    /// When the next upload will be due that `worker` may lease; `None` if none waits.
     async fn next_due(&self, worker: &WorkerId) -> Result<Option<Timestamp>>;
 
-    /// Holds a lease, and the account of its user, longer. `false` where either is lost.
+    /// Holds a lease, and the account of its user, longer. `false` if either is lost.
     async fn extend(&self, lease: &Lease, now: Timestamp, until: Timestamp) -> Result<bool>;
 
-    /// Holds the account of a user for `worker` until then, or longer if it does already. `false` where another one holds
+    /// Holds the account of a user for `worker` until then, or longer if it does already. `false` if another one holds
     /// it.
     async fn hold_account(
         &self,
@@ -182,7 +182,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         until: Timestamp,
     ) -> Result<bool>;
 
-    /// Lets the account of a user go at once, where `worker` holds it: nothing of it is in use any more.
+    /// Lets the account of a user go at once, if `worker` holds it: nothing of it is in use any more.
     async fn leave_account(&self, user: &UserId, worker: &WorkerId) -> Result<()>;
 
     /// Writes down how far a leased upload is; see [`Upload::checkpoint`].
@@ -250,10 +250,10 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         except: &[UserId],
     ) -> Result<Vec<OutboxEvent>>;
 
-    /// When the next event will be due that nobody has claimed, or whose claim runs out; `None` where none waits.
+    /// When the next event will be due that nobody has claimed, or whose claim runs out; `None` if none waits.
     async fn outbox_next_due(&self) -> Result<Option<Timestamp>>;
 
-    /// Takes a delivered (or given up) event out. `false` where another worker has claimed it meanwhile.
+    /// Takes a delivered (or given up) event out. `false` if another worker has claimed it meanwhile.
     async fn outbox_done(&self, event: &OutboxEvent) -> Result<bool>;
 
     /// Counts a failed delivery and lets the claim go until `at`; the same claim may still [end](Self::outbox_done) the
@@ -266,14 +266,14 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Deletes uploads that are past their time; their events stay.
     async fn expire(&self, expiry: &Expiry) -> Result<Vec<Expired>>;
 
-    /// What the worker's clock showed last, for the next process. Where no process wrote it down yet: the latest time
+    /// What the worker's clock showed last, for the next process. If no process wrote it down yet: the latest time
     /// of any row.
     async fn clock(&self) -> Result<Option<Reading>>;
 
     /// Writes down what the worker's clock shows.
     async fn save_clock(&self, reading: Reading) -> Result<()>;
 
-    /// The supergroup that this group of a user has become, where that was written down.
+    /// The supergroup that this group of a user has become, if that was written down.
     async fn moved_chat(&self, user: &UserId, chat: &ChatId) -> Result<Option<ChatId>>;
 
     /// Writes down which supergroup a user's group has become. A user has one chat, so the latest takes the place of any

@@ -1,7 +1,7 @@
 //! What every [`SessionStore`](crate::SessionStore) and every [`ChunkStore`](crate::ChunkStore) must do.
 //!
 //! Call [`session_store`] with a function that opens an *empty* store twice, as two workers do, and [`chunk_store`] with one
-//! that opens an empty store. They panic where the contract is broken.
+//! that opens an empty store. They panic if the contract is broken.
 
 mod append;
 mod chunks;

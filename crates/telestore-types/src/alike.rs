@@ -3,7 +3,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::{FileName, misleads};
 
 impl FileName {
-    /// Whether both are one name for whoever reads them: the same after NFC.
+    /// Whether both are one name for a reader: the same after NFC.
     ///
     /// Unicode calls texts canonically equivalent that are to look and mean the same ([UAX 15]): `é` is one character on
     /// Linux and Windows, and `e` with an accent behind it as macOS's HFS+ writes names. Clients mix them, since the name
@@ -24,7 +24,7 @@ impl FileName {
 
     /// The name for an answer that tells it apart from `other`.
     ///
-    /// What nobody sees, or what turns the text around, is escaped as `\u{202e}`. Where the first difference is in
+    /// What nobody sees, or what turns the text around, is escaped as `\u{202e}`. If the first difference is in
     /// another letter than those of ASCII, the two may look alike (`а` is no `a`): all such letters are escaped then.
     pub fn apart_from(&self, other: &Self) -> String {
         let ascii = |c: Option<char>| c.is_none_or(|c| c.is_ascii_graphic());

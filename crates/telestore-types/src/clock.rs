@@ -27,7 +27,7 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
-    /// How long after `earlier` this is; zero where it is not after it.
+    /// How long after `earlier` this is; zero if it is not after it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
@@ -89,7 +89,7 @@ pub const LONGEST_GAP: Duration = Duration::from_secs(10 * 60);
 ///
 /// Over restarts it goes on from what it showed last, and adds what passed meanwhile by the machine's clock, up to
 /// [`LONGEST_GAP`]: so a clock that is a year wrong when a process starts makes nothing a year older. The price is that
-/// it is late after a long time without a process. Where the machine's clock has been ahead by the same time for ten
+/// it is late after a long time without a process. If the machine's clock has been ahead by the same time for ten
 /// readings, each further one brings it nearer by at most ten seconds. It never goes back.
 #[derive(Debug)]
 pub struct SteadyClock<W = SystemClock> {
@@ -201,7 +201,7 @@ impl ManualClock {
         self.0.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
     }
 
-    /// Shows `now` from here on, also where that is earlier.
+    /// Shows `now` from here on, even if that is earlier.
     pub fn set(&self, now: Timestamp) {
         self.0.store(now.as_millis(), Ordering::SeqCst);
     }

@@ -58,7 +58,7 @@ impl ChunkIndex {
     /// Checks that `index` is one of `total` chunks.
     ///
     /// # Errors
-    /// [`Error::TotalChunks`] where `total` is not 1-10000, [`Error::ChunkIndex`] where `index` is outside.
+    /// [`Error::TotalChunks`] if `total` is not 1-10000, [`Error::ChunkIndex`] if `index` is outside.
     pub fn new(index: u32, total: u32) -> Result<Self> {
         check_total_chunks(total)?;
         if index < total { Ok(Self(index)) } else { Err(Error::ChunkIndex { max: total - 1 }) }

@@ -52,7 +52,7 @@ pub trait ByteSource: fmt::Debug + Send + Sync + 'static {
     /// Reads exactly `length` bytes from `offset`.
     ///
     /// # Errors
-    /// [`SourceError::OutOfRange`] where the range ends behind the file, [`SourceError::Damaged`] where the bytes are
+    /// [`SourceError::OutOfRange`] if the range ends behind the file, [`SourceError::Damaged`] if the bytes are
     /// not those that were acknowledged, [`SourceError::Io`] for a fault that may pass.
     async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes, SourceError>;
 }

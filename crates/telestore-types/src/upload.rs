@@ -103,7 +103,7 @@ pub struct Upload {
     pub metadata: Metadata,
     /// Whose it is, once a token was seen.
     pub user_id: Option<UserId>,
-    /// A name for the address that created it, where that is limited.
+    /// A name for the address that created it, if that is limited.
     pub address: Option<AddressKey>,
     /// The sealed auth token that the file will be sent with.
     pub sealed_token: Option<Vec<u8>>,
@@ -322,7 +322,7 @@ impl Upload {
         self.checkpoint(progress, resume);
     }
 
-    /// Records that a process begins to send it before it is whole; says no, and changes nothing, where that is not to
+    /// Records that a process begins to send it before it is whole; says no, and changes nothing, if that is not to
     /// be.
     pub fn begin_early(&mut self) -> bool {
         let may = self.state == UploadState::Receiving && self.crashes < MAX_EARLY_CRASHES;
@@ -337,7 +337,7 @@ impl Upload {
         }
     }
 
-    /// Records how far a backend is with a file that is still arriving; says no, and changes nothing, where that has
+    /// Records how far a backend is with a file that is still arriving; says no, and changes nothing, if that has
     /// become worthless: completion was asked for, or the state is not `expected` any more, since other bytes took the
     /// place of a chunk.
     pub fn checkpoint_early(&mut self, expected: Option<&ResumeState>, resume: &ResumeState) -> bool {
@@ -361,7 +361,7 @@ impl Upload {
         self.updated_at = now;
     }
 
-    /// Ends the run badly: `error` is for the person who waits, `outcome` for whoever decides what to do next. Chunks and
+    /// Ends the run badly: `error` is for the person who waits, `outcome` for the code that decides what to do next. Chunks and
     /// resume state stay.
     pub fn fail(&mut self, error: &str, outcome: Outcome, now: Timestamp) {
         self.state = UploadState::Failed;
@@ -423,13 +423,13 @@ impl Upload {
     /// Checks that `index` is one of this upload's chunks.
     ///
     /// # Errors
-    /// [`Error::ChunkIndex`](crate::Error::ChunkIndex) where it is not.
+    /// [`Error::ChunkIndex`](crate::Error::ChunkIndex) if it is not.
     pub fn chunk_index(&self, index: u32) -> Result<ChunkIndex> {
         ChunkIndex::new(index, self.total_chunks.unwrap_or(MAX_CHUNKS))
     }
 }
 
-/// Whether what was put off until `at` is due: also where that is further off than anything is ever put off.
+/// Whether what was put off until `at` is due: even if that is further off than anything is ever put off.
 pub fn is_due(at: Timestamp, now: Timestamp) -> bool {
     at <= now || at > now + LONGEST_PAUSE
 }

@@ -7,7 +7,7 @@ use crate::{Error, Result};
 /// The name of one worker among those that share a store: 1-64 of `A-Z a-z 0-9 . _ -`.
 ///
 /// No two processes that run at the same time may have the same one. A process that starts under the name of an earlier
-/// one says with that, that the earlier one is dead: what it had in hand is taken up at once. Where that cannot be known,
+/// one says with that, that the earlier one is dead: what it had in hand is taken up at once. If that cannot be known,
 /// take a [random](Self::from_random) one; what a dead worker had is then taken up when its leases have run out.
 ///
 /// ```

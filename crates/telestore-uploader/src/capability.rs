@@ -57,13 +57,13 @@ impl Requirement {
 pub struct Capability {
     /// The largest file it takes, in bytes.
     pub max_bytes: u64,
-    /// The outbound piece that is acknowledged at once, in bytes; 0 where the file goes as a whole.
+    /// The outbound piece that is acknowledged at once, in bytes; 0 if the file goes as a whole.
     pub part_size: u32,
     /// Whether a later attempt goes on from the [`ResumeState`](telestore_types::ResumeState) of an earlier one.
     pub resumable: bool,
     /// Whether a repeated attempt with the same resume state never makes a second message.
     pub idempotent: bool,
-    /// The smallest file, in bytes, of which it can send parts before all of it has arrived; `None` where it cannot.
+    /// The smallest file, in bytes, of which it can send parts before all of it has arrived; `None` if it cannot.
     pub early_from: Option<u64>,
     /// What it needs.
     pub requirement: Requirement,

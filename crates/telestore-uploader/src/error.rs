@@ -22,7 +22,7 @@ pub enum ErrorKind {
     ChannelUnresolved,
     /// The chat was a group that has become a supergroup, and its new id is not known.
     GroupUpgraded,
-    /// Telegram asked to wait and the backend gave the file back rather than wait. Zero where it did not say how long: then
+    /// Telegram asked to wait and the backend gave the file back rather than wait. Zero if it did not say how long: then
     /// each wait is to be longer than the one before.
     FloodWait(Duration),
     /// Telegram refused the file for good.
@@ -139,7 +139,7 @@ impl Error {
         }
     }
 
-    /// How long Telegram asked to wait; zero where it asked and did not say.
+    /// How long Telegram asked to wait; zero if it asked and did not say.
     pub fn retry_after(&self) -> Option<Duration> {
         match self.kind {
             ErrorKind::FloodWait(wait) => Some(wait),

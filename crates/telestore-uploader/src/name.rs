@@ -10,7 +10,7 @@ use unicode_segmentation::UnicodeSegmentation;
 /// tdesktop#16114, tdl#1136). A Bot API server cuts more generously, at 64 characters and an extension of 16, before
 /// that.
 ///
-/// Characters are counted as Telegram counts text, in UTF-16 units. Where code points are meant, that is on the safe side.
+/// Characters are counted as Telegram counts text, in UTF-16 units. If code points are meant, that is on the safe side.
 #[cfg(any(test, feature = "bot-api", feature = "mtproto"))]
 const NAME_MAX: usize = 60;
 
@@ -64,7 +64,7 @@ fn fitting<'a>(pieces: impl Iterator<Item = &'a str>, room: usize) -> usize {
     bytes
 }
 
-/// The extension with its dot, and `.tar` before it; nothing where what stands behind the last dot is too long for one.
+/// The extension with its dot, and `.tar` before it; nothing if what stands behind the last dot is too long for one.
 fn extension_of(name: &str) -> &str {
     let Some(dot) = name.rfind('.').filter(|dot| *dot > 0) else { return "" };
     let (stem, extension) = name.split_at(dot);

@@ -18,7 +18,7 @@ pub struct Chosen {
 /// senders the one that an earlier attempt of that backend was made with, or else the first.
 ///
 /// # Errors
-/// [`ErrorKind::TooLarge`] where none takes the length, [`ErrorKind::NotAuthorized`] where those that do lack
+/// [`ErrorKind::TooLarge`] if none takes the length, [`ErrorKind::NotAuthorized`] if those that do lack
 /// credentials.
 pub fn select(
     backends: &[Arc<dyn TelegramUploader>],
@@ -53,7 +53,7 @@ pub fn select(
 }
 
 /// The most bytes that a file may have which [`select`] finds a backend for: with these credentials, or, for `None`, with
-/// whatever credentials a backend needs. `None` where no backend can be used with them at all.
+/// whatever credentials a backend needs. `None` if no backend can be used with them at all.
 pub fn largest(
     backends: &[Arc<dyn TelegramUploader>],
     credentials: Option<&TelegramCredentials>,

@@ -39,7 +39,7 @@ pub trait Subject: Send + Sync {
     /// Credentials that work.
     fn credentials(&self) -> TelegramCredentials;
 
-    /// What lies in the channel under that name; `None` where nothing does.
+    /// What lies in the channel under that name; `None` if nothing does.
     async fn received(&self, stored: &StoredFile) -> Option<Received>;
 
     /// How many messages the channel holds.
@@ -64,7 +64,7 @@ pub struct Received {
 /// Runs every clause, one after the other.
 ///
 /// # Panics
-/// Where one does not hold.
+/// If one does not hold.
 pub async fn conformance(subject: &dyn Subject) {
     basics::sizes(subject).await;
     basics::names_types_and_captions(subject).await;

@@ -145,7 +145,7 @@ pub trait ProgressSink: fmt::Debug + Send + Sync {
     /// Writes down how far the backend is. When it returns, a restart finds the state.
     ///
     /// # Errors
-    /// Where it cannot be written, or the attempt has lost its lease: the backend must stop with this error.
+    /// If it cannot be written, or the attempt has lost its lease: the backend must stop with this error.
     async fn checkpoint(&self, state: ResumeState) -> Result<()>;
 
     /// Writes down that from here on the message may exist, and returns once that survives a power cut. To be called
@@ -190,15 +190,15 @@ impl ProgressSink for NoProgress {
 /// - [`upload`](Self::upload) returns after the message exists, or with an error. It sends the file as a document, with
 ///   the name, the content type and the caption of the request.
 /// - It reads every byte of the source that Telegram does not have yet and holds a bounded piece of it, whatever the
-///   size. Where the source says that its bytes are damaged, nothing that was sent of them is used later.
-/// - It reports [`Stage::Connecting`], [`Stage::Resolving`] (where there is something to resolve), [`Stage::Sending`]
+///   size. If the source says that its bytes are damaged, nothing that was sent of them is used later.
+/// - It reports [`Stage::Connecting`], [`Stage::Resolving`] (if there is something to resolve), [`Stage::Sending`]
 ///   and [`Stage::Finishing`], in this order, and acknowledged bytes that end at the length of the file.
-/// - Whether the account may post is looked at before the first byte, where Telegram tells, also by
+/// - Whether the account may post is looked at before the first byte, if Telegram tells, also by
 ///   [`send_early`](Self::send_early).
 /// - A name that is too long for Telegram is shortened before its extension.
 /// - It [commits](ProgressSink::commit) before each step that may make the message.
-/// - Where [`Capability::resumable`] is declared, it checkpoints whatever a later attempt needs *before* that matters;
-///   where [`Capability::idempotent`] is declared, attempts that are given each other's state make one message.
+/// - If [`Capability::resumable`] is declared, it checkpoints whatever a later attempt needs *before* that matters;
+///   if [`Capability::idempotent`] is declared, attempts that are given each other's state make one message.
 /// - After `cancel` it ends within a second with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled), unless Telegram
 ///   has been asked for the message: then it waits for the answer, which alone tells whether there is one, as long as
 ///   it would without the cancel, and reports a message that was made as success.
@@ -220,14 +220,14 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
     /// See [`ErrorKind`](crate::ErrorKind); [`Error::verdict`](crate::Error::verdict) says what may be done.
     async fn upload(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile>;
 
-    /// Sends what can be sent of a file that is still arriving, and makes no message. Called where
+    /// Sends what can be sent of a file that is still arriving, and makes no message. Called if
     /// [`Capability::early_from`] says that the backend can.
     ///
     /// Reads of the source wait until their bytes have arrived, which may never happen. Before the first read it
     /// checkpoints, and later as [`upload`](Self::upload) does; that goes on from the last state.
     ///
     /// It ends when everything is sent. After `cancel` it begins nothing new and ends once what was in flight is answered
-    /// and checkpointed, which is well: bytes may be sent again with other content afterwards. Where nothing is answered
+    /// and checkpointed, which is well: bytes may be sent again with other content afterwards. If nothing is answered
     /// for two seconds, it drops what is left.
     ///
     /// # Errors
@@ -247,7 +247,7 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
         Err(Error::new(ErrorKind::Rejected, "this backend cannot be checked without a file"))
     }
 
-    /// Which supergroup the group of these credentials has become; `None` where it has not, or nobody can tell. A bot
+    /// Which supergroup the group of these credentials has become; `None` if it has not, or nobody can tell. A bot
     /// alone cannot always.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The MTProto backend where Telegram sends the account to another data centre.
+//! The MTProto backend when Telegram sends the account to another data centre.
 
 mod common;
 

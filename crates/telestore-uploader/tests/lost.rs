@@ -38,7 +38,7 @@ fn stored(stats: &Stats) -> Vec<u64> {
 #[tokio::test]
 async fn a_part_whose_answer_is_lost_goes_again_and_no_other_does() {
     let mut cases = JoinSet::new();
-    // Lost behind the work, before it, and where Telegram goes on working; in the middle, and with nothing behind it.
+    // Lost behind the work, before it, and while Telegram goes on working; in the middle, and with nothing behind it.
     for (action, times) in
         [(FaultAction::Silence, 2), (FaultAction::NoExecuteSilence, 1), (FaultAction::Hold, 1)]
     {
@@ -165,7 +165,7 @@ async fn other_calls_go_again_where_telegram_does_not_have_them_or_has_answered(
     cases.join_all().await;
 }
 
-/// Sends a file where this happens to a call, by one connection.
+/// Sends a file while this happens to a call, by one connection.
 async fn gets_an_answer(method: &str, action: FaultAction) {
     let world = World::new().await;
     let asks_again = action != FaultAction::HoldBackAnswer;

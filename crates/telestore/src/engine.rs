@@ -217,7 +217,7 @@ impl Telestore {
     /// Creates an upload. Doing so again with the same words changes nothing.
     ///
     /// # Errors
-    /// [`Error::Conflict`] where the id stands for another file, [`Error::Forbidden`] where it is somebody else's;
+    /// [`Error::Conflict`] if the id stands for another file, [`Error::Forbidden`] if it is somebody else's;
     /// [`Error::InvalidToken`], and in strict mode [`Error::Unauthorized`] without a token;
     /// [`Error::Invalid`], [`Error::TooLarge`] and [`Error::NeedsSession`] for values that are not allowed.
     pub async fn init(&self, file: &FileInfo, caller: &Caller) -> Result<()> {
@@ -249,7 +249,7 @@ impl Telestore {
         self.0.shared.bytes.check_space().await
     }
 
-    /// How many bytes may still come before new ones are refused, where the data disk tells.
+    /// How many bytes may still come before new ones are refused, if the data disk tells.
     ///
     /// # Errors
     /// [`Error::Storage`].
@@ -261,7 +261,7 @@ impl Telestore {
     /// [`Spool::expect`], which does not read them again.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where they are other bytes, [`Error::Storage`].
+    /// [`Error::Invalid`] if they are other bytes, [`Error::Storage`].
     pub async fn verify(&self, spooled: &SpooledChunk, digest: ContentDigest) -> Result<()> {
         self.0.intake.verify(spooled, digest).await
     }
@@ -274,13 +274,13 @@ impl Telestore {
 
     /// Makes spooled bytes a chunk. When it returns, the chunk survives a crash.
     ///
-    /// The upload is created where it is not there. The same chunk may come again, also while the file is on its way;
+    /// The upload is created if it is not there. The same chunk may come again, also while the file is on its way;
     /// other bytes replace a chunk until completion was asked for.
     ///
     /// # Errors
     /// Nothing was recorded then. [`Error::Unauthorized`] without a token for a new upload, [`Error::InvalidToken`],
     /// [`Error::Forbidden`], [`Error::Conflict`], [`Error::Invalid`], [`Error::TooLarge`], [`Error::NeedsSession`]; [`Error::TooManyRequests`] and
-    /// [`Error::QuotaFull`] where the user or the address may have no more.
+    /// [`Error::QuotaFull`] if the user or the address may have no more.
     pub async fn write_chunk(
         &self,
         chunk: &IncomingChunk,
@@ -303,8 +303,8 @@ impl Telestore {
     /// they survive a crash. Of two calls for one offset, one is refused.
     ///
     /// # Errors
-    /// Nothing was recorded then. [`Error::Offset`] where the file ends elsewhere, [`Error::SizeMismatch`] where it would
-    /// be longer than declared, [`Error::Conflict`] where nothing can be appended (any more); [`Error::NotFound`],
+    /// Nothing was recorded then. [`Error::Offset`] if the file ends elsewhere, [`Error::SizeMismatch`] if it would
+    /// be longer than declared, [`Error::Conflict`] if nothing can be appended (any more); [`Error::NotFound`],
     /// [`Error::Forbidden`], [`Error::InvalidToken`], [`Error::TooLarge`], [`Error::TooManyRequests`],
     /// [`Error::QuotaFull`].
     pub async fn append(
@@ -320,25 +320,25 @@ impl Telestore {
     /// Says how long a file is that was [begun](Self::begin) without. It cannot be completed before.
     ///
     /// # Errors
-    /// [`Error::Conflict`] where another length was said before, [`Error::SizeMismatch`] where more is there;
+    /// [`Error::Conflict`] if another length was said before, [`Error::SizeMismatch`] if more is there;
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::InvalidToken`], [`Error::TooLarge`], [`Error::NeedsSession`].
     pub async fn declare_size(&self, id: &UploadId, bytes: u64, caller: &Caller) -> Result<AppendReceipt> {
         self.0.intake.declare_size(id, bytes, caller).await
     }
 
-    /// Asks for the file to be sent, in the background. Asking again changes nothing, except after a failure, where it
+    /// Asks for the file to be sent, in the background. Asking again changes nothing, except after a failure: then it
     /// starts over with what is there.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::MissingChunks`], [`Error::SizeMismatch`], [`Error::Forbidden`],
-    /// [`Error::Unauthorized`] where nobody is known to send it for, [`Error::Conflict`] after a cancel.
+    /// [`Error::Unauthorized`] if nobody is known to send it for, [`Error::Conflict`] after a cancel.
     pub async fn complete(&self, id: &UploadId, caller: &Caller) -> Result<()> {
         self.0.intake.complete(id, caller).await
     }
 
     /// Stops an upload and deletes its chunks. Cancelling again, or what is not there, is a success.
     ///
-    /// Gives the upload's last event where it was too late: the message is in the channel.
+    /// Gives the upload's last event if it was too late: the message is in the channel.
     ///
     /// # Errors
     /// [`Error::Forbidden`], [`Error::InvalidToken`]; in strict mode [`Error::Unauthorized`] without a token.
@@ -434,7 +434,7 @@ impl Telestore {
     /// How it ended is written down as often as the session store needs, and nothing new is sent meanwhile.
     ///
     /// # Errors
-    /// [`Error::Storage`] where the session store fails before anything was sent, or while the
+    /// [`Error::Storage`] if the session store fails before anything was sent, or while the
     /// worker stops; the upload is tried again when its lease has run out.
     pub async fn step(&self) -> Result<bool> {
         self.0.runner.step().await
@@ -443,7 +443,7 @@ impl Telestore {
     /// Works off the events that are due (webhooks, and messages to take back) and says how many it took on.
     ///
     /// # Errors
-    /// [`Error::Storage`] where the session store fails. What was delivered but not recorded
+    /// [`Error::Storage`] if the session store fails. What was delivered but not recorded
     /// is delivered again, with the same event id.
     pub async fn deliver(&self) -> Result<usize> {
         self.0.delivery.deliver().await

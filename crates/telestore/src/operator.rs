@@ -5,7 +5,7 @@ use crate::engine::Telestore;
 use crate::shared::error::{Conflict, Error, Result};
 use crate::shared::tasks::detached;
 
-/// What whoever runs the worker may do: no token is asked for, and every user's uploads are seen. It is not for the
+/// What the operator of a worker may do: no token is asked for, and every user's uploads are seen. It is not for the
 /// network.
 ///
 /// It works through the session store, so another process may be at work on the same data. That one hears of a retry
@@ -41,7 +41,7 @@ impl Operator<'_> {
     /// Queues a failed upload again, as its client could by completing it again, and gives it as it is then.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`] where it has not failed, nothing of it is left, or it may be in the
+    /// [`Error::NotFound`]; [`Error::Conflict`] if it has not failed, nothing of it is left, or it may be in the
     /// channel already and this is not to be done `anyway`;
     /// [`Error::MissingChunks`] and the other errors of [`Telestore::complete`]; [`Error::Storage`].
     pub async fn retry(&self, id: &UploadId, anyway: bool) -> Result<Upload> {
@@ -67,7 +67,7 @@ impl Operator<'_> {
         }
     }
 
-    /// Stops an upload and deletes its chunks, and gives it as it is then: cancelled, or completed where it was too
+    /// Stops an upload and deletes its chunks, and gives it as it is then: cancelled, or completed if it was too
     /// late.
     ///
     /// # Errors

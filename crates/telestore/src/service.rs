@@ -50,7 +50,7 @@ impl Telestore {
     /// Recovers, and begins to send, to deliver webhooks and to clean up. Needs a tokio runtime.
     ///
     /// # Errors
-    /// [`Error::Storage`](crate::Error::Storage) where the stores cannot be read.
+    /// [`Error::Storage`](crate::Error::Storage) if the stores cannot be read.
     pub async fn start(&self) -> Result<Running> {
         self.recover().await?;
         self.0.early.open();

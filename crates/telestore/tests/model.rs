@@ -1,7 +1,7 @@
 //! Random interleavings of everything that can happen to three uploads, of which one is appended to, against a model of a few lines.
 //!
 //! The engine and the model must give the same answer to every call, show the same state after it, and put the same
-//! files into the channel, also where the process dies in the middle of a send.
+//! files into the channel, even if the process dies in the middle of a send.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -34,7 +34,7 @@ pub(super) struct Case {
     pub(super) length: u64,
     chunk_size: usize,
     pub(super) received: Vec<usize>,
-    /// What `/upload-progress` said; null where that was 404.
+    /// What `/upload-progress` said; null if that was 404.
     pub(super) progress: Value,
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Reads a resume state of the MTProto uploader, where parts of it are confirmed. Bit `n % 8` of byte `n / 8` is part `n`.
+    /// Reads a resume state of the MTProto uploader, if parts of it are confirmed. Bit `n % 8` of byte `n / 8` is part `n`.
     fn of(upload_id: String, state: &Value) -> Option<Self> {
         let bits = hex::decode(state["confirmed"].as_str()?).ok()?;
         let length = state["length"].as_u64()? as usize;

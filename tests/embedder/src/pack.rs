@@ -100,7 +100,7 @@ impl Inner {
 }
 
 impl Books {
-    /// Writes lines down, flushed, and does what they say. Where they cannot be written, none of them is there.
+    /// Writes lines down, flushed, and does what they say. If they cannot be written, none of them is there.
     fn write(&mut self, lines: &str) -> std::io::Result<()> {
         if let Err(error) = self.journal.write_all(lines.as_bytes()).and_then(|()| self.journal.sync_data()) {
             self.journal.set_len(self.written)?;
@@ -208,7 +208,7 @@ impl ChunkStore for PackChunkStore {
     }
 }
 
-/// The places of `length` bytes from `offset`; `None` where there are not as many.
+/// The places of `length` bytes from `offset`; `None` if there are not as many.
 fn within(pieces: &[Piece], mut offset: u64, mut length: u64) -> Option<Vec<Piece>> {
     let mut found = Vec::new();
     for piece in pieces {

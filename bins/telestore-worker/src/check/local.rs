@@ -89,7 +89,7 @@ fn directory(dir: &Path, shared: bool, report: &mut Report) {
     report.ok(CHECK, format!("{shown} {made}"));
 }
 
-/// Whether a worker could listen. Where one runs on the data directory, the port is its own.
+/// Whether a worker could listen. If one runs on the data directory, the port is its own.
 fn port(config: &Config, report: &mut Report) {
     const CHECK: &str = "port";
     let (host, port) = (&config.settings.server.host, config.settings.server.port);
@@ -102,7 +102,7 @@ fn port(config: &Config, report: &mut Report) {
     }
 }
 
-/// Tries what the worker does with files: what an upload does, in the worker's own directories where they are there, and
+/// Tries what the worker does with files: what an upload does, in the worker's own directories if they are there, and
 /// what the database does, in one that goes again.
 async fn files(dir: &Path, report: &mut Report) {
     const CHECK: &str = "file system";
@@ -234,7 +234,7 @@ async fn key(config: &Config, known: bool, report: &mut Report) {
 }
 
 fn read_key(path: &Path) -> Result<Option<Sealer>, SealError> {
-    // Sealer::from_file makes one where there is none.
+    // Sealer::from_file makes one if there is none.
     match fs::metadata(path) {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             Ok(None)

@@ -10,7 +10,7 @@ use crate::cli::{self, CheckArgs};
 use crate::config::{self, Access, Config};
 use crate::settings::{self, ConfigError, Settings, Written};
 
-/// Looks at everything that a worker needs, says what it found, and fails where something will not work.
+/// Looks at everything that a worker needs, says what it found, and fails if something will not work.
 pub(crate) async fn check(written: &Written, args: CheckArgs) -> Result<(), String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut report = Report::default();

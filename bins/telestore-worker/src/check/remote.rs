@@ -45,7 +45,7 @@ pub(super) async fn check(config: &Config, args: &CheckArgs, report: &mut Report
     }
 }
 
-/// Asks the backend, and gives the credentials of the token where there is one.
+/// Asks the backend, and gives the credentials of the token if there is one.
 async fn backend(url: &str, token: Option<&Secret>, report: &mut Report) -> Option<Arc<TelegramCredentials>> {
     let provider = match HttpCredentialProvider::new(&HttpConfig::new(url)) {
         Ok(provider) => provider,
@@ -136,7 +136,7 @@ async fn uploader_check(
         return report.ok(name, format!("signed in, and {} can be written to", credentials.chat_id));
     };
     let cure = match error.kind() {
-        // Where more is known, it is said with its cure.
+        // If more is known, it is said with its cure.
         ErrorKind::NotAuthorized if error.to_string().contains(": ") => "",
         ErrorKind::NotAuthorized if name == "MTProto" => "sign in to Telegram again",
         ErrorKind::NotAuthorized => "set the bot up again",

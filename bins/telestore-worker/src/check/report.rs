@@ -72,7 +72,7 @@ impl Report {
         }
     }
 
-    /// Fails where a check has.
+    /// Fails if a check has.
     pub(crate) fn verdict(&self) -> Result<(), String> {
         match self.failures() {
             0 => Ok(()),

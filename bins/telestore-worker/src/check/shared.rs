@@ -27,7 +27,7 @@ async fn look(
 ) -> Result<&'static str, String> {
     let text = |error: telestore::store::Error| error.to_string();
     let found = match PostgresSessionStore::schema(options).await.map_err(text)? {
-        // Both are known to work where the first worker makes the tables.
+        // Both are known to work once the first worker makes the tables.
         Schema::Missing => return Ok("no tables yet; they are made at the first start"),
         Schema::Older => {
             return Ok("tables of an older version; the next start updates them: back them up first");

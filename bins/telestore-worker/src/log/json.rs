@@ -11,7 +11,7 @@ use tracing_subscriber::registry::LookupSpan;
 /// An event as one JSON object: `timestamp`, `level`, its message and fields, `target`, and `spans`, the outermost first.
 ///
 /// The format of tracing-subscriber lists the spans in which the thread is; here they are those of the event, as in the
-/// human format, also where a task of another span names its parent.
+/// human format, even if a task of another span names its parent.
 pub(super) struct Json;
 
 impl<S, N> FormatEvent<S, N> for Json

@@ -27,7 +27,7 @@ pub(super) struct Sealers {
 }
 
 impl Sealers {
-    /// The token as all workers can open it; nothing where it cannot be opened here.
+    /// The token as all workers can open it; nothing if it cannot be opened here.
     pub(super) fn resealed(&self, key: &StorageKey, sealed: &[u8]) -> Option<Vec<u8>> {
         if self.new.open(key, sealed).is_ok() {
             return Some(sealed.to_vec());

@@ -309,6 +309,6 @@ fn here(dir: &Path, what: impl std::fmt::Display) -> String {
 }
 
 fn say(text: &str) {
-    // Nobody is left to tell where standard output is closed.
+    // If standard output is closed, nobody is left to be told.
     let _ = writeln!(io::stdout(), "{}", telestore::types::Shown(text));
 }

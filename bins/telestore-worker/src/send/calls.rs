@@ -15,7 +15,7 @@ use crate::cli::SendArgs;
 /// The pause before the first repetition; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
-/// The longest pause, but where the worker asks for more.
+/// The longest pause, unless the worker asks for more.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Why a file is not sent.

@@ -47,7 +47,7 @@ pub(crate) async fn send(args: SendArgs) -> Result<(), String> {
     };
     let sender = Sender { calls, args: &args, name, length: about.len(), id };
     sender.announce();
-    // Whoever reads the id may tell the client to stop at once.
+    // A program that reads the id may tell the client to stop at once.
     let stop = told_to_stop();
     let sent = tokio::select! {
         sent = sender.run(file) => sent,
@@ -237,6 +237,6 @@ fn name_of(path: &Path) -> Result<String, String> {
 }
 
 fn say(line: &str) {
-    // Nobody is left to tell where standard output is closed.
+    // If standard output is closed, nobody is left to be told.
     let _ = writeln!(io::stdout(), "{}", Shown(line));
 }

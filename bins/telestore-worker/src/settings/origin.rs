@@ -48,7 +48,7 @@ impl Origins {
         self.0.contains_key(variable)
     }
 
-    /// What its writer called a setting; the variable's name, where nobody has written it.
+    /// What its writer called a setting; the variable's name, if nobody has written it.
     pub(crate) fn name(&self, variable: &str) -> String {
         match self.0.get(variable) {
             Some(Origin::Flag(flag)) => flag.clone(),

@@ -1,7 +1,7 @@
 /// How like each other two names must be, from 0 to 1, for one to be meant by the other.
 const LIKE: f64 = 0.75;
 
-/// How much of a name tells which is meant, where its end is left out.
+/// How much of a name tells which is meant, if its end is left out.
 const MIN_BEGINNING: usize = 5;
 
 /// The known name that was meant by one that is not known.

@@ -60,7 +60,7 @@ impl Memory {
         self.younger(token, self.fresh, now).map(Ok).or_else(refused)
     }
 
-    /// What serves where nobody can be asked.
+    /// What serves if nobody can be asked.
     pub(super) fn older(&self, token: &TokenDigest, now: Instant) -> Option<Arc<TelegramCredentials>> {
         self.younger(token, KEPT, now)
     }

@@ -11,7 +11,7 @@ use super::lane::{Admitted, pause};
 use crate::credentials::TokenDigest;
 use crate::{CredentialProvider, Error, Result};
 
-/// The longest that whoever is asked may take, where it has no limit of its own.
+/// The longest that a provider may take to answer, if it has no limit of its own.
 const LONGEST: Duration = Duration::from_secs(30);
 
 pub(super) type Outcome = Result<Arc<TelegramCredentials>>;
@@ -76,7 +76,7 @@ impl<P: CredentialProvider> Question<P> {
             Ok(_place) => self.put(secret).await,
             Err(error) => Err(error),
         };
-        // Before it is told: whoever hears it and asks again asks anew.
+        // Before it is told: a caller that hears it and asks again asks anew.
         self.make_room();
         self.tell.send_replace(Some(outcome));
     }

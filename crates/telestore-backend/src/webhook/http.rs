@@ -43,7 +43,7 @@ impl HttpWebhookSender {
     /// A sender for the backend of `config`.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where no HTTP client can be made.
+    /// [`Error::Unavailable`] if no HTTP client can be made.
     pub fn new(config: &HttpConfig) -> Result<Self> {
         Ok(Self { client: config.client()?, url: config.url("/api/webhook/upload"), signing: None })
     }

@@ -55,7 +55,7 @@ pub(crate) async fn init(call: Call, Body(payload): Body) -> ApiResult {
 
 /// Takes in a chunk
 ///
-/// Creates the upload where there is none. Chunks may come in any order, several at a time, and again.
+/// Creates the upload if there is none. Chunks may come in any order, several at a time, and again.
 ///
 /// To try the examples of this page: `printf 'hello, channel' > hello.txt` makes a file of 14 bytes, to be sent as the one
 /// chunk of `hello.txt`.

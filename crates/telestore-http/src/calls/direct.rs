@@ -24,10 +24,10 @@ struct FileForm {
     /// The bytes. The part may have a `Content-Digest`.
     #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
     file: Vec<u8>,
-    /// The auth token, where no header has it.
+    /// The auth token, if no header has it.
     #[schema(nullable = false, example = "")]
     auth_token: Option<String>,
-    /// The name, where it is not that of the part.
+    /// The name, if it is not that of the part.
     #[schema(nullable = false, max_length = 255, example = "hello.txt")]
     file_name: Option<String>,
     /// Ignored.

@@ -18,7 +18,7 @@ struct Alive {
 #[derive(Debug, Serialize, ToSchema)]
 struct Ready {
     checks: Checks,
-    /// Where it is not ready: what is wrong.
+    /// If it is not ready: what is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     error: Option<String>,
@@ -89,7 +89,7 @@ impl From<&Readiness> for Ready {
 // It looks at nothing else, so that no trouble elsewhere makes a supervisor kill a worker that would go on by itself.
 /// Whether it is alive
 ///
-/// For whoever restarts it.
+/// For the supervisor that restarts it.
 #[utoipa::path(
     get,
     path = endpoints::HEALTH.path,

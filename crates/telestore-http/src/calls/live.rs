@@ -33,7 +33,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Takes a place. Where nothing counts connections, there is one for everybody.
+    /// Takes a place. If nothing counts connections, there is one for everybody.
     ///
     /// # Errors
     /// [`ApiError::ManyListeners`]; those of a token that is not valid.
@@ -54,7 +54,7 @@ impl Listener {
     }
 }
 
-/// A watch at a pace that a listener can follow: a state at once where the last one is long enough ago, else the newest
+/// A watch at a pace that a listener can follow: a state at once if the last one is long enough ago, else the newest
 /// one after a pause.
 #[derive(Debug)]
 pub(crate) struct Pace {

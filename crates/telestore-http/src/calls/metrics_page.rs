@@ -21,8 +21,8 @@ type Render = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = String> + Send>> + Sen
 /// What `GET /metrics` shows, and to whom. It goes into the service's
 /// [`app_data`](actix_web::App::app_data) as [`Data`]; without it the page is not there.
 ///
-/// What is measured goes through the `metrics` crate to the recorder that the process has installed, so only whoever
-/// installed it can render it.
+/// What is measured goes through the `metrics` crate to the recorder that the process has installed, so only the program
+/// that installed it can render it.
 #[derive(Clone)]
 pub struct MetricsPage {
     render: Render,
@@ -142,8 +142,8 @@ fn is_private(address: IpAddr) -> bool {
 
 /// Metrics
 ///
-/// In Prometheus' text format. They are for loopback and private addresses; where the operator has set a token for them,
-/// for whoever sends that as a bearer token.
+/// In Prometheus' text format. They are for loopback and private addresses; if the operator has set a token for them,
+/// for every caller that sends it as a bearer token.
 #[utoipa::path(
     get,
     path = endpoints::METRICS.path,

@@ -30,7 +30,7 @@ const SILENT_BEATS: u32 = 3;
 /// Listens to an upload by WebSocket
 ///
 /// Each text message is what `/upload-progress` answers: first the current state, then each change, ten a second at most,
-/// and at the end the final one. Then the connection is closed with code 1000, or with 1001 where the worker stops.
+/// and at the end the final one. Then the connection is closed with code 1000, or with 1001 if the worker stops.
 #[utoipa::path(
     get,
     path = endpoints::SOCKET.path,
@@ -86,7 +86,7 @@ async fn converse(mut pace: Pace, session: Session, messages: MessageStream, sil
         () = listen(messages, &mut answering, silence) => Ok(CloseCode::Normal),
     };
     if let Ok(code) = end {
-        // Where the peer reads no more, there is no room for a farewell.
+        // If the peer reads no more, there is no room for a farewell.
         let _ = timeout(silence, session.close(Some(code.into()))).await;
     }
 }

@@ -1,4 +1,4 @@
-/// Finds where blank lines end (CR LF CR LF), also where reads cut them.
+/// Finds where blank lines end (CR LF CR LF), even if reads cut them.
 #[derive(Debug)]
 pub(crate) struct BlankLine {
     /// How many bytes of one the bytes so far end with.

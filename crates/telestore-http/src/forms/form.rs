@@ -59,7 +59,7 @@ pub(crate) struct FilePart {
 pub(crate) struct Limits<'a> {
     /// The name of the part with the bytes.
     pub(crate) file_field: &'static str,
-    /// The name of the field with the SHA-256 of these bytes, where there is one.
+    /// The name of the field with the SHA-256 of these bytes, if there is one.
     pub(crate) digest_field: Option<&'static str>,
     /// What to call it in an error.
     pub(crate) what: &'static str,
@@ -191,7 +191,7 @@ impl Form {
         Ok(engine.check_sendable(&self.caller, length).await?)
     }
 
-    /// What the form has said of the file's length so far; 0 where it has not.
+    /// What the form has said of the file's length so far; 0 if it has not.
     fn file_size(&self) -> u64 {
         self.fields.get("fileSize").and_then(|text| number::whole(text).ok()).unwrap_or(0)
     }
@@ -263,7 +263,7 @@ impl Form {
     }
 }
 
-/// How many bytes of the file a request declares at least; 1 where it says nothing.
+/// How many bytes of the file a request declares at least; 1 if it says nothing.
 pub(crate) fn declared(request: &HttpRequest) -> u64 {
     let length = request.headers().get(CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());

@@ -68,7 +68,7 @@ impl Headers {
             let (line, text) = (line + 1, text.strip_suffix(b"\r").unwrap_or(text));
             match blank {
                 _ if text.is_empty() => _ = blank.get_or_insert(line),
-                // Bytes of the part, for whoever ends lines with LF.
+                // Bytes of the part, for clients that end lines with LF.
                 Some(line) => return Err(Fault::BlankLine { part, line }),
                 None => headers.push(text, line).ok_or(Fault::Line { part, line })?,
             }

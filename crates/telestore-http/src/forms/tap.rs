@@ -137,7 +137,7 @@ impl Tap {
                 return Poll::Ready(Some(Ok(ready)));
             }
             match self.place {
-                // Whoever drives the parser polls it again, once something flows.
+                // The task that drives the parser polls it again, once something flows.
                 Place::Shut | Place::File => return Poll::Pending,
                 Place::End => return Poll::Ready(None),
                 _ => {}
@@ -158,7 +158,7 @@ impl Tap {
         !matches!(self.place, Place::Shut | Place::File | Place::End)
     }
 
-    /// Reads more of the body, of which nothing is left. Where it ends, the form must have ended.
+    /// Reads more of the body, of which nothing is left. When it ends, the form must have ended.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), PayloadError>> {
         Poll::Ready(match ready!(self.body.as_mut().poll_next(cx)) {
             Some(Ok(read)) => {

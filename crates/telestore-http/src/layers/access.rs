@@ -1,4 +1,4 @@
-//! Who called: a line for each refused caller, and where it is asked for, one for each request.
+//! Who called: a line for each refused caller, and if it is asked for, one for each request.
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -19,8 +19,8 @@ use crate::shared::patience::Received;
 use crate::shared::rates::Rates;
 use crate::{RequestId, client_address};
 
-/// The target of all of these lines. It is not that of the crate, so that filters can name it, and whoever reads them for
-/// a ban finds nothing else there.
+/// The target of all of these lines. It is not that of the crate, so that filters can name it, and a program that bans
+/// by them finds nothing else there.
 const TARGET: &str = "telestore_access";
 
 /// How many refusals a minute are told of one address (of one /64 in IPv6): more than anybody who bans needs to see.
@@ -152,7 +152,7 @@ impl Line {
         }
     }
 
-    /// Tells of a refusal, where it is one.
+    /// Tells of a refusal, if it is one.
     fn finish(&self, lines: &AccessLines, reason: Option<Reason>) {
         let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
         if !refused.contains(&self.status) || !lines.may_tell(self.address, Instant::now()) {

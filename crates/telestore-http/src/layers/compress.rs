@@ -11,7 +11,7 @@ use crate::shared::encodings::{TEXT, negotiate};
 /// Smaller bodies fit into a packet as they are.
 const WORTH_IT: u64 = 1024;
 
-/// Compresses answers of text from 1 KiB on with br or gzip, where the client takes it, for
+/// Compresses answers of text from 1 KiB on with br or gzip, if the client takes it, for
 /// [`from_fn`](actix_web::middleware::from_fn). An `Accept-Encoding` that makes no sense gets the plain text.
 ///
 /// # Errors

@@ -2,7 +2,7 @@ use actix_cors::Cors;
 
 use crate::shared::options::is_any;
 
-/// Lets pages of `origins` call, or all pages where it is empty or holds `*`.
+/// Lets pages of `origins` call, or all pages if it is empty or holds `*`.
 pub fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
         .allow_any_method()

@@ -39,7 +39,7 @@ fn made() -> HeaderValue {
 
 /// Gives each request an id and a tracing span, for [`from_fn`](actix_web::middleware::from_fn).
 ///
-/// The id is the client's `X-Request-Id` where that is sane, and stands in every answer. The span `request` has the
+/// The id is the client's `X-Request-Id` if that is sane, and stands in every answer. The span `request` has the
 /// fields `request_id`, `method` and `route` (the pattern: a path has ids in it, a query may have a token); handlers may
 /// record `user` and `upload`. Each answer is one line on the level debug, with its status and the time it took.
 ///

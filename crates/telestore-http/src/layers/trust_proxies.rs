@@ -9,8 +9,8 @@ use crate::shared::proxy::{self, TrustedProxies};
 /// Takes the client's address from what trusted proxies say, for [`from_fn`](actix_web::middleware::from_fn). The
 /// [`TrustedProxies`] are app data; without any, and from others, the headers count for nothing.
 ///
-/// The address is the rightmost one of `X-Forwarded-For` that is not a trusted proxy's itself; `Forwarded` is read where
-/// there is no `X-Forwarded-For`. Where they name nobody, it is [`UNKNOWN_CLIENT`](crate::UNKNOWN_CLIENT), and not the proxy's: a client can
+/// The address is the rightmost one of `X-Forwarded-For` that is not a trusted proxy's itself; `Forwarded` is read if
+/// there is no `X-Forwarded-For`. If they name nobody, it is [`UNKNOWN_CLIENT`](crate::UNKNOWN_CLIENT), and not the proxy's: a client can
 /// write into them what it likes. Without either, the request is the peer's own. [`client_address`](crate::client_address)
 /// and [`is_secure`](crate::is_secure) tell.
 ///

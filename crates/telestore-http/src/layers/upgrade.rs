@@ -18,7 +18,7 @@ const STRAY: &str = "there is no WebSocket here: send the request without Upgrad
 const OLD: &str = "a WebSocket needs HTTP/1.1, and this request is HTTP/1.0 (nginx: proxy_http_version 1.1); \
                    GET /upload-events/{uploadId} tells the same";
 
-/// Whether a request asks for a WebSocket, where actix takes all that follows on the connection for its body, whatever
+/// Whether a request asks for a WebSocket, for which actix takes all that follows on the connection for its body, whatever
 /// the length that it declares. Other upgrades, which some clients offer with each request, mean nothing here.
 pub(crate) fn is_asked_for(head: &RequestHead) -> bool {
     let mut upgrades = head.headers().get_all(UPGRADE);

@@ -25,7 +25,7 @@ use crate::shared::error::Reason;
 use crate::shared::patience::{Patience, PatientBody};
 use crate::shared::told;
 
-/// How much of a refused body is read away. A client that closes its eyes to the answer for longer is cut off.
+/// How much of a refused body is read away. The connection of a client that sends more is closed.
 const MOST_READ_AWAY: u64 = 64 * 1024 * 1024;
 
 /// For how long a refused body without an end is read away: until the client has its answer.
@@ -107,7 +107,7 @@ where
     }
 }
 
-/// Puts a watched body into the request, where it has one.
+/// Puts a watched body into the request, if it has one.
 fn watched(request: &mut ServiceRequest, patience: Patience) -> Option<SharedBody> {
     // What a WebSocket's client sends, and when, is not for here.
     let socket = upgrade::is_socket(request.request());

@@ -29,7 +29,7 @@ pub struct PlainOptions {
 /// Serves an app as actix-web's `HttpServer` does, and looks at [`Expectations`] before it tells a client to go on.
 ///
 /// # Errors
-/// Where a listener cannot be used.
+/// If a listener cannot be used.
 pub fn serve_http<F, I, S, B>(
     listeners: Vec<TcpListener>,
     connections: &Connections,

@@ -106,7 +106,7 @@ pub(crate) async fn serve<T, S, B>(
     }
 }
 
-/// The same request for actix; `None` where it has too many headers.
+/// The same request for actix; `None` if it has too many headers.
 fn request_of(
     request: http::Request<RecvStream>,
     peer: Option<SocketAddr>,
@@ -165,7 +165,7 @@ impl Answer {
     fn refuse(mut self, status: StatusCode) {
         let mut response = http::Response::new(());
         *response.status_mut() = status_of(status);
-        // Whoever is gone needs no answer.
+        // A client that is gone needs no answer.
         let _ = self.respond.send_response(response, true);
     }
 

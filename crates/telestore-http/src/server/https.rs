@@ -49,7 +49,7 @@ pub struct HttpsOptions {
 /// Listens at `place`, on each of its addresses.
 ///
 /// # Errors
-/// Where none of them can be listened at.
+/// If none of them can be listened at.
 pub fn listeners(place: impl ToSocketAddrs) -> io::Result<Vec<TcpListener>> {
     let (mut listeners, mut failed) = (Vec::new(), None);
     for address in place.to_socket_addrs()? {
@@ -78,7 +78,7 @@ fn listener(address: SocketAddr) -> io::Result<TcpListener> {
 /// a client does not take for `body_timeout` are given up.
 ///
 /// # Errors
-/// Where a listener cannot be used.
+/// If a listener cannot be used.
 pub fn serve_https<F, I, S, B>(
     listeners: Vec<TcpListener>,
     mut tls: ServerConfig,

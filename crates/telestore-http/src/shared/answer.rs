@@ -17,7 +17,7 @@ pub(crate) fn error(status: StatusCode, message: impl Into<String>) -> HttpRespo
     answer
 }
 
-/// The answer where only `method` will do.
+/// The answer if only `method` will do.
 pub(crate) fn wrong_method(request: &HttpRequest, method: &str) -> HttpResponse {
     let message =
         format!("{} is not allowed for {}; GET / lists the endpoints", request.method(), request.path());

@@ -17,7 +17,7 @@ use crate::shared::error::ApiError;
 pub(crate) use share::Share;
 use stranger::Stranger;
 
-/// The rate that is asked for where the budget is all in use, in bytes a second. Up to half of it none is, and between
+/// The rate that is asked for if the budget is all in use, in bytes a second. Up to half of it none is, and between
 /// them it rises.
 const FULL_RATE: f64 = 128.0 * 1024.0;
 
@@ -29,8 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A budget for the bytes of bodies that are spooled before it is known whose they are.
 ///
-/// Clients may send a file before the token that it belongs to. Whoever has no token sends one, too, and must not fill the
-/// disk: all such bodies together hold a part of the free space at most, and those from one address a half of that. Where
+/// Clients may send a file before the token that it belongs to. A stranger without a token sends one, too, and must not fill the
+/// disk: all such bodies together hold a part of the free space at most, and those from one address a half of that. If
 /// there is no room, the slowest of them goes, so that those who send at an honest rate come through beside any
 /// number that hold what they have. Callers with a good token at the front are not counted, and never refused here.
 #[derive(Debug, Clone)]
@@ -81,7 +81,7 @@ impl PartialEq for SpoolBudget {
 impl Eq for SpoolBudget {}
 
 impl SpoolBudget {
-    /// At most `most` bytes, or a quarter of the free space where that is less.
+    /// At most `most` bytes, or a quarter of the free space if that is less.
     pub fn new(most: u64) -> Self {
         Self(Arc::new(Shared {
             most,
@@ -102,7 +102,7 @@ impl SpoolBudget {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The body of a stranger begins. `address` counts, where addresses are limited.
+    /// The body of a stranger begins. `address` counts, if addresses are limited.
     pub(crate) fn enter(&self, address: Option<IpAddr>) -> Share {
         let mut open = self.open();
         let of_address = address.map(|address| Arc::clone(open.addresses.entry(address).or_default()));
@@ -114,7 +114,7 @@ impl SpoolBudget {
         Share::new(self.clone(), id, stranger)
     }
 
-    /// Looks at how much is free, where that was not done just now.
+    /// Looks at how much is free, if that was not done just now.
     pub(crate) async fn look(&self, engine: &Telestore) -> Result<(), ApiError> {
         let now = Instant::now();
         {

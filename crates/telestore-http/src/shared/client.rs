@@ -5,7 +5,7 @@ use actix_web::{HttpMessage, HttpRequest};
 
 use crate::shared::connections::Connection;
 
-/// The address of the client, put into a request's extensions where something in front of the worker names it and is
+/// The address of the client, put into a request's extensions if something in front of the worker names it and is
 /// trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
@@ -56,7 +56,7 @@ impl HasHead for ServiceRequest {
     }
 }
 
-/// The address of the client: its [`ClientAddress`] where there is one, else the connection's. IPv4 addresses in IPv6
+/// The address of the client: its [`ClientAddress`] if there is one, else the connection's. IPv4 addresses in IPv6
 /// form come as IPv4.
 pub fn client_address(request: &impl HasHead) -> IpAddr {
     let named = request.extensions().get::<ClientAddress>().map(|client| client.0);

@@ -18,11 +18,11 @@ use socket2::{SockRef, Socket};
 pub use limits::ConnectionLimits;
 pub(crate) use listening::Listening;
 
-/// How long a connection of a stranger may do nothing where others need its place: a client that has just come has still to
+/// How long a connection of a stranger may do nothing if others need its place: a client that has just come has still to
 /// send its request.
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 
-/// How long a request of a stranger may run where others need the place of its connection.
+/// How long a request of a stranger may run if others need the place of its connection.
 const BUSY_GRACE: Duration = Duration::from_secs(10);
 
 /// The connections of a server: how many there are, and which of them do nothing.
@@ -137,7 +137,7 @@ impl Connections {
         Connection::open(&self.0, stream, tls.is_some()).map(Rc::new)
     }
 
-    /// Shuts down connections that do nothing for too long, for as long as there is anything that can open some.
+    /// Shuts down connections that do nothing for too long. It ends when the last handle to these connections is dropped.
     pub fn tend(&self) -> impl Future<Output = ()> + Send + 'static {
         let shared = Arc::downgrade(&self.0);
         let least = self.0.limits.idle_timeout.min(self.0.limits.header_timeout);
@@ -163,7 +163,7 @@ impl Shared {
         self.begin.elapsed().as_millis() as u64
     }
 
-    /// Closes connections of strangers where they have more than their part: first those that do nothing, the longest
+    /// Closes connections of strangers if they have more than their part: first those that do nothing, the longest
     /// ones first, then those that have a request run for longer than a grace.
     fn make_room(&self, open: &mut Open) {
         let most = self.limits.max_connections;
@@ -214,7 +214,7 @@ impl Shared {
 }
 
 impl Connection {
-    /// That of a request, where connections are counted. By HTTP/2 it comes with each request.
+    /// That of a request, if connections are counted. By HTTP/2 it comes with each request.
     pub(crate) fn of(request: &HttpRequest) -> Option<Rc<Self>> {
         let of_stream = || request.extensions().get::<Rc<Self>>().cloned();
         request.conn_data::<Rc<Self>>().cloned().or_else(of_stream)

@@ -166,25 +166,25 @@ impl fmt::Display for ApiError {
 /// Why it did not work.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct ErrorBody {
-    /// Where the sizes differ: the declared one, in bytes.
+    /// If the sizes differ: the declared one, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     declared: Option<u64>,
     /// What to do.
     error: String,
-    /// Where chunks are missing: how many are there. Where the sizes differ: how many bytes.
+    /// If chunks are missing: how many are there. If the sizes differ: how many bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     received: Option<u64>,
-    /// Where there was too much: after how many seconds to try again.
+    /// If there was too much: after how many seconds to try again.
     #[serde(rename = "retryAfter", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     retry_after: Option<u64>,
-    /// Where a direct upload could not be sent: `failed`.
+    /// If a direct upload could not be sent: `failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = String, pattern = "^failed$")]
     status: Option<&'static str>,
-    /// Where chunks are missing: how many there should be.
+    /// If chunks are missing: how many there should be.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     total: Option<u32>,

@@ -28,7 +28,7 @@ pub enum LimitedAddresses {
 }
 
 impl LimitedAddresses {
-    /// What the limits of `address` are counted by: the address, or its /64 network in IPv6; `None` where it has none.
+    /// What the limits of `address` are counted by: the address, or its /64 network in IPv6; `None` if it has none.
     pub fn counted(self, address: IpAddr) -> Option<IpAddr> {
         let address = address.to_canonical();
         match self {

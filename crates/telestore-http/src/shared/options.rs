@@ -20,7 +20,7 @@ pub struct HttpOptions {
     pub max_field_bytes: usize,
     /// The most parts of a form.
     pub max_fields: usize,
-    /// The origins whose pages may open WebSockets, as for [`cors`](crate::cors()): all where it is empty or holds `*`.
+    /// The origins whose pages may open WebSockets, as for [`cors`](crate::cors()): all if it is empty or holds `*`.
     pub origins: Vec<String>,
     /// What may be spooled for callers of whom nothing is known yet. Clones share it.
     pub spool_budget: SpoolBudget,

@@ -32,7 +32,7 @@ pub(crate) struct PatientBody {
     waits_since: Option<Instant>,
     waited: Duration,
     received: u64,
-    /// All that has come, whoever reads it.
+    /// All that has come, no matter which layer reads it.
     total: Received,
     state: State,
 }

@@ -14,7 +14,7 @@ pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forw
 /// The most of a header that is looked at. Nobody needs more hops than fit.
 const MOST_BYTES: usize = 4096;
 
-/// Who calls where a trusted proxy names nobody: one for all of them, neither local nor anybody's (RFC 6666). So they
+/// Who calls if a trusted proxy names nobody: one for all of them, neither local nor anybody's (RFC 6666). So they
 /// share the limits of one address, and what is for local addresses is not for them.
 pub const UNKNOWN_CLIENT: IpAddr = IpAddr::V6(Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0));
 
@@ -76,7 +76,7 @@ pub(crate) fn take_down(request: &ServiceRequest, trusted: &TrustedProxies) {
     }
 }
 
-/// The client's address, where `peer` is a trusted proxy that says something of it.
+/// The client's address, if `peer` is a trusted proxy that says something of it.
 pub(crate) fn address_of(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Option<IpAddr> {
     let told = headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED);
     let told = told && trusted.contain(peer);
@@ -99,7 +99,7 @@ fn said(headers: &HeaderMap) -> Vec<Hop> {
     elements(headers, &FORWARDED).iter().map(|element| forwarded_hop(element)).collect()
 }
 
-/// The rightmost address that is not a trusted proxy's; where all are, the leftmost. Where a proxy names none, the client
+/// The rightmost address that is not a trusted proxy's; if all are, the leftmost. If a proxy names none, the client
 /// is not known: it is whom the proxy had before it, and not the proxy.
 fn client(hops: &[Hop], trusted: &TrustedProxies) -> Option<IpAddr> {
     let mut client = None;
@@ -149,7 +149,7 @@ fn elements(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
     found
 }
 
-/// Splits at semicolons outside of quotes. `None` where the quotes are not of this text alone, so that it is a piece of
+/// Splits at semicolons outside of quotes. `None` if the quotes are not of this text alone, so that it is a piece of
 /// something else.
 fn pairs(element: &str) -> Option<Vec<&str>> {
     let (mut pairs, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);

@@ -10,9 +10,9 @@ const SHARDS: usize = 16;
 /// The most keys of one map; in all they take a few MiB.
 const MOST: usize = 4096;
 
-/// How often something may happen for each key (GCRA): at a steady rate, and in bursts where it was quiet before.
+/// How often something may happen for each key (GCRA): at a steady rate, and in bursts if it was quiet before.
 ///
-/// A key is remembered only while it has used some of its burst. Where there are more of them than memory is meant for,
+/// A key is remembered only while it has used some of its burst. If there are more of them than memory is meant for,
 /// a part of them is forgotten, which lets too much through rather than too little.
 #[derive(Debug)]
 pub(crate) struct Rates<K> {

@@ -46,10 +46,10 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<Secret> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| Secret::new(token))
 }
 
-/// Says what is wrong with `Authorization` where a token is missing, for [`from_fn`](actix_web::middleware::from_fn).
+/// Says what is wrong with `Authorization` if a token is missing, for [`from_fn`](actix_web::middleware::from_fn).
 ///
 /// A header without a bearer token is no fault by itself: proxies hand on what was for them (`Basic`), and the token stands
-/// in the form or the JSON. Only where none is found, the header was meant for here.
+/// in the form or the JSON. Only if none is found was the header meant for here.
 pub(crate) async fn explain<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,

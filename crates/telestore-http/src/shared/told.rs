@@ -43,7 +43,7 @@ impl Causes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of a request that failed for `cause`. Where it is to be told now, gives how many have failed for the same
+    /// Takes note of a request that failed for `cause`. If it is to be told now, gives how many have failed for the same
     /// cause since it was told last.
     fn met(&self, cause: &str, now: Instant) -> Option<u64> {
         let mut causes = self.lock();
@@ -58,7 +58,7 @@ impl Causes {
         if causes.len() >= MOST {
             causes.retain(|_, told| now.saturating_duration_since(told.at) < AGAIN_AFTER);
         }
-        // Where words differ each time, the ones that are remembered are all told within the last minute: enough lines.
+        // If words differ each time, the ones that are remembered are all told within the last minute: enough lines.
         if causes.len() >= MOST {
             return None;
         }

@@ -35,7 +35,7 @@ impl fmt::Display for Words<'_> {
     }
 }
 
-/// Why an upload failed. The row's own text holds for any front; where the field of the API helps the client, it is named.
+/// Why an upload failed. The row's own text holds for any front; if the field of the API helps the client, it is named.
 pub(crate) fn of_failure(why: &str, outcome: Option<Outcome>) -> &str {
     // As workers of 0.1 wrote them into their rows; those are shown as they are.
     match outcome {

@@ -126,7 +126,7 @@ pub(crate) fn address_of(dc: i32, options: &[tl::types::DcOption], from: SocketA
     named(dc, false, options, from).or_else(known)
 }
 
-/// The address of a data centre that is for files only, where Telegram's configuration names one.
+/// The address of a data centre that is for files only, if Telegram's configuration names one.
 pub(crate) fn media_address_of(
     dc: i32,
     options: &[tl::types::DcOption],

@@ -59,7 +59,7 @@ impl FileConnection {
 impl Account {
     /// The connection for this turn. If a further one cannot be had, it is the `first`.
     ///
-    /// [`ErrorKind::Migrated`] where the account is not any more where it was after so many migrations.
+    /// [`ErrorKind::Migrated`] if the account is not any more where it was after so many migrations.
     pub(super) async fn connection_for(
         &self,
         turn: u32,

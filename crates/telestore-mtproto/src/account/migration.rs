@@ -99,7 +99,7 @@ fn nowhere(dc: i32) -> String {
     format!("Telegram sends the account to data centre {dc} and names no address of it")
 }
 
-/// A key that was just made is not the session's: where it is unknown, the session is not dead.
+/// A key that was just made is not the session's: if it is unknown, the session is not dead.
 fn not_known(dc: i32, error: Error) -> Error {
     match error.kind() {
         ErrorKind::UnknownKey => {

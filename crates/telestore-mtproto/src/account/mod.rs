@@ -236,7 +236,7 @@ impl Account {
         config.check_address(dc.address)?;
         let hold = self.guard.take(&self.session).await?;
         let connection = Connection::open(dc.address, dc.auth_key, self.timing(), hold).await?;
-        // Where this caller goes away now, the next one ends the connection before it opens another.
+        // If this caller goes away now, the next one ends the connection before it opens another.
         main.connection = Some(connection.clone());
         let greeted = timeout(config.connect_timeout, connection.call(self.greeting(), SHORT, None)).await;
         let silent = |_| Err(Error::not_sent(silent_greeting(config.connect_timeout)));
@@ -307,13 +307,13 @@ impl Account {
     }
 
     pub(crate) fn is_connected(&self) -> bool {
-        // Where somebody holds the lock, the account is in use.
+        // If somebody holds the lock, the account is in use.
         self.main.try_lock().map_or(true, |main| main.connection.as_ref().is_some_and(Connection::is_open))
     }
 }
 
 impl MainConnection {
-    /// The connection, where it is open and belongs to where the account is after so many migrations.
+    /// The connection, if it is open and belongs to where the account is after so many migrations.
     fn usable(&self, migrations: u32) -> Option<Connection> {
         let ready = self.ready == Some(migrations);
         self.connection.clone().filter(|connection| ready && connection.is_open())

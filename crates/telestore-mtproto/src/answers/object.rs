@@ -78,7 +78,7 @@ impl<'b> Object<'b> {
         }
     }
 
-    /// The objects of a vector; none where there is no such field.
+    /// The objects of a vector; none if there is no such field.
     pub fn objects(&self, name: &str) -> Objects<'b> {
         let none = Objects { of: 0, left: 0, rest: &[] };
         let Some((Kind::Vector(element), mut rest)) = self.field(name) else { return none };

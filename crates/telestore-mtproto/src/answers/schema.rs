@@ -53,7 +53,7 @@ struct Schema {
     constructors: HashMap<u32, Constructor>,
 }
 
-/// The number of a type; one that nothing has where there is no such type.
+/// The number of a type; one that nothing has if there is no such type.
 pub(super) fn type_id(name: &str) -> TypeId {
     SCHEMA.types.get(name).copied().unwrap_or(TypeId::MAX)
 }

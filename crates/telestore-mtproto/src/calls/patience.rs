@@ -52,7 +52,7 @@ impl Patience {
         self.state().progress(Instant::now());
     }
 
-    /// Whether there is time to wait until then. Where there is, it is counted.
+    /// Whether there is time to wait until then. If there is, it is counted.
     pub(super) fn grant(&self, until: Instant) -> bool {
         self.state().grant(until, Instant::now(), self.longest_wait)
     }

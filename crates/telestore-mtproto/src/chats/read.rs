@@ -90,7 +90,7 @@ impl Ask for tl::functions::messages::GetDialogs {
 
     fn read(&self, answer: &[u8]) -> Result<Dialogs> {
         let dialogs = Object::of("messages.Dialogs", answer)?;
-        // All of them come at once where they are few, or are said to be the same as before.
+        // All of them come at once if they are few, or are said to be the same as before.
         let next = dialogs.is("messages.dialogsSlice").then(|| next(&dialogs)).flatten();
         Ok(Dialogs { channels: channels(&dialogs), next })
     }

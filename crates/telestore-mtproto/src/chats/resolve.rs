@@ -200,7 +200,7 @@ async fn in_dialogs(calls: &Calls<'_>, id: i64) -> Result<VisibleChannel> {
     Err(Error::chat_not_found())
 }
 
-/// Moves on to the dialogs behind these; says no where that would be the same page.
+/// Moves on to the dialogs behind these; says no if that would be the same page.
 fn turn(request: &mut tl::functions::messages::GetDialogs, next: NextDialogs) -> bool {
     let NextDialogs { date, id, peer } = next;
     let date = date.unwrap_or(request.offset_date);

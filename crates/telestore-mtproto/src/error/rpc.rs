@@ -22,7 +22,7 @@ pub struct RpcError {
 impl std::error::Error for RpcError {}
 
 impl RpcError {
-    /// Reads an answer, where it is an error.
+    /// Reads an answer, if it is an error.
     pub(crate) fn read(mut answer: &[u8]) -> answers::Result<Option<Self>> {
         if word(&mut answer)? != types::RpcError::CONSTRUCTOR_ID {
             return Ok(None);
@@ -103,7 +103,7 @@ const WRONG_CHANNEL: [&str; 10] = [
     "USERNAME_NOT_OCCUPIED",
 ];
 
-/// What a message is refused with where the account may not post. <https://core.telegram.org/method/messages.sendMedia>
+/// What a message is refused with if the account may not post. <https://core.telegram.org/method/messages.sendMedia>
 const NO_POSTS: [&str; 3] = ["CHAT_ADMIN_REQUIRED", "CHAT_WRITE_FORBIDDEN", "CHAT_GUEST_SEND_FORBIDDEN"];
 const NO_FILES: [&str; 7] = [
     "CHAT_SEND_DOCS_FORBIDDEN",

@@ -4,7 +4,7 @@ const STEPS: usize = 1 << 19;
 /// How many steps are taken before the divisor is looked for.
 const BATCH: usize = 128;
 
-/// The two factors of `pq`, the smaller one first; `None` where it has no two.
+/// The two factors of `pq`, the smaller one first; `None` if it has no two.
 ///
 /// Pollard's rho. Written here because `grammers_crypto::factorize` panics, or never ends, for numbers that a server
 /// should not send.

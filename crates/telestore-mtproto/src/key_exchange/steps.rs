@@ -130,7 +130,7 @@ impl Asked {
 }
 
 impl Agreed {
-    /// Third step: makes the key and sends our half. Again, with other random bytes, where the server asks for it.
+    /// Third step: makes the key and sends our half. Again, with other random bytes, if the server asks for it.
     pub(crate) fn offer(
         &mut self,
         (secret, padding): &OfferRandom,
@@ -149,7 +149,7 @@ impl Agreed {
         Ok(tl::functions::SetClientDhParams { nonce, server_nonce, encrypted_data })
     }
 
-    /// Takes the server's verdict: the key, or nothing where another try is wanted.
+    /// Takes the server's verdict: the key, or nothing if another try is wanted.
     pub(crate) fn conclude(
         &mut self,
         answer: tl::enums::SetClientDhParamsAnswer,

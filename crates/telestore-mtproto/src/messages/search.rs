@@ -1,9 +1,9 @@
-//! Finds a message that Telegram made and does not name: where it answers nothing but `RANDOM_ID_DUPLICATE`, a call with
+//! Finds a message that Telegram made and does not name: if it answers nothing but `RANDOM_ID_DUPLICATE`, a call with
 //! the same `random_id` was taken before, and its message is in the channel, or will be.
 //!
 //! A post of a channel has no sender and no `random_id`. Ours is one that this account posted (`out`), with the caption and
 //! the size of the file, made since the message was asked for first, by Telegram's own time, and not the message of another
-//! file of this account. Where that leaves two, neither is taken: a file must not be called sent because its twin was.
+//! file of this account. If that leaves two, neither is taken: a file must not be called sent because its twin was.
 
 use grammers_tl_types as tl;
 use tl::enums::InputPeer;
@@ -52,7 +52,7 @@ impl Ask for tl::functions::messages::GetHistory {
     }
 }
 
-/// Asks for the newest messages that are older than `offset_id`, or than nothing where that is zero.
+/// Asks for the newest messages that are older than `offset_id`, or than nothing if that is zero.
 pub(crate) fn page(peer: InputPeer, offset_id: i32) -> tl::functions::messages::GetHistory {
     tl::functions::messages::GetHistory {
         peer,

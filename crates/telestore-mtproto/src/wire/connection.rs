@@ -46,7 +46,7 @@ pub(crate) struct Connection {
     ahead: Arc<AtomicI64>,
 }
 
-/// Wakes the connection where a caller goes away, so that what it wanted to send is dropped at once.
+/// Wakes the connection if a caller goes away, so that what it wanted to send is dropped at once.
 struct Waiting {
     answer: oneshot::Receiver<Answer>,
     abandoned: Arc<Notify>,
@@ -255,7 +255,7 @@ impl Task {
         due.min(schedule.heard + self.silence())
     }
 
-    /// How long nothing at all may be heard: a ping is answered even where there is nothing else to say.
+    /// How long nothing at all may be heard: a ping is answered even if there is nothing else to say.
     fn silence(&self) -> Duration {
         self.timing.ping + self.timing.call
     }

@@ -84,7 +84,7 @@ impl Envelope {
         packet.into_body(|packet| self.cipher.unseal(packet))
     }
 
-    /// What is to be said beside calls, if anything: with the next call, or where there is much of it.
+    /// What is to be said beside calls, if anything: with the next call, or at once if there is much of it.
     pub(crate) fn service(&mut self, call_follows: bool) -> Option<Packet> {
         let body = if !self.held_back.is_empty() {
             let some = self.held_back.len().min(ACKS_MAX);

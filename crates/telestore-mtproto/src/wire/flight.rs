@@ -113,7 +113,7 @@ impl Flight {
         }
     }
 
-    /// Gives an answer to whom it is for, and what it tells of the states of calls; nothing where nobody waits for it.
+    /// Gives an answer to whom it is for, and what it tells of the states of calls; nothing if nobody waits for it.
     pub(super) fn answer(&mut self, id: MsgId, answer: Answer, now: Instant) -> Option<Vec<(MsgId, Told)>> {
         let caller = match self.pending.remove(&id) {
             Some(pending) => {
@@ -168,7 +168,7 @@ impl Flight {
         Some(self.pending.remove(&now)?.caller)
     }
 
-    /// Takes a call out that Telegram did not take; nothing where there is none, and no packet where it was not written.
+    /// Takes a call out that Telegram did not take; nothing if there is none, and no packet if it was not written.
     pub(super) fn not_taken(&mut self, id: MsgId) -> Option<(Caller, Option<Packet>)> {
         let Pending { caller, written } = self.pending.remove(&id)?;
         Some((caller, written.map(|written| written.packet)))
@@ -194,7 +194,7 @@ impl Flight {
     }
 
     fn question_due(&self) -> Option<Instant> {
-        // One question at a time. Where it is not answered, others would not be either.
+        // One question at a time. If it is not answered, others would not be either.
         let callers = self.queue.iter().map(|request| &request.caller);
         let mut callers = callers.chain(self.pending.values().map(|pending| &pending.caller));
         if callers.any(Caller::is_question) {

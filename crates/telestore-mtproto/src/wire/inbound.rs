@@ -42,7 +42,7 @@ type Result<T = (), E = String> = std::result::Result<T, E>;
 
 /// The calls that wait for an answer.
 pub(crate) trait Calls {
-    /// How long the answer to this one may be; `None` where nobody waits for it.
+    /// How long the answer to this one may be; `None` if nobody waits for it.
     fn answer_max(&self, id: MsgId) -> Option<usize>;
 }
 
@@ -157,7 +157,7 @@ impl<C: Calls> Reading<'_, C> {
         Ok(asked.map(|_| Event::Answer(id, info.to_vec())))
     }
 
-    /// `rpc_result`, behind its constructor; nothing where nobody waits for it.
+    /// `rpc_result`, behind its constructor; nothing if nobody waits for it.
     fn result(&mut self, mut body: &[u8]) -> Result<Option<Event>> {
         let id = number(&mut body)?;
         let Some(answer_max) = self.calls.answer_max(id) else { return Ok(None) };
@@ -179,7 +179,7 @@ impl<C: Calls> Reading<'_, C> {
     }
 }
 
-/// Takes `gzip_packed` away, where it is, if what is in it is not longer than `max`. What is packed twice stays packed.
+/// Takes `gzip_packed` away, if it is there and what is in it is not longer than `max`. What is packed twice stays packed.
 fn inflated(body: &[u8], max: usize) -> Result<Cow<'_, [u8]>> {
     let mut rest = body;
     if word(&mut rest) != Ok(GZIP_PACKED) {

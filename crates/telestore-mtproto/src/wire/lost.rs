@@ -5,8 +5,8 @@
 //! on the same connection, and what it does not have goes again.
 //! <https://core.telegram.org/mtproto/service_messages_about_messages#request-for-message-status-information>
 //!
-//! Two things are told apart. Where calls that were written later are answered, one answer is missing, and its call can go
-//! again. Where nothing is answered, the line or the server stands still, as it may for seconds: then one call is sent as
+//! Two things are told apart. If calls that were written later are answered, one answer is missing, and its call can go
+//! again. If nothing is answered, the line or the server stands still, as it may for seconds: then one call is sent as
 //! a probe, as TCP does, and the others wait for what becomes of it. What was not certainly read by Telegram (nothing
 //! behind it was answered) may lie in the buffers of a slow line and is left alone.
 
@@ -168,7 +168,7 @@ pub(super) struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// Whether calls are being answered. Where they are not, one call goes again and not all.
+    /// Whether calls are being answered. If they are not, one call goes again and not all.
     pub(super) fn is_moving(&self, now: Instant) -> bool {
         let still = self.round_trip.timeout() + self.round_trip.slack / STILL;
         self.last_answer.is_some_and(|at| now < at + still)

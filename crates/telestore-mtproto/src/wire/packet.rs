@@ -132,7 +132,7 @@ impl Packet {
 /// What stands at the beginning of what was read.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Frame {
-    /// Not all of it yet; how long the packet is to be, where that is known.
+    /// Not all of it yet; how long the packet is to be, if that is known.
     Partial(Option<usize>),
     /// A packet of so many bytes, behind its length.
     Packet(usize),

@@ -34,7 +34,7 @@ impl Seen {
         let passed = now.saturating_duration_since(at).as_secs().cast_signed();
         let off = time.saturating_sub(first.saturating_add(passed));
         if off > TOLERANCE {
-            // Where this machine slept, a new connection finds the time again.
+            // If this machine slept, a new connection finds the time again.
             return Err("a packet is from the future".to_owned());
         }
         let full = self.ids.len() >= REMEMBERED;

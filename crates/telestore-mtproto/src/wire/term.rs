@@ -1,4 +1,4 @@
-//! How long a connection may be used, where other processes have the login, too.
+//! How long a connection may be used, if other processes have the login, too.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};

@@ -1,4 +1,4 @@
-//! What a stranger may say: answers that are made to harm whoever reads them.
+//! What a stranger may say: answers that are made to harm their reader.
 
 mod answers;
 mod changes;

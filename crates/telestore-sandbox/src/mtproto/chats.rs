@@ -20,7 +20,7 @@ pub(crate) fn resolve(context: &Context, channel_id: i64, access_hash: i64) -> R
     }
 }
 
-/// The same, also where the caller is not in it any more.
+/// The same, even if the caller is not in it any more.
 fn find(
     context: &Context,
     channel_id: i64,

@@ -32,7 +32,7 @@ impl ServerKey {
         self.id
     }
 
-    /// Decrypts a frame in place; the plaintext begins at [`HEADER`]. `None` where it is not from this key.
+    /// Decrypts a frame in place; the plaintext begins at [`HEADER`]. `None` if it is not from this key.
     pub(crate) fn open<'f>(&self, frame: &'f mut [u8]) -> Option<&'f [u8]> {
         if frame.len() < HEADER + 32 || !(frame.len() - HEADER).is_multiple_of(16) || frame[..8] != self.id {
             return None;

@@ -81,7 +81,7 @@ async fn read(
     }
 }
 
-/// Takes a frame; `false` where it is from no key the server knows.
+/// Takes a frame; `false` if it is from no key the server knows.
 fn receive(link: &Arc<Link>, mut frame: BytesMut) -> bool {
     let Some(key) = frame.get(..8).and_then(|key_id| link.key(key_id)) else { return false };
     if key.cipher.open(&mut frame).is_none() {

@@ -20,7 +20,7 @@ pub(crate) fn is_plain(frame: &[u8]) -> bool {
     frame.starts_with(&[0; 8])
 }
 
-/// Answers a message; `false` where it does not fit.
+/// Answers a message; `false` if it does not fit.
 pub(crate) async fn receive(link: &Arc<Link>, handshake: &mut Handshake, mut frame: Bytes) -> bool {
     let Some(body) = take_body(&mut frame) else { return false };
     let id = constructor(&body).unwrap_or_default();

@@ -50,7 +50,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Notes that a message came; says so where it had come before.
+    /// Notes that a message came; says so if it had come before.
     pub(crate) fn receive(&mut self, msg_id: i64, call: bool) -> Result<(), Twice> {
         if let Some(fate) = self.calls.get(&msg_id) {
             return Err(match fate {

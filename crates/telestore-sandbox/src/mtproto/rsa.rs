@@ -61,7 +61,7 @@ pub(crate) fn number(digits: &str) -> BigUint {
     BigUint::parse_bytes(digits.as_bytes(), 16).unwrap_or_default()
 }
 
-/// A number as exactly `N` big-endian bytes; the lowest ones where it is longer.
+/// A number as exactly `N` big-endian bytes; the lowest ones if it is longer.
 pub(crate) fn padded<const N: usize>(number: &BigUint) -> [u8; N] {
     let (mut bytes, digits) = ([0; N], number.to_bytes_le());
     bytes.iter_mut().rev().zip(digits).for_each(|(byte, digit)| *byte = digit);
@@ -77,7 +77,7 @@ pub(crate) fn fingerprint() -> i64 {
     i64::from_le_bytes(last)
 }
 
-/// Reads what was encrypted. `None` where it was not made for this key.
+/// Reads what was encrypted. `None` if it was not made for this key.
 pub(crate) fn decrypt<T: Deserializable>(encrypted: &[u8]) -> Option<T> {
     let (modulus, exponent) = &*KEY;
     let encrypted = Some(BigUint::from_bytes_be(encrypted)).filter(|number| number < modulus)?;

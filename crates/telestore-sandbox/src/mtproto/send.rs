@@ -173,7 +173,7 @@ fn take_document(
     })
 }
 
-/// SHA-256 and MD5 in hexadecimal, each empty where it is not wanted.
+/// SHA-256 and MD5 in hexadecimal, each empty if it is not wanted.
 fn digest(taken: &Taken, sha256: bool, md5: bool) -> std::io::Result<(String, String)> {
     let (mut sha, mut md) = (Sha256::new(), Md5::new());
     if sha256 || md5 {

@@ -157,7 +157,7 @@ fn say_states(caller: &Caller, req_msg_id: i64, asked: &[i64]) {
     caller.answer(&tl::types::MsgsStateInfo { req_msg_id, info });
 }
 
-/// Sends answers once more. Where one of them is not known (any more), the states of all are told.
+/// Sends answers once more. If one of them is not known (any more), the states of all are told.
 /// <https://core.telegram.org/mtproto/service_messages_about_messages#explicit-request-to-re-send-messages>
 fn resend(caller: &Caller, req_msg_id: i64, asked: &[i64]) {
     let kept: Vec<_> = asked.iter().filter_map(|id| caller.session.ledger().kept(*id)).collect();

@@ -26,7 +26,7 @@ pub(crate) struct FrameReader<'n, R> {
     from: R,
     network: &'n Network,
     transport: Transport,
-    /// A full frame's length was read already where it told the transport.
+    /// A full frame's length was read already if it told the transport.
     first_len: Option<usize>,
     received: u32,
 }

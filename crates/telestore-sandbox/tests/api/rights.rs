@@ -24,7 +24,7 @@ impl Bot<'_> {
         self.call("getChatMember", arguments).await["result"].clone()
     }
 
-    /// The description of the error that a text is answered with; empty where it is sent.
+    /// The description of the error that a text is answered with; empty if it is sent.
     async fn send(&self, chat_id: &str) -> String {
         let answer = self.call("sendMessage", json!({"chat_id": chat_id, "text": "hi"})).await;
         answer["description"].as_str().unwrap_or_default().to_owned()

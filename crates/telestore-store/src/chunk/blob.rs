@@ -73,7 +73,7 @@ impl Blob {
 /// Bytes that have arrived and wait for their place.
 ///
 /// They are [put](crate::ChunkStore::put) or [discarded](crate::ChunkStore::discard). Dropped instead, as when a client
-/// goes away, their guard takes them away where that needs no waiting, and
+/// goes away, their guard takes them away if that needs no waiting, and
 /// [`clear_spool`](crate::ChunkStore::clear_spool) does otherwise.
 #[non_exhaustive]
 pub struct SpooledChunk {

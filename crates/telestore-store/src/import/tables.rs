@@ -92,8 +92,8 @@ pub(super) const OUTBOX: Table = Table {
     had: "",
 };
 
-/// Not the workers, and whose accounts they hold: whoever imports has ended them. A worker that once looked around in the other
-/// database has left rows there.
+/// Not the workers, and whose accounts they hold: the command that imports has ended them. A worker that once looked around
+/// in the other database has left rows there.
 pub(super) const OTHERS: [Table; 4] = [
     Table {
         name: "turns",

@@ -34,11 +34,11 @@ impl DataDisk {
         Self { part: Some(Arc::new(part)), ..whole }
     }
 
-    /// How many bytes still fit. Where only a part of the disk is to be filled, the answer may be half a second old, or as
+    /// How many bytes still fit. If only a part of the disk is to be filled, the answer may be half a second old, or as
     /// old as twenty times what counting takes; what was added since then is in it.
     ///
     /// # Errors
-    /// Where the system does not tell.
+    /// If the system does not tell.
     pub fn free_bytes(&self) -> io::Result<u64> {
         let mut free = u64::MAX;
         for place in self.places() {

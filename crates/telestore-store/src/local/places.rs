@@ -33,7 +33,7 @@ impl Places {
         Self { spool: root.join("spool"), chunks: root.join("chunks") }
     }
 
-    /// Makes the directories where they are missing, and finds the place from which chunks can be moved.
+    /// Makes the directories if they are missing, and finds the place from which chunks can be moved.
     pub(super) fn open(root: &Path) -> Result<Self> {
         let beside = Self::beside(root);
         beside.make()?;
@@ -223,7 +223,7 @@ fn is_old(found: &fs::DirEntry) -> bool {
     found.metadata().is_ok_and(|found| living::is_older(&found, LONGEST_TRIAL))
 }
 
-/// What is in a directory; nothing where there is none.
+/// What is in a directory; nothing if there is none.
 fn entries(dir: &Path) -> io::Result<impl Iterator<Item = io::Result<fs::DirEntry>> + use<>> {
     match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None.into_iter().flatten()),
@@ -268,7 +268,7 @@ fn trial_name() -> String {
     format!("{TRIAL}{:016x}", rand::random::<u64>())
 }
 
-/// The device that a directory is on, where the system numbers them.
+/// The device that a directory is on, if the system numbers them.
 #[cfg(unix)]
 fn device(dir: &Path) -> Option<u64> {
     fs::metadata(dir).ok().map(|found| std::os::unix::fs::MetadataExt::dev(&found))

@@ -232,7 +232,7 @@ fn s3(
     let endpoint = |key: &str| options.settings.get(key).map(String::as_str);
     let endpoint = endpoint("aws_endpoint_url_s3").or_else(|| endpoint("aws_endpoint_url"));
     let endpoint = endpoint.or_else(|| options.settings.get("aws_endpoint").map(String::as_str));
-    // Whoever writes http:// means it. Over TLS bytes need no signature of their own, which costs a SHA-256 of each.
+    // An operator who writes http:// means it. Over TLS bytes need no signature of their own, which costs a SHA-256 of each.
     let is_plain = endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
     let new = AmazonS3Builder::new()
         .with_client_options(http.with_allow_http(is_plain))

@@ -6,11 +6,11 @@ use crate::Result;
 use crate::rules::Answer;
 
 impl PostgresSessionStore {
-    /// Whether `value` is what the database holds under `name`; where it holds nothing there, it does from now on. So the
+    /// Whether `value` is what the database holds under `name`; if it holds nothing there, it does from now on. So the
     /// first worker says what all must have alike, such as their secret key. Give a digest of a secret, not the secret.
     ///
     /// # Errors
-    /// [`Error::Unavailable`](crate::Error::Unavailable) where the database cannot be asked.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if the database cannot be asked.
     pub async fn check_value(&self, name: &str, value: &[u8]) -> Result<bool> {
         let mut tx = Tx::begin(self, Ending::FLUSHED, None).await?;
         let answer = check(&mut tx, name, value).await;

@@ -8,7 +8,7 @@ use super::tx::Tx;
 use super::{database, sql, workers};
 use crate::{Lease, Result};
 
-/// The upload of a lease, where that is held; locked.
+/// The upload of a lease, if that is held; locked.
 pub(super) async fn held(on: &mut PgConnection, lease: &Lease) -> Result<Option<Upload>> {
     let held = sql("SELECT * FROM uploads WHERE id = $1 AND key = $2 AND lease_token = $3 FOR UPDATE")
         .bind(lease.upload.id.as_str())

@@ -40,7 +40,7 @@ pub(super) async fn wait_for(on: &mut PgConnection, lock: i64) -> Result<()> {
     Ok(())
 }
 
-/// Takes a lock where nobody has it.
+/// Takes a lock if nobody has it.
 pub(super) async fn try_for(on: &mut PgConnection, lock: i64) -> Result<bool> {
     let taken = sql("SELECT pg_try_advisory_xact_lock($1) AS taken").bind(lock).fetch_one(on).await;
     taken.and_then(|row| row.try_get("taken")).map_err(database)

@@ -52,9 +52,9 @@ use crate::{Durability, Result};
 ///
 /// # What is promised
 /// - **Each call is done wholly or not at all, and the answer says which.** A transaction that meets another one, or whose
-///   connection is cut before its COMMIT, is made again. Where the answer to a COMMIT is lost, the store asks the server what
+///   connection is cut before its COMMIT, is made again. If the answer to a COMMIT is lost, the store asks the server what
 ///   became of that transaction (`pg_xact_status`), for ten seconds; how an attempt ended (`finish`, `fail`, `retry_later`)
-///   and what became of an event (`outbox_done`, `outbox_later`) it asks for as long as it takes. Only where nobody answers
+///   and what became of an event (`outbox_done`, `outbox_later`) it asks for as long as it takes. Only if nobody answers
 ///   for those ten seconds an error leaves open whether the call was done. Every other method may then be called again: a
 ///   chunk replaces itself, an offset that was appended is refused with where the file ends, a lease that nobody knows of
 ///   runs out, and an event that was added is added once.
@@ -79,7 +79,7 @@ pub struct PostgresSessionStore {
     durability: Durability,
     skew: Skew,
     direct: PgConnectOptions,
-    /// Opened where somebody wants to hear.
+    /// Opened when somebody wants to hear.
     ear: Arc<OnceLock<Ear>>,
 }
 
@@ -99,7 +99,7 @@ impl PostgresSessionStore {
     /// Tables of a newer version are used as they are, so that an old worker may start beside new ones.
     ///
     /// # Errors
-    /// [`Error::Unavailable`](crate::Error::Unavailable) where it cannot be reached, or the role may not create tables.
+    /// [`Error::Unavailable`](crate::Error::Unavailable) if it cannot be reached, or the role may not create tables.
     pub async fn connect(options: &PostgresOptions) -> Result<Self> {
         schema::migrate(&options.direct).await?;
         Self::open(options).await

@@ -82,7 +82,7 @@ impl PostgresOptions {
     /// The same, with what an acknowledged write is to survive.
     ///
     /// [`Durability::Disk`] is the default here, since the server may stand far away: each commit waits as the server's
-    /// `synchronous_commit` says. With [`Durability::Process`] it does not wait where a power cut of the server may take
+    /// `synchronous_commit` says. With [`Durability::Process`] it does not wait if a power cut of the server may take
     /// back the last writes; the contract of [`SessionStore`](crate::SessionStore) names those that wait all the same.
     #[must_use]
     pub fn with_durability(mut self, durability: Durability) -> Self {

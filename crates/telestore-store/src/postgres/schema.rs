@@ -32,7 +32,7 @@ impl PostgresSessionStore {
     /// Looks at the tables of a database, and changes nothing.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where it cannot be reached, or read.
+    /// [`Error::Unavailable`] if it cannot be reached, or read.
     pub async fn schema(options: &PostgresOptions) -> Result<Schema> {
         let mut connection = connect(&options.direct).await?;
         let found = look(&mut connection).await;
@@ -43,7 +43,7 @@ impl PostgresSessionStore {
     /// Connects to a database that is up to date, or newer. Makes and changes no tables.
     ///
     /// # Errors
-    /// [`Error::Missing`] where there are no tables, [`Error::Unavailable`] where they are of an older version, or where it
+    /// [`Error::Missing`] if there are no tables, [`Error::Unavailable`] if they are of an older version, or if it
     /// cannot be reached.
     pub async fn attach(options: &PostgresOptions) -> Result<Self> {
         match Self::schema(options).await? {

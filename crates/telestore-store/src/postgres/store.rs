@@ -15,7 +15,7 @@ use crate::{
     Result, SessionStore, Subject, Usage,
 };
 
-/// Makes a transaction, which gives an [`Answer`], until it goes well; `$now` is the caller's clock, where the call has it.
+/// Makes a transaction, which gives an [`Answer`], until it goes well; `$now` is the caller's clock, if the call has it.
 macro_rules! transact {
     ($store:expr, $ending:expr, $now:expr, |$tx:ident| $rule:expr) => {{
         let mut tries = Tries::default();
@@ -37,7 +37,7 @@ macro_rules! transact {
     }};
 }
 
-/// Asks a question, again where the connection was cut.
+/// Asks a question, again if the connection was cut.
 macro_rules! ask {
     ($store:expr, |$on:ident| $question:expr) => {{
         let mut tries = Tries::default();

@@ -33,7 +33,7 @@ const TERMS: &str = "SET LOCAL lock_timeout = '8s'; SET LOCAL idle_in_transactio
 pub(super) struct Ending {
     /// What is committed survives a power cut, whatever the store's durability is.
     pub(super) flushed: bool,
-    /// Where the answer to the COMMIT is lost, it is waited for as long as it takes to find out. For what may be done once
+    /// If the answer to the COMMIT is lost, it is waited for as long as it takes to find out. For what may be done once
     /// only and is lost if nobody knows: how an attempt ended.
     pub(super) certain: bool,
 }
@@ -45,7 +45,7 @@ impl Ending {
     pub(super) const FLUSHED_AND_CERTAIN: Self = Self { flushed: true, certain: true };
 }
 
-/// A connection that is closed, and not given back, where its holder goes away in the middle of something.
+/// A connection that is closed, and not given back, if its holder goes away in the middle of something.
 pub(super) struct Lent {
     connection: PoolConnection<Postgres>,
     /// Whether it is in a transaction that reads.
@@ -169,7 +169,7 @@ impl Tx {
     }
 
     /// Locks the account of a user until the end. Only the first one is waited for, so that no two transactions ever wait
-    /// for each other; `false` where a further one is locked by somebody else.
+    /// for each other; `false` if a further one is locked by somebody else.
     pub(super) async fn lock_account(&mut self, user: &UserId) -> Result<bool> {
         if self.accounts.contains(user) {
             return Ok(true);
@@ -237,7 +237,7 @@ async fn begin_on(
     now: Option<Timestamp>,
 ) -> Result<(Timestamp, String)> {
     let commit = match (ending.flushed, store.durability) {
-        // Whoever turned it off for the whole server did not mean these.
+        // An operator who turned it off for the whole server did not mean these.
         (true, _) => {
             "; SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
         }

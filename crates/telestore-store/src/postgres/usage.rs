@@ -6,7 +6,7 @@ use super::{database, sql};
 use crate::quota::day_of;
 use crate::{Result, Subject, Usage};
 
-/// What is taken now. Whoever goes on to take more has locked the subject before.
+/// What is taken now. A caller that goes on to take more has locked the subject before.
 pub(super) async fn usage(on: &mut PgConnection, subject: Subject<'_>, now: Timestamp) -> Result<Usage> {
     let taken = match subject {
         Subject::User(_) => {

@@ -31,7 +31,7 @@ pub(super) async fn living(
     rows.iter().map(|row| row::worker(row, "id")).collect()
 }
 
-/// Who holds the account of a user. Whoever goes on to write it has locked the account before.
+/// Who holds the account of a user. A caller that goes on to write it has locked the account before.
 pub(super) async fn holder(on: &mut PgConnection, user: &UserId) -> Result<Option<Holder>> {
     let holder = sql("SELECT worker, until FROM accounts WHERE user_id = $1").text(user.as_str());
     let Some(found) = holder.fetch_optional(on).await.map_err(database)? else { return Ok(None) };

@@ -82,7 +82,7 @@ pub async fn hold_account(
     Ok(if held { Answer::Changed(true) } else { Answer::Unchanged(false) })
 }
 
-/// Holds the account of a user, and says no where another worker does.
+/// Holds the account of a user, and says no if another worker does.
 pub(super) async fn hold(
     rows: &mut dyn Rows,
     user: &UserId,
@@ -100,7 +100,7 @@ pub(super) async fn hold(
     Ok(true)
 }
 
-/// Applies a transition to a leased upload, and adds an event about it; `false` where the lease is lost. With `over`, it
+/// Applies a transition to a leased upload, and adds an event about it; `false` if the lease is lost. With `over`, it
 /// is the last thing that is done under this lease.
 ///
 /// # Errors

@@ -49,8 +49,8 @@ pub enum Whose<'a> {
 /// # Contract
 /// - Between the first call and the end of the transaction nobody else changes the rows that were read.
 /// - What is written is seen by the later calls of the transaction.
-/// - Where a call fails, the whole transaction is taken back.
-/// - A time has run out where it [is due](telestore_types::is_due).
+/// - If a call fails, the whole transaction is taken back.
+/// - A time has run out if it [is due](telestore_types::is_due).
 #[async_trait]
 pub trait Rows: Send {
     /// The upload with this id.
@@ -83,7 +83,7 @@ pub trait Rows: Send {
     /// What is taken now; see [`SessionStore::usage`](crate::SessionStore::usage).
     async fn usage(&mut self, of: Subject<'_>, now: Timestamp) -> Result<Usage>;
 
-    /// The upload of a lease, where it is still held by its token.
+    /// The upload of a lease, if it is still held by its token.
     async fn leased(&mut self, lease: &Lease) -> Result<Option<Upload>>;
 
     /// Writes down that `lease` is held, and puts its user behind all others.
@@ -92,7 +92,7 @@ pub trait Rows: Send {
     /// Moves the end of a lease.
     async fn extend_lease(&mut self, key: &StorageKey, until: Timestamp) -> Result<()>;
 
-    /// Ends the lease of an upload, whoever holds it.
+    /// Ends the lease of an upload, also if another worker holds it.
     async fn end_lease(&mut self, key: &StorageKey) -> Result<()>;
 
     /// Uploads that are being sent, that [may be in the channel](Upload::maybe_sent), and whose lease has run out.

@@ -85,7 +85,7 @@ async fn claim(
     until: Timestamp,
 ) -> Result<()> {
     if let (OutboxKind::Withdrawal, Some(user)) = (event.event.kind, &event.event.user_id) {
-        // Where another worker holds it, whoever added this one asks before it begins.
+        // If another worker holds it, the worker that added this one asks before it begins.
         hold(rows, user, worker, now, until).await?;
     }
     rows.claim_event(event, worker, until).await

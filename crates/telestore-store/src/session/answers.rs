@@ -206,11 +206,11 @@ impl Released {
     }
 }
 
-/// How much a store holds, for whoever operates it.
+/// How much a store holds, for its operator.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// How many uploads there are in each state; none where a state is missing.
+    /// How many uploads there are in each state; none if a state is missing.
     pub uploads: HashMap<UploadState, u64>,
     /// How many bytes of chunks belong to uploads that are not over.
     pub stored_bytes: u64,

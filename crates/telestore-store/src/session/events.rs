@@ -38,7 +38,7 @@ pub struct NewEvent {
     pub kind: OutboxKind,
     /// Whose upload it was.
     pub user_id: Option<UserId>,
-    /// The sealed token of that user, where it is needed.
+    /// The sealed token of that user, if it is needed.
     pub sealed_token: Option<Vec<u8>>,
     /// The JSON text.
     pub body: String,

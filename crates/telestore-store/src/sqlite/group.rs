@@ -45,7 +45,7 @@ impl Group {
 
 async fn write(writer: SqlitePool, mut waiting: mpsc::Receiver<Request>) {
     let mut requests = Vec::with_capacity(MOST);
-    // Nobody waits for others to come: whoever came while the last group was written is the next one.
+    // Nobody waits for others to come: those who came while the last group was written are the next one.
     while waiting.recv_many(&mut requests, MOST).await > 0 {
         let began = Instant::now();
         let answers = commit(&writer, &requests).await;

@@ -7,7 +7,7 @@ use telestore_types::{LONGEST_PAUSE, StorageKey, Timestamp, Upload, UserId, Work
 use super::{database, outbox, row};
 use crate::{Lease, Result};
 
-/// The upload of a lease, where that is held.
+/// The upload of a lease, if that is held.
 pub(super) async fn held(on: &mut SqliteConnection, lease: &Lease) -> Result<Option<Upload>> {
     let held = sqlx::query("SELECT * FROM uploads WHERE id = ? AND key = ? AND lease_token = ?")
         .bind(lease.upload.id.as_str())

@@ -65,10 +65,10 @@ fn database(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error
 }
 
 impl SqliteSessionStore {
-    /// Opens the file at `path`, makes it where there is none, and brings its tables up to date.
+    /// Opens the file at `path`, makes it if there is none, and brings its tables up to date.
     ///
     /// # Errors
-    /// [`Error::Failed`] where it cannot be opened or was written by a newer version.
+    /// [`Error::Failed`] if it cannot be opened or was written by a newer version.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_durable(path, Durability::default()).await
     }
@@ -81,7 +81,7 @@ impl SqliteSessionStore {
         Self::connect(path.as_ref(), durability, true).await
     }
 
-    /// With `own`, the file is made where it is missing and its tables are brought up to date.
+    /// With `own`, the file is made if it is missing and its tables are brought up to date.
     async fn connect(path: &Path, durability: Durability, own: bool) -> Result<Self> {
         if own {
             // SQLite makes the files beside it with the mode of this one.
@@ -143,7 +143,7 @@ impl SqliteSessionStore {
         }
     }
 
-    /// Applies a transition to a leased upload; `false` where the lease is lost.
+    /// Applies a transition to a leased upload; `false` if the lease is lost.
     async fn leased(
         &self,
         lease: &Lease,

@@ -14,8 +14,8 @@ const WRITE: &str = concat!(
 
 /// Records a chunk in a transaction of several.
 ///
-/// The inner result is the chunk's own: where it is an error, the transaction is as it was before. The outer one is an
-/// error where the whole transaction is lost.
+/// The inner result is the chunk's own: if it is an error, the transaction is as it was before. The outer one is an
+/// error if the whole transaction is lost.
 pub(super) async fn record(on: &mut SqliteConnection, new: &NewChunk) -> Result<Result<Recorded>> {
     let Admitted { upload, replaced } = match rules::admit_chunk(on, new).await {
         Ok(Ok(admitted)) => admitted,

@@ -14,7 +14,7 @@ impl SqliteSessionStore {
     /// Looks at the file at `path`, also while another process works on it, and changes nothing.
     ///
     /// # Errors
-    /// [`Error::Failed`] where it cannot be read, or is damaged.
+    /// [`Error::Failed`] if it cannot be read, or is damaged.
     pub async fn schema(path: impl AsRef<Path>) -> Result<Schema> {
         if !path.as_ref().exists() {
             return Ok(Schema::Missing);
@@ -29,7 +29,7 @@ impl SqliteSessionStore {
     /// Opens a file that is there and up to date, also while another process works on it. Makes and changes no tables.
     ///
     /// # Errors
-    /// [`Error::Missing`] where there is none, [`Error::Failed`] where it is of another version.
+    /// [`Error::Missing`] if there is none, [`Error::Failed`] if it is of another version.
     pub async fn attach(path: impl AsRef<Path>, durability: Durability) -> Result<Self> {
         match Self::schema(&path).await? {
             Schema::Current => Self::connect(path.as_ref(), durability, false).await,

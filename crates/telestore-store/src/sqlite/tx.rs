@@ -10,15 +10,15 @@ use crate::rules::Answer;
 
 /// A transaction on the writing connection.
 ///
-/// Where it does not end in order, the connection goes with it and the pool opens another: a COMMIT that fails (a full
-/// disk) leaves SQLite inside of the transaction, and whoever gets that connection next could not begin one.
+/// If it does not end in order, the connection goes with it and the pool opens another: a COMMIT that fails (a full
+/// disk) leaves SQLite inside of the transaction, and the next caller to get that connection could not begin one.
 pub(super) struct Tx {
     connection: PoolConnection<Sqlite>,
     flushed: bool,
     ended: bool,
 }
 
-/// SQLite flushes its log with a COMMIT where this is on; it is a setting of the connection, and does not change inside
+/// SQLite flushes its log with a COMMIT if this is on; it is a setting of the connection, and does not change inside
 /// of a transaction. <https://www.sqlite.org/pragma.html#pragma_synchronous>
 const FLUSH: &str = "PRAGMA synchronous = FULL; BEGIN IMMEDIATE";
 const FLUSH_NO_MORE: &str = "PRAGMA synchronous = NORMAL";
@@ -63,7 +63,7 @@ impl Tx {
 
     async fn end(mut self, end: &'static str) -> Result<()> {
         sqlx::query(end).execute(&mut *self).await.map_err(database)?;
-        // Where this fails, the transaction has ended all the same, and the connection goes.
+        // If this fails, the transaction has ended all the same, and the connection goes.
         let reset =
             if self.flushed { sqlx::query(FLUSH_NO_MORE).execute(&mut *self).await.is_ok() } else { true };
         self.ended = reset;

@@ -4,7 +4,7 @@ use sqlx::sqlite::SqlitePool;
 use super::database;
 use crate::Result;
 
-/// Fails where the file system did not let SQLite have its write-ahead log: SQLite stays in the mode of before then, and
+/// Fails if the file system did not let SQLite have its write-ahead log: SQLite stays in the mode of before then, and
 /// [says so in the pragma's answer only](https://sqlite.org/pragma.html#pragma_journal_mode).
 pub(super) async fn assured(pool: &SqlitePool) -> Result<()> {
     let row = sqlx::query("PRAGMA journal_mode").fetch_one(pool).await.map_err(database)?;

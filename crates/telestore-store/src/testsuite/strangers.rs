@@ -1,4 +1,4 @@
-//! What a store must hold to where processes die, clocks are wrong, and callers are strangers.
+//! What a store must hold to if processes die, clocks are wrong, and callers are strangers.
 
 use std::time::Duration;
 

@@ -67,7 +67,7 @@ pub enum ChannelFault {
         "channel id @{0} is no public name: one has 4 to 32 characters out of A-Z a-z 0-9 _ and begins with a letter"
     )]
     Name(String),
-    /// An invitation. It names no channel, and lets in whoever sees it.
+    /// An invitation. It names no channel, and lets in everybody who sees it.
     #[error(
         "channel id must not be an invite link, which names no channel: copy the link of a message of the channel (t.me/c/…), or take its @name"
     )]
@@ -114,7 +114,7 @@ pub enum ChannelFault {
 /// ```
 ///
 /// # Errors
-/// [`ChannelFault`] names what it saw, and what was meant where that can be told.
+/// [`ChannelFault`] names what it saw, and what was meant if that can be told.
 pub fn channel(text: &str) -> Result<PastedChannel, ChannelFault> {
     let text: String = unwrap(text).chars().filter(|c| !is_invisible(*c)).map(plain).collect();
     if text.is_empty() {
@@ -137,7 +137,7 @@ pub fn channel(text: &str) -> Result<PastedChannel, ChannelFault> {
     })
 }
 
-/// The number that a channel has in the Bot API, where `number` is its own.
+/// The number that a channel has in the Bot API, if `number` is its own.
 ///
 /// ```
 /// assert_eq!(telestore_types::pasted::bare_number(1_953_958_128), Some(-1_001_953_958_128));

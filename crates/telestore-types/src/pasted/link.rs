@@ -49,7 +49,7 @@ const RESERVED: [&str; 22] = [
     "startapp",
 ];
 
-/// Reads a link; `None` where the text is none of Telegram's.
+/// Reads a link; `None` if the text is none of Telegram's.
 pub(super) fn read(text: &str) -> Option<Link<'_>> {
     let (scheme, rest) = match text.split_once(':') {
         Some((scheme, rest)) if is(scheme, &["tg"]) => return Some(of_app(rest.trim_start_matches('/'))),

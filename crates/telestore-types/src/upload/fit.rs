@@ -22,7 +22,7 @@ impl Upload {
         if u64::from(total) > most { Err(Error::ManyChunks { total, file_size, most }) } else { Ok(()) }
     }
 
-    /// Checks that a chunk of so many bytes may be empty, where it is.
+    /// Checks that a chunk of so many bytes may be empty, if it is.
     ///
     /// A chunk that should have had bytes and came without any has lost them on its way: only the last of several is
     /// taken, and completion finds out whether the others are the whole file.

@@ -84,7 +84,7 @@ impl Upload {
     }
 
     /// Puts it in order after the lease of another worker has run out in the middle of a send, so that this one may begin an
-    /// attempt. Says no where it has failed instead.
+    /// attempt. Says no if it has failed instead.
     pub fn take_over(&mut self, now: Timestamp) -> bool {
         self.keep();
         self.crashes = self.crashes.saturating_add(1);

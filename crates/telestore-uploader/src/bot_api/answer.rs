@@ -19,7 +19,7 @@ const MAX_FILE_ID: usize = 512;
 pub(super) enum Outcome {
     /// The message, without its size.
     Stored(StoredMessage),
-    /// Telegram takes it after this long, not before. Zero where it does not say how long.
+    /// Telegram takes it after this long, not before. Zero if it does not say how long.
     Wait(Duration),
     /// The same request again to this chat.
     Migrated(i64),

@@ -36,7 +36,7 @@ impl Heard {
 }
 
 /// `Retry-After`: seconds, or a date in any of HTTP's three forms (RFC 9110, 10.2.3 and 5.6.7). A date is counted from the
-/// server's own time where it tells that: the clock of this machine may be wrong.
+/// server's own time if it tells that: the clock of this machine may be wrong.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
     let said = text(RETRY_AFTER)?;

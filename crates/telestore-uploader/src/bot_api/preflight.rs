@@ -19,7 +19,7 @@ use crate::{Error, ErrorKind, Result};
 /// How many answers are remembered.
 const MAX_KNOWN: usize = 1024;
 
-/// How long the questions may take: where nobody answers them, the file itself will tell.
+/// How long the questions may take: if nobody answers them, the file itself will tell.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whose file, by which bot, and to where.
@@ -67,7 +67,7 @@ impl BotApiUploader {
     /// Looks whether the bot may post in `chat`, unless that is known.
     ///
     /// # Errors
-    /// [`ErrorKind::ChannelUnresolved`] where it may not, and what a file would meet, too: a token that is refused, a wait.
+    /// [`ErrorKind::ChannelUnresolved`] if it may not, and what a file would meet, too: a token that is refused, a wait.
     /// Nothing else stops a file, since not every server knows these methods: what is not said is left to the sending.
     pub(super) async fn look(&self, user: &UserId, token: &str, chat: &str) -> Result<Open> {
         let Some(bot) = bot_id(token) else { return Ok(Open::Here) };
@@ -83,7 +83,7 @@ impl BotApiUploader {
         Ok(open)
     }
 
-    /// To be called where a file was refused: the rights are not what they were.
+    /// To be called if a file was refused: the rights are not what they were.
     pub(super) fn forget(&self, user: &UserId, token: &str, chat: &str) {
         if let Some(bot) = bot_id(token) {
             self.posts.lock().remove(&(user.clone(), bot, chat.to_owned()));

@@ -9,7 +9,7 @@ use telestore_types::telegram::MissingRight;
 use super::heard::Heard;
 use crate::Error;
 
-/// What stops the bot from posting files; nothing where that is not said: not every server tells all of it.
+/// What stops the bot from posting files; nothing if that is not said: not every server tells all of it.
 pub(super) fn refusal(chat: &Value, member: &Value) -> Option<MissingRight> {
     let channel = chat["type"] == "channel";
     let refused = |right: &Value, why| (*right == false).then_some(why);
@@ -52,7 +52,7 @@ pub(super) enum Refused {
 }
 
 impl Refused {
-    /// Reads an answer, where it is such a refusal. The texts are those of `telegram-bot-api`, which has no codes for them.
+    /// Reads an answer, if it is such a refusal. The texts are those of `telegram-bot-api`, which has no codes for them.
     pub(super) fn read(heard: &Heard) -> Option<Self> {
         if !heard.status.is_client_error() {
             return None;

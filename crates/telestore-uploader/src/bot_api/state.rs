@@ -75,7 +75,7 @@ impl BodyState {
         *self.lock()
     }
 
-    /// Keeps the end of the body back for good, and says whether that was in time: where it was not, the server may
+    /// Keeps the end of the body back for good, and says whether that was in time: if it was not, the server may
     /// have accepted the file. A connection that runs on without its request finds the body closed, too.
     pub(super) fn close(&self) -> bool {
         let mut phase = self.lock();
@@ -85,7 +85,7 @@ impl BodyState {
         *phase == Phase::Closed
     }
 
-    /// Writes down that the message may exist. Only where this succeeds may the end of the body be handed out.
+    /// Writes down that the message may exist. Only if this succeeds may the end of the body be handed out.
     pub(super) async fn commit(&self) -> std::io::Result<()> {
         self.step(Phase::Sending, Phase::Committing)?;
         self.told.progress.commit(None).await.map_err(|error| self.fail(error))?;
@@ -104,7 +104,7 @@ impl BodyState {
         Ok(())
     }
 
-    /// Why the body ended, where that is not the connection's fault.
+    /// Why the body ended, if that is not the connection's fault.
     pub(super) fn take_failure(&self) -> Option<Error> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

@@ -126,7 +126,7 @@ fn stalled(state: &BodyState, limit: Duration) -> Error {
     }
 }
 
-/// A connection that failed: the file is not there for sure only where the end of the body stays here.
+/// A connection that failed: the file is not there for sure only if the end of the body stays here.
 fn lost(state: &BodyState, error: reqwest::Error) -> Error {
     if let Some(error) = state.take_failure() {
         return error;

@@ -24,7 +24,7 @@ const MAX_MOVES: u32 = 3;
 
 /// Sends a file with the Bot API, in one request.
 ///
-/// The Bot API has no key that would make a repeated request the same one: where a body was taken in full and no
+/// The Bot API has no key that would make a repeated request the same one: if a body was taken in full and no
 /// answer came, the message may exist, and the error says so ([`Verdict::Ambiguous`](crate::Verdict::Ambiguous)).
 ///
 /// Nor does it acknowledge pieces. A piece is reported as acknowledged when the connection has asked for two more
@@ -47,9 +47,9 @@ impl BotApiUploader {
     /// Prepares a client; nothing is connected yet.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] where the TLS set-up of this machine cannot be used.
+    /// [`ErrorKind::Unavailable`] if the TLS set-up of this machine cannot be used.
     pub fn new(config: BotApiConfig) -> Result<Self> {
-        // Fails where a provider is already installed, which is as good.
+        // Fails if a provider is already installed, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .connect_timeout(config.connect_timeout)

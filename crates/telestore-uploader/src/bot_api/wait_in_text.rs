@@ -6,7 +6,7 @@ use telestore_types::telegram::wait_of_seconds;
 /// it, and MTProto's names, which some pass on as they are.
 const BEFORE: [&str; 4] = ["retry after", "retry in", "wait of", "_wait_"];
 
-/// Texts that mean a wait also where they name no time.
+/// Texts that mean a wait even if they name no time.
 const UNSAID: [&str; 3] = ["too many requests", "flood control", "flood_wait"];
 
 /// The wait that a text asks for, if it asks for one.

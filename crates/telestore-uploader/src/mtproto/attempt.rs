@@ -94,7 +94,7 @@ impl<'a> Attempt<'a> {
         resume.bind_to(&here.fingerprint(), self.now())
     }
 
-    /// Waits while the account may not send parts; gives the file back where that takes too long.
+    /// Waits while the account may not send parts; gives the file back if that takes too long.
     pub(crate) async fn wait_for_parts(&self) -> Result<()> {
         while let Some((until, wait)) = self.window.closed_until() {
             if !self.calls.wait_until(until, wait).await {

@@ -3,7 +3,7 @@ use telestore_types::telegram::{AccountFault, wait_words};
 
 use crate::{Error, ErrorKind};
 
-/// For calls that change nothing. Where a lost answer matters, `send` says so itself.
+/// For calls that change nothing. If a lost answer matters, `send` says so itself.
 impl From<Failed> for Error {
     fn from(failed: Failed) -> Self {
         let error = match failed.kind() {

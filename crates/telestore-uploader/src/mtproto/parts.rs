@@ -34,7 +34,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) total: u32,
 }
 
-/// A part to be sent, or only to be read where it is confirmed already.
+/// A part to be sent, or only to be read if it is confirmed already.
 struct Planned {
     part: u32,
     length: usize,
@@ -132,7 +132,7 @@ impl Ledger<'_> {
         if self.unwritten < CHECKPOINT { Ok(()) } else { self.write().await }
     }
 
-    /// Progress never goes back within one attempt, even where parts are sent once more.
+    /// Progress never goes back within one attempt, even if parts are sent once more.
     fn report(&mut self) {
         if self.confirmed > *self.reported {
             *self.reported = self.confirmed;
@@ -169,7 +169,7 @@ impl Parts<'_> {
             if stop.is_cancelled() {
                 reading = None;
                 if !std::mem::replace(&mut stopped, true) {
-                    // Those in flight may take longer than whoever stops this waits for.
+                    // Those in flight may take longer than the caller that stops this waits for.
                     ledger.write().await?;
                 }
             } else if reading.is_none() && flying.len() < self.attempt.limits.window.max(1) {
@@ -188,7 +188,7 @@ impl Parts<'_> {
         }
     }
 
-    /// Reads the next part, in order, into the digest; gives it where it is to be sent.
+    /// Reads the next part, in order, into the digest; gives it if it is to be sent.
     async fn next(&self, planned: Planned, digest: Option<&Mutex<Md5>>) -> Result<Option<Ready>> {
         let Planned { part, length, confirmed } = planned;
         let (bytes, ready) = if confirmed {

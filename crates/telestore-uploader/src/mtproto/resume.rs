@@ -30,7 +30,7 @@ pub(crate) struct Resume {
     started_at: i64,
     /// Which channel the state was made for.
     chat: String,
-    /// The supergroup that this chat has become, where it was a group: later credentials may name that one, and the message
+    /// The supergroup that this chat has become, if it was a group: later credentials may name that one, and the message
     /// stays the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     moved_to: Option<String>,
@@ -49,7 +49,7 @@ pub(crate) struct Resume {
 
 /// What a state is about.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Of<'a> {
+pub(crate) struct About<'a> {
     pub(crate) chat: &'a str,
     pub(crate) account: &'a str,
     pub(crate) length: u64,
@@ -57,7 +57,7 @@ pub(crate) struct Of<'a> {
 
 impl Resume {
     /// The state of a file that nothing was sent of.
-    pub(crate) fn new(of: &Of<'_>, now: Timestamp) -> Self {
+    pub(crate) fn new(of: &About<'_>, now: Timestamp) -> Self {
         let mut fresh = Self {
             backend: BACKEND.to_owned(),
             version: VERSION,
@@ -78,7 +78,12 @@ impl Resume {
     }
 
     /// Goes on from a stored state, as far as it is ours and fits. Parts older than `max_age` do not count.
-    pub(crate) fn go_on(state: Option<&ResumeState>, of: &Of<'_>, now: Timestamp, max_age: Duration) -> Self {
+    pub(crate) fn go_on(
+        state: Option<&ResumeState>,
+        of: &About<'_>,
+        now: Timestamp,
+        max_age: Duration,
+    ) -> Self {
         let fits = |old: &Self| {
             let same_chat = old.chat == of.chat || old.moved_to.as_deref() == Some(of.chat);
             old.backend == BACKEND && old.version == VERSION && old.length == of.length && same_chat
@@ -99,7 +104,7 @@ impl Resume {
         old
     }
 
-    /// Says which account the parts are of from now on; forgets them where they were of another one. The channel's
+    /// Says which account the parts are of from now on; forgets them if they were of another one. The channel's
     /// access hash stays: it is good at every data centre.
     pub(crate) fn bind_to(&mut self, account: &str, now: Timestamp) -> bool {
         let moved = self.account != account;
@@ -196,10 +201,10 @@ mod tests {
         Timestamp::from_millis(1_700_000_000_000) + HOUR * hours
     }
 
-    const OF: Of<'_> = Of { chat: "-1001", account: "a", length: LENGTH };
+    const OF: About<'_> = About { chat: "-1001", account: "a", length: LENGTH };
 
     fn go_on(state: &ResumeState, length: u64, hours: u32) -> Resume {
-        Resume::go_on(Some(state), &Of { length, ..OF }, at(hours), HOUR * 2)
+        Resume::go_on(Some(state), &About { length, ..OF }, at(hours), HOUR * 2)
     }
 
     fn sent() -> Resume {
@@ -247,7 +252,7 @@ mod tests {
     #[test]
     fn another_account_sends_every_part_again() {
         let old = sent();
-        let now = Resume::go_on(Some(&old.to_state()), &Of { account: "b", ..OF }, at(1), HOUR * 2);
+        let now = Resume::go_on(Some(&old.to_state()), &About { account: "b", ..OF }, at(1), HOUR * 2);
         assert_eq!((now.confirmed_bytes(), now.random_id), (0, old.random_id));
         assert_ne!(now.file_id, old.file_id);
     }

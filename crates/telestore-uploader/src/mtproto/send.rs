@@ -16,7 +16,7 @@ const MAX_MISSING: u32 = 16;
 /// there is none.
 const PATIENT: u32 = 2;
 
-/// What is said where the answer does not come. The next attempt makes the same message.
+/// What is said if the answer does not come. The next attempt makes the same message.
 const UNCONFIRMED: &str = "Telegram did not confirm the message, which may be in the channel";
 
 /// A file whose parts are all confirmed, and what has been tried to make a message of it.
@@ -67,7 +67,7 @@ impl<'a> Sending<'a> {
         Self { attempt, request, resume, peer, md5, reported, history: History::default() }
     }
 
-    /// Makes the message. However often it is tried, `random_id` makes it one: also by a later attempt, where this one
+    /// Makes the message. However often it is tried, `random_id` makes it one: also by a later attempt, if this one
     /// gets nowhere.
     pub(crate) async fn run(&mut self) -> Result<StoredFile> {
         let attempt = self.attempt;
@@ -110,7 +110,7 @@ impl<'a> Sending<'a> {
                 return Err(Error::cancelled());
             }
             // The parts that may have to go again can take long; the call above is never dropped, since its answer
-            // alone tells whether there is a message. Where it was lost, the same call names the message, so that it
+            // alone tells whether there is a message. If it was lost, the same call names the message, so that it
             // can be taken back.
             let cancel = self.request.cancel.clone();
             tokio::select! {
@@ -124,7 +124,7 @@ impl<'a> Sending<'a> {
         }
     }
 
-    /// Why it is not tried any more. What is for good does not say that there is no message, where an answer was lost
+    /// Why it is not tried any more. What is for good does not say that there is no message, if an answer was lost
     /// before.
     fn given_up(&self, error: Error) -> Error {
         let for_good = error.verdict() == Verdict::Permanent && error.kind() != ErrorKind::Cancelled;
@@ -251,7 +251,7 @@ impl<'a> Sending<'a> {
         }
         let found = self.attempt.resolve(None).await?;
         self.resume.access_hash = found.access_hash();
-        // Where the group became a supergroup meanwhile, that is written down before the message can be there: the
+        // If the group became a supergroup meanwhile, that is written down before the message can be there: the
         // credentials of a later attempt name that one.
         if self.resume.follow(found.moved_to.as_ref()) {
             self.history.committed = false;

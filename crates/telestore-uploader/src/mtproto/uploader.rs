@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::attempt::Attempt;
 use super::limits::{Limits, PART_SIZE};
 use super::parts::{self, BIG_FILE};
-use super::resume::{NAME, Of, Resume};
+use super::resume::{About, NAME, Resume};
 use super::send::{Sending, chat_of};
 use super::windows::{PARTS_IN_FLIGHT, Windows};
 use crate::{
@@ -125,7 +125,8 @@ impl MtprotoUploader {
         let source = request.source.as_ref();
         attempt.calls.connect().await?;
         let account = attempt.calls.account().location().fingerprint();
-        let of = Of { chat: request.credentials.chat_id.as_str(), account: &account, length: source.len() };
+        let of =
+            About { chat: request.credentials.chat_id.as_str(), account: &account, length: source.len() };
         let mut resume =
             Resume::go_on(request.resume.as_ref(), &of, attempt.now(), self.limits.resume_max_age);
         resume.forget(&request.changed);

@@ -63,7 +63,7 @@ struct State {
 struct Round {
     answers: usize,
     total: Duration,
-    /// Whether all places were taken at one time. Where they were not, more would change nothing.
+    /// Whether all places were taken at one time. If they were not, more would change nothing.
     full: bool,
 }
 

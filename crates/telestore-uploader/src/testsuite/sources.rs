@@ -8,7 +8,7 @@ use bytes::Bytes;
 use telestore_types::{ByteSource, BytesSource, SourceError};
 use tokio::sync::watch;
 
-/// A file that fails where a read passes an offset.
+/// A file that fails once a read passes an offset.
 #[derive(Debug)]
 pub struct FailingSource {
     inner: BytesSource,
@@ -37,7 +37,7 @@ impl ByteSource for FailingSource {
     }
 }
 
-/// A file that blocks where a read passes an offset, until it is opened.
+/// A file that blocks once a read passes an offset, until it is opened.
 #[derive(Debug)]
 pub struct BlockingSource {
     inner: BytesSource,

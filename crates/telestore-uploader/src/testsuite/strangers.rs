@@ -18,7 +18,7 @@ pub trait Strangers: Subject {
     /// That user's credentials. They would work.
     fn victim(&self) -> TelegramCredentials;
 
-    /// From now on Telegram does that to the user, and to nobody else; nothing any more where there is no name.
+    /// From now on Telegram does that to the user, and to nobody else; nothing any more if there is no name.
     async fn play(&self, trick: Option<&str>);
 }
 
@@ -26,7 +26,7 @@ pub trait Strangers: Subject {
 /// afterwards the victim's does, too. Not part of [`conformance`](super::conformance), since it takes a hostile server.
 ///
 /// # Panics
-/// Where one does not hold.
+/// If one does not hold.
 pub async fn strangers(subject: &dyn Strangers, patience: Duration) {
     let bytes = bytes(40, 2 * part_size(subject) + 1);
     let send = |credentials: TelegramCredentials, name: &str| {

@@ -14,7 +14,7 @@ pub trait Waits: Subject {
     /// The shapes in which Telegram can ask, by names for the panic of a clause that does not hold.
     fn shapes(&self) -> Vec<String>;
 
-    /// From now on Telegram asks in that shape to wait so many seconds; not any more where there is no name.
+    /// From now on Telegram asks in that shape to wait so many seconds; not any more if there is no name.
     async fn ask(&self, shape: Option<&str>, seconds: u32);
 }
 
@@ -23,7 +23,7 @@ pub trait Waits: Subject {
 /// [`conformance`](super::conformance), since it takes a server that asks.
 ///
 /// # Panics
-/// Where one does not hold.
+/// If one does not hold.
 pub async fn waits(subject: &dyn Waits) {
     let messages = subject.message_count().await;
     for shape in subject.shapes() {

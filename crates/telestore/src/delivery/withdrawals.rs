@@ -25,7 +25,7 @@ const WITHDRAW_WITHIN: Duration = Duration::from_secs(60);
 
 #[async_trait]
 impl Withdrawals for Delivery {
-    /// Takes back a message that was made after its upload was cancelled: at once, and again until it is gone. Where
+    /// Takes back a message that was made after its upload was cancelled: at once, and again until it is gone. If
     /// another runner has the upload, it is that runner's message too.
     async fn withdraw_unwanted(
         &self,

@@ -72,7 +72,7 @@ impl Intake {
                 return other.map(|(upload, _)| AppendReceipt::of(&upload));
             }
         };
-        // It goes on where the caller does not: between the bytes and their record, a dropped request would leave an
+        // It goes on even if the caller does not: between the bytes and their record, a dropped request would leave an
         // orphan.
         let intake = self.clone();
         detached(async move { intake.put_and_append(upload, offset, index, spooled).await }).await

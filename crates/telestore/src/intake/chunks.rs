@@ -46,7 +46,7 @@ impl Intake {
             }
             Some(_) => false,
             None => {
-                // Rows take space too, and whoever makes them needs no token.
+                // Rows take space too, and a caller that makes them needs no token.
                 self.bytes.check_space().await?;
                 false
             }
@@ -87,7 +87,7 @@ impl Intake {
 
     /// Makes spooled bytes a chunk. When it returns, the chunk survives a crash.
     ///
-    /// The upload is created where it is not there. The same chunk may come again, also while the file is on its way;
+    /// The upload is created if it is not there. The same chunk may come again, also while the file is on its way;
     /// other bytes replace a chunk until completion was asked for.
     pub(crate) async fn write_chunk(
         &self,
@@ -177,7 +177,7 @@ impl Intake {
         Ok(Some(upload))
     }
 
-    /// The upload that a chunk is for, created where it is not there, and claimed for the token's user.
+    /// The upload that a chunk is for, created if it is not there, and claimed for the token's user.
     pub(crate) async fn upload_of(
         &self,
         file: &FileInfo,
@@ -214,7 +214,7 @@ impl Intake {
 
     /// Puts bytes in their place and records them.
     ///
-    /// It goes on where the caller does not: between the rename and the record, a dropped request would leave an
+    /// It goes on even if the caller does not: between the rename and the record, a dropped request would leave an
     /// orphan.
     pub(crate) async fn keep(
         &self,

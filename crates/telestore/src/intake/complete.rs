@@ -8,7 +8,7 @@ use crate::shared::metrics::METRICS;
 use crate::shared::tasks::detached;
 
 impl Intake {
-    /// Asks for the file to be sent, in the background. Asking again changes nothing, except after a failure, where it
+    /// Asks for the file to be sent, in the background. Asking again changes nothing, except after a failure: then it
     /// starts over with what is there.
     pub(crate) async fn complete(&self, id: &UploadId, caller: &Caller) -> Result<()> {
         let upload = self.access.find(id, caller).await?.ok_or(Error::NotFound)?;
@@ -20,7 +20,7 @@ impl Intake {
         self.complete_now(&upload).await
     }
 
-    /// Queues this life of an upload, whoever asks.
+    /// Queues this life of an upload, without asking who wants it.
     pub(crate) async fn complete_now(&self, upload: &Upload) -> Result<()> {
         match self.base.sessions.complete(&upload.id, &upload.key, self.base.now()).await? {
             Completed::NotFound => Err(Error::NotFound),
@@ -38,7 +38,7 @@ impl Intake {
 
     /// Stops an upload and deletes its chunks. Cancelling again, or what is not there, is a success.
     ///
-    /// Gives the upload's last event where it was too late: the message is in the channel.
+    /// Gives the upload's last event if it was too late: the message is in the channel.
     pub(crate) async fn cancel(&self, id: &UploadId, caller: &Caller) -> Result<Option<UploadEvent>> {
         let Some(upload) = self.access.find(id, caller).await? else {
             return Ok(None);

@@ -44,7 +44,7 @@ impl CallerWaits {
 impl Drop for CallerWaits {
     fn drop(&mut self) {
         let answered = self.waiting.over.swap(true, Ordering::SeqCst);
-        // Where the upload is not there yet, the task that makes it looks.
+        // If the upload is not there yet, the task that makes it looks.
         let (false, Some(upload), Ok(runtime)) = (answered, self.waiting.upload.get(), Handle::try_current())
         else {
             return;

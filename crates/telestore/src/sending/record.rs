@@ -73,8 +73,8 @@ impl Runner {
                 self.leave_account(upload).await;
             }
             Stop::Interrupted => {
-                // A shutdown goes on at the next start. Behind a cancel comes the word to the store: until then no
-                // other runner may begin.
+                // After a shutdown the next start goes on at once. After a cancel the store hears of it in a moment:
+                // until then no other runner may begin.
                 let pause = if self.base.shutdown.is_cancelled() { Duration::ZERO } else { STOP_WITHIN * 2 };
                 if !self
                     .sends
@@ -113,15 +113,15 @@ impl Runner {
         } else if !self.tell_cancelled(lease).await {
             tracing::info!(upload = %upload.id, why, "send ended, whose lease was lost before");
         }
-        // Nobody can complete a direct upload again, so its bytes would only fill the disk; but whoever was told
-        // meanwhile that they are kept must find them kept.
+        // Nobody can complete a direct upload again, so its bytes would only fill the disk; but a client that was
+        // told meanwhile that they are kept must find them kept.
         if failed && self.is_awaited(upload).await {
             self.bytes.delete_all_quietly(upload).await;
         }
         Ok(())
     }
 
-    /// Whether a client waits for the end of an upload, and sends it again when that is bad. Where the store does not
+    /// Whether a client waits for the end of an upload, and sends it again when that is bad. If the store does not
     /// say, the bytes may be needed.
     async fn is_awaited(&self, upload: &Upload) -> bool {
         if upload.kind != UploadKind::Direct {
@@ -158,7 +158,7 @@ impl Runner {
         Ok(())
     }
 
-    /// Says that a send ended for a cancel, where its lease was lost to one. Whatever it met then, such as chunks that are
+    /// Says that a send ended for a cancel, if its lease was lost to one. Whatever it met then, such as chunks that are
     /// gone, is no fault.
     async fn tell_cancelled(&self, lease: &Lease) -> bool {
         let now = self.base.sessions.get(&lease.upload.id).await;

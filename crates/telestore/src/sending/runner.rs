@@ -18,7 +18,7 @@ use crate::shared::metrics::{ErrorKind as Kind, Ongoing};
 use crate::shared::ports::Withdrawals;
 use crate::shared::sends::{Begun, STOP_WITHIN, Sending, Sends};
 
-/// How often the percentage is written down, where it grows.
+/// How often the percentage is written down, if it grows.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 
 /// Makes the attempts of queued uploads. Clones are the same runner.
@@ -116,14 +116,14 @@ impl Runner {
         }
     }
 
-    /// Stops a send that stands still, or whose place others need; returns where the backend does not stop by itself.
+    /// Stops a send that stands still, or whose place others need; returns if the backend does not stop by itself.
     async fn give_back_slot(&self, sending: &Sending) {
         tokio::select! {
             () = sending.pulse.stall(self.base.config.stall_timeout) => sending.stop.cancel(),
             () = sending.stop.cancelled() => {}
         }
         if sending.pulse.sent_away().is_none() {
-            // A cancel, or a lease that is lost: whoever asked for it waits as long as it wants to.
+            // A cancel, or a lease that is lost: the caller that asked for it waits as long as it wants to.
             return std::future::pending().await;
         }
         tokio::time::sleep(STOP_WITHIN).await;

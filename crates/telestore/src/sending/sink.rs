@@ -141,7 +141,7 @@ impl ProgressSink for LeaseSink {
 
     async fn commit(&self, resume: Option<ResumeState>) -> Result<()> {
         let pulse = &self.sending.pulse;
-        // From here on a send that cannot be repeated is heard out, whoever wants its place.
+        // From here on a send that cannot be repeated is heard out, even if another wants its place.
         if self.sending.stop.is_cancelled() || (resume.is_none() && !pulse.commit()) {
             return Err(Error::cancelled());
         }

@@ -22,11 +22,11 @@ const SENDS_PER_SLOT: usize = 4;
 pub(crate) enum Room {
     /// Not now; the next slot is lent then, unless one becomes free before.
     Full { until: Option<Instant> },
-    /// Of a user who is none of these. Where there is one, somebody goes for it.
+    /// Of a user who is none of these. If there is one, somebody goes for it.
     For { none_of: Vec<UserId>, instead_of: Option<Box<Sending>> },
 }
 
-/// The send that leaves where there is no room for another user's: the one that may since longest.
+/// The send that leaves if there is no room for another user's: the one that may since longest.
 fn leaves<'a>(sends: &[&'a Sending], now: Instant) -> Option<&'a Sending> {
     let leaving = sends.iter().filter_map(|sending| Some((sending.pulse.leaves_at(now)?, *sending)));
     let leaving = leaving.filter(|(at, _)| *at <= now).min_by_key(|(at, _)| *at);
@@ -52,7 +52,7 @@ impl Runner {
         if is_crowded && instead_of.is_none() {
             return Room::Full { until: Some(until.unwrap_or(now + LENDS_AFTER)) };
         }
-        // Where all slots are taken, only of a user who has none.
+        // If all slots are taken, only of a user who has none.
         let most = if active < slots && !is_crowded { slots } else { 1 };
         let busy = owners_of(most, sends.iter().map(|sending| sending.owner()));
         let patient = slots * ANSWERS_OF_ONE_USER_PER_SLOT;

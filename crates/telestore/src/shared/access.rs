@@ -12,7 +12,7 @@ use crate::shared::caller::Caller;
 use crate::shared::config::Auth;
 use crate::shared::error::{Error, MissingToken, Result};
 
-/// Names the upload in the span of the call, where that has a field for it.
+/// Names the upload in the span of the call, if that has a field for it.
 pub(crate) fn concerns(id: &UploadId) {
     Span::current().record("upload", display(id));
 }
@@ -83,7 +83,7 @@ impl Access {
         }
     }
 
-    /// Checks the same, and makes the token's user the owner where there is none.
+    /// Checks the same, and makes the token's user the owner if there is none.
     ///
     /// Bytes are only taken for somebody: without a token *and* an owner the call is refused.
     pub(crate) async fn claim(&self, upload: &Upload, caller: &Caller) -> Result<()> {

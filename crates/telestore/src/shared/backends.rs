@@ -28,7 +28,7 @@ impl Backends {
         self.sealer.open(&upload.key, sealed).ok()
     }
 
-    /// What the files of `token` are sent with: where the chat is a group that has become a supergroup, to that one.
+    /// What the files of `token` are sent with: if the chat is a group that has become a supergroup, to that one.
     pub(crate) async fn credentials_of(&self, token: &Secret) -> Result<Arc<TelegramCredentials>> {
         let credentials = self.credentials.credentials(token).await?;
         let (user, chat) = (&credentials.user_id, &credentials.chat_id);

@@ -17,7 +17,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// The longest sleep of a runner; another process on the same store, such as an operator's command, cannot wake it.
 pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
-/// The shortest, where something is due that nobody may take yet.
+/// The shortest, if something is due that nobody may take yet.
 pub(crate) const SHORTEST_SLEEP: Duration = Duration::from_millis(100);
 
 /// What every part of the engine stands on.

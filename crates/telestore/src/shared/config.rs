@@ -136,7 +136,7 @@ impl EngineConfig {
         doubled.min(self.retry_max_pause).mul_f64(rand::random::<f64>())
     }
 
-    /// How long to wait where Telegram asked for it. None puts a file off for ever. Where it did not say how long, each
+    /// How long to wait if Telegram asked for it. None puts a file off for ever. If it did not say how long, each
     /// wait is half as long as all before it together, however the worker was restarted meanwhile, up to
     /// `retry_max_pause`, and a little less so that uploads do not come back together.
     pub(crate) fn wait(&self, asked: Duration, age: Duration) -> Duration {

@@ -205,7 +205,7 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NoSpace(_) => Self::NoSpace,
-            // Sent again, they help only where the digest is right: a client that computes another one is told, too.
+            // Sent again, they help only if the digest is right: a client that computes another one is told, too.
             error @ StoreError::DigestMismatch { .. } => Self::Invalid(format!(
                 "{error}: if it is the digest of just these bytes, they changed on their way: send them again; if not, correct it"
             )),

@@ -58,7 +58,7 @@ impl Events {
 
     /// What listeners are told of an upload that has just been read; nothing before completion was asked for.
     ///
-    /// Where it was being sent then, and the bus does not know of that any more, it has come to its end in between: an
+    /// If it was being sent then, and the bus does not know of that any more, it has come to its end in between: an
     /// older percentage must not come behind a newer one.
     pub(crate) async fn event_now(&self, mut upload: Upload) -> Result<Option<UploadEvent>> {
         let live = self.bus.latest(&upload.id).await.filter(|live| !live.is_final());

@@ -1,4 +1,4 @@
-//! The logins of Telegram that this process uses now, where other workers have them, too.
+//! The logins of Telegram that this process uses now, if other workers have them, too.
 //!
 //! A login is held in the session store, under its name, for as long as a connection of it is open, so that two users of one
 //! session string do not use it in two workers. Connections end before the others take this worker for dead: however long

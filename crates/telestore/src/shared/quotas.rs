@@ -11,7 +11,7 @@ use crate::shared::error::{Error, Result};
 const UNTIL_AN_UPLOAD_ENDS: std::time::Duration = std::time::Duration::from_secs(60);
 
 impl Access {
-    /// What the uploads from an address are counted by; nothing is kept of it where nothing of addresses is limited.
+    /// What the uploads from an address are counted by; nothing is kept of it if nothing of addresses is limited.
     pub(crate) fn address_key(&self, caller: &Caller) -> Option<AddressKey> {
         let address = caller.address().filter(|_| self.base.config.address != Quota::NONE)?;
         Some(self.backends.sealer.address_key(address))

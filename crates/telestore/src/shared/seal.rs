@@ -70,10 +70,10 @@ impl Sealer {
         Self { cipher: XChaCha20Poly1305::new(&key.into()), names: Hmac::new(&block.into()) }
     }
 
-    /// A sealer with the key in the file at `path`, which is made, readable by its owner only, where there is none.
+    /// A sealer with the key in the file at `path`, which is made, readable by its owner only, if there is none.
     ///
     /// # Errors
-    /// [`SealError::KeyFile`] where it can be neither read nor made, [`SealError::BadKeyFile`] where it holds no key.
+    /// [`SealError::KeyFile`] if it can be neither read nor made, [`SealError::BadKeyFile`] if it holds no key.
     pub fn from_file(path: &Path) -> Result<Self, SealError> {
         let failed = |source| SealError::KeyFile { path: path.display().to_string(), source };
         let text = match fs::read_to_string(path) {
@@ -87,8 +87,8 @@ impl Sealer {
         Ok(Self::from_key(key))
     }
 
-    /// A name for a client's address, or its /64 network in IPv6, that does not tell which it is to whoever has not the
-    /// key.
+    /// A name for a client's address, or its /64 network in IPv6. Without the key it does not tell which address that
+    /// is.
     pub fn address_key(&self, address: IpAddr) -> AddressKey {
         let name = format!("address {}", network_of(address));
         let digest = self.names.clone().chain_update(name).finalize().into_bytes();
@@ -109,7 +109,7 @@ impl Sealer {
     /// Opens what was sealed for the same upload.
     ///
     /// # Errors
-    /// [`SealError::WrongKey`] where it was not.
+    /// [`SealError::WrongKey`] if it was not.
     pub fn open(&self, key: &StorageKey, sealed: &[u8]) -> Result<Secret, SealError> {
         let (nonce, text) = sealed.split_at_checked(NONCE_BYTES).ok_or(SealError::WrongKey)?;
         let nonce: [u8; NONCE_BYTES] = nonce.try_into().map_err(|_| SealError::WrongKey)?;

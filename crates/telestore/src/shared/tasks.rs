@@ -1,4 +1,4 @@
-//! The tasks that must live: each is started again where it dies, and readiness tells of one that does not get on.
+//! The tasks that must live: each is started again if it dies, and readiness tells of one that does not get on.
 
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +19,7 @@ const TELL_FOR: Duration = Duration::from_secs(60);
 /// How long a task may say nothing. The longest step of each is a call to the session store.
 const SILENT_FOR: Duration = Duration::from_secs(3 * 60);
 
-/// Runs to its end what must not stop where its caller goes away.
+/// Runs to its end what must not stop if its caller goes away.
 pub(crate) async fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
@@ -84,7 +84,7 @@ impl Task {
         self.change(|state| state.alive = Some(Instant::now()));
     }
 
-    /// Runs what `make` gives to its end, again where it panics.
+    /// Runs what `make` gives to its end, again if it panics.
     pub(crate) async fn watch<F>(&self, make: impl Fn() -> F)
     where
         F: Future<Output = ()> + Send + 'static,

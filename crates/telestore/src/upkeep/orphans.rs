@@ -36,7 +36,7 @@ pub(crate) struct Orphans {
 #[derive(Debug, Default)]
 struct Walk {
     began: Option<Timestamp>,
-    /// How far it is; `None` where it has ended.
+    /// How far it is; `None` if it has ended.
     after: Option<BlobName>,
     /// What this walk has found so far, and what the one before has found.
     suspects: HashSet<BlobName>,
@@ -49,7 +49,7 @@ impl Orphans {
     }
 
     /// Deletes all of them, however young, and says how many. For an engine that is alone and has taken in nothing yet:
-    /// whoever put these bytes is dead.
+    /// the worker that put these bytes is dead.
     pub(crate) async fn take_all(&self) -> Result<usize> {
         let (mut after, mut taken) = (None, 0);
         loop {

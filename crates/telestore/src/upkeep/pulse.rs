@@ -23,7 +23,7 @@ struct Pace {
 }
 
 impl Pace {
-    /// Where others look at it, half a minute without the database must fit into what is left of a lease of a minute when
+    /// If other workers share the stores, half a minute without the database must fit into what is left of a lease of a minute when
     /// its connections [end](crate::shared::logins).
     fn of(config: &EngineConfig) -> Self {
         let lease = config.lease;

@@ -130,7 +130,7 @@ impl Upkeep {
             tracing::info!(upload = %upload.id, state = upload.state.as_str(), "upload is past its time; deleted");
             *swept += 1;
             self.sends.early.forget(&upload.key);
-            // Whoever still watches it looks, and finds nothing.
+            // A watcher that is left looks, and finds nothing.
             self.events.bus.forget(&upload.id);
             // Each by itself: bytes that cannot be deleted do not keep the others.
             self.bytes.delete_quietly(blobs).await;

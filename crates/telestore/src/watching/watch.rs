@@ -81,7 +81,7 @@ impl Watch {
     /// upload is past its time, or the engine stops. A call that is dropped loses nothing.
     ///
     /// # Errors
-    /// [`Error::Storage`] where the session store had to be asked and failed; another call asks it again.
+    /// [`Error::Storage`] if the session store had to be asked and failed; another call asks it again.
     pub async fn next(&mut self) -> Result<Option<UploadEvent>> {
         while !self.over {
             let newer = match self.first.take() {

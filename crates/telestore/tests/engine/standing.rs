@@ -14,7 +14,7 @@ use telestore::uploader::{
 use crate::support::{World, credentials};
 use crate::uploader::Scripted;
 
-/// How a check ends, by how often it was asked before; `None` where it never does.
+/// How a check ends, by how often it was asked before; `None` if it never does.
 type Answer = fn(usize) -> Option<Result<()>>;
 
 /// A way to Telegram that is asked for nothing but checks.

@@ -88,7 +88,7 @@ pub(crate) struct ChunkForm {
     /// The length of the file in bytes: in one chunk, that of the chunk.
     #[schema(minimum = 1, example = 14)]
     file_size: u64,
-    /// The auth token, where no header has it.
+    /// The auth token, if no header has it.
     #[schema(nullable = false, example = "")]
     auth_token: Option<String>,
     /// The SHA-256 of the bytes; empty for none.

@@ -98,11 +98,11 @@ refusals! {
         bad_id = BadValue::UploadId,
         bad_query = token::bad_query(),
         telegram_not_set_up = not_set_up();
-    /// The token is missing where one is needed, or not valid.
+    /// The token is missing although one is needed, or not valid.
     Unauthorized:
         invalid_token = backend::Error::InvalidToken,
         missing_token = Error::Unauthorized(MissingToken::Call);
-    /// The token is missing where one is needed, comes too late, or is not valid.
+    /// The token is missing although one is needed, comes too late, or is not valid.
     UnauthorizedForm:
         invalid_token = backend::Error::InvalidToken,
         missing_token = Error::Unauthorized(MissingToken::Call),

@@ -20,7 +20,7 @@ pub(super) struct Shared;
 
 impl Modify for Shared {
     fn modify(&self, document: &mut OpenApi) {
-        // Whoever mounts the routes serves them from an address of their own.
+        // The service that mounts the routes has an address of its own.
         document.servers = None;
         let components = document.components.get_or_insert_default();
         for (name, response) in refusals::responses() {

@@ -11,7 +11,7 @@ pub(crate) fn decode(label: &str, bytes: &[u8]) -> Option<String> {
     encoding.decode_without_bom_handling_and_without_replacement(bytes).map(|text| text.into_owned())
 }
 
-/// The best reading of bytes whose charset nobody declared: UTF-8; with U+FFFD where most of what is not ASCII is UTF-8,
+/// The best reading of bytes whose charset nobody declared: UTF-8; with U+FFFD if most of what is not ASCII is UTF-8,
 /// as in a name that was cut within a character; else windows-1252, with U+FFFD for the five bytes that it does not have.
 pub(crate) fn reading(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {

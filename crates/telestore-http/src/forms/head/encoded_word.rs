@@ -15,7 +15,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Reads the encoded words of a text ([RFC 2047](https://www.rfc-editor.org/rfc/rfc2047)), such as
-/// `=?utf-8?B?bmHDr3ZlLnR4dA==?=`; `None` where there are none.
+/// `=?utf-8?B?bmHDr3ZlLnR4dA==?=`; `None` if there are none.
 ///
 /// They have no place in a form. .NET's HttpClient and mail libraries send them all the same, quoted and not. Blanks
 /// between two words are not text (6.2), and a character may begin in one word and end in the next, which the RFC

@@ -18,10 +18,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 /// For how long a stranger waits for room, in all, before it is taken for a jam in which all wait for each other.
 const JAM: Duration = Duration::from_secs(1);
 
-/// Over how long the rate of a stranger is averaged where somebody must leave.
+/// Over how long the rate of a stranger is averaged if somebody must leave.
 const LATELY: Duration = Duration::from_secs(2);
 
-/// And where all of them must have some rate.
+/// And if all of them must have some rate.
 const WHILE: Duration = Duration::from_secs(6);
 
 /// How many bytes of a body may come without room for them. With that, only those wait who have much to send: who
@@ -53,7 +53,7 @@ impl Share {
         Self { budget, id, stranger, lately, period, credit: 0, alarm }
     }
 
-    /// Counts bytes that have come, and makes room for them where there is none.
+    /// Counts bytes that have come, and makes room for them if there is none.
     pub(crate) async fn take(&mut self, bytes: u64) -> Result<(), ApiError> {
         if self.stranger.is_leaving() || self.is_too_slow() {
             return Err(ApiError::StrangersFull);
@@ -111,7 +111,7 @@ impl Share {
         PATIENCE.mul_f64((1.0 - part).clamp(0.1, 1.0))
     }
 
-    /// Refuses a body that is too much even where nobody else is there.
+    /// Refuses a body that is too much even if nobody else is there.
     fn check_alone(&self) -> Result<(), ApiError> {
         let limit = self.budget.limit();
         let most = |limit: u64| if self.stranger.address.is_some() { limit / 2 } else { limit };
@@ -126,12 +126,12 @@ impl Share {
         Err(ApiError::TokenFirst { limit: Some(most(limit)) })
     }
 
-    /// Whether there is room; where there is none, the slowest are told to leave.
+    /// Whether there is room; if there is none, the slowest are told to leave.
     fn let_go(&self) -> bool {
         let (budget, limit) = (&self.budget, self.budget.limit());
         let bytes = |held: &Held| held.bytes.load(Ordering::Relaxed);
         let crowded = self.stranger.of_address.as_deref().filter(|held| bytes(held) > limit / 2);
-        // Where its address has too much, those of that one leave.
+        // If its address has too much, those of that one leave.
         let (held, limit) = match crowded {
             Some(held) => (held, limit / 2),
             None => (&budget.0.all, limit),
@@ -152,7 +152,7 @@ impl Share {
         false
     }
 
-    /// Returns when this body must go: it is the slowest where there is no room, or too slow for how much is held.
+    /// Returns when this body must go: it is the slowest if there is no room, or too slow for how much is held.
     pub(crate) async fn given_up(&mut self) {
         poll_fn(|cx| self.poll_given_up(cx)).await
     }
@@ -194,7 +194,7 @@ fn leave_room(strangers: Vec<&Stranger>, needed: u64, jammed: bool) {
     let (mut slow, mut others): (Vec<_>, Vec<_>) =
         staying.into_iter().filter(|one| one.bytes() > 0).partition(|one| one.age(now) >= GRACE);
     slow.sort_by_cached_key(|one| (one.rate(now) / SILENT, one.since));
-    // Where all have much to send, none would come to its end. Who came first had the most time; one stays.
+    // If all have much to send, none would come to its end. Who came first had the most time; one stays.
     others.retain(|one| jammed && one.is_waiting());
     others.sort_by_key(|one| one.since);
     others.pop();

@@ -49,7 +49,7 @@ impl Window {
         self.since + self.busy + self.length
     }
 
-    /// Where it is over: the rate in it in bytes a second. Then the next one begins.
+    /// If it is over: the rate in it in bytes a second. Then the next one begins.
     pub(super) fn rate(&mut self, now: Instant, bytes: u64) -> Option<f64> {
         if now < self.end() {
             return None;

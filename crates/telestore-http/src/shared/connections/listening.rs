@@ -13,8 +13,8 @@ pub(crate) struct Listening {
 }
 
 impl Connection {
-    /// A request becomes a listener, where there is a place. Whoever shows no valid token is one of those from `address`,
-    /// where that is limited.
+    /// A request becomes a listener, if there is a place. A caller that shows no valid token is one of those from
+    /// `address`, if that is limited.
     pub(crate) fn listen(&self, known: bool, address: Option<IpAddr>) -> Option<Listening> {
         let (shared, limits) = (&self.shared, &self.shared.limits);
         let before = shared.listeners.fetch_add(1, Ordering::AcqRel);

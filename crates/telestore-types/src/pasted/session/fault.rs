@@ -60,7 +60,7 @@ pub enum SessionFault {
 }
 
 impl SessionFault {
-    /// The same where so many characters stand in front of what was looked at.
+    /// The same if so many characters stand in front of what was looked at.
     pub(super) fn behind(self, characters: usize) -> Self {
         match self {
             Self::Character { at, what } => Self::Character { at: at + characters, what },
@@ -69,7 +69,7 @@ impl SessionFault {
     }
 }
 
-/// What is wrong with so many digits of base64, where so many as one of `lengths` would be right.
+/// What is wrong with so many digits of base64, if so many as one of `lengths` would be right.
 pub(super) fn of_length(digits: usize, lengths: &[usize]) -> SessionFault {
     if digits < SHORTEST {
         return SessionFault::Short(digits);

@@ -112,7 +112,7 @@ fn gramjs(bytes: &[u8]) -> Option<Result<PastedSession, SessionFault>> {
     }))
 }
 
-/// `None` where a flag is no flag.
+/// `None` if a flag is no flag.
 fn pyrogram(bytes: &[u8]) -> Option<Result<PastedSession, SessionFault>> {
     let (&dc_id, rest) = bytes.split_first()?;
     let (api_id, rest) = match bytes.len() {

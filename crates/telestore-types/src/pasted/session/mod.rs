@@ -68,7 +68,7 @@ impl fmt::Debug for PastedSession {
 ///
 /// Numbers are big-endian, and a key has 256 bytes. Either alphabet of base64 is read, with its padding or without. Quotes,
 /// blanks, line breaks, invisible characters and the name of a setting do not count. A Telethon or GramJS string that has
-/// lost its leading `1` is read where it can be nothing else: 263 bytes are Pyrogram's oldest form if its two flags are
+/// lost its leading `1` is read if it can be nothing else: 263 bytes are Pyrogram's oldest form if its two flags are
 /// flags, and Telethon's if they are not and an address stands in its place.
 ///
 /// ```

@@ -35,7 +35,7 @@ const REST: Duration = Duration::from_secs(5);
 /// Early sending of this process. All of it may be lost at any time.
 #[derive(Debug)]
 pub(crate) struct Early {
-    /// The smallest file that is sent early, in bytes; `None` where none is.
+    /// The smallest file that is sent early, in bytes; `None` if none is.
     from: Option<u64>,
     base: Arc<Base>,
     backends: Arc<Backends>,
@@ -102,7 +102,7 @@ impl Arrivals for Arc<Early> {
 }
 
 impl Early {
-    /// Takes note of a chunk that was recorded, and begins to send its file where that is worth it.
+    /// Takes note of a chunk that was recorded, and begins to send its file if that is worth it.
     pub(crate) fn send_early(self: &Arc<Self>, upload: &Upload, chunk: &ChunkRecord) {
         let size = upload.file_size;
         let in_pieces = match upload.kind {
@@ -119,7 +119,7 @@ impl Early {
         let mut entries = self.sends.early.entries();
         let entry = entries.entry(upload.key.clone()).or_insert_with(|| Entry::new(user.clone()));
         if let Some(running) = entry.running() {
-            // Where it is just ending, the next chunk begins another.
+            // If it is just ending, the next chunk begins another.
             let _ = running.arrived.send(chunk.clone());
             return;
         }
@@ -176,9 +176,9 @@ fn sent_by(entries: &HashMap<StorageKey, Entry>, user: &UserId) -> u64 {
     entries.values().filter(|entry| entry.user == *user).map(|entry| entry.sent).sum()
 }
 
-/// What early sending is of, in log lines and calls to the store.
+/// The upload that is sent early, as log lines and the store name it.
 #[derive(Debug, Clone)]
-struct Of {
+struct EarlyUpload {
     id: UploadId,
     key: StorageKey,
 }

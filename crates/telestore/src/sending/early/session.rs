@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::sink::EarlySink;
-use super::{Early, Of};
+use super::{Early, EarlyUpload};
 use crate::shared::base::Base;
 use crate::shared::job::Job;
 use crate::shared::metrics::Ongoing;
@@ -29,7 +29,7 @@ const MAX_FAILURES: u32 = 5;
 /// How long early sending rests after that, and after a failure that does not pass; the attempt that counts will tell.
 const REST: Duration = Duration::from_secs(10 * 60);
 
-/// How long it rests where another worker uses the login.
+/// How long it rests if another worker uses the login.
 const LOGIN_BUSY: Duration = Duration::from_secs(10);
 
 /// How often to look for chunks that other workers took in.
@@ -38,13 +38,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Sends one upload early, until it is completed or idle.
 pub(super) struct Session {
     early: Arc<Early>,
-    of: Of,
+    of: EarlyUpload,
     running: Running,
     inbox: mpsc::UnboundedReceiver<ChunkRecord>,
     /// The last state that the store took while these chunks were the upload's, or one that followed it in the same
     /// round. Only together do they say which bytes were sent.
     base: Option<(ResumeState, Vec<ChunkRecord>)>,
-    /// Whether something may still be in flight that nobody waits for.
+    /// Whether the last round was cut off: some of its parts may still arrive, and their answers are lost.
     unsettled: bool,
     /// Rounds in a row that came to nothing.
     failures: u32,
@@ -89,7 +89,7 @@ impl Session {
         running: Running,
         inbox: mpsc::UnboundedReceiver<ChunkRecord>,
     ) -> Self {
-        let of = Of { id: upload.id.clone(), key: upload.key.clone() };
+        let of = EarlyUpload { id: upload.id.clone(), key: upload.key.clone() };
         Self { early, of, running, inbox, base: None, unsettled: false, failures: 0, ruled_out: Vec::new() }
     }
 
@@ -194,7 +194,7 @@ impl Session {
         self.next(ended, replaced || sink.is_stale())
     }
 
-    /// Takes over what was sent in this round, where the store took a state of it: that proves that the file was made
+    /// Takes over what was sent in this round, if the store took a state of it: that proves that the file was made
     /// of the upload's chunks, and that what had changed before was taken back.
     fn settle(&mut self, file: &GrowingFile, sink: &EarlySink) {
         let newest = self.running.states().newest.clone();
@@ -204,10 +204,10 @@ impl Session {
         }
     }
 
-    /// The upload and its chunks, where it still receives. From here on, other bytes for one of these chunks are seen
+    /// The upload and its chunks, if it still receives. From here on, other bytes for one of these chunks are seen
     /// by the store refusing the next state.
     async fn look(&self) -> Option<Found> {
-        let (sessions, Of { id, key }) = (&self.early.base.sessions, &self.of);
+        let (sessions, EarlyUpload { id, key }) = (&self.early.base.sessions, &self.of);
         let mut upload = sessions.get(id).await.ok()??;
         if upload.key != *key || upload.state != UploadState::Receiving || upload.user_id.is_none() {
             return None;
@@ -261,7 +261,7 @@ impl Session {
         }
     }
 
-    /// Who sends it, and as what; `None` where nobody can.
+    /// Who sends it, and as what; `None` if nobody can.
     async fn prepare(
         &self,
         upload: &Upload,
@@ -299,7 +299,7 @@ impl Session {
         true
     }
 
-    /// Lets the file grow as chunks arrive; returns where the backend is to stop, and says whether that is because other
+    /// Lets the file grow as chunks arrive; returns when the backend is to stop, and says whether that is because other
     /// bytes took the place of a chunk: otherwise nothing has come for long.
     async fn feed(&mut self, file: &GrowingFile, mut known: BTreeMap<u32, ChunkRecord>) -> bool {
         let (base, of) = (Arc::clone(&self.early.base), self.of.clone());
@@ -338,7 +338,7 @@ impl Session {
             return Next::Over;
         }
         tracing::debug!(upload = %self.of.id, %error, "could not send early");
-        // Where no time is named, the pauses grow as after other errors.
+        // If no time is named, the pauses grow as after other errors.
         let wait = error.retry_after().filter(|wait| !wait.is_zero());
         if error.kind() == ErrorKind::LoginBusy {
             return Next::Rest(LOGIN_BUSY);
@@ -357,14 +357,14 @@ impl Session {
     }
 }
 
-/// Chunks that other workers took in, once there are some; `None` if the upload does not receive any more: whoever
-/// sends it now goes on from what was written down. A worker that is alone on its stores hears of every chunk.
+/// Chunks that other workers took in, once there are some; `None` if the upload does not receive any more: the
+/// worker that sends it now goes on from what was written down. A worker that is alone on its stores hears of every chunk.
 async fn from_elsewhere(
     base: &Base,
-    of: &Of,
+    of: &EarlyUpload,
     known: &BTreeMap<u32, ChunkRecord>,
 ) -> Option<Vec<ChunkRecord>> {
-    let Of { id, key } = of;
+    let EarlyUpload { id, key } = of;
     if base.config.alone {
         return std::future::pending().await;
     }

@@ -9,7 +9,7 @@ use telestore_uploader::{ProgressSink, Result, UploadRequest};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
-use super::{Early, Of};
+use super::{Early, EarlyUpload};
 use crate::shared::job::not_written;
 use crate::shared::metrics;
 use crate::shared::sends::early::Running;
@@ -20,7 +20,7 @@ pub(super) struct EarlySink {
     user: UserId,
     /// Who sends.
     sender: Option<SenderId>,
-    of: Of,
+    of: EarlyUpload,
     running: Running,
     /// Stops the backend.
     cancel: CancellationToken,
@@ -42,7 +42,7 @@ impl EarlySink {
     pub(super) fn new(
         early: Arc<Early>,
         request: &UploadRequest,
-        of: Of,
+        of: EarlyUpload,
         running: Running,
         cancel: CancellationToken,
     ) -> Arc<Self> {
@@ -91,7 +91,7 @@ impl ProgressSink for EarlySink {
             states.newest = Some(state.clone());
             states.saved.clone()
         };
-        let Of { id, key } = &self.of;
+        let EarlyUpload { id, key } = &self.of;
         let taken = self.early.base.sessions.checkpoint_early(id, key, expected.as_ref(), &state).await;
         if taken.map_err(not_written)? {
             self.running.states().saved = Some(state);

@@ -60,7 +60,7 @@ impl EarlySends {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends early sending of an upload that a runner has now. Gives what the runner goes on from, where that is more
+    /// Ends early sending of an upload that a runner has now. Gives what the runner goes on from, if that is more
     /// than the upload's row says. After `hurry` nothing that is in flight is waited for.
     pub(crate) async fn take_over(&self, upload: &Upload, hurry: &CancellationToken) -> Option<ResumeState> {
         let running = self.entries().remove(&upload.key)?.session?;
@@ -72,7 +72,7 @@ impl EarlySends {
         running.kill.cancel();
         running.over.cancelled().await;
         let states = running.states();
-        // Where the row holds something else, bytes were replaced after that was made.
+        // If the row holds something else, bytes were replaced after that was made.
         if states.saved == upload.resume { states.newest.clone() } else { None }
     }
 

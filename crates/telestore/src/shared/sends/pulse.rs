@@ -7,11 +7,11 @@ use tokio::time::{Instant, sleep_until};
 /// A send of which nothing was acknowledged for this long lends its slot.
 pub(crate) const LENDS_AFTER: Duration = Duration::from_secs(5);
 
-/// Where another user waits and there is no room for one more, the send that has stood still longest goes, once that is
+/// If another user waits and there is no room for one more, the send that has stood still longest goes, once that is
 /// so long.
 const AWAY_AFTER: Duration = Duration::from_secs(10);
 
-/// Where none stands still, the one that runs longest goes, once that is so long, and where it can go on from there.
+/// If none stands still, the one that runs longest goes, once that is so long, and if it can go on from there.
 const TURN: Duration = Duration::from_secs(60);
 
 /// How a send gets on.
@@ -105,7 +105,7 @@ impl Pulse {
         self.lock().until = until;
     }
 
-    /// Has it go, where that does no harm.
+    /// Has it go, if that does no harm.
     pub(crate) fn send_away(&self, why: String) -> bool {
         let mut beat = self.lock();
         if beat.committed || beat.away.is_some() {
