@@ -202,3 +202,15 @@ async fn a_directory_that_was_copied_as_documented_goes_on_elsewhere() {
     }
     assert_eq!(stage.sandbox.messages_of(&stage.user).len(), 2);
 }
+
+#[tokio::test]
+async fn a_worker_that_is_alone_is_shown_alive_and_gone() {
+    let mut stage = Stage::new().await;
+    let told = async |stage: &Stage| stage.command(&["workers", "--json"]).await.json()["workers"].clone();
+    let alone = told(&stage).await;
+    assert_eq!((alone[0]["state"].as_str(), alone.as_array().unwrap().len()), (Some("alive"), 1), "{alone}");
+    assert_eq!(alone[0]["uploads"], json!([]));
+    assert!(stage.command(&["workers"]).await.ok().contains(alone[0]["id"].as_str().unwrap()));
+    assert!(stage.terminate().await.success());
+    assert_eq!(told(&stage).await[0]["state"], "gone");
+}

@@ -249,6 +249,46 @@ async fn a_worker_that_stops_hands_over_within_seconds() {
 }
 
 #[tokio::test]
+async fn an_operator_sees_the_workers_and_what_each_has_in_hand() {
+    let mut cluster = Cluster::of(2).await;
+    let file = File::new(3 * CHUNK);
+    for index in 0..file.total() {
+        cluster.chunk(0, &file, index).await;
+    }
+    let hold = cluster.sandbox.faults().inject(Fault::hold(PART).skip(4));
+    cluster.post(0, "/complete-upload", &file.id).await;
+    soon("a part", cluster.sandbox.faults().wait_fired(hold, 1)).await;
+    let sender = cluster.sender(&[0, 1]).await;
+    let seen = async |cluster: &Cluster, args: &[&str]| {
+        let said = cluster.program(9).arg("workers").args(args).output().await.unwrap();
+        assert!(said.status.success(), "{said:?}");
+        String::from_utf8(said.stdout).unwrap()
+    };
+    let workers: Value = serde_json::from_str(&seen(&cluster, &["--json"]).await).unwrap();
+    let name = |at: usize| std::fs::read_to_string(cluster.data_dir(at).join("worker-id")).unwrap();
+    for at in 0..2 {
+        let workers = workers["workers"].as_array().unwrap();
+        let worker = workers.iter().find(|worker| worker["id"] == name(at).trim()).expect("each is told of");
+        assert_eq!(worker["state"], "alive", "{worker}");
+        assert!(worker["version"].is_string() && worker["since"].is_string(), "{worker}");
+        let accounts = worker["accounts"].as_array().unwrap();
+        assert_eq!(accounts.contains(&json!(cluster.user.user_id)), at == sender, "{worker}");
+        let uploads = if at == sender { json!([file.id]) } else { json!([]) };
+        let held: Vec<_> =
+            worker["uploads"].as_array().unwrap().iter().map(|held| held["uploadId"].clone()).collect();
+        assert_eq!(Value::from(held), uploads);
+    }
+    let table = seen(&cluster, &[]).await;
+    assert!(table.contains(&format!("sending {}", file.id)) && table.starts_with("WORKER "), "{table}");
+    // One that ends itself is not shown.
+    let gone = name(1 - sender);
+    assert!(cluster.workers[1 - sender].take().unwrap().stop().await.success());
+    assert!(!seen(&cluster, &[]).await.contains(gone.trim()));
+    cluster.sandbox.faults().release(hold);
+    assert_eq!(cluster.end(sender, &file.id).await["status"], "completed");
+}
+
+#[tokio::test]
 async fn two_users_at_once_use_each_account_in_one_place() {
     let mut cluster = Cluster::of(3).await;
     let users = [cluster.user.clone(), cluster.sandbox.add_user(UserSpec::new("second"))];

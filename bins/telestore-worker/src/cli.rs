@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Health,
     /// List, show, retry or cancel uploads, with or without a running worker
     Uploads(UploadsArgs),
+    /// List the workers that share the uploads, and what each has in hand
+    Workers(WorkersArgs),
     /// Move the uploads of a data directory to the PostgreSQL database of many workers, those under way included
     Migrate(MigrateArgs),
 }
@@ -112,6 +114,13 @@ pub(crate) enum UploadsCommand {
 fn state(text: &str) -> Result<UploadState, String> {
     UploadState::parse(text)
         .ok_or_else(|| "expected receiving, queued, sending, completed, failed or cancelled".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkersArgs {
+    /// Answer in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

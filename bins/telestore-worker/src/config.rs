@@ -15,7 +15,7 @@ use telestore_http::{ConnectionLimits, RequestLimits};
 
 pub(crate) use self::tokens::Token;
 pub(crate) use self::warnings::warnings;
-use crate::settings::{self, ConfigError, Settings, bad};
+use crate::settings::{self, ConfigError, DataSettings, Settings, bad};
 use crate::tls::TlsFiles;
 
 /// How long a worker among many holds what it works on after it was heard of last.
@@ -90,16 +90,18 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
     Ok(Config { settings, tls, access, request_limits, connections, engine })
 }
 
+/// For how long a worker says that it is alive.
+pub(crate) fn lease(data: &DataSettings) -> Duration {
+    // Others must not take for dead a worker whose database is away for half a minute.
+    if data.is_shared() { SHARED_LEASE } else { EngineConfig::default().lease }
+}
+
 fn engine(settings: &Settings) -> EngineConfig {
     let Settings { data, users, storage, sending, limits, .. } = settings;
     let defaults = EngineConfig::default();
-    // Others must not take for dead a worker whose database is away for half a minute.
-    let (lease, account_hold) = match data.is_shared() {
-        true => (SHARED_LEASE, SHARED_LEASE * 2),
-        false => (defaults.lease, defaults.account_hold),
-    };
+    let account_hold = if data.is_shared() { SHARED_LEASE * 2 } else { defaults.account_hold };
     defaults.with(|config| {
-        config.lease = lease;
+        config.lease = lease(data);
         config.account_hold = account_hold;
         // The lock of the data directory proves that the process before is dead.
         config.alone = !data.is_shared();

@@ -20,11 +20,14 @@ mod sandbox;
 mod send;
 mod serve;
 mod settings;
+mod shown;
 mod stores;
 mod tls;
 mod uploads;
 mod wire;
 mod worker_id;
+mod worker_info;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -76,6 +79,9 @@ async fn run(command: Option<Command>, written: Written) -> Result<(), String> {
         Some(Command::Health) => health::health(written.read::<ServerSettings>().map_err(text)?.0).await,
         Some(Command::Uploads(args)) => {
             uploads::uploads(written.read::<DataSettings>().map_err(text)?.0, args).await
+        }
+        Some(Command::Workers(args)) => {
+            workers::workers(written.read::<DataSettings>().map_err(text)?.0, args).await
         }
         Some(Command::Migrate(args)) => {
             let data = written.read::<DataSettings>().map_err(text)?.0;

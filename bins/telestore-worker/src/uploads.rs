@@ -1,15 +1,13 @@
 //! `telestore-worker uploads`: the operator's view of what is on its way.
 
-use std::io::{self, Write};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use bytesize::ByteSize;
 use serde_json::{Value, json};
 use telestore::store::Listing;
-use telestore::types::{Shown, Timestamp, Upload, UploadId, UserId};
+use telestore::types::{Shown, Upload, UploadId, UserId};
 
 use crate::cli::{UploadsArgs, UploadsCommand};
 use crate::settings::DataSettings;
+use crate::shown::{say, time};
 use crate::wire::{is_running, operator_engine};
 
 /// Does what the operator asks for, with or without a running worker.
@@ -73,7 +71,6 @@ fn parsed(id: &str) -> Result<UploadId, String> {
 
 /// Everything of an upload that is no secret.
 fn described(upload: &Upload) -> Value {
-    let time = |at: Option<Timestamp>| at.map(shown_time);
     json!({
         "uploadId": upload.id.as_str(),
         "state": upload.state.as_str(),
@@ -89,10 +86,10 @@ fn described(upload: &Upload) -> Value {
         "error": upload.error,
         "messageId": upload.stored.as_ref().map(telestore::types::StoredFile::message_id),
         "fileId": upload.stored.as_ref().map(telestore::types::StoredFile::file_id),
-        "createdAt": shown_time(upload.created_at),
-        "updatedAt": shown_time(upload.updated_at),
-        "queuedAt": time(upload.queued_at),
-        "nextAttemptAt": time(upload.next_attempt_at),
+        "createdAt": time(upload.created_at),
+        "updatedAt": time(upload.updated_at),
+        "queuedAt": upload.queued_at.map(time),
+        "nextAttemptAt": upload.next_attempt_at.map(time),
         "directory": format!("chunks/{}", upload.key),
     })
 }
@@ -129,7 +126,7 @@ fn table(uploads: &[Upload]) -> String {
                 upload.total_chunks.map_or("?".to_owned(), |total| total.to_string())
             ),
             ByteSize(upload.size()).to_string(),
-            shown_time(upload.updated_at),
+            time(upload.updated_at),
             Shown(user).to_string(),
             Shown(upload.file_name.as_str()),
         );
@@ -138,25 +135,4 @@ fn table(uploads: &[Upload]) -> String {
         }
     }
     text
-}
-
-fn shown_time(at: Timestamp) -> String {
-    let since = Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(0));
-    let time: SystemTime = UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH);
-    humantime::format_rfc3339_seconds(time).to_string()
-}
-
-fn say(text: &str) {
-    // If standard output is closed, nobody is left to be told.
-    let _ = writeln!(io::stdout(), "{text}");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_readable() {
-        assert_eq!(shown_time(Timestamp::from_millis(1_763_790_000_999)), "2025-11-22T05:40:00Z");
-    }
 }

@@ -17,7 +17,7 @@ use crate::disks::{self, Objection};
 use crate::moved::{Gone, Moved};
 use crate::settings::{DataSettings, Settings};
 use crate::stores::{self, Stores};
-use crate::{private, worker_id};
+use crate::{private, worker_id, worker_info};
 
 /// Why the worker cannot run. The texts say what to do.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +84,7 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
         .uploader(BotApiUploader::new(config.bot_api())?)
         .uploader(MtprotoUploader::new(config.mtproto()))
         .worker(worker)
+        .worker_info(worker_info::of_this())
         .config(config.engine.clone());
     Ok(Wired { engine: with_access(builder, config)?.build()?, lock })
 }

@@ -11,8 +11,8 @@ use telestore_types::{
 use crate::rules::NewExtent;
 use crate::{
     Appended, BlobName, Cancelled, Changes, ChunkRecord, Claim, Completed, Counts, Created, Declared,
-    Expired, Expiry, Lease, Limits, Listing, NewChunk, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded,
-    Released, Result, SessionStore, Subject, Usage,
+    Expired, Expiry, KnownWorker, Lease, Limits, Listing, NewChunk, NewEvent, OutboxEvent, OutboxKind, Owner,
+    Recorded, Released, Result, SessionStore, Subject, Usage, WorkerInfo,
 };
 
 /// A session store that hands every call on to `$inner`.
@@ -191,6 +191,20 @@ macro_rules! forward {
 
             async fn beat(&$self, worker: &WorkerId, until: Timestamp) -> Result<()> {
                 ($inner).beat(worker, until).await
+            }
+
+            async fn introduce(
+                &$self,
+                worker: &WorkerId,
+                info: &WorkerInfo,
+                now: Timestamp,
+                until: Timestamp,
+            ) -> Result<()> {
+                ($inner).introduce(worker, info, now, until).await
+            }
+
+            async fn workers(&$self, now: Timestamp) -> Result<Vec<KnownWorker>> {
+                ($inner).workers(now).await
             }
 
             async fn living(

@@ -15,8 +15,8 @@ use self::state::{State, Waiting};
 use crate::rules::{self, Admitted, Answer, NewChunk, NewExtent, Rows, Whose};
 use crate::{
     Appended, BlobName, Cancelled, Change, Changes, ChunkRecord, Claim, Completed, Counts, Created, Declared,
-    Expired, Expiry, Lease, Limits, Listing, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Released,
-    Result, SessionStore, Subject, Usage,
+    Expired, Expiry, KnownWorker, Lease, Limits, Listing, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded,
+    Released, Result, SessionStore, Subject, Usage, WorkerInfo,
 };
 
 /// How many changes a worker may leave unread before it is told that it has missed some.
@@ -252,6 +252,23 @@ impl SessionStore for MemorySessionStore {
 
     async fn beat(&self, worker: &WorkerId, until: Timestamp) -> Result<()> {
         self.lock().await.beat(worker, until).await
+    }
+
+    async fn introduce(
+        &self,
+        worker: &WorkerId,
+        info: &WorkerInfo,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<()> {
+        let mut known = KnownWorker::new(worker.clone(), until, true);
+        (known.info, known.since) = (Some(info.clone()), Some(now));
+        self.lock().await.workers.insert(worker.clone(), known);
+        Ok(())
+    }
+
+    async fn workers(&self, now: Timestamp) -> Result<Vec<KnownWorker>> {
+        Ok(self.lock().await.known(now))
     }
 
     async fn living(&self, now: Timestamp, after: Option<&WorkerId>, limit: u32) -> Result<Vec<WorkerId>> {

@@ -15,8 +15,8 @@ use telestore_types::{
 use crate::rules::NewExtent;
 use crate::{
     Appended, Blob, BlobName, Cancelled, Changes, ChunkRecord, Claim, Completed, Counts, Created, Declared,
-    Expired, Expiry, Lease, Limits, Listing, NewChunk, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded,
-    Released, Result, Spool, SpooledChunk, Subject, Usage,
+    Expired, Expiry, KnownWorker, Lease, Limits, Listing, NewChunk, NewEvent, OutboxEvent, OutboxKind, Owner,
+    Recorded, Released, Result, Spool, SpooledChunk, Subject, Usage, WorkerInfo,
 };
 
 /// What a [`MockSessionStore`] is asked.
@@ -89,6 +89,14 @@ pub trait SessionCalls: Send + Sync {
     async fn fail(&self, lease: &Lease, error: &str, outcome: Outcome, now: Timestamp) -> Result<bool>;
     async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> Result<bool>;
     async fn beat(&self, worker: &WorkerId, until: Timestamp) -> Result<()>;
+    async fn introduce(
+        &self,
+        worker: &WorkerId,
+        info: &WorkerInfo,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<()>;
+    async fn workers(&self, now: Timestamp) -> Result<Vec<KnownWorker>>;
     async fn living<'a>(
         &self,
         now: Timestamp,

@@ -4,10 +4,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use telestore_types::{
     AddressKey, ChunkIndex, FileName, MAX_CHUNKS, Outcome, ResumeState, SenderId, StorageKey, StoredFile,
-    Timestamp, Upload, UploadId, UploadKind, UploadState, UserId, WorkerId,
+    Timestamp, Upload, UploadId, UploadKind, UploadState, UserId, WorkerId, is_due,
 };
 
-use crate::{BlobName, ChunkRecord, Error, NewEvent, OutboxEvent, OutboxKind, Result};
+use crate::{
+    BlobName, ChunkRecord, Error, KnownWorker, NewEvent, OutboxEvent, OutboxKind, Result, WorkerInfo,
+};
 
 /// The columns of a row.
 pub(crate) trait Columns {
@@ -236,4 +238,27 @@ pub(crate) fn bind_update<'q, V: Values<'q>>(to: V, upload: &'q Upload) -> Resul
         .int(upload.updated_at.as_millis())
         .text(upload.id.as_str())
         .text(upload.key.as_str()))
+}
+
+/// A worker, without the accounts that it holds.
+pub(crate) fn known(row: &impl Columns, now: Timestamp) -> Result<KnownWorker> {
+    let until = time(row, "until")?;
+    let mut known = KnownWorker::new(worker(row, "id")?, until, !is_due(until, now));
+    known.info = row.text("version")?.map(WorkerInfo::of_version);
+    if let (Some(info), Some(host)) = (&mut known.info, row.text("host")?) {
+        info.host = Some(host);
+    }
+    known.since = optional_time(row, "since")?;
+    Ok(known)
+}
+
+/// Gives the accounts to the workers that hold them.
+pub(crate) fn hand_out(known: &mut [KnownWorker], held: &[impl Columns]) -> Result<()> {
+    for row in held {
+        let holder = worker(row, "worker")?;
+        if let Some(holder) = known.iter_mut().find(|known| known.id == holder) {
+            holder.accounts.push(UserId::new(text(row, "user_id")?));
+        }
+    }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 mod answers;
 mod events;
+mod known;
 mod new;
 mod questions;
 
@@ -16,6 +17,7 @@ pub use self::answers::{
     Recorded, Released,
 };
 pub use self::events::{NewEvent, OutboxEvent, OutboxKind};
+pub use self::known::{KnownWorker, WorkerInfo};
 pub use self::new::{NewChunk, NewExtent};
 pub use self::questions::{Cursor, Expiry, Listing};
 use crate::{BlobName, Changes, Limits, Result, Subject, Usage};
@@ -214,6 +216,26 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// The workers that are alive, `limit` at most, in the order of their names, behind `after`.
     async fn living(&self, now: Timestamp, after: Option<&WorkerId>, limit: u32) -> Result<Vec<WorkerId>>;
+
+    /// Writes down that `worker` starts now and is alive until then, and what it says of itself. The default does the former
+    /// only.
+    async fn introduce(
+        &self,
+        worker: &WorkerId,
+        info: &WorkerInfo,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<()> {
+        let _ = (info, now);
+        self.beat(worker, until).await
+    }
+
+    /// The workers that are alive, and those that were within [`LONGEST_PAUSE`](telestore_types::LONGEST_PAUSE) and did not
+    /// [end themselves](Self::release), in the order of their names. The default knows the names of the living only.
+    async fn workers(&self, now: Timestamp) -> Result<Vec<KnownWorker>> {
+        let living = self.living(now, None, u32::MAX).await?;
+        Ok(living.into_iter().map(|id| KnownWorker::new(id, now, true)).collect())
+    }
 
     /// Ends whatever `worker` had in hand (its leases, claims, accounts and early sends, and what its clients waited for),
     /// and puts it in order; see [`Upload::recover`]. For a process that starts under the name of one that is dead, or

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use telestore_backend::{CredentialProvider, NoWebhook, WebhookSender};
 use telestore_progress::{LocalProgressBus, ProgressBus};
-use telestore_store::{ChunkStore, SessionStore};
+use telestore_store::{ChunkStore, SessionStore, WorkerInfo};
 use telestore_types::{Clock, SteadyClock, TelegramCredentials, WorkerId};
 use telestore_uploader::TelegramUploader;
 
@@ -38,6 +38,7 @@ pub struct TelestoreBuilder {
     sealer: Option<Sealer>,
     standing: Option<TelegramCredentials>,
     worker: Option<WorkerId>,
+    info: Option<WorkerInfo>,
     config: EngineConfig,
 }
 
@@ -109,6 +110,13 @@ impl TelestoreBuilder {
         self
     }
 
+    /// What the operator is told of this engine ([`Operator::workers`](crate::Operator::workers)): the version of its program,
+    /// and where it runs. That of this crate unless set, and nowhere.
+    pub fn worker_info(mut self, info: WorkerInfo) -> Self {
+        self.info = Some(info);
+        self
+    }
+
     /// Limits and times.
     pub fn config(mut self, config: EngineConfig) -> Self {
         self.config = config;
@@ -126,11 +134,13 @@ impl TelestoreBuilder {
         for user in &self.config.measured_users {
             completed_of(user, 0, 0);
         }
+        let worker = self.worker.unwrap_or_else(|| WorkerId::from_random(rand::random()));
+        let info = self.info.unwrap_or_else(|| WorkerInfo::of_version(env!("CARGO_PKG_VERSION")));
         let base = Arc::new(Base::new(
             self.sessions.ok_or(BuildError("a session store"))?,
             self.clock.unwrap_or_else(|| Arc::new(SteadyClock::new())),
             self.config,
-            self.worker.unwrap_or_else(|| WorkerId::from_random(rand::random())),
+            (worker, info),
         ));
         let bus = self.bus.unwrap_or_else(|| Arc::new(LocalProgressBus::new()));
         let logins = Logins::new(Arc::clone(&base));

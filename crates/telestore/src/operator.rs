@@ -1,9 +1,12 @@
-use telestore_store::Listing;
+use telestore_store::{Cursor, KnownWorker, Listing};
 use telestore_types::{Outcome, Upload, UploadId, UploadKind, UploadState};
 
 use crate::engine::Telestore;
 use crate::shared::error::{Conflict, Error, Result};
 use crate::shared::tasks::detached;
+
+/// How many uploads are read at a time.
+const PAGE: u32 = 500;
 
 /// What the operator of a worker may do: no token is asked for, and every user's uploads are seen. It is not for the
 /// network.
@@ -36,6 +39,36 @@ impl Operator<'_> {
     /// [`Error::NotFound`], [`Error::Storage`].
     pub async fn show(&self, id: &UploadId) -> Result<Upload> {
         self.0.0.shared.base.sessions.get(id).await?.ok_or(Error::NotFound)
+    }
+
+    /// The workers that share the stores: those that are alive, and those that ended within a day without a word.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn workers(&self) -> Result<Vec<KnownWorker>> {
+        let base = &self.0.0.shared.base;
+        base.read_clock().await?;
+        Ok(base.sessions.workers(base.now()).await?)
+    }
+
+    /// What workers have in hand: uploads that are sent, and those that are sent while they still arrive. A worker of which
+    /// [`workers`](Self::workers) tells nothing holds some that another one takes over soon.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn in_hand(&self) -> Result<Vec<Upload>> {
+        let mut held = Vec::new();
+        for state in [UploadState::Sending, UploadState::Receiving] {
+            let mut page = Listing::first(PAGE).in_state(state);
+            loop {
+                let uploads = self.list(&page).await?;
+                let Some(last) = uploads.last().map(Cursor::of) else { break };
+                let is_held = |upload: &Upload| state == UploadState::Sending || upload.early;
+                held.extend(uploads.into_iter().filter(|upload| upload.worker.is_some() && is_held(upload)));
+                page = Listing::first(PAGE).in_state(state).after(last);
+            }
+        }
+        Ok(held)
     }
 
     /// Queues a failed upload again, as its client could by completing it again, and gives it as it is then.

@@ -12,7 +12,6 @@ mod chunks;
 mod found;
 mod journal;
 
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use telestore::Sealer;
@@ -20,7 +19,7 @@ use telestore::store::{
     Durability, Import, LocalChunkStore, ObjectChunkStore, ObjectOptions, PostgresOptions,
     PostgresSessionStore, Schema, SessionStore, SqliteSessionStore,
 };
-use telestore::types::{Clock, Secret, SteadyClock};
+use telestore::types::{Clock, Secret, Shown, SteadyClock};
 
 use self::chunks::{Copied, Copying, Damaged};
 use self::found::{Found, Sealers};
@@ -30,7 +29,7 @@ use crate::data_files::{COPIED, DATABASE, SECRET_KEY};
 use crate::moved::Moved;
 use crate::settings::DataSettings;
 use crate::wire::{self, WireError};
-use crate::{stores, worker_id};
+use crate::{shown, stores, worker_id};
 
 /// How many uploads are put in order at a time.
 const BATCH: u32 = 200;
@@ -309,6 +308,5 @@ fn here(dir: &Path, what: impl std::fmt::Display) -> String {
 }
 
 fn say(text: &str) {
-    // If standard output is closed, nobody is left to be told.
-    let _ = writeln!(io::stdout(), "{}", telestore::types::Shown(text));
+    shown::say(&Shown(text).to_string());
 }

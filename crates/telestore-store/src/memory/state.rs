@@ -3,15 +3,15 @@ use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, ChunkIndex, Reading, StorageKey, Timestamp, Upload, UploadId, UploadKind, UploadState, UserId,
-    WorkerId, is_due,
+    ChatId, ChunkIndex, LONGEST_PAUSE, Reading, StorageKey, Timestamp, Upload, UploadId, UploadKind,
+    UploadState, UserId, WorkerId, is_due,
 };
 
 use crate::quota::day_of;
 use crate::rules::{Holder, Place, Rows, Whose};
 use crate::{
-    BlobName, ChunkRecord, Counts, Expiry, Lease, Listing, NewEvent, OutboxEvent, OutboxKind, Result,
-    Subject, Usage,
+    BlobName, ChunkRecord, Counts, Expiry, KnownWorker, Lease, Listing, NewEvent, OutboxEvent, OutboxKind,
+    Result, Subject, Usage,
 };
 
 /// The rows, as maps.
@@ -23,7 +23,7 @@ pub(super) struct State {
     pub(super) leases: HashMap<StorageKey, (String, Timestamp)>,
     pub(super) outbox: Vec<Waiting>,
     accounts: HashMap<UserId, Holder>,
-    pub(super) workers: BTreeMap<WorkerId, Timestamp>,
+    pub(super) workers: BTreeMap<WorkerId, KnownWorker>,
     /// The day of the last chunk of a user or an address, and the bytes of that day.
     traffic: HashMap<String, (i64, u64)>,
     /// When each user was given a lease last.
@@ -77,15 +77,27 @@ impl State {
         }
     }
 
+    /// Each worker, and the accounts that it holds.
+    pub(super) fn known(&self, now: Timestamp) -> Vec<KnownWorker> {
+        let told = |known: &KnownWorker| {
+            let held = |holder: &Holder| holder.worker == known.id && !is_due(holder.until, now);
+            let accounts = self.accounts.iter().filter(|(_, holder)| held(holder));
+            let mut accounts: Vec<_> = accounts.map(|(user, _)| user.clone()).collect();
+            accounts.sort();
+            KnownWorker { alive: !is_due(known.until, now), accounts, ..known.clone() }
+        };
+        self.workers.values().map(told).collect()
+    }
+
     pub(super) fn living(&self, now: Timestamp) -> impl Iterator<Item = &WorkerId> {
-        self.workers.iter().filter(move |(_, until)| !is_due(**until, now)).map(|(worker, _)| worker)
+        self.workers.values().filter(move |worker| !is_due(worker.until, now)).map(|worker| &worker.id)
     }
 
     fn is_of(&self, worker: Option<&WorkerId>, whose: Whose<'_>, now: Timestamp) -> bool {
         match whose {
             Whose::Own(own) => worker.is_none_or(|worker| worker == own),
             Whose::Gone(own) => worker.is_some_and(|worker| {
-                worker != own && self.workers.get(worker).is_none_or(|until| is_due(*until, now))
+                worker != own && self.workers.get(worker).is_none_or(|known| is_due(known.until, now))
             }),
         }
     }
@@ -262,7 +274,8 @@ impl Rows for State {
     }
 
     async fn beat(&mut self, worker: &WorkerId, until: Timestamp) -> Result<()> {
-        self.workers.insert(worker.clone(), until);
+        let unknown = || KnownWorker::new(worker.clone(), until, true);
+        self.workers.entry(worker.clone()).or_insert_with(unknown).until = until;
         Ok(())
     }
 
@@ -291,11 +304,14 @@ impl Rows for State {
                 workers.remove(own);
             }
             Whose::Gone(own) => {
-                let lives = |worker: &WorkerId| workers.get(worker).is_some_and(|until| !is_due(*until, now));
+                let lives =
+                    |worker: &WorkerId| workers.get(worker).is_some_and(|known| !is_due(known.until, now));
                 accounts.retain(|_, holder| {
                     !is_due(holder.until, now) && (holder.worker == *own || lives(&holder.worker))
                 });
-                workers.retain(|_, until| !is_due(*until, now));
+                // Those who operate it see for a day who is gone.
+                let recent = (now - LONGEST_PAUSE, now + LONGEST_PAUSE);
+                workers.retain(|_, known| known.until > recent.0 && known.until <= recent.1);
             }
         }
         (self.outbox, self.accounts, self.workers) = (outbox, accounts, workers);

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use telestore_types::{Timestamp, Upload};
 
 use crate::{
-    Appended, Cancelled, Completed, Counts, Created, Cursor, Declared, Expired, Lease, OutboxEvent, Recorded,
-    Released,
+    Appended, Cancelled, Completed, Counts, Created, Cursor, Declared, Expired, KnownWorker, Lease,
+    OutboxEvent, Recorded, Released,
 };
 
 /// Clocks that differ by less than this are told as one, so that a moment reads the same each time.
@@ -116,6 +116,13 @@ impl Times for Expired {
 impl Times for Counts {
     fn shift(&mut self, by: i64) {
         self.oldest_queued.shift(by);
+    }
+}
+
+impl Times for KnownWorker {
+    fn shift(&mut self, by: i64) {
+        self.since.shift(by);
+        self.until.shift(by);
     }
 }
 

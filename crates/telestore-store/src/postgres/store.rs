@@ -11,8 +11,8 @@ use super::{PostgresSessionStore, counts, early, leases, moved, outbox, record, 
 use crate::rules::{self, Answer, NewChunk, NewExtent, Whose};
 use crate::{
     Appended, BlobName, Cancelled, Change, Changes, ChunkRecord, Claim, Completed, Counts, Created, Declared,
-    Expired, Expiry, Lease, Limits, Listing, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Released,
-    Result, SessionStore, Subject, Usage,
+    Expired, Expiry, KnownWorker, Lease, Limits, Listing, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded,
+    Released, Result, SessionStore, Subject, Usage, WorkerInfo,
 };
 
 /// Makes a transaction, which gives an [`Answer`], until it goes well; `$now` is the caller's clock, if the call has it.
@@ -289,6 +289,27 @@ impl SessionStore for PostgresSessionStore {
         transact!(self, Ending::PLAIN, None, |tx| {
             workers::beat(tx, worker, until).await.map(Answer::Changed)
         })
+    }
+
+    async fn introduce(
+        &self,
+        worker: &WorkerId,
+        info: &WorkerInfo,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<()> {
+        transact!(self, Ending::PLAIN, Some(now), |tx| {
+            let (now, until) = (tx.now(), tx.at(until));
+            workers::introduce(tx, worker, info, now, until).await.map(Answer::Changed)
+        })
+    }
+
+    async fn workers(&self, now: Timestamp) -> Result<Vec<KnownWorker>> {
+        let known = transact!(self, Ending::PLAIN, Some(now), |tx| {
+            let now = tx.now();
+            workers::known(tx, now).await.map(Answer::Unchanged)
+        })?;
+        Ok(self.skew.told(known))
     }
 
     async fn living(&self, now: Timestamp, after: Option<&WorkerId>, limit: u32) -> Result<Vec<WorkerId>> {

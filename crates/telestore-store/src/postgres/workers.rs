@@ -6,14 +6,38 @@ use telestore_types::{LONGEST_PAUSE, Timestamp, Upload, UserId, WorkerId};
 use super::row::{self, Values};
 use super::tx::Tx;
 use super::{database, sql};
-use crate::Result;
 use crate::rules::{Holder, Whose};
+use crate::{KnownWorker, Result, WorkerInfo};
 
 pub(super) async fn beat(on: &mut PgConnection, worker: &WorkerId, until: Timestamp) -> Result<()> {
     let beat =
         sql("INSERT INTO workers (id, until) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET until = $2");
     beat.bind(worker.as_str()).bind(until.as_millis()).execute(on).await.map_err(database)?;
     Ok(())
+}
+
+pub(super) async fn introduce(
+    on: &mut PgConnection,
+    worker: &WorkerId,
+    info: &WorkerInfo,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<()> {
+    let introduce = sql("INSERT INTO workers (id, until, version, host, since) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (id) DO UPDATE SET until = $2, version = $3, host = $4, since = $5");
+    let introduce = introduce.bind(worker.as_str()).bind(until.as_millis());
+    let introduce = introduce.text(&*info.version).text(info.host.as_deref()).bind(now.as_millis());
+    introduce.execute(on).await.map_err(database)?;
+    Ok(())
+}
+
+pub(super) async fn known(on: &mut PgConnection, now: Timestamp) -> Result<Vec<KnownWorker>> {
+    let rows = sql("SELECT * FROM workers ORDER BY id").fetch_all(&mut *on).await.map_err(database)?;
+    let mut known = rows.iter().map(|found| row::known(found, now)).collect::<Result<Vec<_>>>()?;
+    let held = sql("SELECT user_id, worker FROM accounts WHERE until > $1 AND until <= $2 ORDER BY user_id");
+    let held = held.bind(now.as_millis()).bind((now + LONGEST_PAUSE).as_millis());
+    row::hand_out(&mut known, &held.fetch_all(on).await.map_err(database)?)?;
+    Ok(known)
 }
 
 pub(super) async fn living(
@@ -90,6 +114,7 @@ pub(super) async fn unfinished(
 
 /// Ends the claims and the holds of these workers, and forgets that they lived.
 pub(super) async fn let_go(on: &mut PgConnection, whose: Whose<'_>, now: Timestamp) -> Result<()> {
+    let long_ago = (now - LONGEST_PAUSE).as_millis();
     let (now, far) = (now.as_millis(), (now + LONGEST_PAUSE).as_millis());
     match whose {
         Whose::Own(own) => {
@@ -109,8 +134,9 @@ pub(super) async fn let_go(on: &mut PgConnection, whose: Whose<'_>, now: Timesta
             let accounts = sql("DELETE FROM accounts WHERE until <= $2 OR until > $3 OR (worker <> $1 \
                  AND worker NOT IN (SELECT id FROM workers WHERE until > $2 AND until <= $3))");
             accounts.bind(own.as_str()).bind(now).bind(far).execute(&mut *on).await.map_err(database)?;
+            // Those who operate it see for a day who is gone.
             let workers = sql("DELETE FROM workers WHERE until <= $1 OR until > $2");
-            workers.bind(now).bind(far).execute(&mut *on).await.map_err(database)?;
+            workers.bind(long_ago).bind(far).execute(&mut *on).await.map_err(database)?;
         }
     }
     Ok(())

@@ -8,8 +8,8 @@ use super::{SqliteSessionStore, counts, database, leases, moved, outbox, row, sw
 use crate::rules::{self, NewChunk, NewExtent, Whose};
 use crate::{
     Appended, BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Declared, Expired, Expiry,
-    Lease, Limits, Listing, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result,
-    SessionStore, Subject, Usage,
+    KnownWorker, Lease, Limits, Listing, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Released,
+    Result, SessionStore, Subject, Usage, WorkerInfo,
 };
 
 #[async_trait]
@@ -224,6 +224,21 @@ impl SessionStore for SqliteSessionStore {
     async fn beat(&self, worker: &WorkerId, until: Timestamp) -> Result<()> {
         let mut writer = self.writer.acquire().await.map_err(database)?;
         workers::beat(&mut writer, worker, until).await
+    }
+
+    async fn introduce(
+        &self,
+        worker: &WorkerId,
+        info: &WorkerInfo,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<()> {
+        let mut writer = self.writer.acquire().await.map_err(database)?;
+        workers::introduce(&mut writer, worker, info, now, until).await
+    }
+
+    async fn workers(&self, now: Timestamp) -> Result<Vec<KnownWorker>> {
+        workers::known(&self.readers, now).await
     }
 
     async fn living(&self, now: Timestamp, after: Option<&WorkerId>, limit: u32) -> Result<Vec<WorkerId>> {

@@ -5,13 +5,40 @@ use sqlx::{Row, SqliteConnection};
 use telestore_types::{LONGEST_PAUSE, Timestamp, Upload, UserId, WorkerId};
 
 use super::{database, row};
-use crate::Result;
 use crate::rules::{Holder, Whose};
+use crate::{KnownWorker, Result, WorkerInfo};
 
 pub(super) async fn beat(on: &mut SqliteConnection, worker: &WorkerId, until: Timestamp) -> Result<()> {
-    let beat = sqlx::query("INSERT OR REPLACE INTO workers (id, until) VALUES (?, ?)");
+    let beat = sqlx::query(
+        "INSERT INTO workers (id, until) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET until = ?2",
+    );
     beat.bind(worker.as_str()).bind(until.as_millis()).execute(on).await.map_err(database)?;
     Ok(())
+}
+
+pub(super) async fn introduce(
+    on: &mut SqliteConnection,
+    worker: &WorkerId,
+    info: &WorkerInfo,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<()> {
+    let introduce = "INSERT OR REPLACE INTO workers (id, until, version, host, since) VALUES (?, ?, ?, ?, ?)";
+    let introduce = sqlx::query(introduce).bind(worker.as_str()).bind(until.as_millis());
+    let introduce = introduce.bind(&info.version).bind(&info.host).bind(now.as_millis());
+    introduce.execute(on).await.map_err(database)?;
+    Ok(())
+}
+
+pub(super) async fn known(readers: &SqlitePool, now: Timestamp) -> Result<Vec<KnownWorker>> {
+    let rows = sqlx::query("SELECT * FROM workers ORDER BY id").fetch_all(readers).await.map_err(database)?;
+    let mut known = rows.iter().map(|found| row::known(found, now)).collect::<Result<Vec<_>>>()?;
+    let held =
+        sqlx::query("SELECT user_id, worker FROM accounts WHERE until > ?1 AND until <= ?2 ORDER BY user_id");
+    let held = held.bind(now.as_millis()).bind((now + LONGEST_PAUSE).as_millis());
+    let held = held.fetch_all(readers).await.map_err(database)?;
+    row::hand_out(&mut known, &held)?;
+    Ok(known)
 }
 
 pub(super) async fn living(
@@ -79,6 +106,7 @@ pub(super) async fn unfinished(
 
 /// Ends the claims and the holds of these workers, and forgets that they lived.
 pub(super) async fn let_go(on: &mut SqliteConnection, whose: Whose<'_>, now: Timestamp) -> Result<()> {
+    let long_ago = (now - LONGEST_PAUSE).as_millis();
     let (now, far) = (now.as_millis(), (now + LONGEST_PAUSE).as_millis());
     match whose {
         Whose::Own(own) => {
@@ -101,8 +129,9 @@ pub(super) async fn let_go(on: &mut SqliteConnection, whose: Whose<'_>, now: Tim
                  AND worker NOT IN (SELECT id FROM workers WHERE until > ?2 AND until <= ?3))",
             );
             accounts.bind(own.as_str()).bind(now).bind(far).execute(&mut *on).await.map_err(database)?;
+            // Those who operate it see for a day who is gone.
             let workers = sqlx::query("DELETE FROM workers WHERE until <= ?1 OR until > ?2");
-            workers.bind(now).bind(far).execute(&mut *on).await.map_err(database)?;
+            workers.bind(long_ago).bind(far).execute(&mut *on).await.map_err(database)?;
         }
     }
     Ok(())

@@ -170,6 +170,7 @@ where
     workers::a_release_leaves_what_others_have(&both().await).await;
     workers::those_who_are_gone_are_put_in_order(&both().await).await;
     workers::what_ends_one_worker_after_the_other_is_given_up(&both().await).await;
+    workers::workers_are_known_with_what_they_hold(&both().await).await;
 }
 
 async fn creates_once(store: &dyn SessionStore) {

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use telestore_types::{
-    MAX_CRASHES, Outcome, Recovery, ResumeState, Timestamp, Upload, UploadKind, UploadState, UserId, WorkerId,
+    LONGEST_PAUSE, MAX_CRASHES, Outcome, Recovery, ResumeState, Timestamp, Upload, UploadKind, UploadState,
+    UserId, WorkerId,
 };
 
 use super::sessions::{
     LIMITS, NOW, SECOND, chunk, get, id, owner, queued, queued_by, record, result, upload, worker,
 };
-use crate::{Lease, NewEvent, OutboxKind, SessionStore};
+use crate::{KnownWorker, Lease, NewEvent, OutboxKind, SessionStore, WorkerInfo};
 
 /// How long a lease of these checks holds.
 const HELD: Duration = Duration::from_secs(30);
@@ -238,4 +239,36 @@ pub(super) async fn what_ends_one_worker_after_the_other_is_given_up(store: &dyn
     assert_eq!(lease(store, &worker("three"), now).await, None, "it has ended each that took it");
     let found = get(store, "deadly").await;
     assert_eq!((found.state, found.maybe_sent), (UploadState::Failed, false));
+}
+
+pub(super) async fn workers_are_known_with_what_they_hold(store: &dyn SessionStore) {
+    let (one, two) = both();
+    let info = WorkerInfo::of_version("0.2.9").on_host("a host");
+    store.introduce(&one, &info, NOW, NOW + HELD).await.expect("writes");
+    store.beat(&two, NOW + HELD * 2).await.expect("writes");
+    for user in ["v", "u"] {
+        assert!(hold(store, user, &one, NOW).await);
+    }
+    let mut expected = KnownWorker::new(one.clone(), NOW + HELD, true);
+    (expected.info, expected.since) = (Some(info), Some(NOW));
+    expected.accounts = vec![UserId::new("u"), UserId::new("v")];
+    let nothing = KnownWorker::new(two.clone(), NOW + HELD * 2, true);
+    assert_eq!(store.workers(NOW).await.expect("reads"), [expected.clone(), nothing.clone()]);
+
+    // It says nothing any more, and is shown for a while: but not as one that has anything.
+    let gone = NOW + HELD;
+    assert!(store.release_gone(&two, gone, 9).await.expect("releases").is_empty());
+    let dead = KnownWorker { alive: false, accounts: Vec::new(), ..expected.clone() };
+    assert_eq!(store.workers(gone).await.expect("reads"), [dead, nothing]);
+    assert_eq!(store.living(gone, None, 9).await.expect("reads"), std::slice::from_ref(&two));
+    // It was frozen, and knows itself.
+    store.beat(&one, gone + HELD).await.expect("writes");
+    let found = store.workers(gone).await.expect("reads");
+    assert_eq!((found[0].alive, &found[0].info), (true, &expected.info));
+    // One that ends itself is not missed, and one that is long gone neither.
+    store.release(&two, gone, 9).await.expect("releases");
+    assert_eq!(store.workers(gone).await.expect("reads").len(), 1);
+    let later = gone + LONGEST_PAUSE + HELD;
+    store.release_gone(&two, later, 9).await.expect("releases");
+    assert!(store.workers(later).await.expect("reads").is_empty());
 }

@@ -3,7 +3,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use telestore_store::{Limits, SessionStore};
+use telestore_store::{Limits, SessionStore, WorkerInfo};
 use telestore_types::{Clock, Timestamp, UserId, WorkerId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,8 @@ pub(crate) struct Base {
     pub(crate) config: EngineConfig,
     /// Who this process is among those on the same store.
     pub(crate) worker: WorkerId,
+    /// What it says of itself.
+    pub(crate) info: WorkerInfo,
     /// Wakes a runner.
     pub(crate) work: Notify,
     /// Wakes the outbox.
@@ -46,10 +48,10 @@ impl Base {
         sessions: Arc<dyn SessionStore>,
         clock: Arc<dyn Clock>,
         config: EngineConfig,
-        worker: WorkerId,
+        (worker, info): (WorkerId, WorkerInfo),
     ) -> Self {
         let (work, outbox, shutdown) = (Notify::new(), Notify::new(), CancellationToken::new());
-        Self { sessions, clock, config, worker, work, outbox, shutdown }
+        Self { sessions, clock, config, worker, info, work, outbox, shutdown }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -196,7 +196,7 @@ impl Drop for Hold {
 
 #[cfg(test)]
 mod tests {
-    use telestore_store::MemorySessionStore;
+    use telestore_store::{MemorySessionStore, WorkerInfo};
     use telestore_types::{SteadyClock, WorkerId};
 
     use super::*;
@@ -204,8 +204,8 @@ mod tests {
 
     fn worker(name: &str, sessions: &MemorySessionStore) -> Logins {
         let config = EngineConfig { alone: false, ..EngineConfig::default() };
-        let worker = WorkerId::new(name).unwrap();
-        let base = Base::new(Arc::new(sessions.clone()), Arc::new(SteadyClock::new()), config, worker);
+        let me = (WorkerId::new(name).unwrap(), WorkerInfo::of_version("1"));
+        let base = Base::new(Arc::new(sessions.clone()), Arc::new(SteadyClock::new()), config, me);
         Logins::new(Arc::new(base))
     }
 

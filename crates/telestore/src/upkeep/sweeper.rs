@@ -49,7 +49,9 @@ impl Upkeep {
     /// uploads that were.
     async fn release(&self) -> Result<usize> {
         let (released, began) = (self.release_own().await?, Instant::now());
-        self.base.sessions.beat(&self.base.worker, self.base.now() + self.base.config.lease).await?;
+        let Base { sessions, worker, info, config, .. } = &*self.base;
+        let now = self.base.now();
+        sessions.introduce(worker, info, now, now + config.lease).await?;
         self.backends.logins.said_alive(began);
         Ok(released + self.release_gone().await?)
     }

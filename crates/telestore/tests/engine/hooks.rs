@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use telestore::store::rules::NewExtent;
 use telestore::store::{
     Appended, Blob, BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Counts, Created,
-    Declared, Error, Expired, Expiry, Lease, Limits, NewChunk, NewEvent, OutboxEvent, OutboxKind, Owner,
-    Recorded, Released, Result, SessionStore, Spool, SpooledChunk, Subject, Usage,
+    Declared, Error, Expired, Expiry, KnownWorker, Lease, Limits, NewChunk, NewEvent, OutboxEvent,
+    OutboxKind, Owner, Recorded, Released, Result, SessionStore, Spool, SpooledChunk, Subject, Usage,
+    WorkerInfo,
 };
 use telestore::types::{
     ChatId, ChunkIndex, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
@@ -147,6 +148,8 @@ forward! { SessionStore {
     fail(lease: &Lease, error: &str, outcome: Outcome, now: Timestamp) -> bool;
     retry_later(lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> bool;
     beat(worker: &WorkerId, until: Timestamp) -> ();
+    introduce(worker: &WorkerId, info: &WorkerInfo, now: Timestamp, until: Timestamp) -> ();
+    workers(now: Timestamp) -> Vec<KnownWorker>;
     living(now: Timestamp, after: Option<&WorkerId>, limit: u32) -> Vec<WorkerId>;
     release(worker: &WorkerId, now: Timestamp, limit: u32) -> Vec<Released>;
     release_gone(worker: &WorkerId, now: Timestamp, limit: u32) -> Vec<Released>;
