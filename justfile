@@ -29,7 +29,8 @@ examples:
 
 # Measure the worker against yardsticks; takes some minutes, and rewrites the figures in docs/PERFORMANCE.md
 bench *args:
-    cargo run --release -p telestore-bench -- --docs docs {{args}}
+    cargo build --release -p telestore-bench
+    bench/run target/release/telestore-bench --docs docs {{args}}
 
 # Micro-benchmarks of the hot crates
 bench-micro *filter:

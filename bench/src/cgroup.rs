@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{MIB, Result};
 
@@ -19,7 +20,9 @@ impl Group {
     /// A group with so many CPUs and MiB of memory, page cache included. Needs the right to make groups.
     pub(crate) fn new(cpus: f64, mib: usize) -> io::Result<Self> {
         let (quota, bytes) = ((cpus * PERIOD).to_string(), (mib * MIB).to_string());
-        let name = format!("telestore-bench-{}", std::process::id());
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name =
+            format!("telestore-bench-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let root = Path::new(ROOT);
         if root.join("cgroup.controllers").exists() {
             // Fails if it is so already, or if the limits below will fail.

@@ -74,6 +74,23 @@ impl File {
         Ok(begin.elapsed().as_secs_f64())
     }
 
+    /// Sends a chunk of the same bytes, so many times. Gives the seconds it took.
+    pub(crate) fn send_repeated(
+        &self,
+        http: &mut Http,
+        index: usize,
+        bytes: &[u8],
+        times: usize,
+    ) -> Result<f64> {
+        let (head, tail) = self.form(index, bytes.len() * times);
+        let begin = Instant::now();
+        let mut request = vec![head.as_bytes()];
+        request.extend(std::iter::repeat_n(bytes, times));
+        request.push(tail.as_bytes());
+        http.exchange(&request)?.ok()?;
+        Ok(begin.elapsed().as_secs_f64())
+    }
+
     /// Sends chunk `index`.
     pub(crate) fn send(&self, http: &mut Http, index: usize) -> Result<f64> {
         let length = self.chunk.min(self.size - index * self.chunk);

@@ -10,6 +10,7 @@ mod growth;
 mod http;
 mod load;
 mod machine;
+mod many;
 mod pipeline;
 mod plot;
 mod poll;
@@ -19,6 +20,7 @@ mod report;
 mod scratch;
 mod send;
 mod sender;
+mod servers;
 mod small;
 mod stage;
 mod table;
@@ -76,6 +78,7 @@ enum Part {
     Poll,
     Growth,
     Small,
+    Many,
 }
 
 impl Part {
@@ -88,6 +91,7 @@ impl Part {
             Self::Poll => "poll",
             Self::Growth => "growth",
             Self::Small => "small",
+            Self::Many => "many",
         }
     }
 
@@ -100,6 +104,7 @@ impl Part {
             Self::Poll => poll::run(bench),
             Self::Growth => growth::run(bench),
             Self::Small => small::run(bench),
+            Self::Many => many::run(bench),
         }
     }
 }

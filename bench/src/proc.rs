@@ -34,6 +34,26 @@ pub(crate) fn own_cpu() -> Result<f64> {
     cpu(&fs::read_to_string("/proc/self/stat")?, 13..17)
 }
 
+/// The CPU time of a process, of its children, and of those that have ended, such as a server's with one for each connection.
+pub(crate) fn cpu_of_family(pid: u32) -> Result<f64> {
+    let mut sum = cpu(&fs::read_to_string(format!("/proc/{pid}/stat"))?, 13..17)?;
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(child) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        // It may have ended meanwhile.
+        let Ok(stat) = fs::read_to_string(format!("/proc/{child}/stat")) else { continue };
+        if parent(&stat) == Some(pid) {
+            sum += cpu(&stat, 13..15)?;
+        }
+    }
+    Ok(sum)
+}
+
+fn parent(stat: &str) -> Option<u32> {
+    let (_, behind_name) = stat.rsplit_once(')')?;
+    behind_name.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
 /// Sums the fields of a `stat` line; the first ones are a number and a name in parentheses.
 fn cpu(stat: &str, fields: std::ops::Range<usize>) -> Result<f64> {
     let (_, behind_name) = stat.rsplit_once(')').ok_or("no stat line")?;
@@ -70,6 +90,7 @@ mod tests {
         let stat = "42 (a) (b c) S 1 42 42 0 -1 4194304 100 0 0 0 250 50 7 3 20 0 1 0 100 1000 10";
         assert_eq!(cpu(stat, 13..15).unwrap(), 3.0);
         assert_eq!(cpu(stat, 13..17).unwrap(), 3.1);
+        assert_eq!(parent(stat), Some(1));
     }
 
     #[test]

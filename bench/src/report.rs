@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn the_document_has_markers_for_every_section() {
         let text = include_str!("../../docs/PERFORMANCE.md");
-        for name in ["goals", "receive", "complete", "send", "pipeline", "poll", "growth"] {
+        for name in ["goals", "receive", "complete", "send", "pipeline", "poll", "growth", "small", "many"] {
             assert!(between_markers(text, name, "").is_ok(), "no markers for {name}");
         }
     }

@@ -82,7 +82,7 @@ impl Stage {
         let mut child = Child::start(Role::Worker, |command| {
             command.env("BACKEND_URL", &backend).env("TELEGRAM_BOT_API_URL", &backend);
             command.env("TELESTORE_DATA_DIR", dir.path()).env("TELESTORE_HOST", "127.0.0.1").env("PORT", "0");
-            command.env("RUST_LOG", "warn").envs(settings.iter().copied());
+            command.env("RUST_LOG", "warn,sqlx=error").envs(settings.iter().copied());
         })?;
         let line = child.line()?;
         let address = line.strip_prefix("listening on http://").ok_or("the worker does not listen")?;

@@ -113,6 +113,8 @@ impl Health {
         tracing::debug!(%error, "the data disk takes no file");
         Some(match error {
             StoreError::NoSpace(_) => "it is full".to_owned(),
+            // What stands on another machine. Why may name its address.
+            StoreError::Unavailable { what, .. } => format!("the {what} cannot be reached"),
             // Its step names no path.
             StoreError::Unfit { step, source, .. } => match source.downcast_ref::<std::io::Error>() {
                 Some(error) => format!("{step} fails: {}", error.kind()),

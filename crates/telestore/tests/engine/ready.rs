@@ -21,6 +21,15 @@ async fn a_database_that_takes_no_writes_is_named_and_looked_at_again_later() {
     assert!(world.engine.readiness().await.is_ready());
 }
 
+#[tokio::test]
+async fn chunks_that_stand_elsewhere_are_told_apart_from_a_disk() {
+    let world = World::new();
+    world.chunks.hooks.fail("probe", 1);
+    let readiness = world.engine.readiness().await;
+    let why = readiness.checks.iter().find_map(|check| check.wrong.clone());
+    assert_eq!(why.as_deref(), Some("the hook cannot be reached"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_disk_that_does_not_answer_is_waited_for_two_seconds() {
     let world = World::new();
