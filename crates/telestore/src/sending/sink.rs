@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_progress::Tracker;
+use telestore_store::Error as StoreError;
 use telestore_types::{ChatId, ResumeState, Sender, SenderId, Stage};
 use telestore_uploader::{Error, ProgressSink, Result};
 use tracing::Span;
@@ -15,6 +16,9 @@ use crate::shared::job::not_written;
 use crate::shared::metrics;
 use crate::shared::sends::Sending;
 use crate::shared::sends::pulse::Pulse;
+
+/// The pauses before something is written down again: the first one, and the longest.
+const WRITE_AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// Where a backend tells how far it is with a leased upload.
 pub(crate) struct LeaseSink {
@@ -75,9 +79,35 @@ impl LeaseSink {
 
     /// Telegram has refused the file for good: its message does not exist, and it may go another way.
     pub(crate) async fn uncommit(&self) -> Result<()> {
-        let held = self.base.sessions.uncommit(&self.sending.lease).await.map_err(not_written)?;
+        let held = self.written(|| self.base.sessions.uncommit(&self.sending.lease)).await?;
         self.sending.pulse.uncommit();
         if held { Ok(()) } else { Err(Error::cancelled()) }
+    }
+
+    /// Writes something down, as often as a store needs that is away for a while: what is being sent need not stop for that.
+    /// It is given up when the lease is over or the send is to stop. Says whether the lease was held.
+    async fn written<F>(&self, write: impl Fn() -> F) -> Result<bool>
+    where
+        F: Future<Output = telestore_store::Result<bool>>,
+    {
+        let (mut pause, longest) = WRITE_AGAIN;
+        loop {
+            let error = match write().await {
+                Ok(held) => return Ok(held),
+                Err(error) => error,
+            };
+            let passes = matches!(error, StoreError::Unavailable { .. });
+            if !passes || self.sending.pulse.holds_until() <= self.base.now() {
+                return Err(not_written(error));
+            }
+            tracing::debug!(parent: &self.span, %error, "could not write down how far the upload is; trying again");
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.sending.stop.cancelled() => return Err(Error::cancelled()),
+                () = self.base.shutdown.cancelled() => return Err(not_written(error)),
+            }
+            pause = (pause * 2).min(longest);
+        }
     }
 
     /// Writes the percentage down; says whether that worked.
@@ -135,8 +165,9 @@ impl ProgressSink for LeaseSink {
 
     async fn checkpoint(&self, state: ResumeState) -> Result<()> {
         let state = Some(self.signed(state));
-        let held = self.base.sessions.checkpoint(&self.sending.lease, self.progress(), state).await;
-        if held.map_err(not_written)? { Ok(()) } else { Err(Error::cancelled()) }
+        let checkpoint =
+            || self.base.sessions.checkpoint(&self.sending.lease, self.progress(), state.clone());
+        if self.written(checkpoint).await? { Ok(()) } else { Err(Error::cancelled()) }
     }
 
     async fn commit(&self, resume: Option<ResumeState>) -> Result<()> {
@@ -146,14 +177,14 @@ impl ProgressSink for LeaseSink {
             return Err(Error::cancelled());
         }
         let resume = resume.map(|state| self.signed(state));
-        let held = self.base.sessions.commit(&self.sending.lease, self.progress(), resume).await;
-        match held {
+        let commit = || self.base.sessions.commit(&self.sending.lease, self.progress(), resume.clone());
+        match self.written(commit).await {
             // A process that was frozen while the store answered must not make a message that another worker makes, too.
             Ok(true) if self.base.config.alone || pulse.holds_until() > self.base.now() => Ok(()),
             Ok(_) => Err(Error::cancelled()),
             Err(error) => {
                 pulse.uncommit();
-                Err(not_written(error))
+                Err(error)
             }
         }
     }

@@ -7,6 +7,7 @@ use telestore::uploader::ErrorKind;
 use telestore::{Caller, Error};
 
 use crate::support::{BODY, HOUR, SECOND, TOKEN, World, began, spooled, token};
+use crate::uploader::stored;
 
 async fn upload(engine: telestore::Telestore) -> telestore::Result<telestore::DirectReceipt> {
     let spooled = spooled(&engine, b"a whole file").await;
@@ -49,6 +50,31 @@ async fn a_direct_upload_needs_a_token_and_bytes() {
     let refused = world.engine.upload(name, None, empty, &Caller::from(token(TOKEN))).await;
     assert!(matches!(refused, Err(Error::Value(_))), "{refused:?}");
     assert_eq!(world.chunks.inner.blobs(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_is_not_told_to_come_again_while_its_file_is_on_its_way() {
+    // `complete` and `get` are what a file that is there still asks of the store.
+    for at in ["complete", "get"] {
+        let world = World::new();
+        let hooks = world.sessions.hooks.clone();
+        world.uploader.then(move |_| async move {
+            tokio::time::sleep(SECOND * 40).await;
+            hooks.fail("get", 0);
+            Ok(stored(1))
+        });
+        let running = world.engine.start().await.unwrap();
+        let caller = tokio::spawn(upload(world.engine.clone()));
+        if at == "complete" {
+            world.sessions.hooks.fail(at, 20);
+        } else {
+            began(&world, 1).await;
+            world.sessions.hooks.fail(at, usize::MAX);
+        }
+        assert_eq!(caller.await.unwrap().unwrap().stored.message_id(), 1, "{at}");
+        assert_eq!(world.uploader.attempts(), 1);
+        running.shutdown().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -201,7 +227,7 @@ async fn a_direct_upload_whose_client_hung_up_is_kept() {
 #[tokio::test]
 async fn a_direct_upload_that_cannot_be_queued_leaves_nothing_behind() {
     let world = World::new();
-    world.sessions.hooks.fail("complete", 1);
+    world.sessions.hooks.break_down("complete");
     let bytes = spooled(&world.engine, BODY).await;
     let name = FileName::new("notes.txt").unwrap();
     assert!(world.engine.upload(name, None, bytes, &Caller::from(token("alice-1"))).await.is_err());

@@ -29,6 +29,7 @@ pub(crate) struct Hooks(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     failures: HashMap<&'static str, usize>,
+    broken: Vec<&'static str>,
     after: HashMap<&'static str, Hook>,
     hanging: Vec<&'static str>,
 }
@@ -37,6 +38,11 @@ impl Hooks {
     /// Lets the next `times` calls of `method` fail without an effect.
     pub(crate) fn fail(&self, method: &'static str, times: usize) {
         self.0.lock().unwrap().failures.insert(method, times);
+    }
+
+    /// Lets every call of `method` fail from here on, as where the disk of this machine is broken.
+    pub(crate) fn break_down(&self, method: &'static str) {
+        self.0.lock().unwrap().broken.push(method);
     }
 
     /// Runs `hook` once, after the next call of `method` took effect and before its caller hears of it.
@@ -69,7 +75,11 @@ impl Hooks {
     }
 
     fn check(&self, method: &'static str) -> Result<()> {
-        match self.0.lock().unwrap().failures.get_mut(method) {
+        let mut state = self.0.lock().unwrap();
+        if state.broken.contains(&method) {
+            return Err(Error::failed("hook", format!("{method} is broken")));
+        }
+        match state.failures.get_mut(method) {
             Some(left) if *left > 0 => {
                 *left -= 1;
                 Err(Error::unavailable("hook", format!("{method} was told to fail")))

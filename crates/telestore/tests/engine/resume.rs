@@ -9,7 +9,7 @@ use telestore::types::{ChatId, ResumeState, Secret, SenderId, TelegramCredential
 use telestore::uploader::{Error, ErrorKind, Requirement};
 
 use crate::support::{BODY, HOUR, World, file, id, send_chunk};
-use crate::uploader::Scripted;
+use crate::uploader::{Scripted, stored};
 
 fn state(text: &str) -> ResumeState {
     ResumeState::new("script", text.as_bytes())
@@ -92,11 +92,54 @@ async fn other_bytes_than_were_sent_make_a_checkpoint_worthless() {
     assert_eq!(world.uploader.sent(), [other]);
 }
 
-#[tokio::test]
-async fn a_backend_stops_where_its_checkpoint_cannot_be_written() {
+/// Each failure of the store takes longer than the one before, up to two seconds.
+const HALF_A_MINUTE: usize = 18;
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_goes_on_when_a_store_is_back_that_was_away() {
     let world = World::new();
+    world.uploader.then(|call| async move {
+        call.sink.checkpoint(state("part 1")).await?;
+        call.sink.commit(None).await?;
+        Ok(stored(1))
+    });
+    world.queue("a").await;
+    world.sessions.hooks.fail("checkpoint", HALF_A_MINUTE);
+    world.sessions.hooks.fail("commit", HALF_A_MINUTE);
+    world.drain().await;
+    let upload = world.stored("a").await;
+    assert_eq!((upload.state, upload.attempt), (UploadState::Completed, 1), "{:?}", upload.error);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_stops_where_its_checkpoint_cannot_be_written_as_long_as_its_lease_holds() {
+    let world = World::new();
+    let clock = world.clock.clone();
+    world.uploader.then(|call| async move {
+        clock.advance(HOUR);
+        call.sink.checkpoint(state("part 1")).await?;
+        panic!("nothing was written")
+    });
+    world.queue("a").await;
     world.sessions.hooks.fail("checkpoint", 1);
-    interrupted_at(&world, ErrorKind::Rejected).await;
+    world.drain().await;
     let upload = world.stored("a").await;
     assert_eq!((upload.state, upload.resume), (UploadState::Queued, None), "it is tried again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_waits_for_the_store_hears_of_a_cancel() {
+    let world = World::new();
+    let began = world.uploader.then_telling(|call| async move {
+        call.sink.checkpoint(state("part 1")).await?;
+        panic!("nothing was written")
+    });
+    world.queue("a").await;
+    world.sessions.hooks.fail("checkpoint", usize::MAX);
+    let engine = world.engine.clone();
+    let sending = tokio::spawn(async move { engine.step().await });
+    began.notified().await;
+    world.engine.cancel(&id("a"), &Caller::nobody()).await.unwrap();
+    assert!(sending.await.unwrap().unwrap());
+    assert_eq!(world.stored("a").await.state, UploadState::Cancelled);
 }
