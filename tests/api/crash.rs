@@ -9,24 +9,14 @@ use std::time::Duration;
 use telestore_sandbox::{Fault, FaultAction};
 use tokio::io::AsyncWriteExt;
 
+use crate::support::moments::{By, PART, moments};
 use crate::support::{File, MIB, Stage, files_below, soon};
 
-const PART: &str = "upload.saveBigFilePart";
-
-/// Which API the file goes by.
-#[derive(Clone, Copy, PartialEq)]
-enum By {
-    BotApi,
-    Mtproto,
-}
-
-/// A worker that takes files over 8 MiB by MTProto, and a file for one of the two APIs. Nothing is sent before
-/// completion, since the moments are counted from there.
+/// A worker, and a file for one of the two APIs. Nothing is sent before completion, since the moments are counted from
+/// there.
 async fn scene(by: By) -> (Stage, File) {
-    let limit = (8 * MIB).to_string();
-    let stage = Stage::with(&[("TELESTORE_BOT_API_MAX_BYTES", &limit), ("TELESTORE_EAGER", "off")]).await;
-    let file = File::new(if by == By::BotApi { 6 * MIB } else { 21 * MIB });
-    (stage, file)
+    let stage = Stage::with(&[("TELESTORE_BOT_API_MAX_BYTES", By::LIMIT), ("TELESTORE_EAGER", "off")]).await;
+    (stage, by.file())
 }
 
 /// Kills the worker when `fault` has struck, while a complete upload is on its way.
@@ -169,62 +159,19 @@ async fn killed_right_after_completion() {
     recovers(stage, file, Some(1)).await;
 }
 
-// Sending by MTProto.
+// Sending, finishing and notifying.
 
-#[tokio::test]
-async fn killed_while_connecting() {
-    killed_at(By::Mtproto, Fault::hold("mtproto.connect")).await;
+macro_rules! test_each {
+    ($($name:ident: $by:ident, $fault:expr;)*) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                killed_at(By::$by, $fault).await;
+            }
+        )*
+    };
 }
-
-#[tokio::test]
-async fn killed_while_the_channel_is_looked_for() {
-    killed_at(By::Mtproto, Fault::hold("messages.getDialogs")).await;
-}
-
-#[tokio::test]
-async fn killed_at_the_first_part() {
-    killed_at(By::Mtproto, Fault::hold(PART)).await;
-}
-
-#[tokio::test]
-async fn killed_after_a_few_parts() {
-    killed_at(By::Mtproto, Fault::hold(PART).skip(3)).await;
-}
-
-#[tokio::test]
-async fn killed_at_half_of_the_parts() {
-    killed_at(By::Mtproto, Fault::hold(PART).skip(21)).await;
-}
-
-#[tokio::test]
-async fn killed_at_the_last_part() {
-    killed_at(By::Mtproto, Fault::hold(PART).part(41)).await;
-}
-
-#[tokio::test]
-async fn killed_with_a_part_that_arrived_and_was_not_confirmed() {
-    killed_at(By::Mtproto, Fault::new(PART, FaultAction::Silence).skip(20)).await;
-}
-
-#[tokio::test]
-async fn killed_during_a_flood_wait() {
-    killed_at(By::Mtproto, Fault::flood_wait(PART, 4).skip(10)).await;
-}
-
-#[tokio::test]
-async fn killed_before_the_message_is_made() {
-    killed_at(By::Mtproto, Fault::hold("messages.sendMedia")).await;
-}
-
-#[tokio::test]
-async fn killed_while_the_message_is_made() {
-    killed_at(By::Mtproto, Fault::hold("messages.sendMedia:claimed")).await;
-}
-
-#[tokio::test]
-async fn killed_after_the_message_was_made_and_before_its_answer() {
-    killed_at(By::Mtproto, Fault::new("messages.sendMedia", FaultAction::Silence)).await;
-}
+moments!(test_each);
 
 #[tokio::test]
 async fn killed_again_and_again() {
@@ -242,13 +189,6 @@ async fn killed_again_and_again() {
     recovers(stage, file, Some(1)).await;
 }
 
-// Sending by the Bot API.
-
-#[tokio::test]
-async fn killed_while_a_bot_sends() {
-    killed_at(By::BotApi, Fault::hold("sendDocument")).await;
-}
-
 #[tokio::test]
 async fn killed_after_a_bots_message_was_made_and_before_its_answer() {
     // The one moment at which the Bot API cannot promise a single message: it has no key for a repetition.
@@ -260,23 +200,6 @@ async fn killed_after_a_bots_message_was_made_and_before_its_answer() {
     soon("the message", stage.sandbox.wait_for_message(&stage.user.channel_id, 1)).await;
     stage.kill().await;
     recovers(stage, file, None).await;
-}
-
-// Finishing and notifying.
-
-#[tokio::test]
-async fn killed_before_the_webhook() {
-    killed_at(By::BotApi, Fault::hold("backend.webhook")).await;
-}
-
-#[tokio::test]
-async fn killed_after_the_webhook_and_before_its_answer() {
-    killed_at(By::Mtproto, Fault::new("backend.webhook", FaultAction::Silence)).await;
-}
-
-#[tokio::test]
-async fn killed_while_the_backend_is_down() {
-    killed_at(By::BotApi, Fault::drop_connection("backend.webhook")).await;
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 #[path = "support/file.rs"]
 mod file;
+#[path = "support/moments.rs"]
+pub(crate) mod moments;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -153,7 +155,7 @@ impl Worker {
         self.ended().await
     }
 
-    async fn signal(&self, name: &str) {
+    pub(crate) async fn signal(&self, name: &str) {
         let pid = self.pid().to_string();
         let status =
             Command::new("kill").args([&format!("-{name}"), &pid]).status().await.expect("kill runs");

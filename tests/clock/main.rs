@@ -3,7 +3,7 @@
 //! clock is set.
 
 #[path = "../api/support.rs"]
-#[expect(dead_code, unused_imports, reason = "shared with the other black-box tests")]
+#[expect(dead_code, unused_imports, unused_macros, reason = "shared with the other black-box tests")]
 mod support;
 
 use std::path::PathBuf;

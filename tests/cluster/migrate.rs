@@ -8,9 +8,9 @@ use telestore_sandbox::Sandbox;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::cluster::{needed, shared};
 use crate::old_data::goes_on::{Old, everything_goes_on};
 use crate::support::{CHUNK, File, Stage, soon};
-use crate::{needed, shared};
 
 const OLD: &str = "data_of_75752bf.tar.gz";
 
