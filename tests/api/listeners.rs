@@ -90,5 +90,5 @@ async fn two_thousand_listeners_cost_little_and_hear_in_time() {
     );
     assert!(more < 64 * MIB, "{} MiB more", more / MIB);
     // What it takes is the benchmark's to say; here it must not be the next heartbeat that brings it.
-    assert!(median < Duration::from_secs(5), "median {median:?}");
+    assert!(median < Duration::from_secs(12), "median {median:?}");
 }

@@ -23,12 +23,17 @@ async fn a_file_loses_less_than_fifteen_seconds_to_a_lost_answer_and_no_connecti
         (Fault::new(SEND, FaultAction::Silence), 2000, SEND),
         (Fault::new(SEND, FaultAction::NoExecuteSilence), 2000, SEND),
     ] {
+        let (well, began) = (File::new(length), Instant::now());
+        assert_eq!(stage.send(&well).await["status"], "completed");
+        // However slow the machine is now.
+        let usual = began.elapsed();
         let (before, name) = (stage.sandbox.stats(), format!("{fault:?}"));
         stage.sandbox.faults().inject(fault.once());
         let (file, began) = (File::new(length), Instant::now());
         let end = stage.send(&file).await;
         assert_eq!((&end["status"], &end["attempt"]), (&json!("completed"), &json!(1)), "{name}: {end}");
-        assert!(began.elapsed() < Duration::from_secs(20), "{name}: {:?}", began.elapsed());
+        let took = began.elapsed();
+        assert!(took < usual * 4 + Duration::from_secs(15), "{name}: {took:?}, and {usual:?} without");
         let after = stage.sandbox.stats();
         let calls: u64 =
             [PART, SMALL, SEND].iter().map(|method| after.calls(method) - before.calls(method)).sum();
@@ -45,11 +50,10 @@ async fn a_lost_answer_while_sent_early_costs_a_window_at_most() {
     let file = File::new(60 * MIB);
     stage.chunks(&file).await;
     soon("the lost answer", stage.sandbox.faults().wait_fired(lost, 1)).await;
-    let began = Instant::now();
     stage.complete(&file.id).await.ok();
     assert_eq!(stage.end(&file.id).await["status"], "completed");
-    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     stage.arrived(&file);
-    let calls = stage.sandbox.stats().calls(PART);
-    assert!((121..=120 + 16 + 1).contains(&calls), "{calls}");
+    let stats = stage.sandbox.stats();
+    assert!((121..=120 + 16 + 1).contains(&stats.calls(PART)), "{}", stats.calls(PART));
+    assert_eq!(stats.connections_accepted, 1, "the connection was not given up for it");
 }

@@ -23,7 +23,7 @@ pub(crate) const MIB: usize = 1024 * 1024;
 pub(crate) const CHUNK: usize = 5 * MIB;
 
 /// The longest that anything may take before a test says that it hangs.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Waits for `event`, and fails loudly instead of hanging for ever.
 pub(crate) async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {
