@@ -63,5 +63,5 @@ async fn stored(store: &MemoryChunkStore, index: u32, count: u32, bytes: Bytes) 
     let spooled = spool.finish().await.unwrap();
     let (length, crc32c) = (spooled.length, spooled.crc32c);
     let blob = store.put(&StorageKey::from_random([1; 16]), index, spooled).await.unwrap();
-    ChunkRecord { index, length, crc32c, blob }
+    ChunkRecord::new(index, length, crc32c, blob)
 }

@@ -21,6 +21,7 @@ const MAX_USER_ID: usize = 256;
 
 /// Where the backend is and how long to wait for it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct HttpConfig {
     /// `BACKEND_URL`, without a trailing slash or with one.
     pub base_url: String,
@@ -32,6 +33,12 @@ impl HttpConfig {
     /// The backend at `base_url`, with ten seconds for a call.
     pub fn new(base_url: impl Into<String>) -> Self {
         Self { base_url: base_url.into(), timeout: Duration::from_secs(10) }
+    }
+
+    /// The same, with so long for a call.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
     /// The address of `path`, which begins with a slash.

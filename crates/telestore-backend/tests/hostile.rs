@@ -20,7 +20,7 @@ const WEBHOOK: &str = "backend.webhook";
 const SECONDS: Duration = Duration::from_secs(8);
 
 fn config(sandbox: &Sandbox, timeout: Duration) -> HttpConfig {
-    HttpConfig { timeout, ..HttpConfig::new(sandbox.backend_url()) }
+    HttpConfig::new(sandbox.backend_url()).with_timeout(timeout)
 }
 
 fn hostile() -> Vec<FaultAction> {

@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let sandbox = Sandbox::start().await?;
     let data = tempfile::tempdir()?;
     let backend = HttpConfig::new(sandbox.backend_url());
-    let bot_api = BotApiConfig { base_url: sandbox.bot_api_url(), ..BotApiConfig::default() };
+    let bot_api = BotApiConfig::at(sandbox.bot_api_url());
     // The sandbox is on this machine, where users' session strings must not lead otherwise.
     let mut mtproto = MtprotoConfig::default();
     mtproto.allowed = AllowedAddresses::any();

@@ -35,12 +35,8 @@ impl Told {
             .bus(bus.clone())
             .build()
             .unwrap();
-        let file = FileInfo {
-            id: UploadId::new(ID).unwrap(),
-            file_name: FileName::new("film.mp4").unwrap(),
-            file_size: 1000,
-            total_chunks: 1,
-        };
+        let (id, name) = (UploadId::new(ID).unwrap(), FileName::new("film.mp4").unwrap());
+        let file = FileInfo::new(id, name, 1000, 1);
         engine.init(&file, &Caller::nobody()).await.unwrap();
         Self { engine, bus }
     }

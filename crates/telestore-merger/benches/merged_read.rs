@@ -56,7 +56,7 @@ async fn fill(store: &dyn ChunkStore) -> Vec<ChunkRecord> {
         let spooled = spool.finish().await.expect("a chunk");
         let (length, crc32c) = (spooled.length, spooled.crc32c);
         let blob = store.put(&key, index, spooled).await.expect("a blob");
-        chunks.push(ChunkRecord { index, length, crc32c, blob });
+        chunks.push(ChunkRecord::new(index, length, crc32c, blob));
     }
     chunks
 }

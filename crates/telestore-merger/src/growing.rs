@@ -153,11 +153,8 @@ mod tests {
 
     #[test]
     fn names_what_has_changed() {
-        let chunk = |index, length, crc32c| ChunkRecord {
-            index: ChunkIndex::new(index, 100).unwrap(),
-            length,
-            crc32c,
-            blob: BlobName::new("b"),
+        let chunk = |index, length, crc32c| {
+            ChunkRecord::new(ChunkIndex::new(index, 100).unwrap(), length, crc32c, BlobName::new("b"))
         };
         let old = [chunk(0, 10, 1), chunk(1, 10, 2), chunk(2, 10, 3), chunk(3, 5, 4)];
         let ranges = |old: &[ChunkRecord], new: &[ChunkRecord]| -> Vec<_> {

@@ -1,5 +1,6 @@
 /// What an acknowledged write survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Durability {
     /// A killed process: the system has the bytes.
     #[default]

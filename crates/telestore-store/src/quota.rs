@@ -6,6 +6,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How much one user, or the clients at one address, may take. `None` is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Quota {
     /// Uploads that are not over.
     pub sessions: Option<u64>,
@@ -20,7 +21,7 @@ pub struct Quota {
 /// ```
 /// use telestore_store::{Limits, Quota};
 ///
-/// let ten_each = Quota { sessions: Some(10), ..Quota::NONE };
+/// let ten_each = Quota::NONE.with_sessions(10);
 /// let limits = Limits::NONE.with_max_bytes(2_000_000_000).with_user(ten_each);
 /// assert_eq!(limits.address, Quota::NONE);
 /// ```
@@ -118,7 +119,7 @@ impl Subject<'_> {
     }
 }
 
-/// What is taken now.
+/// What is taken now. A store counts all of it, so it is exhaustive: one that leaves something out does not compile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     /// Uploads that are not over.
@@ -151,6 +152,7 @@ pub enum Whose {
 
 /// A quota does not allow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Exceeded {
     /// Whose quota.
     pub whose: Whose,
@@ -162,6 +164,7 @@ pub struct Exceeded {
 
 /// What is to be taken in addition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct More {
     /// Uploads.
     pub sessions: u64,
@@ -180,11 +183,41 @@ impl More {
         let stored_bytes = length.saturating_sub(old.unwrap_or(0));
         Self { sessions: 0, stored_bytes, bytes: length }
     }
+
+    /// The same, with so many bytes that will be stored.
+    #[must_use]
+    pub const fn with_stored_bytes(self, stored_bytes: u64) -> Self {
+        Self { stored_bytes, ..self }
+    }
+
+    /// The same, with so many bytes that were sent for it.
+    #[must_use]
+    pub const fn with_bytes(self, bytes: u64) -> Self {
+        Self { bytes, ..self }
+    }
 }
 
 impl Quota {
     /// Nothing is too much.
     pub const NONE: Self = Self { sessions: None, stored_bytes: None, bytes_per_day: None };
+
+    /// The same, with at most so many uploads that are not over; `None` is no limit.
+    #[must_use]
+    pub fn with_sessions(self, sessions: impl Into<Option<u64>>) -> Self {
+        Self { sessions: sessions.into(), ..self }
+    }
+
+    /// The same, with at most so many bytes of their chunks; `None` is no limit.
+    #[must_use]
+    pub fn with_stored_bytes(self, bytes: impl Into<Option<u64>>) -> Self {
+        Self { stored_bytes: bytes.into(), ..self }
+    }
+
+    /// The same, with at most so many bytes since midnight (UTC); `None` is no limit.
+    #[must_use]
+    pub fn with_bytes_per_day(self, bytes: impl Into<Option<u64>>) -> Self {
+        Self { bytes_per_day: bytes.into(), ..self }
+    }
 
     /// Whether bytes are limited, which is to be looked at with each chunk.
     pub fn limits_bytes(&self) -> bool {

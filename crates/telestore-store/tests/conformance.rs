@@ -53,12 +53,7 @@ async fn memory_sessions_wake_each_other() {
     let (mut heard, mut silent) = (beside.changes(), two.changes());
     let upload = Upload { user_id: Some(UserId::new("u")), ..upload() };
     one.create(&upload, false, &Limits::NONE).await.unwrap();
-    let chunk = ChunkRecord {
-        index: ChunkIndex::new(0, 1).unwrap(),
-        length: 1,
-        crc32c: 7,
-        blob: BlobName::new("blob"),
-    };
+    let chunk = ChunkRecord::new(ChunkIndex::new(0, 1).unwrap(), 1, 7, BlobName::new("blob"));
     let (id, key, now) = (upload.id.clone(), upload.key.clone(), upload.created_at);
     one.record_chunk(NewChunk::new(id.clone(), key.clone(), chunk, now)).await.unwrap();
     one.complete(&id, &key, now).await.unwrap();

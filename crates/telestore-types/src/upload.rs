@@ -82,7 +82,8 @@ pub const LONGEST_PAUSE: Duration = Duration::from_secs(25 * 60 * 60);
 
 /// An upload: the client's resource, from its first chunk to the message in the channel.
 ///
-/// Stores load it, apply one of the transitions below, and save it, all in one transaction.
+/// Stores load it, apply one of the transitions below, and save it, all in one transaction. It is exhaustive, because a store
+/// must keep every field: one that makes uploads of its rows does not compile until it has the new one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Upload {
     /// The client's name for it.

@@ -33,7 +33,7 @@ async fn main() {
     let sandbox = Sandbox::builder().hash(false).start().await.expect("a sandbox");
     sandbox.network().set_round_trip(Duration::from_millis(round_trip));
     let user = sandbox.user();
-    let bot = BotApiConfig { base_url: sandbox.bot_api_url(), ..BotApiConfig::default() };
+    let bot = BotApiConfig::at(sandbox.bot_api_url());
     let mut backends: Vec<(String, Arc<dyn TelegramUploader>)> =
         vec![("bot api".to_owned(), Arc::new(BotApiUploader::new(bot).expect("an HTTP client")))];
     for window in [1, 4, 8, 16] {

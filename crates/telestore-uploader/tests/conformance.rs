@@ -148,7 +148,7 @@ async fn tested_on(
 #[tokio::test(flavor = "multi_thread")]
 async fn the_bot_api_backend_conforms() {
     let subject = tested(|sandbox| {
-        let config = BotApiConfig { base_url: sandbox.bot_api_url(), ..BotApiConfig::default() };
+        let config = BotApiConfig::at(sandbox.bot_api_url());
         Arc::new(BotApiUploader::new(config).unwrap())
     });
     conformance(&subject.await).await;
@@ -208,7 +208,7 @@ async fn the_bot_api_backend_waits_as_it_is_told() {
     let shapes =
         shapes.into_iter().chain([("Date".to_owned(), "sendDocument", Box::new(date) as _)]).collect();
     let tested = tested(|sandbox| {
-        let config = BotApiConfig { base_url: sandbox.bot_api_url(), ..BotApiConfig::default() };
+        let config = BotApiConfig::at(sandbox.bot_api_url());
         Arc::new(BotApiUploader::new(config).unwrap())
     });
     waits(&Played { tested: tested.await, play: shapes }).await;
@@ -243,7 +243,7 @@ async fn the_bot_api_backend_stands_strangers() {
     ];
     let tricks = tricks.into_iter().map(|(name, (method, action))| (name, method, action)).collect();
     let tested = tested(|sandbox| {
-        let config = BotApiConfig { base_url: sandbox.bot_api_url(), ..BotApiConfig::default() };
+        let config = BotApiConfig::at(sandbox.bot_api_url());
         Arc::new(BotApiUploader::new(config).unwrap())
     });
     tricked(tested.await, tricks).await;

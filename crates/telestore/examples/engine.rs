@@ -24,8 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // Everything is a trait: put your own stores, backends or credentials in.
     let backend = HttpConfig::new(sandbox.backend_url());
-    let bot_api =
-        BotApiConfig { base_url: sandbox.bot_api_url(), max_bytes: 1024 * 1024, ..BotApiConfig::default() };
+    let bot_api = BotApiConfig::at(sandbox.bot_api_url()).with(|config| config.max_bytes = 1024 * 1024);
     // The sandbox is on this machine, where users' session strings must not lead otherwise.
     let mut mtproto = MtprotoConfig::default();
     mtproto.allowed = AllowedAddresses::any();
@@ -45,16 +44,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let bytes: Vec<u8> = (0..10 * 1024 * 1024_u32).map(|n| n.to_le_bytes()[1]).collect();
     let token = Secret::new(user.auth_token.as_str());
-    let file = FileInfo {
-        id: UploadId::new("example-1")?,
-        file_name: FileName::new("pattern.bin")?,
-        file_size: bytes.len() as u64,
-        total_chunks: u32::try_from(bytes.len().div_ceil(CHUNK))?,
-    };
+    let (id, name) = (UploadId::new("example-1")?, FileName::new("pattern.bin")?);
+    let chunks = u32::try_from(bytes.len().div_ceil(CHUNK))?;
+    let file = FileInfo::new(id, name, bytes.len() as u64, chunks);
     for (index, piece) in (0..).zip(bytes.chunks(CHUNK)) {
         let mut spool = engine.spool().await?;
         spool.write(Bytes::copy_from_slice(piece)).await?;
-        let chunk = IncomingChunk { file: file.clone(), index, mime_type: None };
+        let chunk = IncomingChunk::new(file.clone(), index);
         let receipt = engine.write_chunk(&chunk, spool.finish().await?, &Caller::from(&token)).await?;
         println!("chunk {index} is safe; {} of {} are there", receipt.received_chunks, receipt.total_chunks);
     }

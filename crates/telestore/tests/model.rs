@@ -387,7 +387,7 @@ impl World {
                     let offset = u64::from(index) * CHUNK_BYTES;
                     self.engine.append(&file(id).id, offset, spooled, &Caller::from(&token)).await.map(drop)
                 } else {
-                    let chunk = IncomingChunk { file: file(id), index, mime_type: None };
+                    let chunk = IncomingChunk::new(file(id), index);
                     self.engine.write_chunk(&chunk, spooled, &Caller::from(&token)).await.map(drop)
                 }
             }
@@ -458,12 +458,8 @@ impl World {
 }
 
 fn file(id: usize) -> FileInfo {
-    FileInfo {
-        id: UploadId::new(IDS[id]).unwrap(),
-        file_name: FileName::new("file.bin").unwrap(),
-        file_size: FILE_BYTES,
-        total_chunks: CHUNKS,
-    }
+    let (id, name) = (UploadId::new(IDS[id]).unwrap(), FileName::new("file.bin").unwrap());
+    FileInfo::new(id, name, FILE_BYTES, CHUNKS)
 }
 
 async fn agree(ops: &[Op]) {

@@ -73,11 +73,8 @@ impl LimitSettings {
 
 fn quota(sessions: u64, stored_bytes: u64, bytes_per_day: u64) -> Quota {
     let limit = |limit: u64| Some(limit).filter(|limit| *limit > 0);
-    Quota {
-        sessions: limit(sessions),
-        stored_bytes: limit(stored_bytes),
-        bytes_per_day: limit(bytes_per_day),
-    }
+    let quota = Quota::NONE.with_sessions(limit(sessions));
+    quota.with_stored_bytes(limit(stored_bytes)).with_bytes_per_day(limit(bytes_per_day))
 }
 
 #[cfg(test)]
@@ -96,8 +93,8 @@ mod tests {
             ("limited_addresses", "all"),
         ])
         .limits;
-        assert_eq!(limits.user(), Quota { stored_bytes: Some(10 * 1024 * 1024 * 1024), ..Quota::NONE });
-        assert_eq!(limits.address(), Quota { bytes_per_day: Some(7), ..Quota::NONE });
+        assert_eq!(limits.user(), Quota::NONE.with_stored_bytes(10 * 1024 * 1024 * 1024));
+        assert_eq!(limits.address(), Quota::NONE.with_bytes_per_day(7));
         let requests = limits.requests();
         assert_eq!((requests.user_requests_per_second, requests.addresses), (0, LimitedAddresses::All));
         let error = wrong(&[("user_sessions", "many")]);

@@ -82,13 +82,11 @@ pub(crate) struct SendingSettings {
 impl SendingSettings {
     /// How the Bot API is called.
     pub(crate) fn bot_api(&self) -> BotApiConfig {
-        let default = BotApiConfig::default();
-        BotApiConfig {
-            base_url: self.bot_api_url.clone().unwrap_or(default.base_url),
-            max_bytes: self.bot_api_max_bytes,
-            answer_timeout: self.bot_api_answer_timeout,
-            ..default
-        }
+        let config = self.bot_api_url.clone().map_or_else(BotApiConfig::default, BotApiConfig::at);
+        config.with(|config| {
+            config.max_bytes = self.bot_api_max_bytes;
+            config.answer_timeout = self.bot_api_answer_timeout;
+        })
     }
 
     /// How MTProto is spoken, with connections to what is `allowed`.

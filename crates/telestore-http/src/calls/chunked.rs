@@ -39,12 +39,9 @@ use bodies::{ById, Cancelled, ChunkForm, Chunks, Init, Initialized, Received, St
 )]
 pub(crate) async fn init(call: Call, Body(payload): Body) -> ApiResult {
     let (body, caller): (Init, _) = call.json(payload).await?;
-    let file = FileInfo {
-        id: UploadId::new(body.upload_id.of("uploadId")?)?,
-        file_name: FileName::new(&body.file_name)?,
-        file_size: body.file_size.of("fileSize")?,
-        total_chunks: body.total_chunks.of("totalChunks")?,
-    };
+    let (id, name) = (UploadId::new(body.upload_id.of("uploadId")?)?, FileName::new(&body.file_name)?);
+    let (size, chunks) = (body.file_size.of("fileSize")?, body.total_chunks.of("totalChunks")?);
+    let file = FileInfo::new(id, name, size, chunks);
     call.engine.init(&file, &caller).await?;
     Ok(HttpResponse::Ok().json(Initialized {
         message: "Upload session initialized",
@@ -77,7 +74,7 @@ pub(crate) async fn chunk(call: Call, Body(payload): Body) -> ApiResult {
     // A refusal that is known before the body saves taking it in.
     let header = call.good_caller().await?;
     // Whether the bytes are stored in addition is not known yet: they may take the place of others.
-    let more = More { bytes: form::declared(request), ..More::default() };
+    let more = More::default().with_bytes(form::declared(request));
     engine.check_quotas(&header, &more).await?;
     let max_bytes = engine.config().max_chunk_bytes;
     let limits = Limits {
@@ -90,12 +87,8 @@ pub(crate) async fn chunk(call: Call, Body(payload): Body) -> ApiResult {
     };
     let mut form = Form::read(engine, request, payload, header, limits).await?;
     let caller = form.caller(engine, request).await?;
-    let file = FileInfo {
-        id: form.upload_id()?,
-        file_name: form.file_name()?,
-        file_size: form.number("fileSize")?,
-        total_chunks: form.number("totalChunks")?,
-    };
+    let (id, name) = (form.upload_id()?, form.file_name()?);
+    let file = FileInfo::new(id, name, form.number("fileSize")?, form.number("totalChunks")?);
     let index = form.number("chunkIndex")?;
     let mut part = form.file()?;
     token::authenticate(engine, request, &caller).await?;
@@ -103,7 +96,7 @@ pub(crate) async fn chunk(call: Call, Body(payload): Body) -> ApiResult {
         // It is its user's from here on.
         part.share = None;
     }
-    let chunk = IncomingChunk { file, index, mime_type: part.mime_type };
+    let chunk = IncomingChunk::new(file, index).with_mime_type(part.mime_type);
     let receipt = engine.write_chunk(&chunk, part.spooled, &caller).await?;
     Ok(HttpResponse::Ok().json(Received {
         chunk_index: receipt.index,

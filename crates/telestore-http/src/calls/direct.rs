@@ -74,7 +74,7 @@ pub(crate) async fn upload(call: Call, Body(payload): Body) -> ApiResult {
     let header = call.good_caller().await?;
     let bytes = form::declared(request);
     engine.check_sendable(&header, bytes).await?;
-    let more = More { sessions: 1, stored_bytes: bytes, bytes };
+    let more = More::UPLOAD.with_stored_bytes(bytes).with_bytes(bytes);
     engine.check_quotas(&header, &more).await?;
     let max_bytes = engine.config().max_file_bytes;
     let limits =

@@ -4,6 +4,7 @@ use actix_web::HttpRequest;
 
 /// A method and a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Endpoint {
     /// `GET` or `POST`.
     pub method: &'static str,

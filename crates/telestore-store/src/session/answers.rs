@@ -1,4 +1,8 @@
 //! What a session store answers.
+//!
+//! The enums are exhaustive. The engine must do something about each answer, and so must a wrapper that looks at answers:
+//! with one more, the compiler names the places. A store of one's own is not concerned, since [`rules`](crate::rules) make
+//! the answers.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,6 +16,7 @@ use crate::{BlobName, Exceeded};
 
 /// A chunk that was acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ChunkRecord {
     /// Its place.
     pub index: ChunkIndex,
@@ -23,14 +28,29 @@ pub struct ChunkRecord {
     pub blob: BlobName,
 }
 
+impl ChunkRecord {
+    /// The chunk at place `index`: so many bytes, with this CRC-32C, which are there.
+    pub fn new(index: ChunkIndex, length: u64, crc32c: u32, blob: BlobName) -> Self {
+        Self { index, length, crc32c, blob }
+    }
+}
+
 /// Who an upload belongs to.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Owner {
     /// The user that the backend named.
     pub user_id: UserId,
     /// The token that the file will be sent with, sealed. A token may expire while its upload waits: that upload fails, and
     /// goes on with the next one that its user shows for it.
     pub sealed_token: Vec<u8>,
+}
+
+impl Owner {
+    /// This user, with this token, sealed.
+    pub fn new(user_id: UserId, sealed_token: Vec<u8>) -> Self {
+        Self { user_id, sealed_token }
+    }
 }
 
 impl fmt::Debug for Owner {
@@ -95,7 +115,6 @@ pub enum Recorded {
 
 /// What appending to an upload did.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub enum Appended {
     /// The bytes are acknowledged.
     Stored(Box<Upload>, ChunkRecord),
@@ -114,7 +133,6 @@ pub enum Appended {
 
 /// What saying how long an upload is did.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub enum Declared {
     /// That is known, newly or as before.
     Known(Box<Upload>),

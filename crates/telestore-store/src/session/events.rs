@@ -5,6 +5,8 @@ use std::fmt;
 use telestore_types::{Timestamp, UploadId, UserId};
 
 /// What is to be done about an event of the outbox.
+///
+/// It is exhaustive: an engine must know how each is done. A store keeps the name ([`as_str`](Self::as_str)) and need not look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OutboxKind {
     /// The backend is to be told that an upload is finished.

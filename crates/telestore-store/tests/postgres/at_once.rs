@@ -123,7 +123,7 @@ async fn each_event_is_claimed_once_and_no_account_by_two() {
 async fn quotas_hold_over_both() {
     let database = Database::new(Shows::Time).await;
     let (one, two) = database.twice().await;
-    let quota = Quota { sessions: Some(10), stored_bytes: Some(50), ..Quota::NONE };
+    let quota = Quota::NONE.with_sessions(10).with_stored_bytes(50);
     let limits = Limits::NONE.with_address(quota).with_user(quota);
     let mut tasks = JoinSet::new();
     for task in 0..40 {
@@ -163,7 +163,7 @@ async fn quotas_hold_over_both() {
 async fn strangers_are_few_over_both() {
     let database = Database::new(Shows::Time).await;
     let (one, two) = database.twice().await;
-    let much = Quota { bytes_per_day: Some(1_000), sessions: Some(1_000), ..Quota::NONE };
+    let much = Quota::NONE.with_sessions(1_000).with_bytes_per_day(1_000);
     let limits = Limits::NONE.with_unowned(5).with_address(much).with_user(much);
     let mut tasks = JoinSet::new();
     for task in 0..60 {

@@ -22,7 +22,7 @@ const HELD: Duration = Duration::from_secs(60);
 
 /// Uploads in each state. Each that has chunks has more of them than are copied at a time.
 async fn fill(store: &SqliteSessionStore) {
-    let limits = Limits::NONE.with_user(Quota { bytes_per_day: Some(1 << 40), ..Quota::NONE });
+    let limits = Limits::NONE.with_user(Quota::NONE.with_bytes_per_day(1 << 40));
     let names = ["receiving", "sending", "queued", "failed", "cancelled", "completed"];
     for (number, name) in names.into_iter().enumerate() {
         let upload = Upload {
@@ -35,7 +35,8 @@ async fn fill(store: &SqliteSessionStore) {
         store.claim(&upload.id, &upload.key, &owned(&format!("u{number}")), &limits).await.unwrap();
         for index in 0..CHUNKS {
             let index = ChunkIndex::new(index, CHUNKS).unwrap();
-            let chunk = ChunkRecord { index, ..chunk(0, 1) };
+            let mut chunk = chunk(0, 1);
+            chunk.index = index;
             store.record_chunk(new_chunk(&upload, &chunk).within(limits)).await.unwrap();
         }
         bring(store, &upload).await;

@@ -14,7 +14,7 @@ pub(crate) fn worker(name: &str) -> WorkerId {
 }
 
 pub(crate) fn owned(user: &str) -> Owner {
-    Owner { user_id: UserId::new(user), sealed_token: b"sealed".to_vec() }
+    Owner::new(UserId::new(user), b"sealed".to_vec())
 }
 
 /// An upload of two chunks of 5 bytes, with a key that no other has.
@@ -33,7 +33,7 @@ pub(crate) fn appended(name: &str) -> Upload {
 
 pub(crate) fn chunk(index: u32, length: u64) -> ChunkRecord {
     let blob = BlobName::new(format!("{:032x}", rand::random::<u128>()));
-    ChunkRecord { index: ChunkIndex::new(index, 100).unwrap(), length, crc32c: 7, blob }
+    ChunkRecord::new(ChunkIndex::new(index, 100).unwrap(), length, 7, blob)
 }
 
 pub(crate) fn new_chunk(upload: &Upload, chunk: &ChunkRecord) -> NewChunk {

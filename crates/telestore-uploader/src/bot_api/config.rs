@@ -1,7 +1,15 @@
 use std::time::Duration;
 
-/// How [`BotApiUploader`](crate::BotApiUploader) reaches the Bot API, and how long it waits.
+/// How [`BotApiUploader`](crate::BotApiUploader) reaches the Bot API, and how long it waits. [`with`](Self::with) changes it:
+///
+/// ```
+/// use telestore_uploader::BotApiConfig;
+///
+/// let config = BotApiConfig::at("http://localhost:8081").with(|config| config.max_bytes = 2_000_000_000);
+/// assert_eq!(config.base_url, "http://localhost:8081");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BotApiConfig {
     /// Where the Bot API is, without the `/bot<token>` part. A local Bot API server takes larger files: raise
     /// [`max_bytes`](Self::max_bytes) with it.
@@ -25,6 +33,18 @@ pub struct BotApiConfig {
 }
 
 impl BotApiConfig {
+    /// A Bot API server at `base_url`, and everything else as by default.
+    pub fn at(base_url: impl Into<String>) -> Self {
+        Self { base_url: base_url.into(), ..Self::default() }
+    }
+
+    /// The same, changed.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
     /// Where a method is called. The URL holds the bot token.
     pub(super) fn url(&self, token: &str, method: &str) -> String {
         format!("{}/bot{token}/{method}", self.base_url.trim_end_matches('/'))

@@ -72,9 +72,7 @@ impl Server {
     }
 
     fn uploader(&self, change: impl FnOnce(&mut BotApiConfig)) -> BotApiUploader {
-        let mut config = BotApiConfig { base_url: self.url.clone(), ..BotApiConfig::default() };
-        change(&mut config);
-        BotApiUploader::new(config).unwrap()
+        BotApiUploader::new(BotApiConfig::at(self.url.clone()).with(change)).unwrap()
     }
 }
 

@@ -129,7 +129,5 @@ pub(crate) fn bot_api(sandbox: &Sandbox) -> BotApiUploader {
 }
 
 pub(crate) fn bot_api_with(sandbox: &Sandbox, change: impl FnOnce(&mut BotApiConfig)) -> BotApiUploader {
-    let mut config = BotApiConfig { base_url: sandbox.bot_api_url(), ..BotApiConfig::default() };
-    change(&mut config);
-    BotApiUploader::new(config).unwrap()
+    BotApiUploader::new(BotApiConfig::at(sandbox.bot_api_url()).with(change)).unwrap()
 }

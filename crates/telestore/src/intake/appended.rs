@@ -121,7 +121,7 @@ impl Intake {
             Appended::Refused(error, _) => error.into(),
             Appended::TooLarge { .. } => Error::TooLarge { what: "file", limit: limits.max_bytes },
             Appended::TooMuch(exceeded) => self.access.too_much(exceeded),
-            _ => Error::NotFound,
+            Appended::NotFound => Error::NotFound,
         };
         self.bytes.delete_quietly(&[blob]).await;
         Err(refusal)
@@ -143,7 +143,7 @@ impl Intake {
         match self.base.sessions.declare_size(&upload.id, &upload.key, size, self.base.now()).await? {
             Declared::Known(upload) => Ok(AppendReceipt::of(&upload)),
             Declared::Refused(error) => Err(error.into()),
-            _ => Err(Error::NotFound),
+            Declared::NotFound => Err(Error::NotFound),
         }
     }
 

@@ -237,7 +237,7 @@ impl Intake {
     ) -> Result<Upload> {
         let (length, crc32c, put_at) = (spooled.length, spooled.crc32c, SystemTime::now());
         let blob = self.bytes.chunks.put(&upload.key, index, spooled).await?;
-        let chunk = ChunkRecord { index, length, crc32c, blob };
+        let chunk = ChunkRecord::new(index, length, crc32c, blob);
         let limits = self.base.limits();
         let new = NewChunk::new(upload.id.clone(), upload.key.clone(), chunk.clone(), self.base.now())
             .within(limits)

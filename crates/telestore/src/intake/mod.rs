@@ -19,6 +19,7 @@ use crate::shared::sends::Sends;
 
 /// What a client says of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FileInfo {
     /// The client's name for the upload.
     pub id: UploadId,
@@ -30,8 +31,16 @@ pub struct FileInfo {
     pub total_chunks: u32,
 }
 
+impl FileInfo {
+    /// A file of so many bytes, in so many chunks.
+    pub fn new(id: UploadId, file_name: FileName, file_size: u64, total_chunks: u32) -> Self {
+        Self { id, file_name, file_size, total_chunks }
+    }
+}
+
 /// What a client says of a chunk.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct IncomingChunk {
     /// The file that it is of.
     pub file: FileInfo,
@@ -41,8 +50,22 @@ pub struct IncomingChunk {
     pub mime_type: Option<String>,
 }
 
+impl IncomingChunk {
+    /// The chunk of `file` at place `index`, without a content type.
+    pub fn new(file: FileInfo, index: u32) -> Self {
+        Self { file, index, mime_type: None }
+    }
+
+    /// The same, with this content type, if any.
+    #[must_use]
+    pub fn with_mime_type(self, mime_type: impl Into<Option<String>>) -> Self {
+        Self { mime_type: mime_type.into(), ..self }
+    }
+}
+
 /// A chunk is safe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ChunkReceipt {
     /// Its place.
     pub index: u32,

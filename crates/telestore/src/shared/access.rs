@@ -68,7 +68,7 @@ impl Access {
 
     pub(crate) fn owner(&self, upload: &Upload, token: &Secret, user: &TelegramCredentials) -> Result<Owner> {
         let sealed_token = self.backends.sealer.seal(&upload.key, token)?;
-        Ok(Owner { user_id: user.user_id.clone(), sealed_token })
+        Ok(Owner::new(user.user_id.clone(), sealed_token))
     }
 
     /// Checks that a call may touch an upload that is there.

@@ -9,6 +9,7 @@ const LEAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Who may call about uploads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Auth {
     /// As documented: once an upload has an owner, who knows its id needs no token; a token that is sent must be good.
     #[default]
@@ -99,8 +100,8 @@ impl Default for EngineConfig {
             eager: true,
             eager_max_bytes: 8 * 1024 * 1024 * 1024,
             eager_idle: Duration::from_secs(30),
-            user: Quota { sessions: Some(10_000), ..Quota::NONE },
-            address: Quota { sessions: Some(5_000), ..Quota::NONE },
+            user: Quota::NONE.with_sessions(10_000),
+            address: Quota::NONE.with_sessions(5_000),
             max_unowned: 1_000,
             unowned_ttl: HOUR,
             min_free_bytes: 512 * 1024 * 1024,

@@ -35,7 +35,7 @@ impl Access {
     }
 
     pub(crate) fn too_much(&self, exceeded: Exceeded) -> Error {
-        let Exceeded { whose, resource, limit } = exceeded;
+        let Exceeded { whose, resource, limit, .. } = exceeded;
         let retry_after = match resource {
             Resource::BytesPerDay => until_midnight(self.base.now()),
             _ => UNTIL_AN_UPLOAD_ENDS,

@@ -6,6 +6,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Whether one of the things that the engine needs is well.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Check {
     /// What was looked at: `database`, `disk`, `backend` or `engine`; `telegram` if all uploads go with the same
     /// credentials.

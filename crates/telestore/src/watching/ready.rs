@@ -17,6 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(3);
 
 /// Whether the engine can take uploads in and on.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Readiness {
     /// Each thing that was looked at.
     pub checks: Vec<Check>,

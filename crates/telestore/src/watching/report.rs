@@ -6,6 +6,7 @@ use crate::watching::Watching;
 
 /// Which chunks of an upload are there.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ChunkStatus {
     /// The client's name for the upload.
     pub upload_id: UploadId,

@@ -49,8 +49,8 @@ async fn a_mime_type_is_what_was_declared_then_what_the_name_says_then_bytes() {
     {
         let id = id(&format!("upload-{attempt}"));
         let file_name = FileName::new(name).unwrap();
-        let file = FileInfo { id: id.clone(), file_name, file_size: 5, total_chunks: 1 };
-        let chunk = IncomingChunk { file, index: 0, mime_type: declared.map(str::to_owned) };
+        let file = FileInfo::new(id.clone(), file_name, 5, 1);
+        let chunk = IncomingChunk::new(file, 0).with_mime_type(declared.map(str::to_owned));
         let spooled = spooled(&world.engine, b"hello").await;
         world.engine.write_chunk(&chunk, spooled, &Caller::from(token(TOKEN))).await.unwrap();
         world.engine.complete(&id, &Caller::nobody()).await.unwrap();

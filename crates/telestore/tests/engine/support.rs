@@ -162,11 +162,11 @@ pub(crate) fn engine_on(
 }
 
 pub(crate) fn file(name: &str, file_size: u64, total_chunks: u32) -> FileInfo {
-    FileInfo { id: id(name), file_name: FileName::new("film.mp4").unwrap(), file_size, total_chunks }
+    FileInfo::new(id(name), FileName::new("film.mp4").unwrap(), file_size, total_chunks)
 }
 
 pub(crate) fn chunk_of(file: FileInfo, index: u32) -> IncomingChunk {
-    IncomingChunk { file, index, mime_type: None }
+    IncomingChunk::new(file, index)
 }
 
 pub(crate) async fn spooled(engine: &Telestore, bytes: &[u8]) -> SpooledChunk {

@@ -201,8 +201,7 @@ async fn a_token_that_died_while_the_upload_waited_fails_it() {
     world.queue("a").await;
     let mut upload = world.stored("a").await;
     let bad = Sealer::from_secret(&"the key of these tests".into()).seal(&upload.key, &token("bad-1"));
-    let owner =
-        telestore::store::Owner { user_id: upload.user_id.take().unwrap(), sealed_token: bad.unwrap() };
+    let owner = telestore::store::Owner::new(upload.user_id.take().unwrap(), bad.unwrap());
     telestore::store::SessionStore::claim(
         &world.sessions,
         &upload.id,
@@ -249,7 +248,7 @@ async fn whose_a_token_is_is_asked_once_for_each_chunk() {
             engine.authenticate(&caller).await.unwrap();
             assert_eq!(caller.user().map(UserId::as_str), Some("alice"));
             engine.known(&caller).await.unwrap();
-            engine.check_quotas(&caller, &More { bytes: length, ..More::default() }).await.unwrap();
+            engine.check_quotas(&caller, &More::default().with_bytes(length)).await.unwrap();
             engine.check_sendable(&caller, length).await.unwrap();
             let bytes = spooled(engine, BODY).await;
             let chunk = chunk_of(file("a", 3 * length, 3), index);

@@ -44,7 +44,7 @@ pub(super) struct Session {
     /// The last state that the store took while these chunks were the upload's, or one that followed it in the same
     /// round. Only together do they say which bytes were sent.
     base: Option<(ResumeState, Vec<ChunkRecord>)>,
-    /// Whether the last round was cut off: some of its parts may still arrive, and their answers are lost.
+    /// Whether parts of an earlier round may still arrive at Telegram, though nobody waits for their answers.
     unsettled: bool,
     /// Rounds in a row that came to nothing.
     failures: u32,
