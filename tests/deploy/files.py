@@ -70,6 +70,30 @@ def compose():
     assert used == set(proxy["environment"]), "the proxy's variables are those of the Caddyfile"
 
 
+def cluster():
+    """compose.cluster.yaml differs from compose.yaml in what many workers need; `.ci/compose` runs what it starts."""
+    services = yaml.safe_load(text("compose.cluster.yaml"))["services"]
+    workers = [service for name, service in services.items() if name.startswith("worker-")]
+    alone = yaml.safe_load(text("compose.yaml"))["services"]["worker"]
+    assert len(workers) == 3 and len({str(worker["volumes"]) for worker in workers}) == 3, "a name of its own for each"
+    of_clouds = {"AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    for worker in workers:
+        known("compose.cluster.yaml", set(worker["environment"]) - of_clouds)
+        for name in set(alone) - {"environment", "env_file", "ports", "volumes"}:
+            assert worker[name] == alone[name], f"{name} is another one than in compose.yaml"
+        for name, value in alone["environment"].items():
+            assert worker["environment"][name] == value, f"{name} is another one than in compose.yaml"
+    demanded = set(re.findall(r"\$\{(\w+):\?", text("compose.cluster.yaml")))
+    made = set(re.findall(r'^echo "(\w+)=', text("deploy/cluster-secrets"), re.M))
+    assert demanded == made, "deploy/cluster-secrets makes what compose.cluster.yaml demands"
+    volumes = yaml.safe_load(text("compose.cluster.yaml"))["volumes"]
+    for service in services.values():
+        for name in [volume.split(":")[0] for volume in service["volumes"]]:
+            assert name in volumes or (ROOT / name).is_file(), f"compose.cluster.yaml mounts {name}"
+    used = set(re.findall(r"\{\$(\w+)", text("deploy/Caddyfile.cluster")))
+    assert used == set(services["proxy"]["environment"]), "the proxy's variables are those of the Caddyfile"
+
+
 def render():
     for name, needed in (
         ("render.yaml", {"BACKEND_URL"}),
@@ -105,6 +129,6 @@ def systemd():
         assert f":-{value}}}" in control, f"telestorectl has the unit's {name}"
 
 
-for check in (dockerfile, compose, render, systemd):
+for check in (dockerfile, compose, cluster, render, systemd):
     check()
     print(f"ok {check.__name__}")
