@@ -1,7 +1,7 @@
 //! Whichever worker is asked, the answer is the service's.
 
 use serde_json::{Value, json};
-use telestore_sandbox::Fault;
+use telestore_sandbox::{Fault, UserSpec};
 use tokio::time::Instant;
 
 use crate::cluster::Cluster;
@@ -138,4 +138,25 @@ async fn another_key_is_refused_and_a_check_tries_both_ends() {
     assert!(!told.contains("not-the-same"), "{told}");
     let ready = cluster.client.get(cluster.url(0, "/ready")).send().await.unwrap();
     assert_eq!(ready.status(), 200);
+}
+
+/// Two accounts of the backend that have one session string: each would be sent for by another worker.
+#[tokio::test]
+async fn a_login_of_two_users_is_used_by_one_worker_at_a_time() {
+    let cluster = Cluster::of(3).await;
+    let first = cluster.sandbox.user();
+    let second =
+        cluster.sandbox.add_user(UserSpec::new("second").session_of(&first).channel(Some(&first.channel_id)));
+    let mut sent = Vec::new();
+    for round in 0..6 {
+        let user = if round % 2 == 0 { &first } else { &second };
+        let file = File::new(2 * MIB + round);
+        cluster.chunk(round % 3, user, &file, 0).await;
+        cluster.complete((round + 1) % 3, user, &file.id).await;
+        sent.push(file);
+    }
+    for (round, file) in sent.iter().enumerate() {
+        assert_eq!(cluster.end(round % 3, &file.id).await["status"], "completed");
+    }
+    cluster.leaves_nothing(0).await;
 }

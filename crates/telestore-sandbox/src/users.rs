@@ -32,6 +32,8 @@ pub struct UserSpec {
     channel: Option<String>,
     standing: Option<Standing>,
     bot_standing: Option<Standing>,
+    /// Whose account they use.
+    signed_in_as: Option<Box<SandboxUser>>,
 }
 
 impl Default for UserSpec {
@@ -45,6 +47,7 @@ impl Default for UserSpec {
             channel: None,
             standing: None,
             bot_standing: None,
+            signed_in_as: None,
         }
     }
 }
@@ -59,6 +62,13 @@ impl UserSpec {
     pub fn without_session(mut self) -> Self {
         self.session = false;
         self.api = false;
+        self
+    }
+
+    /// The credentials carry the session and the API id of another user: two users of the backend, and one login of
+    /// Telegram. That account must be in the channel.
+    pub fn session_of(mut self, other: &SandboxUser) -> Self {
+        self.signed_in_as = Some(Box::new(other.clone()));
         self
     }
 
@@ -171,7 +181,7 @@ impl SandboxUser {
             (telethon_session(address, &auth_key), pyrogram_session(api_id, &auth_key, telegram_user_id))
         });
         let (telethon_session, pyrogram_session) = sessions.unzip();
-        Self {
+        let own = Self {
             user_id: uuid(rng.random()),
             name: spec.name.clone(),
             auth_token: format!("sandbox-token-{}", hex::encode(rng.random::<[u8; 20]>())),
@@ -186,7 +196,10 @@ impl SandboxUser {
             telegram_user_id,
             bot_user_id,
             auth_key: hex::encode(auth_key),
-        }
+        };
+        let Some(other) = spec.signed_in_as.as_deref() else { return own };
+        let SandboxUser { telethon_session, pyrogram_session, api_id, api_hash, .. } = other.clone();
+        Self { telethon_session, pyrogram_session, api_id, api_hash, ..own }
     }
 
     /// The same, signed in at another address. A Pyrogram session string names none.
