@@ -27,7 +27,9 @@ pub(crate) enum Said {
     ComeAgain,
     /// The file may be in the channel, and the worker that knew was killed.
     LookThere,
-    /// It was killed, before the request or while it was at it.
+    /// It does not run now.
+    Away,
+    /// It was killed while it was at it.
     Nothing,
 }
 
@@ -53,9 +55,13 @@ impl<'a> Person<'a> {
     /// end of a file may also be told that nobody knows it.
     async fn once(&self, request: &impl Fn(&Client, &str) -> RequestBuilder) -> Said {
         let Some(base) = self.cluster.base(rand::random_range(0..self.cluster.len())) else {
-            return Said::Nothing;
+            return Said::Away;
         };
-        let Ok(answer) = request(&self.client, &base).send().await else { return Said::Nothing };
+        let answer = match request(&self.client, &base).send().await {
+            Ok(answer) => answer,
+            Err(error) if error.is_connect() => return Said::Away,
+            Err(_) => return Said::Nothing,
+        };
         let status = answer.status();
         let (again, path) = (answer.headers().contains_key("retry-after"), answer.url().path().to_owned());
         let Ok(text) = answer.text().await else { return Said::Nothing };
@@ -159,6 +165,30 @@ impl<'a> Person<'a> {
             }
             self.complete(file).await;
         }
+    }
+
+    /// Has a file sent in chunks. Gives whether the service knows that it is there.
+    pub(crate) async fn sends(&self, file: &File) -> bool {
+        for index in 0..file.total() {
+            self.chunk(file, index).await;
+        }
+        self.complete(file).await;
+        self.sees_to_it(file).await
+    }
+
+    /// Sends a file in one request, once.
+    pub(crate) async fn sends_directly(&self, file: &File) -> Said {
+        let form = || file.direct(&self.user.auth_token);
+        let upload = |client: &Client, base: &str| client.post(format!("{base}/upload")).multipart(form());
+        let sent = async {
+            loop {
+                match self.once(&upload).await {
+                    Said::Away => Self::pause().await,
+                    said => return said,
+                }
+            }
+        };
+        soon("a file in one request", sent).await
     }
 
     /// How many messages of this name are in the channel.

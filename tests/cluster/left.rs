@@ -66,14 +66,16 @@ impl Cluster {
         taken
     }
 
-    /// Waits until nothing is left to be told.
+    /// Waits until nothing is on its way, and nothing is left to be told.
     async fn all_delivered(&self) {
-        soon("all events to be delivered", async {
-            while self.rows("outbox").await > 0 {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        })
-        .await;
+        for what in ["uploads WHERE state IN ('queued', 'sending')", "outbox"] {
+            soon(what, async {
+                while self.rows(what).await > 0 {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            })
+            .await;
+        }
     }
 
     /// Waits until all is delivered, stops the workers, and looks that nothing is left: of each account there was one

@@ -13,9 +13,11 @@ mod old_data {
 }
 
 mod again;
+mod at_random;
 mod client;
 mod cluster;
 mod killed;
 mod left;
 mod migrate;
 mod together;
+mod traffic;
