@@ -14,10 +14,14 @@ mod old_data {
 
 mod again;
 mod at_random;
+mod bucket;
 mod client;
 mod cluster;
+mod database;
 mod killed;
 mod left;
 mod migrate;
+mod proxy;
+mod server;
 mod together;
 mod traffic;
