@@ -162,7 +162,7 @@ impl Worker {
         assert!(status.success());
     }
 
-    fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id().expect("the worker runs")
     }
 

@@ -151,6 +151,13 @@ impl Cluster {
         self.take(at).kill().await;
     }
 
+    /// Sends a signal, such as `STOP`, to a worker that runs.
+    pub(crate) async fn signal(&self, at: usize, name: &str) {
+        let pid = self.place(at).as_ref().expect("the worker runs").pid().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status().await;
+        assert!(sent.expect("kill runs").success());
+    }
+
     /// SIGTERM for all that run.
     pub(crate) async fn stop_all(&self) {
         for at in 0..self.workers.len() {

@@ -18,6 +18,7 @@ mod bucket;
 mod client;
 mod cluster;
 mod database;
+mod frozen;
 mod killed;
 mod left;
 mod migrate;
