@@ -51,7 +51,7 @@ impl<'a> Person<'a> {
     /// What any worker says.
     ///
     /// # Panics
-    /// If that is another error of its own than 503, or a 503 that does not say when to come again. Whoever waits for the
+    /// If that is another error of its own than 503, or a 503 that does not say when to come again. A client that waits for the
     /// end of a file may also be told that nobody knows it.
     async fn once(&self, request: &impl Fn(&Client, &str) -> RequestBuilder) -> Said {
         let Some(base) = self.cluster.base(rand::random_range(0..self.cluster.len())) else {

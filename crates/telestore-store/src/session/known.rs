@@ -2,7 +2,7 @@
 
 use telestore_types::{Timestamp, UserId, WorkerId};
 
-/// What a worker says of itself when it starts, for whoever operates it.
+/// What a worker says of itself when it starts, for its operator.
 ///
 /// ```
 /// # use telestore_store::WorkerInfo;
