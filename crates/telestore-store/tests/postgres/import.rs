@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use telestore_store::{
-    BlobName, ChunkRecord, Error, Import, Limits, Listing, NewChunk, NewEvent, OutboxKind,
-    PostgresSessionStore, Quota, SessionStore, SqliteSessionStore, Subject,
+    BlobName, Error, Import, Limits, Listing, NewChunk, NewEvent, OutboxKind, PostgresSessionStore, Quota,
+    SessionStore, SqliteSessionStore, Subject,
 };
 use telestore_types::{
     ChatId, ChunkIndex, Clock, Outcome, Reading, ResumeState, SenderId, StorageKey, SystemClock, Upload,

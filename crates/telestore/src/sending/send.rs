@@ -35,7 +35,7 @@ impl Runner {
         sink.stage(Stage::Connecting);
         let mut job = self.backends.prepare(upload).await.map_err(unready)?;
         let credentials = Arc::clone(&job.credentials);
-        let source = Arc::new(self.merged(upload).await?);
+        let source = Arc::new(self.merged(upload, sink).await?);
         let request = job.request(upload, source, stop.clone());
         let mime_type = request.mime_type.clone();
         match self.send_by_any(&mut job, request, sink).await {
@@ -124,10 +124,11 @@ impl Runner {
         }
     }
 
-    async fn merged(&self, upload: &Upload) -> std::result::Result<MergedFile, Stop> {
+    async fn merged(&self, upload: &Upload, sink: &LeaseSink) -> std::result::Result<MergedFile, Stop> {
         let later =
             |error: StoreError| Stop::Later { kind: Kind::Storage, why: error.to_string(), wait: None };
-        let chunks = self.base.sessions.chunks(&upload.key).await.map_err(later)?;
+        let chunks = sink.patiently(|| self.base.sessions.chunks(&upload.key)).await;
+        let chunks = chunks.map_err(|error| error.map_or(Stop::Interrupted, later))?;
         MergedFile::new(Arc::clone(&self.bytes.chunks), chunks, upload.size()).map_err(|error| {
             Stop::failed(Kind::Damaged, format!("stored chunks are damaged: {error}; send the file again"))
         })

@@ -79,32 +79,39 @@ impl LeaseSink {
 
     /// Telegram has refused the file for good: its message does not exist, and it may go another way.
     pub(crate) async fn uncommit(&self) -> Result<()> {
-        let held = self.written(|| self.base.sessions.uncommit(&self.sending.lease)).await?;
+        let held = self.patiently(|| self.base.sessions.uncommit(&self.sending.lease)).await;
+        let held = held.map_err(not_written_by)?;
         self.sending.pulse.uncommit();
         if held { Ok(()) } else { Err(Error::cancelled()) }
     }
 
-    /// Writes something down, as often as a store needs that is away for a while: what is being sent need not stop for that.
-    /// It is given up when the lease is over or the send is to stop. Says whether the lease was held.
-    async fn written<F>(&self, write: impl Fn() -> F) -> Result<bool>
+    /// Asks the store, or tells it, as often as one needs that is away for a while: what is being sent need not stop for
+    /// that.
+    ///
+    /// # Errors
+    /// The store's when the lease is over or the worker stops; `None` when the send is to stop.
+    pub(crate) async fn patiently<T, F>(
+        &self,
+        ask: impl Fn() -> F,
+    ) -> std::result::Result<T, Option<StoreError>>
     where
-        F: Future<Output = telestore_store::Result<bool>>,
+        F: Future<Output = telestore_store::Result<T>>,
     {
         let (mut pause, longest) = WRITE_AGAIN;
         loop {
-            let error = match write().await {
-                Ok(held) => return Ok(held),
+            let error = match ask().await {
+                Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             let passes = matches!(error, StoreError::Unavailable { .. });
             if !passes || self.sending.pulse.holds_until() <= self.base.now() {
-                return Err(not_written(error));
+                return Err(Some(error));
             }
-            tracing::debug!(parent: &self.span, %error, "could not write down how far the upload is; trying again");
+            tracing::debug!(parent: &self.span, %error, "the session store is away; asking again");
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = self.sending.stop.cancelled() => return Err(Error::cancelled()),
-                () = self.base.shutdown.cancelled() => return Err(not_written(error)),
+                () = self.sending.stop.cancelled() => return Err(None),
+                () = self.base.shutdown.cancelled() => return Err(Some(error)),
             }
             pause = (pause * 2).min(longest);
         }
@@ -134,6 +141,11 @@ impl LeaseSink {
         // Published under the lock, so that listeners never see an older percentage after a newer one.
         self.events.bus.publish(state.tracker.event(self.base.now()));
     }
+}
+
+/// Why the store did not take something, or that the send is to stop.
+fn not_written_by(error: Option<StoreError>) -> Error {
+    error.map_or_else(Error::cancelled, not_written)
 }
 
 #[async_trait]
@@ -167,7 +179,8 @@ impl ProgressSink for LeaseSink {
         let state = Some(self.signed(state));
         let checkpoint =
             || self.base.sessions.checkpoint(&self.sending.lease, self.progress(), state.clone());
-        if self.written(checkpoint).await? { Ok(()) } else { Err(Error::cancelled()) }
+        let held = self.patiently(checkpoint).await.map_err(not_written_by)?;
+        if held { Ok(()) } else { Err(Error::cancelled()) }
     }
 
     async fn commit(&self, resume: Option<ResumeState>) -> Result<()> {
@@ -178,13 +191,13 @@ impl ProgressSink for LeaseSink {
         }
         let resume = resume.map(|state| self.signed(state));
         let commit = || self.base.sessions.commit(&self.sending.lease, self.progress(), resume.clone());
-        match self.written(commit).await {
+        match self.patiently(commit).await {
             // A process that was frozen while the store answered must not make a message that another worker makes, too.
             Ok(true) if self.base.config.alone || pulse.holds_until() > self.base.now() => Ok(()),
             Ok(_) => Err(Error::cancelled()),
             Err(error) => {
                 pulse.uncommit();
-                Err(error)
+                Err(not_written_by(error))
             }
         }
     }

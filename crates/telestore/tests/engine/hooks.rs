@@ -191,4 +191,5 @@ forward! { ChunkStore {
     list(after: Option<&BlobName>, limit: usize) -> Vec<Blob>;
     free_bytes() -> Option<u64>;
     clear_spool() -> ();
+    probe() -> ();
 } }

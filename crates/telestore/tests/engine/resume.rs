@@ -104,6 +104,7 @@ async fn a_backend_goes_on_when_a_store_is_back_that_was_away() {
         Ok(stored(1))
     });
     world.queue("a").await;
+    world.sessions.hooks.fail("chunks", HALF_A_MINUTE);
     world.sessions.hooks.fail("checkpoint", HALF_A_MINUTE);
     world.sessions.hooks.fail("commit", HALF_A_MINUTE);
     world.drain().await;
