@@ -38,7 +38,8 @@ struct UnderWay<'a> {
 impl<'a> UnderWay<'a> {
     async fn new(cluster: &'a Cluster, name: &str, bytes: usize, hold: Fault) -> Self {
         let person = Person::new(cluster, cluster.user(name));
-        let file = File::new(bytes).named(&format!("{name}.bin"));
+        // In one chunk, so that nothing of it is sent before it is complete.
+        let file = File::in_chunks(bytes, &[bytes]).named(&format!("{name}.bin"));
         let hold = cluster.sandbox.faults().inject(hold.user(&person.user.user_id));
         cluster.chunks(0, &person.user, &file).await;
         cluster.complete(1, &person.user, &file.id).await;
