@@ -65,7 +65,8 @@ def wait_for(what, found):
 
 
 def spooled():
-    return sum(path.stat().st_size for path in pathlib.Path(DATA, "spool").iterdir())
+    # Each worker has a directory of its own there.
+    return sum(path.stat().st_size for path in pathlib.Path(DATA, "spool").rglob("*") if path.is_file())
 
 
 def arrived(data):
