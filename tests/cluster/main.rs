@@ -26,3 +26,4 @@ mod proxy;
 mod server;
 mod together;
 mod traffic;
+mod under_way;

@@ -1,12 +1,49 @@
 //! Whichever worker is asked, the answer is the service's.
 
 use serde_json::{Value, json};
-use telestore_sandbox::{Fault, UserSpec};
+use telestore_sandbox::{Fault, FaultId, SandboxUser, UserSpec};
 use tokio::time::Instant;
 
 use crate::cluster::Cluster;
 use crate::support::moments::PART;
 use crate::support::{CHUNK, File, MIB, soon};
+
+/// A file that one of two workers sends, and where it is held.
+struct Sending {
+    user: SandboxUser,
+    file: File,
+    hold: FaultId,
+    by: usize,
+}
+
+impl Sending {
+    /// One of so many bytes, of which so many parts have gone.
+    async fn until(cluster: &Cluster, bytes: usize, parts: u64) -> Self {
+        let (file, user) = (File::new(bytes), cluster.sandbox.user());
+        let hold = cluster.sandbox.faults().inject(Fault::hold(PART).skip(parts));
+        cluster.chunks(0, &user, &file).await;
+        cluster.complete(0, &user, &file.id).await;
+        soon("parts", cluster.sandbox.faults().wait_fired(hold, 1)).await;
+        let by = cluster.sender(&[0, 1]).await;
+        Self { user, file, hold, by }
+    }
+}
+
+/// Has three files of each user sent, each taken in by another of three workers. An account on two connections would lose its
+/// login, and its files with it.
+async fn send_by_turns(cluster: &Cluster, users: [&SandboxUser; 2]) {
+    let mut sent = Vec::new();
+    for round in 0..6 {
+        let user = users[round % 2];
+        let file = File::new(2 * MIB + round);
+        cluster.chunk(round % 3, user, &file, 0).await;
+        cluster.complete((round + 1) % 3, user, &file.id).await;
+        sent.push(file);
+    }
+    for (round, file) in sent.iter().enumerate() {
+        assert_eq!(cluster.end(round % 3, &file.id).await["status"], "completed");
+    }
+}
 
 #[tokio::test]
 async fn chunks_go_to_all_and_each_is_asked_about_it() {
@@ -33,12 +70,7 @@ async fn chunks_go_to_all_and_each_is_asked_about_it() {
 #[tokio::test]
 async fn a_cancel_at_one_stops_the_send_of_another_within_two_seconds() {
     let cluster = Cluster::of(2).await;
-    let (file, user) = (File::new(3 * CHUNK), cluster.sandbox.user());
-    let hold = cluster.sandbox.faults().inject(Fault::hold(PART).skip(4));
-    cluster.chunks(0, &user, &file).await;
-    cluster.complete(0, &user, &file.id).await;
-    soon("a part", cluster.sandbox.faults().wait_fired(hold, 1)).await;
-    let sender = cluster.sender(&[0, 1]).await;
+    let Sending { user, file, hold, by: sender } = Sending::until(&cluster, 3 * CHUNK, 4).await;
     let began = Instant::now();
     cluster.post(1 - sender, "/cancel-upload", &user, &file.id).await;
     soon("the send to stop", async { while cluster.sends(sender).await > 0 {} }).await;
@@ -50,12 +82,7 @@ async fn a_cancel_at_one_stops_the_send_of_another_within_two_seconds() {
 #[tokio::test]
 async fn a_worker_that_stops_hands_over_within_seconds() {
     let cluster = Cluster::of(2).await;
-    let (file, user) = (File::new(6 * CHUNK), cluster.sandbox.user());
-    cluster.chunks(0, &user, &file).await;
-    let hold = cluster.sandbox.faults().inject(Fault::hold(PART).skip(20));
-    cluster.complete(0, &user, &file.id).await;
-    soon("parts", cluster.sandbox.faults().wait_fired(hold, 1)).await;
-    let sender = cluster.sender(&[0, 1]).await;
+    let Sending { user, file, hold, by: sender } = Sending::until(&cluster, 6 * CHUNK, 20).await;
     let stopping = cluster.take(sender);
     let began = Instant::now();
     assert!(stopping.stop().await.success());
@@ -68,12 +95,7 @@ async fn a_worker_that_stops_hands_over_within_seconds() {
 #[tokio::test]
 async fn an_operator_sees_the_workers_and_what_each_has_in_hand() {
     let cluster = Cluster::of(2).await;
-    let (file, user) = (File::new(3 * CHUNK), cluster.sandbox.user());
-    cluster.chunks(0, &user, &file).await;
-    let hold = cluster.sandbox.faults().inject(Fault::hold(PART).skip(4));
-    cluster.complete(0, &user, &file.id).await;
-    soon("a part", cluster.sandbox.faults().wait_fired(hold, 1)).await;
-    let sender = cluster.sender(&[0, 1]).await;
+    let Sending { user, file, hold, by: sender } = Sending::until(&cluster, 3 * CHUNK, 4).await;
     let seen = async |args: &[&str]| {
         let said = cluster.program(9).arg("workers").args(args).output().await.unwrap();
         assert!(said.status.success(), "{said:?}");
@@ -107,18 +129,7 @@ async fn an_operator_sees_the_workers_and_what_each_has_in_hand() {
 async fn two_users_at_once_use_each_account_in_one_place() {
     let cluster = Cluster::of(3).await;
     let users = [cluster.sandbox.user(), cluster.user("second")];
-    let mut sent = Vec::new();
-    for round in 0..6 {
-        let user = &users[round % 2];
-        let file = File::new(2 * MIB + round);
-        cluster.chunk(round % 3, user, &file, 0).await;
-        cluster.complete((round + 1) % 3, user, &file.id).await;
-        sent.push(file);
-    }
-    // An account on two connections would have lost its login, and its files with it.
-    for (round, file) in sent.iter().enumerate() {
-        assert_eq!(cluster.end(round % 3, &file.id).await["status"], "completed");
-    }
+    send_by_turns(&cluster, [&users[0], &users[1]]).await;
     for user in &users {
         assert_eq!(cluster.sandbox.messages_of(user).len(), 3);
     }
@@ -147,16 +158,6 @@ async fn a_login_of_two_users_is_used_by_one_worker_at_a_time() {
     let first = cluster.sandbox.user();
     let second =
         cluster.sandbox.add_user(UserSpec::new("second").session_of(&first).channel(Some(&first.channel_id)));
-    let mut sent = Vec::new();
-    for round in 0..6 {
-        let user = if round % 2 == 0 { &first } else { &second };
-        let file = File::new(2 * MIB + round);
-        cluster.chunk(round % 3, user, &file, 0).await;
-        cluster.complete((round + 1) % 3, user, &file.id).await;
-        sent.push(file);
-    }
-    for (round, file) in sent.iter().enumerate() {
-        assert_eq!(cluster.end(round % 3, &file.id).await["status"], "completed");
-    }
+    send_by_turns(&cluster, [&first, &second]).await;
     cluster.leaves_nothing(0).await;
 }
