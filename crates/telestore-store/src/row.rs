@@ -244,10 +244,8 @@ pub(crate) fn bind_update<'q, V: Values<'q>>(to: V, upload: &'q Upload) -> Resul
 pub(crate) fn known(row: &impl Columns, now: Timestamp) -> Result<KnownWorker> {
     let until = time(row, "until")?;
     let mut known = KnownWorker::new(worker(row, "id")?, until, !is_due(until, now));
-    known.info = row.text("version")?.map(WorkerInfo::of_version);
-    if let (Some(info), Some(host)) = (&mut known.info, row.text("host")?) {
-        info.host = Some(host);
-    }
+    let (version, host) = (row.text("version")?, row.text("host")?);
+    known.info = version.map(|version| WorkerInfo { version, host });
     known.since = optional_time(row, "since")?;
     Ok(known)
 }

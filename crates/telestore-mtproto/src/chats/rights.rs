@@ -29,7 +29,7 @@ impl Refusal {
     }
 }
 
-/// What stops the account from posting a file if it sees this channel or group.
+/// What stops the account from posting a file in a channel or group that it sees.
 pub(crate) fn refusal(chat: &Object<'_>) -> Option<Refusal> {
     if chat.is("channelForbidden") || chat.is("chatForbidden") || chat.has("left") {
         return Some(Refusal::for_good(MissingRight::Membership));

@@ -1,7 +1,5 @@
 //! A whole file in one request, whose client waits for the end.
 
-use std::time::Duration;
-
 use telestore_store::{Cancelled, SpooledChunk};
 use telestore_types::{ChunkIndex, FileName, Upload, UploadId, UploadKind};
 
@@ -9,15 +7,12 @@ use crate::intake::waiting::CallerWaits;
 use crate::intake::{FileInfo, Intake};
 use crate::shared::access::{concerns, missing_token};
 use crate::shared::caller::Caller;
-use crate::shared::error::{Error, Result};
+use crate::shared::error::Result;
 use crate::shared::tasks::detached;
 
 /// What the ids of direct uploads begin with, for those who read them; 32 hexadecimal digits follow. That they are direct
 /// stands in their rows.
 const DIRECT: &str = "direct-";
-
-/// The pause before a store that is away is told again that one is complete.
-const COMPLETE_AGAIN: Duration = Duration::from_secs(1);
 
 impl Intake {
     /// What a whole file of `length` bytes is called here, if the caller may send one.
@@ -54,7 +49,13 @@ impl Intake {
             let queued = async {
                 let index = ChunkIndex::new(0, 1)?;
                 let upload = intake.keep(created.clone(), index, spooled, mime_type.as_deref()).await?;
-                intake.complete_surely(&upload).await?;
+                // Its bytes are safe, and nobody could tell whether it was done.
+                loop {
+                    let completed = intake.complete_now(&upload).await;
+                    if !intake.base.is_to_ask_again(&completed).await {
+                        break completed?;
+                    }
+                }
                 Ok(upload)
             };
             let queued = queued.await;
@@ -66,20 +67,6 @@ impl Intake {
             queued
         })
         .await
-    }
-
-    /// Completes an upload whose bytes are safe. A store that is away is waited for: nobody could tell whether it was done,
-    /// and a client that is told to come again would send the file a second time.
-    async fn complete_surely(&self, upload: &Upload) -> Result<()> {
-        loop {
-            match self.complete_now(upload).await {
-                Err(Error::StoreUnavailable(error)) if !self.base.shutdown.is_cancelled() => {
-                    tracing::warn!(upload = %upload.id, %error, "could not queue a direct upload; trying again");
-                    self.base.rest(COMPLETE_AGAIN, std::future::pending()).await;
-                }
-                done => return done,
-            }
-        }
     }
 
     pub(crate) async fn keep_quietly(&self, upload: &Upload) {

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::shared::config::EngineConfig;
-use crate::shared::error::Error;
+use crate::shared::error::{Error, Result};
 
 /// How long to wait after the session store has failed, so that a full disk does not make a busy loop.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -96,6 +96,18 @@ impl Base {
             () = tokio::time::sleep(sleep) => {}
             () = self.shutdown.cancelled() => {}
         }
+    }
+
+    /// Whether to ask the stores again, after a pause: they are away, and the worker does not stop. A client that is told to
+    /// come again would send a file a second time that is on its way.
+    pub(crate) async fn is_to_ask_again<T>(&self, answer: &Result<T>) -> bool {
+        let Err(Error::StoreUnavailable(error)) = answer else { return false };
+        if self.shutdown.is_cancelled() {
+            return false;
+        }
+        tracing::warn!(%error, "a store is away, which a file on its way needs; asking again");
+        self.rest(AFTER_FAILURE, std::future::pending()).await;
+        true
     }
 
     pub(crate) async fn pause_after(&self, error: &Error) {

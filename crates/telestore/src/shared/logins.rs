@@ -91,10 +91,9 @@ impl Logins {
     /// Holds longer what is still used.
     pub(crate) async fn keep(&self) {
         let half = Instant::now() + self.0.base.config.account_hold / 2;
-        let mut due =
-            self.0.lock().used.iter().map(|(login, used)| (login.clone(), used.until)).collect::<Vec<_>>();
-        due.retain(|(_, until)| *until <= half);
-        for (login, _) in due {
+        let is_due = |(_, used): &(&SenderId, &Used)| used.until <= half;
+        let due: Vec<_> = self.0.lock().used.iter().filter(is_due).map(|(login, _)| login.clone()).collect();
+        for login in due {
             match self.0.hold(&login).await {
                 Ok(until) => self.0.set(&login, until),
                 Err(Held::ByAnother) => {

@@ -23,8 +23,8 @@ struct Pace {
 }
 
 impl Pace {
-    /// If other workers share the stores, half a minute without the database must fit into what is left of a lease of a minute when
-    /// its connections [end](crate::shared::logins).
+    /// If other workers share the stores, half a minute without the database must fit into what is left of a lease of a
+    /// minute when its connections [end](crate::shared::logins).
     fn of(config: &EngineConfig) -> Self {
         let lease = config.lease;
         match config.alone {
@@ -38,10 +38,13 @@ impl Upkeep {
     /// Tells the other workers that this one is alive, and keeps the accounts that it uses without a lease, for as long as
     /// the engine runs.
     pub(crate) async fn live(&self, task: &Task) {
-        let pace = Pace::of(&self.base.config);
+        let (pace, mut is_late) = (Pace::of(&self.base.config), false);
         while !self.base.shutdown.is_cancelled() {
             task.beat();
-            self.leave_accounts_if_late().await;
+            let was_late = std::mem::replace(&mut is_late, self.is_late());
+            if is_late && !was_late {
+                self.leave_accounts().await;
+            }
             let alive = self.say_alive(pace.within).await;
             if alive {
                 self.take_over_from_the_gone().await;
@@ -89,12 +92,14 @@ impl Upkeep {
         }
     }
 
-    /// A worker of which the others have heard nothing counts as dead soon, and they use its accounts: whatever it had in
-    /// hand, such as before it was frozen, ends here. One that is alone on its stores need not mind.
-    async fn leave_accounts_if_late(&self) {
-        if self.base.config.alone || !self.backends.logins.is_over() {
-            return;
-        }
+    /// Whether the others may count this worker as dead soon. One that is alone on its stores need not mind.
+    fn is_late(&self) -> bool {
+        !self.base.config.alone && self.backends.logins.is_over()
+    }
+
+    /// They use the accounts of a worker that counts as dead: whatever it had in hand, such as before it was frozen, ends
+    /// here. Nothing new begins before it has said that it is alive.
+    async fn leave_accounts(&self) {
         tracing::warn!(
             "nothing could be written for long: closing connections to Telegram, since other workers may go on"
         );

@@ -1,8 +1,6 @@
 //! Waiting for the end of a file that came in one request.
 
-use std::time::Duration;
-
-use telestore_types::{FileName, StoredFile, Upload, UploadEvent, UploadState, UploadStatus};
+use telestore_types::{FileName, StoredFile, Upload, UploadState, UploadStatus};
 
 use crate::shared::error::{Error, Result};
 use crate::watching::Watching;
@@ -25,26 +23,14 @@ const UNKNOWN: &str = "worker is stopping and cannot tell what becomes of the fi
 
 const FORGOTTEN: &str = "upload is past its time and its end is not known any more; look into the channel before you send the file again";
 
-/// The pause before a store that is away is asked again.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
-
 impl Watching {
-    /// The next state. A store that is away is waited for: the file is on its way, and a client that is told to come again
-    /// would send it a second time.
-    async fn next_of(&self, watch: &mut Watch) -> Result<Option<UploadEvent>> {
-        loop {
-            match watch.next().await {
-                Err(Error::StoreUnavailable(error)) if !self.base.shutdown.is_cancelled() => {
-                    tracing::debug!(%error, "could not look how a direct upload is; looking again");
-                    self.base.rest(ASK_AGAIN, std::future::pending()).await;
-                }
-                next => return next,
-            }
-        }
-    }
-
     pub(crate) async fn wait_for(&self, mut watch: Watch, upload: Upload) -> Result<DirectReceipt> {
-        while let Some(event) = self.next_of(&mut watch).await? {
+        loop {
+            let next = watch.next().await;
+            if self.base.is_to_ask_again(&next).await {
+                continue;
+            }
+            let Some(event) = next? else { break };
             return match (event.status, event.stored) {
                 (UploadStatus::Uploading, _) => continue,
                 (UploadStatus::Completed, Some(stored)) => {
