@@ -89,13 +89,15 @@ mod with_sandbox {
              \x20 MTProto                        {}\n\
              \x20 user                           {} ({})\n\
              \x20 auth token                     {}\n\
-             \x20 everything else                curl {}",
+             \x20 phone number                   {} (login codes: curl {control}/codes)\n\
+             \x20 everything else                curl {control}",
             sandbox.backend_url(),
             sandbox.mtproto_addr(),
             user.name,
             user.user_id,
             user.auth_token,
-            sandbox.control_url(),
+            user.phone,
+            control = sandbox.control_url(),
         ));
     }
 

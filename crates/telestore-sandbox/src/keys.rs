@@ -15,6 +15,8 @@ pub(crate) enum KeyState {
     User(String),
     /// A bot, by its owner's `user_id`.
     Bot(String),
+    /// Nobody yet: the account of this `user_id` as soon as its password is proved.
+    PasswordNeeded(String),
     /// Nobody; the name of the 401 (or 406) error.
     Unregistered(String),
 }

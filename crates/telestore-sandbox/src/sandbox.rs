@@ -14,6 +14,7 @@ use crate::data_centres::HOME;
 use crate::error::Result;
 use crate::faults::{Fault, FaultId, Faults};
 use crate::keys::KeyState;
+use crate::logins::{SentCode, SignInRules};
 use crate::message::SandboxMessage;
 use crate::mtproto::{NewPart, PartOwner};
 use crate::network::Network;
@@ -142,6 +143,63 @@ impl Sandbox {
         for key in self.shared.keys.of(&user.user_id) {
             key.set_state(KeyState::User(user.user_id.clone()));
         }
+    }
+
+    /// What holds for those who sign in.
+    pub fn sign_in_rules(&self) -> SignInRules {
+        self.shared.sign_ins.rules()
+    }
+
+    /// The same from now on.
+    pub fn set_sign_in_rules(&self, rules: SignInRules) {
+        self.shared.sign_ins.set_rules(rules);
+    }
+
+    /// The login codes that were sent to the user's phone number, oldest first.
+    pub fn codes_of(&self, user: &SandboxUser) -> Vec<SentCode> {
+        let mut codes = self.shared.sign_ins.codes.sent();
+        codes.retain(|code| code.phone == user.phone);
+        codes
+    }
+
+    /// Waits until the user's phone number was sent `count` codes, and gives the last of them.
+    pub async fn wait_for_code(&self, user: &SandboxUser, count: usize) -> SentCode {
+        let enough = || self.codes_of(user).into_iter().nth(count.saturating_sub(1));
+        self.shared.pulse.until(enough).await
+    }
+
+    /// Ends the codes for the user's phone number, as Telegram does if it sees one of them in a message.
+    pub fn void_codes(&self, user: &SandboxUser) {
+        self.shared.sign_ins.codes.void(&user.phone);
+    }
+
+    /// What the QR codes say that can be scanned now, oldest first.
+    pub fn login_tokens(&self) -> Vec<String> {
+        self.shared.sign_ins.tokens.open()
+    }
+
+    /// Waits until there is a QR code to scan that is none of `seen`, and says what it says.
+    pub async fn wait_for_login_token(&self, seen: &[String]) -> String {
+        let fresh = || self.login_tokens().into_iter().find(|token| !seen.contains(token));
+        self.shared.pulse.until(fresh).await
+    }
+
+    /// Scans a QR code with the user's phone: lets the device in that shows it.
+    ///
+    /// # Errors
+    /// The name of the error that the phone gets.
+    pub fn scan(&self, user: &SandboxUser, code: &str) -> std::result::Result<(), String> {
+        self.shared.scan(&user.user_id, code).map_err(str::to_owned)
+    }
+
+    /// Whether the user's phone number is banned: `PHONE_NUMBER_BANNED`.
+    pub fn set_banned(&self, user: &SandboxUser, banned: bool) {
+        self.account(user).into_iter().for_each(|account| account.set_banned(banned));
+    }
+
+    /// Whether the user's account has Telegram Premium.
+    pub fn set_premium(&self, user: &SandboxUser, premium: bool) {
+        self.account(user).into_iter().for_each(|account| account.set_premium(premium));
     }
 
     /// The backend answers 401 to the user's auth token from now on.

@@ -13,7 +13,7 @@ use crate::channel_id::ChannelId;
 use crate::data_centres::DataCentres;
 use crate::faults::Faults;
 use crate::keys::Keys;
-use crate::mtproto::Parts;
+use crate::mtproto::{Parts, SignIns};
 use crate::network::Network;
 use crate::pulse::Pulse;
 use crate::standing::{Standing, Who};
@@ -66,6 +66,7 @@ pub(crate) struct Shared {
     pub(crate) faults: Faults,
     pub(crate) network: Network,
     pub(crate) stats: StatsBook,
+    pub(crate) sign_ins: SignIns,
     pub(crate) pulse: Arc<Pulse>,
     /// Ends every server.
     pub(crate) stop: CancellationToken,
@@ -83,6 +84,7 @@ impl Shared {
             faults: Faults::new(Arc::clone(&pulse)),
             stats: StatsBook::new(Arc::clone(&pulse)),
             network: Network::default(),
+            sign_ins: SignIns::default(),
             users: Users::default(),
             keys: Keys::default(),
             data_centres: DataCentres::default(),

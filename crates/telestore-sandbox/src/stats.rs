@@ -30,6 +30,12 @@ pub struct Stats {
     pub connections_accepted: u64,
     /// Calls of the credentials route, per auth token.
     pub credential_calls: BTreeMap<String, u64>,
+    /// How often somebody signed in to the account of each user, by user id.
+    pub sign_ins: BTreeMap<String, u64>,
+    /// How often the bot of each user signed in by MTProto, by user id.
+    pub bot_sign_ins: BTreeMap<String, u64>,
+    /// Login codes sent, per phone number.
+    pub codes_sent: BTreeMap<String, u64>,
 }
 
 /// What arrived for one MTProto `file_id`.
@@ -75,6 +81,21 @@ impl Stats {
     pub fn credential_calls(&self, auth_token: &str) -> u64 {
         self.credential_calls.get(auth_token).copied().unwrap_or(0)
     }
+
+    /// How often somebody signed in to the account of `user_id`.
+    pub fn sign_ins(&self, user_id: &str) -> u64 {
+        self.sign_ins.get(user_id).copied().unwrap_or(0)
+    }
+
+    /// How often the bot of `user_id` signed in by MTProto.
+    pub fn bot_sign_ins(&self, user_id: &str) -> u64 {
+        self.bot_sign_ins.get(user_id).copied().unwrap_or(0)
+    }
+
+    /// How many login codes were sent to this number.
+    pub fn codes_sent(&self, phone: &str) -> u64 {
+        self.codes_sent.get(phone).copied().unwrap_or(0)
+    }
 }
 
 /// The book the servers write into.
@@ -113,6 +134,18 @@ impl StatsBook {
                 file.user_id = user_id.to_owned();
             }
         });
+    }
+
+    pub(crate) fn sign_in(&self, user_id: &str) {
+        self.write(|stats| *stats.sign_ins.entry(user_id.to_owned()).or_default() += 1);
+    }
+
+    pub(crate) fn bot_sign_in(&self, user_id: &str) {
+        self.write(|stats| *stats.bot_sign_ins.entry(user_id.to_owned()).or_default() += 1);
+    }
+
+    pub(crate) fn code_sent(&self, phone: &str) {
+        self.write(|stats| *stats.codes_sent.entry(phone.to_owned()).or_default() += 1);
     }
 
     pub(crate) fn connected(&self, user_id: &str) {

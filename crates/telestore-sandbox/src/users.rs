@@ -32,6 +32,8 @@ pub struct UserSpec {
     channel: Option<String>,
     standing: Option<Standing>,
     bot_standing: Option<Standing>,
+    password: Option<String>,
+    premium: bool,
     /// Whose account they use.
     signed_in_as: Option<Box<SandboxUser>>,
 }
@@ -47,6 +49,8 @@ impl Default for UserSpec {
             channel: None,
             standing: None,
             bot_standing: None,
+            password: None,
+            premium: false,
             signed_in_as: None,
         }
     }
@@ -88,6 +92,18 @@ impl UserSpec {
     /// bot may sign in with it.
     pub fn authorized(mut self, authorized: bool) -> Self {
         self.authorized = authorized;
+        self
+    }
+
+    /// The account has a password, which is asked for behind the login code.
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.password = Some(password.into());
+        self
+    }
+
+    /// The account has Telegram Premium.
+    pub fn premium(mut self, premium: bool) -> Self {
+        self.premium = premium;
         self
     }
 
@@ -153,6 +169,12 @@ pub struct SandboxUser {
     pub api_configured: bool,
     /// Whether the backend hands out credentials at all.
     pub configured: bool,
+    /// The account's phone number, digits only, in the form of Telegram's test servers.
+    #[serde(default)]
+    pub phone: String,
+    /// The account's password, if it has one.
+    #[serde(default)]
+    pub password: Option<String>,
     /// The Telegram id of the account.
     pub telegram_user_id: i64,
     /// The Telegram id of the bot.
@@ -193,6 +215,8 @@ impl SandboxUser {
             api_hash: hex::encode(rng.random::<[u8; 16]>()),
             api_configured: spec.api,
             configured: spec.configured,
+            phone: phone(number),
+            password: spec.password.clone(),
             telegram_user_id,
             bot_user_id,
             auth_key: hex::encode(auth_key),
@@ -202,8 +226,11 @@ impl SandboxUser {
         Self { telethon_session, pyrogram_session, api_id, api_hash, ..own }
     }
 
-    /// The same, signed in at another address. A Pyrogram session string names none.
+    /// The same, signed in at another address. A Pyrogram session string names none. Users of long ago had no phone numbers.
     fn moved_to(mut self, address: SocketAddr) -> Self {
+        if self.phone.is_empty() {
+            self.phone = phone(self.telegram_user_id - FIRST_ACCOUNT);
+        }
         let key = self.auth_key_bytes();
         self.telethon_session = self.telethon_session.is_some().then(|| telethon_session(address, &key));
         self
@@ -216,6 +243,8 @@ pub(crate) struct Account {
     token_revoked: AtomicBool,
     /// The data centre that it lives in.
     home: AtomicI32,
+    premium: AtomicBool,
+    banned: AtomicBool,
 }
 
 impl Account {
@@ -226,7 +255,8 @@ impl Account {
         };
         let key = AuthKey::shared_beforehand(user.auth_key_bytes(), HOME, &user.user_id, state);
         let (token_revoked, home) = (AtomicBool::new(false), AtomicI32::new(HOME));
-        (Arc::new(Self { user, token_revoked, home }), key)
+        let (premium, banned) = (AtomicBool::new(false), AtomicBool::new(false));
+        (Arc::new(Self { user, token_revoked, home, premium, banned }), key)
     }
 
     pub(crate) fn revoke_token(&self) {
@@ -239,6 +269,22 @@ impl Account {
 
     pub(crate) fn home(&self) -> i32 {
         self.home.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_premium(&self) -> bool {
+        self.premium.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_premium(&self, premium: bool) {
+        self.premium.store(premium, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_banned(&self) -> bool {
+        self.banned.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_banned(&self, banned: bool) {
+        self.banned.store(banned, Ordering::Relaxed);
     }
 
     pub(crate) fn set_home(&self, dc: i32) {
@@ -261,6 +307,7 @@ impl Users {
         let mut users = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let user = SandboxUser::new(spec, free_number(&users), channel, address);
         let (account, key) = Account::new(user, spec.authorized);
+        account.set_premium(spec.premium);
         users.push(Arc::clone(&account));
         (account, key)
     }
@@ -290,6 +337,11 @@ fn free_number(users: &[Arc<Account>]) -> i64 {
     let taken = |number| users.iter().any(|account| account.user.telegram_user_id == FIRST_ACCOUNT + number);
     let first = users.len() as i64;
     (first..).find(|number| !taken(*number)).unwrap_or(first)
+}
+
+/// The phone number of the user of that number, of the kind that Telegram's test servers have.
+fn phone(number: i64) -> String {
+    format!("99966{DC_ID}{:04}", number + 1)
 }
 
 fn telethon_session(address: SocketAddr, auth_key: &[u8; 256]) -> String {

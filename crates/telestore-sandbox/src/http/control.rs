@@ -113,6 +113,25 @@ pub(crate) async fn add_user(State(shared): App, Json(spec): Json<UserSpec>) -> 
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserChange {
+    banned: Option<bool>,
+    premium: Option<bool>,
+}
+
+/// Changes what is named.
+pub(crate) async fn change_user(
+    State(shared): App,
+    Path(user_id): Path<String>,
+    Json(change): Json<UserChange>,
+) -> StatusCode {
+    let Some(account) = shared.users.by_id(&user_id) else { return StatusCode::NOT_FOUND };
+    change.banned.into_iter().for_each(|banned| account.set_banned(banned));
+    change.premium.into_iter().for_each(|premium| account.set_premium(premium));
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
 pub(crate) struct DataCentreId {
     id: i32,
 }

@@ -9,6 +9,7 @@ mod control;
 mod demo;
 mod faulty;
 mod flood;
+mod sign_in;
 
 use std::sync::Arc;
 
@@ -62,8 +63,14 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/sandbox/faults", post(control::inject))
         .route("/sandbox/faults", delete(control::clear))
         .route("/sandbox/faults/{id}", get(control::fired).delete(control::release))
+        .route("/sandbox/sign-in", get(sign_in::rules).put(sign_in::set_rules))
+        .route("/sandbox/codes", get(sign_in::codes))
+        .route("/sandbox/codes/{phone}", delete(sign_in::void))
+        .route("/sandbox/login-tokens", get(sign_in::tokens))
+        .route("/sandbox/login-tokens/scan", post(sign_in::scan))
         .route("/sandbox/network", put(control::network))
         .route("/sandbox/users", post(control::add_user))
+        .route("/sandbox/users/{id}", patch(control::change_user))
         .route("/sandbox/users/{id}/data-centre", put(control::move_account))
         .route("/sandbox/channels", get(channels::all))
         .route("/sandbox/channels/{id}", patch(channels::change))

@@ -80,12 +80,13 @@ async fn run(caller: Caller, msg_id: i64, body: Bytes) {
 
 async fn execute(caller: &Caller, id: u32, body: Bytes) -> Result<Vec<u8>, RpcError> {
     let state = key_state(caller).await;
-    if let Some(answer) = sign_in::without_login(caller, id, &body) {
+    if let Some(answer) = sign_in::without_login(caller, id, &body).await {
         return answer;
     }
     let (user_id, bot) = match state {
         KeyState::User(user_id) => (user_id, false),
         KeyState::Bot(owner) => (owner, true),
+        KeyState::PasswordNeeded(_) => return Err(sign_in::password_needed()),
         KeyState::Unregistered(name) => {
             let code = if name == DUPLICATED { 406 } else { 401 };
             return Err(RpcError::new(code, name));

@@ -15,7 +15,7 @@ const P: u32 = 0x494C_553B;
 const Q: u32 = 0x5391_1073;
 
 /// The generator that Telegram uses, and its prime.
-const G: i32 = 3;
+pub(super) const G: i32 = 3;
 const PRIME: &str = concat!(
     "c71caeb9c6b1c9048e6c522f70f13f73980d40238e3e21c14934d037563d930f",
     "48198a0aa7c14058229493d22530f4dbfa336f6e0ac925139543aed44cce7c37",
@@ -27,7 +27,7 @@ const PRIME: &str = concat!(
     "0d8115f635b105ee2e4e15d04b2454bf6f4fadf034b10403119cd8e3b92fcc5b",
 );
 
-static DH_PRIME: LazyLock<BigUint> = LazyLock::new(|| number(PRIME));
+pub(super) static DH_PRIME: LazyLock<BigUint> = LazyLock::new(|| number(PRIME));
 
 /// A key that client and server now share.
 pub(crate) struct NewKey {

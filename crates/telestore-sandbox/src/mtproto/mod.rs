@@ -37,6 +37,7 @@ pub(crate) use parts::{NewPart, PartOwner, Parts};
 pub(crate) use rpc_error::RpcError;
 pub(crate) use rsa::PUBLIC_PEM;
 pub(crate) use session::Sessions;
+pub(crate) use sign_in::SignIns;
 
 use crate::shared::Shared;
 

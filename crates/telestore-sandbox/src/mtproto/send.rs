@@ -31,7 +31,11 @@ pub(crate) async fn send_message(context: Context, call: f::messages::SendMessag
     if call.message.is_empty() {
         return Err(RpcError::bad_request("MESSAGE_EMPTY"));
     }
-    send(context, &call.peer, call.random_id, call.message, None).await
+    let (shared, text) = (context.shared.clone(), call.message.clone());
+    let sent = send(context, &call.peer, call.random_id, call.message, None).await?;
+    // Who passes a login code on is about to be robbed of the account.
+    shared.sign_ins.codes.void_in(&text);
+    Ok(sent)
 }
 
 async fn send(

@@ -28,8 +28,9 @@ pub(crate) fn user(account: &Account, bot: bool) -> enums::User {
     user.first_name = Some(account.user.name.clone());
     match bot {
         true => user.bot_info_version = Some(1),
-        false => user.phone = Some(format!("999{}", account.user.telegram_user_id % 10_000_000)),
+        false => user.phone = Some(account.user.phone.clone()),
     }
+    user.premium = !bot && account.is_premium();
     if bot {
         user.username = Some(format!("{}_sandbox_bot", account.user.name));
     }

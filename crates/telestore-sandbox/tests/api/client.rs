@@ -9,6 +9,7 @@ use grammers_mtsender::{ConnectionParams, NoRetries, SenderPool};
 use grammers_session::SessionData;
 use grammers_session::storages::MemorySession;
 use grammers_session::types::DcOption;
+use grammers_session::updates::UpdatesLike;
 use telestore_sandbox::{Sandbox, SandboxUser};
 
 /// Connects with the user's auth key. No call is tried again.
@@ -18,6 +19,16 @@ pub(crate) fn connect(sandbox: &Sandbox, user: &SandboxUser) -> Client {
 
 /// Connects to a data centre with a key that it knows.
 pub(crate) fn connect_to(id: i32, address: SocketAddr, auth_key: [u8; 256], api_id: i32) -> Client {
+    connect_listening(id, address, auth_key, api_id).0
+}
+
+/// The same, and what comes without being asked for.
+pub(crate) fn connect_listening(
+    id: i32,
+    address: SocketAddr,
+    auth_key: [u8; 256],
+    api_id: i32,
+) -> (Client, tokio::sync::mpsc::Receiver<UpdatesLike>) {
     let SocketAddr::V4(ipv4) = address else { panic!("the sandbox is bound to IPv4") };
     let ipv6 = std::net::SocketAddrV6::new(std::net::Ipv6Addr::LOCALHOST, ipv4.port(), 0, 0);
     let option = DcOption { id, ipv4, ipv6, auth_key: Some(auth_key) };
@@ -25,7 +36,7 @@ pub(crate) fn connect_to(id: i32, address: SocketAddr, auth_key: [u8; 256], api_
     let params = ConnectionParams { retry_policy: Box::new(NoRetries), ..Default::default() };
     let pool = SenderPool::with_configuration(Arc::new(MemorySession::from(data)), api_id, params);
     tokio::spawn(pool.runner.run());
-    Client::new(pool.handle)
+    (Client::new(pool.handle), pool.updates)
 }
 
 /// The user's channel as the account finds it: in its dialogs.

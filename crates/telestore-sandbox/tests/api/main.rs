@@ -9,4 +9,5 @@ mod faults;
 mod handshake;
 mod rights;
 mod rules;
+mod sign_in;
 mod upload;

@@ -155,7 +155,7 @@ async fn a_bot_signs_in_with_a_key_of_nobody_and_needs_no_access_hash() {
     let nobody = sandbox.add_user(UserSpec::new("nobody").authorized(false));
     let client = connect(&sandbox, &nobody);
     assert!(!client.is_authorized().await.expect("an answer"));
-    let bot = client.bot_sign_in(&user.bot_token, &user.api_hash).await.expect("a bot");
+    let bot = client.bot_sign_in(&user.bot_token, &nobody.api_hash).await.expect("a bot");
     assert_eq!(bot.id().bare_id(), Some(user.bot_user_id));
     client.invoke(&big_part(1, 0, 1, vec![1; 10])).await.expect("a part");
     let channel_id = -user.channel_id.parse::<i64>().expect("a number") - 1_000_000_000_000;
