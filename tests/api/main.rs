@@ -31,6 +31,7 @@ mod http2;
 mod kinds;
 mod limits;
 mod listeners;
+mod login;
 mod logs;
 mod lost;
 mod manners;

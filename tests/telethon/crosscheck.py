@@ -1,11 +1,12 @@
 """Unmodified Telethon against a running sandbox.
 
-    python crosscheck.py CONTROL_URL [--channel ID] [--download-message ID]... [--size-mb N]
+    python crosscheck.py CONTROL_URL [--channel ID] [--download-message ID]... [--size-mb N] [--login WORKER]
 
 CONTROL_URL is what the sandbox calls `control_url`, for example http://127.0.0.1:8081/sandbox. The checks sign in
 with the session string of the channel's user, find the channel in the dialogs, send a random file, take the login to
 another data centre (with a key exchange), and download each message named (and the file just sent) and compare it with
-what the sandbox keeps. Exits with 1 on a failure.
+what the sandbox keeps. Telethon signs in by itself, by a code and a password and by a QR code; and with the session string that
+`WORKER login` prints. Exits with 1 on a failure.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import urllib.request
 
 from telethon import TelegramClient
 from telethon.crypto import rsa
+from telethon.errors import PasswordHashInvalidError, PhoneCodeInvalidError, SessionPasswordNeededError
 from telethon.sessions import StringSession
 from telethon.tl.functions.users import GetUsersRequest
 from telethon.tl.types import InputUserSelf
@@ -79,6 +81,84 @@ def random_file(path, size):
             size -= file.write(os.urandom(min(size, 1 << 20)))
 
 
+class SignIns:
+    """Ways to sign in at the sandbox."""
+
+    def __init__(self, control, sandbox):
+        self.control = control
+        self.sandbox = sandbox
+        # The worker's sandbox is no server of Telegram's.
+        rsa.add_key(sandbox["server_key"].encode(), old=False)
+
+    async def code(self):
+        return (await asyncio.to_thread(fetch, f"{self.control}/codes"))[0]["code"]
+
+    async def stranger(self, user):
+        session = StringSession()
+        host, port = self.sandbox["mtproto_addr"].rsplit(":", 1)
+        session.set_dc(self.sandbox["dc_id"], host, int(port))
+        client = TelegramClient(session, user["api_id"], user["api_hash"])
+        await client.connect()
+        expect(await client.is_user_authorized(), False, "authorised before anybody signed in")
+        return client
+
+    async def by_code_and_password(self):
+        spec = {"name": "carol", "password": "open sesame"}
+        carol = await asyncio.to_thread(send_json, "POST", f"{self.control}/users", spec)
+        client = await self.stranger(carol)
+        try:
+            await client.send_code_request(carol["phone"])
+            code = await self.code()
+            await refused(PhoneCodeInvalidError, client.sign_in(carol["phone"], "00000" if code != "00000" else "11111"))
+            await refused(SessionPasswordNeededError, client.sign_in(carol["phone"], code))
+            await refused(PasswordHashInvalidError, client.sign_in(password="open simsim"))
+            me = await client.sign_in(password="open sesame")
+            expect((me.id, me.first_name), (carol["telegram_user_id"], "carol"), "the account")
+        finally:
+            await client.disconnect()
+
+    async def by_qr_code(self, user):
+        client = await self.stranger(user)
+        try:
+            shown = await client.qr_login()
+            waiting = asyncio.ensure_future(shown.wait())
+            scan = {"user_id": user["user_id"], "code": shown.url}
+            await asyncio.to_thread(send_json, "POST", f"{self.control}/login-tokens/scan", scan)
+            expect((await waiting).id, user["telegram_user_id"], "the account")
+        finally:
+            await client.disconnect()
+
+    async def by_the_worker(self, worker, user):
+        """The session string that `login` prints, answered as by a person."""
+        environment = dict(
+            os.environ,
+            TELESTORE_API_ID=str(user["api_id"]),
+            TELESTORE_API_HASH=user["api_hash"],
+            TELESTORE_MTPROTO_DC=self.sandbox["mtproto_addr"],
+            TELESTORE_MTPROTO_SERVER_KEY=self.sandbox["server_key"],
+        )
+        pipe = asyncio.subprocess.PIPE
+        login = await asyncio.create_subprocess_exec(
+            worker, "login", "--phone", user["phone"], env=environment, stdin=pipe, stdout=pipe, stderr=pipe
+        )
+        while not (line := await login.stderr.readline()).startswith(b"Code:"):
+            if not line:
+                raise AssertionError("login ended before it asked for a code")
+        printed, _ = await login.communicate(f"{await self.code()}\n".encode())
+        expect(login.returncode, 0, "the end of login")
+        session = printed.decode().removesuffix("\n")
+        expect(len(session), 353, "the length of the session string")
+        return session
+
+
+async def refused(error, call):
+    try:
+        await call
+    except error:
+        return
+    raise AssertionError(f"it was not refused with {error.__name__}")
+
+
 async def check_all(args, checks, folder):
     sandbox = await checks.run("the control API describes the sandbox", lambda: asyncio.to_thread(fetch, args.control))
     if sandbox is None:
@@ -126,7 +206,6 @@ async def check_all(args, checks, folder):
 
     async def take_login_along():
         # A key exchange with a data centre of its own, and the login taken there, as for a file that lies elsewhere.
-        rsa.add_key(sandbox["server_key"].encode(), old=False)
         sender = await client._borrow_exported_sender(other["id"])
         try:
             await asyncio.to_thread(send_json, "PUT", home_url, {"id": other["id"]})
@@ -136,13 +215,28 @@ async def check_all(args, checks, folder):
             await asyncio.to_thread(send_json, "PUT", home_url, {"id": sandbox["dc_id"]})
             await client._return_exported_sender(sender)
 
-    async def download(message_id):
-        message = await client.get_messages(channel, ids=message_id)
+    async def read_with_printed_string():
+        session = await sign_ins.by_the_worker(args.login, user)
+        other = TelegramClient(StringSession(session), user["api_id"], user["api_hash"])
+        await other.connect()
+        try:
+            me = await other.get_me()
+            expect(me.id, user["telegram_user_id"], "the account")
+            entity = [dialog.entity async for dialog in other.iter_dialogs() if dialog.id == channel_id][0]
+            for message_id in args.download_message:
+                await download(message_id, other, entity)
+        finally:
+            await other.disconnect()
+
+    async def download(message_id, by=None, entity=None):
+        by, entity = by or client, entity or channel
+        message = await by.get_messages(entity, ids=message_id)
         if message is None:
             raise AssertionError("there is no such message")
-        path = await client.download_media(message, file=str(pathlib.Path(folder, f"download-{message_id}")))
+        path = await by.download_media(message, file=str(pathlib.Path(folder, f"download-{message_id}")))
         expect(sha256(path), (await kept(message_id))["sha256"], "the hash of the download")
 
+    sign_ins = SignIns(args.control, sandbox)
     try:
         await checks.run("signs in with the session string", sign_in)
         channel = await checks.run("finds the channel in the dialogs", find_channel)
@@ -156,6 +250,10 @@ async def check_all(args, checks, folder):
         await checks.run("makes a key at another data centre and takes the login there", take_login_along)
         for message_id in wanted:
             await checks.run(f"downloads message {message_id}", lambda: download(message_id))
+        await checks.run("signs in with a code and a password", sign_ins.by_code_and_password)
+        await checks.run("signs in with a QR code", lambda: sign_ins.by_qr_code(user))
+        if args.login:
+            await checks.run("reads with the session string that login printed", read_with_printed_string)
     finally:
         await client.disconnect()
 
@@ -165,6 +263,7 @@ def main():
     parser.add_argument("control", metavar="CONTROL_URL")
     parser.add_argument("--channel", help="the channel id, as the Bot API writes it; the first user's by default")
     parser.add_argument("--download-message", type=int, action="append", default=[], metavar="ID")
+    parser.add_argument("--login", metavar="WORKER", help="the worker's program, whose login is tried")
     parser.add_argument("--size-mb", type=int, default=60)
     args = parser.parse_args()
     args.control = args.control.rstrip("/")

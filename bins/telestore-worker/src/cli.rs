@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Send(SendArgs),
     /// Test settings, data directory, backend and Telegram, and say what is wrong
     Check(CheckArgs),
+    /// Sign in to Telegram and print the session string: with a phone number, a QR code, or as a bot
+    Login(LoginArgs),
     /// Ask the worker on this machine whether it is alive: for health checks of containers
     Health,
     /// List, show, retry or cancel uploads, with or without a running worker
@@ -59,6 +61,41 @@ pub(crate) struct CheckArgs {
     /// Answer in JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Questions come on standard error, answers are read as lines of standard input, and nothing but the \
+session string goes to standard output."
+)]
+pub(crate) struct LoginArgs {
+    /// The phone number with its country code, to which Telegram sends a code; asked for unless given
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) phone: Option<String>,
+
+    /// Show a QR code instead, to be scanned with a phone that is signed in
+    #[arg(long, conflicts_with = "phone")]
+    pub(crate) qr: bool,
+
+    /// Sign in as the bot of TELESTORE_BOT_TOKEN; asked for unless set
+    #[arg(long, conflicts_with_all = ["phone", "qr"])]
+    pub(crate) bot: bool,
+
+    /// The application that signs in, from https://my.telegram.org [default: TELESTORE_API_ID, else asked for]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) api_id: Option<String>,
+
+    /// What goes with the api_id [default: TELESTORE_API_HASH, else asked for]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) api_hash: Option<Secret>,
+
+    /// Write the session string to this file, for its owner only, instead of printing it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Replace the file if it is there
+    #[arg(long, requires = "out")]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod data_files;
 mod disks;
 mod health;
 mod log;
+mod login;
 mod metrics;
 mod migrate;
 mod moved;
@@ -76,6 +77,7 @@ async fn run(command: Option<Command>, written: Written) -> Result<(), String> {
     match command {
         None => serve(Settings::read(&written).map_err(text)?).await,
         Some(Command::Check(args)) => check::check(&written, args).await,
+        Some(Command::Login(args)) => login::login(&written, args).await,
         Some(Command::Health) => health::health(written.read::<ServerSettings>().map_err(text)?.0).await,
         Some(Command::Uploads(args)) => {
             uploads::uploads(written.read::<DataSettings>().map_err(text)?.0, args).await

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use telestore_types::{ApiId, LoginGuard};
@@ -77,6 +78,17 @@ impl Client {
             Arc::new(Account::new(self.config.clone(), self.guard.clone(), session, api_id, predecessor));
         accounts.insert(digest, account.clone());
         Ok(account)
+    }
+
+    /// A session that nobody has signed in with yet: a new key, made with the data centre `dc_id` at `address`. Its account
+    /// can make the calls that need no login, and those that sign in.
+    ///
+    /// # Errors
+    /// Why there is no key; [`ErrorKind::NotAdmitted`](crate::ErrorKind::NotAdmitted) if the address is not an
+    /// [allowed](MtprotoConfig::allowed) one.
+    pub async fn new_session(&self, dc_id: u8, address: SocketAddr) -> Result<Session> {
+        let auth_key = self.config.make_key(dc_id.into(), address).await?;
+        Ok(Session::new(dc_id, address, auth_key))
     }
 
     /// Closes the connections of all accounts, and returns once Telegram has seen that, or half a second has passed for

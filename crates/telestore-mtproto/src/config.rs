@@ -5,7 +5,7 @@ use std::time::Duration;
 use telestore_types::{ApiId, Clock, SystemClock};
 
 use crate::allowed::AllowedAddresses;
-use crate::key_exchange::ServerKey;
+use crate::key_exchange::{self, ServerKey};
 use crate::{Error, Result};
 
 /// How a [`Client`](crate::Client) reaches Telegram, and how long it waits.
@@ -79,6 +79,13 @@ pub struct MtprotoConfig {
 }
 
 impl MtprotoConfig {
+    /// Makes a key that nobody has signed in with.
+    pub(crate) async fn make_key(&self, dc: i32, address: SocketAddr) -> Result<[u8; 256]> {
+        self.check_address(address)?;
+        let keys = [ServerKey::telegram(), self.server_keys.clone()].concat();
+        key_exchange::make_key(dc, address, keys, self.connect_timeout).await
+    }
+
     /// Refuses an address that must not be dialled.
     pub(crate) fn check_address(&self, address: SocketAddr) -> Result<()> {
         if self.address == Some(address) || self.allowed.allows_now(address) {

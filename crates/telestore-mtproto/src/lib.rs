@@ -15,13 +15,15 @@ mod key_exchange;
 mod messages;
 #[cfg(feature = "testsuite")]
 mod packing;
+mod password;
 mod session;
+mod users;
 mod wire;
 
 /// The types of Telegram's schema: calls and what is in them.
 pub use grammers_tl_types as tl;
 
-pub use account::{Account, Chat, Location, SentMessages};
+pub use account::{Account, Chat, Location, SentMessages, address_of};
 pub use allowed::AllowedAddresses;
 pub use calls::{Calls, Failures, Step, Waits};
 pub use chats::{Dialogs, NextDialogs, Refusal, VisibleChannel, VisibleGroup};
@@ -33,5 +35,7 @@ pub use messages::{Document, Message, Sent, Wanted, media_message};
 #[cfg(feature = "testsuite")]
 #[doc(hidden)]
 pub use packing::Packing;
-pub use session::Session;
+pub use password::prove_password;
+pub use session::{Session, known_address};
+pub use users::User;
 pub use wire::Body;

@@ -1,9 +1,11 @@
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE;
 use sha2::{Digest, Sha256};
 use telestore_types::pasted::{self, PastedSession, SessionFault};
-use telestore_types::{ApiId, SenderId};
+use telestore_types::{ApiId, Secret, SenderId};
 
 /// The length of an authorisation key in bytes.
 const KEY_LEN: usize = 256;
@@ -66,12 +68,47 @@ impl Session {
     /// [`SessionFault`] says what it is instead, or what is wrong with it.
     pub fn read(text: &str) -> Result<Self, SessionFault> {
         let read = pasted::session(text)?;
-        let known =
-            if read.test { place(&TEST_CENTRES, read.dc_id.into()) } else { data_centre(read.dc_id.into()) };
+        let known = if read.test {
+            place(&TEST_CENTRES, read.dc_id.into())
+        } else {
+            known_address(read.dc_id.into())
+        };
         let address = read.address.or(known).ok_or(SessionFault::DataCentre(read.dc_id))?;
         let PastedSession { dc_id, address: named, api_id, auth_key, .. } = read;
         let api_id = api_id.and_then(|id| ApiId::new(id).ok());
         Ok(Self { dc_id, address, names_address: named.is_some(), api_id, auth_key })
+    }
+
+    /// A session of its parts: the data centre, where that is, and the key.
+    pub fn new(dc_id: u8, address: SocketAddr, auth_key: [u8; KEY_LEN]) -> Self {
+        Self { dc_id, address, names_address: true, api_id: None, auth_key }
+    }
+
+    /// The session string, as Telethon writes and reads it: 353 characters for an IPv4 address, 369 for IPv6.
+    ///
+    /// ```
+    /// use telestore_mtproto::Session;
+    ///
+    /// let session = Session::new(2, "149.154.167.51:443".parse()?, [7; 256]);
+    /// let text = session.to_telethon();
+    /// assert_eq!(text.expose().len(), 353);
+    /// assert_eq!(Session::read(text.expose())?, session);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn to_telethon(&self) -> Secret {
+        let mut packed = vec![self.dc_id];
+        match self.address.ip() {
+            IpAddr::V4(ip) => packed.extend(ip.octets()),
+            IpAddr::V6(ip) => packed.extend(ip.octets()),
+        }
+        packed.extend(self.address.port().to_be_bytes());
+        packed.extend(self.auth_key);
+        Secret::new(format!("1{}", URL_SAFE.encode(packed)))
+    }
+
+    /// The key that stands for the login: 256 bytes. Who has it has the account.
+    pub fn expose_key(&self) -> &[u8; KEY_LEN] {
+        &self.auth_key
     }
 
     /// The number of the data centre that the account lives in.
@@ -91,7 +128,7 @@ impl Session {
 
     #[cfg(test)]
     pub(crate) fn for_tests(dc_id: u8, address: SocketAddr) -> Self {
-        Self { dc_id, address, names_address: true, api_id: None, auth_key: [1; KEY_LEN] }
+        Self::new(dc_id, address, [1; KEY_LEN])
     }
 
     /// The name of the login, which is no secret.
@@ -105,8 +142,8 @@ impl Session {
     }
 }
 
-/// The known address of a data centre.
-pub(crate) fn data_centre(id: i32) -> Option<SocketAddr> {
+/// The main address of one of Telegram's five data centres, as it has been for years.
+pub fn known_address(id: i32) -> Option<SocketAddr> {
     place(&DATA_CENTRES, id)
 }
 
@@ -117,8 +154,7 @@ fn place(of: &[Ipv4Addr], id: i32) -> Option<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
-    use base64::Engine;
-    use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     use super::*;
 

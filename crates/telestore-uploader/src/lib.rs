@@ -36,4 +36,4 @@ pub use bot_api::{BotApiConfig, BotApiUploader};
 pub use mtproto::MtprotoUploader;
 /// What an [`MtprotoUploader`] is made of; the whole client is the crate `telestore-mtproto`.
 #[cfg(feature = "mtproto")]
-pub use telestore_mtproto::{AllowedAddresses, BadServerKey, Client, MtprotoConfig, ServerKey};
+pub use telestore_mtproto::{AllowedAddresses, BadServerKey, Client, MtprotoConfig, ServerKey, User};

@@ -83,7 +83,9 @@ async fn telegram(config: &Config, args: &CheckArgs, credentials: &TelegramCrede
         report.warning("Bot API", "no bot token is set up: all files go by MTProto");
     } else {
         match BotApiUploader::new(config.bot_api()) {
-            Ok(uploader) => uploader_check("Bot API", &uploader, credentials, report).await,
+            Ok(uploader) => {
+                uploader_check("Bot API", &uploader, credentials, report).await;
+            }
             Err(error) => report.failed("Bot API", error),
         }
     }
@@ -97,7 +99,12 @@ async fn telegram(config: &Config, args: &CheckArgs, credentials: &TelegramCrede
     }
     let mut quick = config.mtproto();
     (quick.connect_timeout, quick.max_failures) = (PATIENCE / 3, 1);
-    uploader_check("MTProto", &MtprotoUploader::new(quick), credentials, report).await;
+    let uploader = MtprotoUploader::new(quick);
+    let is_in = uploader_check("MTProto", &uploader, credentials, report).await;
+    if is_in && let Some(Ok(user)) = in_time(uploader.user(credentials)).await {
+        report.ok("session", format!("belongs to {user}"));
+    }
+    uploader.close().await;
 }
 
 /// How large a file may be without a session, and what would take a larger one.
@@ -120,21 +127,32 @@ fn without_session(config: &Config, report: &mut Report) {
     report.warning(CHECK, text);
 }
 
+/// Says what works, or what does not; returns whether Telegram let the bot or the account in, whatever else is wrong.
 async fn uploader_check(
     name: &'static str,
     uploader: &dyn TelegramUploader,
     credentials: &TelegramCredentials,
     report: &mut Report,
-) {
-    let Some(checked) = in_time(uploader.check(credentials)).await else {
-        return report.failed(
-            name,
-            format!("no answer in {} s: are outgoing connections allowed?", PATIENCE.as_secs()),
-        );
-    };
-    let Err(error) = checked else {
-        return report.ok(name, format!("signed in, and {} can be written to", credentials.chat_id));
-    };
+) -> bool {
+    match in_time(uploader.check(credentials)).await {
+        None => {
+            let seconds = PATIENCE.as_secs();
+            report.failed(name, format!("no answer in {seconds} s: are outgoing connections allowed?"));
+            false
+        }
+        Some(Ok(())) => {
+            report.ok(name, format!("signed in, and {} can be written to", credentials.chat_id));
+            true
+        }
+        Some(Err(error)) => {
+            report.failed(name, with_cure(name, &error));
+            matches!(error.kind(), ErrorKind::ChannelUnresolved | ErrorKind::GroupUpgraded)
+        }
+    }
+}
+
+/// The error, and what to do about it.
+fn with_cure(name: &str, error: &Error) -> String {
     let cure = match error.kind() {
         // If more is known, it is said with its cure.
         ErrorKind::NotAuthorized if error.to_string().contains(": ") => "",
@@ -142,9 +160,9 @@ async fn uploader_check(
         ErrorKind::NotAuthorized => "set the bot up again",
         // It says what to do itself.
         ErrorKind::ChannelUnresolved if error.to_string() != Error::channel_unresolved().to_string() => {
-            return report.failed(name, error);
+            return error.to_string();
         }
-        ErrorKind::GroupUpgraded => return report.failed(name, error),
+        ErrorKind::GroupUpgraded => return error.to_string(),
         ErrorKind::ChannelUnresolved => {
             "the channel must exist, and the bot or account must be in it and may post"
         }
@@ -156,11 +174,11 @@ async fn uploader_check(
     let cause = match error.kind() {
         // The words of Telegram's answer say no more than the error does.
         ErrorKind::NotAuthorized | ErrorKind::ChannelUnresolved | ErrorKind::FloodWait(_) => None,
-        _ => std::error::Error::source(&error),
+        _ => std::error::Error::source(error),
     };
     let cause = cause.map_or(String::new(), |cause| format!(" ({cause})"));
     let cure = if cure.is_empty() { String::new() } else { format!("; {cure}") };
-    report.failed(name, format!("{error}{cause}{cure}"));
+    format!("{error}{cause}{cure}")
 }
 
 /// Compares the clock with the first other one that can be asked.

@@ -119,10 +119,11 @@ impl DataCentres {
     }
 }
 
-/// The address of a data centre: the one that Telegram's configuration names, or else the known one. An account of a test
-/// server, or behind a relay on this machine, is never led to Telegram itself.
-pub(crate) fn address_of(dc: i32, options: &[tl::types::DcOption], from: SocketAddr) -> Option<SocketAddr> {
-    let known = || session::data_centre(dc).filter(|_| is_public(from.ip()));
+/// The address of a data centre for somebody who is at `from`: the one that Telegram's configuration names (`options`, of
+/// `help.getConfig`), or else the known one. An account of a test server, or behind a relay on this machine, is never led to
+/// Telegram itself.
+pub fn address_of(dc: i32, options: &[tl::types::DcOption], from: SocketAddr) -> Option<SocketAddr> {
+    let known = || session::known_address(dc).filter(|_| is_public(from.ip()));
     named(dc, false, options, from).or_else(known)
 }
 

@@ -9,7 +9,6 @@ use tokio::time::Instant;
 
 use super::data_centres::{DataCentre, Location, address_of};
 use super::{Account, MainConnection};
-use crate::key_exchange::{self, ServerKey};
 use crate::wire::Connection;
 use crate::{Error, ErrorKind, Remedy, Result};
 
@@ -51,9 +50,7 @@ impl Account {
             return Ok(());
         }
         let address = self.find(main, &from, dc).await?;
-        self.config.check_address(address)?;
-        let keys = [ServerKey::telegram(), self.config.server_keys.clone()].concat();
-        let auth_key = key_exchange::make_key(dc, address, keys, self.config.connect_timeout).await?;
+        let auth_key = self.config.make_key(dc, address).await?;
         // Only now, since it may have become idle meanwhile.
         let old = self.old_connection(main, &from).await?;
         let export = tl::functions::auth::ExportAuthorization { dc_id: dc };

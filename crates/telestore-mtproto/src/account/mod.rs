@@ -23,7 +23,7 @@ use data_centres::{DataCentre, DataCentres};
 use file_connections::FileConnections;
 pub(crate) use guard::Guard;
 
-pub use data_centres::Location;
+pub use data_centres::{Location, address_of};
 pub use peers::Chat;
 pub(crate) use peers::{Peers, access_hash};
 pub use sent_messages::SentMessages;

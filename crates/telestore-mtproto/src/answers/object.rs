@@ -102,12 +102,25 @@ pub struct Objects<'b> {
     rest: &'b [u8],
 }
 
+impl<'b> Objects<'b> {
+    /// The objects of the vector that `bytes` begin with, which are of the type of that name. It ends where one of them is cut
+    /// off.
+    ///
+    /// # Errors
+    /// If it is no vector.
+    pub fn of(name: &str, bytes: &'b [u8]) -> Result<Self> {
+        let mut rest = bytes;
+        let left = take_count(&mut rest)?;
+        Ok(Self { of: type_id(name), left, rest })
+    }
+}
+
 impl<'b> Iterator for Objects<'b> {
     type Item = Object<'b>;
 
     fn next(&mut self) -> Option<Object<'b>> {
         self.left = self.left.checked_sub(1)?;
-        // It was walked over before.
+        // In an object it was walked over before.
         Object::take(self.of, &mut self.rest).ok()
     }
 }

@@ -25,6 +25,12 @@ const LEN: usize = 256;
 
 static KNOWN: LazyLock<Option<BigUint>> = LazyLock::new(|| BigUint::parse_bytes(KNOWN_PRIME.as_bytes(), 16));
 
+/// The prime that Telegram's servers use.
+#[cfg(test)]
+pub(crate) fn known_prime() -> Vec<u8> {
+    KNOWN.clone().unwrap_or_default().to_bytes_be()
+}
+
 /// Whether `prime` is a safe prime of 2048 bits, and `g` generates the subgroup of prime order. For a prime other than
 /// the known one that takes a while.
 pub(crate) fn is_good(prime: &[u8], g: i32) -> bool {

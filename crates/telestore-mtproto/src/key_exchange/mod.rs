@@ -17,6 +17,9 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+#[cfg(test)]
+pub(crate) use group::known_prime;
+pub(crate) use group::{is_good as is_good_group, is_in_range};
 pub use server_key::{BadServerKey, ServerKey};
 
 use plain::PlainConnection;

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_mtproto::tl::enums::InputPeer;
-use telestore_mtproto::{Account, Client, MtprotoConfig, Session};
+use telestore_mtproto::{Account, Client, MtprotoConfig, Session, User};
 use telestore_types::{ChatId, LoginGuard, Sender, Stage, StoredFile, TelegramCredentials};
 use tokio::time::timeout;
 
@@ -80,6 +80,15 @@ impl MtprotoUploader {
     pub fn with_resume_max_age(mut self, age: Duration) -> Self {
         self.limits.resume_max_age = age;
         self
+    }
+
+    /// Whose session string it is that these credentials hold.
+    ///
+    /// # Errors
+    /// As [`check`](TelegramUploader::check), but for those about the channel.
+    pub async fn user(&self, credentials: &TelegramCredentials) -> Result<User> {
+        let attempt = self.attempt(credentials.sessions().next(), credentials, &NoProgress)?;
+        attempt.unless_stalled(async { Ok(attempt.calls.own_user().await?) }).await
     }
 
     fn account(&self, sender: Option<&Sender>) -> Result<Arc<Account>> {

@@ -1,0 +1,261 @@
+//! The connection that somebody signs in over: grammers' client, with keys that `telestore-mtproto` made.
+//!
+//! grammers makes keys with Telegram's own servers only, since it knows no other RSA keys than theirs; a test server could not be
+//! reached. So each key is made by the worker's own key exchange, and given to grammers' session. It is a new one each time, and
+//! belongs to nobody until somebody has signed in with it.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::sync::Arc;
+use std::time::Duration;
+
+use grammers_client::sender::{ConnectionParams, NoRetries, RpcError, SenderPool, SenderPoolHandle};
+use grammers_client::{Client, InvocationError, tl};
+use grammers_session::storages::MemorySession;
+use grammers_session::types::DcOption;
+use grammers_session::updates::UpdatesLike;
+use grammers_session::{Session as _, SessionData};
+use telestore::types::Secret;
+use telestore::uploader::{MtprotoConfig, User};
+use telestore_mtproto::{Session, address_of, known_address};
+use tl::Serializable;
+use tl::enums::auth::Authorization;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::ask::say;
+use super::failure::Failure;
+
+/// The data centre that everybody begins in.
+const FIRST: u8 = 2;
+
+/// How often one call may be sent to another data centre, and how often it may meet a connection that is gone.
+const MOVES_MAX: u32 = 3;
+const TRIES_MAX: u32 = 3;
+
+/// How long the connection may take to end.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// Which application signs in.
+pub(super) struct Application {
+    pub(super) api_id: i32,
+    pub(super) api_hash: Secret,
+}
+
+/// How far a sign-in came.
+pub(super) enum Entered {
+    As(Box<User>),
+    PasswordNeeded,
+    NoAccount,
+}
+
+/// A key that nobody, or somebody, has signed in with, and the connection that it is for.
+pub(super) struct Telegram {
+    keys: telestore_mtproto::Client,
+    pub(super) application: Application,
+    store: Arc<MemorySession>,
+    client: Client,
+    pool: SenderPoolHandle,
+    running: JoinHandle<()>,
+    updates: mpsc::Receiver<UpdatesLike>,
+    here: Session,
+}
+
+impl Telegram {
+    /// Makes a key with the first data centre. The connection itself is opened by the first call.
+    pub(super) async fn connect(config: MtprotoConfig, application: Application) -> Result<Self, Failure> {
+        let address = config.address.or_else(|| known_address(FIRST.into()));
+        let address = address.ok_or_else(|| Failure::told("no address of Telegram is known"))?;
+        let keys = telestore_mtproto::Client::new(config);
+        let here = keys.new_session(FIRST, address).await.map_err(Failure::told)?;
+        let store = Arc::new(MemorySession::from(SessionData {
+            home_dc: FIRST.into(),
+            dc_options: HashMap::from([(FIRST.into(), option(&here))]),
+            ..SessionData::default()
+        }));
+        let config = keys.config();
+        let params = ConnectionParams {
+            device_model: config.device_model.clone(),
+            system_version: config.system_version.clone(),
+            app_version: config.app_version.clone(),
+            system_lang_code: config.lang_code.clone(),
+            lang_code: config.lang_code.clone(),
+            use_ipv6: address.is_ipv6(),
+            retry_policy: Box::new(NoRetries),
+            ..ConnectionParams::default()
+        };
+        let SenderPool { runner, handle, updates } =
+            SenderPool::with_configuration(Arc::clone(&store), application.api_id, params);
+        let (pool, running) = (handle.thin.clone(), tokio::spawn(runner.run()));
+        Ok(Self { keys, application, store, client: Client::new(handle), pool, running, updates, here })
+    }
+
+    /// Makes a call, in the data centre that Telegram sends it to.
+    ///
+    /// # Errors
+    /// [`Failure::Lost`] if it may have been carried out.
+    pub(super) async fn call<R: tl::RemoteCall>(&mut self, call: &R) -> Result<R::Return, Failure> {
+        let patience = self.keys.config().call_timeout;
+        let (mut moves, mut tries) = (0, 0);
+        loop {
+            match timeout(patience, self.client.invoke(call)).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(InvocationError::Rpc(error))) => match elsewhere(&error) {
+                    Some(dc) if moves < MOVES_MAX => {
+                        moves += 1;
+                        self.move_to(dc).await?;
+                    }
+                    _ => return Err(Failure::Refused(error)),
+                },
+                // It was not sent: the connection had gone while nobody used it.
+                Ok(Err(InvocationError::Dropped(_))) if tries < TRIES_MAX => tries += 1,
+                Ok(Err(error)) => return Err(error.into()),
+                Err(_) => {
+                    self.pool.disconnect_from_dc(self.here.dc_id().into());
+                    let seconds = patience.as_secs();
+                    return Err(Failure::Lost(format!("Telegram did not answer in {seconds} s")));
+                }
+            }
+        }
+    }
+
+    /// Makes a call that signs in. If its answer is lost, Telegram is asked who is signed in before it is made again: it may
+    /// work once only.
+    pub(super) async fn enter<R>(&mut self, call: &R) -> Result<Entered, Failure>
+    where
+        R: tl::RemoteCall<Return = Authorization>,
+    {
+        let mut tries = 0;
+        loop {
+            match self.call(call).await {
+                Ok(answer) => return entered(answer),
+                Err(failure) if failure.is("SESSION_PASSWORD_NEEDED") => return Ok(Entered::PasswordNeeded),
+                Err(Failure::Lost(text)) if tries < TRIES_MAX => {
+                    tries += 1;
+                    say(&format!("{text}: trying again"));
+                    match self.who().await {
+                        Ok(user) => return Ok(Entered::As(Box::new(user))),
+                        Err(failure) if failure.is("SESSION_PASSWORD_NEEDED") => {
+                            return Ok(Entered::PasswordNeeded);
+                        }
+                        Err(failure) if failure.is("AUTH_KEY_UNREGISTERED") => {}
+                        Err(Failure::Lost(_)) => {}
+                        Err(failure) => return Err(failure),
+                    }
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    pub(super) async fn sign_bot_in(&mut self, token: &str) -> Result<Entered, Failure> {
+        let import = tl::functions::auth::ImportBotAuthorization {
+            flags: 0,
+            api_id: self.application.api_id,
+            api_hash: self.application.api_hash.expose().to_owned(),
+            bot_auth_token: token.to_owned(),
+        };
+        self.enter(&import).await
+    }
+
+    async fn who(&mut self) -> Result<User, Failure> {
+        let own = tl::functions::users::GetUsers { id: vec![tl::enums::InputUser::UserSelf] };
+        let found = self.call(&own).await?.into_iter().next();
+        read(&found.ok_or_else(|| Failure::told("Telegram does not say who is signed in"))?)
+    }
+
+    /// Makes a key with another data centre, and goes on there.
+    pub(super) async fn move_to(&mut self, dc: i32) -> Result<(), Failure> {
+        say(&format!("Telegram keeps this account in data centre {dc}: going there."));
+        let config = self.client.invoke(&tl::functions::help::GetConfig {}).await?;
+        let tl::enums::Config::Config(config) = config;
+        let named = config.dc_options.into_iter().map(|tl::enums::DcOption::Option(option)| option);
+        let address = address_of(dc, &named.collect::<Vec<_>>(), self.here.address());
+        let address =
+            address.ok_or_else(|| Failure::told(format!("Telegram names no address of data centre {dc}")))?;
+        let id = u8::try_from(dc).map_err(|_| Failure::told(format!("there is no data centre {dc}")))?;
+        let there = self.keys.new_session(id, address).await.map_err(Failure::told)?;
+        self.pool.disconnect_from_dc(self.here.dc_id().into());
+        let stored = self.store.set_dc_option(&option(&there)).await;
+        stored.map_err(Failure::told)?;
+        self.store.set_home_dc_id(dc).await.map_err(Failure::told)?;
+        self.here = there;
+        Ok(())
+    }
+
+    /// Returns when Telegram says that a QR code was scanned.
+    pub(super) async fn scanned(&mut self) {
+        while let Some(update) = self.updates.recv().await {
+            if let UpdatesLike::Updates(updates) = update
+                && is_scan(&updates)
+            {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// The login, as whoever signed in may keep it.
+    pub(super) async fn session(&mut self) -> Result<Session, Failure> {
+        let kept = self.store.dc_option(self.here.dc_id().into()).map_err(Failure::told)?;
+        // grammers makes a new key if a server does not know the old one.
+        if kept.and_then(|option| option.auth_key).as_ref() != Some(self.here.expose_key()) {
+            return Err(Failure::told(
+                "Telegram did not keep the key that somebody signed in with: try again",
+            ));
+        }
+        Ok(self.here.clone())
+    }
+
+    pub(super) async fn log_out(&mut self) -> Result<(), Failure> {
+        self.call(&tl::functions::auth::LogOut {}).await.map(drop)
+    }
+
+    /// Ends the connection, and returns once that is done: a worker may use the login now, and Telegram may end a login that it
+    /// sees on two connections.
+    pub(super) async fn close(self) {
+        self.pool.quit();
+        let _ = timeout(CLOSING, self.running).await;
+    }
+}
+
+/// The data centre that a call is sent to.
+fn elsewhere(error: &RpcError) -> Option<i32> {
+    let sends = matches!(error.name.as_str(), "PHONE_MIGRATE" | "NETWORK_MIGRATE" | "USER_MIGRATE");
+    error.value.filter(|_| sends).and_then(|dc| i32::try_from(dc).ok())
+}
+
+fn is_scan(updates: &tl::enums::Updates) -> bool {
+    let is = |update: &tl::enums::Update| matches!(update, tl::enums::Update::LoginToken);
+    match updates {
+        tl::enums::Updates::UpdateShort(short) => is(&short.update),
+        tl::enums::Updates::Combined(all) => all.updates.iter().any(is),
+        tl::enums::Updates::Updates(all) => all.updates.iter().any(is),
+        _ => false,
+    }
+}
+
+/// Who an answer says was signed in.
+pub(super) fn entered(answer: Authorization) -> Result<Entered, Failure> {
+    match answer {
+        Authorization::Authorization(entered) => Ok(Entered::As(Box::new(read(&entered.user)?))),
+        Authorization::SignUpRequired(_) => Ok(Entered::NoAccount),
+    }
+}
+
+fn read(user: &tl::enums::User) -> Result<User, Failure> {
+    let why = |why| Failure::told(format!("Telegram does not say who was signed in: {why}"));
+    User::read(&user.to_bytes()).map_err(why)
+}
+
+/// A data centre as grammers keeps it. The family of addresses that is not used stays without one.
+fn option(of: &Session) -> DcOption {
+    let (mut ipv4, mut ipv6) =
+        (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0), SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0));
+    match of.address() {
+        SocketAddr::V4(address) => ipv4 = address,
+        SocketAddr::V6(address) => ipv6 = address,
+    }
+    DcOption { id: of.dc_id().into(), ipv4, ipv6, auth_key: Some(*of.expose_key()) }
+}
