@@ -35,6 +35,7 @@ mod login;
 mod logs;
 mod lost;
 mod manners;
+mod message;
 mod observe;
 mod old_data;
 mod old_http;

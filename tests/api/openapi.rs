@@ -23,6 +23,17 @@ impl Document {
         }
     }
 
+    /// A schema that is made of several, as one.
+    fn whole(&self, schema: &Value) -> Value {
+        let Some(parts) = schema["allOf"].as_array() else { return schema.clone() };
+        let (mut properties, mut required) = (serde_json::Map::new(), Vec::new());
+        for part in parts.iter().map(|part| self.whole(self.resolve(part))) {
+            properties.extend(part["properties"].as_object().cloned().unwrap_or_default());
+            required.extend(part["required"].as_array().cloned().unwrap_or_default());
+        }
+        serde_json::json!({"type": "object", "properties": properties, "required": required})
+    }
+
     /// `POST /upload` and the like, with the operation.
     fn operations(&self) -> impl Iterator<Item = (String, &Value)> {
         self.0["paths"].as_object().unwrap().iter().flat_map(|(path, item)| {
@@ -33,7 +44,7 @@ impl Document {
 
     /// Why `value` does not fit `schema`: enough of JSON Schema for what our types make.
     fn misfit(&self, schema: &Value, value: &Value) -> Option<String> {
-        let schema = self.resolve(schema);
+        let schema = &self.whole(self.resolve(schema));
         for of in ["oneOf", "anyOf"] {
             if let Some(choices) = schema[of].as_array() {
                 let fits = choices.iter().any(|schema| self.misfit(schema, value).is_none());

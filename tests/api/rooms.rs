@@ -77,7 +77,11 @@ const CIRCLES: [(&str, &str, &str); 13] = [
         "whose address counts is asked of the connection, which holds to the limits of addresses",
     ),
     ("telestore-worker settings", "file written", "what is written holds the file, which is read into it"),
-    ("telestore-sandbox http", "bot_api bot_files", "a file of the Bot API is one of its calls"),
+    (
+        "telestore-sandbox http",
+        "bot_api bot_files bot_sends",
+        "what has to do with files is one of the Bot API's calls",
+    ),
     (
         "telestore-sandbox mtproto",
         "chats dispatch files history send sign_in",

@@ -200,6 +200,20 @@ async def check_all(args, checks, folder):
         expect(message["caption"], "Uploaded: crosscheck.bin", "the caption")
         return sent.id
 
+    async def read_options():
+        message = await client.get_messages(channel, ids=args.options_message)
+        expect(message.raw_text, "<b>told</b> to the letter", "the caption")
+        expect(message.entities, None, "what parts of it look like")
+        expect(message.silent, True, "silent")
+        expect(message.reply_to.forum_topic, True, "a message in a topic")
+        expect(message.reply_to.reply_to_msg_id, 7, "the topic")
+
+    async def read_formatted():
+        message = await client.get_messages(channel, ids=args.formatted_message)
+        found = [(type(entity).__name__, text) for entity, text in message.get_entities_text()]
+        name = message.file.name
+        expect(found, [("MessageEntityBold", name), ("MessageEntityCode", user["user_id"])], "what parts look like")
+
     async def find_message():
         found = [message.id async for message in client.iter_messages(channel, search="crosscheck")]
         expect(sent_id in found, True, "the message found again")
@@ -248,6 +262,10 @@ async def check_all(args, checks, folder):
             await checks.run("finds the message by a search", find_message)
             wanted.append(sent_id)
         await checks.run("makes a key at another data centre and takes the login there", take_login_along)
+        if args.options_message:
+            await checks.run("finds caption, topic and silence as they were asked for", read_options)
+        if args.formatted_message:
+            await checks.run("finds a formatted caption", read_formatted)
         for message_id in wanted:
             await checks.run(f"downloads message {message_id}", lambda: download(message_id))
         await checks.run("signs in with a code and a password", sign_ins.by_code_and_password)
@@ -264,6 +282,8 @@ def main():
     parser.add_argument("--channel", help="the channel id, as the Bot API writes it; the first user's by default")
     parser.add_argument("--download-message", type=int, action="append", default=[], metavar="ID")
     parser.add_argument("--login", metavar="WORKER", help="the worker's program, whose login is tried")
+    parser.add_argument("--options-message", type=int, metavar="ID", help="in topic 7, silent, with a caption of its own")
+    parser.add_argument("--formatted-message", type=int, metavar="ID", help="with the caption of the worker's template")
     parser.add_argument("--size-mb", type=int, default=60)
     args = parser.parse_args()
     args.control = args.control.rstrip("/")

@@ -97,7 +97,7 @@ pub(crate) fn lease(data: &DataSettings) -> Duration {
 }
 
 fn engine(settings: &Settings) -> EngineConfig {
-    let Settings { data, users, storage, sending, limits, .. } = settings;
+    let Settings { data, users, storage, sending, message, limits, .. } = settings;
     let defaults = EngineConfig::default();
     let account_hold = if data.is_shared() { SHARED_LEASE * 2 } else { defaults.account_hold };
     defaults.with(|config| {
@@ -119,6 +119,7 @@ fn engine(settings: &Settings) -> EngineConfig {
         config.max_concurrent_uploads = sending.max_concurrent_uploads;
         config.eager = sending.eager;
         config.eager_max_bytes = sending.eager_max_bytes;
+        config.message = message.defaults();
     })
 }
 

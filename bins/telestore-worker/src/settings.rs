@@ -16,6 +16,7 @@ mod error;
 mod file;
 mod limits;
 mod log;
+mod message;
 mod origin;
 mod secret_file;
 mod sending;
@@ -37,6 +38,7 @@ pub(crate) use self::definition::{Definition, definitions, definitions_of};
 pub(crate) use self::error::{ConfigError, bad};
 pub(crate) use self::limits::LimitSettings;
 pub(crate) use self::log::{LogFormat, LogSettings};
+pub(crate) use self::message::MessageSettings;
 pub(crate) use self::origin::{Origin, Origins};
 pub(crate) use self::sending::SendingSettings;
 pub(crate) use self::server::{ConnectionSettings, ServerSettings};
@@ -65,6 +67,8 @@ pub(crate) struct Settings {
     pub(crate) storage: StorageSettings,
     #[command(flatten)]
     pub(crate) sending: SendingSettings,
+    #[command(flatten)]
+    pub(crate) message: MessageSettings,
     #[command(flatten)]
     pub(crate) limits: LimitSettings,
     #[command(flatten)]

@@ -11,6 +11,7 @@ pub(crate) mod fault;
 pub(crate) mod limiter;
 pub(crate) mod measures;
 pub(crate) mod messages;
+pub(crate) mod named;
 pub(crate) mod number;
 pub(crate) mod options;
 pub(crate) mod patience;

@@ -9,10 +9,12 @@ use grammers_tl_types::enums::DocumentAttribute;
 use rand::RngExt;
 
 use crate::channel_id::ChannelId;
+use crate::media::{Kind, SandboxMedia};
 use crate::message::{Draft, SandboxMessage, StoredMessage};
 use crate::names;
 use crate::pulse::Pulse;
 use crate::standing::{Members, Standing, Who};
+use crate::topics::Topics;
 
 /// One channel, supergroup or basic group.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub(crate) struct Channel {
     /// Whether those of a group who are nothing but members may send files.
     pub(crate) documents: bool,
     pub(crate) members: Members,
+    /// The topics, if it is a forum.
+    pub(crate) topics: Topics,
     /// What a basic group has become.
     pub(crate) migrated_to: Option<ChannelId>,
     pub(crate) messages: BTreeMap<i32, StoredMessage>,
@@ -45,6 +49,7 @@ impl Channel {
             group: id.is_basic_group(),
             documents: true,
             members: Members::new(),
+            topics: Topics::default(),
             migrated_to: None,
             messages: BTreeMap::new(),
             next_message: 2,
@@ -266,26 +271,7 @@ fn number(
     folder: &Path,
 ) -> std::io::Result<StoredMessage> {
     let mut rng = rand::rng();
-    let mut message = SandboxMessage {
-        message_id,
-        channel_id: channel.bot_api(),
-        user_id: draft.user_id,
-        via: draft.via,
-        file_name: String::new(),
-        sent_name: String::new(),
-        caption: draft.caption,
-        mime_type: String::new(),
-        size: 0,
-        sha256: String::new(),
-        path: PathBuf::new(),
-        file_id: String::new(),
-        file_unique_id: String::new(),
-        document_id: 0,
-        random_id: draft.random_id,
-        force_file: false,
-        attributes: Vec::new(),
-        date: unix_time(),
-    };
+    let mut message = without_file(channel, message_id, &draft);
     let mut attributes = Vec::new();
     if let Some(document) = draft.document {
         use base64::Engine;
@@ -301,6 +287,11 @@ fn number(
         message.size = document.size;
         message.sha256 = document.sha256;
         message.force_file = document.force_file;
+        message.kind = document.kind;
+        message.media = SandboxMedia::of(&document.attributes);
+        if document.photo.is_some() {
+            message.media = Some(SandboxMedia { size: document.photo, ..SandboxMedia::default() });
+        }
         attributes = document.attributes;
         for attribute in &mut attributes {
             if let DocumentAttribute::Filename(named) = attribute {
@@ -310,6 +301,35 @@ fn number(
         message.attributes = attributes.iter().map(|attribute| format!("{attribute:?}")).collect();
     }
     Ok(StoredMessage { public: message, attributes })
+}
+
+/// A message that has nothing but its text.
+fn without_file(channel: ChannelId, message_id: i32, draft: &Draft) -> SandboxMessage {
+    SandboxMessage {
+        message_id,
+        channel_id: channel.bot_api(),
+        user_id: draft.user_id.clone(),
+        via: draft.via,
+        file_name: String::new(),
+        sent_name: String::new(),
+        caption: draft.caption.clone(),
+        entities: draft.entities.clone(),
+        topic_id: draft.topic_id,
+        silent: draft.silent,
+        mime_type: String::new(),
+        size: 0,
+        sha256: String::new(),
+        path: PathBuf::new(),
+        file_id: String::new(),
+        file_unique_id: String::new(),
+        document_id: 0,
+        random_id: draft.random_id,
+        force_file: false,
+        kind: Kind::Document,
+        media: None,
+        attributes: Vec::new(),
+        date: unix_time(),
+    }
 }
 
 fn write_log(folder: &Path, message: &SandboxMessage) -> std::io::Result<()> {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use grammers_tl_types as tl;
 use serde::{Deserialize, Serialize};
 
+use crate::entities::SandboxEntity;
+use crate::media::{Kind, SandboxMedia};
 use crate::standing::Who;
 
 /// The way a message came in.
@@ -35,6 +37,15 @@ pub struct SandboxMessage {
     pub sent_name: String,
     /// Caption of the document, or text of a text message.
     pub caption: String,
+    /// What parts of the caption look like.
+    #[serde(default)]
+    pub entities: Vec<SandboxEntity>,
+    /// The topic that it is in.
+    #[serde(default)]
+    pub topic_id: Option<i32>,
+    /// Whether it notified nobody.
+    #[serde(default)]
+    pub silent: bool,
     /// MIME type, as sent or guessed by the Bot API.
     pub mime_type: String,
     /// Size of the file.
@@ -54,6 +65,12 @@ pub struct SandboxMessage {
     /// Whether the sender asked for a document rather than for media (`force_file`, or
     /// `disable_content_type_detection`).
     pub force_file: bool,
+    /// What the file is to Telegram.
+    #[serde(default)]
+    pub kind: Kind,
+    /// What its sender says of a video or a piece of music; of a photo, its size.
+    #[serde(default)]
+    pub media: Option<SandboxMedia>,
     /// The document attributes, as a person would name them.
     pub attributes: Vec<String>,
     /// Unix time of the message.
@@ -92,6 +109,9 @@ pub(crate) struct Draft {
     pub(crate) user_id: String,
     pub(crate) via: Via,
     pub(crate) caption: String,
+    pub(crate) entities: Vec<SandboxEntity>,
+    pub(crate) topic_id: Option<i32>,
+    pub(crate) silent: bool,
     pub(crate) random_id: Option<i64>,
     pub(crate) document: Option<DraftDocument>,
 }
@@ -108,5 +128,8 @@ pub(crate) struct DraftDocument {
     pub(crate) file_name: String,
     pub(crate) mime_type: String,
     pub(crate) force_file: bool,
+    pub(crate) kind: Kind,
+    /// The sides of a photo.
+    pub(crate) photo: Option<(i32, i32)>,
     pub(crate) attributes: Vec<tl::enums::DocumentAttribute>,
 }

@@ -21,6 +21,7 @@ use crate::network::Network;
 use crate::shared::{Shared, WebhookCall};
 use crate::standing::{Standing, Who};
 use crate::stats::Stats;
+use crate::topics::Topic;
 use crate::users::{Account, SandboxUser, UserSpec};
 
 /// A running sandbox. Dropping it stops the servers and removes a directory it made itself.
@@ -246,6 +247,11 @@ impl Sandbox {
     /// Whether those of a group who are nothing but members may send files: its default permissions.
     pub fn set_documents(&self, group: impl Into<ChannelId>, allowed: bool) {
         self.shared.channels.edit(group.into(), |group| group.documents = allowed);
+    }
+
+    /// Makes a forum of the group, if it is none yet, and says what one of its topics is.
+    pub fn set_topic(&self, group: impl Into<ChannelId>, id: i32, topic: Topic) {
+        self.shared.channels.edit(group.into(), |group| group.topics.set(id, topic));
     }
 
     /// Makes a supergroup of a channel, or a channel again. On Telegram none becomes the other; here it spares tests a

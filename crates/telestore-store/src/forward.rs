@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UserId,
-    WorkerId,
+    ChatId, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
+    UploadOptions, UserId, WorkerId,
 };
 
 use crate::rules::NewExtent;
 use crate::{
     Appended, BlobName, Cancelled, Changes, ChunkRecord, Claim, Completed, Counts, Created, Declared,
-    Expired, Expiry, KnownWorker, Lease, Limits, Listing, NewChunk, NewEvent, OutboxEvent, OutboxKind, Owner,
-    Recorded, Released, Result, SessionStore, Subject, Usage, WorkerInfo,
+    Expired, Expiry, KnownWorker, Lease, Limits, Listing, NewChunk, NewEvent, OptionsSet, OutboxEvent,
+    OutboxKind, Owner, Recorded, Released, Result, SessionStore, Subject, Usage, WorkerInfo,
 };
 
 /// A session store that hands every call on to `$inner`.
@@ -63,6 +63,16 @@ macro_rules! forward {
                 now: Timestamp,
             ) -> Result<Declared> {
                 ($inner).declare_size(id, key, size, now).await
+            }
+
+            async fn set_options(
+                &$self,
+                id: &UploadId,
+                key: &StorageKey,
+                named: &UploadOptions,
+                now: Timestamp,
+            ) -> Result<OptionsSet> {
+                ($inner).set_options(id, key, named, now).await
             }
 
             async fn usage(&$self, of: Subject<'_>, now: Timestamp) -> Result<Usage> {

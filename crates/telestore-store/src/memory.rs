@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UserId,
-    WorkerId,
+    ChatId, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
+    UploadOptions, UserId, WorkerId,
 };
 use tokio::sync::{Mutex, MutexGuard, broadcast};
 
@@ -15,8 +15,8 @@ use self::state::{State, Waiting};
 use crate::rules::{self, Admitted, Answer, NewChunk, NewExtent, Rows, Whose};
 use crate::{
     Appended, BlobName, Cancelled, Change, Changes, ChunkRecord, Claim, Completed, Counts, Created, Declared,
-    Expired, Expiry, KnownWorker, Lease, Limits, Listing, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded,
-    Released, Result, SessionStore, Subject, Usage, WorkerInfo,
+    Expired, Expiry, KnownWorker, Lease, Limits, Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind,
+    Owner, Recorded, Released, Result, SessionStore, Subject, Usage, WorkerInfo,
 };
 
 /// How many changes a worker may leave unread before it is told that it has missed some.
@@ -116,6 +116,16 @@ impl SessionStore for MemorySessionStore {
         now: Timestamp,
     ) -> Result<Declared> {
         Ok(done(rules::declare_size(&mut *self.lock().await, id, key, size, now).await?))
+    }
+
+    async fn set_options(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        named: &UploadOptions,
+        now: Timestamp,
+    ) -> Result<OptionsSet> {
+        Ok(done(rules::set_options(&mut *self.lock().await, id, key, named, now).await?))
     }
 
     async fn usage(&self, of: Subject<'_>, now: Timestamp) -> Result<Usage> {

@@ -9,14 +9,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use telestore_types::{
     ChatId, ChunkIndex, ContentDigest, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp,
-    Upload, UploadId, UserId, WorkerId,
+    Upload, UploadId, UploadOptions, UserId, WorkerId,
 };
 
 use crate::rules::NewExtent;
 use crate::{
     Appended, Blob, BlobName, Cancelled, Changes, ChunkRecord, Claim, Completed, Counts, Created, Declared,
-    Expired, Expiry, KnownWorker, Lease, Limits, Listing, NewChunk, NewEvent, OutboxEvent, OutboxKind, Owner,
-    Recorded, Released, Result, Spool, SpooledChunk, Subject, Usage, WorkerInfo,
+    Expired, Expiry, KnownWorker, Lease, Limits, Listing, NewChunk, NewEvent, OptionsSet, OutboxEvent,
+    OutboxKind, Owner, Recorded, Released, Result, Spool, SpooledChunk, Subject, Usage, WorkerInfo,
 };
 
 /// What a [`MockSessionStore`] is asked.
@@ -38,6 +38,13 @@ pub trait SessionCalls: Send + Sync {
         size: u64,
         now: Timestamp,
     ) -> Result<Declared>;
+    async fn set_options(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        named: &UploadOptions,
+        now: Timestamp,
+    ) -> Result<OptionsSet>;
     async fn usage<'a>(&self, of: Subject<'a>, now: Timestamp) -> Result<Usage>;
     async fn chunks(&self, key: &StorageKey) -> Result<Vec<ChunkRecord>>;
     async fn checkpoint_early<'a>(

@@ -21,7 +21,7 @@ pub use self::append::{append, declare_size};
 pub use self::chunks::{Admitted, admit, admit_chunk, counted};
 pub use self::leases::{change_leased, extend, hold_account, lease};
 pub use self::rows::{Answer, Holder, Place, Rows, Whose};
-pub use self::uploads::{begin_early, cancel, claim, complete, create, expire, keep};
+pub use self::uploads::{begin_early, cancel, claim, complete, create, expire, keep, set_options};
 pub use self::workers::{add_event, outbox_lease, release};
 pub use crate::quota::day_of;
 use crate::{Exceeded, Limits, More, Result};

@@ -8,13 +8,13 @@ use std::fmt;
 
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UserId,
-    WorkerId,
+    ChatId, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
+    UploadOptions, UserId, WorkerId,
 };
 
 pub use self::answers::{
-    Appended, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Declared, Expired, Lease, Owner,
-    Recorded, Released,
+    Appended, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Declared, Expired, Lease,
+    OptionsSet, Owner, Recorded, Released,
 };
 pub use self::events::{NewEvent, OutboxEvent, OutboxKind};
 pub use self::known::{KnownWorker, WorkerInfo};
@@ -106,6 +106,15 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         size: u64,
         now: Timestamp,
     ) -> Result<Declared>;
+
+    /// Takes over options that are named for an upload; see [`Upload::set_options`].
+    async fn set_options(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        named: &UploadOptions,
+        now: Timestamp,
+    ) -> Result<OptionsSet>;
 
     /// What a user, or the clients at an address, have now. Bytes of a day are only counted if the limits that
     /// chunks were recorded with limited them.

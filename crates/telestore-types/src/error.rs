@@ -55,6 +55,18 @@ pub enum Error {
     /// A file name with control characters.
     #[error("file name must not hold control characters")]
     ControlInFileName,
+    /// A caption over [`UploadOptions::MAX_CAPTION`](crate::UploadOptions::MAX_CAPTION) units of UTF-16.
+    #[error("caption must be at most 4096 characters, as UTF-16 counts them")]
+    LongCaption,
+    /// A topic that is not the number of a message.
+    #[error("topic must be a number from 1 to 2147483647")]
+    TopicId,
+    /// A kind of message that there is not.
+    #[error("a file is sent as document, video, audio or photo")]
+    SendAs,
+    /// A SHA-256 that is not written in 64 hexadecimal digits.
+    #[error("the SHA-256 of a file must be 64 hexadecimal digits")]
+    FileDigest,
     /// A channel that is not a Bot API chat id.
     #[error("channel id must be a number such as -1001234567890, or @name")]
     ChatId,

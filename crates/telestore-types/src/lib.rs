@@ -2,6 +2,7 @@
 
 mod address;
 mod alike;
+mod caption;
 mod clock;
 mod credentials;
 mod digest;
@@ -24,9 +25,10 @@ mod verdict;
 mod worker;
 
 pub use address::{AddressKey, network_of};
+pub use caption::{CAPTION_MAX, Caption, CaptionTemplate, CaptionValues, Entity, EntityKind, TemplateError};
 pub use clock::{Clock, LONGEST_GAP, ManualClock, Reading, SteadyClock, SystemClock, Timestamp};
 pub use credentials::{ApiId, ChatId, Identity, TelegramCredentials, UserId};
-pub use digest::ContentDigest;
+pub use digest::{ContentDigest, FileDigest};
 pub use error::{Error, Result};
 pub use event::{Stage, UploadEvent, UploadStatus};
 pub use id::{ChunkIndex, MAX_CHUNKS, StorageKey, UploadId};
@@ -40,8 +42,8 @@ pub use source::{ByteSource, BytesSource, SourceError};
 pub use stored::{StoredAs, StoredFile, StoredMessage};
 pub use upload::{
     AppendError, ChunkVerdict, Completion, CompletionError, LONGEST_PAUSE, MAX_CRASHES, MAX_EARLY_CRASHES,
-    MISSING_CHUNKS, Metadata, NewUpload, Recovery, ResumeState, Upload, UploadKind, UploadOptions,
-    UploadState, is_due,
+    MISSING_CHUNKS, Metadata, NewUpload, OptionError, Recovery, ResumeState, SendAs, TopicId, Upload,
+    UploadKind, UploadOption, UploadOptions, UploadState, is_due,
 };
 pub use verdict::Verdict;
 pub use worker::WorkerId;

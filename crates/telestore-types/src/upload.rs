@@ -19,7 +19,7 @@ pub use self::completion::{Completion, CompletionError};
 pub use self::extents::AppendError;
 pub use self::kind::UploadKind;
 pub use self::new::NewUpload;
-pub use self::options::{Metadata, UploadOptions};
+pub use self::options::{Metadata, OptionError, SendAs, TopicId, UploadOption, UploadOptions};
 pub use self::recovery::{MAX_CRASHES, MAX_EARLY_CRASHES, Recovery};
 pub use self::resume::ResumeState;
 

@@ -5,9 +5,13 @@ mod account_fault;
 mod capability;
 mod error;
 mod forward;
+#[cfg(any(feature = "bot-api", feature = "mtproto"))]
+mod media;
 mod metrics;
 mod name;
 mod select;
+#[cfg(any(feature = "bot-api", feature = "mtproto"))]
+mod topic_fault;
 mod uploader;
 
 #[cfg(feature = "bot-api")]

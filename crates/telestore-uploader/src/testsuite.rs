@@ -10,6 +10,7 @@ mod basics;
 mod cancel;
 mod committing;
 mod early;
+mod messages;
 mod recorder;
 mod refusals;
 mod resuming;
@@ -22,7 +23,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use telestore_types::{ByteSource, BytesSource, FileName, StoredFile, TelegramCredentials, UploadId};
+use telestore_types::{
+    ByteSource, BytesSource, Entity, FileName, SendAs, StoredFile, TelegramCredentials, TopicId, UploadId,
+};
 
 use crate::{TelegramUploader, UploadRequest};
 
@@ -44,6 +47,45 @@ pub trait Subject: Send + Sync {
 
     /// How many messages the channel holds.
     async fn message_count(&self) -> usize;
+
+    /// Whether [`how`](Self::how) tells how messages look. What is not told is not asked of a backend.
+    fn tells_how(&self) -> bool {
+        false
+    }
+
+    /// How the message looks that this file became.
+    async fn how(&self, stored: &StoredFile) -> Option<How> {
+        let _ = stored;
+        None
+    }
+
+    /// A topic of the chat, if that is a forum.
+    fn topic(&self) -> Option<TopicId> {
+        None
+    }
+}
+
+/// How a message looks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct How {
+    /// What parts of its text look like.
+    pub entities: Vec<Entity>,
+    /// The topic that it is in.
+    pub topic: Option<TopicId>,
+    /// Whether it notified nobody.
+    pub silent: bool,
+    /// What its file is to Telegram.
+    pub sent_as: SendAs,
+}
+
+impl How {
+    /// The same, changed.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
 }
 
 /// A file as it arrived.
@@ -68,6 +110,12 @@ pub struct Received {
 pub async fn conformance(subject: &dyn Subject) {
     basics::sizes(subject).await;
     basics::names_types_and_captions(subject).await;
+    if subject.tells_how() {
+        messages::captions_look_as_they_should(subject).await;
+        messages::long_captions_are_cut(subject).await;
+        messages::silence_and_topics(subject).await;
+        messages::files_are_sent_as_asked(subject).await;
+    }
     basics::progress(subject).await;
     basics::in_parallel(subject).await;
     committing::before_the_message(subject).await;
@@ -146,7 +194,7 @@ async fn check(subject: &dyn Subject, stored: &StoredFile, sent: &UploadRequest,
     assert_eq!(received.length, bytes.len() as u64, "the length arrives");
     assert_eq!(received.sha256, sha256(bytes), "the bytes of a file of {} bytes arrive", bytes.len());
     assert_eq!(received.file_name, sent.file_name.as_str(), "the name arrives");
-    assert_eq!(received.caption, sent.caption, "the caption arrives");
+    assert_eq!(received.caption, sent.caption.text(), "the caption arrives");
     if sent.mime_type != "application/octet-stream" {
         assert_eq!(received.mime_type, sent.mime_type, "the content type arrives");
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_types::{
-    ByteSource, ChatId, FileName, LoginGuard, ResumeState, Sender, Stage, StoredFile, TelegramCredentials,
-    UploadId,
+    ByteSource, Caption, ChatId, FileName, LoginGuard, ResumeState, SendAs, Sender, Stage, StoredFile,
+    TelegramCredentials, TopicId, UploadId,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +23,7 @@ use crate::{Capability, Error, ErrorKind, Result, caption_of};
 /// let (id, name) = (UploadId::new("a")?, FileName::new("a.txt")?);
 /// let source = Arc::new(BytesSource::new(&b"hello"[..]));
 /// let request = UploadRequest::new(id, Arc::new(credentials), name, source).with_mime_type("text/plain");
-/// assert_eq!(request.caption, "Uploaded: a.txt");
+/// assert_eq!(request.caption.text(), "Uploaded: a.txt");
 /// # Ok::<(), telestore_types::Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -39,8 +39,14 @@ pub struct UploadRequest {
     pub file_name: FileName,
     /// The content type that the document gets.
     pub mime_type: String,
-    /// The text of the message.
-    pub caption: String,
+    /// The text of the message. What of it is too long for the account is cut off.
+    pub caption: Caption,
+    /// The topic of the chat that the message goes into.
+    pub topic: Option<TopicId>,
+    /// Whether the chat's members are not notified.
+    pub silent: bool,
+    /// As what the file is sent. One that Telegram does not take as that is sent as a document.
+    pub send_as: SendAs,
     /// The bytes.
     pub source: Arc<dyn ByteSource>,
     /// How far an earlier attempt got. State [of](ResumeState::of) another backend, or of an older version that can no
@@ -65,7 +71,10 @@ impl UploadRequest {
             upload_id,
             credentials,
             sender: None,
-            caption: caption_of(&file_name),
+            caption: caption_of(&file_name).into(),
+            topic: None,
+            silent: false,
+            send_as: SendAs::Document,
             file_name,
             mime_type: "application/octet-stream".to_owned(),
             source,
@@ -83,8 +92,26 @@ impl UploadRequest {
 
     /// The message gets this text.
     #[must_use]
-    pub fn with_caption(self, caption: impl Into<String>) -> Self {
+    pub fn with_caption(self, caption: impl Into<Caption>) -> Self {
         Self { caption: caption.into(), ..self }
+    }
+
+    /// The message goes into this topic, if any.
+    #[must_use]
+    pub fn in_topic(self, topic: Option<TopicId>) -> Self {
+        Self { topic, ..self }
+    }
+
+    /// The message notifies nobody, or it does.
+    #[must_use]
+    pub fn silently(self, silent: bool) -> Self {
+        Self { silent, ..self }
+    }
+
+    /// It is sent as this.
+    #[must_use]
+    pub fn sent_as(self, send_as: SendAs) -> Self {
+        Self { send_as, ..self }
     }
 
     /// This sender sends it.
@@ -187,8 +214,8 @@ impl ProgressSink for NoProgress {
 /// Puts files into a Telegram channel.
 ///
 /// # Contract
-/// - [`upload`](Self::upload) returns after the message exists, or with an error. It sends the file as a document, with
-///   the name, the content type and the caption of the request.
+/// - [`upload`](Self::upload) returns after the message exists, or with an error. It sends the file as the request
+///   says, with its name, its content type and its caption; silently, and into a topic, if the request says so.
 /// - It reads every byte of the source that Telegram does not have yet and holds a bounded piece of it, whatever the
 ///   size. If the source says that its bytes are damaged, nothing that was sent of them is used later.
 /// - It reports [`Stage::Connecting`], [`Stage::Resolving`] (if there is something to resolve), [`Stage::Sending`]

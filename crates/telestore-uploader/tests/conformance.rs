@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_sandbox::{
-    Fault, FaultAction, FloodShape, HostileHttp, HostileMtproto, Sandbox, SandboxBuilder, SandboxUser,
-    UserSpec,
+    Fault, FaultAction, FloodShape, HostileHttp, HostileMtproto, Kind, Sandbox, SandboxBuilder,
+    SandboxEntity, SandboxUser, Topic, UserSpec,
 };
-use telestore_types::{StoredFile, TelegramCredentials};
-use telestore_uploader::testsuite::{Received, Strangers, Subject, Waits, conformance, strangers, waits};
+use telestore_types::{Entity, EntityKind, SendAs, StoredFile, TelegramCredentials, TopicId};
+use telestore_uploader::testsuite::{
+    How, Received, Strangers, Subject, Waits, conformance, strangers, waits,
+};
 use telestore_uploader::{
     AllowedAddresses, BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUploader, TelegramUploader,
 };
@@ -42,7 +44,7 @@ impl Subject for Tested {
             i64::from(message.message_id) == stored.message_id()
                 && named(&message.file_id, message.document_id)
         })?;
-        assert!(message.force_file, "it is sent as a document");
+        assert_eq!(message.force_file, message.kind == Kind::Document, "a document stays what it is");
         Some(Received {
             length: message.size,
             sha256: message.sha256,
@@ -55,6 +57,49 @@ impl Subject for Tested {
     async fn message_count(&self) -> usize {
         self.sandbox.messages_of(&self.user).len()
     }
+
+    fn tells_how(&self) -> bool {
+        true
+    }
+
+    async fn how(&self, stored: &StoredFile) -> Option<How> {
+        let messages = self.sandbox.messages_of(&self.user);
+        let message =
+            messages.into_iter().find(|message| i64::from(message.message_id) == stored.message_id())?;
+        Some(How::default().with(|how| {
+            how.entities = message.entities.iter().map(entity).collect();
+            how.topic = message.topic_id.and_then(|id| TopicId::new(id as u64).ok());
+            how.silent = message.silent;
+            how.sent_as = match message.kind {
+                Kind::Document => SendAs::Document,
+                Kind::Video => SendAs::Video,
+                Kind::Audio => SendAs::Audio,
+                Kind::Photo => SendAs::Photo,
+                kind => panic!("{kind:?} was not asked for"),
+            };
+        }))
+    }
+
+    fn topic(&self) -> Option<TopicId> {
+        TopicId::new(7).ok()
+    }
+}
+
+fn entity(seen: &SandboxEntity) -> Entity {
+    let kind = match seen.kind.as_str() {
+        "bold" => EntityKind::Bold,
+        "italic" => EntityKind::Italic,
+        "underline" => EntityKind::Underline,
+        "strikethrough" => EntityKind::Strike,
+        "spoiler" => EntityKind::Spoiler,
+        "code" => EntityKind::Code,
+        "pre" => EntityKind::Pre { language: seen.language.clone().unwrap_or_default() },
+        "text_link" => EntityKind::Link { url: seen.url.clone().unwrap_or_default() },
+        "blockquote" => EntityKind::Blockquote { collapsed: false },
+        "expandable_blockquote" => EntityKind::Blockquote { collapsed: true },
+        kind => panic!("{kind} was not asked for"),
+    };
+    Entity::new(seen.offset as usize, seen.length as usize, kind)
 }
 
 /// What the sandbox does to one user: a name, a method, and what happens there.
@@ -142,6 +187,8 @@ async fn tested_on(
     uploader: impl FnOnce(&Sandbox) -> Arc<dyn TelegramUploader>,
 ) -> Tested {
     let sandbox = sandbox.start().await.unwrap();
+    sandbox.set_supergroup(&sandbox.user().channel_id, true);
+    sandbox.set_topic(&sandbox.user().channel_id, 7, Topic::Open);
     Tested { user: sandbox.user(), uploader: uploader(&sandbox), sandbox }
 }
 

@@ -74,6 +74,6 @@ async fn a_thousand_random_answers_end_nothing_and_hold_little() {
     }
     world.sandbox.faults().clear();
     let mut again = world.request(&bytes);
-    again.caption = "afterwards".to_owned();
+    again.caption = "afterwards".into();
     uploader.upload(again, Recorder::new()).await.expect("the other user goes on");
 }

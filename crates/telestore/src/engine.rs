@@ -1,5 +1,7 @@
 //! The façade: what the rooms do, under one handle.
 
+mod direct;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,12 +9,11 @@ use std::sync::Arc;
 use telestore_backend::WebhookSender;
 use telestore_progress::Subscription;
 use telestore_store::{More, Spool, SpooledChunk};
-use telestore_types::{ContentDigest, FileName, Secret, UploadEvent, UploadId, UserId};
+use telestore_types::{ContentDigest, Secret, UploadEvent, UploadId, UploadOptions, UserId};
 
 use crate::builder::TelestoreBuilder;
 use crate::delivery::outbox::Delivery;
 use crate::intake::chunks::Admission;
-use crate::intake::waiting::CallerWaits;
 use crate::intake::{AppendReceipt, ChunkReceipt, FileInfo, IncomingChunk, Intake, NewFile};
 use crate::sending::early::Early;
 use crate::sending::runner::Runner;
@@ -29,7 +30,6 @@ use crate::shared::tasks::Tasks;
 use crate::upkeep::orphans::Orphans;
 use crate::upkeep::sweeper::Upkeep;
 use crate::watching::Watching;
-use crate::watching::ending::DirectReceipt;
 use crate::watching::gauges::Gauges;
 use crate::watching::observed::Observed;
 use crate::watching::ready::{Health, Readiness};
@@ -326,6 +326,16 @@ impl Telestore {
         self.0.intake.declare_size(id, bytes, caller).await
     }
 
+    /// Names options for an upload that is there. The first value of each counts; none comes once completion was asked for, unless
+    /// the file failed.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] for another value, or one that comes too late; [`Error::NotFound`], [`Error::Forbidden`],
+    /// [`Error::InvalidToken`]. Nothing has changed then.
+    pub async fn set_options(&self, id: &UploadId, named: &UploadOptions, caller: &Caller) -> Result<()> {
+        self.0.intake.set_options(id, named, caller).await
+    }
+
     /// Asks for the file to be sent, in the background. Asking again changes nothing, except after a failure: then it
     /// starts over with what is there.
     ///
@@ -344,36 +354,6 @@ impl Telestore {
     /// [`Error::Forbidden`], [`Error::InvalidToken`]; in strict mode [`Error::Unauthorized`] without a token.
     pub async fn cancel(&self, id: &UploadId, caller: &Caller) -> Result<Option<UploadEvent>> {
         self.0.intake.cancel(id, caller).await
-    }
-
-    /// Takes a whole file in one request and waits until it is in the channel.
-    ///
-    /// A caller that goes away stops waiting; the file is sent all the same.
-    ///
-    /// # Errors
-    /// [`Error::UploadFailed`] with the words of `/upload-progress`; [`Error::Invalid`], [`Error::TooLarge`], [`Error::NeedsSession`],
-    /// [`Error::Unauthorized`], [`Error::InvalidToken`], [`Error::NotConfigured`], [`Error::BackendUnavailable`].
-    pub async fn upload(
-        &self,
-        file_name: FileName,
-        mime_type: Option<&str>,
-        spooled: SpooledChunk,
-        caller: &Caller,
-    ) -> Result<DirectReceipt> {
-        let Rooms { intake, watching, .. } = &*self.0;
-        let file = match intake.direct_file(file_name, spooled.length, caller).await {
-            Ok(file) => file,
-            Err(refusal) => {
-                intake.discard(spooled).await;
-                return Err(refusal);
-            }
-        };
-        let watch = watching.listen(&file.id);
-        let caller_waits = CallerWaits::new(intake);
-        let upload = intake.queue_direct(file, mime_type, spooled, caller, &caller_waits).await?;
-        let answer = watching.wait_for(watch, upload).await;
-        caller_waits.answered();
-        answer
     }
 }
 

@@ -17,11 +17,11 @@ pub mod guide {}
 pub use builder::{BuildError, TelestoreBuilder};
 pub use engine::Telestore;
 pub use intake::chunks::Admission;
-pub use intake::{AppendReceipt, ChunkReceipt, FileInfo, IncomingChunk, NewFile};
+pub use intake::{AppendReceipt, ChunkReceipt, DirectFile, FileInfo, IncomingChunk, NewFile};
 pub use operator::Operator;
 pub use service::Running;
 pub use shared::caller::Caller;
-pub use shared::config::{Auth, EngineConfig};
+pub use shared::config::{Auth, EngineConfig, MessageDefaults};
 pub use shared::error::{Conflict, Error, MissingToken, Result};
 pub use shared::metrics::describe_metrics;
 pub use shared::seal::{SealError, Sealer};

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use telestore::store::rules::{NewChunk, NewExtent};
 use telestore::store::*;
 use telestore::types::{
-    ChatId, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UserId,
+    ChatId, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadOptions, UserId,
     WorkerId,
 };
 
@@ -68,6 +68,7 @@ forward! {
     async fn record_chunk(&self, new: NewChunk) -> Recorded;
     async fn append(&self, new: &NewExtent) -> Appended;
     async fn declare_size(&self, id: &UploadId, key: &StorageKey, size: u64, now: Timestamp) -> Declared;
+    async fn set_options(&self, id: &UploadId, key: &StorageKey, named: &UploadOptions, now: Timestamp) -> OptionsSet;
     async fn usage(&self, of: Subject<'_>, now: Timestamp) -> Usage;
     async fn chunks(&self, key: &StorageKey) -> Vec<ChunkRecord>;
     async fn checkpoint_early(&self, id: &UploadId, key: &StorageKey, expected: Option<&ResumeState>, resume: &ResumeState) -> bool;

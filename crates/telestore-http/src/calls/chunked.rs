@@ -17,7 +17,7 @@ use crate::forms::form::{Form, Limits};
 use crate::shared::endpoints;
 use crate::shared::error::ApiResult;
 use crate::shared::token;
-use bodies::{ById, Cancelled, ChunkForm, Chunks, Init, Initialized, Received, Started};
+use bodies::{ById, Cancelled, ChunkForm, Chunks, Complete, Init, Initialized, Received, Started};
 
 /// Creates an upload
 ///
@@ -41,7 +41,7 @@ pub(crate) async fn init(call: Call, Body(payload): Body) -> ApiResult {
     let (body, caller): (Init, _) = call.json(payload).await?;
     let (id, name) = (UploadId::new(body.upload_id.of("uploadId")?)?, FileName::new(&body.file_name)?);
     let (size, chunks) = (body.file_size.of("fileSize")?, body.total_chunks.of("totalChunks")?);
-    let file = FileInfo::new(id, name, size, chunks);
+    let file = FileInfo::new(id, name, size, chunks).with_options(body.named.read()?);
     call.engine.init(&file, &caller).await?;
     Ok(HttpResponse::Ok().json(Initialized {
         message: "Upload session initialized",
@@ -89,6 +89,7 @@ pub(crate) async fn chunk(call: Call, Body(payload): Body) -> ApiResult {
     let caller = form.caller(engine, request).await?;
     let (id, name) = (form.upload_id()?, form.file_name()?);
     let file = FileInfo::new(id, name, form.number("fileSize")?, form.number("totalChunks")?);
+    let file = file.with_options(form.options()?);
     let index = form.number("chunkIndex")?;
     let mut part = form.file()?;
     token::authenticate(engine, request, &caller).await?;
@@ -116,7 +117,7 @@ pub(crate) async fn chunk(call: Call, Body(payload): Body) -> ApiResult {
     path = endpoints::COMPLETE.path,
     tag = "chunked",
     security((), ("token" = [])),
-    request_body(content = ById, example = json!({ "uploadId": "1763790000000_k3j9x0abc" })),
+    request_body(content = Complete, example = json!({ "uploadId": "1763790000000_k3j9x0abc" })),
     responses(
         (status = 200, description = "It waits to be sent, is being sent, or has been", body = Started, example = json!({
             "success": true, "uploadId": "1763790000000_k3j9x0abc", "message": "Upload started in background",
@@ -126,8 +127,11 @@ pub(crate) async fn chunk(call: Call, Body(payload): Body) -> ApiResult {
     )
 )]
 pub(crate) async fn complete(call: Call, Body(payload): Body) -> ApiResult {
-    let (body, caller): (ById, _) = call.json(payload).await?;
-    let id = UploadId::new(body.upload_id.of("uploadId")?)?;
+    let (body, caller): (Complete, _) = call.json(payload).await?;
+    let (id, named) = (UploadId::new(body.upload_id.of("uploadId")?)?, body.named.read()?);
+    if !named.is_default() {
+        call.engine.set_options(&id, &named, &caller).await?;
+    }
     call.engine.complete(&id, &caller).await?;
     Ok(HttpResponse::Ok().json(Started {
         check_progress_at: format!("{}/upload-progress/{id}", endpoints::mounted_at(&call.request)),

@@ -1,5 +1,6 @@
 use actix_web::HttpResponse;
 use serde::Serialize;
+use telestore::DirectFile;
 use telestore::store::More;
 use telestore::types::FileName;
 use utoipa::ToSchema;
@@ -30,6 +31,21 @@ struct FileForm {
     /// The name, if it is not that of the part.
     #[schema(nullable = false, max_length = 255, example = "hello.txt")]
     file_name: Option<String>,
+    /// The text of the message, to the letter; empty for none.
+    #[schema(nullable = false, example = "from the holidays")]
+    caption: Option<String>,
+    /// The topic of the forum that the message goes into; empty for none.
+    #[schema(nullable = false, pattern = "^([1-9][0-9]{0,8})?$", example = "")]
+    topic_id: Option<String>,
+    /// Whether the chat's members are not notified; empty for what the worker does by itself.
+    #[schema(nullable = false, pattern = "^(true|false)?$", example = "")]
+    silent: Option<String>,
+    /// As what the file is sent; empty for what the worker does by itself.
+    #[schema(nullable = false, pattern = "^(document|video|audio|photo)?$", example = "")]
+    send_as: Option<String>,
+    /// The SHA-256 of the whole file; empty for none.
+    #[schema(nullable = false, pattern = "^([0-9A-Fa-f]{64})?$", example = "")]
+    sha256: Option<String>,
     /// Ignored.
     #[schema(nullable = false, example = "")]
     user_id: Option<String>,
@@ -77,16 +93,23 @@ pub(crate) async fn upload(call: Call, Body(payload): Body) -> ApiResult {
     let more = More::UPLOAD.with_stored_bytes(bytes).with_bytes(bytes);
     engine.check_quotas(&header, &more).await?;
     let max_bytes = engine.config().max_file_bytes;
-    let limits =
-        Limits { file_field: "file", digest_field: None, what: "file", max_bytes, whole: true, options };
+    let limits = Limits {
+        file_field: "file",
+        digest_field: Some("sha256"),
+        what: "file",
+        max_bytes,
+        whole: true,
+        options,
+    };
     let mut form = Form::read(engine, request, payload, header, limits).await?;
     let caller = form.caller(engine, request).await?;
     let part = form.file()?;
-    let file_name = form.file_name_or(part.file_name.as_deref())?;
+    let (file_name, named) = (form.file_name_or(part.file_name.as_deref())?, form.options()?);
     token::authenticate(engine, request, &caller).await?;
     // It is counted as its user's from here on.
     drop(part.share);
-    let receipt = engine.upload(file_name, part.mime_type.as_deref(), part.spooled, &caller).await?;
+    let file = DirectFile::new(file_name).with_mime_type(part.mime_type).with_options(named);
+    let receipt = engine.upload_file(file, part.spooled, &caller).await?;
     Ok(HttpResponse::Ok().json(Sent {
         file_id: receipt.stored.file_id(),
         file_name: receipt.file_name,

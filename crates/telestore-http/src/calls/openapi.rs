@@ -96,13 +96,25 @@ pub(crate) async fn document(engine: Data<Telestore>, request: HttpRequest) -> H
 fn of_service(most: u64) -> OpenApi {
     let mut document = openapi();
     let schemas = document.components.as_mut().map(|components| &mut components.schemas);
-    if let Some(RefOr::T(Schema::Object(init))) = schemas.and_then(|schemas| schemas.get_mut("Init"))
-        && let Some(RefOr::T(Schema::OneOf(size))) = init.properties.get_mut("fileSize")
+    if let Some(RefOr::T(init)) = schemas.and_then(|schemas| schemas.get_mut("Init"))
+        && let Some(RefOr::T(Schema::OneOf(size))) = field_of(init, "fileSize")
         && let Some(RefOr::T(Schema::Object(number))) = size.items.first_mut()
     {
         number.maximum = Some(most.into());
     }
     document
+}
+
+/// A field of a schema, or of those that it is made of.
+fn field_of<'a>(schema: &'a mut Schema, name: &str) -> Option<&'a mut RefOr<Schema>> {
+    match schema {
+        Schema::Object(object) => object.properties.get_mut(name),
+        Schema::AllOf(all) => all.items.iter_mut().find_map(|part| match part {
+            RefOr::T(part) => field_of(part, name),
+            RefOr::Ref(_) => None,
+        }),
+        _ => None,
+    }
 }
 
 /// The same as bytes, made once: engines of one process differ in little.
@@ -125,7 +137,9 @@ mod tests {
 
     fn most_of(bytes: &[u8]) -> Value {
         let document: Value = serde_json::from_slice(bytes).unwrap();
-        document["components"]["schemas"]["Init"]["properties"]["fileSize"]["oneOf"][0]["maximum"].clone()
+        let parts = document["components"]["schemas"]["Init"]["allOf"].as_array().unwrap();
+        let size = parts.iter().find_map(|part| part["properties"].get("fileSize")).unwrap();
+        size["oneOf"][0]["maximum"].clone()
     }
 
     #[test]

@@ -7,7 +7,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::Payload;
 use telestore::store::SpooledChunk;
-use telestore::types::{ContentDigest, FileName, UploadId};
+use telestore::types::{ContentDigest, FileName, UploadId, UploadOptions};
 use telestore::{Admission, Auth, Caller, Error, Telestore};
 
 use crate::forms::digest;
@@ -17,6 +17,7 @@ use crate::forms::tap::MOST_BESIDE;
 use crate::shared::budget::Share;
 use crate::shared::error::ApiError;
 use crate::shared::fault::printable;
+use crate::shared::named::Named;
 use crate::shared::{number, token};
 use crate::{HttpOptions, client_address};
 use contents::{broken, spool, text};
@@ -231,6 +232,11 @@ impl Form {
     /// A field that must be a whole number.
     pub(crate) fn number<T: TryFrom<u64>>(&mut self, name: &str) -> Result<T, ApiError> {
         number::of_field(name, &self.required(name)?)
+    }
+
+    /// How the message is to be, as far as the form says.
+    pub(crate) fn options(&mut self) -> Result<UploadOptions, ApiError> {
+        Named::of_form(|name| self.fields.remove(name)).read()
     }
 
     /// The upload's id.

@@ -104,6 +104,11 @@ pub(crate) fn of_field<T: TryFrom<u64>>(name: &str, text: &str) -> Result<T, Api
 pub(crate) struct Number(Result<u64, NotWhole>);
 
 impl Number {
+    /// What stands in a field of a form.
+    pub(crate) fn of_text(text: &str) -> Self {
+        Self(whole(text))
+    }
+
     /// The number, in the field `name`.
     pub(crate) fn of<T: TryFrom<u64>>(self, name: &str) -> Result<T, ApiError> {
         let number = self.0.and_then(|number| T::try_from(number).map_err(|_| NotWhole::Large));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use telestore::types::{Error as Value, Outcome};
+use telestore::types::{Error as Value, OptionError, Outcome, UploadOption};
 use telestore::{Conflict, Error, MissingToken};
 
 /// An error of the engine as clients read it.
@@ -56,6 +56,9 @@ fn of_value(value: &Value, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Value::ChunkIndex { max } => {
             write!(f, "chunkIndex must be a number from 0 to {max}, one less than totalChunks")
         }
+        Value::TopicId => f.write_str("topicId must be a number from 1 to 2147483647"),
+        Value::SendAs => f.write_str("sendAs must be document, video, audio or photo"),
+        Value::FileDigest => f.write_str("sha256 must be 64 hexadecimal digits"),
         Value::TotalChunks => f.write_str("totalChunks must be a number from 1 to 10000"),
         Value::ManyChunks { total, file_size, most } => write!(
             f,
@@ -90,7 +93,29 @@ fn of_conflict(conflict: &Conflict, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f,
             "chunk {index} differs from the one that is already on its way: use a new uploadId for another file"
         ),
+        Conflict::Options(OptionError::Other(option)) => write!(
+            f,
+            "{} was named with another value before, which counts: use a new uploadId for another message",
+            field_of(*option)
+        ),
+        Conflict::Options(OptionError::Late(option)) => write!(
+            f,
+            "{} comes too late: the file is being sent, or was; name it before /complete-upload, or with it",
+            field_of(*option)
+        ),
         conflict => write!(f, "{conflict}"),
+    }
+}
+
+/// What the API calls an option.
+fn field_of(option: UploadOption) -> &'static str {
+    match option {
+        UploadOption::Caption => "caption",
+        UploadOption::Topic => "topicId",
+        UploadOption::Silent => "silent",
+        UploadOption::SendAs => "sendAs",
+        UploadOption::Sha256 => "sha256",
+        _ => "an option",
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Message {
     pub text: String,
     /// Its file.
     pub document: Option<Document>,
+    /// The id of its photo: a message has a photo, or a file, or neither.
+    pub photo_id: Option<i64>,
 }
 
 /// The file of a message.
@@ -42,6 +44,11 @@ pub struct Document {
 }
 
 impl Message {
+    /// The id of what the message holds beside its text: of its file, or of its photo.
+    pub fn file_id(&self) -> Option<i64> {
+        self.document.as_ref().map(|document| document.id).or(self.photo_id)
+    }
+
     /// Reads any form of a message. Service messages and empty ones have an id only, and a date.
     pub(super) fn read(message: &Object<'_>) -> Option<Self> {
         Some(Self {
@@ -50,6 +57,7 @@ impl Message {
             own: message.is("message") && message.has("out"),
             text: text(message, "message").unwrap_or_default(),
             document: document(message).and_then(|document| Document::read(&document)),
+            photo_id: photo(message).and_then(|photo| photo.long("id")),
         })
     }
 }
@@ -78,6 +86,12 @@ fn text(object: &Object<'_>, field: &str) -> Option<String> {
 pub(super) fn document<'b>(message: &Object<'b>) -> Option<Object<'b>> {
     let media = message.object("media").filter(|media| media.is("messageMediaDocument"))?;
     media.object("document").filter(|document| document.is("document"))
+}
+
+/// The photo of a message, or of an update that describes one.
+pub(super) fn photo<'b>(message: &Object<'b>) -> Option<Object<'b>> {
+    let media = message.object("media").filter(|media| media.is("messageMediaPhoto"))?;
+    media.object("photo").filter(|photo| photo.is("photo"))
 }
 
 impl Ask for tl::functions::channels::GetMessages {

@@ -19,12 +19,12 @@ const PAGE: i32 = 100;
 const MAX_PAGES: usize = 20;
 
 /// What a message is known by that a lost answer would have named.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
     /// The caption that it was sent with.
     pub caption: &'a str,
-    /// How many bytes its file has.
-    pub length: u64,
+    /// How many bytes its file has; `None` for a photo, of which Telegram keeps other bytes.
+    pub length: Option<u64>,
     /// When it was asked for first, in Telegram's seconds since 1970.
     pub since: i64,
 }
@@ -32,10 +32,11 @@ pub struct Wanted<'a> {
 impl Wanted<'_> {
     fn is(&self, message: &Message) -> bool {
         let size = message.document.as_ref().map(|document| document.size);
+        let is_of_kind = size.is_some() != message.photo_id.is_some();
         message.own
             // One without a date is older than nothing.
             && message.date.is_none_or(|date| date >= self.since)
-            && size == Some(self.length)
+            && is_of_kind && size == self.length
             && message.text == self.caption
     }
 }
@@ -112,19 +113,30 @@ mod tests {
     }
 
     fn ours() -> Message {
-        Message { id: 7, date: Some(100), own: true, text: "c".to_owned(), document: Some(document(10)) }
+        Message {
+            id: 7,
+            date: Some(100),
+            own: true,
+            text: "c".to_owned(),
+            document: Some(document(10)),
+            photo_id: None,
+        }
     }
 
     #[test]
     fn only_our_own_post_since_then_is_it() {
-        let wanted = Wanted { caption: "c", length: 10, since: 100 };
+        let wanted = Wanted { caption: "c", length: Some(10), since: 100 };
         assert!(wanted.is(&ours()));
+        let photo = Message { document: None, photo_id: Some(6), ..ours() };
+        assert!(Wanted { length: None, ..wanted }.is(&photo));
+        assert!(!Wanted { length: None, ..wanted }.is(&ours()));
         for other in [
             Message { date: Some(99), ..ours() },
             Message { own: false, ..ours() },
             Message { text: "other".to_owned(), ..ours() },
             Message { document: Some(document(11)), ..ours() },
             Message { document: None, ..ours() },
+            photo.clone(),
         ] {
             assert!(!wanted.is(&other), "{other:?}");
         }

@@ -3,7 +3,7 @@
 use grammers_tl_types as tl;
 use tl::enums::{InputMedia, InputPeer};
 
-use super::message::document;
+use super::message::{document, photo};
 use crate::answers::{self, Ask, MESSAGES_MAX, Object};
 
 /// The message that an answer speaks of.
@@ -12,7 +12,7 @@ use crate::answers::{self, Ask, MESSAGES_MAX, Object};
 pub struct Sent {
     /// Its id in the channel or group.
     pub message_id: i32,
-    /// The id of its document; `None` if the answer names the message only.
+    /// The id of its document or photo; `None` if the answer names the message only.
     pub document_id: Option<i64>,
 }
 
@@ -88,9 +88,10 @@ fn new_message(update: &Object<'_>) -> Option<Sent> {
     described(&message).filter(|_| message.is("message"))
 }
 
-/// What has an id, and maybe a document.
+/// What has an id, and maybe a document or a photo.
 fn described(message: &Object<'_>) -> Option<Sent> {
-    let document_id = document(message).and_then(|document| document.long("id"));
+    let file = document(message).or_else(|| photo(message));
+    let document_id = file.and_then(|file| file.long("id"));
     Some(Sent { message_id: message.int("id")?, document_id })
 }
 

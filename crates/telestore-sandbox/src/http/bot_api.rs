@@ -6,19 +6,20 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
-use grammers_tl_types as tl;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
-use super::bot_files;
-use super::bot_params::{Document, Params};
+use super::bot_params::Params;
 use super::faulty::{Course, Refusal, bot_error};
+use super::{bot_files, bot_sends};
 use crate::channel::Channel;
 use crate::channel_id::ChannelId;
-use crate::message::{Draft, DraftDocument, SandboxMessage, Via};
-use crate::names;
+use crate::entities::SandboxEntity;
+use crate::media::Kind;
+use crate::message::{Draft, SandboxMessage, Via};
 use crate::shared::Shared;
 use crate::standing::{Standing, Who};
+use crate::topics::NoTopic;
 use crate::users::{Account, SandboxUser};
 
 /// An answer, or why there is none.
@@ -69,7 +70,10 @@ async fn call(method: &str, call: BotCall) -> Answer {
         "getme" => Ok(ok(get_me(&call.bot))),
         "getchat" => call.channel().and_then(|id| call.look(id, chat_full_json)).map(ok),
         "getchatmember" => call.member().map(ok),
-        "senddocument" => send_document(call).await,
+        "senddocument" => bot_sends::send(call, Kind::Document).await,
+        "sendvideo" => bot_sends::send(call, Kind::Video).await,
+        "sendaudio" => bot_sends::send(call, Kind::Audio).await,
+        "sendphoto" => bot_sends::send(call, Kind::Photo).await,
         "sendmessage" => send_message(call).await,
         "deletemessage" => delete_message(&call),
         "getfile" => bot_files::get_file(&call),
@@ -113,7 +117,7 @@ impl BotCall {
         }
     }
 
-    fn writable_channel(&self) -> Result<ChannelId, Refusal> {
+    pub(super) fn writable_channel(&self) -> Result<ChannelId, Refusal> {
         let id = self.living_channel()?;
         let refused = match self.look(id, |channel| (channel.may_post(&self.who()), channel.group))? {
             (true, _) => return Ok(id),
@@ -145,9 +149,39 @@ impl BotCall {
             .ok_or_else(|| bot_error(400, "Bad Request: chat not found", json!({})))
     }
 
-    async fn post(self, id: ChannelId, caption: String, document: Option<DraftDocument>) -> Answer {
-        let user_id = self.bot.user.user_id.clone();
-        let draft = Draft { user_id, via: Via::BotApi, caption, random_id: None, document };
+    /// Where in the chat, and with which text, by the names of their parameters, something is to be posted.
+    pub(super) fn draft(&self, channel: ChannelId, text: &str, entities: &str) -> Result<Draft, Refusal> {
+        let refused = |description: &str| bot_error(400, description, json!({}));
+        let (text, entities) = (self.params.get(text), self.params.get(entities));
+        let entities = SandboxEntity::of_json(entities).map_err(|error| refused(&error))?;
+        if !entities.iter().all(|entity| entity.fits(text)) {
+            return Err(refused("Bad Request: can't parse entities: entity is not within the text"));
+        }
+        let topic_id = match self.params.get("message_thread_id") {
+            "" => None,
+            id => Some(id.parse().map_err(|_| refused("Bad Request: message thread not found"))?),
+        };
+        if let Some(id) = topic_id {
+            let found = self.look(channel, |channel| channel.topics.check(id))?;
+            found.map_err(|why| match why {
+                NoTopic::Closed => refused("Bad Request: TOPIC_CLOSED"),
+                NoTopic::Deleted => refused("Bad Request: TOPIC_DELETED"),
+                NoTopic::NoForum | NoTopic::Unknown => refused("Bad Request: message thread not found"),
+            })?;
+        }
+        Ok(Draft {
+            user_id: self.bot.user.user_id.clone(),
+            via: Via::BotApi,
+            caption: text.trim().to_owned(),
+            entities,
+            topic_id,
+            silent: self.params.is_set("disable_notification"),
+            random_id: None,
+            document: None,
+        })
+    }
+
+    pub(super) async fn post(self, id: ChannelId, draft: Draft) -> Answer {
         let channels = Arc::clone(&self.shared.channels);
         let posted = spawn_blocking(move || channels.post(id, draft)).await;
         match posted {
@@ -163,46 +197,13 @@ impl BotCall {
     }
 }
 
-async fn send_document(mut call: BotCall) -> Answer {
-    let channel = call.writable_channel()?;
-    let caption = call.params.get("caption").to_owned();
-    if caption.chars().count() > 1024 {
-        return Err(bot_error(400, "Bad Request: message caption is too long", json!({})));
-    }
-    let Some(document) = call.params.document.take() else {
-        return Err(bot_error(400, "Bad Request: there is no document in the request", json!({})));
-    };
-    if document.size == 0 {
-        return Err(bot_error(400, "Bad Request: file must be non-empty", json!({})));
-    }
-    let Document { path, size, sha256, file_name: sent_name, content_type } = document;
-    let file_name = names::through_bot_api(&sent_name);
-    let guessed = || mime_guess::from_path(&file_name).first_or_octet_stream().to_string();
-    let mime_type = content_type.filter(|kind| kind != "application/octet-stream").unwrap_or_else(guessed);
-    let attribute = tl::types::DocumentAttributeFilename { file_name: file_name.clone() };
-    let draft = DraftDocument {
-        from: path.to_path_buf(),
-        size,
-        sha256: if call.shared.rules.hash { sha256 } else { String::new() },
-        sent_name,
-        file_name,
-        mime_type,
-        force_file: call.params.is_set("disable_content_type_detection"),
-        attributes: vec![tl::enums::DocumentAttribute::Filename(attribute)],
-    };
-    let answer = call.post(channel, caption, Some(draft)).await;
-    // Moved by now, or of no use.
-    drop(path);
-    answer
-}
-
 async fn send_message(call: BotCall) -> Answer {
     let channel = call.writable_channel()?;
-    let text = call.params.get("text").to_owned();
-    if text.is_empty() {
+    let draft = call.draft(channel, "text", "entities")?;
+    if draft.caption.is_empty() {
         return Err(bot_error(400, "Bad Request: message text is empty", json!({})));
     }
-    call.post(channel, text, None).await
+    call.post(channel, draft).await
 }
 
 fn delete_message(call: &BotCall) -> Answer {
@@ -275,19 +276,19 @@ fn message_json(message: &SandboxMessage, chat: &Value) -> Value {
         "chat": chat,
         "date": message.date,
     });
+    if let Some(topic_id) = message.topic_id {
+        (json["message_thread_id"], json["is_topic_message"]) = (json!(topic_id), json!(true));
+    }
     if message.document_id == 0 {
         json["text"] = json!(message.caption);
         return json;
     }
-    json["document"] = json!({
-        "file_name": message.file_name,
-        "mime_type": message.mime_type,
-        "file_id": message.file_id,
-        "file_unique_id": message.file_unique_id,
-        "file_size": message.size,
-    });
+    json[message.kind.field()] = bot_sends::file_json(message);
     if !message.caption.is_empty() {
         json["caption"] = json!(message.caption);
+    }
+    if !message.entities.is_empty() {
+        json["caption_entities"] = message.entities.iter().map(SandboxEntity::to_json).collect();
     }
     json
 }

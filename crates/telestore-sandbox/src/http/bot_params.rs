@@ -22,10 +22,11 @@ pub(crate) const DOCUMENT_MAX: u64 = 50 * 1024 * 1024;
 #[derive(Default)]
 pub(crate) struct Params {
     pub(crate) text: HashMap<String, String>,
-    pub(crate) document: Option<Document>,
+    /// The files, by the names of their parts.
+    pub(crate) files: HashMap<String, Document>,
 }
 
-/// A document that was spooled to disk; the file goes unless it is moved away.
+/// A file that was spooled to disk; the file goes unless it is moved away.
 pub(crate) struct Document {
     pub(crate) path: TempPath,
     pub(crate) size: u64,
@@ -49,7 +50,7 @@ impl Params {
         request: Request,
         drop_after: Option<u64>,
     ) -> Result<Self, Refusal> {
-        let mut params = Self { text: from_query(request.uri()), document: None };
+        let mut params = Self { text: from_query(request.uri()), files: HashMap::new() };
         let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         match content_type.unwrap_or_default() {
             kind if kind.starts_with("multipart/form-data") => {
@@ -80,21 +81,19 @@ impl Params {
         while let Some(field) = multipart.next_field().await.map_err(bad_request)? {
             let name = field.name().unwrap_or_default().to_owned();
             if field.file_name().is_some() {
-                let document = spool(shared, field, drop_after).await?;
-                self.document = Some(document).filter(|_| name == "document").or(self.document.take());
+                let file = spool(shared, field, drop_after).await?;
+                self.files.insert(name, file);
             } else {
                 self.text.insert(name, field.text().await.map_err(bad_request)?);
             }
         }
-        if let Some(document) = &self.document {
-            let name = document.file_name.clone();
-            shared.stats.write(|stats| *stats.documents.entry(name).or_default() += 1);
+        let of_message = self.files.iter().filter(|(name, _)| *name != "thumbnail").map(|(_, file)| file);
+        for file in of_message {
+            shared.stats.write(|stats| *stats.documents.entry(file.file_name.clone()).or_default() += 1);
         }
-        match &self.document {
-            Some(document) if document.size > DOCUMENT_MAX => {
-                Err(bot_error(413, "Request Entity Too Large", json!({})))
-            }
-            _ => Ok(()),
+        match self.files.values().any(|file| file.size > DOCUMENT_MAX) {
+            true => Err(bot_error(413, "Request Entity Too Large", json!({}))),
+            false => Ok(()),
         }
     }
 }

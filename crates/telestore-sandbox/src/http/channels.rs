@@ -1,5 +1,6 @@
 //! The control API's part about channels: who is in them, and what they may do.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -12,6 +13,7 @@ use crate::channel::Channel;
 use crate::channel_id::ChannelId;
 use crate::shared::Shared;
 use crate::standing::{Standing, Who};
+use crate::topics::Topic;
 
 type App = State<Arc<Shared>>;
 
@@ -37,6 +39,7 @@ fn describe(channel: &Channel) -> Value {
         "type": channel.kind(),
         "writable": channel.writable,
         "documents": channel.documents,
+        "topics": channel.topics.is_forum().then(|| channel.topics.all()),
         "migrated_to": channel.migrated_to,
         "members": members.collect::<Vec<_>>(),
     })
@@ -48,6 +51,9 @@ pub(crate) struct Change {
     writable: Option<bool>,
     documents: Option<bool>,
     supergroup: Option<bool>,
+    /// Makes it a forum.
+    #[serde(default)]
+    topics: BTreeMap<i32, Topic>,
 }
 
 /// Changes what is named.
@@ -60,6 +66,7 @@ pub(crate) async fn change(
         channel.writable = change.writable.unwrap_or(channel.writable);
         channel.documents = change.documents.unwrap_or(channel.documents);
         channel.group = channel.id.is_basic_group() || change.supergroup.unwrap_or(channel.group);
+        change.topics.iter().for_each(|(id, topic)| channel.topics.set(*id, *topic));
     });
     done(changed.is_some())
 }

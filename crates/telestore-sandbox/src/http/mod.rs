@@ -4,6 +4,7 @@ mod backend;
 mod bot_api;
 mod bot_files;
 mod bot_params;
+mod bot_sends;
 mod channels;
 mod control;
 mod demo;

@@ -11,6 +11,7 @@ mod files;
 mod handshake;
 mod history;
 mod ige;
+mod input_media;
 mod ledger;
 mod link;
 mod parts;
@@ -23,6 +24,7 @@ mod session;
 mod sign_in;
 mod tl_types;
 mod transport;
+mod wording;
 
 use std::sync::Arc;
 

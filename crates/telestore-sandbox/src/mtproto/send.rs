@@ -9,22 +9,24 @@ use tokio::task::spawn_blocking;
 
 use super::chats::{look, resolve_peer};
 use super::dispatch::Context;
+use super::input_media::InputMedia;
 use super::parts::Taken;
 use super::rpc_error::RpcError;
 use super::tl_types;
+use super::wording::Wording;
 use crate::channel::{Claim, RandomId};
 use crate::channel_id::ChannelId;
 use crate::faults::Call;
+use crate::media::{Kind, check_photo};
 use crate::message::{Draft, DraftDocument, StoredMessage, Via};
 use crate::standing::Standing;
 
 type Answer = Result<Vec<u8>, RpcError>;
 
 pub(crate) async fn send_media(context: Context, call: f::messages::SendMedia) -> Answer {
-    let enums::InputMedia::UploadedDocument(media) = call.media else {
-        return Err(RpcError::bad_request("MEDIA_INVALID"));
-    };
-    send(context, &call.peer, call.random_id, call.message, Some(media)).await
+    let wording = Wording::of_media(&call)?;
+    let media = InputMedia::of(call.media)?;
+    send(context, &call.peer, call.random_id, wording, Some(media)).await
 }
 
 pub(crate) async fn send_message(context: Context, call: f::messages::SendMessage) -> Answer {
@@ -32,7 +34,7 @@ pub(crate) async fn send_message(context: Context, call: f::messages::SendMessag
         return Err(RpcError::bad_request("MESSAGE_EMPTY"));
     }
     let (shared, text) = (context.shared.clone(), call.message.clone());
-    let sent = send(context, &call.peer, call.random_id, call.message, None).await?;
+    let sent = send(context, &call.peer, call.random_id, Wording::of_text(&call)?, None).await?;
     // Who passes a login code on is about to be robbed of the account.
     shared.sign_ins.codes.void_in(&text);
     Ok(sent)
@@ -42,15 +44,16 @@ async fn send(
     context: Context,
     peer: &enums::InputPeer,
     random_id: i64,
-    caption: String,
-    media: Option<types::InputMediaUploadedDocument>,
+    wording: Wording,
+    media: Option<InputMedia>,
 ) -> Answer {
     let channel = resolve_peer(&context, peer)?;
     if random_id == 0 {
         return Err(RpcError::bad_request("RANDOM_ID_EMPTY"));
     }
     check_rights(&context, channel, media.is_some())?;
-    check_length(&caption, media.is_some())?;
+    check_length(&wording.text, media.is_some())?;
+    let topic_id = look(&context, channel, |channel| wording.topic(channel))??;
     let claimed = context.shared.channels.claim(channel, &context.who(), random_id);
     let claim = match claimed.ok_or_else(|| RpcError::bad_request("CHANNEL_INVALID"))? {
         RandomId::Fresh(claim) => claim,
@@ -62,7 +65,10 @@ async fn send(
     let draft = Draft {
         user_id: context.user_id().to_owned(),
         via: Via::Mtproto,
-        caption,
+        caption: wording.text,
+        entities: wording.entities,
+        topic_id,
+        silent: wording.silent,
         random_id: Some(random_id),
         document: None,
     };
@@ -104,7 +110,7 @@ fn post(
     channel: ChannelId,
     claim: Claim,
     mut draft: Draft,
-    media: Option<types::InputMediaUploadedDocument>,
+    media: Option<InputMedia>,
 ) -> Result<StoredMessage, RpcError> {
     let file = media.as_ref().and_then(|media| InputFile::of(&media.file));
     if let Some(media) = media {
@@ -147,10 +153,7 @@ impl InputFile {
     }
 }
 
-fn take_document(
-    context: &Context,
-    media: types::InputMediaUploadedDocument,
-) -> Result<DraftDocument, RpcError> {
+fn take_document(context: &Context, media: InputMedia) -> Result<DraftDocument, RpcError> {
     let file = InputFile::of(&media.file).ok_or_else(|| RpcError::bad_request("MEDIA_INVALID"))?;
     let InputFile { id, parts, big, name, md5 } = file;
     let taken = context.shared.parts.take(&context.part_owner(), id, parts, big)?;
@@ -160,6 +163,17 @@ fn take_document(
         context.shared.parts.discard(&taken);
         return Err(RpcError::bad_request("MD5_CHECKSUM_INVALID"));
     }
+    let photo = match media.kind {
+        Kind::Photo => {
+            let checked = check_photo(&taken.path, taken.size).map_err(RpcError::internal)?;
+            Some(
+                checked
+                    .inspect_err(|_| context.shared.parts.discard(&taken))
+                    .map_err(RpcError::bad_request)?,
+            )
+        }
+        _ => None,
+    };
     let named = media.attributes.iter().find_map(|attribute| match attribute {
         enums::DocumentAttribute::Filename(attribute) => Some(attribute.file_name.clone()),
         _ => None,
@@ -173,6 +187,8 @@ fn take_document(
         file_name,
         mime_type: media.mime_type,
         force_file: media.force_file,
+        kind: media.kind,
+        photo,
         attributes: media.attributes,
     })
 }

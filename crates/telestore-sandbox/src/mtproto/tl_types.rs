@@ -5,6 +5,8 @@ use grammers_tl_types::{Cursor, Deserializable, Serializable, enums, types};
 
 use crate::channel::Channel;
 use crate::data_centres::{DataCentre, HOME};
+use crate::entities::SandboxEntity;
+use crate::media::Kind;
 use crate::message::{StoredMessage, Via};
 use crate::shared::{Addresses, Shared};
 use crate::standing::{Standing, Who};
@@ -71,6 +73,7 @@ fn supergroup_or_channel(channel: &Channel, who: &Who, standing: Option<Standing
     (channel.created as i32).serialize(&mut fields);
     let mut chat: types::Channel = bare(&fields);
     (chat.broadcast, chat.megagroup) = (!channel.group, channel.group);
+    chat.forum = channel.topics.is_forum();
     chat.creator = standing == Some(Standing::Creator);
     chat.left = !channel.holds(who);
     chat.access_hash = Some(channel.access_hash(who));
@@ -156,14 +159,46 @@ pub(crate) fn message(channel: &Channel, stored: &StoredMessage, who: &Who) -> e
     message.post = !channel.group;
     // The posts of an account's bot are somebody else's.
     message.out = stored.public.user_id == who.user_id && stored.public.via == Via::Mtproto;
+    message.silent = stored.public.silent;
+    let entities: Vec<_> = stored.public.entities.iter().map(SandboxEntity::to_tl).collect();
+    message.entities = Some(entities).filter(|entities| !entities.is_empty());
+    message.reply_to = stored.public.topic_id.map(in_topic);
     message.views = Some(1);
     message.forwards = Some(0);
-    if stored.has_document() {
+    if stored.public.kind == Kind::Photo {
+        let mut media: types::MessageMediaPhoto = bare(&[0; 4]);
+        media.photo = Some(photo(stored, who));
+        message.media = Some(enums::MessageMedia::Photo(media));
+    } else if stored.has_document() {
         let mut media: types::MessageMediaDocument = bare(&[0; 4]);
         media.document = Some(document(stored, who));
         message.media = Some(enums::MessageMedia::Document(media));
     }
     enums::Message::Message(message)
+}
+
+/// How a message in a topic says so.
+fn in_topic(topic_id: i32) -> enums::MessageReplyHeader {
+    let mut header: types::MessageReplyHeader = bare(&[0; 4]);
+    header.forum_topic = true;
+    header.reply_to_msg_id = Some(topic_id);
+    enums::MessageReplyHeader::Header(header)
+}
+
+/// Telegram keeps a photo in several sizes; here it is the one that was sent.
+fn photo(stored: &StoredMessage, who: &Who) -> enums::Photo {
+    let (w, h) = stored.public.media.as_ref().and_then(|media| media.size).unwrap_or_default();
+    let size = types::PhotoSize { r#type: "y".to_owned(), w, h, size: stored.public.size as i32 };
+    enums::Photo::Photo(types::Photo {
+        has_stickers: false,
+        id: stored.public.document_id,
+        access_hash: stored.access_hash(who),
+        file_reference: stored.file_reference(who),
+        date: stored.public.date as i32,
+        sizes: vec![size.into()],
+        video_sizes: None,
+        dc_id: HOME,
+    })
 }
 
 fn document(stored: &StoredMessage, who: &Who) -> enums::Document {

@@ -7,7 +7,7 @@ use telestore_types::{Timestamp, Upload};
 
 use crate::{
     Appended, Cancelled, Completed, Counts, Created, Cursor, Declared, Expired, KnownWorker, Lease,
-    OutboxEvent, Recorded, Released,
+    OptionsSet, OutboxEvent, Recorded, Released,
 };
 
 /// Clocks that differ by less than this are told as one, so that a moment reads the same each time.
@@ -154,6 +154,15 @@ impl Times for Appended {
 }
 
 impl Times for Declared {
+    fn shift(&mut self, by: i64) {
+        match self {
+            Self::Known(upload) => upload.shift(by),
+            Self::Refused(_) | Self::NotFound => {}
+        }
+    }
+}
+
+impl Times for OptionsSet {
     fn shift(&mut self, by: i64) {
         match self {
             Self::Known(upload) => upload.shift(by),

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use telestore_types::{
     ChatId, Completion, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
-    UploadState, UserId, WorkerId,
+    UploadOptions, UploadState, UserId, WorkerId,
 };
 
 use super::clock::Times as _;
@@ -11,8 +11,8 @@ use super::{PostgresSessionStore, counts, early, leases, moved, outbox, record, 
 use crate::rules::{self, Answer, NewChunk, NewExtent, Whose};
 use crate::{
     Appended, BlobName, Cancelled, Change, Changes, ChunkRecord, Claim, Completed, Counts, Created, Declared,
-    Expired, Expiry, KnownWorker, Lease, Limits, Listing, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded,
-    Released, Result, SessionStore, Subject, Usage, WorkerInfo,
+    Expired, Expiry, KnownWorker, Lease, Limits, Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind,
+    Owner, Recorded, Released, Result, SessionStore, Subject, Usage, WorkerInfo,
 };
 
 /// Makes a transaction, which gives an [`Answer`], until it goes well; `$now` is the caller's clock, if the call has it.
@@ -112,6 +112,20 @@ impl SessionStore for PostgresSessionStore {
             rules::declare_size(tx, id, key, size, now).await
         })?;
         Ok(self.skew.told(declared))
+    }
+
+    async fn set_options(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        named: &UploadOptions,
+        now: Timestamp,
+    ) -> Result<OptionsSet> {
+        let set = transact!(self, Ending::PLAIN, Some(now), |tx| {
+            let now = tx.now();
+            rules::set_options(tx, id, key, named, now).await
+        })?;
+        Ok(self.skew.told(set))
     }
 
     async fn usage(&self, of: Subject<'_>, now: Timestamp) -> Result<Usage> {

@@ -1,8 +1,10 @@
-use telestore_types::{StorageKey, Timestamp, Upload, UploadId, WorkerId};
+use telestore_types::{StorageKey, Timestamp, Upload, UploadId, UploadOptions, WorkerId};
 
 use super::leases::hold;
 use super::{Answer, Rows, check};
-use crate::{Cancelled, Claim, Completed, Created, Expired, Expiry, Limits, More, Owner, Result, Subject};
+use crate::{
+    Cancelled, Claim, Completed, Created, Expired, Expiry, Limits, More, OptionsSet, Owner, Result, Subject,
+};
 
 /// [`SessionStore::create`](crate::SessionStore::create).
 ///
@@ -86,6 +88,30 @@ pub async fn complete(
             Ok(Answer::Changed(Completed::Accepted(completion, Box::new(upload))))
         }
         Err(error) => Ok(Answer::Unchanged(Completed::Refused(error))),
+    }
+}
+
+/// [`SessionStore::set_options`](crate::SessionStore::set_options).
+///
+/// # Errors
+/// Those of the rows.
+pub async fn set_options(
+    rows: &mut dyn Rows,
+    id: &UploadId,
+    key: &StorageKey,
+    named: &UploadOptions,
+    now: Timestamp,
+) -> Result<Answer<OptionsSet>> {
+    let Some(mut upload) = rows.life(id, key).await? else {
+        return Ok(Answer::Unchanged(OptionsSet::NotFound));
+    };
+    match upload.set_options(named, now) {
+        Ok(false) => Ok(Answer::Unchanged(OptionsSet::Known(Box::new(upload)))),
+        Ok(true) => {
+            rows.save(&upload).await?;
+            Ok(Answer::Changed(OptionsSet::Known(Box::new(upload))))
+        }
+        Err(error) => Ok(Answer::Unchanged(OptionsSet::Refused(error))),
     }
 }
 

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::fmt;
 
 use telestore_types::{
-    AppendError, ChunkIndex, ChunkVerdict, Completion, CompletionError, Recovery, Timestamp, Upload,
-    UploadState, UserId,
+    AppendError, ChunkIndex, ChunkVerdict, Completion, CompletionError, OptionError, Recovery, Timestamp,
+    Upload, UploadState, UserId,
 };
 
 use crate::{BlobName, Exceeded};
@@ -80,6 +80,17 @@ pub enum Claim {
     /// The user may have no more. Nothing has changed.
     TooMuch(Exceeded),
     /// There is no such upload.
+    NotFound,
+}
+
+/// What naming options did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OptionsSet {
+    /// They hold, newly or as before.
+    Known(Box<Upload>),
+    /// They were not taken over, for this reason. Nothing has changed.
+    Refused(OptionError),
+    /// There is no such upload (any more). Nothing has changed.
     NotFound,
 }
 

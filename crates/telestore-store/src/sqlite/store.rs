@@ -1,15 +1,15 @@
 use async_trait::async_trait;
 use telestore_types::{
     ChatId, Outcome, Reading, ResumeState, SenderId, StorageKey, StoredFile, Timestamp, Upload, UploadId,
-    UploadState, UserId, WorkerId,
+    UploadOptions, UploadState, UserId, WorkerId,
 };
 
 use super::{SqliteSessionStore, counts, database, leases, moved, outbox, row, sweep, usage, workers};
 use crate::rules::{self, NewChunk, NewExtent, Whose};
 use crate::{
     Appended, BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Declared, Expired, Expiry,
-    KnownWorker, Lease, Limits, Listing, NewEvent, OutboxEvent, OutboxKind, Owner, Recorded, Released,
-    Result, SessionStore, Subject, Usage, WorkerInfo,
+    KnownWorker, Lease, Limits, Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded,
+    Released, Result, SessionStore, Subject, Usage, WorkerInfo,
 };
 
 #[async_trait]
@@ -68,6 +68,18 @@ impl SessionStore for SqliteSessionStore {
     ) -> Result<Declared> {
         let mut tx = self.begin().await?;
         let answer = rules::declare_size(&mut *tx, id, key, size, now).await?;
+        tx.answer(answer).await
+    }
+
+    async fn set_options(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        named: &UploadOptions,
+        now: Timestamp,
+    ) -> Result<OptionsSet> {
+        let mut tx = self.begin().await?;
+        let answer = rules::set_options(&mut *tx, id, key, named, now).await?;
         tx.answer(answer).await
     }
 

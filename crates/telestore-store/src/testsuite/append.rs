@@ -1,13 +1,15 @@
 //! Bytes that follow each other, and a length that is said later.
 
 use telestore_types::{
-    AppendError, Completion, CompletionError, FileName, NewUpload, StorageKey, Upload, UploadOptions,
+    AppendError, Completion, CompletionError, FileName, NewUpload, OptionError, StorageKey, TopicId, Upload,
+    UploadOption, UploadOptions,
 };
 
 use super::sessions::{LIMITS, NOW, all, get, id, owner};
 use crate::rules::NewExtent;
 use crate::{
-    Appended, BlobName, Completed, Declared, Exceeded, Limits, Quota, Resource, SessionStore, Subject, Usage,
+    Appended, BlobName, Completed, Declared, Exceeded, Limits, OptionsSet, Quota, Resource, SessionStore,
+    Subject, Usage,
 };
 
 async fn begun(store: &dyn SessionStore, name: &str, key: u8, size: Option<u64>) -> Upload {
@@ -125,4 +127,28 @@ pub(super) async fn what_is_appended_is_limited_and_counted(store: &dyn SessionS
     let used = store.usage(Subject::User(&user), NOW).await.expect("reads");
     let Usage { stored_bytes, bytes_today, .. } = used;
     assert_eq!((stored_bytes, bytes_today), (5, 5));
+}
+
+pub(super) async fn the_first_value_of_an_option_counts(store: &dyn SessionStore) {
+    let upload = begun(store, "a", 1, Some(4)).await;
+    let silent = UploadOptions::default().silently(true);
+    let set = async |named: &UploadOptions| {
+        store.set_options(&upload.id, &upload.key, named, NOW).await.expect("answers")
+    };
+    for named in [&silent, &silent, &UploadOptions::default()] {
+        match set(named).await {
+            OptionsSet::Known(known) => assert_eq!(known.options, upload.options.clone().silently(true)),
+            other => panic!("{other:?}"),
+        }
+    }
+    let other = UploadOptions::default().with_caption("another");
+    assert_eq!(set(&other).await, OptionsSet::Refused(OptionError::Other(UploadOption::Caption)));
+    append(store, &upload, 0, 4, "one").await;
+    store.complete(&upload.id, &upload.key, NOW).await.expect("completes");
+    let late = UploadOptions::default().in_topic(TopicId::GENERAL);
+    assert_eq!(set(&late).await, OptionsSet::Refused(OptionError::Late(UploadOption::Topic)));
+    assert_eq!(get(store, "a").await.options, upload.options.clone().silently(true));
+    let absent = StorageKey::from_random([9; 16]);
+    let nobody = store.set_options(&upload.id, &absent, &silent, NOW).await.expect("answers");
+    assert_eq!(nobody, OptionsSet::NotFound);
 }

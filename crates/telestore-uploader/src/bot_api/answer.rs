@@ -6,7 +6,7 @@ use telestore_types::{ChatId, Shown, StoredAs, StoredMessage};
 
 use super::heard::Heard;
 use super::wait_in_text::in_text;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, topic_fault};
 
 /// How much of a server's own words is repeated, in characters.
 const SHOWN: usize = 200;
@@ -136,6 +136,11 @@ fn document_id(message: &Value) -> Option<String> {
 fn failure(code: u16, description: &str, taken: bool) -> Error {
     if let Some(fault) = AccountFault::in_text(description) {
         return fault.into();
+    }
+    if code == 400
+        && let Some(error) = topic_fault::in_text(description)
+    {
+        return error;
     }
     let said = description.to_ascii_lowercase();
     match code {

@@ -16,7 +16,7 @@ pub(super) struct Multipart {
 
 impl Multipart {
     /// `fields` go before the file, so that a server can refuse the chat before it has taken the bytes.
-    pub(super) fn new(fields: &[(&str, &str)], file_name: &str, mime_type: &str) -> Self {
+    pub(super) fn new(fields: &[(&str, String)], part: &str, file_name: &str, mime_type: &str) -> Self {
         let boundary = format!("telestore-{:032x}", rand::random::<u128>());
         let mut head = String::new();
         for (name, value) in fields {
@@ -25,7 +25,7 @@ impl Multipart {
             );
         }
         head += &format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"document\"; filename=\"{}\"\r\n\
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{part}\"; filename=\"{}\"\r\n\
              Content-Type: {}\r\n\r\n",
             quoted(file_name),
             one_line(mime_type),
@@ -105,7 +105,8 @@ mod tests {
     use crate::{Error, ErrorKind, NoProgress, ProgressSink, Result};
 
     fn form() -> Multipart {
-        Multipart::new(&[("chat_id", "-1001"), ("caption", "Uploaded: ä.txt")], "ä\"b\\.txt", "text/plain")
+        let fields = [("chat_id", "-1001".to_owned()), ("caption", "Uploaded: ä.txt".to_owned())];
+        Multipart::new(&fields, "document", "ä\"b\\.txt", "text/plain")
     }
 
     fn body(form: Multipart, state: &Arc<BodyState>) -> impl Stream<Item = std::io::Result<Bytes>> + use<> {

@@ -4,6 +4,7 @@ mod answer;
 mod body;
 mod config;
 mod heard;
+mod message;
 mod preflight;
 mod rights;
 mod state;

@@ -7,7 +7,9 @@ use tokio::time::timeout;
 use super::BotApiConfig;
 use super::body::Multipart;
 use super::heard::Heard;
+use super::message::Call;
 use super::state::{BodyState, Phase};
+use crate::media::Media;
 use crate::{Error, ErrorKind, Result, UploadRequest};
 
 /// An answer to a file.
@@ -18,12 +20,14 @@ pub(super) struct Answer {
     pub(super) taken: bool,
 }
 
-/// One `sendDocument` request.
+/// One request that sends a file.
 #[derive(Debug)]
 pub(super) struct Transfer<'a> {
     pub(super) client: &'a Client,
     pub(super) config: &'a BotApiConfig,
     pub(super) request: &'a UploadRequest,
+    /// As what the file goes.
+    pub(super) media: &'a Media,
     pub(super) token: &'a str,
     pub(super) chat_id: &'a str,
 }
@@ -61,16 +65,12 @@ impl Transfer<'_> {
 
     async fn exchange(&self, state: &Arc<BodyState>) -> Result<Heard> {
         let request = self.request;
-        let fields = [
-            ("chat_id", self.chat_id),
-            ("caption", request.caption.as_str()),
-            ("disable_content_type_detection", "true"),
-        ];
+        let call = Call::of(request, self.media, self.chat_id);
         let name = crate::name::for_telegram(&request.file_name);
-        let form = Multipart::new(&fields, &name, &request.mime_type);
+        let form = Multipart::new(&call.fields, call.file, &name, &request.mime_type);
         let builder = self
             .client
-            .post(self.config.url(self.token, "sendDocument"))
+            .post(self.config.url(self.token, call.method))
             .header(header::CONTENT_TYPE, form.content_type())
             .header(header::CONTENT_LENGTH, form.content_length(request.source.len()));
         let stream = form.stream(request.source.clone(), self.config.piece_bytes.max(1), state.clone());

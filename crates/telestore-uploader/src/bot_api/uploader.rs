@@ -12,6 +12,7 @@ use super::preflight::{Known, Open};
 use super::rights::Refused;
 use super::state::{BodyState, Told};
 use super::transfer::{Transfer, not_connected};
+use crate::media::Media;
 use crate::{
     Capability, Error, ErrorKind, ProgressSink, Requirement, Result, TelegramUploader, UploadRequest,
 };
@@ -110,6 +111,7 @@ impl BotApiUploader {
     async fn send(
         &self,
         request: &UploadRequest,
+        media: &Media,
         token: &str,
         chat_id: &str,
         told: &Arc<Told>,
@@ -119,7 +121,7 @@ impl BotApiUploader {
         }
         told.stage(Stage::Sending);
         let (client, config) = (&self.client, &self.config);
-        let transfer = Transfer { client, config, request, token, chat_id };
+        let transfer = Transfer { client, config, request, media, token, chat_id };
         let answer = transfer.run(&BodyState::new(told.clone())).await?;
         let forget = || self.forget(&request.credentials.user_id, token, chat_id);
         match answer::read(&answer.heard, answer.taken) {
@@ -132,6 +134,10 @@ impl BotApiUploader {
             Outcome::Migrated(chat) => {
                 forget();
                 Ok(Sent::Moved(chat))
+            }
+            Outcome::Failed(error) if let Some(instead) = media.instead(&error.to_string()) => {
+                tracing::info!("[{}] Sent as a document: {error}", request.upload_id);
+                Ok(Sent::NotAs(instead))
             }
             Outcome::Failed(error) => Err(match Refused::read(&answer.heard) {
                 Some(refused) => {
@@ -150,7 +156,7 @@ impl BotApiUploader {
         let told = Told::new(progress.clone());
         let user = &request.credentials.user_id;
         let mut chat_id = self.chat_of(&request.credentials);
-        let mut moves = 0;
+        let (mut moves, mut media) = (0, Media::of(request).await);
         progress.stage(Stage::Resolving);
         loop {
             let looked = tokio::select! {
@@ -160,13 +166,17 @@ impl BotApiUploader {
             };
             let moved = match looked {
                 Open::Moved(chat) => chat,
-                Open::Here => match self.send(request, token, &chat_id, &told).await? {
+                Open::Here => match self.send(request, &media, token, &chat_id, &told).await? {
                     Sent::Stored(stored) => {
                         progress.stage(Stage::Finishing);
                         told.acknowledge(request.source.len());
                         return Ok(stored);
                     }
                     Sent::Moved(chat) => chat,
+                    Sent::NotAs(instead) => {
+                        media = instead;
+                        continue;
+                    }
                 },
             };
             if moves >= MAX_MOVES {
@@ -205,6 +215,8 @@ enum Sent {
     Stored(StoredFile),
     /// Nothing: the chat is this one now.
     Moved(i64),
+    /// Nothing: it is to go as this.
+    NotAs(Media),
 }
 
 /// The token is a part of the path: nothing else in it may ask for another path, which [`pasted::bot_token`] sees to.

@@ -1,7 +1,7 @@
 use telestore_mtproto::{Error as Failed, ErrorKind as Kind, Remedy, RpcError};
 use telestore_types::telegram::{AccountFault, wait_words};
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, topic_fault};
 
 /// For calls that change nothing. If a lost answer matters, `send` says so itself.
 impl From<Failed> for Error {
@@ -53,9 +53,13 @@ fn account_fault(rpc: &RpcError) -> Option<Error> {
 
 fn refusal(failed: &Failed) -> Error {
     match failed.rpc() {
-        Some(rpc) => account_fault(rpc).unwrap_or_else(|| match rpc.name().contains("API_ID") {
-            true => Error::new(ErrorKind::NotAuthorized, format!("Telegram refused the API id: {failed}")),
-            false => Error::new(ErrorKind::Rejected, format!("Telegram refused the file: {failed}")),
+        Some(rpc) => account_fault(rpc).or_else(|| topic_fault::in_text(rpc.name())).unwrap_or_else(|| {
+            match rpc.name().contains("API_ID") {
+                true => {
+                    Error::new(ErrorKind::NotAuthorized, format!("Telegram refused the API id: {failed}"))
+                }
+                false => Error::new(ErrorKind::Rejected, format!("Telegram refused the file: {failed}")),
+            }
         }),
         None => Error::new(ErrorKind::Rejected, format!("Telegram refused the file: {failed}")),
     }

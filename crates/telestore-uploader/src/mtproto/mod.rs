@@ -3,6 +3,7 @@
 mod attempt;
 mod error;
 mod limits;
+mod message;
 mod parts;
 mod resume;
 mod send;

@@ -2,11 +2,13 @@ use telestore_mtproto::tl::{self, enums::InputMedia, enums::InputPeer};
 use telestore_mtproto::{
     Error as CallError, ErrorKind as CallKind, Failures, Remedy, RpcError, Sent, Wanted, media_message,
 };
-use telestore_types::{ChatId, Stage, StoredAs, StoredFile, StoredMessage};
+use telestore_types::{CAPTION_MAX, Caption, ChatId, Stage, StoredAs, StoredFile, StoredMessage};
 
 use super::attempt::Attempt;
+use super::message;
 use super::parts::{self, Parts};
 use super::resume::Resume;
+use crate::media::Media;
 use crate::{Error, ErrorKind, Result, UploadRequest, Verdict};
 
 /// So many missing parts mean that Telegram has forgotten the file; then all of it is sent anew.
@@ -23,6 +25,10 @@ const UNCONFIRMED: &str = "Telegram did not confirm the message, which may be in
 pub(crate) struct Sending<'a> {
     pub(crate) attempt: &'a Attempt<'a>,
     pub(crate) request: &'a UploadRequest,
+    /// What of the caption the account may send.
+    caption: Caption,
+    /// As what the file goes.
+    media: Media,
     pub(crate) resume: Resume,
     pub(crate) peer: InputPeer,
     pub(crate) md5: Option<String>,
@@ -59,12 +65,14 @@ impl<'a> Sending<'a> {
     pub(crate) fn new(
         attempt: &'a Attempt<'a>,
         request: &'a UploadRequest,
+        media: Media,
         resume: Resume,
         peer: InputPeer,
         md5: Option<String>,
         reported: u64,
     ) -> Self {
-        Self { attempt, request, resume, peer, md5, reported, history: History::default() }
+        let caption = request.caption.clone().cut(CAPTION_MAX);
+        Self { attempt, request, caption, media, resume, peer, md5, reported, history: History::default() }
     }
 
     /// Makes the message. However often it is tried, `random_id` makes it one: also by a later attempt, if this one
@@ -89,7 +97,7 @@ impl<'a> Sending<'a> {
                 return Err(Error::cancelled());
             }
             self.commit().await?;
-            let error = match self.attempt.call_for_parts(&self.message()).await {
+            let error = match self.attempt.call_for_parts(&self.message_call()).await {
                 Ok(found) => match self.stored(found).await {
                     Some(stored) => return Ok(stored),
                     None => CallError::lost("Telegram's answer does not name the message"),
@@ -138,12 +146,14 @@ impl<'a> Sending<'a> {
     /// Looks for the message in the channel.
     async fn search(&self) -> Option<StoredFile> {
         let Self { attempt, request, peer, resume, .. } = self;
-        let (caption, length) = (request.caption.as_str(), request.source.len());
+        let (caption, length) = (self.caption.text(), request.source.len());
+        // Of a photo, Telegram keeps other bytes.
+        let length = (self.media != Media::Photo).then_some(length);
         let wanted = Wanted { caption, length, since: resume.asked_at? };
         match attempt.calls.find_message(peer, &wanted).await {
             Ok(found) => {
                 let found = found?;
-                let (message_id, document_id) = (found.id, found.document?.id);
+                let (message_id, document_id) = (found.id, found.file_id()?);
                 tracing::info!(message_id, "[{}] Message found in the channel", request.upload_id);
                 Some(self.made(message_id, document_id))
             }
@@ -179,6 +189,11 @@ impl<'a> Sending<'a> {
         tracing::debug!(error = %error, upload_id = %self.request.upload_id, "message not sent");
         match &error {
             error if error.is("FILE_PART_MISSING") => return self.part_missing(error).await,
+            error if let Some(media) = self.media.instead(&error.to_string()) => {
+                tracing::info!("[{}] Sent as a document: Telegram refused the photo", self.request.upload_id);
+                self.media = media;
+                return Ok(());
+            }
             error if error.is("MD5_CHECKSUM_INVALID") => return self.start_over(error).await,
             // The first call is still being worked on: its message is found once that is over.
             error if is_repeated(error) => {
@@ -272,30 +287,23 @@ impl<'a> Sending<'a> {
     /// Asks for the document of a message whose id is known.
     async fn document_of(&self, message_id: i32) -> Option<i64> {
         let message = self.attempt.calls.message(&self.peer, message_id).await.ok()??;
-        message.document.map(|document| document.id)
+        message.file_id()
     }
 
-    fn message(&self) -> tl::functions::messages::SendMedia {
-        let caption = self.request.caption.clone();
-        media_message(self.peer.clone(), self.media(), caption, self.resume.random_id)
-    }
-
-    fn media(&self) -> InputMedia {
-        let name = crate::name::for_telegram(&self.request.file_name).into_owned();
-        tl::types::InputMediaUploadedDocument {
-            nosound_video: false,
-            force_file: true,
-            spoiler: false,
-            file: self.file(name.clone()),
-            thumb: None,
-            mime_type: self.request.mime_type.clone(),
-            attributes: vec![tl::types::DocumentAttributeFilename { file_name: name }.into()],
-            stickers: None,
-            video_cover: None,
-            video_timestamp: None,
-            ttl_seconds: None,
+    fn message_call(&self) -> tl::functions::messages::SendMedia {
+        let (text, random_id) = (self.caption.text().to_owned(), self.resume.random_id);
+        tl::functions::messages::SendMedia {
+            silent: self.request.silent,
+            reply_to: message::reply_to(self.request.topic),
+            entities: message::entities(&self.caption),
+            ..media_message(self.peer.clone(), self.input_media(), text, random_id)
         }
-        .into()
+    }
+
+    fn input_media(&self) -> InputMedia {
+        let name = crate::name::for_telegram(&self.request.file_name).into_owned();
+        let (file, mime_type) = (self.file(name.clone()), self.request.mime_type.clone());
+        message::input_media(&self.media, file, name, mime_type)
     }
 
     fn file(&self, name: String) -> tl::enums::InputFile {

@@ -13,6 +13,7 @@ use super::parts::{self, BIG_FILE};
 use super::resume::{About, NAME, Resume};
 use super::send::{Sending, chat_of};
 use super::windows::{PARTS_IN_FLIGHT, Windows};
+use crate::media::Media;
 use crate::{
     Capability, Error, ErrorKind, NoProgress, ProgressSink, Requirement, Result, TelegramUploader,
     UploadRequest,
@@ -126,7 +127,8 @@ impl MtprotoUploader {
         let md5 =
             parts::send_parts(attempt, request.source.as_ref(), &mut resume, &mut reported, &request.cancel)
                 .await?;
-        Ok(Sending::new(attempt, request, resume, peer, md5, reported))
+        let media = Media::of(request).await;
+        Ok(Sending::new(attempt, request, media, resume, peer, md5, reported))
     }
 
     /// Connects, finds the channel and writes down what the parts and the message will be known by.

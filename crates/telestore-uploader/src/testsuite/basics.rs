@@ -24,7 +24,7 @@ pub(super) async fn names_types_and_captions(subject: &dyn Subject) {
     ] {
         let mut request = request_of(subject, name, &bytes);
         request.mime_type = mime_type.to_owned();
-        request.caption = caption.to_owned();
+        request.caption = caption.into();
         arrives(subject, request, &bytes).await;
     }
 }

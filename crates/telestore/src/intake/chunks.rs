@@ -57,7 +57,10 @@ impl Intake {
             Created::Exists(found) => found,
         };
         self.check(&found, file, caller).await?;
-        if caller.token().is_some() { self.access.claim(&found, caller).await } else { Ok(()) }
+        if caller.token().is_some() {
+            self.access.claim(&found, caller).await?;
+        }
+        self.adopt(&found, &file.options).await
     }
 
     /// Begins to take in a chunk, or a whole file, whose bytes come before anything is known of them.
@@ -153,6 +156,7 @@ impl Intake {
     fn new_upload(&self, file: &FileInfo, kind: UploadKind, caller: &Caller) -> Upload {
         let key = StorageKey::from_random(rand::random());
         let new = NewUpload::new(file.id.clone(), key, file.file_name.clone(), self.base.now());
+        let new = new.with_options(file.options.clone());
         let upload = Upload::new(match kind {
             UploadKind::Direct => new.direct(file.file_size),
             _ => new.in_chunks(file.file_size, file.total_chunks),
@@ -198,6 +202,7 @@ impl Intake {
         };
         self.check(&found, file, caller).await?;
         self.access.claim(&found, caller).await?;
+        self.adopt(&found, &file.options).await?;
         Ok(found)
     }
 

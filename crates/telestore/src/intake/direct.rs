@@ -1,10 +1,10 @@
 //! A whole file in one request, whose client waits for the end.
 
 use telestore_store::{Cancelled, SpooledChunk};
-use telestore_types::{ChunkIndex, FileName, Upload, UploadId, UploadKind};
+use telestore_types::{ChunkIndex, Upload, UploadId, UploadKind};
 
 use crate::intake::waiting::CallerWaits;
-use crate::intake::{FileInfo, Intake};
+use crate::intake::{DirectFile, FileInfo, Intake};
 use crate::shared::access::{concerns, missing_token};
 use crate::shared::caller::Caller;
 use crate::shared::error::Result;
@@ -18,7 +18,7 @@ impl Intake {
     /// What a whole file of `length` bytes is called here, if the caller may send one.
     pub(crate) async fn direct_file(
         &self,
-        file_name: FileName,
+        direct: &DirectFile,
         length: u64,
         caller: &Caller,
     ) -> Result<FileInfo> {
@@ -26,7 +26,8 @@ impl Intake {
         caller.token().ok_or_else(missing_token)?;
         let id = UploadId::new(format!("{DIRECT}{:032x}", rand::random::<u128>()))?;
         concerns(&id);
-        let file = FileInfo { id, file_name, file_size: length, total_chunks: 1 };
+        let file =
+            FileInfo::new(id, direct.file_name.clone(), length, 1).with_options(direct.options.clone());
         self.check_file(&file)?;
         Ok(file)
     }

@@ -4,6 +4,7 @@ pub(crate) mod appended;
 pub(crate) mod chunks;
 pub(crate) mod complete;
 pub(crate) mod direct;
+pub(crate) mod options;
 pub(crate) mod waiting;
 
 use std::sync::Arc;
@@ -29,12 +30,51 @@ pub struct FileInfo {
     pub file_size: u64,
     /// How many chunks it comes in.
     pub total_chunks: u32,
+    /// How its message is to be: what is named first counts.
+    pub options: UploadOptions,
 }
 
 impl FileInfo {
     /// A file of so many bytes, in so many chunks.
     pub fn new(id: UploadId, file_name: FileName, file_size: u64, total_chunks: u32) -> Self {
-        Self { id, file_name, file_size, total_chunks }
+        Self { id, file_name, file_size, total_chunks, options: UploadOptions::default() }
+    }
+
+    /// Its message is to be like this.
+    #[must_use]
+    pub fn with_options(self, options: UploadOptions) -> Self {
+        Self { options, ..self }
+    }
+}
+
+/// What a client says of a file that it sends in one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DirectFile {
+    /// The name of the file.
+    pub file_name: FileName,
+    /// The declared content type, if any.
+    pub mime_type: Option<String>,
+    /// How its message is to be.
+    pub options: UploadOptions,
+}
+
+impl DirectFile {
+    /// A file of this name, without a content type.
+    pub fn new(file_name: FileName) -> Self {
+        Self { file_name, mime_type: None, options: UploadOptions::default() }
+    }
+
+    /// It has this type of content, if any.
+    #[must_use]
+    pub fn with_mime_type(self, mime_type: impl Into<Option<String>>) -> Self {
+        Self { mime_type: mime_type.into(), ..self }
+    }
+
+    /// Its message is to be like this.
+    #[must_use]
+    pub fn with_options(self, options: UploadOptions) -> Self {
+        Self { options, ..self }
     }
 }
 

@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
-use telestore_merger::MergedFile;
+use telestore_merger::{HashedFile, MergedFile};
 use telestore_store::{Error as StoreError, Lease};
-use telestore_types::{Outcome, Stage, StoredFile, TelegramCredentials, Upload};
+use telestore_types::{ByteSource, Outcome, Stage, StoredFile, TelegramCredentials, Upload};
 use telestore_uploader::{Error, ErrorKind, ProgressSink, Result, TelegramUploader, UploadRequest};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
+use crate::sending::digest::{DigestSink, Expected};
 use crate::sending::runner::Runner;
 use crate::sending::sink::LeaseSink;
 use crate::sending::stop::Stop;
@@ -35,10 +36,13 @@ impl Runner {
         sink.stage(Stage::Connecting);
         let mut job = self.backends.prepare(upload).await.map_err(unready)?;
         let credentials = Arc::clone(&job.credentials);
-        let source = Arc::new(self.merged(upload, sink).await?);
+        let merged: Arc<dyn ByteSource> = Arc::new(self.merged(upload, sink).await?);
+        let expected = self.expected(upload, &merged, sink, stop).await?;
+        let source = expected.as_ref().map_or(merged, |expected| Arc::<HashedFile>::clone(&expected.file));
+        let progress = with_digest(sink, expected);
         let request = job.request(upload, source, stop.clone());
         let mime_type = request.mime_type.clone();
-        match self.send_by_any(&mut job, request, sink).await {
+        match self.send_by_any(&mut job, request, sink, &progress).await {
             Ok((stored, backend)) => Ok(Sent { stored, backend, credentials, mime_type }),
             Err(error) => {
                 self.backends.note_refusal(&job, &error).await;
@@ -53,6 +57,7 @@ impl Runner {
         job: &mut Job,
         mut request: UploadRequest,
         sink: &Arc<LeaseSink>,
+        progress: &Arc<dyn ProgressSink>,
     ) -> Result<(StoredFile, Arc<dyn TelegramUploader>)> {
         let mut followed = false;
         loop {
@@ -60,7 +65,7 @@ impl Runner {
             let backend = chosen.backend;
             sink.sent_by(chosen.sender.as_ref());
             request.sender = chosen.sender;
-            match self.send_by(&backend, &request, sink).await {
+            match self.send_by(&backend, &request, sink, progress).await {
                 Err(error) if job.rule_out(&backend, error.kind()) => {
                     tracing::info!("[{}] {error}; trying another way", request.upload_id);
                     sink.uncommit().await?;
@@ -85,14 +90,15 @@ impl Runner {
         &self,
         backend: &Arc<dyn TelegramUploader>,
         request: &UploadRequest,
-        sink: &Arc<LeaseSink>,
+        sink: &LeaseSink,
+        progress: &Arc<dyn ProgressSink>,
     ) -> Result<StoredFile> {
         tracing::info!("[{}] Using {}", request.upload_id, backend.name());
         sink.pulse().resumable(backend.capability().resumable);
         if request.cancel.is_cancelled() || self.base.shutdown.is_cancelled() {
             return Err(Error::cancelled());
         }
-        let progress: Arc<dyn ProgressSink> = Arc::<LeaseSink>::clone(sink);
+        let progress = Arc::clone(progress);
         // In a task of its own: a backend that panics takes its file down, and not the runner.
         let (sender, attempt) = (Arc::clone(backend), request.clone());
         let sending = tokio::spawn(async move { sender.upload(attempt, progress).await }.in_current_span());
@@ -124,6 +130,23 @@ impl Runner {
         }
     }
 
+    /// What the file must be, if its client has said so. A file of which parts were sent before is looked at now: a backend does
+    /// not read those again.
+    async fn expected(
+        &self,
+        upload: &Upload,
+        merged: &Arc<dyn ByteSource>,
+        sink: &LeaseSink,
+        stop: &CancellationToken,
+    ) -> std::result::Result<Option<Expected>, Stop> {
+        let Some(digest) = upload.options.sha256 else { return Ok(None) };
+        let expected = Expected { digest, file: Arc::new(HashedFile::new(Arc::clone(merged))) };
+        if upload.resume.is_some() {
+            expected.check_first(sink, stop).await.map_err(|error| Stop::from_uploader(&error))?;
+        }
+        Ok(Some(expected))
+    }
+
     async fn merged(&self, upload: &Upload, sink: &LeaseSink) -> std::result::Result<MergedFile, Stop> {
         let later =
             |error: StoreError| Stop::Later { kind: Kind::Storage, why: error.to_string(), wait: None };
@@ -132,6 +155,15 @@ impl Runner {
         MergedFile::new(Arc::clone(&self.bytes.chunks), chunks, upload.size()).map_err(|error| {
             Stop::failed(Kind::Damaged, format!("stored chunks are damaged: {error}; send the file again"))
         })
+    }
+}
+
+/// Where a backend tells how far it is, with a look at the file before its message can be.
+fn with_digest(sink: &Arc<LeaseSink>, expected: Option<Expected>) -> Arc<dyn ProgressSink> {
+    let inner = Arc::<LeaseSink>::clone(sink);
+    match expected {
+        Some(expected) => Arc::new(DigestSink { inner, expected }),
+        None => inner,
     }
 }
 

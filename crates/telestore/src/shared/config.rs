@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use telestore_store::Quota;
-use telestore_types::{LONGEST_PAUSE, UserId};
+use telestore_types::{CaptionTemplate, LONGEST_PAUSE, SendAs, TopicId, UserId};
 
 /// The least that a wait that Telegram asked for counts.
 const LEAST_WAIT: Duration = Duration::from_secs(1);
@@ -16,6 +16,20 @@ pub enum Auth {
     Documented,
     /// Every call needs a valid token.
     Strict,
+}
+
+/// How messages are to be. [`Default`] is what the documentation promises: a caption with the name of the file, and else nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct MessageDefaults {
+    /// What their captions are made of.
+    pub caption: CaptionTemplate,
+    /// The topic that they go into.
+    pub topic_id: Option<TopicId>,
+    /// Whether the chat's members are not notified.
+    pub silent: bool,
+    /// As what files are sent.
+    pub send_as: SendAs,
 }
 
 /// The engine's limits and times. [`Default`] is what the documentation promises; [`with`](Self::with) changes it:
@@ -84,6 +98,8 @@ pub struct EngineConfig {
     /// How old a chunk without a record must be before it is taken for an orphan: longer than any worker takes, or stands
     /// still, between putting a chunk and recording it.
     pub orphan_grace: Duration,
+    /// How messages are to be whose uploads do not say so.
+    pub message: MessageDefaults,
     /// Users whom metrics tell apart: few, and of names that an operator gave. Each is a label.
     pub measured_users: BTreeSet<UserId>,
 }
@@ -117,6 +133,7 @@ impl Default for EngineConfig {
             result_ttl: HOUR * 24,
             alone: false,
             orphan_grace: HOUR,
+            message: MessageDefaults::default(),
             measured_users: BTreeSet::new(),
         }
     }

@@ -3,7 +3,8 @@ use std::time::Duration;
 use telestore_backend::Error as BackendError;
 use telestore_store::Error as StoreError;
 use telestore_types::{
-    AppendError, ChunkIndex, CompletionError, Error as ValueError, MISSING_CHUNKS, Outcome, UploadId, Verdict,
+    AppendError, ChunkIndex, CompletionError, Error as ValueError, MISSING_CHUNKS, OptionError, Outcome,
+    UploadId, Verdict,
 };
 
 use crate::shared::seal::SealError;
@@ -193,9 +194,18 @@ pub enum Conflict {
     /// Nothing can be appended, or not this.
     #[error(transparent)]
     Append(AppendError),
+    /// An option of the message was named with another value before, or is named too late.
+    #[error(transparent)]
+    Options(OptionError),
     /// The operator asks for what the upload's state does not allow; the text says why.
     #[error("{0}")]
     State(String),
+}
+
+impl From<Conflict> for Error {
+    fn from(conflict: Conflict) -> Self {
+        Self::Conflict(conflict)
+    }
 }
 
 /// The result of a call to the engine.

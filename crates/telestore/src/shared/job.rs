@@ -4,19 +4,23 @@ use std::sync::Arc;
 
 use telestore_backend::Error as BackendError;
 use telestore_store::Error as StoreError;
-use telestore_types::{ByteSource, ResumeState, Secret, TelegramCredentials, Upload, mime_type_of};
+use telestore_types::{
+    ByteSource, Caption, CaptionValues, ResumeState, Secret, TelegramCredentials, Upload, mime_type_of,
+};
 use telestore_uploader::{
     Chosen, Error, ErrorKind, Result as UploaderResult, TelegramUploader, UploadRequest, select,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::shared::backends::Backends;
+use crate::shared::config::MessageDefaults;
 
 /// With what a file goes, and by which backends it may.
 pub(crate) struct Job {
     token: Secret,
     pub(crate) credentials: Arc<TelegramCredentials>,
     backends: Vec<Arc<dyn TelegramUploader>>,
+    message: MessageDefaults,
 }
 
 /// Why a file cannot go.
@@ -37,7 +41,8 @@ impl Backends {
         if upload.user_id.as_ref() != Some(&credentials.user_id) {
             return Err(Unready::OtherUser);
         }
-        Ok(Job { token, credentials, backends: self.uploaders.clone() })
+        let message = self.base.config.message.clone();
+        Ok(Job { token, credentials, backends: self.uploaders.clone(), message })
     }
 
     /// A send of `job` has failed: what Telegram refused is asked for anew next time.
@@ -74,10 +79,23 @@ impl Job {
         let credentials = Arc::clone(&self.credentials);
         let request = UploadRequest::new(upload.id.clone(), credentials, upload.file_name.clone(), source);
         let request = request.with_mime_type(mime_type(upload)).resuming(upload.resume.clone());
-        let request = request.stopped_by(cancel);
+        let (options, message) = (&upload.options, &self.message);
+        let request = request.in_topic(options.topic_id.or(message.topic_id));
+        let request = request.silently(options.silent.unwrap_or(message.silent));
+        let request = request.sent_as(options.send_as.unwrap_or(message.send_as));
+        request.with_caption(self.caption(upload)).stopped_by(cancel)
+    }
+
+    /// The text that was named for the message, or else one that is the same in each attempt: by it, a message is found whose
+    /// answer was lost.
+    fn caption(&self, upload: &Upload) -> Caption {
         match &upload.options.caption {
-            Some(caption) => request.with_caption(caption),
-            None => request,
+            Some(named) => Caption::from(named.as_str()),
+            None => {
+                let (user, began) = (&self.credentials.user_id, upload.created_at);
+                let values = CaptionValues::new(&upload.file_name, upload.size(), user, began);
+                self.message.caption.render(&values)
+            }
         }
     }
 }

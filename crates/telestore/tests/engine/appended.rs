@@ -45,7 +45,7 @@ async fn a_file_of_unknown_length_is_sent_once_its_length_is_said() {
     world.drain().await;
     assert_eq!(world.stored("a").await.state, UploadState::Completed);
     assert_eq!(world.uploader.sent(), [b"hello telegram"]);
-    assert_eq!(world.uploader.request(0).caption, "to the letter");
+    assert_eq!(world.uploader.request(0).caption.text(), "to the letter");
     let late = append(&world, "a", 14, b"!").await.unwrap_err();
     assert!(matches!(late, Error::Conflict(_)), "{late:?}");
 }

@@ -10,13 +10,13 @@ use async_trait::async_trait;
 use telestore::store::rules::NewExtent;
 use telestore::store::{
     Appended, Blob, BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Counts, Created,
-    Declared, Error, Expired, Expiry, KnownWorker, Lease, Limits, NewChunk, NewEvent, OutboxEvent,
-    OutboxKind, Owner, Recorded, Released, Result, SessionStore, Spool, SpooledChunk, Subject, Usage,
-    WorkerInfo,
+    Declared, Error, Expired, Expiry, KnownWorker, Lease, Limits, NewChunk, NewEvent, OptionsSet,
+    OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore, Spool, SpooledChunk, Subject,
+    Usage, WorkerInfo,
 };
 use telestore::types::{
     ChatId, ChunkIndex, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
-    UserId, WorkerId,
+    UploadOptions, UserId, WorkerId,
 };
 use tokio::sync::Notify;
 
@@ -138,6 +138,7 @@ forward! { SessionStore {
     record_chunk(new: NewChunk) -> Recorded;
     append(new: &NewExtent) -> Appended;
     declare_size(id: &UploadId, key: &StorageKey, size: u64, now: Timestamp) -> Declared;
+    set_options(id: &UploadId, key: &StorageKey, named: &UploadOptions, now: Timestamp) -> OptionsSet;
     usage(of: Subject<'_>, now: Timestamp) -> Usage;
     chunks(key: &StorageKey) -> Vec<ChunkRecord>;
     checkpoint_early(id: &UploadId, key: &StorageKey, expected: Option<&ResumeState>, resume: &ResumeState) -> bool;

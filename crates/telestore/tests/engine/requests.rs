@@ -26,7 +26,7 @@ async fn an_uploader_gets_the_owners_credentials_and_the_whole_file() {
     assert_eq!(request.credentials.user_id.as_str(), "alice");
     assert_eq!(request.credentials.chat_id.as_str(), "-1001234567890");
     assert_eq!(request.file_name.as_str(), "film.mp4");
-    assert_eq!(request.caption, "Uploaded: film.mp4");
+    assert_eq!(request.caption.text(), "Uploaded: film.mp4");
     assert_eq!(request.resume, None);
     assert_eq!(world.uploader.sent(), [b"abcdefxyz"]);
     assert_eq!(world.stored("a").await.state, UploadState::Completed);

@@ -8,6 +8,7 @@ use utoipa::openapi::schema::Schema;
 
 use crate::calls::call::WithToken;
 use crate::forms::json;
+use crate::shared::named::Named;
 use crate::shared::number::{Number, Text};
 
 /// An upload to create.
@@ -26,6 +27,8 @@ pub(crate) struct Init {
     pub(crate) file_size: Number,
     #[schema(schema_with = auth_token)]
     pub(crate) auth_token: Option<Text>,
+    #[serde(flatten)]
+    pub(crate) named: Named,
 }
 
 fn upload_id() -> Schema {
@@ -52,6 +55,24 @@ pub(crate) struct ById {
     pub(crate) upload_id: Text,
     #[schema(schema_with = auth_token)]
     pub(crate) auth_token: Option<Text>,
+}
+
+/// An upload to send, by its id, and how its message is to be.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", expecting = "an object with the documented fields")]
+pub(crate) struct Complete {
+    #[schema(schema_with = upload_id)]
+    pub(crate) upload_id: Text,
+    #[schema(schema_with = auth_token)]
+    pub(crate) auth_token: Option<Text>,
+    #[serde(flatten)]
+    pub(crate) named: Named,
+}
+
+impl WithToken for Complete {
+    fn take_token(&mut self) -> Option<Text> {
+        self.auth_token.take()
+    }
 }
 
 impl WithToken for Init {
@@ -94,6 +115,21 @@ pub(crate) struct ChunkForm {
     /// The SHA-256 of the bytes; empty for none.
     #[schema(nullable = false, pattern = "^([0-9A-Fa-f]{64})?$", example = "")]
     chunk_sha256: Option<String>,
+    /// The text of the message, to the letter; empty for none.
+    #[schema(nullable = false, example = "from the holidays")]
+    caption: Option<String>,
+    /// The topic of the forum that the message goes into; empty for none.
+    #[schema(nullable = false, pattern = "^([1-9][0-9]{0,8})?$", example = "")]
+    topic_id: Option<String>,
+    /// Whether the chat's members are not notified; empty for what the worker does by itself.
+    #[schema(nullable = false, pattern = "^(true|false)?$", example = "")]
+    silent: Option<String>,
+    /// As what the file is sent; empty for what the worker does by itself.
+    #[schema(nullable = false, pattern = "^(document|video|audio|photo)?$", example = "")]
+    send_as: Option<String>,
+    /// The SHA-256 of the whole file; empty for none.
+    #[schema(nullable = false, pattern = "^([0-9A-Fa-f]{64})?$", example = "")]
+    sha256: Option<String>,
     /// Ignored.
     #[schema(nullable = false, example = "")]
     user_id: Option<String>,

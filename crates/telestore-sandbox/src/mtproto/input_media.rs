@@ -1,0 +1,40 @@
+//! A file that a message is to be made of.
+
+use grammers_tl_types::{enums, types};
+
+use super::rpc_error::RpcError;
+use crate::media::Kind;
+
+/// A file as its sender wants it.
+pub(super) struct InputMedia {
+    pub(super) file: enums::InputFile,
+    pub(super) kind: Kind,
+    pub(super) mime_type: String,
+    pub(super) force_file: bool,
+    pub(super) attributes: Vec<enums::DocumentAttribute>,
+}
+
+impl InputMedia {
+    pub(super) fn of(media: enums::InputMedia) -> Result<Self, RpcError> {
+        match media {
+            enums::InputMedia::UploadedDocument(media) => Ok(Self::of_document(media)),
+            enums::InputMedia::UploadedPhoto(media) => Ok(Self {
+                file: media.file,
+                kind: Kind::Photo,
+                mime_type: "image/jpeg".to_owned(),
+                force_file: false,
+                attributes: Vec::new(),
+            }),
+            _ => Err(RpcError::bad_request("MEDIA_INVALID")),
+        }
+    }
+
+    fn of_document(media: types::InputMediaUploadedDocument) -> Self {
+        let kind = match media.force_file {
+            true => Kind::Document,
+            false => Kind::of_type(&media.mime_type, &media.attributes, media.nosound_video),
+        };
+        let types::InputMediaUploadedDocument { file, mime_type, force_file, attributes, .. } = media;
+        Self { file, kind, mime_type, force_file, attributes }
+    }
+}

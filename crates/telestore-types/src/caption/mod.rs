@@ -1,0 +1,219 @@
+//! The text of a message, as Telegram counts and formats it.
+
+mod html;
+mod piece;
+mod template;
+mod writer;
+
+use std::fmt;
+
+pub use piece::TemplateError;
+pub use template::{CaptionTemplate, CaptionValues};
+
+/// The most units of UTF-16 that a caption may have, unless the account pays for more:
+/// <https://core.telegram.org/api/config>.
+pub const CAPTION_MAX: usize = 1024;
+
+/// The text of a message, and how parts of it look.
+///
+/// It is as Telegram would keep it, so that what comes back is the same text: no blanks at its ends, no carriage returns, other
+/// control characters are blanks.
+///
+/// ```
+/// use telestore_types::Caption;
+///
+/// let caption = Caption::from(" two\r\nlines \n");
+/// assert_eq!(caption.text(), "two\nlines");
+/// assert_eq!(Caption::from("👍👍").cut(3).text(), "👍", "a thumb is two units of UTF-16");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Caption {
+    text: String,
+    entities: Vec<Entity>,
+}
+
+/// How a part of a caption looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entity {
+    /// Where the part begins, in units of UTF-16.
+    pub offset: usize,
+    /// How long it is, in units of UTF-16.
+    pub length: usize,
+    /// How it looks.
+    pub kind: EntityKind,
+}
+
+impl Entity {
+    /// So many units of UTF-16 at `offset` look like this.
+    pub fn new(offset: usize, length: usize, kind: EntityKind) -> Self {
+        Self { offset, length, kind }
+    }
+}
+
+/// How a part of a text may look. It is exhaustive, because each backend must say how it tells Telegram of each.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum EntityKind {
+    /// Bold.
+    Bold,
+    /// Italic.
+    Italic,
+    /// Underlined.
+    Underline,
+    /// Struck through.
+    Strike,
+    /// Hidden until a reader touches it.
+    Spoiler,
+    /// Of letters of one width, within a line.
+    Code,
+    /// Of letters of one width, in lines of its own.
+    Pre {
+        /// The programming language; empty for none.
+        language: String,
+    },
+    /// Leads to an address.
+    Link {
+        /// The address.
+        url: String,
+    },
+    /// Set off as a quotation.
+    Blockquote {
+        /// Whether only its beginning is shown until a reader opens it.
+        collapsed: bool,
+    },
+}
+
+impl Caption {
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// How parts of it look: in the order in which they begin, those that hold others first.
+    pub fn entities(&self) -> &[Entity] {
+        &self.entities
+    }
+
+    /// Whether there is no text.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// How long it is, in units of UTF-16, as Telegram counts.
+    pub fn units(&self) -> usize {
+        units(&self.text)
+    }
+
+    /// Its beginning, of at most so many units of UTF-16. No character is torn apart, and what looks like something ends where
+    /// the text does.
+    #[must_use]
+    pub fn cut(self, longest: usize) -> Self {
+        let mut used = 0;
+        let end = self.text.char_indices().find(|(_, c)| {
+            used += c.len_utf16();
+            used > longest
+        });
+        match end {
+            Some((end, _)) => Self::trimmed(&self.text[..end], self.entities),
+            None => self,
+        }
+    }
+
+    /// `text` without the blanks at its ends, with what of `entities` lies in the rest.
+    fn trimmed(text: &str, entities: Vec<Entity>) -> Self {
+        let behind = text.trim_start();
+        let before = units(text) - units(behind);
+        let text = behind.trim_end();
+        let end = units(text);
+        let kept = entities.into_iter().filter_map(|entity| {
+            let from = entity.offset.saturating_sub(before);
+            let to = (entity.offset + entity.length).saturating_sub(before).min(end);
+            (from < to).then(|| Entity::new(from, to - from, entity.kind))
+        });
+        Self { entities: kept.collect(), text: text.to_owned() }
+    }
+}
+
+impl fmt::Display for Caption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl From<&str> for Caption {
+    fn from(text: &str) -> Self {
+        Self::trimmed(&text.chars().filter_map(kept).collect::<String>(), Vec::new())
+    }
+}
+
+impl From<String> for Caption {
+    fn from(text: String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+/// What becomes of a character in a message: Telegram's servers drop those that turn or break lines, and make blanks of the
+/// other ones that control something (TDLib's `clean_input_string`). Done here, so that both APIs give the same text.
+fn kept(c: char) -> Option<char> {
+    match c {
+        '\r' | '\u{2028}'..='\u{202e}' => None,
+        '\n' => Some('\n'),
+        c if c.is_ascii_control() => Some(' '),
+        c => Some(c),
+    }
+}
+
+fn units(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caption(text: &str, entities: &[(usize, usize)]) -> Caption {
+        let bold = |(offset, length): &(usize, usize)| Entity::new(*offset, *length, EntityKind::Bold);
+        Caption { text: text.to_owned(), entities: entities.iter().map(bold).collect() }
+    }
+
+    #[test]
+    fn text_is_as_telegram_keeps_it() {
+        for (sent, is) in [
+            ("plain", "plain"),
+            ("", ""),
+            (" \n\t ", ""),
+            ("a\tb\u{1}c", "a b c"),
+            ("\r\na\r\n\r\nb\r", "a\n\nb"),
+            ("a\u{202e}b\u{2028}", "ab"),
+            ("<b>&amp;</b> {fileName}", "<b>&amp;</b> {fileName}"),
+            ("e\u{301}\u{200d}", "e\u{301}\u{200d}"),
+        ] {
+            assert_eq!(Caption::from(sent).text(), is, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn a_cut_tears_no_character_apart_and_ends_every_entity() {
+        for (longest, is) in [
+            (7, caption("a👍 b👍", &[(0, 3), (1, 6), (5, 2)])),
+            (6, caption("a👍 b", &[(0, 3), (1, 4)])),
+            (5, caption("a👍 b", &[(0, 3), (1, 4)])),
+            // The blank at the new end goes, too.
+            (4, caption("a👍", &[(0, 3), (1, 2)])),
+            (3, caption("a👍", &[(0, 3), (1, 2)])),
+            (2, caption("a", &[(0, 1)])),
+            (0, caption("", &[])),
+        ] {
+            let whole = caption("a👍 b👍", &[(0, 3), (1, 6), (5, 2)]);
+            assert_eq!(whole.cut(longest), is, "{longest}");
+        }
+    }
+
+    #[test]
+    fn blanks_at_the_ends_move_what_looks_like_something() {
+        let trimmed = |text: &str, entities| Caption::trimmed(text, caption("", entities).entities);
+        assert_eq!(trimmed("  ab ", &[(0, 5)]), caption("ab", &[(0, 2)]));
+        assert_eq!(trimmed("\u{2003}\n👍b", &[(0, 2), (2, 2), (4, 1)]), caption("👍b", &[(0, 2), (2, 1)]));
+        assert_eq!(trimmed("a  ", &[(1, 2)]), caption("a", &[]));
+    }
+}
