@@ -300,3 +300,43 @@ async fn a_digest_is_compared_also_of_what_was_sent_before() {
     assert_eq!(stage.end(&file.id).await["status"], "failed");
     assert!(stage.sandbox.messages_of(&stage.user).is_empty());
 }
+
+#[tokio::test]
+async fn videos_and_music_tell_what_they_are() {
+    const VIDEO: &[u8] = include_bytes!("../../crates/telestore-uploader/src/media/samples/behind.mp4");
+    const MUSIC: &[u8] = include_bytes!("../../crates/telestore-uploader/src/media/samples/music.mp3");
+    for (limit, via) in BOTH {
+        let stage = Stage::by(limit, &[]).await;
+        let file =
+            |bytes: &[u8], name: &str| File { bytes: bytes.to_vec(), ..File::new(bytes.len()) }.named(name);
+        for sent_as in ["document", "video"] {
+            assert_eq!(
+                stage.send_with(&file(VIDEO, "film.mp4"), &[("sendAs", sent_as)]).await["status"],
+                "completed"
+            );
+            let message = stage.last();
+            assert_eq!(message.via, via);
+            let Some(video) = message.media else {
+                assert_eq!((message.kind, sent_as), (Kind::Document, "document"));
+                continue;
+            };
+            assert_eq!(
+                (message.kind, video.size, video.supports_streaming),
+                (Kind::Video, Some((64, 48)), true)
+            );
+            assert_eq!(video.seconds, 2.0);
+        }
+        stage.send_with(&file(MUSIC, "song.mp3"), &[("sendAs", "audio")]).await;
+        let message = stage.last();
+        let music = message.media.expect("it says what it is");
+        assert_eq!((message.kind, music.seconds), (Kind::Audio, 2.0));
+        assert_eq!(
+            (music.title.as_deref(), music.performer.as_deref()),
+            (Some("A 👍 title"), Some("Somebody"))
+        );
+        // What cannot be read goes without.
+        stage.send_with(&File::new(700).named("broken.mkv"), &[("sendAs", "video")]).await;
+        assert_eq!(stage.last().sha256.len(), 64);
+        assert!(stage.last().media.is_none_or(|media| media.size == Some((0, 0))));
+    }
+}

@@ -24,7 +24,7 @@ from telethon.crypto import rsa
 from telethon.errors import PasswordHashInvalidError, PhoneCodeInvalidError, SessionPasswordNeededError
 from telethon.sessions import StringSession
 from telethon.tl.functions.users import GetUsersRequest
-from telethon.tl.types import InputUserSelf
+from telethon.tl.types import DocumentAttributeVideo, InputUserSelf
 
 TIMEOUT = 300
 
@@ -214,6 +214,12 @@ async def check_all(args, checks, folder):
         name = message.file.name
         expect(found, [("MessageEntityBold", name), ("MessageEntityCode", user["user_id"])], "what parts look like")
 
+    async def read_video():
+        message = await client.get_messages(channel, ids=args.video_message)
+        found = next(one for one in message.document.attributes if isinstance(one, DocumentAttributeVideo))
+        expect((found.w, found.h, found.duration, found.supports_streaming), (64, 48, 2.0, True), "the video")
+        expect(message.file.name, "behind.mp4", "the name")
+
     async def find_message():
         found = [message.id async for message in client.iter_messages(channel, search="crosscheck")]
         expect(sent_id in found, True, "the message found again")
@@ -264,6 +270,8 @@ async def check_all(args, checks, folder):
         await checks.run("makes a key at another data centre and takes the login there", take_login_along)
         if args.options_message:
             await checks.run("finds caption, topic and silence as they were asked for", read_options)
+        if args.video_message:
+            await checks.run("finds what a video says of itself", read_video)
         if args.formatted_message:
             await checks.run("finds a formatted caption", read_formatted)
         for message_id in wanted:
@@ -283,6 +291,7 @@ def main():
     parser.add_argument("--download-message", type=int, action="append", default=[], metavar="ID")
     parser.add_argument("--login", metavar="WORKER", help="the worker's program, whose login is tried")
     parser.add_argument("--options-message", type=int, metavar="ID", help="in topic 7, silent, with a caption of its own")
+    parser.add_argument("--video-message", type=int, metavar="ID", help="the sample, sent as a video")
     parser.add_argument("--formatted-message", type=int, metavar="ID", help="with the caption of the worker's template")
     parser.add_argument("--size-mb", type=int, default=60)
     args = parser.parse_args()

@@ -1,6 +1,10 @@
 //! What a file is sent as, and what Telegram is told of it beside its bytes.
 
 mod picture;
+mod reader;
+mod tracks;
+
+use std::sync::Arc;
 
 use telestore_types::{ByteSource, SendAs};
 
@@ -48,8 +52,8 @@ impl Media {
     /// Finds out as what a file goes: what the request says, unless Telegram does not take it as that.
     pub(crate) async fn of(request: &UploadRequest) -> Self {
         match request.send_as {
-            SendAs::Video => Self::Video(None),
-            SendAs::Audio => Self::Audio(Audio::default()),
+            SendAs::Video => Self::Video(tracks::read(Arc::clone(&request.source)).await.video),
+            SendAs::Audio => Self::Audio(tracks::read(Arc::clone(&request.source)).await.audio),
             SendAs::Photo => match no_photo(request.source.as_ref()).await {
                 None => Self::Photo,
                 Some(why) => {
