@@ -1,5 +1,7 @@
 //! `telestore-worker login`: the real program signs in at the sandbox, and what it prints is a session that works.
 
+mod terminal;
+
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
@@ -8,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE;
 use serde_json::json;
 use telestore_sandbox::{CodeKind, Fault, Sandbox, SandboxUser, SignInRules, UserSpec};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, ChildStdin};
+use tokio::process::{Child, ChildStderr, ChildStdin, Command};
 
 use crate::support::{File, Ran, Stage, soon};
 
@@ -75,7 +77,7 @@ impl Stage {
         self.login_to(args, Stdio::piped())
     }
 
-    fn login_to(&self, args: &[&str], out: Stdio) -> Login {
+    fn login_command(&self, args: &[&str]) -> Command {
         let mut command = self.program();
         command
             .env("TELESTORE_MTPROTO_DC", self.sandbox.mtproto_addr().to_string())
@@ -84,6 +86,11 @@ impl Stage {
             .env("TELESTORE_BOT_TOKEN", &self.user.bot_token)
             .arg("login")
             .args(args);
+        command
+    }
+
+    fn login_to(&self, args: &[&str], out: Stdio) -> Login {
+        let mut command = self.login_command(args);
         command.stdin(Stdio::piped()).stdout(out).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let answers = child.stdin.take().expect("piped");

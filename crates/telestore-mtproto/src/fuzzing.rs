@@ -1,7 +1,7 @@
 use grammers_tl_types::{self as tl, Deserializable};
 use telestore_types::pasted;
-use tl::enums::{InputChannel, InputMedia, InputPeer};
-use tl::functions::{auth, channels, contacts, help, messages};
+use tl::enums::{InputChannel, InputMedia, InputPeer, InputUser};
+use tl::functions::{auth, channels, contacts, help, messages, users};
 
 use crate::answers::{ANSWER_MAX, Ask};
 use crate::chats::first_page;
@@ -73,7 +73,7 @@ pub fn packet(input: &[u8]) {
 pub fn answer(input: &[u8]) {
     let Some((call, answer)) = input.split_first() else { return };
     let (channel, id) = (InputChannel::Empty, Vec::new());
-    match call % 11 {
+    match call % 12 {
         0 => reads(&help::GetConfig {}, answer),
         1 => reads(&auth::ExportAuthorization { dc_id: 2 }, answer),
         2 => reads(&channels::GetChannels { id: Vec::new() }, answer),
@@ -84,7 +84,8 @@ pub fn answer(input: &[u8]) {
         7 => reads(&first_page(), answer),
         8 => reads(&message(), answer),
         9 => reads(&page(InputPeer::Empty, 0), answer),
-        _ => reads(&messages::GetChats { id: Vec::new() }, answer),
+        10 => reads(&messages::GetChats { id: Vec::new() }, answer),
+        _ => reads(&users::GetUsers { id: vec![InputUser::UserSelf] }, answer),
     }
 }
 

@@ -142,7 +142,6 @@ mod tests {
         let ask = tl::functions::users::GetUsers { id: vec![enums::InputUser::UserSelf] };
         let many = vec![user(|_| ()), user(|_| ()), user(|_| ())].to_bytes();
         assert_eq!(ask.read(&many).expect("users").len(), 1, "more than were asked for");
-        assert!(ask.read(&many[..20]).expect("a vector").is_empty());
-        assert!(ask.read(b"nothing").is_err());
+        assert!(ask.read(&many[..many.len() - 4]).is_err() && ask.read(b"nothing").is_err());
     }
 }

@@ -81,8 +81,9 @@ fn show(token: &[u8], before: usize) -> usize {
     let link = format!("tg://login?token={}", URL_SAFE_NO_PAD.encode(token));
     let colours = stderr().is_terminal();
     let drawn = QrCode::new(&link).map(|code| draw(&code, colours)).unwrap_or_default();
+    // No line may be longer than a terminal is wide: lines are counted below.
     let text = format!(
-        "{drawn}\nScan this with a phone: Telegram, Settings, Devices, Link Desktop Device. Or open on it:\n{link}"
+        "{drawn}\nScan this with a phone: Telegram, Settings, Devices, Link Desktop Device.\nOr open on it:\n{link}"
     );
     if colours && before > 0 {
         // Up to where the earlier one began, and away with it.

@@ -60,7 +60,7 @@ pub(crate) struct SendingSettings {
     #[arg(long, env = "TELESTORE_BOT_API_ANSWER_TIMEOUT", value_name = "TIME", default_value = "2m", value_parser = values::time_of_at_least(MIN_ANSWER_TIMEOUT, "a file whose answer is given up may be in the channel, and fails"))]
     pub(crate) bot_api_answer_timeout: Duration,
 
-    /// MTProto address for session strings that name none: Pyrogram's, and GramJS's that name a host [default: the data centre's]
+    /// MTProto address for session strings that name none: Pyrogram's, and GramJS's that name a host; and where [`login`](#sign-in) begins [default: the data centre's]
     #[arg(long, env = "TELESTORE_MTPROTO_DC", value_name = "IP:PORT", value_parser = values::socket)]
     pub(crate) mtproto_dc: Option<SocketAddr>,
 

@@ -103,15 +103,18 @@ pub struct Objects<'b> {
 }
 
 impl<'b> Objects<'b> {
-    /// The objects of the vector that `bytes` begin with, which are of the type of that name. It ends where one of them is cut
-    /// off.
+    /// The objects of the vector that `bytes` begin with, which must be of the type of that name.
     ///
     /// # Errors
-    /// If it is no vector.
+    /// If it is no vector, or one of them is of another type, is cut off, or is nested too deep.
     pub fn of(name: &str, bytes: &'b [u8]) -> Result<Self> {
-        let mut rest = bytes;
+        let (of, mut rest) = (type_id(name), bytes);
         let left = take_count(&mut rest)?;
-        Ok(Self { of: type_id(name), left, rest })
+        let mut walked = rest;
+        for _ in 0..left {
+            Object::take(of, &mut walked)?;
+        }
+        Ok(Self { of, left, rest })
     }
 }
 
@@ -120,7 +123,7 @@ impl<'b> Iterator for Objects<'b> {
 
     fn next(&mut self) -> Option<Object<'b>> {
         self.left = self.left.checked_sub(1)?;
-        // In an object it was walked over before.
+        // It was walked over before.
         Object::take(self.of, &mut self.rest).ok()
     }
 }
