@@ -74,5 +74,6 @@ mod tls;
 mod token_names;
 mod twice;
 mod waiting;
+mod walls;
 mod webhook;
 mod wrong_kind;

@@ -209,6 +209,11 @@ impl Stage {
         stage
     }
 
+    /// Has its log in a file from the next start on; see [`logged`](Self::logged).
+    pub(crate) fn record(&mut self) {
+        self.log = Some(self.dir.path().join("log"));
+    }
+
     async fn set_up(settings: &[(&str, &str)]) -> Self {
         Self::before(Sandbox::start().await.expect("the sandbox starts"), settings)
     }

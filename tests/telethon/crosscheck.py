@@ -1,6 +1,7 @@
 """Unmodified Telethon against a running sandbox.
 
     python crosscheck.py CONTROL_URL [--channel ID] [--download-message ID]... [--size-mb N] [--login WORKER]
+                         [--mtproxy LINK]
 
 CONTROL_URL is what the sandbox calls `control_url`, for example http://127.0.0.1:8081/sandbox. The checks sign in
 with the session string of the channel's user, find the channel in the dialogs, send a random file, take the login to
@@ -18,10 +19,12 @@ import pathlib
 import sys
 import tempfile
 import urllib.request
+from urllib.parse import parse_qs, urlsplit
 
 from telethon import TelegramClient
 from telethon.crypto import rsa
 from telethon.errors import PasswordHashInvalidError, PhoneCodeInvalidError, SessionPasswordNeededError
+from telethon.network import ConnectionTcpMTProxyAbridged, ConnectionTcpMTProxyRandomizedIntermediate
 from telethon.sessions import StringSession
 from telethon.tl.functions.users import GetUsersRequest
 from telethon.tl.types import DocumentAttributeVideo, InputUserSelf
@@ -159,6 +162,16 @@ async def refused(error, call):
     raise AssertionError(f"it was not refused with {error.__name__}")
 
 
+def way(link):
+    """What a client goes through an MTProxy with."""
+    if link is None:
+        return {}
+    asked = {key: values[0] for key, values in parse_qs(urlsplit(link).query).items()}
+    padded = asked["secret"].startswith("dd")
+    kind = ConnectionTcpMTProxyRandomizedIntermediate if padded else ConnectionTcpMTProxyAbridged
+    return {"connection": kind, "proxy": (asked["server"], int(asked["port"]), asked["secret"])}
+
+
 async def check_all(args, checks, folder):
     sandbox = await checks.run("the control API describes the sandbox", lambda: asyncio.to_thread(fetch, args.control))
     if sandbox is None:
@@ -166,7 +179,9 @@ async def check_all(args, checks, folder):
     users = [user for user in sandbox["users"] if user["telethon_session"]]
     user = next(user for user in users if args.channel in (None, user["channel_id"]))
     channel_id = int(user["channel_id"])
-    client = TelegramClient(StringSession(user["telethon_session"]), user["api_id"], user["api_hash"])
+    client = TelegramClient(
+        StringSession(user["telethon_session"]), user["api_id"], user["api_hash"], **way(args.mtproxy)
+    )
     # Before the client asks for the addresses, which it does once.
     other = await asyncio.to_thread(send_json, "POST", f"{args.control}/data-centres", {"id": 4})
     home_url = f"{args.control}/users/{user['user_id']}/data-centre"
@@ -267,7 +282,8 @@ async def check_all(args, checks, folder):
         if sent_id is not None:
             await checks.run("finds the message by a search", find_message)
             wanted.append(sent_id)
-        await checks.run("makes a key at another data centre and takes the login there", take_login_along)
+        if args.mtproxy is None:
+            await checks.run("makes a key at another data centre and takes the login there", take_login_along)
         if args.options_message:
             await checks.run("finds caption, topic and silence as they were asked for", read_options)
         if args.video_message:
@@ -276,8 +292,9 @@ async def check_all(args, checks, folder):
             await checks.run("finds a formatted caption", read_formatted)
         for message_id in wanted:
             await checks.run(f"downloads message {message_id}", lambda: download(message_id))
-        await checks.run("signs in with a code and a password", sign_ins.by_code_and_password)
-        await checks.run("signs in with a QR code", lambda: sign_ins.by_qr_code(user))
+        if args.mtproxy is None:
+            await checks.run("signs in with a code and a password", sign_ins.by_code_and_password)
+            await checks.run("signs in with a QR code", lambda: sign_ins.by_qr_code(user))
         if args.login:
             await checks.run("reads with the session string that login printed", read_with_printed_string)
     finally:
@@ -293,6 +310,7 @@ def main():
     parser.add_argument("--options-message", type=int, metavar="ID", help="in topic 7, silent, with a caption of its own")
     parser.add_argument("--video-message", type=int, metavar="ID", help="the sample, sent as a video")
     parser.add_argument("--formatted-message", type=int, metavar="ID", help="with the caption of the worker's template")
+    parser.add_argument("--mtproxy", metavar="LINK", help="tg://proxy?server=…&port=…&secret=… to go through")
     parser.add_argument("--size-mb", type=int, default=60)
     args = parser.parse_args()
     args.control = args.control.rstrip("/")

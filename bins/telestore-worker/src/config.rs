@@ -83,6 +83,7 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
         return Err(bad("TELESTORE_DISK_BYTES", text));
     }
     check_shared(&settings)?;
+    check_way(&settings, &access)?;
     let tls = tls(&settings)?;
     let engine = engine(&settings).with(|config| config.measured_users = measured_users);
     let request_limits = settings.limits.requests();
@@ -141,6 +142,19 @@ fn check_shared(settings: &Settings) -> Result<(), ConfigError> {
         }
         _ => Ok(()),
     }
+}
+
+/// There is a way to Telegram: a bot alone needs one to the Bot API, which no MTProxy carries.
+fn check_way(settings: &Settings, access: &Access) -> Result<(), ConfigError> {
+    settings.sending.read_proxy().map_err(|fault| bad("TELESTORE_TELEGRAM_PROXY", fault.to_string()))?;
+    let Access::StandAlone { credentials, .. } = access else { return Ok(()) };
+    if settings.sending.bot_api().has_way() || credentials.sessions().next().is_some() {
+        return Ok(());
+    }
+    let text = "is an MTProxy, which carries no Bot API, and TELESTORE_BOT_TOKEN is all there is to send with: set \
+                TELESTORE_TELEGRAM_SESSION, take a SOCKS5 or HTTP proxy, or a Bot API server of your own network \
+                (TELEGRAM_BOT_API_URL)";
+    Err(bad("TELESTORE_TELEGRAM_PROXY", text))
 }
 
 fn access(settings: &Settings) -> Result<Access, ConfigError> {

@@ -77,11 +77,13 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
     };
     let database = shared_database(data, users.secret_key.as_ref()).await?;
     let Stores { sessions, chunks } = Stores::open(data, storage.disk_bytes, database).await?;
-    let builder = Telestore::builder()
-        .sessions(sessions)
-        .chunks(chunks)
-        .sealer(sealer)
-        .uploader(BotApiUploader::new(config.bot_api())?)
+    let builder = Telestore::builder().sessions(sessions).chunks(chunks).sealer(sealer);
+    // Nothing may go past a proxy that cannot carry it.
+    let builder = match config.bot_api() {
+        bot_api if bot_api.has_way() => builder.uploader(BotApiUploader::new(bot_api)?),
+        _ => builder,
+    };
+    let builder = builder
         .uploader(MtprotoUploader::new(config.mtproto()))
         .worker(worker)
         .worker_info(worker_info::of_this())

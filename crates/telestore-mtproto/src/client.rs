@@ -6,8 +6,12 @@ use telestore_types::{ApiId, LoginGuard};
 use tokio::task::JoinSet;
 
 use crate::account::{Account, Guard};
-use crate::session::Session;
-use crate::{Error, MtprotoConfig, Result};
+use crate::session::{self, Session};
+use crate::way::{Target, Way};
+use crate::{Error, MtprotoConfig, Result, key_exchange};
+
+/// The data centre that the way is tried to.
+const TRIED: i32 = 2;
 
 /// How many accounts are kept before those without a connection are forgotten.
 const MAX_ACCOUNTS: usize = 1024;
@@ -32,12 +36,14 @@ pub struct Client {
     config: Arc<MtprotoConfig>,
     accounts: Arc<Mutex<HashMap<[u8; 32], Arc<Account>>>>,
     guard: Guard,
+    way: Way,
 }
 
 impl Client {
     /// A client without accounts. Nothing is connected yet.
     pub fn new(config: MtprotoConfig) -> Self {
-        Self { config: Arc::new(config), accounts: Arc::default(), guard: Guard::default() }
+        let way = Way::new(config.proxy.clone());
+        Self { config: Arc::new(config), accounts: Arc::default(), guard: Guard::default(), way }
     }
 
     /// Asks `guard` before each connection from now on: for processes that share logins, since Telegram ends a login that it
@@ -74,21 +80,40 @@ impl Client {
             return Ok(account.clone());
         }
         let predecessor = old.filter(|old| old.is_connected()).cloned();
-        let account =
-            Arc::new(Account::new(self.config.clone(), self.guard.clone(), session, api_id, predecessor));
+        let shared = (self.config.clone(), self.guard.clone(), self.way.clone());
+        let account = Arc::new(Account::new(shared, session, api_id, predecessor));
         accounts.insert(digest, account.clone());
         Ok(account)
     }
 
-    /// A session that nobody has signed in with yet: a new key, made with the data centre `dc_id` at `address`. Its account
-    /// can make the calls that need no login, and those that sign in.
+    /// A session that nobody has signed in with yet: a new key, made with the data centre `dc_id` at `address`, or at another of
+    /// its addresses if that is blocked. Its account can make the calls that need no login, and those that sign in.
     ///
     /// # Errors
     /// Why there is no key; [`ErrorKind::NotAdmitted`](crate::ErrorKind::NotAdmitted) if the address is not an
     /// [allowed](MtprotoConfig::allowed) one.
     pub async fn new_session(&self, dc_id: u8, address: SocketAddr) -> Result<Session> {
-        let auth_key = self.config.make_key(dc_id.into(), address).await?;
+        let target = self.config.target((dc_id.into(), false), address, &[])?;
+        let auth_key = self.config.make_key(dc_id.into(), (&self.way, &target)).await?;
         Ok(Session::new(dc_id, address, auth_key))
+    }
+
+    /// Tries the way to Telegram, through the proxy if there is one, without any account: connects to a data centre and asks
+    /// it for the beginning of a key, which it answers to everybody.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotSent`](crate::ErrorKind::NotSent), with a text that names the hop at which the way ends: the proxy's
+    /// name, the proxy, its user and password, Telegram behind it.
+    pub async fn try_way(&self) -> Result<()> {
+        let (known, patience) = (session::known(TRIED, false), self.config.connect_timeout);
+        let addresses = self.config.address.map_or(known, |address| vec![address]);
+        let target = Target::new(TRIED, false, false, addresses);
+        let stream = self.way.open(&target, patience).await?;
+        let knocked = key_exchange::knock(stream, patience).await;
+        knocked.map_err(|why| {
+            let doubt = self.way.doubt().map(|doubt| format!(": it is blocked on the way, {doubt}"));
+            Error::not_sent(format!("Telegram does not answer ({why}){}", doubt.unwrap_or_default()))
+        })
     }
 
     /// Closes the connections of all accounts, and returns once Telegram has seen that, or half a second has passed for

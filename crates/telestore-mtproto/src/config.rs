@@ -2,10 +2,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use telestore_types::{ApiId, Clock, SystemClock};
+use grammers_tl_types as tl;
+use telestore_types::{ApiId, Clock, Proxy, SystemClock};
 
+use crate::addresses::candidates;
 use crate::allowed::AllowedAddresses;
 use crate::key_exchange::{self, ServerKey};
+use crate::way::{Target, Way};
 use crate::{Error, Result};
 
 /// How a [`Client`](crate::Client) reaches Telegram, and how long it waits.
@@ -29,6 +32,10 @@ pub struct MtprotoConfig {
     /// How the operator allows an address, such as the name of a setting: the error of an address that is not allowed says
     /// so.
     pub allowed_by: Option<String>,
+    /// The proxy that all connections go through, if there is one. What a session string or a server names is looked at as
+    /// without it; where the proxy is, is the operator's word. An MTProxy knows data centres by their numbers, so it
+    /// decides where a connection ends, and addresses do not matter.
+    pub proxy: Option<Proxy>,
     /// Keys of servers to trust beside Telegram's own: for a test server. They matter if an account is sent to another
     /// data centre, with which a key must be made first.
     pub server_keys: Vec<ServerKey>,
@@ -80,10 +87,22 @@ pub struct MtprotoConfig {
 
 impl MtprotoConfig {
     /// Makes a key that nobody has signed in with.
-    pub(crate) async fn make_key(&self, dc: i32, address: SocketAddr) -> Result<[u8; 256]> {
-        self.check_address(address)?;
+    pub(crate) async fn make_key(&self, dc: i32, to: (&Way, &Target)) -> Result<[u8; 256]> {
         let keys = [ServerKey::telegram(), self.server_keys.clone()].concat();
-        key_exchange::make_key(dc, address, keys, self.connect_timeout).await
+        key_exchange::make_key(dc, to, keys, self.connect_timeout).await
+    }
+
+    /// Where a data centre, or its test server, is that is `meant` to be at an address; `options` is what Telegram named.
+    pub(crate) fn target(
+        &self,
+        (dc, test): (i32, bool),
+        meant: SocketAddr,
+        options: &[tl::types::DcOption],
+    ) -> Result<Target> {
+        self.check_address(meant)?;
+        let mut addresses = candidates((dc, test), meant, options, self.address);
+        addresses.retain(|address| self.check_address(*address).is_ok());
+        Ok(Target::new(dc, test, false, addresses))
     }
 
     /// Refuses an address that must not be dialled.
@@ -106,6 +125,7 @@ impl Default for MtprotoConfig {
             address: None,
             allowed: AllowedAddresses::default(),
             allowed_by: None,
+            proxy: None,
             server_keys: Vec::new(),
             api_id: None,
             connections: 1,

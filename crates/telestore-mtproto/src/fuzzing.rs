@@ -1,3 +1,7 @@
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
 use grammers_tl_types::{self as tl, Deserializable};
 use telestore_types::pasted;
 use tl::enums::{InputChannel, InputMedia, InputPeer, InputUser};
@@ -7,7 +11,7 @@ use crate::answers::{ANSWER_MAX, Ask};
 use crate::chats::first_page;
 use crate::messages::{media_message, page};
 use crate::session::Session;
-use crate::wire;
+use crate::{way, wire};
 
 /// What a user pastes as a session string, and what could be pasted in its place. Blanks in it do not count, nor quotes
 /// around it; what was read reads the same again, and nothing of it is shown.
@@ -44,6 +48,10 @@ fn others(text: &str) {
         assert_eq!(pasted::base_url(&url), Ok(url), "an address is read otherwise the second time");
     }
     let _ = pasted::application(Some(text), Some(text));
+    match pasted::proxy(text) {
+        Ok(proxy) => assert!(proxy.port() > 0 && !proxy.host().is_empty(), "a proxy is nowhere"),
+        Err(fault) => is_not_in(text, &format!("{fault} {fault:?}")),
+    }
 }
 
 /// No long piece of a secret is a part of what is said of it, unless the words themselves are.
@@ -62,6 +70,22 @@ pub fn packet(input: &[u8]) {
     let plaintext = [&0_i64.to_le_bytes()[..], &session_id.to_le_bytes(), input].concat();
     if let Ok(message) = wire::message(&plaintext, session_id) {
         let _ = message.notices(&|_| Some(ANSWER_MAX));
+    }
+}
+
+/// What a proxy answers: the head of HTTP's answer to `CONNECT`, or the greeting of an MTProxy that looks like TLS.
+///
+/// # Panics
+/// If more is taken than was there.
+pub fn proxy_answer(input: &[u8]) {
+    if let Ok(Some(status)) = way::read_head(input) {
+        assert!(input.windows(4).any(|end| end == b"\r\n\r\n") && status < 1000, "no head is there");
+    }
+    let mut rest = input;
+    let read = pin!(way::read_hello(&mut rest));
+    // All of it is there, so nothing is waited for.
+    if let Poll::Ready(Ok(answer)) = read.poll(&mut Context::from_waker(Waker::noop())) {
+        assert!(answer.len() >= 43 && input.starts_with(&answer), "it is not what was there");
     }
 }
 
@@ -144,6 +168,26 @@ mod tests {
                     }
                 }
                 super::session_string(&changed.into_iter().collect::<String>());
+            }
+        }
+    }
+
+    #[test]
+    fn changed_answers_of_proxies_are_read_to_their_ends() {
+        let mut below = numbers();
+        for whole in corpus("proxy_answer") {
+            super::proxy_answer(&whole);
+            for _ in 0..5000 {
+                let mut changed = whole.clone();
+                for _ in 0..=below(4) {
+                    let at = below(changed.len());
+                    match below(3) {
+                        0 => changed[at] ^= 1 << below(8),
+                        1 => changed.truncate(at + 1),
+                        _ => changed.extend_from_within(at..),
+                    }
+                }
+                super::proxy_answer(&changed);
             }
         }
     }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod account;
+mod addresses;
 mod allowed;
 pub mod answers;
 mod calls;
@@ -18,12 +19,14 @@ mod packing;
 mod password;
 mod session;
 mod users;
+mod way;
 mod wire;
 
 /// The types of Telegram's schema: calls and what is in them.
 pub use grammers_tl_types as tl;
 
-pub use account::{Account, Chat, Location, SentMessages, address_of};
+pub use account::{Account, Chat, Location, SentMessages};
+pub use addresses::address_of;
 pub use allowed::AllowedAddresses;
 pub use calls::{Calls, Failures, Step, Waits};
 pub use chats::{Dialogs, NextDialogs, Refusal, VisibleChannel, VisibleGroup};

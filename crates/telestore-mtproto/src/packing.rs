@@ -1,5 +1,6 @@
 use std::fmt;
 
+use crate::way::Framing;
 use crate::wire::{Body, Envelope};
 
 /// What happens to the bytes of a part before they are written to the socket, for the micro-benchmark.
@@ -8,7 +9,7 @@ pub struct Packing(Envelope);
 impl Packing {
     /// With the key of a connection.
     pub fn new(auth_key: [u8; 256]) -> Self {
-        Self(Envelope::new(auth_key))
+        Self(Envelope::new(auth_key, Framing::Intermediate))
     }
 
     /// Makes so many packets of a part; gives their length.

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
@@ -23,6 +23,30 @@ const DATA_CENTRES: [Ipv4Addr; 5] = [
 const TEST_CENTRES: [Ipv4Addr; 3] =
     [Ipv4Addr::new(149, 154, 175, 10), Ipv4Addr::new(149, 154, 167, 40), Ipv4Addr::new(149, 154, 175, 117)];
 
+/// Further addresses of each of them, IPv4 and IPv6.
+const FURTHER: [&[IpAddr]; 5] = [
+    &[v4(149, 154, 175, 50), v6(0x2001, 0xb28, 0xf23d, 0xf001, 0xa)],
+    &[v4(149, 154, 167, 51), v4(95, 161, 76, 100), v6(0x2001, 0x67c, 0x4e8, 0xf002, 0xa)],
+    &[v6(0x2001, 0xb28, 0xf23d, 0xf003, 0xa)],
+    &[v4(149, 154, 167, 91), v6(0x2001, 0x67c, 0x4e8, 0xf004, 0xa)],
+    &[v4(149, 154, 171, 5), v6(0x2001, 0xb28, 0xf23f, 0xf005, 0xa)],
+];
+
+/// And of the test servers.
+const FURTHER_TEST: [&[IpAddr]; 3] = [
+    &[v6(0x2001, 0xb28, 0xf23d, 0xf001, 0xe)],
+    &[v6(0x2001, 0x67c, 0x4e8, 0xf002, 0xe)],
+    &[v6(0x2001, 0xb28, 0xf23d, 0xf003, 0xe)],
+];
+
+const fn v4(a: u8, b: u8, c: u8, d: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+}
+
+const fn v6(a: u16, b: u16, c: u16, d: u16, last: u16) -> IpAddr {
+    IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, last))
+}
+
 /// The port that every data centre serves.
 const PORT: u16 = 443;
 
@@ -42,6 +66,8 @@ const PORT: u16 = 443;
 pub struct Session {
     /// The data centre that the account lives in.
     pub(crate) dc_id: u8,
+    /// Whether it is one of the test servers.
+    pub(crate) test: bool,
     /// Where to connect to: the string's own address, else the known one of its data centre.
     pub(crate) address: SocketAddr,
     /// Whether the string itself names the address.
@@ -74,14 +100,14 @@ impl Session {
             known_address(read.dc_id.into())
         };
         let address = read.address.or(known).ok_or(SessionFault::DataCentre(read.dc_id))?;
-        let PastedSession { dc_id, address: named, api_id, auth_key, .. } = read;
+        let PastedSession { dc_id, test, address: named, api_id, auth_key, .. } = read;
         let api_id = api_id.and_then(|id| ApiId::new(id).ok());
-        Ok(Self { dc_id, address, names_address: named.is_some(), api_id, auth_key })
+        Ok(Self { dc_id, test, address, names_address: named.is_some(), api_id, auth_key })
     }
 
     /// A session of its parts: the data centre, where that is, and the key.
     pub fn new(dc_id: u8, address: SocketAddr, auth_key: [u8; KEY_LEN]) -> Self {
-        Self { dc_id, address, names_address: true, api_id: None, auth_key }
+        Self { dc_id, test: false, address, names_address: true, api_id: None, auth_key }
     }
 
     /// The session string, as Telethon writes and reads it: 353 characters for an IPv4 address, 369 for IPv6.
@@ -145,6 +171,15 @@ impl Session {
 /// The main address of one of Telegram's five data centres, as it has been for years.
 pub fn known_address(id: i32) -> Option<SocketAddr> {
     place(&DATA_CENTRES, id)
+}
+
+/// All known addresses of a data centre.
+pub(crate) fn known(id: i32, test: bool) -> Vec<SocketAddr> {
+    let (main, further): (&[_], &[&[_]]) =
+        if test { (&TEST_CENTRES, &FURTHER_TEST) } else { (&DATA_CENTRES, &FURTHER) };
+    let index = usize::try_from(id).ok().and_then(|id| id.checked_sub(1));
+    let further = index.and_then(|index| further.get(index)).copied().unwrap_or_default();
+    place(main, id).into_iter().chain(further.iter().map(|ip| SocketAddr::new(*ip, PORT))).collect()
 }
 
 fn place(of: &[Ipv4Addr], id: i32) -> Option<SocketAddr> {

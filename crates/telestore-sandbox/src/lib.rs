@@ -16,6 +16,7 @@ mod message;
 mod mtproto;
 mod names;
 mod network;
+pub mod proxies;
 mod pulse;
 mod sandbox;
 mod shared;

@@ -197,7 +197,10 @@ async fn a_data_centre_that_cannot_be_reached_is_tried_again_later() {
     let uploader = world.mtproto_with(|config| config.max_failures = 2);
     let error = world.fails(&uploader, &bytes(37, LENGTH)).await;
     assert_eq!((error.kind(), error.verdict()), (ErrorKind::Unavailable, Verdict::Temporary));
-    assert!(error.to_string().contains("data centre 4: connection refused"), "{error}");
+    assert!(
+        error.to_string().contains("data centre 4: cannot connect to Telegram: connection refused"),
+        "{error}"
+    );
 
     world.sandbox.move_account(&world.user, 2);
     world.sends_once(&uploader, &bytes(37, LENGTH)).await;

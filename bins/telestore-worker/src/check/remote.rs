@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use actix_web::http::header::HttpDate;
-use reqwest::{Client, header};
+use reqwest::header;
 use telestore::backend::{CredentialProvider, Error as BackendError, HttpConfig, HttpCredentialProvider};
 use telestore::types::{Secret, TelegramCredentials};
 use telestore::uploader::{BotApiUploader, Error, ErrorKind, MtprotoUploader, TelegramUploader};
@@ -35,6 +35,7 @@ pub(super) async fn check(config: &Config, args: &CheckArgs, report: &mut Report
         }
     };
     clock(config, report).await;
+    way(config, report).await;
     match credentials {
         Some(credentials) => telegram(config, args, &credentials, report).await,
         None => {
@@ -78,8 +79,23 @@ async fn backend(url: &str, token: Option<&Secret>, report: &mut Report) -> Opti
     None
 }
 
+/// Tries the proxy, without anybody's account.
+async fn way(config: &Config, report: &mut Report) {
+    const CHECK: &str = "proxy";
+    let Some(proxy) = config.settings.sending.proxy() else { return };
+    let mut quick = config.mtproto();
+    quick.connect_timeout = PATIENCE / 3;
+    match in_time(MtprotoUploader::new(quick).try_way()).await {
+        Some(Ok(())) => report.ok(CHECK, format!("Telegram answers through the {proxy}")),
+        Some(Err(error)) => report.failed(CHECK, format!("{error}; see TELESTORE_TELEGRAM_PROXY")),
+        None => report.failed(CHECK, format!("the {proxy} does not answer in {} s", PATIENCE.as_secs())),
+    }
+}
+
 async fn telegram(config: &Config, args: &CheckArgs, credentials: &TelegramCredentials, report: &mut Report) {
-    if credentials.bots().next().is_none() {
+    if !config.bot_api().has_way() {
+        report.warning("Bot API", "not reached, since no MTProxy carries it: all files go by MTProto");
+    } else if credentials.bots().next().is_none() {
         report.warning("Bot API", "no bot token is set up: all files go by MTProto");
     } else {
         match BotApiUploader::new(config.bot_api()) {
@@ -187,6 +203,9 @@ async fn clock(config: &Config, report: &mut Report) {
         Access::Backend { url } => url.clone(),
         Access::StandAlone { .. } => config.bot_api().base_url,
     };
+    if matches!(config.access, Access::StandAlone { .. }) && config.bot_api().is_behind_proxy() {
+        return report.skipped("clock", "not compared, since nobody is asked past the proxy");
+    }
     let Some(theirs) = in_time(date_of(&url)).await.flatten() else {
         return report.skipped("clock", "nobody answered with the time");
     };
@@ -207,7 +226,7 @@ async fn clock(config: &Config, report: &mut Report) {
 
 /// The `Date` of an answer, whatever it answers.
 async fn date_of(url: &str) -> Option<SystemTime> {
-    let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().ok()?;
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().ok()?;
     let answer = client.get(url).send().await.ok()?;
     let date: HttpDate = answer.headers().get(header::DATE)?.to_str().ok()?.parse().ok()?;
     Some(date.into())

@@ -13,11 +13,14 @@ pub(crate) fn warnings(
     others: Vec<String>,
     environment: impl Iterator<Item = (String, String)>,
 ) -> Vec<String> {
-    let mut warnings = misspelt(&settings.origins, others, environment);
+    let environment: Vec<_> = environment.collect();
+    let mut warnings = misspelt(&settings.origins, others, environment.iter().cloned());
     warnings.extend(open_secret_files(&settings.origins));
     warnings.extend(unused(settings));
     warnings.extend(guessable(settings));
     warnings.extend(odd(settings));
+    warnings.extend(unheard(settings, &environment));
+    warnings.extend(without_bot_api(settings));
     warnings
 }
 
@@ -52,6 +55,34 @@ fn odd(settings: &Settings) -> Vec<String> {
     }
     let notes = stand_alone::credentials(&settings.stand_alone).map(|(_, notes)| notes).unwrap_or_default();
     notes.into_iter().map(|(setting, note)| format!("{} {note}", settings.origins.name(setting))).collect()
+}
+
+/// The variables by which other programs learn of a proxy.
+const SYSTEM_PROXIES: [&str; 3] = ["https_proxy", "all_proxy", "http_proxy"];
+
+/// A proxy that other programs obey, and the worker does not on its way to Telegram.
+fn unheard(settings: &Settings, environment: &[(String, String)]) -> Option<String> {
+    if settings.sending.telegram_proxy.is_some() {
+        return None;
+    }
+    let set = |(name, value): &&(String, String)| {
+        SYSTEM_PROXIES.iter().any(|known| name.eq_ignore_ascii_case(known)) && !value.is_empty()
+    };
+    let (name, _) = environment.iter().find(set)?;
+    Some(format!(
+        "{name} is not obeyed for Telegram, which is reached directly: set TELESTORE_TELEGRAM_PROXY to go through it"
+    ))
+}
+
+fn without_bot_api(settings: &Settings) -> Option<String> {
+    if settings.sending.bot_api().has_way() {
+        return None;
+    }
+    let name = settings.origins.name("TELESTORE_TELEGRAM_PROXY");
+    Some(format!(
+        "{name} is an MTProxy, which carries no Bot API: all files go by MTProto, and those of users without a Telegram \
+         session fail"
+    ))
 }
 
 fn guessable(settings: &Settings) -> Vec<String> {

@@ -51,6 +51,12 @@ mod with_login {
         let text = |error: crate::settings::ConfigError| error.to_string();
         let sending = written.read::<SendingSettings>().map_err(text)?.0;
         let own = written.read::<StandAloneSettings>().map_err(text)?.0;
+        // The client that signs in knows no way but the direct one, and nothing may go past the proxy.
+        if sending.telegram_proxy.is_some() {
+            return Err("TELESTORE_TELEGRAM_PROXY is set, and a login goes through no proxy: sign in where Telegram is \
+                        reached directly, with the setting taken out, and bring the session string here"
+                .to_owned());
+        }
         // Before anybody signs in: a login that nobody has the string of is of no use.
         let output = Output::prepare(args.out.clone(), args.force)?;
         let mut asker = Asker::default();

@@ -2,6 +2,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
+use telestore::types::pasted::{self, ProxyFault};
+use telestore::types::{Proxy, Secret};
 use telestore::uploader::{AllowedAddresses, BotApiConfig, MtprotoConfig, ServerKey};
 
 use super::{MtprotoAddresses, values};
@@ -43,6 +45,10 @@ pub(crate) struct SendingSettings {
     /// How long running work may take to come to rest at a stop; a second signal ends it at once
     #[arg(long, env = "TELESTORE_SHUTDOWN_GRACE", value_name = "TIME", default_value = "10s", value_parser = values::time)]
     pub(crate) shutdown_grace: Duration,
+
+    /// [Proxy](#through-a-proxy) for all connections to Telegram: `socks5://user:password@host:port`, `http://…`, or the link of an MTProxy [default: none]
+    #[arg(long, env = "TELESTORE_TELEGRAM_PROXY", value_name = "URL")]
+    pub(crate) telegram_proxy: Option<Secret>,
 
     /// Base of the Bot API: Telegram's, a local Bot API server, or the sandbox [default: Telegram's]
     #[arg(long, env = "TELEGRAM_BOT_API_URL", value_name = "URL", value_parser = values::http_url)]
@@ -86,7 +92,21 @@ impl SendingSettings {
         config.with(|config| {
             config.max_bytes = self.bot_api_max_bytes;
             config.answer_timeout = self.bot_api_answer_timeout;
+            config.proxy = self.proxy();
         })
+    }
+
+    /// The proxy that connections to Telegram go through.
+    ///
+    /// # Errors
+    /// Why the setting is none, in words that hold nothing of it.
+    pub(crate) fn read_proxy(&self) -> Result<Option<Proxy>, ProxyFault> {
+        self.telegram_proxy.as_ref().map(|text| pasted::proxy(text.expose())).transpose()
+    }
+
+    /// The same, once it was found to be readable.
+    pub(crate) fn proxy(&self) -> Option<Proxy> {
+        self.read_proxy().ok().flatten()
     }
 
     /// How MTProto is spoken, with connections to what is `allowed`.
@@ -95,6 +115,7 @@ impl SendingSettings {
         mtproto.address = self.mtproto_dc;
         mtproto.allowed = allowed;
         mtproto.allowed_by = Some("TELESTORE_MTPROTO_ADDRESSES".to_owned());
+        mtproto.proxy = self.proxy();
         mtproto.server_keys = self.mtproto_server_key.iter().cloned().collect();
         mtproto.connections = self.mtproto_connections;
         mtproto.stall_timeout = self.stall_timeout;

@@ -4,11 +4,9 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use grammers_tl_types as tl;
 use sha2::{Digest, Sha256};
 
-use crate::allowed::is_public;
-use crate::session::{self, Session};
+use crate::session::Session;
 
 /// How many data centres are remembered. Telegram has five.
 const KEPT_MAX: usize = 8;
@@ -17,6 +15,8 @@ const KEPT_MAX: usize = 8;
 #[derive(Clone)]
 pub(crate) struct DataCentre {
     pub(crate) dc_id: i32,
+    /// Whether it is one of the test servers.
+    pub(crate) test: bool,
     pub(crate) address: SocketAddr,
     pub(crate) auth_key: [u8; 256],
 }
@@ -77,6 +77,7 @@ impl DataCentres {
         let relay = relay.filter(|_| !session.names_address);
         let of_session = DataCentre {
             dc_id: i32::from(session.dc_id),
+            test: session.test,
             address: relay.unwrap_or(session.address),
             auth_key: session.auth_key,
         };
@@ -119,55 +120,9 @@ impl DataCentres {
     }
 }
 
-/// The address of a data centre for somebody who is at `from`: the one that Telegram's configuration names (`options`, of
-/// `help.getConfig`), or else the known one. An account of a test server, or behind a relay on this machine, is never led to
-/// Telegram itself.
-pub fn address_of(dc: i32, options: &[tl::types::DcOption], from: SocketAddr) -> Option<SocketAddr> {
-    let known = || session::known_address(dc).filter(|_| is_public(from.ip()));
-    named(dc, false, options, from).or_else(known)
-}
-
-/// The address of a data centre that is for files only, if Telegram's configuration names one.
-pub(crate) fn media_address_of(
-    dc: i32,
-    options: &[tl::types::DcOption],
-    from: SocketAddr,
-) -> Option<SocketAddr> {
-    named(dc, true, options, from)
-}
-
-fn named(dc: i32, media_only: bool, options: &[tl::types::DcOption], from: SocketAddr) -> Option<SocketAddr> {
-    let usable = |option: &&tl::types::DcOption| {
-        let kind = option.id == dc && option.media_only == media_only;
-        kind && !option.cdn && !option.tcpo_only && option.secret.is_none()
-    };
-    // The family that works from here, and otherwise IPv4.
-    let fits = |address: &SocketAddr| (address.is_ipv4() != from.is_ipv4(), !address.is_ipv4());
-    options.iter().filter(usable).filter_map(address).min_by_key(fits)
-}
-
-fn address(option: &tl::types::DcOption) -> Option<SocketAddr> {
-    Some(SocketAddr::new(option.ip_address.parse().ok()?, u16::try_from(option.port).ok()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn option(id: i32, ip: &str, port: i32) -> tl::types::DcOption {
-        tl::types::DcOption {
-            ipv6: ip.contains(':'),
-            media_only: false,
-            tcpo_only: false,
-            cdn: false,
-            r#static: false,
-            this_port_only: false,
-            id,
-            ip_address: ip.to_owned(),
-            port,
-            secret: None,
-        }
-    }
 
     fn data_centres() -> DataCentres {
         let address = "127.0.0.1:1".parse().unwrap();
@@ -180,43 +135,12 @@ mod tests {
     }
 
     #[test]
-    fn picks_an_address_for_calls_of_the_family_that_works() {
-        let from = "149.154.167.51:443".parse().unwrap();
-        let options = [
-            option(2, "10.0.0.2", 1),
-            tl::types::DcOption { media_only: true, ..option(4, "10.0.0.3", 2) },
-            tl::types::DcOption { cdn: true, ..option(4, "10.0.0.4", 3) },
-            tl::types::DcOption { tcpo_only: true, ..option(4, "10.0.0.5", 4) },
-            tl::types::DcOption { secret: Some(vec![1]), ..option(4, "10.0.0.6", 5) },
-            option(4, "2001:db8::1", 6),
-            option(4, "not an address", 7),
-            option(4, "10.0.0.7", 8),
-            option(4, "10.0.0.8", 9),
-        ];
-        let pick = |from: SocketAddr| address_of(4, &options, from).unwrap().to_string();
-        assert_eq!(pick(from), "10.0.0.7:8");
-        assert_eq!(pick("[2001:db8::2]:443".parse().unwrap()), "[2001:db8::1]:6");
-        assert_eq!(media_address_of(4, &options, from).unwrap().to_string(), "10.0.0.3:2");
-        assert_eq!(media_address_of(2, &options, from), None);
-    }
-
-    #[test]
-    fn falls_back_to_the_known_addresses_unless_the_account_is_a_test_servers() {
-        let known = address_of(4, &[], "149.154.167.51:443".parse().unwrap());
-        assert_eq!(known.unwrap().to_string(), "149.154.167.92:443");
-        for test in ["127.0.0.1:443", "10.1.2.3:443", "192.168.0.1:443", "[::1]:443", "[fd00::1]:1"] {
-            assert_eq!(address_of(4, &[], test.parse().unwrap()), None, "{test}");
-        }
-        assert_eq!(address_of(6, &[], "149.154.167.51:443".parse().unwrap()), None);
-    }
-
-    #[test]
     fn remembers_its_places_and_names_each_of_them() {
         let mut data_centres = data_centres();
         let first = data_centres.here().fingerprint();
         let address = "127.0.0.1:2".parse().unwrap();
         assert!(!data_centres.go_back_to(4));
-        data_centres.enter(DataCentre { dc_id: 4, address, auth_key: [2; 256] });
+        data_centres.enter(DataCentre { dc_id: 4, test: false, address, auth_key: [2; 256] });
         assert_eq!(at(&data_centres), (4, 1));
         assert_ne!(data_centres.here().fingerprint(), first);
         assert!(data_centres.go_back_to(2) && data_centres.go_back_to(4) && data_centres.go_back_to(2));
@@ -229,6 +153,7 @@ mod tests {
         for dc_id in 10..100 {
             data_centres.enter(DataCentre {
                 dc_id,
+                test: false,
                 address: "127.0.0.1:2".parse().unwrap(),
                 auth_key: [2; 256],
             });
@@ -245,6 +170,7 @@ mod tests {
         assert_eq!(at(&data_centres), (2, 0), "the session's own place stays");
         data_centres.enter(DataCentre {
             dc_id: 4,
+            test: false,
             address: "127.0.0.1:2".parse().unwrap(),
             auth_key: [2; 256],
         });

@@ -8,8 +8,10 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::Account;
-use super::data_centres::{Location, media_address_of};
+use super::data_centres::Location;
+use crate::addresses::media_addresses_of;
 use crate::answers::SHORT;
+use crate::way::Target;
 use crate::wire::Connection;
 use crate::{Error, ErrorKind, Result};
 
@@ -93,14 +95,22 @@ impl Account {
         }
         let options = self.main.lock().await.options.clone();
         // Telegram may end a login that calls over two connections to the addresses for everything.
-        let address = media_address_of(dc.dc_id, &options, dc.address)
+        let mut addresses = media_addresses_of(dc.dc_id, &options, dc.address);
+        let first = addresses.first().copied();
+        let first = first
             .ok_or_else(|| Error::not_sent(format!("data centre {} names no address for files", dc.dc_id)))?;
-        self.config.check_address(address)?;
+        self.config.check_address(first)?;
+        addresses.retain(|address| self.config.check_address(*address).is_ok());
+        let target = Target::new(dc.dc_id, dc.test, true, addresses);
         let hold = self.guard.take(&self.session).await?;
-        let connection = Connection::open(address, dc.auth_key, self.timing(), hold).await?;
+        let stream = self.way.open(&target, self.config.connect_timeout).await?;
+        let address = stream.address();
+        let connection = Connection::over(stream, dc.auth_key, self.timing(), hold);
         further.ready = None;
         further.connection = Some(connection.clone());
-        self.greet(&connection, address).await?;
+        let greeted = self.greet(&connection, address).await;
+        self.way.answered(&target, address, greeted.is_ok());
+        greeted?;
         further.ready = Some(migrations);
         Ok(connection)
     }

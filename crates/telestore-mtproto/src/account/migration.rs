@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use grammers_tl_types as tl;
 use tokio::time::Instant;
 
-use super::data_centres::{DataCentre, Location, address_of};
+use super::data_centres::{DataCentre, Location};
 use super::{Account, MainConnection};
+use crate::addresses::address_of;
 use crate::wire::Connection;
 use crate::{Error, ErrorKind, Remedy, Result};
 
@@ -50,12 +51,14 @@ impl Account {
             return Ok(());
         }
         let address = self.find(main, &from, dc).await?;
-        let auth_key = self.config.make_key(dc, address).await?;
+        let test = from.data_centre.test;
+        let target = self.config.target((dc, test), address, &main.options)?;
+        let auth_key = self.config.make_key(dc, (&self.way, &target)).await?;
         // Only now, since it may have become idle meanwhile.
         let old = self.old_connection(main, &from).await?;
         let export = tl::functions::auth::ExportAuthorization { dc_id: dc };
         let import = old.ask(&export).await.map_err(|error| not_admitted(dc, error))?;
-        let to = DataCentre { dc_id: dc, address, auth_key };
+        let to = DataCentre { dc_id: dc, test, address, auth_key };
         let new = self.open(main, &to, None).await.map_err(|error| not_known(dc, error))?;
         if let Err(error) = new.ask(&import).await {
             main.close().await;

@@ -17,13 +17,14 @@ use tokio::time::{Instant, timeout};
 
 use crate::answers::{Ask, BULK_ANSWER_MAX, SHORT, dc_options};
 use crate::session::Session;
+use crate::way::Way;
 use crate::wire::{Body, Connection, Hold, Timing};
 use crate::{Error, ErrorKind, MtprotoConfig, Remedy, Result};
 use data_centres::{DataCentre, DataCentres};
 use file_connections::FileConnections;
 pub(crate) use guard::Guard;
 
-pub use data_centres::{Location, address_of};
+pub use data_centres::Location;
 pub use peers::Chat;
 pub(crate) use peers::{Peers, access_hash};
 pub use sent_messages::SentMessages;
@@ -35,6 +36,7 @@ pub use sent_messages::SentMessages;
 pub struct Account {
     config: Arc<MtprotoConfig>,
     guard: Guard,
+    way: Way,
     session: Session,
     api_id: ApiId,
     data_centres: Mutex<DataCentres>,
@@ -69,8 +71,7 @@ impl fmt::Debug for Account {
 impl Account {
     /// An account without a connection. That of its `predecessor` is closed before it opens its own.
     pub(crate) fn new(
-        config: Arc<MtprotoConfig>,
-        guard: Guard,
+        (config, guard, way): (Arc<MtprotoConfig>, Guard, Way),
         session: Session,
         api_id: ApiId,
         predecessor: Option<Arc<Self>>,
@@ -80,6 +81,7 @@ impl Account {
         Self {
             config,
             guard,
+            way,
             session,
             api_id,
             data_centres,
@@ -233,14 +235,20 @@ impl Account {
         main.close().await;
         self.close_predecessor().await;
         let config = &self.config;
-        config.check_address(dc.address)?;
+        let target = config.target((dc.dc_id, dc.test), dc.address, &main.options)?;
         let hold = self.guard.take(&self.session).await?;
-        let connection = Connection::open(dc.address, dc.auth_key, self.timing(), hold).await?;
+        let stream = self.way.open(&target, config.connect_timeout).await?;
+        let address = stream.address();
+        let connection = Connection::over(stream, dc.auth_key, self.timing(), hold);
         // If this caller goes away now, the next one ends the connection before it opens another.
         main.connection = Some(connection.clone());
         let greeted = timeout(config.connect_timeout, connection.call(self.greeting(), SHORT, None)).await;
         let silent = |_| Err(Error::not_sent(silent_greeting(config.connect_timeout)));
-        match greeted.unwrap_or_else(silent) {
+        let greeted = greeted.unwrap_or_else(silent);
+        let unanswered =
+            matches!(&greeted, Err(error) if matches!(error.kind(), ErrorKind::NotSent | ErrorKind::Lost));
+        self.way.answered(&target, address, !unanswered);
+        match greeted {
             Ok(answer) => {
                 main.ready = migrations;
                 main.options = dc_options(&answer).unwrap_or_else(|_| std::mem::take(&mut main.options));
@@ -254,7 +262,7 @@ impl Account {
             }
             Err(error) => {
                 main.close().await;
-                Err(unanswered_greeting(error))
+                Err(unanswered_greeting(error, self.way.doubt()))
             }
         }
     }
@@ -279,7 +287,6 @@ impl Account {
 
     fn timing(&self) -> Timing {
         Timing {
-            connect: self.config.connect_timeout,
             call: self.config.call_timeout,
             idle: self.config.idle_timeout,
             ping: self.config.ping_interval,
@@ -329,9 +336,10 @@ impl MainConnection {
 }
 
 /// The greeting changes nothing, so whatever happened to it nothing was carried out.
-fn unanswered_greeting(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::Lost => Error::not_sent(error.to_string()),
+fn unanswered_greeting(error: Error, doubt: Option<String>) -> Error {
+    match (error.kind(), doubt) {
+        (ErrorKind::Lost | ErrorKind::NotSent, Some(doubt)) => Error::not_sent(format!("{error}; {doubt}")),
+        (ErrorKind::Lost, None) => Error::not_sent(error.to_string()),
         _ => error,
     }
 }

@@ -11,7 +11,6 @@ mod steps;
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
@@ -26,6 +25,7 @@ use plain::PlainConnection;
 use steps::Checked;
 
 use crate::Error;
+use crate::way::{Stream, Target, Way};
 
 /// How often a server may ask for another half of the key.
 const TRIES: usize = 5;
@@ -34,7 +34,7 @@ const TRIES: usize = 5;
 /// the exchange.
 pub(crate) async fn make_key(
     dc: i32,
-    address: SocketAddr,
+    (way, target): (&Way, &Target),
     keys: Vec<ServerKey>,
     patience: Duration,
 ) -> crate::Result<[u8; 256]> {
@@ -43,10 +43,22 @@ pub(crate) async fn make_key(
         Error::not_sent(format!("no connection to Telegram's data centre {dc}: {why}"))
     };
     let silent = |_| failed(&format_args!("no answer in {seconds} s"));
-    let opened = timeout(patience, PlainConnection::open(address)).await.map_err(silent)?;
-    let connection = opened.map_err(|error| failed(&error.kind()))?;
-    let made = timeout(patience, exchange(connection, dc, keys)).await.map_err(silent)?;
-    made.map_err(|error| failed(&error))
+    let stream = way.open(target, patience).await.map_err(|error| failed(&error))?;
+    let address = stream.address();
+    let made = timeout(patience, exchange(PlainConnection::over(stream), dc, keys)).await;
+    let answered = !matches!(&made, Err(_) | Ok(Err(Failure::Io(_))));
+    way.answered(target, address, answered);
+    made.map_err(silent)?.map_err(|error| failed(&error))
+}
+
+/// Asks a data centre for the beginning of a key and leaves it at that: an answer proves that it is reached.
+pub(crate) async fn knock(stream: Stream, patience: Duration) -> Result<(), String> {
+    let mut connection = PlainConnection::over(stream);
+    match timeout(patience, connection.call(&steps::begin(rand::random()))).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer in {} s", patience.as_secs_f32())),
+    }
 }
 
 /// What ended an exchange. Nothing was carried out on anybody's behalf, whatever it was.

@@ -1,12 +1,10 @@
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 
 use grammers_crypto::DequeBuffer;
 use grammers_mtproto::mtp::{Deserialization, Mtp, Plain};
-use grammers_mtproto::transport::{self, Full, Transport};
 use grammers_tl_types::{Deserializable, RemoteCall};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+
+use crate::way::{Frame, LENGTH, Stream, TAG};
 
 /// The largest answer that is taken; those of the exchange have less than a kilobyte.
 const READ_MAX: usize = 16 * 1024;
@@ -14,31 +12,29 @@ const READ_MAX: usize = 16 * 1024;
 /// What is allocated for a request.
 const REQUEST: usize = 1024;
 
+/// The header of a message without a key: zeros, its id, its length.
+const HEADER: usize = 8 + 8 + 4;
+
 /// A connection without a key, for one call at a time.
 pub(crate) struct PlainConnection {
-    socket: TcpStream,
-    transport: Full,
+    stream: Stream,
+    tagged: bool,
     read: Vec<u8>,
+    tail: usize,
 }
 
 impl PlainConnection {
-    pub(crate) async fn open(address: SocketAddr) -> io::Result<Self> {
-        let socket = TcpStream::connect(address).await?;
-        let _ = socket.set_nodelay(true);
-        Ok(Self { socket, transport: Full::new(), read: Vec::new() })
+    pub(crate) fn over(stream: Stream) -> Self {
+        Self { tagged: stream.is_tagged(), stream, read: vec![0; READ_MAX], tail: 0 }
     }
 
     /// Calls, and waits for the answer as long as it takes.
     pub(crate) async fn call<R: RemoteCall>(&mut self, request: &R) -> io::Result<R::Return> {
         let mut buffer = DequeBuffer::with_capacity(REQUEST, REQUEST);
         Plain::new().push(&mut buffer, &request.to_bytes());
-        self.transport.pack(&mut buffer);
-        self.socket.write_all(&buffer[..]).await?;
+        let framed = self.framed(&buffer[..]);
+        self.stream.write_all(&framed).await?;
         let mut answer = self.next().await?;
-        // A status comes as the whole of a packet, too.
-        if let Ok(status) = <[u8; 4]>::try_from(&answer[..]) {
-            return Err(refused(i32::from_le_bytes(status).unsigned_abs()));
-        }
         let events = Plain::new().deserialize(&mut answer).map_err(unreadable)?;
         let result = events.into_iter().find_map(|event| match event {
             Deserialization::RpcResult(result) => Some(result.body),
@@ -47,23 +43,42 @@ impl PlainConnection {
         R::Return::from_bytes(&result.unwrap_or_default()).map_err(unreadable)
     }
 
+    fn framed(&mut self, message: &[u8]) -> Vec<u8> {
+        let padding = &rand::random::<[u8; 32]>()[..self.stream.framing().padding()];
+        let length = ((message.len() + padding.len()) as u32).to_le_bytes();
+        let tag = if std::mem::replace(&mut self.tagged, true) { &[][..] } else { &TAG };
+        [tag, &length, message, padding].concat()
+    }
+
     async fn next(&mut self) -> io::Result<Vec<u8>> {
         loop {
-            match self.transport.unpack(&mut self.read) {
-                Ok(packet) => {
-                    let payload = self.read[packet.data_range].to_vec();
-                    self.read.drain(..packet.next_offset);
-                    return Ok(payload);
+            match Frame::of(&self.read[..self.tail], self.stream.framing()) {
+                Frame::Status(status) => return Err(refused(status)),
+                Frame::Packet(length) => {
+                    let message = unpadded(&self.read[LENGTH..][..length]).to_vec();
+                    self.read.copy_within(LENGTH + length..self.tail, 0);
+                    self.tail -= LENGTH + length;
+                    return Ok(message);
                 }
-                Err(transport::Error::MissingBytes) if self.read.len() < READ_MAX => {}
-                Err(transport::Error::BadStatus { status }) => return Err(refused(status)),
-                Err(error) => return Err(unreadable(error)),
+                Frame::Partial(Some(length)) if length > READ_MAX - LENGTH => {
+                    return Err(unreadable("it is too long"));
+                }
+                Frame::Partial(_) => {}
             }
-            if self.socket.read_buf(&mut self.read).await? == 0 {
-                return Err(ErrorKind::UnexpectedEof.into());
+            match self.stream.read(&mut self.read[self.tail..]).await? {
+                0 => return Err(ErrorKind::UnexpectedEof.into()),
+                count => self.tail += count,
             }
         }
     }
+}
+
+/// A message as long as it says to be itself: padding may follow.
+fn unpadded(frame: &[u8]) -> &[u8] {
+    let length =
+        frame.get(HEADER - 4..HEADER).and_then(|length| length.try_into().ok()).map(u32::from_le_bytes);
+    let end = length.and_then(|length| HEADER.checked_add(length as usize));
+    end.and_then(|end| frame.get(..end)).unwrap_or(frame)
 }
 
 fn refused(status: u32) -> io::Error {

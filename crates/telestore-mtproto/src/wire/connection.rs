@@ -1,14 +1,11 @@
 //! The task that owns a socket. Calls come over a channel; each has its own way back.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use grammers_tl_types as tl;
 use telestore_types::LoginHold;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +18,7 @@ use super::term::Term;
 use crate::Error;
 use crate::answers::Ask;
 use crate::answers::Repeat;
+use crate::way::Stream;
 
 /// How long Telegram may take to end its half of a connection that we closed.
 const CLOSING: Duration = Duration::from_millis(500);
@@ -28,7 +26,6 @@ const CLOSING: Duration = Duration::from_millis(500);
 /// The times that a connection keeps.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timing {
-    pub(crate) connect: Duration,
     pub(crate) call: Duration,
     pub(crate) idle: Duration,
     pub(crate) ping: Duration,
@@ -60,38 +57,25 @@ impl Drop for Waiting {
 }
 
 impl Connection {
-    /// Opens the socket. Nothing is sent yet. It lasts as long as `hold` lets it, if there is one.
-    pub(crate) async fn open(
-        address: SocketAddr,
+    /// Begins to speak on a stream. Nothing is sent yet. It lasts as long as `hold` lets it, if there is one.
+    pub(crate) fn over(
+        stream: Stream,
         auth_key: [u8; 256],
         timing: Timing,
         hold: Option<Box<dyn LoginHold>>,
-    ) -> Result<Self, Error> {
-        let opened = timeout(timing.connect, TcpStream::connect(address)).await;
-        let socket = match opened {
-            Ok(Ok(socket)) => socket,
-            Ok(Err(error)) => {
-                return Err(Error::not_sent(format!("cannot connect to Telegram: {}", error.kind())));
-            }
-            Err(_) => {
-                let seconds = timing.connect.as_secs_f32();
-                return Err(Error::not_sent(format!("cannot connect to Telegram: no answer in {seconds} s")));
-            }
-        };
-        // Small calls must not wait for the answers to parts.
-        let _ = socket.set_nodelay(true);
+    ) -> Self {
         let (calls, inbox) = mpsc::unbounded_channel();
         let (end, ended) = watch::channel(false);
         let (abandoned, stop) = (Arc::new(Notify::new()), CancellationToken::new());
-        let wire = Wire::new(auth_key, timing.lost);
+        let wire = Wire::new(auth_key, timing.lost, stream.framing(), stream.is_tagged());
         let ahead = wire.told_ahead();
         let (abandoned_too, stop_too, term) = (abandoned.clone(), stop.clone(), Term::new(hold));
-        let task = Task { socket, wire, inbox, abandoned: abandoned_too, stop: stop_too, timing, term };
+        let task = Task { stream, wire, inbox, abandoned: abandoned_too, stop: stop_too, timing, term };
         tokio::spawn(async move {
             task.run().await;
             drop(end);
         });
-        Ok(Self { calls, abandoned, stop, ended, ahead })
+        Self { calls, abandoned, stop, ended, ahead }
     }
 
     /// Whether calls still go out.
@@ -138,7 +122,7 @@ impl Connection {
 }
 
 struct Task {
-    socket: TcpStream,
+    stream: Stream,
     wire: Wire,
     inbox: mpsc::UnboundedReceiver<Request>,
     abandoned: Arc<Notify>,
@@ -168,17 +152,17 @@ impl Task {
         if let Some(why) = ended {
             tracing::debug!(reason = ?why, "connection to telegram ended");
             // What lies in the socket's buffers must not go on arriving while the next connection speaks already.
-            let _ = self.socket.set_zero_linger();
+            self.stream.forget_unsent();
             self.wire.fail(&why);
             return;
         }
         self.wire.fail(&Broken::Io("it was closed".to_owned()));
         // Wait for the other side, so that it never sees two connections of one account.
-        if self.socket.shutdown().await.is_ok() {
+        if self.stream.shutdown().await.is_ok() {
             let mut rest = [0; 4096];
-            let drained = async { while self.socket.read(&mut rest).await.is_ok_and(|count| count > 0) {} };
+            let drained = async { while self.stream.read(&mut rest).await.is_ok_and(|count| count > 0) {} };
             if timeout(CLOSING, drained).await.is_err() {
-                let _ = self.socket.set_zero_linger();
+                self.stream.forget_unsent();
             }
         }
     }
@@ -196,7 +180,7 @@ impl Task {
                 schedule.wrote = Instant::now();
             }
             let due = self.due(&schedule);
-            let (mut reader, mut writer) = self.socket.split();
+            let (mut reader, mut writer) = self.stream.split();
             let (spare, unwritten) = self.wire.buffers();
             let pending = !unwritten.is_empty();
             tokio::select! {

@@ -17,6 +17,7 @@ use super::event::{Event, MsgId};
 use super::inbound::{self, Calls, Notice};
 use super::packet::{Body, MESSAGE_HEADER, Packet, Unsealed};
 use super::seen::Seen;
+use crate::way::Framing;
 
 /// How many acknowledgements wait for a call to go with before they go alone.
 const MANY_ACKS: usize = 16;
@@ -30,6 +31,7 @@ const UNSAID_MAX: usize = 64 * 1024;
 
 pub(crate) struct Envelope {
     cipher: Cipher,
+    framing: Framing,
     session_id: i64,
     salt: i64,
     /// Twice the number of calls so far.
@@ -47,9 +49,10 @@ pub(crate) struct Envelope {
 }
 
 impl Envelope {
-    pub(crate) fn new(auth_key: [u8; 256]) -> Self {
+    pub(crate) fn new(auth_key: [u8; 256], framing: Framing) -> Self {
         Self {
             cipher: Cipher::new(auth_key),
+            framing,
             session_id: rand::random(),
             // Telegram tells the right one with the answer to the first message.
             salt: 0,
@@ -103,7 +106,7 @@ impl Envelope {
 
     fn packets(&self, mut messages: Vec<Unsealed>) -> Vec<Packet> {
         self.cipher.seal(&mut messages);
-        messages.into_iter().map(Unsealed::into_packet).collect()
+        messages.into_iter().map(|message| message.into_packet(self.framing)).collect()
     }
 
     /// Takes a packet from Telegram. `calls` says which calls wait for an answer, and how long it may be.

@@ -3,12 +3,7 @@
 
 use grammers_tl_types::Serializable;
 
-/// The first bytes of a connection with the intermediate transport.
-/// <https://core.telegram.org/mtproto/mtproto-transports#intermediate>
-const TAG: [u8; 4] = [0xee; 4];
-
-/// The transport's length, in front of the encrypted packet.
-const FRAME_LENGTH: usize = 4;
+use crate::way::{Framing, LENGTH, TAG};
 
 /// `auth_key_id` and `msg_key`. <https://core.telegram.org/mtproto/description#encrypted-message>
 pub(super) const KEY_HEADER: usize = 8 + 16;
@@ -17,13 +12,13 @@ pub(super) const KEY_HEADER: usize = 8 + 16;
 pub(super) const MESSAGE_HEADER: usize = 8 + 8 + 8 + 4 + 4;
 
 /// Where the key's header and the encrypted bytes begin.
-const ENCRYPTED: usize = TAG.len() + FRAME_LENGTH;
+const ENCRYPTED: usize = TAG.len() + LENGTH;
 
 /// All that stands before a message.
 const HEADROOM: usize = ENCRYPTED + KEY_HEADER + MESSAGE_HEADER;
 
-/// The most that is appended before encrypting.
-pub(super) const PADDING_MAX: usize = 12 + 15;
+/// The most that is appended: before encrypting, and behind what is encrypted.
+pub(super) const PADDING_MAX: usize = 12 + 15 + 15;
 
 /// The bytes of a call, in a buffer with room for all that is put in front of them.
 ///
@@ -97,7 +92,10 @@ impl Unsealed {
     }
 
     /// What it is once it is encrypted.
-    pub(super) fn into_packet(mut self) -> Packet {
+    pub(super) fn into_packet(mut self, framing: Framing) -> Packet {
+        if let padding @ 1.. = framing.padding() {
+            self.pad(&rand::random::<[u8; 32]>()[..padding]);
+        }
         let length = (self.0.len() - ENCRYPTED) as u32;
         self.0[..TAG.len()].copy_from_slice(&TAG);
         self.0[TAG.len()..ENCRYPTED].copy_from_slice(&length.to_le_bytes());
@@ -122,35 +120,12 @@ impl Packet {
 
     /// Takes the encryption off again with `open`, which gives the plaintext at the same place.
     pub(super) fn into_body(mut self, open: impl FnOnce(&mut [u8])) -> Body {
-        open(&mut self.0[ENCRYPTED..]);
+        // Padding behind it is less than a block.
+        let length = Framing::Padded.packet(self.0.len() - ENCRYPTED);
+        open(&mut self.0[ENCRYPTED..][..length]);
         let length = u32::from_le_bytes(self.0[HEADROOM - 4..HEADROOM].try_into().unwrap_or_default());
         self.0.truncate(HEADROOM + length as usize);
         Body(self.0)
-    }
-}
-
-/// What stands at the beginning of what was read.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Frame {
-    /// Not all of it yet; how long the packet is to be, if that is known.
-    Partial(Option<usize>),
-    /// A packet of so many bytes, behind its length.
-    Packet(usize),
-    /// Telegram's reason for not taking a packet, such as 404.
-    Status(u32),
-}
-
-impl Frame {
-    /// The bytes in front of a packet.
-    pub(crate) const HEADER: usize = FRAME_LENGTH;
-
-    pub(crate) fn of(read: &[u8]) -> Self {
-        let Some((length, rest)) = read.split_first_chunk() else { return Self::Partial(None) };
-        match (u32::from_le_bytes(*length) as usize, rest.first_chunk()) {
-            (4, Some(status)) => Self::Status(i32::from_le_bytes(*status).unsigned_abs()),
-            (length, _) if length <= rest.len() => Self::Packet(length),
-            (length, _) => Self::Partial(Some(length)),
-        }
     }
 }
 
@@ -166,15 +141,5 @@ mod tests {
             body.put_tl_bytes(&bytes);
             assert_eq!(body.bytes(), bytes.to_bytes(), "{length}");
         }
-    }
-
-    #[test]
-    fn tells_packets_and_statuses_apart() {
-        assert_eq!(Frame::of(&[8, 0, 0]), Frame::Partial(None));
-        assert_eq!(Frame::of(&[8, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7]), Frame::Partial(Some(8)));
-        assert_eq!(Frame::of(&[8, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]), Frame::Packet(8));
-        assert_eq!(Frame::of(&[4, 0, 0, 0, 1]), Frame::Partial(Some(4)));
-        assert_eq!(Frame::of(&[4, 0, 0, 0, 0x6c, 0xfe, 0xff, 0xff]), Frame::Status(404));
-        assert_eq!(Frame::of(&[0, 0, 0, 0]), Frame::Packet(0));
     }
 }

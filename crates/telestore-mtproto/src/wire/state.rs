@@ -11,11 +11,12 @@ use tokio::time::Instant;
 use super::envelope::Envelope;
 use super::event::{Event, MsgId};
 use super::flight::Flight;
-use super::packet::{Body, Frame, Packet};
+use super::packet::{Body, Packet};
 use super::request::{Answer, Request};
 use super::unasked::Unasked;
 use crate::Error;
 use crate::answers::ANSWER_MAX;
+use crate::way::{Frame, Framing, LENGTH};
 
 /// The read buffer at first, and the largest packet that is taken: the longest answer, with what is around it.
 const READ_MIN: usize = 16 * 1024;
@@ -56,6 +57,7 @@ pub(crate) enum Broken {
 
 pub(crate) struct Wire {
     envelope: Envelope,
+    framing: Framing,
     pub(super) flight: Flight,
     /// Being written, the first one first.
     outgoing: VecDeque<Outgoing>,
@@ -68,12 +70,13 @@ pub(crate) struct Wire {
 
 impl Wire {
     /// The state of a new connection; answers that are late by `slack` are looked after.
-    pub(crate) fn new(auth_key: [u8; 256], slack: Duration) -> Self {
+    pub(crate) fn new(auth_key: [u8; 256], slack: Duration, framing: Framing, tagged: bool) -> Self {
         Self {
-            envelope: Envelope::new(auth_key),
+            envelope: Envelope::new(auth_key, framing),
+            framing,
             flight: Flight::new(slack),
             outgoing: VecDeque::new(),
-            untagged: true,
+            untagged: !tagged,
             read: vec![0; READ_MIN],
             read_tail: 0,
             unasked: Unasked::new(Instant::now()),
@@ -135,16 +138,16 @@ impl Wire {
         self.read_tail += count;
         let mut from = 0;
         loop {
-            match Frame::of(&self.read[from..self.read_tail]) {
+            match Frame::of(&self.read[from..self.read_tail], self.framing) {
                 Frame::Status(status) => return Err(Broken::Status(status)),
-                Frame::Partial(Some(length)) if length > READ_MAX - Frame::HEADER => {
+                Frame::Partial(Some(length)) if length > READ_MAX - LENGTH => {
                     return Err(Broken::Protocol("an answer is too large".to_owned()));
                 }
                 Frame::Partial(_) => break,
                 Frame::Packet(length) => {
-                    let packet = &mut self.read[from + Frame::HEADER..][..length];
+                    let packet = &mut self.read[from + LENGTH..][..self.framing.packet(length)];
                     let events = self.envelope.open(packet, &self.flight).map_err(Broken::Protocol)?;
-                    from += Frame::HEADER + length;
+                    from += LENGTH + length;
                     let mut asked = false;
                     for event in events {
                         asked |= self.handle(event, now)?;

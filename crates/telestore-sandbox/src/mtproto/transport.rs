@@ -152,9 +152,16 @@ impl FrameWriter {
                 }
                 frame.extend(payload);
             }
-            Transport::Intermediate | Transport::PaddedIntermediate => {
+            Transport::Intermediate => {
                 frame.put_u32_le(payload.len() as u32);
                 frame.extend(payload);
+            }
+            Transport::PaddedIntermediate => {
+                // Up to 15 bytes are allowed; Telethon takes three.
+                let padding = &rand::random::<[u8; 3]>()[..usize::from(rand::random::<u8>() % 4)];
+                frame.put_u32_le((payload.len() + padding.len()) as u32);
+                frame.extend(payload);
+                frame.extend(padding);
             }
         }
         frame

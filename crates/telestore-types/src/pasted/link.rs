@@ -20,7 +20,7 @@ pub(super) enum Link<'a> {
 }
 
 /// Hosts of public links.
-const HOSTS: [&str; 6] =
+pub(super) const HOSTS: [&str; 6] =
     ["t.me", "telegram.me", "telegram.dog", "www.t.me", "www.telegram.me", "www.telegram.dog"];
 
 /// First parts of a path that are no names.

@@ -1,11 +1,12 @@
-//! One place reads what users paste: session strings, bot tokens, channels, `api_id` and `api_hash`, addresses.
+//! One place reads what users paste: session strings, bot tokens, channels, `api_id` and `api_hash`, addresses,
+//! proxies.
 //!
 //! Values reach the worker through env files, web forms, chats and terminals, which add quotes, blanks, invisible
 //! characters, the name of the setting, or a line break. Each reader here takes those off, repairs what can be read in one
 //! way only, and refuses the rest with a text that names what it saw and what to do.
 //!
 //! - Nothing is looked up: a value that reads well may still be wrong, which only Telegram can tell.
-//! - No text and no `Debug` of this module holds a session string, a bot token or a hash. A channel is no secret and is
+//! - No text and no `Debug` of this module holds a session string, a bot token, a hash, or a login of a proxy. A channel is no secret and is
 //!   shown.
 //! - A reader given what it made itself gives the same again.
 //!
@@ -23,6 +24,7 @@ mod bot_token;
 mod channel;
 mod clean;
 mod link;
+mod proxy;
 mod session;
 mod url;
 
@@ -30,5 +32,6 @@ pub use application::{ApplicationFault, api_hash, api_id, application};
 pub use bot_token::{BOT_TOKEN_SECRET, BotTokenFault, bot_token, bot_token_hint};
 pub(crate) use channel::instead_of_group;
 pub use channel::{ChannelFault, PastedChannel, bare_number, channel};
+pub use proxy::{MtproxySecretFault, ProxyFault, ProxyShape, proxy};
 pub use session::{Foreign, PastedSession, SessionFault, SessionKind, session};
 pub use url::{UrlFault, base_url};

@@ -1,4 +1,9 @@
+use std::net::IpAddr;
 use std::time::Duration;
+
+use telestore_types::{Proxy, ProxyProtocol};
+
+use crate::{Error, ErrorKind};
 
 /// How [`BotApiUploader`](crate::BotApiUploader) reaches the Bot API, and how long it waits. [`with`](Self::with) changes it:
 ///
@@ -14,6 +19,10 @@ pub struct BotApiConfig {
     /// Where the Bot API is, without the `/bot<token>` part. A local Bot API server takes larger files: raise
     /// [`max_bytes`](Self::max_bytes) with it.
     pub base_url: String,
+    /// The proxy that the Bot API is reached through, if there is one. A server of this machine or its network is reached
+    /// without it: one at a loopback or private address, or with a name that only such a network knows (`bot-api`,
+    /// `bot-api.svc.cluster.local`). The proxy resolves all other names. No system setting names a proxy.
+    pub proxy: Option<Proxy>,
     /// The largest file that is sent this way, in bytes.
     pub max_bytes: u64,
     /// How long a connection may take to open.
@@ -45,6 +54,55 @@ impl BotApiConfig {
         self
     }
 
+    /// Whether the Bot API can be reached at all: through an MTProxy it cannot, which carries MTProto only.
+    ///
+    /// ```
+    /// use telestore_types::pasted;
+    /// use telestore_uploader::BotApiConfig;
+    ///
+    /// let proxy = pasted::proxy("t.me/proxy?server=h&port=443&secret=00112233445566778899aabbccddeeff").unwrap();
+    /// assert!(!BotApiConfig::default().with(|config| config.proxy = Some(proxy.clone())).has_way());
+    /// assert!(BotApiConfig::at("http://localhost:8081").with(|config| config.proxy = Some(proxy)).has_way());
+    /// ```
+    pub fn has_way(&self) -> bool {
+        !self.way().is_some_and(Proxy::is_mtproxy)
+    }
+
+    /// Whether the Bot API is reached through the proxy, if at all.
+    pub fn is_behind_proxy(&self) -> bool {
+        self.way().is_some()
+    }
+
+    /// The proxy, unless the server is in front of it.
+    fn way(&self) -> Option<&Proxy> {
+        self.proxy.as_ref().filter(|_| !is_near(&self.base_url))
+    }
+
+    /// The same for the HTTP client; `None` for the direct way.
+    ///
+    /// # Errors
+    /// If it cannot carry the Bot API.
+    pub(super) fn proxy_of_client(&self) -> Result<Option<reqwest::Proxy>, Error> {
+        let Some(proxy) = self.way() else { return Ok(None) };
+        // The proxy resolves names: where Telegram is blocked, its names are often told wrong.
+        let (scheme, login) = match proxy.protocol() {
+            ProxyProtocol::Socks5(login) => ("socks5h", login),
+            ProxyProtocol::Http(login) => ("http", login),
+            _ => {
+                let text = "an MTProxy carries no Bot API: only MTProto goes through it";
+                return Err(Error::new(ErrorKind::Unavailable, text));
+            }
+        };
+        let made = reqwest::Proxy::all(format!("{scheme}://{}", proxy.authority())).map_err(|error| {
+            let text = format!("the {proxy} cannot be used");
+            Error::new(ErrorKind::Unavailable, text).with_source(error.without_url())
+        })?;
+        Ok(Some(match login {
+            Some(login) => made.basic_auth(login.user(), login.password().expose()),
+            None => made,
+        }))
+    }
+
     /// Where a method is called. The URL holds the bot token.
     pub(super) fn url(&self, token: &str, method: &str) -> String {
         format!("{}/bot{token}/{method}", self.base_url.trim_end_matches('/'))
@@ -61,6 +119,7 @@ impl Default for BotApiConfig {
     fn default() -> Self {
         Self {
             base_url: "https://api.telegram.org".to_owned(),
+            proxy: None,
             max_bytes: 50 * 1024 * 1024,
             connect_timeout: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(60),
@@ -72,9 +131,57 @@ impl Default for BotApiConfig {
     }
 }
 
+/// Endings of names that no server on the internet has.
+const NEAR: [&str; 5] = [".local", ".internal", ".localhost", ".lan", ".home.arpa"];
+
+/// Whether a server is of this machine or its network.
+fn is_near(base_url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(base_url) else { return false };
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+    match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+        Ok(address) => match address.to_canonical() {
+            IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
+            IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+        },
+        Err(_) => !host.contains('.') || NEAR.iter().any(|end| host.ends_with(end)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use telestore_types::pasted;
+
     use super::*;
+
+    #[test]
+    fn a_server_of_this_network_is_reached_without_the_proxy() {
+        let proxy = pasted::proxy("socks5://user:word@proxy.example:1080").unwrap();
+        let way = |url: &str| {
+            let config = BotApiConfig::at(url).with(|config| config.proxy = Some(proxy.clone()));
+            config.proxy_of_client().unwrap().is_some()
+        };
+        for far in [
+            "https://api.telegram.org",
+            "http://203.0.113.7:8081",
+            "https://[2001:db8::1]",
+            "http://b.example:1",
+        ] {
+            assert!(way(far), "{far}");
+        }
+        for near in [
+            "http://127.0.0.1:8081",
+            "http://10.1.2.3",
+            "http://192.168.1.1:8081",
+            "http://[::1]:8081",
+            "http://[fd00::1]",
+            "http://[::ffff:10.0.0.1]",
+            "http://localhost:8081",
+            "http://telegram-bot-api:8081",
+            "http://bot-api.default.svc.cluster.local:8081",
+        ] {
+            assert!(!way(near), "{near}");
+        }
+    }
 
     #[test]
     fn larger_files_may_be_answered_later() {

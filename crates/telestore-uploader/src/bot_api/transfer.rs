@@ -143,5 +143,16 @@ fn lost(state: &BodyState, error: reqwest::Error) -> Error {
 /// A connection that failed before anything was asked for.
 pub(super) fn not_connected(error: reqwest::Error) -> Error {
     // The URL holds the bot token.
-    Error::new(ErrorKind::Unavailable, "the connection to Telegram failed").with_source(error.without_url())
+    let error = error.without_url();
+    let why = if error.is_connect() { format!(": {}", root(&error)) } else { String::new() };
+    Error::new(ErrorKind::Unavailable, format!("the connection to Telegram failed{why}")).with_source(error)
+}
+
+/// The first cause: a proxy says in it why it refuses, and nobody puts a URL there.
+fn root(error: &reqwest::Error) -> &dyn std::error::Error {
+    let mut root: &dyn std::error::Error = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root
 }

@@ -48,11 +48,17 @@ impl BotApiUploader {
     /// Prepares a client; nothing is connected yet.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] if the TLS set-up of this machine cannot be used.
+    /// [`ErrorKind::Unavailable`] if the TLS set-up of this machine cannot be used, or if the proxy cannot carry the Bot API
+    /// (see [`BotApiConfig::has_way`]).
     pub fn new(config: BotApiConfig) -> Result<Self> {
         // Fails if a provider is already installed, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
+        let client = match config.proxy_of_client()? {
+            Some(proxy) => reqwest::Client::builder().proxy(proxy),
+            // Nor what the system's variables name.
+            None => reqwest::Client::builder().no_proxy(),
+        };
+        let client = client
             .connect_timeout(config.connect_timeout)
             .redirect(reqwest::redirect::Policy::none())
             // A connection that the server closed while it was idle would cost an attempt: a streamed body cannot be

@@ -92,6 +92,15 @@ impl MtprotoUploader {
         attempt.unless_stalled(async { Ok(attempt.calls.own_user().await?) }).await
     }
 
+    /// Tries the way to Telegram, through the proxy if there is one, without anybody's account: see
+    /// [`Client::try_way`](telestore_mtproto::Client::try_way).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`], with a text that names the hop at which the way ends.
+    pub async fn try_way(&self) -> Result<()> {
+        Ok(self.client.try_way().await?)
+    }
+
     fn account(&self, sender: Option<&Sender>) -> Result<Arc<Account>> {
         let given = sender.and_then(Sender::session_string).ok_or_else(Error::not_authorized)?;
         let session = Session::read(given.expose()).map_err(Error::bad_session)?;
