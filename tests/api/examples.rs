@@ -64,13 +64,17 @@ impl Reader {
         Answer { status, body: serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default() }
     }
 
-    /// Each field has its example, and what is no text takes the file.
+    /// Each field has its example, and what is no text takes the file; a reader chooses none that may be left out.
     fn form(&self, schema: &Value) -> Form {
         let schema = schema["$ref"]
             .as_str()
             .map_or(schema, |to| self.document.pointer(to.trim_start_matches('#')).expect("a schema"));
         let properties: &Map<String, Value> = schema["properties"].as_object().unwrap();
+        let required = schema["required"].as_array().expect("some fields are needed");
         properties.iter().fold(Form::new(), |form, (name, property)| {
+            if property["format"] == "binary" && !required.contains(&Value::from(name.as_str())) {
+                return form;
+            }
             if property["format"] == "binary" {
                 return form.part(name.clone(), Part::bytes(FILE).file_name("hello.txt"));
             }

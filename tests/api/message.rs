@@ -1,6 +1,6 @@
 //! Messages as people want them, by both APIs alike: captions, topics, silence.
 
-use reqwest::multipart::Form;
+use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use telestore_sandbox::{Fault, Kind, SandboxMessage, Topic, Via};
@@ -338,5 +338,45 @@ async fn videos_and_music_tell_what_they_are() {
         stage.send_with(&File::new(700).named("broken.mkv"), &[("sendAs", "video")]).await;
         assert_eq!(stage.last().sha256.len(), 64);
         assert!(stage.last().media.is_none_or(|media| media.size == Some((0, 0))));
+    }
+}
+
+#[tokio::test]
+async fn a_thumbnail_goes_along_and_outlives_the_worker() {
+    for (limit, via) in BOTH {
+        let mut stage = Stage::by(limit, &[]).await;
+        let (first, other) = (picture(320, 320).bytes, picture(319, 320).bytes);
+        let with = |stage: &Stage, file: &File, index: usize, thumbnail: &[u8]| {
+            file.chunk(index, &stage.user.auth_token)
+                .part("thumbnail", Part::bytes(thumbnail.to_vec()).file_name("small.jpg"))
+        };
+        let file = File::in_chunks(2_000, &[1_000]);
+        stage.form("/upload-chunk", with(&stage, &file, 0, &first)).await.ok();
+        stage.form("/upload-chunk", with(&stage, &file, 0, &first)).await.ok();
+        let said = stage.form("/upload-chunk", with(&stage, &file, 1, &other)).await.error(409);
+        assert!(said.starts_with("thumbnail was named with another value"), "{said}");
+        let large = picture(321, 320).bytes;
+        let said = stage.form("/upload-chunk", with(&stage, &file, 1, &large)).await.error(400);
+        assert!(said.starts_with("thumbnail must be a JPEG"), "{said}");
+        stage.kill().await;
+        stage.start().await;
+        stage.chunk(&file, 1).await.ok();
+        let status = stage.get(&format!("/upload-status/{}", file.id)).await.ok();
+        assert_eq!(status["received_chunk_indices"], json!([0, 1]), "it is no chunk");
+        stage.complete(&file.id).await.ok();
+        assert_eq!(stage.end(&file.id).await["status"], "completed");
+        let (message, digest) = (stage.last(), Some(hex::encode(Sha256::digest(&first))));
+        assert_eq!((message.via, &message.thumbnail), (via, &digest));
+        file.assert_is(&message);
+
+        let form = file.direct(&stage.user.auth_token);
+        let form = form.part("thumbnail", Part::bytes(first.clone()).file_name("small.jpg"));
+        stage.form("/upload", form).await.ok();
+        assert_eq!(stage.last().thumbnail, digest);
+
+        let gone = File::new(10);
+        stage.form("/upload-chunk", with(&stage, &gone, 0, &first)).await.ok();
+        stage.post("/cancel-upload", json!({"uploadId": gone.id})).await.ok();
+        stage.emptied(&["chunks"]).await;
     }
 }

@@ -288,6 +288,7 @@ fn number(
         message.sha256 = document.sha256;
         message.force_file = document.force_file;
         message.kind = document.kind;
+        message.thumbnail = document.thumbnail;
         message.media = SandboxMedia::of(&document.attributes);
         if document.photo.is_some() {
             message.media = Some(SandboxMedia { size: document.photo, ..SandboxMedia::default() });
@@ -327,6 +328,7 @@ fn without_file(channel: ChannelId, message_id: i32, draft: &Draft) -> SandboxMe
         force_file: false,
         kind: Kind::Document,
         media: None,
+        thumbnail: None,
         attributes: Vec::new(),
         date: unix_time(),
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use grammers_tl_types::enums::DocumentAttribute;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// What the file of a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -98,6 +99,15 @@ pub(crate) fn check_photo(path: &Path, size: u64) -> std::io::Result<Result<(i32
     Ok(if fits { Ok((width, height)) } else { Err("PHOTO_INVALID_DIMENSIONS") })
 }
 
+/// The SHA-256 of a thumbnail that Telegram takes: a JPEG of at most 200 kB and 320 pixels. It ignores others
+/// (<https://core.telegram.org/bots/api#senddocument>).
+pub(crate) fn thumbnail(path: &Path) -> std::io::Result<Option<String>> {
+    let bytes = std::fs::read(path)?;
+    let size = picture_size(&bytes).filter(|_| bytes.starts_with(b"\xff\xd8") && bytes.len() <= 200_000);
+    let fits = size.is_some_and(|(width, height)| width.max(height) <= 320);
+    Ok(fits.then(|| hex::encode(Sha256::digest(&bytes))))
+}
+
 /// Width and height of a JPEG or PNG picture.
 pub(crate) fn picture_size(head: &[u8]) -> Option<(i32, i32)> {
     let short = |at: usize| Some(i32::from(u16::from_be_bytes(head.get(at..at + 2)?.try_into().ok()?)));
@@ -108,7 +118,7 @@ pub(crate) fn picture_size(head: &[u8]) -> Option<(i32, i32)> {
     let mut at = if head.starts_with(b"\xff\xd8") { 2 } else { return None };
     loop {
         match head.get(at..at + 2)? {
-            [0xff, 0xc0 | 0xc1 | 0xc2 | 0xc3] => return Some((short(at + 7)?, short(at + 5)?)),
+            [0xff, 0xc0..=0xc3] => return Some((short(at + 7)?, short(at + 5)?)),
             [0xff, 0xff] => at += 1,
             [0xff, _] => at += 2 + usize::try_from(short(at + 2)?).ok()?,
             _ => return None,

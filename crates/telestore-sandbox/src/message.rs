@@ -71,6 +71,9 @@ pub struct SandboxMessage {
     /// What its sender says of a video or a piece of music; of a photo, its size.
     #[serde(default)]
     pub media: Option<SandboxMedia>,
+    /// SHA-256 in hexadecimal of the picture that stands for the file, if its sender gave one that Telegram takes.
+    #[serde(default)]
+    pub thumbnail: Option<String>,
     /// The document attributes, as a person would name them.
     pub attributes: Vec<String>,
     /// Unix time of the message.
@@ -131,5 +134,6 @@ pub(crate) struct DraftDocument {
     pub(crate) kind: Kind,
     /// The sides of a photo.
     pub(crate) photo: Option<(i32, i32)>,
+    pub(crate) thumbnail: Option<String>,
     pub(crate) attributes: Vec<tl::enums::DocumentAttribute>,
 }

@@ -70,9 +70,10 @@ macro_rules! forward {
                 id: &UploadId,
                 key: &StorageKey,
                 named: &UploadOptions,
+                thumbnail: Option<&ChunkRecord>,
                 now: Timestamp,
             ) -> Result<OptionsSet> {
-                ($inner).set_options(id, key, named, now).await
+                ($inner).set_options(id, key, named, thumbnail, now).await
             }
 
             async fn usage(&$self, of: Subject<'_>, now: Timestamp) -> Result<Usage> {

@@ -123,9 +123,10 @@ impl SessionStore for MemorySessionStore {
         id: &UploadId,
         key: &StorageKey,
         named: &UploadOptions,
+        thumbnail: Option<&ChunkRecord>,
         now: Timestamp,
     ) -> Result<OptionsSet> {
-        Ok(done(rules::set_options(&mut *self.lock().await, id, key, named, now).await?))
+        Ok(done(rules::set_options(&mut *self.lock().await, id, key, named, thumbnail, now).await?))
     }
 
     async fn usage(&self, of: Subject<'_>, now: Timestamp) -> Result<Usage> {

@@ -38,11 +38,12 @@ pub trait SessionCalls: Send + Sync {
         size: u64,
         now: Timestamp,
     ) -> Result<Declared>;
-    async fn set_options(
+    async fn set_options<'a>(
         &self,
         id: &UploadId,
         key: &StorageKey,
         named: &UploadOptions,
+        thumbnail: Option<&'a ChunkRecord>,
         now: Timestamp,
     ) -> Result<OptionsSet>;
     async fn usage<'a>(&self, of: Subject<'a>, now: Timestamp) -> Result<Usage>;

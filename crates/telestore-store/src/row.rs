@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use telestore_types::{
-    AddressKey, ChunkIndex, FileName, MAX_CHUNKS, Outcome, ResumeState, SenderId, StorageKey, StoredFile,
-    Timestamp, Upload, UploadId, UploadKind, UploadState, UserId, WorkerId, is_due,
+    AddressKey, ChunkIndex, FileName, Outcome, ResumeState, SenderId, StorageKey, StoredFile, Timestamp,
+    Upload, UploadId, UploadKind, UploadState, UserId, WorkerId, is_due,
 };
 
 use crate::{
@@ -162,7 +162,7 @@ pub(crate) fn blob(row: &impl Columns) -> Result<BlobName> {
 
 pub(crate) fn chunk(row: &impl Columns) -> Result<ChunkRecord> {
     Ok(ChunkRecord {
-        index: ChunkIndex::new(number(row, "idx")?, MAX_CHUNKS).map_err(|_| bad("idx"))?,
+        index: ChunkIndex::of_record(number(row, "idx")?).map_err(|_| bad("idx"))?,
         length: number(row, "length")?,
         crc32c: number(row, "crc32c")?,
         blob: blob(row)?,

@@ -107,12 +107,14 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Declared>;
 
-    /// Takes over options that are named for an upload; see [`Upload::set_options`].
+    /// Takes over options that are named for an upload; see [`Upload::set_options`]. If they name a thumbnail, `thumbnail` is the
+    /// record of its bytes, at [its place](telestore_types::ChunkIndex::THUMBNAIL): it is recorded if the upload has none yet.
     async fn set_options(
         &self,
         id: &UploadId,
         key: &StorageKey,
         named: &UploadOptions,
+        thumbnail: Option<&ChunkRecord>,
         now: Timestamp,
     ) -> Result<OptionsSet>;
 
@@ -120,7 +122,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// chunks were recorded with limited them.
     async fn usage(&self, of: Subject<'_>, now: Timestamp) -> Result<Usage>;
 
-    /// The chunks of an upload in order.
+    /// The chunks of an upload in order, and behind them its thumbnail, if it has one.
     async fn chunks(&self, key: &StorageKey) -> Result<Vec<ChunkRecord>>;
 
     /// Writes down how far a backend is with an upload that still receives; see [`Upload::checkpoint_early`].

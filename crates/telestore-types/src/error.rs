@@ -67,6 +67,9 @@ pub enum Error {
     /// A SHA-256 that is not written in 64 hexadecimal digits.
     #[error("the SHA-256 of a file must be 64 hexadecimal digits")]
     FileDigest,
+    /// A thumbnail that Telegram does not take.
+    #[error("a thumbnail must be a JPEG of at most 200 kB, with at most 320 pixels on each side")]
+    Thumbnail,
     /// A channel that is not a Bot API chat id.
     #[error("channel id must be a number such as -1001234567890, or @name")]
     ChatId,

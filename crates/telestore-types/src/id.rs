@@ -55,6 +55,22 @@ impl fmt::Display for UploadId {
 pub struct ChunkIndex(u32);
 
 impl ChunkIndex {
+    /// The place beside those of all chunks where the bytes of an upload's thumbnail are kept.
+    pub const THUMBNAIL: Self = Self(MAX_CHUNKS);
+
+    /// The place that a store has written down.
+    ///
+    /// # Errors
+    /// [`Error::ChunkIndex`] if it is that of no chunk, nor that of the thumbnail.
+    pub fn of_record(index: u32) -> Result<Self> {
+        if index <= MAX_CHUNKS { Ok(Self(index)) } else { Err(Error::ChunkIndex { max: MAX_CHUNKS - 1 }) }
+    }
+
+    /// Whether it is the place of the thumbnail, which is no part of the file.
+    pub fn is_thumbnail(self) -> bool {
+        self == Self::THUMBNAIL
+    }
+
     /// Checks that `index` is one of `total` chunks.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod login_guard;
 mod name;
 mod outcome;
 pub mod pasted;
+mod picture;
 mod proxy;
 mod secret;
 mod sender;
@@ -21,6 +22,7 @@ mod shown;
 mod source;
 mod stored;
 pub mod telegram;
+mod thumbnail;
 mod upload;
 mod verdict;
 mod worker;
@@ -36,12 +38,14 @@ pub use id::{ChunkIndex, MAX_CHUNKS, StorageKey, UploadId};
 pub use login_guard::{LoginBusy, LoginGuard, LoginHold};
 pub use name::{FileName, mime_type_of};
 pub use outcome::Outcome;
+pub use picture::picture_size;
 pub use proxy::{Disguise, MtproxySecret, Proxy, ProxyLogin, ProxyProtocol};
 pub use secret::Secret;
 pub use sender::{Login, Sender, SenderId};
 pub use shown::{Shown, misleads};
 pub use source::{ByteSource, BytesSource, SourceError};
 pub use stored::{StoredAs, StoredFile, StoredMessage};
+pub use thumbnail::{Thumbnail, ThumbnailMark};
 pub use upload::{
     AppendError, ChunkVerdict, Completion, CompletionError, LONGEST_PAUSE, MAX_CRASHES, MAX_EARLY_CRASHES,
     MISSING_CHUNKS, Metadata, NewUpload, OptionError, Recovery, ResumeState, SendAs, TopicId, Upload,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use telestore_types::{
     ByteSource, Caption, ChatId, FileName, LoginGuard, ResumeState, SendAs, Sender, Stage, StoredFile,
-    TelegramCredentials, TopicId, UploadId,
+    TelegramCredentials, Thumbnail, TopicId, UploadId,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +47,8 @@ pub struct UploadRequest {
     pub silent: bool,
     /// As what the file is sent. One that Telegram does not take as that is sent as a document.
     pub send_as: SendAs,
+    /// The picture that stands for the file. A photo needs none.
+    pub thumbnail: Option<Thumbnail>,
     /// The bytes.
     pub source: Arc<dyn ByteSource>,
     /// How far an earlier attempt got. State [of](ResumeState::of) another backend, or of an older version that can no
@@ -75,6 +77,7 @@ impl UploadRequest {
             topic: None,
             silent: false,
             send_as: SendAs::Document,
+            thumbnail: None,
             file_name,
             mime_type: "application/octet-stream".to_owned(),
             source,
@@ -112,6 +115,12 @@ impl UploadRequest {
     #[must_use]
     pub fn sent_as(self, send_as: SendAs) -> Self {
         Self { send_as, ..self }
+    }
+
+    /// This picture stands for it, if any.
+    #[must_use]
+    pub fn with_thumbnail(self, thumbnail: Option<Thumbnail>) -> Self {
+        Self { thumbnail, ..self }
     }
 
     /// This sender sends it.

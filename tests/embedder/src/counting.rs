@@ -68,7 +68,7 @@ forward! {
     async fn record_chunk(&self, new: NewChunk) -> Recorded;
     async fn append(&self, new: &NewExtent) -> Appended;
     async fn declare_size(&self, id: &UploadId, key: &StorageKey, size: u64, now: Timestamp) -> Declared;
-    async fn set_options(&self, id: &UploadId, key: &StorageKey, named: &UploadOptions, now: Timestamp) -> OptionsSet;
+    async fn set_options(&self, id: &UploadId, key: &StorageKey, named: &UploadOptions, thumbnail: Option<&ChunkRecord>, now: Timestamp) -> OptionsSet;
     async fn usage(&self, of: Subject<'_>, now: Timestamp) -> Usage;
     async fn chunks(&self, key: &StorageKey) -> Vec<ChunkRecord>;
     async fn checkpoint_early(&self, id: &UploadId, key: &StorageKey, expected: Option<&ResumeState>, resume: &ResumeState) -> bool;

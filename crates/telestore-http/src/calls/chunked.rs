@@ -89,7 +89,7 @@ pub(crate) async fn chunk(call: Call, Body(payload): Body) -> ApiResult {
     let caller = form.caller(engine, request).await?;
     let (id, name) = (form.upload_id()?, form.file_name()?);
     let file = FileInfo::new(id, name, form.number("fileSize")?, form.number("totalChunks")?);
-    let file = file.with_options(form.options()?);
+    let file = file.with_options(form.options()?).with_thumbnail(form.thumbnail());
     let index = form.number("chunkIndex")?;
     let mut part = form.file()?;
     token::authenticate(engine, request, &caller).await?;

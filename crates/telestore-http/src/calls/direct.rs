@@ -46,6 +46,9 @@ struct FileForm {
     /// The SHA-256 of the whole file; empty for none.
     #[schema(nullable = false, pattern = "^([0-9A-Fa-f]{64})?$", example = "")]
     sha256: Option<String>,
+    /// A picture that stands for the file: a JPEG of at most 200 kB and 320 pixels; empty for none.
+    #[schema(value_type = Option<String>, nullable = false, format = Binary, content_media_type = "image/jpeg", example = "")]
+    thumbnail: Option<Vec<u8>>,
     /// Ignored.
     #[schema(nullable = false, example = "")]
     user_id: Option<String>,
@@ -108,7 +111,10 @@ pub(crate) async fn upload(call: Call, Body(payload): Body) -> ApiResult {
     token::authenticate(engine, request, &caller).await?;
     // It is counted as its user's from here on.
     drop(part.share);
-    let file = DirectFile::new(file_name).with_mime_type(part.mime_type).with_options(named);
+    let file = DirectFile::new(file_name)
+        .with_mime_type(part.mime_type)
+        .with_options(named)
+        .with_thumbnail(form.thumbnail());
     let receipt = engine.upload_file(file, part.spooled, &caller).await?;
     Ok(HttpResponse::Ok().json(Sent {
         file_id: receipt.stored.file_id(),

@@ -7,12 +7,12 @@ use actix_web::HttpRequest;
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::Payload;
 use telestore::store::SpooledChunk;
-use telestore::types::{ContentDigest, FileName, UploadId, UploadOptions};
+use telestore::types::{ContentDigest, Error as Value, FileName, Thumbnail, UploadId, UploadOptions};
 use telestore::{Admission, Auth, Caller, Error, Telestore};
 
 use crate::forms::digest;
 use crate::forms::head::PartHead;
-use crate::forms::parts::Parts;
+use crate::forms::parts::{Part, Parts};
 use crate::forms::tap::MOST_BESIDE;
 use crate::shared::budget::Share;
 use crate::shared::error::ApiError;
@@ -20,7 +20,7 @@ use crate::shared::fault::printable;
 use crate::shared::named::Named;
 use crate::shared::{number, token};
 use crate::{HttpOptions, client_address};
-use contents::{broken, spool, text};
+use contents::{at_most, broken, spool, text};
 
 /// The field with the token.
 const TOKEN: &str = "authToken";
@@ -28,11 +28,15 @@ const TOKEN: &str = "authToken";
 /// The field with the name of the file.
 const FILE_NAME: &str = "fileName";
 
+/// The part with the picture that stands for the file.
+const THUMBNAIL: &str = "thumbnail";
+
 /// A form with one file, whose bytes are spooled already.
 #[derive(Debug)]
 pub(crate) struct Form {
     fields: HashMap<String, String>,
     file: Option<FilePart>,
+    thumbnail: Option<Thumbnail>,
     file_field: &'static str,
     digest_field: Option<&'static str>,
     /// The name of another part with a file.
@@ -94,6 +98,7 @@ impl Form {
         let mut form = Self {
             fields: HashMap::new(),
             file: None,
+            thumbnail: None,
             file_field: limits.file_field,
             digest_field: limits.digest_field,
             other_file: None,
@@ -147,6 +152,9 @@ impl Form {
             self.file = Some(FilePart { spooled, file_name: head.file_name, mime_type, share });
             return Ok(());
         }
+        if head.name == THUMBNAIL {
+            return self.take_thumbnail(parts.text(field)).await;
+        }
         if head.file_name.is_some() {
             self.other_file.get_or_insert_with(|| head.name.clone());
         }
@@ -161,6 +169,23 @@ impl Form {
             return Err(ApiError::invalid(format!("form has two {name} fields")));
         }
         Ok(())
+    }
+
+    /// An empty part is none, as with fields.
+    async fn take_thumbnail(&mut self, part: Part) -> Result<(), ApiError> {
+        let bytes = at_most(part, Thumbnail::MAX_BYTES).await?.ok_or(Value::Thumbnail)?;
+        if self.thumbnail.is_some() {
+            return Err(ApiError::invalid("form has two thumbnail parts"));
+        }
+        if !bytes.is_empty() {
+            self.thumbnail = Some(Thumbnail::new(bytes.into())?);
+        }
+        Ok(())
+    }
+
+    /// The picture that stands for the file.
+    pub(crate) fn thumbnail(&mut self) -> Option<Thumbnail> {
+        self.thumbnail.take()
     }
 
     /// Asks whose the file is, before its first byte. Of whom nothing is known yet, the bytes are counted.

@@ -56,10 +56,10 @@ impl Named {
     pub(crate) fn of_form(mut field: impl FnMut(&str) -> Option<String>) -> Self {
         Self {
             caption: field("caption"),
-            topic_id: field("topicId").filter(is_named).map(|text| Number::of_text(&text)),
-            silent: field("silent").filter(is_named).map(|text| YesNo::of_text(&text)),
-            send_as: field("sendAs").filter(is_named),
-            sha256: field("sha256").filter(is_named),
+            topic_id: field("topicId").and_then(if_named).map(|text| Number::of_text(&text)),
+            silent: field("silent").and_then(if_named).map(|text| YesNo::of_text(&text)),
+            send_as: field("sendAs").and_then(if_named),
+            sha256: field("sha256").and_then(if_named),
         }
     }
 
@@ -80,8 +80,8 @@ impl Named {
     }
 }
 
-fn is_named(text: &String) -> bool {
-    !text.is_empty()
+fn if_named(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// `true` or `false`, of JSON or as text.

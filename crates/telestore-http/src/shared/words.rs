@@ -58,6 +58,9 @@ fn of_value(value: &Value, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         }
         Value::TopicId => f.write_str("topicId must be a number from 1 to 2147483647"),
         Value::SendAs => f.write_str("sendAs must be document, video, audio or photo"),
+        Value::Thumbnail => {
+            f.write_str("thumbnail must be a JPEG of at most 200 kB, with at most 320 pixels on each side")
+        }
         Value::FileDigest => f.write_str("sha256 must be 64 hexadecimal digits"),
         Value::TotalChunks => f.write_str("totalChunks must be a number from 1 to 10000"),
         Value::ManyChunks { total, file_size, most } => write!(
@@ -115,6 +118,7 @@ fn field_of(option: UploadOption) -> &'static str {
         UploadOption::Silent => "silent",
         UploadOption::SendAs => "sendAs",
         UploadOption::Sha256 => "sha256",
+        UploadOption::Thumbnail => "thumbnail",
         _ => "an option",
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::bot_api::{Answer, BotCall};
 use super::bot_params::{Document, Params};
 use super::faulty::{Refusal, bot_error};
-use crate::media::{Kind, check_photo};
+use crate::media::{Kind, check_photo, thumbnail};
 use crate::message::{Draft, DraftDocument, SandboxMessage};
 use crate::names;
 
@@ -23,7 +23,9 @@ pub(super) async fn send(mut call: BotCall, kind: Kind) -> Answer {
     if file.size == 0 {
         return Err(refused("Bad Request: file must be non-empty"));
     }
+    let thumbnail = call.params.files.remove("thumbnail").and_then(|file| thumbnail(&file.path).ok()?);
     let (path, draft) = document(&call, file, kind)?;
+    let draft = DraftDocument { thumbnail, ..draft };
     let answer = call.post(channel, Draft { document: Some(draft), ..message }).await;
     // Moved by now, or of no use.
     drop(path);
@@ -72,6 +74,7 @@ fn document(
         force_file,
         kind,
         photo,
+        thumbnail: None,
         attributes,
     };
     Ok((path, draft))

@@ -12,6 +12,7 @@ pub(super) struct InputMedia {
     pub(super) mime_type: String,
     pub(super) force_file: bool,
     pub(super) attributes: Vec<enums::DocumentAttribute>,
+    pub(super) thumb: Option<enums::InputFile>,
 }
 
 impl InputMedia {
@@ -24,6 +25,7 @@ impl InputMedia {
                 mime_type: "image/jpeg".to_owned(),
                 force_file: false,
                 attributes: Vec::new(),
+                thumb: None,
             }),
             _ => Err(RpcError::bad_request("MEDIA_INVALID")),
         }
@@ -34,7 +36,7 @@ impl InputMedia {
             true => Kind::Document,
             false => Kind::of_type(&media.mime_type, &media.attributes, media.nosound_video),
         };
-        let types::InputMediaUploadedDocument { file, mime_type, force_file, attributes, .. } = media;
-        Self { file, kind, mime_type, force_file, attributes }
+        let types::InputMediaUploadedDocument { file, thumb, mime_type, force_file, attributes, .. } = media;
+        Self { file, kind, mime_type, force_file, attributes, thumb }
     }
 }

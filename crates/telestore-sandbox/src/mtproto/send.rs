@@ -17,7 +17,7 @@ use super::wording::Wording;
 use crate::channel::{Claim, RandomId};
 use crate::channel_id::ChannelId;
 use crate::faults::Call;
-use crate::media::{Kind, check_photo};
+use crate::media::{Kind, check_photo, thumbnail};
 use crate::message::{Draft, DraftDocument, StoredMessage, Via};
 use crate::standing::Standing;
 
@@ -174,6 +174,10 @@ fn take_document(context: &Context, media: InputMedia) -> Result<DraftDocument, 
         }
         _ => None,
     };
+    let thumbnail = match &media.thumb {
+        Some(thumb) => take_thumbnail(context, thumb)?,
+        None => None,
+    };
     let named = media.attributes.iter().find_map(|attribute| match attribute {
         enums::DocumentAttribute::Filename(attribute) => Some(attribute.file_name.clone()),
         _ => None,
@@ -189,8 +193,19 @@ fn take_document(context: &Context, media: InputMedia) -> Result<DraftDocument, 
         force_file: media.force_file,
         kind: media.kind,
         photo,
+        thumbnail,
         attributes: media.attributes,
     })
+}
+
+/// Takes the picture that stands for a file; one that Telegram does not take is ignored.
+fn take_thumbnail(context: &Context, thumb: &enums::InputFile) -> Result<Option<String>, RpcError> {
+    let InputFile { id, parts, big, .. } =
+        InputFile::of(thumb).ok_or_else(|| RpcError::bad_request("MEDIA_INVALID"))?;
+    let taken = context.shared.parts.take(&context.part_owner(), id, parts, big)?;
+    let found = thumbnail(&taken.path).map_err(RpcError::internal);
+    context.shared.parts.discard(&taken);
+    found
 }
 
 /// SHA-256 and MD5 in hexadecimal, each empty if it is not wanted.

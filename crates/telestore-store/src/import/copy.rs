@@ -44,7 +44,9 @@ impl Copier<'_> {
 
     /// The same for the chunks of each upload: there are many, and what is behind others would be counted off each time.
     pub(super) async fn chunks(&self, from: &mut SqliteConnection, to: &mut PgConnection) -> Result<u64> {
-        let keys = sqlx::query("SELECT key FROM uploads WHERE received_chunks > 0 ORDER BY key");
+        let keys = sqlx::query(
+            "SELECT key FROM uploads WHERE received_chunks > 0 OR options LIKE '%\"thumbnail\"%' ORDER BY key",
+        );
         let keys = keys.fetch_all(&mut *from).await.map_err(failed)?;
         let chunks = format!("{} WHERE key = ? ORDER BY {}", select(&CHUNKS), CHUNKS.order);
         let mut copied = 0;

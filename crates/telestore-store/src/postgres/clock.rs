@@ -165,7 +165,7 @@ impl Times for Declared {
 impl Times for OptionsSet {
     fn shift(&mut self, by: i64) {
         match self {
-            Self::Known(upload) => upload.shift(by),
+            Self::Known { upload, .. } => upload.shift(by),
             Self::Refused(_) | Self::NotFound => {}
         }
     }

@@ -119,11 +119,12 @@ impl SessionStore for PostgresSessionStore {
         id: &UploadId,
         key: &StorageKey,
         named: &UploadOptions,
+        thumbnail: Option<&ChunkRecord>,
         now: Timestamp,
     ) -> Result<OptionsSet> {
         let set = transact!(self, Ending::PLAIN, Some(now), |tx| {
             let now = tx.now();
-            rules::set_options(tx, id, key, named, now).await
+            rules::set_options(tx, id, key, named, thumbnail, now).await
         })?;
         Ok(self.skew.told(set))
     }

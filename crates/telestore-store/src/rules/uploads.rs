@@ -3,7 +3,8 @@ use telestore_types::{StorageKey, Timestamp, Upload, UploadId, UploadOptions, Wo
 use super::leases::hold;
 use super::{Answer, Rows, check};
 use crate::{
-    Cancelled, Claim, Completed, Created, Expired, Expiry, Limits, More, OptionsSet, Owner, Result, Subject,
+    Cancelled, ChunkRecord, Claim, Completed, Created, Expired, Expiry, Limits, More, OptionsSet, Owner,
+    Result, Subject,
 };
 
 /// [`SessionStore::create`](crate::SessionStore::create).
@@ -100,16 +101,22 @@ pub async fn set_options(
     id: &UploadId,
     key: &StorageKey,
     named: &UploadOptions,
+    thumbnail: Option<&ChunkRecord>,
     now: Timestamp,
 ) -> Result<Answer<OptionsSet>> {
     let Some(mut upload) = rows.life(id, key).await? else {
         return Ok(Answer::Unchanged(OptionsSet::NotFound));
     };
+    let thumbnail = thumbnail.filter(|_| upload.options.thumbnail.is_none());
     match upload.set_options(named, now) {
-        Ok(false) => Ok(Answer::Unchanged(OptionsSet::Known(Box::new(upload)))),
+        Ok(false) => Ok(Answer::Unchanged(OptionsSet::Known { upload: Box::new(upload), thumbnail: false })),
         Ok(true) => {
+            if let Some(record) = thumbnail {
+                rows.put_chunk(key, record).await?;
+            }
             rows.save(&upload).await?;
-            Ok(Answer::Changed(OptionsSet::Known(Box::new(upload))))
+            let thumbnail = thumbnail.is_some();
+            Ok(Answer::Changed(OptionsSet::Known { upload: Box::new(upload), thumbnail }))
         }
         Err(error) => Ok(Answer::Unchanged(OptionsSet::Refused(error))),
     }

@@ -87,7 +87,12 @@ pub enum Claim {
 #[derive(Debug, Clone, PartialEq)]
 pub enum OptionsSet {
     /// They hold, newly or as before.
-    Known(Box<Upload>),
+    Known {
+        /// The upload afterwards.
+        upload: Box<Upload>,
+        /// Whether the thumbnail that came along is the upload's now; if not, its bytes are of no use.
+        thumbnail: bool,
+    },
     /// They were not taken over, for this reason. Nothing has changed.
     Refused(OptionError),
     /// There is no such upload (any more). Nothing has changed.

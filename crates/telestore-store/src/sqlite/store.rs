@@ -76,10 +76,11 @@ impl SessionStore for SqliteSessionStore {
         id: &UploadId,
         key: &StorageKey,
         named: &UploadOptions,
+        thumbnail: Option<&ChunkRecord>,
         now: Timestamp,
     ) -> Result<OptionsSet> {
         let mut tx = self.begin().await?;
-        let answer = rules::set_options(&mut *tx, id, key, named, now).await?;
+        let answer = rules::set_options(&mut *tx, id, key, named, thumbnail, now).await?;
         tx.answer(answer).await
     }
 

@@ -1,15 +1,15 @@
 //! Bytes that follow each other, and a length that is said later.
 
 use telestore_types::{
-    AppendError, Completion, CompletionError, FileName, NewUpload, OptionError, StorageKey, TopicId, Upload,
-    UploadOption, UploadOptions,
+    AppendError, ChunkIndex, Completion, CompletionError, FileName, NewUpload, OptionError, StorageKey,
+    ThumbnailMark, TopicId, Upload, UploadOption, UploadOptions,
 };
 
 use super::sessions::{LIMITS, NOW, all, get, id, owner};
 use crate::rules::NewExtent;
 use crate::{
-    Appended, BlobName, Completed, Declared, Exceeded, Limits, OptionsSet, Quota, Resource, SessionStore,
-    Subject, Usage,
+    Appended, BlobName, Cancelled, ChunkRecord, Completed, Declared, Exceeded, Limits, OptionsSet, Quota,
+    Resource, SessionStore, Subject, Usage,
 };
 
 async fn begun(store: &dyn SessionStore, name: &str, key: u8, size: Option<u64>) -> Upload {
@@ -133,11 +133,13 @@ pub(super) async fn the_first_value_of_an_option_counts(store: &dyn SessionStore
     let upload = begun(store, "a", 1, Some(4)).await;
     let silent = UploadOptions::default().silently(true);
     let set = async |named: &UploadOptions| {
-        store.set_options(&upload.id, &upload.key, named, NOW).await.expect("answers")
+        store.set_options(&upload.id, &upload.key, named, None, NOW).await.expect("answers")
     };
     for named in [&silent, &silent, &UploadOptions::default()] {
         match set(named).await {
-            OptionsSet::Known(known) => assert_eq!(known.options, upload.options.clone().silently(true)),
+            OptionsSet::Known { upload: known, thumbnail: false } => {
+                assert_eq!(known.options, upload.options.clone().silently(true))
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -149,6 +151,36 @@ pub(super) async fn the_first_value_of_an_option_counts(store: &dyn SessionStore
     assert_eq!(set(&late).await, OptionsSet::Refused(OptionError::Late(UploadOption::Topic)));
     assert_eq!(get(store, "a").await.options, upload.options.clone().silently(true));
     let absent = StorageKey::from_random([9; 16]);
-    let nobody = store.set_options(&upload.id, &absent, &silent, NOW).await.expect("answers");
+    let nobody = store.set_options(&upload.id, &absent, &silent, None, NOW).await.expect("answers");
     assert_eq!(nobody, OptionsSet::NotFound);
+}
+
+pub(super) async fn a_thumbnail_is_kept_beside_the_chunks(store: &dyn SessionStore) {
+    let upload = begun(store, "a", 1, Some(4)).await;
+    let named = |length| {
+        let mut named = UploadOptions::default();
+        named.thumbnail = Some(ThumbnailMark { length, crc32c: 7 });
+        named
+    };
+    let set = async |length: u64, blob: &str| {
+        let record = ChunkRecord::new(ChunkIndex::THUMBNAIL, length, 7, BlobName::new(blob));
+        let (id, key) = (&upload.id, &upload.key);
+        store.set_options(id, key, &named(length), Some(&record), NOW).await.expect("answers")
+    };
+    assert!(matches!(set(5, "first").await, OptionsSet::Known { thumbnail: true, .. }));
+    assert!(matches!(set(5, "again").await, OptionsSet::Known { thumbnail: false, .. }));
+    assert_eq!(set(6, "other").await, OptionsSet::Refused(OptionError::Other(UploadOption::Thumbnail)));
+    append(store, &upload, 0, 4, "one").await;
+    let held = get(store, "a").await;
+    assert_eq!((held.received_bytes, held.received_chunks), (4, 1), "it is no part of the file");
+    let records = store.chunks(&upload.key).await.expect("reads");
+    let places: Vec<_> =
+        records.iter().map(|record| (record.index.is_thumbnail(), record.blob.as_str())).collect();
+    assert_eq!(places, [(false, "one"), (true, "first")]);
+    let blobs = ["first", "again"].map(BlobName::new);
+    assert_eq!(store.named(&blobs).await.expect("reads"), [BlobName::new("first")]);
+    match store.cancel(&upload.id, &upload.key, NOW).await.expect("cancels") {
+        Cancelled::Now { blobs, .. } => assert_eq!(blobs.len(), 2, "{blobs:?}"),
+        other => panic!("{other:?}"),
+    }
 }

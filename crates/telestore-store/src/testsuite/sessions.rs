@@ -128,6 +128,7 @@ where
     append::of_many_at_one_offset_one_wins(&both().await).await;
     append::a_length_may_be_said_later(&both().await).await;
     append::the_first_value_of_an_option_counts(&both().await).await;
+    append::a_thumbnail_is_kept_beside_the_chunks(&both().await).await;
     append::what_is_appended_is_limited_and_counted(&both().await).await;
     leases::leases_in_order(&both().await).await;
     leases::users_take_turns(&both().await).await;

@@ -4,7 +4,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Upload, UploadState};
-use crate::{Error, FileDigest, Result, Timestamp};
+use crate::{Error, FileDigest, Result, ThumbnailMark, Timestamp};
 
 /// What a client wants to know of its upload later: names and values of its own, which nobody else reads.
 pub type Metadata = BTreeMap<String, String>;
@@ -127,6 +127,9 @@ pub struct UploadOptions {
     /// The SHA-256 that the file must have; it is not sent if it has another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<FileDigest>,
+    /// The picture that stands for the file. Whoever names it also keeps its bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thumbnail: Option<ThumbnailMark>,
 }
 
 /// One of the [`UploadOptions`].
@@ -143,6 +146,8 @@ pub enum UploadOption {
     SendAs,
     /// [`UploadOptions::sha256`].
     Sha256,
+    /// [`UploadOptions::thumbnail`].
+    Thumbnail,
 }
 
 impl fmt::Display for UploadOption {
@@ -153,6 +158,7 @@ impl fmt::Display for UploadOption {
             Self::Silent => "silence",
             Self::SendAs => "kind of message",
             Self::Sha256 => "SHA-256",
+            Self::Thumbnail => "thumbnail",
         })
     }
 }
@@ -239,6 +245,7 @@ impl UploadOptions {
             silent: either(self.silent, named.silent.as_ref(), UploadOption::Silent)?,
             send_as: either(self.send_as, named.send_as.as_ref(), UploadOption::SendAs)?,
             sha256: either(self.sha256, named.sha256.as_ref(), UploadOption::Sha256)?,
+            thumbnail: either(self.thumbnail, named.thumbnail.as_ref(), UploadOption::Thumbnail)?,
         })
     }
 
@@ -250,6 +257,7 @@ impl UploadOptions {
             (self.silent.is_some() && known.silent.is_none(), UploadOption::Silent),
             (self.send_as.is_some() && known.send_as.is_none(), UploadOption::SendAs),
             (self.sha256.is_some() && known.sha256.is_none(), UploadOption::Sha256),
+            (self.thumbnail.is_some() && known.thumbnail.is_none(), UploadOption::Thumbnail),
         ];
         named.into_iter().find_map(|(is_new, option)| is_new.then_some(option))
     }

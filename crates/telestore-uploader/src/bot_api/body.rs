@@ -16,22 +16,38 @@ pub(super) struct Multipart {
 
 impl Multipart {
     /// `fields` go before the file, so that a server can refuse the chat before it has taken the bytes.
-    pub(super) fn new(fields: &[(&str, String)], part: &str, file_name: &str, mime_type: &str) -> Self {
+    pub(super) fn new(
+        fields: &[(&str, String)],
+        thumbnail: Option<&[u8]>,
+        part: &str,
+        file_name: &str,
+        mime_type: &str,
+    ) -> Self {
         let boundary = format!("telestore-{:032x}", rand::random::<u128>());
-        let mut head = String::new();
+        let mut head = Vec::new();
         for (name, value) in fields {
-            head += &format!(
-                "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            head.extend(
+                format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+                    .into_bytes(),
             );
         }
-        head += &format!(
+        if let Some(thumbnail) = thumbnail {
+            let of_part = "name=\"thumbnail\"; filename=\"thumbnail.jpg\"\r\nContent-Type: image/jpeg";
+            head.extend(
+                format!("--{boundary}\r\nContent-Disposition: form-data; {of_part}\r\n\r\n").into_bytes(),
+            );
+            head.extend_from_slice(thumbnail);
+            head.extend_from_slice(b"\r\n");
+        }
+        let of_file = format!(
             "--{boundary}\r\nContent-Disposition: form-data; name=\"{part}\"; filename=\"{}\"\r\n\
              Content-Type: {}\r\n\r\n",
             quoted(file_name),
             one_line(mime_type),
         );
+        head.extend(of_file.into_bytes());
         let tail = format!("\r\n--{boundary}--\r\n").into_bytes();
-        Self { boundary, head: head.into_bytes(), tail }
+        Self { boundary, head, tail }
     }
 
     pub(super) fn content_type(&self) -> String {
@@ -106,7 +122,7 @@ mod tests {
 
     fn form() -> Multipart {
         let fields = [("chat_id", "-1001".to_owned()), ("caption", "Uploaded: ä.txt".to_owned())];
-        Multipart::new(&fields, "document", "ä\"b\\.txt", "text/plain")
+        Multipart::new(&fields, Some(b"\xff\xd8"), "document", "ä\"b\\.txt", "text/plain")
     }
 
     fn body(form: Multipart, state: &Arc<BodyState>) -> impl Stream<Item = std::io::Result<Bytes>> + use<> {
@@ -120,7 +136,7 @@ mod tests {
         let body: Vec<Bytes> = body(form(), &state).try_collect().await.unwrap();
         let body = body.concat();
         assert_eq!(body.len() as u64, announced);
-        let text = String::from_utf8(body).unwrap();
+        let text = String::from_utf8_lossy(&body);
         assert!(text.contains("filename=\"ä\\\"b\\\\.txt\""), "{text}");
         assert!(text.contains("\r\n\r\n0123456789\r\n--"), "{text}");
         assert!(!state.close(), "too late");

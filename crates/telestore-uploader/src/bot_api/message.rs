@@ -8,16 +8,18 @@ use crate::media::Media;
 
 /// The call that makes a message of a file.
 #[derive(Debug)]
-pub(super) struct Call {
+pub(super) struct Call<'a> {
     pub(super) method: &'static str,
     /// What the method calls the file.
     pub(super) file: &'static str,
     /// What goes before the file.
     pub(super) fields: Vec<(&'static str, String)>,
+    /// The picture that stands for the file.
+    pub(super) thumbnail: Option<&'a [u8]>,
 }
 
-impl Call {
-    pub(super) fn of(request: &UploadRequest, media: &Media, chat_id: &str) -> Self {
+impl<'a> Call<'a> {
+    pub(super) fn of(request: &'a UploadRequest, media: &Media, chat_id: &str) -> Self {
         let (method, file) = match media {
             Media::Document => ("sendDocument", "document"),
             Media::Video(_) => ("sendVideo", "video"),
@@ -33,7 +35,8 @@ impl Call {
         if request.silent {
             fields.push(("disable_notification", yes()));
         }
-        Self { method, file, fields }
+        let thumbnail = request.thumbnail.as_ref().filter(|_| *media != Media::Photo);
+        Self { method, file, fields, thumbnail: thumbnail.map(|thumbnail| &thumbnail.bytes()[..]) }
     }
 }
 

@@ -67,7 +67,7 @@ impl Transfer<'_> {
         let request = self.request;
         let call = Call::of(request, self.media, self.chat_id);
         let name = crate::name::for_telegram(&request.file_name);
-        let form = Multipart::new(&call.fields, call.file, &name, &request.mime_type);
+        let form = Multipart::new(&call.fields, call.thumbnail, call.file, &name, &request.mime_type);
         let builder = self
             .client
             .post(self.config.url(self.token, call.method))

@@ -7,7 +7,13 @@ use telestore_types::{Caption, Entity, EntityKind, TopicId};
 use crate::media::{Audio, Media, Video};
 
 /// The file of a message: as what, under which name, and of which type.
-pub(super) fn input_media(media: &Media, file: InputFile, name: String, mime_type: String) -> InputMedia {
+pub(super) fn input_media(
+    media: &Media,
+    file: InputFile,
+    thumb: Option<InputFile>,
+    name: String,
+    mime_type: String,
+) -> InputMedia {
     let mut attributes = vec![types::DocumentAttributeFilename { file_name: name }.into()];
     match media {
         Media::Photo => return input_photo(file),
@@ -21,7 +27,7 @@ pub(super) fn input_media(media: &Media, file: InputFile, name: String, mime_typ
         force_file: *media == Media::Document,
         spoiler: false,
         file,
-        thumb: None,
+        thumb,
         mime_type,
         attributes,
         stickers: None,

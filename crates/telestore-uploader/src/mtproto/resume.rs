@@ -181,7 +181,7 @@ impl Resume {
 }
 
 /// Never 0, which Telegram takes for "none".
-fn random_id() -> i64 {
+pub(crate) fn random_id() -> i64 {
     loop {
         match rand::random() {
             0 => {}

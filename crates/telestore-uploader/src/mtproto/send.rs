@@ -1,13 +1,16 @@
+use md5::{Digest, Md5};
 use telestore_mtproto::tl::{self, enums::InputMedia, enums::InputPeer};
 use telestore_mtproto::{
     Error as CallError, ErrorKind as CallKind, Failures, Remedy, RpcError, Sent, Wanted, media_message,
 };
-use telestore_types::{CAPTION_MAX, Caption, ChatId, Stage, StoredAs, StoredFile, StoredMessage};
+use telestore_types::{
+    BytesSource, CAPTION_MAX, Caption, ChatId, Stage, StoredAs, StoredFile, StoredMessage,
+};
 
 use super::attempt::Attempt;
 use super::message;
 use super::parts::{self, Parts};
-use super::resume::Resume;
+use super::resume::{Resume, random_id};
 use crate::media::Media;
 use crate::{Error, ErrorKind, Result, UploadRequest, Verdict};
 
@@ -29,6 +32,8 @@ pub(crate) struct Sending<'a> {
     caption: Caption,
     /// As what the file goes.
     media: Media,
+    /// The picture that stands for the file, once it is sent.
+    thumb: Option<tl::enums::InputFile>,
     pub(crate) resume: Resume,
     pub(crate) peer: InputPeer,
     pub(crate) md5: Option<String>,
@@ -72,7 +77,18 @@ impl<'a> Sending<'a> {
         reported: u64,
     ) -> Self {
         let caption = request.caption.clone().cut(CAPTION_MAX);
-        Self { attempt, request, caption, media, resume, peer, md5, reported, history: History::default() }
+        Self {
+            attempt,
+            request,
+            caption,
+            media,
+            thumb: None,
+            resume,
+            peer,
+            md5,
+            reported,
+            history: History::default(),
+        }
     }
 
     /// Makes the message. However often it is tried, `random_id` makes it one: also by a later attempt, if this one
@@ -96,6 +112,7 @@ impl<'a> Sending<'a> {
             if cancelled && !self.history.ambiguous {
                 return Err(Error::cancelled());
             }
+            self.send_thumbnail().await?;
             self.commit().await?;
             let error = match self.attempt.call_for_parts(&self.message_call()).await {
                 Ok(found) => match self.stored(found).await {
@@ -185,6 +202,24 @@ impl<'a> Sending<'a> {
         Ok(())
     }
 
+    /// Sends the thumbnail, if it is not where the account is now. It is small, so that nothing is written down of it.
+    async fn send_thumbnail(&mut self) -> Result<()> {
+        let wanted =
+            self.request.thumbnail.as_ref().filter(|_| self.thumb.is_none() && self.media != Media::Photo);
+        let Some(thumbnail) = wanted else { return Ok(()) };
+        let source = BytesSource::new(thumbnail.bytes().clone());
+        let id = random_id();
+        let parts = Parts { attempt: self.attempt, source: &source, file_id: id, total: 1 };
+        match parts.send_one(0, thumbnail.bytes().len()).await {
+            // The call for the message finds that out, too, and has the parts sent again first.
+            Err(_) if self.attempt.has_migrated() => return Ok(()),
+            sent => sent?,
+        };
+        let (name, md5_checksum) = ("thumbnail.jpg".to_owned(), hex::encode(Md5::digest(thumbnail.bytes())));
+        self.thumb = Some(tl::types::InputFile { id, parts: 1, name, md5_checksum }.into());
+        Ok(())
+    }
+
     async fn recover(&mut self, error: CallError) -> Result<()> {
         tracing::debug!(error = %error, upload_id = %self.request.upload_id, "message not sent");
         match &error {
@@ -251,8 +286,10 @@ impl<'a> Sending<'a> {
 
     /// Sends the parts to where the account is now. The message stays the same one.
     async fn follow(&mut self) -> Result<()> {
-        let Self { attempt, request, resume, md5, reported, history, .. } = self;
+        let Self { attempt, request, thumb, resume, md5, reported, history, .. } = self;
         history.missing = 0;
+        // It stayed behind, too.
+        *thumb = None;
         let source = request.source.as_ref();
         *md5 = parts::send_parts(attempt, source, resume, reported, &request.cancel).await?;
         history.committed = false;
@@ -303,7 +340,7 @@ impl<'a> Sending<'a> {
     fn input_media(&self) -> InputMedia {
         let name = crate::name::for_telegram(&self.request.file_name).into_owned();
         let (file, mime_type) = (self.file(name.clone()), self.request.mime_type.clone());
-        message::input_media(&self.media, file, name, mime_type)
+        message::input_media(&self.media, file, self.thumb.clone(), name, mime_type)
     }
 
     fn file(&self, name: String) -> tl::enums::InputFile {

@@ -54,7 +54,7 @@ impl Intake {
             return Err(Error::Conflict(Conflict::OtherFile(found.id.clone())));
         }
         self.access.claim(found, caller).await?;
-        self.adopt(found, &file.options).await?;
+        self.adopt(found, &file.options, None).await?;
         Ok(AppendReceipt::of(found))
     }
 

@@ -60,7 +60,7 @@ impl Intake {
         if caller.token().is_some() {
             self.access.claim(&found, caller).await?;
         }
-        self.adopt(&found, &file.options).await
+        self.adopt(&found, &file.options, file.thumbnail.as_ref()).await
     }
 
     /// Begins to take in a chunk, or a whole file, whose bytes come before anything is known of them.
@@ -193,7 +193,13 @@ impl Intake {
             None => {
                 let upload = self.owned_upload(file, kind, caller).await?.ok_or_else(missing_token)?;
                 match self.base.sessions.create(&upload, false, &self.base.limits()).await? {
-                    Created::New => return Ok(upload),
+                    Created::New => {
+                        // Its options are in its row.
+                        if file.thumbnail.is_some() {
+                            self.adopt(&upload, &file.options, file.thumbnail.as_ref()).await?;
+                        }
+                        return Ok(upload);
+                    }
                     Created::TooMuch(exceeded) => return Err(self.access.too_much(exceeded)),
                     // Another chunk was quicker.
                     Created::Exists(found) => *found,
@@ -202,7 +208,7 @@ impl Intake {
         };
         self.check(&found, file, caller).await?;
         self.access.claim(&found, caller).await?;
-        self.adopt(&found, &file.options).await?;
+        self.adopt(&found, &file.options, file.thumbnail.as_ref()).await?;
         Ok(found)
     }
 

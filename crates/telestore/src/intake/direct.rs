@@ -26,8 +26,9 @@ impl Intake {
         caller.token().ok_or_else(missing_token)?;
         let id = UploadId::new(format!("{DIRECT}{:032x}", rand::random::<u128>()))?;
         concerns(&id);
-        let file =
-            FileInfo::new(id, direct.file_name.clone(), length, 1).with_options(direct.options.clone());
+        let file = FileInfo::new(id, direct.file_name.clone(), length, 1)
+            .with_thumbnail(direct.thumbnail.clone())
+            .with_options(direct.options.clone());
         self.check_file(&file)?;
         Ok(file)
     }

@@ -9,7 +9,7 @@ pub(crate) mod waiting;
 
 use std::sync::Arc;
 
-use telestore_types::{FileName, Metadata, Upload, UploadId, UploadOptions};
+use telestore_types::{FileName, Metadata, Thumbnail, Upload, UploadId, UploadOptions};
 
 use crate::shared::access::Access;
 use crate::shared::base::Base;
@@ -32,18 +32,26 @@ pub struct FileInfo {
     pub total_chunks: u32,
     /// How its message is to be: what is named first counts.
     pub options: UploadOptions,
+    /// The picture that stands for it, of which the same holds.
+    pub thumbnail: Option<Thumbnail>,
 }
 
 impl FileInfo {
     /// A file of so many bytes, in so many chunks.
     pub fn new(id: UploadId, file_name: FileName, file_size: u64, total_chunks: u32) -> Self {
-        Self { id, file_name, file_size, total_chunks, options: UploadOptions::default() }
+        Self { id, file_name, file_size, total_chunks, options: UploadOptions::default(), thumbnail: None }
     }
 
     /// Its message is to be like this.
     #[must_use]
     pub fn with_options(self, options: UploadOptions) -> Self {
         Self { options, ..self }
+    }
+
+    /// This picture stands for it, if any.
+    #[must_use]
+    pub fn with_thumbnail(self, thumbnail: Option<Thumbnail>) -> Self {
+        Self { thumbnail, ..self }
     }
 }
 
@@ -57,12 +65,14 @@ pub struct DirectFile {
     pub mime_type: Option<String>,
     /// How its message is to be.
     pub options: UploadOptions,
+    /// The picture that stands for it.
+    pub thumbnail: Option<Thumbnail>,
 }
 
 impl DirectFile {
     /// A file of this name, without a content type.
     pub fn new(file_name: FileName) -> Self {
-        Self { file_name, mime_type: None, options: UploadOptions::default() }
+        Self { file_name, mime_type: None, options: UploadOptions::default(), thumbnail: None }
     }
 
     /// It has this type of content, if any.
@@ -75,6 +85,12 @@ impl DirectFile {
     #[must_use]
     pub fn with_options(self, options: UploadOptions) -> Self {
         Self { options, ..self }
+    }
+
+    /// This picture stands for it, if any.
+    #[must_use]
+    pub fn with_thumbnail(self, thumbnail: Option<Thumbnail>) -> Self {
+        Self { thumbnail, ..self }
     }
 }
 

@@ -1,11 +1,12 @@
 //! How the message of an upload is to be. What is named first counts.
 
-use telestore_store::OptionsSet;
-use telestore_types::{Upload, UploadId, UploadOptions};
+use telestore_store::{ChunkRecord, OptionsSet};
+use telestore_types::{ChunkIndex, Thumbnail, ThumbnailMark, Upload, UploadId, UploadOptions};
 
 use crate::intake::Intake;
 use crate::shared::caller::Caller;
 use crate::shared::error::{Conflict, Error, Result};
+use crate::shared::tasks::detached;
 
 impl Intake {
     /// Names options for an upload that is there.
@@ -16,18 +17,60 @@ impl Intake {
         caller: &Caller,
     ) -> Result<()> {
         let upload = self.access.find(id, caller).await?.ok_or(Error::NotFound)?;
-        self.adopt(&upload, named).await
+        self.adopt(&upload, named, None).await
     }
 
     /// Writes down what is named for an upload that the caller may speak of. Nothing is written if nothing is new.
-    pub(crate) async fn adopt(&self, upload: &Upload, named: &UploadOptions) -> Result<()> {
-        let now = self.base.now();
-        let is_new = upload.clone().set_options(named, now).map_err(Conflict::Options)?;
-        if !is_new {
-            return Ok(());
+    pub(crate) async fn adopt(
+        &self,
+        upload: &Upload,
+        named: &UploadOptions,
+        thumbnail: Option<&Thumbnail>,
+    ) -> Result<()> {
+        let Some(thumbnail) = thumbnail.cloned() else { return self.adopt_now(upload, named, None).await };
+        let mut spool = self.bytes.chunks.spool().await?;
+        spool.write(thumbnail.bytes().clone()).await?;
+        let spooled = spool.finish().await?;
+        let (length, crc32c) = (spooled.length, spooled.crc32c);
+        let mut named = named.clone();
+        named.thumbnail = Some(ThumbnailMark { length, crc32c });
+        if upload.options.thumbnail.is_some() {
+            self.bytes.discard_quietly(spooled).await;
+            return self.adopt_now(upload, &named, None).await;
         }
-        match self.base.sessions.set_options(&upload.id, &upload.key, named, now).await? {
-            OptionsSet::Known(_) => Ok(()),
+        // As with chunks: between the bytes and their record, a dropped request would leave an orphan.
+        let (intake, upload) = (self.clone(), upload.clone());
+        detached(async move {
+            let blob = intake.bytes.chunks.put(&upload.key, ChunkIndex::THUMBNAIL, spooled).await?;
+            let record = ChunkRecord::new(ChunkIndex::THUMBNAIL, length, crc32c, blob);
+            intake.adopt_now(&upload, &named, Some(record)).await
+        })
+        .await
+    }
+
+    async fn adopt_now(
+        &self,
+        upload: &Upload,
+        named: &UploadOptions,
+        thumbnail: Option<ChunkRecord>,
+    ) -> Result<()> {
+        let now = self.base.now();
+        let named_before = upload.clone().set_options(named, now).map(|is_new| !is_new);
+        let answer = match named_before {
+            Ok(true) => return Ok(()),
+            Ok(false) => {
+                let (id, key) = (&upload.id, &upload.key);
+                self.base.sessions.set_options(id, key, named, thumbnail.as_ref(), now).await?
+            }
+            Err(error) => OptionsSet::Refused(error),
+        };
+        if !matches!(answer, OptionsSet::Known { thumbnail: true, .. })
+            && let Some(unused) = thumbnail
+        {
+            self.bytes.delete_quietly(&[unused.blob]).await;
+        }
+        match answer {
+            OptionsSet::Known { .. } => Ok(()),
             OptionsSet::Refused(error) => Err(Conflict::Options(error).into()),
             OptionsSet::NotFound => Err(Error::NotFound),
         }

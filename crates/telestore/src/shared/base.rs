@@ -3,8 +3,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use telestore_store::{Limits, SessionStore, WorkerInfo};
-use telestore_types::{Clock, Timestamp, UserId, WorkerId};
+use telestore_store::{ChunkRecord, Limits, SessionStore, WorkerInfo};
+use telestore_types::{Clock, StorageKey, Timestamp, UserId, WorkerId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -96,6 +96,13 @@ impl Base {
             () = tokio::time::sleep(sleep) => {}
             () = self.shutdown.cancelled() => {}
         }
+    }
+
+    /// The chunks of an upload's file, in order.
+    pub(crate) async fn file_chunks(&self, key: &StorageKey) -> telestore_store::Result<Vec<ChunkRecord>> {
+        let mut chunks = self.sessions.chunks(key).await?;
+        chunks.retain(|chunk| !chunk.index.is_thumbnail());
+        Ok(chunks)
     }
 
     /// Whether to ask the stores again, after a pause: they are away, and the worker does not stop. A client that is told to

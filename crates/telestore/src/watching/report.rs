@@ -25,7 +25,7 @@ impl Watching {
         if upload.state == UploadState::Cancelled {
             return Err(Error::NotFound);
         }
-        let received = self.base.sessions.chunks(&upload.key).await?;
+        let received = self.base.file_chunks(&upload.key).await?;
         Ok(ChunkStatus {
             upload_id: upload.id,
             file_name: upload.file_name,

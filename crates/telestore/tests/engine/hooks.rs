@@ -138,7 +138,7 @@ forward! { SessionStore {
     record_chunk(new: NewChunk) -> Recorded;
     append(new: &NewExtent) -> Appended;
     declare_size(id: &UploadId, key: &StorageKey, size: u64, now: Timestamp) -> Declared;
-    set_options(id: &UploadId, key: &StorageKey, named: &UploadOptions, now: Timestamp) -> OptionsSet;
+    set_options(id: &UploadId, key: &StorageKey, named: &UploadOptions, thumbnail: Option<&ChunkRecord>, now: Timestamp) -> OptionsSet;
     usage(of: Subject<'_>, now: Timestamp) -> Usage;
     chunks(key: &StorageKey) -> Vec<ChunkRecord>;
     checkpoint_early(id: &UploadId, key: &StorageKey, expected: Option<&ResumeState>, resume: &ResumeState) -> bool;

@@ -130,6 +130,9 @@ pub(crate) struct ChunkForm {
     /// The SHA-256 of the whole file; empty for none.
     #[schema(nullable = false, pattern = "^([0-9A-Fa-f]{64})?$", example = "")]
     sha256: Option<String>,
+    /// A picture that stands for the file: a JPEG of at most 200 kB and 320 pixels; empty for none.
+    #[schema(value_type = Option<String>, nullable = false, format = Binary, content_media_type = "image/jpeg", example = "")]
+    thumbnail: Option<Vec<u8>>,
     /// Ignored.
     #[schema(nullable = false, example = "")]
     user_id: Option<String>,

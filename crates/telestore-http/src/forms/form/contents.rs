@@ -103,6 +103,19 @@ pub(super) async fn text(mut part: Part, head: &PartHead, limits: Limits<'_>) ->
     })
 }
 
+/// The bytes of a part that has no more than so many; `None` if it has.
+pub(super) async fn at_most(mut part: Part, most: usize) -> Result<Option<Vec<u8>>, ApiError> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = part.next().await {
+        let piece = piece.map_err(broken)?;
+        if bytes.len() + piece.len() > most {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(Some(bytes))
+}
+
 /// What actix-multipart says of a body that ended early, or that the tap refused.
 pub(super) fn broken(error: MultipartError) -> ApiError {
     if let Some(fault) = Fault::of(&error) {

@@ -221,7 +221,8 @@ impl Session {
             }
             upload.resume = Some(mark);
         }
-        let chunks = sessions.chunks(key).await.ok()?;
+        let mut chunks = sessions.chunks(key).await.ok()?;
+        chunks.retain(|chunk| !chunk.index.is_thumbnail());
         Some(Found { upload, chunks, begun })
     }
 
@@ -376,7 +377,7 @@ async fn from_elsewhere(
         if upload.received_chunks as usize == known.len() {
             continue;
         }
-        let Ok(chunks) = base.sessions.chunks(key).await else { continue };
+        let Ok(chunks) = base.file_chunks(key).await else { continue };
         let is_new = |chunk: &ChunkRecord| !known.contains_key(&chunk.index.get());
         let new: Vec<_> = chunks.into_iter().filter(is_new).collect();
         if !new.is_empty() {

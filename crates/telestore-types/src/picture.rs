@@ -2,8 +2,13 @@
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
 
-/// Width and height in pixels of a JPEG or PNG picture that begins like this.
-pub(super) fn size(head: &[u8]) -> Option<(u32, u32)> {
+/// Width and height in pixels of a JPEG or PNG picture that begins like this. `None` for what is none, or does not tell so far.
+///
+/// ```
+/// let head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x02\x80\0\0\x01\xe0";
+/// assert_eq!(telestore_types::picture_size(head), Some((640, 480)));
+/// ```
+pub fn picture_size(head: &[u8]) -> Option<(u32, u32)> {
     match head.strip_prefix(PNG) {
         Some(rest) => Some((long(rest, 0)?, long(rest, 4)?)),
         None => of_jpeg(head.strip_prefix(b"\xff\xd8")?),
@@ -41,7 +46,7 @@ fn long(bytes: &[u8], at: usize) -> Option<u32> {
 
 /// The beginning of a JPEG picture of this size.
 #[cfg(test)]
-pub(super) fn jpeg(width: u16, height: u16) -> Vec<u8> {
+pub(crate) fn jpeg(width: u16, height: u16) -> Vec<u8> {
     let mut bytes = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xff\xff\xc0\0\x11\x08".to_vec();
     bytes.extend(height.to_be_bytes());
     bytes.extend(width.to_be_bytes());
@@ -55,17 +60,17 @@ mod tests {
 
     #[test]
     fn both_kinds_tell_their_size() {
-        assert_eq!(size(&jpeg(640, 65_535)), Some((640, 65_535)));
+        assert_eq!(picture_size(&jpeg(640, 65_535)), Some((640, 65_535)));
         let mut png = PNG.to_vec();
         png.extend(b"\0\0\x02\x80\0\0\x01\xe0");
-        assert_eq!(size(&png), Some((640, 480)));
+        assert_eq!(picture_size(&png), Some((640, 480)));
     }
 
     #[test]
     fn what_is_cut_or_nonsense_has_no_size() {
         let whole = jpeg(1, 1);
         for end in 0..whole.len() - 10 {
-            assert_eq!(size(&whole[..end]), None, "{end}");
+            assert_eq!(picture_size(&whole[..end]), None, "{end}");
         }
         for bytes in [
             &b"\xff\xd8\xff\xe0\0\0"[..],
@@ -73,8 +78,8 @@ mod tests {
             b"\xff\xd8\0\xc0",
             b"\xff\xd8\xff\xda\0\x02",
         ] {
-            assert_eq!(size(bytes), None, "{bytes:?}");
+            assert_eq!(picture_size(bytes), None, "{bytes:?}");
         }
-        assert_eq!(size(&PNG[..12]), None);
+        assert_eq!(picture_size(&PNG[..12]), None);
     }
 }
