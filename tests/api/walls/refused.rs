@@ -46,6 +46,15 @@ async fn nothing_goes_past_a_proxy_that_lets_nothing_through() {
 }
 
 #[tokio::test]
+async fn nobody_signs_in_past_a_proxy() {
+    let (sandbox, proxy) = behind(ProxyServer::socks5()).await;
+    let stage = stage(sandbox, &proxy.url(), &[]);
+    let error = stage.command(&["login", "--phone", "+49123"]).await.error();
+    assert!(error.contains("TELESTORE_TELEGRAM_PROXY is set"), "{error}");
+    assert_eq!((proxy.tunnels(), stage.sandbox.stats().connections_accepted), (0, 0));
+}
+
+#[tokio::test]
 async fn what_makes_no_way_is_refused_at_the_start() {
     let mut worker = program();
     worker.env("BACKEND_URL", "http://127.0.0.1:9").env("TELESTORE_TELEGRAM_PROXY", "socks5://user:hush@");

@@ -190,3 +190,38 @@ async fn through_mtproxy(
         Err(_) => Err(Failure::Secret { proxy: name }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use telestore_sandbox::Sandbox;
+    use telestore_sandbox::proxies::{BlackHole, RefusingPort};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(15);
+
+    #[tokio::test]
+    async fn a_refusal_and_a_black_hole_are_gone_past_and_what_worked_comes_first_next_time() {
+        let (refusing, hole) = (RefusingPort::take().unwrap(), BlackHole::open().await.unwrap());
+        let sandbox = Sandbox::start().await.unwrap();
+        let addresses = vec![refusing.address(), hole.address(), sandbox.mtproto_addr()];
+        let (way, target) = (Way::new(None), Target::new(2, false, false, addresses));
+        let begun = Instant::now();
+        let stream = way.open(&target, PATIENCE).await.unwrap();
+        assert_eq!(stream.address(), sandbox.mtproto_addr());
+        assert!(begun.elapsed() >= PAUSE && begun.elapsed() < PATIENCE / 2, "{:?}", begun.elapsed());
+        way.answered(&target, stream.address(), true);
+        let first = way.reach.sorted(target.addresses.clone(), 2)[0];
+        assert_eq!(first, sandbox.mtproto_addr());
+    }
+
+    #[tokio::test]
+    async fn a_way_that_ends_nowhere_ends_in_time() {
+        let hole = BlackHole::open().await.unwrap();
+        let (way, target) = (Way::new(None), Target::new(2, false, false, vec![hole.address()]));
+        let patience = Duration::from_millis(500);
+        assert_eq!(way.open(&target, patience).await.err(), Some(Failure::Silent(patience)));
+    }
+}
