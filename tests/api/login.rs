@@ -1,6 +1,7 @@
 //! `telestore-worker login`: the real program signs in at the sandbox, and what it prints is a session that works.
 
 mod terminal;
+mod through_proxy;
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;

@@ -6,6 +6,7 @@ use telestore_types::{ApiId, LoginGuard};
 use tokio::task::JoinSet;
 
 use crate::account::{Account, Guard};
+use crate::relay::Relay;
 use crate::session::{self, Session};
 use crate::way::{Target, Way};
 use crate::{Error, MtprotoConfig, Result, key_exchange};
@@ -96,6 +97,18 @@ impl Client {
         let target = self.config.target((dc_id.into(), false), address, &[])?;
         let auth_key = self.config.make_key(dc_id.into(), (&self.way, &target)).await?;
         Ok(Session::new(dc_id, address, auth_key))
+    }
+
+    /// Opens a door on this machine to the data centre `dc_id` at `address`, for a client that knows neither proxies nor further
+    /// addresses: its packets take the way of all connections. It speaks the full transport, with a key that was made before.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotAdmitted`](crate::ErrorKind::NotAdmitted) if the address is not an [allowed](MtprotoConfig::allowed) one;
+    /// if there is no port.
+    pub async fn relay(&self, dc_id: u8, address: SocketAddr) -> Result<Relay> {
+        let target = self.config.target((dc_id.into(), false), address, &[])?;
+        let opened = Relay::open(self.way.clone(), target, self.config.connect_timeout).await;
+        opened.map_err(|error| Error::not_sent(format!("no port on this machine: {}", error.kind())))
     }
 
     /// Tries the way to Telegram, through the proxy if there is one, without any account: connects to a data centre and asks

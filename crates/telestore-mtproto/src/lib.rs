@@ -17,6 +17,7 @@ mod messages;
 #[cfg(feature = "testsuite")]
 mod packing;
 mod password;
+mod relay;
 mod session;
 mod users;
 mod way;
@@ -39,6 +40,7 @@ pub use messages::{Document, Message, Sent, Wanted, media_message};
 #[doc(hidden)]
 pub use packing::Packing;
 pub use password::prove_password;
+pub use relay::Relay;
 pub use session::{Session, known_address};
 pub use users::User;
 pub use wire::Body;

@@ -24,6 +24,8 @@ mod password;
 #[cfg(feature = "login")]
 mod qr;
 #[cfg(feature = "login")]
+mod store;
+#[cfg(feature = "login")]
 mod telegram;
 
 #[cfg(feature = "login")]
@@ -51,12 +53,7 @@ mod with_login {
         let text = |error: crate::settings::ConfigError| error.to_string();
         let sending = written.read::<SendingSettings>().map_err(text)?.0;
         let own = written.read::<StandAloneSettings>().map_err(text)?.0;
-        // The client that signs in knows no way but the direct one, and nothing may go past the proxy.
-        if sending.telegram_proxy.is_some() {
-            return Err("TELESTORE_TELEGRAM_PROXY is set, and a login goes through no proxy: sign in where Telegram is \
-                        reached directly, with the setting taken out, and bring the session string here"
-                .to_owned());
-        }
+        sending.read_proxy().map_err(|fault| format!("TELESTORE_TELEGRAM_PROXY: {fault}"))?;
         // Before anybody signs in: a login that nobody has the string of is of no use.
         let output = Output::prepare(args.out.clone(), args.force)?;
         let mut asker = Asker::default();
@@ -129,7 +126,7 @@ mod with_login {
 
     /// Gives the session string away. A login whose string nobody got is ended again.
     async fn keep(telegram: &mut Telegram, output: &Output, user: &User) -> Result<(), String> {
-        let kept = match telegram.session().await {
+        let kept = match telegram.session() {
             Ok(session) => output.write(&session.to_telethon()),
             Err(failure) => Err(failure.to_string()),
         };

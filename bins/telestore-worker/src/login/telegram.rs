@@ -2,22 +2,18 @@
 //!
 //! grammers makes keys with Telegram's own servers only, since it knows no other RSA keys than theirs; a test server could not be
 //! reached. So each key is made by the worker's own key exchange, and given to grammers' session. It is a new one each time, and
-//! belongs to nobody until somebody has signed in with it.
+//! belongs to nobody until somebody has signed in with it. Nor does grammers know the ways of the worker, such as an MTProxy: it
+//! connects to a door on this machine, and what goes through takes the way of all connections.
 
-use std::collections::HashMap;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
 use std::time::Duration;
 
 use grammers_client::sender::{ConnectionParams, NoRetries, RpcError, SenderPool, SenderPoolHandle};
 use grammers_client::{Client, InvocationError, tl};
-use grammers_session::storages::MemorySession;
-use grammers_session::types::DcOption;
 use grammers_session::updates::UpdatesLike;
-use grammers_session::{Session as _, SessionData};
 use telestore::types::Secret;
 use telestore::uploader::{MtprotoConfig, User};
-use telestore_mtproto::{Session, address_of, known_address};
+use telestore_mtproto::{Relay, Session, address_of, known_address};
 use tl::Serializable;
 use tl::enums::auth::Authorization;
 use tokio::sync::mpsc;
@@ -26,6 +22,7 @@ use tokio::time::timeout;
 
 use super::ask::say;
 use super::failure::Failure;
+use super::store::Store;
 
 /// The data centre that everybody begins in.
 const FIRST: u8 = 2;
@@ -54,7 +51,9 @@ pub(super) enum Entered {
 pub(super) struct Telegram {
     keys: telestore_mtproto::Client,
     pub(super) application: Application,
-    store: Arc<MemorySession>,
+    store: Arc<Store>,
+    /// The door to where it is.
+    relay: Relay,
     client: Client,
     pool: SenderPoolHandle,
     running: JoinHandle<()>,
@@ -69,11 +68,8 @@ impl Telegram {
         let address = address.ok_or_else(|| Failure::told("no address of Telegram is known"))?;
         let keys = telestore_mtproto::Client::new(config);
         let here = keys.new_session(FIRST, address).await.map_err(Failure::told)?;
-        let store = Arc::new(MemorySession::from(SessionData {
-            home_dc: FIRST.into(),
-            dc_options: HashMap::from([(FIRST.into(), option(&here))]),
-            ..SessionData::default()
-        }));
+        let relay = keys.relay(FIRST, address).await.map_err(Failure::told)?;
+        let store = Arc::new(Store::new(FIRST.into(), relay.address(), *here.expose_key()));
         let config = keys.config();
         let params = ConnectionParams {
             device_model: config.device_model.clone(),
@@ -81,14 +77,23 @@ impl Telegram {
             app_version: config.app_version.clone(),
             system_lang_code: config.lang_code.clone(),
             lang_code: config.lang_code.clone(),
-            use_ipv6: address.is_ipv6(),
             retry_policy: Box::new(NoRetries),
             ..ConnectionParams::default()
         };
         let SenderPool { runner, handle, updates } =
             SenderPool::with_configuration(Arc::clone(&store), application.api_id, params);
         let (pool, running) = (handle.thin.clone(), tokio::spawn(runner.run()));
-        Ok(Self { keys, application, store, client: Client::new(handle), pool, running, updates, here })
+        Ok(Self {
+            keys,
+            application,
+            store,
+            relay,
+            client: Client::new(handle),
+            pool,
+            running,
+            updates,
+            here,
+        })
     }
 
     /// Makes a call, in the data centre that Telegram sends it to.
@@ -176,11 +181,10 @@ impl Telegram {
             address.ok_or_else(|| Failure::told(format!("Telegram names no address of data centre {dc}")))?;
         let id = u8::try_from(dc).map_err(|_| Failure::told(format!("there is no data centre {dc}")))?;
         let there = self.keys.new_session(id, address).await.map_err(Failure::told)?;
+        let relay = self.keys.relay(id, address).await.map_err(Failure::told)?;
         self.pool.disconnect_from_dc(self.here.dc_id().into());
-        let stored = self.store.set_dc_option(&option(&there)).await;
-        stored.map_err(Failure::told)?;
-        self.store.set_home_dc_id(dc).await.map_err(Failure::told)?;
-        self.here = there;
+        self.store.move_to(dc, relay.address(), *there.expose_key());
+        (self.here, self.relay) = (there, relay);
         Ok(())
     }
 
@@ -197,10 +201,8 @@ impl Telegram {
     }
 
     /// The login, as whoever signed in may keep it.
-    pub(super) async fn session(&mut self) -> Result<Session, Failure> {
-        let kept = self.store.dc_option(self.here.dc_id().into()).map_err(Failure::told)?;
-        // grammers makes a new key if a server does not know the old one.
-        if kept.and_then(|option| option.auth_key).as_ref() != Some(self.here.expose_key()) {
+    pub(super) fn session(&self) -> Result<Session, Failure> {
+        if self.store.key_was_replaced() {
             return Err(Failure::told(
                 "Telegram did not keep the key that somebody signed in with: try again",
             ));
@@ -247,15 +249,4 @@ pub(super) fn entered(answer: Authorization) -> Result<Entered, Failure> {
 fn read(user: &tl::enums::User) -> Result<User, Failure> {
     let why = |why| Failure::told(format!("Telegram does not say who was signed in: {why}"));
     User::read(&user.to_bytes()).map_err(why)
-}
-
-/// A data centre as grammers keeps it. The family of addresses that is not used stays without one.
-fn option(of: &Session) -> DcOption {
-    let (mut ipv4, mut ipv6) =
-        (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0), SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0));
-    match of.address() {
-        SocketAddr::V4(address) => ipv4 = address,
-        SocketAddr::V6(address) => ipv6 = address,
-    }
-    DcOption { id: of.dc_id().into(), ipv4, ipv6, auth_key: Some(*of.expose_key()) }
 }
