@@ -223,12 +223,6 @@ async def check_all(args, checks, folder):
         expect(message.reply_to.forum_topic, True, "a message in a topic")
         expect(message.reply_to.reply_to_msg_id, 7, "the topic")
 
-    async def read_formatted():
-        message = await client.get_messages(channel, ids=args.formatted_message)
-        found = [(type(entity).__name__, text) for entity, text in message.get_entities_text()]
-        name = message.file.name
-        expect(found, [("MessageEntityBold", name), ("MessageEntityCode", user["user_id"])], "what parts look like")
-
     async def read_video():
         message = await client.get_messages(channel, ids=args.video_message)
         found = next(one for one in message.document.attributes if isinstance(one, DocumentAttributeVideo))
@@ -288,8 +282,6 @@ async def check_all(args, checks, folder):
             await checks.run("finds caption, topic and silence as they were asked for", read_options)
         if args.video_message:
             await checks.run("finds what a video says of itself", read_video)
-        if args.formatted_message:
-            await checks.run("finds a formatted caption", read_formatted)
         for message_id in wanted:
             await checks.run(f"downloads message {message_id}", lambda: download(message_id))
         if args.mtproxy is None:
@@ -309,7 +301,6 @@ def main():
     parser.add_argument("--login", metavar="WORKER", help="the worker's program, whose login is tried")
     parser.add_argument("--options-message", type=int, metavar="ID", help="in topic 7, silent, with a caption of its own")
     parser.add_argument("--video-message", type=int, metavar="ID", help="the sample, sent as a video")
-    parser.add_argument("--formatted-message", type=int, metavar="ID", help="with the caption of the worker's template")
     parser.add_argument("--mtproxy", metavar="LINK", help="tg://proxy?server=…&port=…&secret=… to go through")
     parser.add_argument("--size-mb", type=int, default=60)
     args = parser.parse_args()
