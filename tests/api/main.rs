@@ -45,6 +45,7 @@ mod operator;
 mod otlp;
 mod pasted;
 mod paths;
+mod pieces;
 mod private;
 mod progress;
 mod quotas;

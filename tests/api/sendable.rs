@@ -1,29 +1,26 @@
-//! A file that no way of its user's credentials takes is refused with the first call that tells, before its bytes.
+//! A file that is too large is refused with the first call that tells, before its bytes; one that is larger than a message is not.
 
 use serde_json::json;
-use telestore_sandbox::{SandboxUser, UserSpec};
+use telestore_sandbox::SandboxUser;
 
 use crate::raw::Raw;
 use crate::support::{File, MIB, Stage, chunk_form};
 
-/// What the bot may send in these tests.
+/// The largest file, or the largest message of a bot.
 const LIMIT: &str = "6 MiB";
 
 const TOKEN: &str = "a-token-that-nobody-guesses";
 
-/// What would take the file must be named, and trying again must not be asked for.
+/// The limit is named, and nobody is asked to try again.
 #[track_caller]
-fn names_the_cure(error: &str) {
-    for what in ["6291456 bytes", "TELESTORE_TELEGRAM_SESSION", "TELEGRAM_BOT_API_URL", "sign in to Telegram"]
-    {
-        assert!(error.contains(what), "{error}");
-    }
+fn names_the_limit(error: &str) {
+    assert!(error.contains("larger than the limit of 6291456 bytes"), "{error}");
     assert!(!error.contains("again"), "{error}");
 }
 
 /// A worker without a backend, with a bot and no session.
-async fn stand_alone() -> Stage {
-    let stage = Stage::with(&[]).await;
+async fn stand_alone(limit: &str) -> Stage {
+    let stage = Stage::with(&[(limit, LIMIT)]).await;
     let (bot, channel) = (stage.user.bot_token.clone(), stage.user.channel_id.clone());
     alone(stage, &bot, &channel).await
 }
@@ -32,7 +29,6 @@ async fn alone(mut stage: Stage, bot: &str, channel: &str) -> Stage {
     stage.kill().await;
     for (name, value) in [
         ("BACKEND_URL", ""),
-        ("TELESTORE_BOT_API_MAX_BYTES", LIMIT),
         ("TELESTORE_BOT_TOKEN", bot),
         ("TELESTORE_CHANNEL_ID", channel),
         ("TELESTORE_AUTH_TOKENS", TOKEN),
@@ -44,49 +40,45 @@ async fn alone(mut stage: Stage, bot: &str, channel: &str) -> Stage {
     stage
 }
 
-/// The first call of each flow that can tell, with a file that a bot does not take.
+/// The first call of each flow that can tell, with a file that is too large.
 async fn each_first_call_refuses(stage: &Stage) {
     let (file, token) = (File::new(7 * MIB), stage.user.auth_token.as_str());
-    let mut init = json!({
+    let init = json!({
         "uploadId": file.id, "fileName": file.name, "totalChunks": 2, "fileSize": file.bytes.len(), "authToken": token,
     });
-    names_the_cure(&stage.post("/init-upload", init.clone()).await.error(413));
-    names_the_cure(&stage.chunk(&file, 0).await.error(413));
-    names_the_cure(&stage.direct(&file).await.error(413));
-    // As documented clients do, without a token: the first call that has one tells.
-    init["authToken"] = json!("");
-    stage.post("/init-upload", init).await.ok();
-    names_the_cure(&stage.chunk(&file, 0).await.error(413));
+    names_the_limit(&stage.post("/init-upload", init.clone()).await.error(413));
+    names_the_limit(&stage.chunk(&file, 0).await.error(413));
+    names_the_limit(&stage.direct(&file).await.error(413));
     stage.emptied(&["chunks", "spool"]).await;
-    // What a bot takes is taken.
+    // What is not too large is taken.
     let fits = File::new(6 * MIB);
     assert_eq!(stage.send(&fits).await["status"], "completed");
 }
 
 #[tokio::test]
-async fn stand_alone_with_a_bot_only_refuses_what_a_bot_does_not_take() {
-    let stage = stand_alone().await;
-    each_first_call_refuses(&stage).await;
+async fn what_is_too_large_is_refused_by_each_first_call() {
+    each_first_call_refuses(&stand_alone("TELESTORE_MAX_FILE_BYTES").await).await;
+    each_first_call_refuses(&Stage::with(&[("TELESTORE_MAX_FILE_BYTES", LIMIT)]).await).await;
+}
+
+#[tokio::test]
+async fn a_bot_alone_sends_several_messages_and_check_says_so() {
+    let stage = stand_alone("TELESTORE_BOT_API_MAX_BYTES").await;
+    let end = stage.send(&File::new(7 * MIB)).await;
+    assert_eq!((&end["status"], end["messages"].as_array().unwrap().len()), (&json!("completed"), 2));
     let checked = stage.command(&["check"]).await.stdout;
     let line = checked.lines().find(|line| line.contains("MTProto")).unwrap();
-    assert!(line.starts_with("warning") && line.contains("6.0 MiB"), "{line}");
+    assert!(line.starts_with("warning") && line.contains("6.0 MiB go as several messages"), "{line}");
     assert!(line.contains("TELESTORE_TELEGRAM_SESSION") && line.contains("TELEGRAM_BOT_API_URL"), "{line}");
 }
 
 #[tokio::test]
-async fn a_user_of_a_backend_without_a_session_is_refused_the_same() {
-    let mut stage = Stage::with(&[("TELESTORE_BOT_API_MAX_BYTES", LIMIT)]).await;
-    stage.user = stage.sandbox.add_user(UserSpec::new("poor").without_session());
-    each_first_call_refuses(&stage).await;
-}
-
-#[tokio::test]
 async fn the_bytes_are_not_waited_for_where_the_size_comes_before_them() {
-    let stage = stand_alone().await;
+    let stage = stand_alone("TELESTORE_MAX_FILE_BYTES").await;
     let large = File::new(20 * MIB);
     // The token in the header, and the length in the head.
     let direct = stage.client.post(stage.url("/upload")).bearer_auth(TOKEN);
-    names_the_cure(&stage.ask(direct.multipart(large.direct(TOKEN))).await.error(413));
+    names_the_limit(&stage.ask(direct.multipart(large.direct(TOKEN))).await.error(413));
     // The fields before the file. A body that never ends shows that nobody waits for its end.
     let (head, _) = ("--b\r\nContent-Disposition: form-data; name=", ());
     let mut body = String::new();
@@ -104,7 +96,7 @@ async fn the_bytes_are_not_waited_for_where_the_size_comes_before_them() {
         .post(stage.url("/upload-chunk"))
         .header("Content-Type", "multipart/form-data; boundary=b")
         .body(reqwest::Body::wrap_stream(endless));
-    names_the_cure(&stage.ask(request).await.error(413));
+    names_the_limit(&stage.ask(request).await.error(413));
     assert_eq!(stage.sandbox.messages_of(&stage.user), []);
 }
 
@@ -124,8 +116,7 @@ async fn a_session_takes_what_the_bot_does_not() {
 
 #[tokio::test]
 async fn a_size_that_is_spelled_in_another_way_is_known_before_the_bytes_too() {
-    let mut stage = Stage::with(&[("TELESTORE_BOT_API_MAX_BYTES", LIMIT)]).await;
-    stage.user = stage.sandbox.add_user(UserSpec::new("poor").without_session());
+    let stage = Stage::with(&[("TELESTORE_MAX_FILE_BYTES", LIMIT)]).await;
     for size in ["7340032", "7340032.0", "7.340032e6"] {
         let mut raw = Raw::connect(&stage).await;
         raw.send(format!(

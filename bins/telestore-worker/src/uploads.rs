@@ -3,7 +3,7 @@
 use bytesize::ByteSize;
 use serde_json::{Value, json};
 use telestore::store::Listing;
-use telestore::types::{Shown, Upload, UploadId, UserId};
+use telestore::types::{Shown, StoredFile, Upload, UploadId, UserId};
 
 use crate::cli::{UploadsArgs, UploadsCommand};
 use crate::settings::DataSettings;
@@ -50,7 +50,7 @@ pub(crate) async fn uploads(data: DataSettings, args: UploadsArgs) -> Result<(),
         }
         UploadsCommand::Cancel { id } => {
             let upload = operator.cancel(&parsed(&id)?).await.map_err(|error| text(&error))?;
-            let what = if upload.stored.is_some() {
+            let what = if upload.result().is_some() {
                 "too late: the file is in the channel"
             } else {
                 "cancelled; its chunks are deleted"
@@ -84,8 +84,8 @@ fn described(upload: &Upload) -> Value {
         "progress": upload.progress,
         "attempt": upload.attempt,
         "error": upload.error,
-        "messageId": upload.stored.as_ref().map(telestore::types::StoredFile::message_id),
-        "fileId": upload.stored.as_ref().map(telestore::types::StoredFile::file_id),
+        "messageId": upload.result().map(StoredFile::message_id),
+        "fileId": upload.result().map(StoredFile::file_id),
         "createdAt": time(upload.created_at),
         "updatedAt": time(upload.updated_at),
         "queuedAt": upload.queued_at.map(time),

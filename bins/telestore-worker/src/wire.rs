@@ -8,7 +8,7 @@ use telestore::backend::{
 };
 use telestore::store::PostgresSessionStore;
 use telestore::types::{ChatId, Secret, SystemClock, TelegramCredentials, UserId};
-use telestore::uploader::{BotApiConfig, BotApiUploader, MtprotoUploader};
+use telestore::uploader::{BotApiConfig, BotApiUploader, MtprotoUploader, PiecesUploader};
 use telestore::{Sealer, Telestore, TelestoreBuilder};
 
 use crate::config::{Access, Config, Token};
@@ -77,17 +77,23 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
     };
     let database = shared_database(data, users.secret_key.as_ref()).await?;
     let Stores { sessions, chunks } = Stores::open(data, storage.disk_bytes, database).await?;
-    let builder = Telestore::builder().sessions(sessions).chunks(chunks).sealer(sealer);
+    let piece_bytes = config.settings.sending.piece_bytes;
     // Nothing may go past a proxy that cannot carry it.
-    let builder = match config.bot_api() {
-        bot_api if bot_api.has_way() => builder.uploader(BotApiUploader::new(bot_api)?),
-        _ => builder,
+    let bot_api = Some(config.bot_api()).filter(BotApiConfig::has_way);
+    let bot_api = bot_api.map(BotApiUploader::new).transpose()?.map(Arc::new);
+    let builder = Telestore::builder().sessions(sessions).chunks(chunks).sealer(sealer);
+    let builder = match &bot_api {
+        Some(bot_api) => builder.uploader(Arc::clone(bot_api)),
+        None => builder,
     };
-    let builder = builder
-        .uploader(MtprotoUploader::new(config.mtproto()))
-        .worker(worker)
-        .worker_info(worker_info::of_this())
-        .config(config.engine.clone());
+    let mtproto = MtprotoUploader::new(config.mtproto());
+    let builder = builder.uploader(PiecesUploader::new(mtproto).with_piece_bytes(piece_bytes));
+    let builder = match bot_api {
+        // Only for those who have nothing but a bot.
+        Some(bot_api) => builder.uploader(PiecesUploader::new(bot_api).with_piece_bytes(piece_bytes)),
+        None => builder,
+    };
+    let builder = builder.worker(worker).worker_info(worker_info::of_this()).config(config.engine.clone());
     Ok(Wired { engine: with_access(builder, config)?.build()?, lock })
 }
 

@@ -102,16 +102,18 @@ fn to_json<T: Serialize + Default + PartialEq>(value: &T, column: &'static str) 
 
 pub(crate) fn upload(row: &impl Columns) -> Result<Upload> {
     let outcome = row.text("outcome")?;
-    let resume = match row.bytes("resume")? {
-        Some(bytes) => {
-            let sender = row.text("resume_sender")?.map(SenderId::new);
-            Some(ResumeState::new(text(row, "resume_of")?, bytes).by(sender))
-        }
-        None => None,
-    };
+    let state = UploadState::parse(&text(row, "state")?).ok_or(bad("state"))?;
     let stored = row.text("stored")?;
     let stored: Option<StoredFile> =
         stored.map(|json| serde_json::from_str(&json)).transpose().map_err(|_| bad("stored"))?;
+    let resume = match row.bytes("resume")? {
+        Some(bytes) => {
+            let sender = row.text("resume_sender")?.map(SenderId::new);
+            let made = stored.as_ref().map(|stored| stored.messages().to_vec()).unwrap_or_default();
+            Some(ResumeState::new(text(row, "resume_of")?, bytes).by(sender).with_made(made))
+        }
+        None => None,
+    };
     Ok(Upload {
         id: UploadId::new(text(row, "id")?).map_err(|_| bad("id"))?,
         key: key(row)?,
@@ -125,7 +127,7 @@ pub(crate) fn upload(row: &impl Columns) -> Result<Upload> {
         address: row.text("address")?.map(AddressKey::new),
         sealed_token: row.bytes("sealed_token")?,
         kind: UploadKind::parse(&text(row, "kind")?).ok_or(bad("kind"))?,
-        state: UploadState::parse(&text(row, "state")?).ok_or(bad("state"))?,
+        state,
         received_chunks: number(row, "received_chunks")?,
         received_bytes: number(row, "received_bytes")?,
         progress: number(row, "progress")?,

@@ -12,6 +12,7 @@ mod append;
 mod chunks;
 mod leases;
 mod rows;
+mod unwanted;
 mod uploads;
 mod workers;
 

@@ -16,7 +16,7 @@ pub use self::answers::{
     Appended, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Declared, Expired, Lease,
     OptionsSet, Owner, Recorded, Released,
 };
-pub use self::events::{NewEvent, OutboxEvent, OutboxKind};
+pub use self::events::{NewEvent, OutboxEvent, OutboxKind, Withdrawal};
 pub use self::known::{KnownWorker, WorkerInfo};
 pub use self::new::{NewChunk, NewExtent};
 pub use self::questions::{Cursor, Expiry, Listing};

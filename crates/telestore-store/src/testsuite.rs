@@ -9,6 +9,7 @@ mod in_turn;
 mod leases;
 mod moved;
 mod outbox;
+mod pieces;
 mod quotas;
 mod sessions;
 mod strangers;

@@ -101,8 +101,23 @@ impl fmt::Display for ChunkIndex {
 ///
 /// Clients choose upload ids and may use one again after a cancel. Bytes and rows hang on this key instead, so that a
 /// late chunk of the first life never lands in the second.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct StorageKey(String);
+
+impl TryFrom<String> for StorageKey {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        Self::parse(&text)
+    }
+}
+
+impl From<StorageKey> for String {
+    fn from(key: StorageKey) -> Self {
+        key.0
+    }
+}
 
 impl StorageKey {
     /// The key made of 16 random bytes.

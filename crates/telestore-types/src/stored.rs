@@ -107,6 +107,23 @@ impl StoredFile {
         Self { messages: vec![first] }
     }
 
+    /// Those of these messages that there are, in the order of their bytes; `None` if there is none. Each says where its bytes
+    /// begin: between them some may be missing, as long as the file is not whole.
+    pub fn of(mut messages: Vec<StoredMessage>) -> Option<Self> {
+        messages.sort_by_key(|message| message.offset);
+        (!messages.is_empty()).then_some(Self { messages })
+    }
+
+    /// Those of its messages that `other` does not have.
+    pub fn without(self, other: Option<&Self>) -> Option<Self> {
+        let same =
+            |a: &StoredMessage, b: &StoredMessage| (a.message_id, &a.chat_id) == (b.message_id, &b.chat_id);
+        let stays = |message: &StoredMessage| {
+            other.is_some_and(|other| other.messages.iter().any(|one| same(one, message)))
+        };
+        Self::of(self.messages.into_iter().filter(|message| !stays(message)).collect())
+    }
+
     /// Adds the message that holds the next bytes, and says where they begin.
     #[must_use]
     pub fn and(mut self, next: StoredMessage) -> Self {

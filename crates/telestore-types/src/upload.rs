@@ -128,7 +128,8 @@ pub struct Upload {
     pub error: Option<String>,
     /// How it ended; `None` while it has not.
     pub outcome: Option<Outcome>,
-    /// What Telegram gave back.
+    /// What Telegram gave back: see [`result`](Self::result). Before that, the messages that are there of a file that goes as
+    /// several; they are taken back if it is cancelled.
     pub stored: Option<StoredFile>,
     /// How far the backend got.
     pub resume: Option<ResumeState>,
@@ -239,7 +240,7 @@ impl Upload {
             Some(old) => {
                 self.received_bytes = self.received_bytes.saturating_sub(old.0);
                 if old != new {
-                    self.resume = None;
+                    self.resume = self.resume.take().and_then(ResumeState::without_bytes);
                 }
             }
         }
@@ -296,6 +297,10 @@ impl Upload {
         self.next_attempt_at = None;
         self.early = false;
         self.maybe_sent = false;
+        if self.resume.as_ref().is_none_or(|resume| resume.bytes.is_empty()) {
+            // Nothing goes on from what was made of other bytes.
+            (self.resume, self.stored) = (None, None);
+        }
         self.updated_at = now;
     }
 
@@ -311,16 +316,21 @@ impl Upload {
             self.progress = progress;
             self.crashes = 0;
         }
-        if resume.is_some() {
-            self.resume = resume;
+        let Some(resume) = resume else { return };
+        if resume.made.len() > self.stored.as_ref().map_or(0, |stored| stored.messages().len()) {
+            // What was handed over has become a message.
+            self.maybe_sent = false;
         }
+        self.stored = StoredFile::of(resume.made.clone());
+        self.resume = Some(resume);
     }
 
     /// Records that the message may exist from here on. Without a state that would make the same message again, the
     /// attempt is not repeated by itself.
     pub fn commit(&mut self, progress: u8, resume: Option<ResumeState>) {
-        self.maybe_sent = resume.is_none();
+        let maybe_sent = resume.is_none();
         self.checkpoint(progress, resume);
+        self.maybe_sent = maybe_sent;
     }
 
     /// Records that a process begins to send it before it is whole; says no, and changes nothing, if that is not to
@@ -392,11 +402,17 @@ impl Upload {
         self.state = UploadState::Cancelled;
         (self.error, self.outcome) = (Some("Upload cancelled".to_owned()), Some(Outcome::Cancelled));
         self.resume = None;
+        self.stored = None;
         self.sealed_token = None;
         self.next_attempt_at = None;
         self.early = false;
         self.updated_at = now;
         true
+    }
+
+    /// The messages that hold all of it, once it is completed.
+    pub fn result(&self) -> Option<&StoredFile> {
+        self.stored.as_ref().filter(|_| self.state == UploadState::Completed)
     }
 
     /// What the stored row alone tells a listener; `None` before completion was asked for.
@@ -416,7 +432,7 @@ impl Upload {
             retry_after: wait,
             error: self.error.clone(),
             outcome: self.outcome,
-            stored: self.stored.clone(),
+            stored: self.result().cloned(),
             ..UploadEvent::new(self.id.clone(), status, stage, self.size())
         })
     }

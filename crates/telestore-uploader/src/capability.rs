@@ -57,6 +57,8 @@ impl Requirement {
 pub struct Capability {
     /// The largest file it takes, in bytes.
     pub max_bytes: u64,
+    /// The largest file, in bytes, that is sure to go as one message; larger ones may go as several.
+    pub whole_bytes: u64,
     /// The outbound piece that is acknowledged at once, in bytes; 0 if the file goes as a whole.
     pub part_size: u32,
     /// Whether a later attempt goes on from the [`ResumeState`](telestore_types::ResumeState) of an earlier one.
@@ -72,7 +74,22 @@ pub struct Capability {
 impl Capability {
     /// A backend that takes files of up to `max_bytes` as a whole, and can do nothing more.
     pub const fn new(max_bytes: u64, requirement: Requirement) -> Self {
-        Self { max_bytes, part_size: 0, resumable: false, idempotent: false, early_from: None, requirement }
+        Self {
+            max_bytes,
+            whole_bytes: max_bytes,
+            part_size: 0,
+            resumable: false,
+            idempotent: false,
+            early_from: None,
+            requirement,
+        }
+    }
+
+    /// Files of any length, which go as several messages if they do not go as one.
+    #[must_use]
+    pub const fn in_pieces(mut self) -> Self {
+        self.max_bytes = u64::MAX;
+        self
     }
 
     /// Files go in parts of so many bytes, each of which is acknowledged.

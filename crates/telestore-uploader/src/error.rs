@@ -4,7 +4,7 @@ use std::time::Duration;
 use telestore_types::pasted::{BotTokenFault, SessionFault};
 #[cfg(any(feature = "bot-api", feature = "mtproto"))]
 use telestore_types::telegram::MissingRight;
-use telestore_types::{ChatId, Verdict};
+use telestore_types::{ChatId, FileName, StoredMessage, Verdict};
 
 /// What every error about the channel begins with.
 const UNRESOLVED: &str = "Could not resolve channel ID";
@@ -48,6 +48,7 @@ pub struct Error {
     kind: ErrorKind,
     message: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    made: Vec<StoredMessage>,
 }
 
 /// The result of sending.
@@ -56,7 +57,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `kind` that says `message`.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), source: None, made: Vec::new() }
     }
 
     /// Adds the cause. It must not hold a secret either: take the URL out of a `reqwest::Error` first.
@@ -64,6 +65,27 @@ impl Error {
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Names messages that exist although not all of the file was sent: of a file that goes as several, those that could not be
+    /// written down in a checkpoint any more.
+    #[must_use]
+    pub fn with_made(self, made: Vec<StoredMessage>) -> Self {
+        Self { made, ..self }
+    }
+
+    /// The messages that exist although not all of the file was sent. The caller that cancelled takes them back.
+    pub fn made(&self) -> &[StoredMessage] {
+        &self.made
+    }
+
+    /// Says which piece of a file it is about.
+    #[must_use]
+    pub(crate) fn of_piece(self, name: &FileName, number: usize, count: usize) -> Self {
+        if self.kind == ErrorKind::Cancelled {
+            return self;
+        }
+        Self { message: format!("piece {number} of {count} ({name}): {}", self.message), ..self }
     }
 
     /// The documented answer for missing or dead credentials.

@@ -37,6 +37,10 @@ macro_rules! forward {
                 (**self).send_early(request, progress).await
             }
 
+            async fn message_bytes(&self, request: &UploadRequest) -> Result<u64> {
+                (**self).message_bytes(request).await
+            }
+
             async fn check(&self, credentials: &TelegramCredentials) -> Result<()> {
                 (**self).check(credentials).await
             }

@@ -9,6 +9,7 @@ mod forward;
 mod media;
 mod metrics;
 mod name;
+mod pieces;
 mod select;
 #[cfg(any(feature = "bot-api", feature = "mtproto"))]
 mod topic_fault;
@@ -27,6 +28,7 @@ pub use metrics::describe_metrics;
 #[cfg(feature = "mock")]
 pub use mockall;
 pub use name::caption_of;
+pub use pieces::PiecesUploader;
 pub use select::{Chosen, largest, select};
 pub use telestore_types::Verdict;
 pub use tokio_util::sync::CancellationToken;

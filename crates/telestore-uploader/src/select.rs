@@ -19,7 +19,7 @@ pub struct Chosen {
 ///
 /// # Errors
 /// [`ErrorKind::TooLarge`] if none takes the length, [`ErrorKind::NotAuthorized`] if those that do lack
-/// credentials.
+/// credentials, or if it would go as several messages only because the credentials of a better backend cannot be read.
 pub fn select(
     backends: &[Arc<dyn TelegramUploader>],
     length: u64,
@@ -38,6 +38,12 @@ pub fn select(
     let requirements = || fitting.iter().map(|backend| backend.capability().requirement);
     match requirements().position(|requirement| requirement.is_met_by(credentials)) {
         Some(index) => {
+            if length > fitting[index].capability().whole_bytes
+                && let Some(fault) = requirements().take(index).find_map(|better| better.fault(credentials))
+            {
+                // What could send it in fewer messages is there, and only has to be put right.
+                return Err(fault);
+            }
             let (backend, requirement) = (fitting[index].clone(), fitting[index].capability().requirement);
             let known = resume.filter(|resume| resume.backend == backend.name());
             let known = known.and_then(|resume| resume.sender.as_ref());

@@ -273,6 +273,16 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
         Ok(())
     }
 
+    /// The most bytes that one message holds which the sender of `request` makes; [`Capability::max_bytes`] if that does not
+    /// depend on who sends.
+    ///
+    /// # Errors
+    /// As [`upload`](Self::upload).
+    async fn message_bytes(&self, request: &UploadRequest) -> Result<u64> {
+        let _ = request;
+        Ok(self.capability().max_bytes)
+    }
+
     /// Whether these credentials would do: signs in and finds the channel, and sends nothing. It is for an operator's
     /// question; an upload does not need it.
     ///

@@ -137,8 +137,8 @@ fn without_session(config: &Config, report: &mut Report) {
     };
     let limit = bytesize::ByteSize(limit);
     let text = format!(
-        "no Telegram session is set up: files over {limit} are refused with 413; {cure}, or use a local Bot API server \
-         (TELEGRAM_BOT_API_URL and TELESTORE_BOT_API_MAX_BYTES)"
+        "no Telegram session is set up: files over {limit} go as several messages; for one message each, {cure}, or use a \
+         local Bot API server (TELEGRAM_BOT_API_URL and TELESTORE_BOT_API_MAX_BYTES)"
     );
     report.warning(CHECK, text);
 }

@@ -11,6 +11,9 @@ use super::{MtprotoAddresses, values};
 /// No machine sends as many, and the worker multiplies it.
 const MAX_CONCURRENT_UPLOADS: usize = 100_000;
 
+/// Smaller pieces would be very many messages.
+const MIN_PIECE_BYTES: u64 = 1024 * 1024;
+
 const MIN_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How files get into channels.
@@ -59,6 +62,13 @@ pub(crate) struct SendingSettings {
     /// With a local Bot API server this may be up to 2000 MiB.
     #[arg(long, env = "TELESTORE_BOT_API_MAX_BYTES", value_name = "BYTES", default_value = "50 MiB", value_parser = values::size)]
     pub(crate) bot_api_max_bytes: u64,
+
+    /// The largest piece of a file that goes as several messages; at least 1 MiB [default: what one message holds]
+    ///
+    /// One message holds 2000 MiB by MTProto, and TELESTORE_BOT_API_MAX_BYTES by the Bot API, which takes larger files if there
+    /// is nothing else.
+    #[arg(long, env = "TELESTORE_PIECE_BYTES", value_name = "BYTES", value_parser = values::size_of_at_least(MIN_PIECE_BYTES))]
+    pub(crate) piece_bytes: Option<u64>,
 
     /// How long the Bot API may take to answer once it has a file, and a second more for each MiB; at least 10s
     ///

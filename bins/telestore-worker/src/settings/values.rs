@@ -52,6 +52,14 @@ pub(super) fn some_size(text: &str) -> Result<u64, String> {
     }
 }
 
+/// A reader of sizes of `least` bytes or more.
+pub(super) fn size_of_at_least(least: u64) -> impl Fn(&str) -> Result<u64, String> + Clone {
+    move |text| match size(text)? {
+        size if size < least => Err(format!("must be at least {}", ByteSize(least))),
+        size => Ok(size),
+    }
+}
+
 /// An address with a port.
 pub(super) fn socket(text: &str) -> Result<SocketAddr, String> {
     read(text, "expected an address with a port, such as 149.154.167.50:443")

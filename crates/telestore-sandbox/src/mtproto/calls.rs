@@ -18,8 +18,8 @@ use crate::keys::KeyState;
 const RPC_RESULT: u32 = 0xf35c_6d01;
 /// The session was used by two connections; it answers so from then on.
 const DUPLICATED: &str = "AUTH_KEY_DUPLICATED";
-/// How long the end of a closed connection may take to arrive.
-const GRACE: Duration = Duration::from_millis(200);
+/// How long the end of a closed connection may take to be noticed, behind what came before it and on a machine that is busy.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// Executes a call beside the others of its connection. It runs to its end even if the connection goes first,
 /// as on a server that has taken the request.

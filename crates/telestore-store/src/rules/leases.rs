@@ -1,5 +1,6 @@
 use telestore_types::{Timestamp, Upload, UploadState, UserId, WorkerId, is_due};
 
+use super::unwanted::Made;
 use super::{Answer, Holder, Rows, token};
 use crate::{Lease, NewEvent, Result};
 
@@ -34,9 +35,13 @@ pub async fn lease(
             let held = hold(rows, user, worker, now, until).await?;
             debug_assert!(held, "the account of an upload that is next is free");
         }
+        let made = Made::of(&upload);
         upload.start_attempt(now);
         upload.worker = Some(worker.clone());
         rows.save(&upload).await?;
+        if let Some(made) = made {
+            made.withdraw(rows, &upload, now).await?;
+        }
         let lease = Lease::new(upload, token(), until);
         rows.begin_lease(&lease).await?;
         return Ok(Answer::Changed(Some(lease)));
@@ -115,8 +120,12 @@ pub async fn change_leased(
     let Some(mut upload) = rows.leased(lease).await? else {
         return Ok(Answer::Unchanged(false));
     };
+    let made = Made::of(&upload);
     change(&mut upload);
     rows.save(&upload).await?;
+    if let Some(made) = made {
+        made.withdraw(rows, &upload, upload.updated_at).await?;
+    }
     if over {
         rows.end_lease(&upload.key).await?;
     }

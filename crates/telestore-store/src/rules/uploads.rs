@@ -1,6 +1,7 @@
 use telestore_types::{StorageKey, Timestamp, Upload, UploadId, UploadOptions, WorkerId};
 
 use super::leases::hold;
+use super::unwanted::Made;
 use super::{Answer, Rows, check};
 use crate::{
     Cancelled, ChunkRecord, Claim, Completed, Created, Expired, Expiry, Limits, More, OptionsSet, Owner,
@@ -135,10 +136,14 @@ pub async fn cancel(
     let Some(mut upload) = rows.life(id, key).await? else {
         return Ok(Answer::Unchanged(Cancelled::NotFound));
     };
+    let made = Made::of(&upload);
     if !upload.cancel(now) {
         return Ok(Answer::Unchanged(Cancelled::Over(Box::new(upload))));
     }
     rows.save(&upload).await?;
+    if let Some(made) = made {
+        made.withdraw(rows, &upload, now).await?;
+    }
     rows.end_lease(key).await?;
     let blobs = rows.delete_chunks(key).await?;
     Ok(Answer::Changed(Cancelled::Now { upload: Box::new(upload), blobs }))
@@ -191,7 +196,11 @@ pub async fn begin_early(
 /// Those of the rows.
 pub async fn expire(rows: &mut dyn Rows, expiry: &Expiry) -> Result<Answer<Vec<Expired>>> {
     let mut expired = Vec::new();
-    for upload in rows.past(expiry).await? {
+    for mut upload in rows.past(expiry).await? {
+        if let Some(made) = Made::of(&upload) {
+            upload.stored = None;
+            made.withdraw(rows, &upload, upload.updated_at.max(expiry.before)).await?;
+        }
         let blobs = rows.delete_chunks(&upload.key).await?;
         rows.delete(&upload.key).await?;
         expired.push(Expired::new(upload, blobs));

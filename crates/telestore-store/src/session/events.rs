@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use telestore_types::{Timestamp, UploadId, UserId};
+use serde::{Deserialize, Serialize};
+use telestore_types::{StorageKey, StoredFile, Timestamp, UploadId, UserId};
 
 /// What is to be done about an event of the outbox.
 ///
@@ -83,6 +84,45 @@ impl fmt::Debug for NewEvent {
             .field("event_id", &self.event_id)
             .field("kind", &self.kind)
             .finish_non_exhaustive()
+    }
+}
+
+/// What the body of a [withdrawal](OutboxKind::Withdrawal) says, as JSON: messages that are to be deleted.
+///
+/// ```
+/// use telestore_store::Withdrawal;
+/// use telestore_types::{StorageKey, StoredAs, StoredFile, StoredMessage};
+///
+/// let stored = StoredFile::new(StoredMessage::new(7, StoredAs::Mtproto { document_id: 70 }, 2_000));
+/// let withdrawal = Withdrawal::new("MTProto", StorageKey::from_random([1; 16]), stored);
+/// assert_eq!(Withdrawal::read(&withdrawal.to_json()), Some(withdrawal));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Withdrawal {
+    /// The name of the backend that made the messages.
+    pub backend: String,
+    /// The life of the upload that they were made for: its token is sealed with it.
+    pub key: StorageKey,
+    /// The messages.
+    pub stored: StoredFile,
+}
+
+impl Withdrawal {
+    /// The messages in `stored`, which `backend` has made.
+    pub fn new(backend: impl Into<String>, key: StorageKey, stored: StoredFile) -> Self {
+        Self { backend: backend.into(), key, stored }
+    }
+
+    /// Reads a body.
+    pub fn read(body: &str) -> Option<Self> {
+        serde_json::from_str(body).ok()
+    }
+
+    /// The body.
+    pub fn to_json(&self) -> String {
+        // Texts and numbers always make JSON.
+        serde_json::to_string(self).unwrap_or_default()
     }
 }
 

@@ -9,7 +9,7 @@ use telestore_types::{
 };
 
 use super::in_turn::InTurn;
-use super::{append, leases, moved, outbox, quotas, strangers, sums, views, workers};
+use super::{append, leases, moved, outbox, pieces, quotas, strangers, sums, views, workers};
 use crate::{
     BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Lease, Limits, NewChunk, Owner, Recorded,
     SessionStore,
@@ -173,6 +173,14 @@ where
     workers::those_who_are_gone_are_put_in_order(&both().await).await;
     workers::what_ends_one_worker_after_the_other_is_given_up(&both().await).await;
     workers::workers_are_known_with_what_they_hold(&both().await).await;
+    pieces::what_is_there_is_kept_with_the_state(&both().await).await;
+    pieces::what_was_handed_over_is_a_message_now(&both().await).await;
+    pieces::all_of_it_is_the_result(&both().await).await;
+    pieces::another_result_takes_back_what_was_there(&both().await).await;
+    pieces::a_cancel_takes_back_what_is_there(&both().await).await;
+    pieces::what_goes_with_its_row_is_taken_back(&both().await).await;
+    pieces::what_begins_anew_takes_back_what_is_there(&both().await).await;
+    pieces::other_bytes_take_back_what_is_there(&both().await).await;
 }
 
 async fn creates_once(store: &dyn SessionStore) {

@@ -104,6 +104,13 @@ impl Caption {
         units(&self.text)
     }
 
+    /// The same with plain text behind it.
+    #[must_use]
+    pub fn followed_by(mut self, text: &str) -> Self {
+        self.text.push_str(text);
+        self
+    }
+
     /// Its beginning, of at most so many units of UTF-16. No character is torn apart, and what looks like something ends where
     /// the text does.
     #[must_use]

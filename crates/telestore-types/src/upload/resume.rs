@@ -1,4 +1,4 @@
-use crate::SenderId;
+use crate::{SenderId, StoredMessage};
 
 /// How far a backend got with a file: its own bytes, opaque to everyone else, and whose they are.
 ///
@@ -21,18 +21,32 @@ pub struct ResumeState {
     pub sender: Option<SenderId>,
     /// What that backend wrote.
     pub bytes: Vec<u8>,
+    /// The messages that exist already of a file that goes as several, in any order. If the upload is cancelled, or goes on from
+    /// a state without them, they are taken back.
+    pub made: Vec<StoredMessage>,
 }
 
 impl ResumeState {
     /// What the backend of this name wrote.
     pub fn new(backend: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
-        Self { backend: backend.into(), sender: None, bytes: bytes.into() }
+        Self { backend: backend.into(), sender: None, bytes: bytes.into(), made: Vec::new() }
     }
 
     /// The same, made with this sender.
     #[must_use]
     pub fn by(self, sender: Option<SenderId>) -> Self {
         Self { sender, ..self }
+    }
+
+    /// The same, by which these messages exist.
+    #[must_use]
+    pub fn with_made(self, made: Vec<StoredMessage>) -> Self {
+        Self { made, ..self }
+    }
+
+    /// What is left of it once the bytes of the file are others: who made the messages that are there.
+    pub(crate) fn without_bytes(self) -> Option<Self> {
+        (!self.made.is_empty()).then(|| Self { bytes: Vec::new(), ..self })
     }
 
     /// The bytes, if the backend of this name made them or if nobody knows who did.

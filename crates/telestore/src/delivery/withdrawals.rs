@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
 use telestore_backend::Error as BackendError;
-use telestore_store::{Lease, NewEvent, OutboxEvent};
-use telestore_types::{StorageKey, StoredFile, UploadState};
+use telestore_store::{Lease, NewEvent, OutboxEvent, Withdrawal};
+use telestore_types::{StoredFile, UploadState};
 use telestore_uploader::Verdict;
 
 use crate::delivery::outbox::{CLAIM, Delivery};
@@ -16,6 +15,9 @@ use crate::shared::ports::Withdrawals;
 
 /// How long it is tried to take a message back.
 const WITHDRAW_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How often at least: what is past its time when its upload goes may be older than that from the beginning.
+const WITHDRAW_TRIES: u32 = 12;
 
 /// The pauses before that is tried again: the first, which doubles, and the longest.
 const WITHDRAW_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60 * 60));
@@ -40,12 +42,8 @@ impl Withdrawals for Delivery {
         }
         let (message_id, now) = (stored.message_id(), self.base.now());
         tracing::info!(message_id, "[{}] Upload was cancelled; taking its message back", upload.id);
-        let body = json!({
-            "backend": backend,
-            "key": upload.key.as_str(),
-            "stored": stored,
-        });
-        let event = NewEvent::withdrawal(new_event_id(), body.to_string())
+        let withdrawal = Withdrawal::new(backend, upload.key.clone(), stored.clone());
+        let event = NewEvent::withdrawal(new_event_id(), withdrawal.to_json())
             .of_user(upload.user_id.clone(), upload.sealed_token.clone());
         let (sessions, worker) = (&self.base.sessions, &self.base.worker);
         let add = || sessions.add_event(&upload.id, &event, worker, now, now + CLAIM);
@@ -64,21 +62,23 @@ impl Withdrawals for Delivery {
 impl Delivery {
     /// One try to take a message back.
     pub(super) async fn withdraw(&self, event: &OutboxEvent) -> Result<()> {
-        let body: Value = serde_json::from_str(&event.event.body).unwrap_or_default();
-        let message_id = stored_of(&body).map(|stored| stored.message_id());
+        let withdrawal = Withdrawal::read(&event.event.body);
+        let message_id = withdrawal.as_ref().map(|withdrawal| withdrawal.stored.message_id());
         let now = self.base.now();
         // The try counts before it begins: whatever it does to this process, the next one comes later.
         let (first, longest) = WITHDRAW_AGAIN;
         let pause = first.saturating_mul(2_u32.saturating_pow(event.attempt)).min(longest);
         self.base.sessions.outbox_later(event, now + pause).await?;
-        let tried = tokio::time::timeout(WITHDRAW_WITHIN, self.try_to_withdraw(event, &body)).await;
+        let tried = tokio::time::timeout(WITHDRAW_WITHIN, self.try_to_withdraw(event, withdrawal)).await;
         let why = match tried.unwrap_or_else(|_| Err(Unwilling::Passing("no answer came in time".to_owned())))
         {
             Ok(()) => {
                 tracing::info!(message_id, "[{}] Message of a cancelled upload deleted", event.upload_id);
                 return self.done(event).await;
             }
-            Err(Unwilling::Passing(why)) if now.since(event.created_at) <= WITHDRAW_FOR => {
+            Err(Unwilling::Passing(why))
+                if now.since(event.created_at) <= WITHDRAW_FOR || event.attempt < WITHDRAW_TRIES =>
+            {
                 tracing::warn!(
                     message_id,
                     why,
@@ -99,12 +99,14 @@ impl Delivery {
         self.done(event).await
     }
 
-    async fn try_to_withdraw(&self, event: &OutboxEvent, body: &Value) -> std::result::Result<(), Unwilling> {
+    async fn try_to_withdraw(
+        &self,
+        event: &OutboxEvent,
+        withdrawal: Option<Withdrawal>,
+    ) -> std::result::Result<(), Unwilling> {
         let unreadable = || Unwilling::ForGood("what was written down of it cannot be read".to_owned());
-        let stored = stored_of(body).ok_or_else(unreadable)?;
-        let key = body["key"].as_str().and_then(|key| StorageKey::parse(key).ok()).ok_or_else(unreadable)?;
-        let backend =
-            self.backends.uploaders.iter().find(|backend| Some(backend.name()) == body["backend"].as_str());
+        let Withdrawal { backend, key, stored, .. } = withdrawal.ok_or_else(unreadable)?;
+        let backend = self.backends.uploaders.iter().find(|known| known.name() == backend);
         let gone = || Unwilling::ForGood("the worker has no such way to Telegram any more".to_owned());
         let backend = backend.ok_or_else(gone)?;
         let sealed = event.event.sealed_token.as_deref().ok_or_else(unreadable)?;
@@ -119,11 +121,6 @@ impl Delivery {
             Err(error) => Err(Unwilling::Passing(error.to_string())),
         }
     }
-}
-
-/// What the body of a withdrawal is about.
-fn stored_of(body: &Value) -> Option<StoredFile> {
-    serde_json::from_value(body["stored"].clone()).ok()
 }
 
 /// Why a message was not taken back.

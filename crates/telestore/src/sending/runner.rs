@@ -97,6 +97,9 @@ impl Runner {
             }
             Err(stop) => self.record_stop(lease, sink, stop).await,
         };
+        if let Some((left, backend)) = sink.left() {
+            self.withdrawals.withdraw_unwanted(lease, backend, &left).await?;
+        }
         if !elsewhere {
             self.keep_account(lease.upload.user_id.as_ref()).await;
         }

@@ -46,6 +46,7 @@ impl Runner {
         match self.send_by_any(&mut job, request, sink, &progress).await {
             Ok((stored, backend)) => Ok(Sent { stored, backend, credentials, mime_type }),
             Err(error) => {
+                sink.ended(&error);
                 self.backends.note_refusal(&job, &error).await;
                 Err(Stop::from_uploader(&error))
             }
@@ -64,7 +65,7 @@ impl Runner {
         loop {
             let chosen = job.select(request.source.len(), request.resume.as_ref())?;
             let backend = chosen.backend;
-            sink.sent_by(chosen.sender.as_ref());
+            sink.sent_by(backend.name(), chosen.sender.as_ref());
             request.sender = chosen.sender;
             match self.send_by(&backend, &request, sink, progress).await {
                 Err(error) if job.rule_out(&backend, error.kind()) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use telestore_progress::Tracker;
 use telestore_store::Error as StoreError;
-use telestore_types::{ChatId, ResumeState, Sender, SenderId, Stage};
+use telestore_types::{ChatId, ResumeState, Sender, SenderId, Stage, StoredFile, Upload};
 use telestore_uploader::{Error, ProgressSink, Result};
 use tracing::Span;
 
@@ -33,8 +33,13 @@ pub(crate) struct LeaseSink {
 
 struct State {
     tracker: Tracker,
-    /// Who sends.
+    /// By what it is sent, and who sends.
+    backend: Option<&'static str>,
     sender: Option<SenderId>,
+    /// How many messages exist of a file that goes as several.
+    made: usize,
+    /// The messages that exist, of an attempt that has ended without sending all of the file.
+    left: Option<StoredFile>,
     logged: u8,
 }
 
@@ -53,13 +58,13 @@ impl LeaseSink {
     ) -> Arc<Self> {
         let upload = &sending.lease.upload;
         let tracker = Tracker::new(upload.id.clone(), upload.size(), upload.progress, upload.attempt);
-        let logged = upload.progress / 10;
+        let (logged, made) = (upload.progress / 10, made_of(upload));
         Arc::new(Self {
             base: Arc::clone(base),
             backends: Arc::clone(backends),
             events: Arc::clone(events),
             sending,
-            state: Mutex::new(State { tracker, sender: None, logged }),
+            state: Mutex::new(State { tracker, backend: None, sender: None, made, left: None, logged }),
             span: Span::current(),
         })
     }
@@ -69,8 +74,26 @@ impl LeaseSink {
     }
 
     /// Says who sends from now on: states are written down with that name.
-    pub(crate) fn sent_by(&self, sender: Option<&Sender>) {
-        self.lock().sender = sender.map(|sender| sender.id.clone());
+    pub(crate) fn sent_by(&self, backend: &'static str, sender: Option<&Sender>) {
+        let mut state = self.lock();
+        (state.backend, state.sender) = (Some(backend), sender.map(|sender| sender.id.clone()));
+    }
+
+    /// The attempt has ended with this error.
+    pub(crate) fn ended(&self, error: &Error) {
+        self.lock().left = StoredFile::of(error.made().to_vec());
+    }
+
+    /// The messages that an attempt has left behind, and the backend that made them.
+    pub(crate) fn left(&self) -> Option<(StoredFile, &'static str)> {
+        let state = self.lock();
+        state.left.clone().zip(state.backend)
+    }
+
+    /// Whether more messages exist by this state than before.
+    fn has_grown(&self, state: &ResumeState) -> bool {
+        let before = std::mem::replace(&mut self.lock().made, state.made.len());
+        state.made.len() > before
     }
 
     fn signed(&self, state: ResumeState) -> ResumeState {
@@ -143,6 +166,10 @@ impl LeaseSink {
     }
 }
 
+fn made_of(upload: &Upload) -> usize {
+    upload.stored.as_ref().map_or(0, |stored| stored.messages().len())
+}
+
 /// Why the store did not take something, or that the send is to stop.
 fn not_written_by(error: Option<StoreError>) -> Error {
     error.map_or_else(Error::cancelled, not_written)
@@ -176,10 +203,15 @@ impl ProgressSink for LeaseSink {
     }
 
     async fn checkpoint(&self, state: ResumeState) -> Result<()> {
+        let grown = self.has_grown(&state);
         let state = Some(self.signed(state));
         let checkpoint =
             || self.base.sessions.checkpoint(&self.sending.lease, self.progress(), state.clone());
         let held = self.patiently(checkpoint).await.map_err(not_written_by)?;
+        if held && grown {
+            // What was committed to has come to its end.
+            self.sending.pulse.uncommit();
+        }
         if held { Ok(()) } else { Err(Error::cancelled()) }
     }
 

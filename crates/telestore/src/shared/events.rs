@@ -51,7 +51,7 @@ impl Events {
             return;
         }
         self.publish(&upload);
-        if upload.stored.is_some() || upload.error.is_some() {
+        if upload.result().is_some() || upload.error.is_some() {
             self.bus.forget(&upload.id);
         }
     }

@@ -35,6 +35,10 @@ impl Access {
     }
 
     fn too_large_for(&self, user: &TelegramCredentials, length: u64) -> Result<()> {
+        let limit = self.base.config.max_file_bytes;
+        if length > limit {
+            return Err(Error::TooLarge { what: "file", limit });
+        }
         let most = |user| largest(&self.backends.uploaders, user);
         match (most(Some(user)), most(None)) {
             (Some(limit), _) if length <= limit => Ok(()),

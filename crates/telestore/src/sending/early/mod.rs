@@ -91,7 +91,7 @@ impl Early {
 fn sent_early_from(uploaders: &[Arc<dyn TelegramUploader>]) -> Option<u64> {
     let capabilities = || uploaders.iter().map(|uploader| uploader.capability());
     let from = capabilities().filter_map(|can| can.early_from).min()?;
-    let whole = capabilities().filter(|can| can.early_from.is_none()).map(|can| can.max_bytes).max();
+    let whole = capabilities().filter(|can| can.early_from.is_none()).map(|can| can.whole_bytes).max();
     Some(whole.map_or(from, |whole| from.max(whole.saturating_add(1))))
 }
 
