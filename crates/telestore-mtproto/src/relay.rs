@@ -64,7 +64,7 @@ async fn pass(client: TcpStream, way: &Way, target: &Target, patience: Duration)
     let mut stream = match way.open(target, patience).await {
         Ok(stream) => stream,
         Err(failure) => {
-            // Whoever waits learns no more than that the connection ended, so the reason stands in the log.
+            // The caller learns no more than that the connection ended, so the reason stands in the log.
             tracing::warn!(error = %failure, "no connection to Telegram");
             return Err(ErrorKind::NotConnected.into());
         }

@@ -347,7 +347,8 @@ async fn bytes_that_have_changed_go_again_in_their_piece_only() {
     let new = Bytes::from(new);
     let parts = world.sandbox.stats().parts_total();
     let mut again = world.request(&new).resuming(listener.checkpoints().pop());
-    again.changed = vec![changed.start as u64..changed.end as u64];
+    let changed = changed.start as u64..changed.end as u64;
+    again.changed = vec![changed];
     let stored = in_pieces().upload(again, Recorder::new()).await.unwrap();
     holds(&world, &stored, &new);
     assert_eq!(world.sandbox.stats().parts_total() - parts, 2, "one part, and the last piece");

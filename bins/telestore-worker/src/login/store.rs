@@ -29,7 +29,7 @@ impl Store {
         *self.here() = option(dc, address, auth_key);
     }
 
-    /// Whether a server did not know the key, so that whoever signed in did so with another.
+    /// Whether a server did not know the key, so that the user signed in with another.
     pub(super) fn key_was_replaced(&self) -> bool {
         self.key_was_replaced.load(Ordering::Relaxed)
     }

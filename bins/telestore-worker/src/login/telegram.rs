@@ -200,7 +200,7 @@ impl Telegram {
         std::future::pending().await
     }
 
-    /// The login, as whoever signed in may keep it.
+    /// The login, as the user may keep it.
     pub(super) fn session(&self) -> Result<Session, Failure> {
         if self.store.key_was_replaced() {
             return Err(Failure::told(

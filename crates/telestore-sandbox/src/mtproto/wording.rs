@@ -7,7 +7,7 @@ use crate::channel::Channel;
 use crate::entities::SandboxEntity;
 use crate::topics::NoTopic;
 
-/// What a message says, whoever sends it how.
+/// What a message says, by whichever API it comes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wording {
     pub(crate) text: String,

@@ -127,7 +127,7 @@ pub struct UploadOptions {
     /// The SHA-256 that the file must have; it is not sent if it has another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<FileDigest>,
-    /// The picture that stands for the file. Whoever names it also keeps its bytes.
+    /// The picture that stands for the file. The caller that names it also keeps its bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thumbnail: Option<ThumbnailMark>,
 }

@@ -39,7 +39,7 @@ pub(super) async fn greet(
     let secret = || Failure::Secret { proxy: proxy.to_owned() };
     match greeted.await {
         Ok(answer) if is_signed(&answer, &random, key) => Ok(()),
-        // Whoever does not show the secret is led to the site that the proxy looks like, or is left standing.
+        // A caller that does not show the secret is led to the site that the proxy looks like, or is left standing.
         Ok(_) => Err(secret()),
         Err(error) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => {
             Err(secret())

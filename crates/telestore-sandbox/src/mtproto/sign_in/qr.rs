@@ -145,7 +145,7 @@ pub(super) fn import(caller: &Caller, call: &f::auth::ImportLoginToken) -> Answe
     }
 }
 
-/// Signs in whoever let the token in, or says in which data centre that can be done.
+/// Signs in the user that let the token in, or says in which data centre that can be done.
 fn use_up(caller: &Caller, token: &[u8], user_id: &str) -> Answer {
     let shared = &caller.link.shared;
     let account = shared.users.by_id(user_id);
