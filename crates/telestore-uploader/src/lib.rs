@@ -29,7 +29,7 @@ pub use metrics::describe_metrics;
 pub use mockall;
 pub use name::caption_of;
 pub use pieces::PiecesUploader;
-pub use select::{Chosen, largest, select};
+pub use select::{Chosen, fault_of_better, largest, select};
 pub use telestore_types::Verdict;
 pub use tokio_util::sync::CancellationToken;
 #[cfg(feature = "mock")]

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use telestore_types::{ResumeState, Sender, TelegramCredentials};
 
-use crate::{Error, ErrorKind, Result, TelegramUploader};
+use crate::{Error, ErrorKind, Requirement, Result, TelegramUploader};
 
 /// By which backend a file goes, and with which of the senders.
 #[derive(Debug, Clone)]
@@ -38,10 +38,7 @@ pub fn select(
     let requirements = || fitting.iter().map(|backend| backend.capability().requirement);
     match requirements().position(|requirement| requirement.is_met_by(credentials)) {
         Some(index) => {
-            if length > fitting[index].capability().whole_bytes
-                && let Some(fault) = requirements().take(index).find_map(|better| better.fault(credentials))
-            {
-                // What could send it in fewer messages is there, and only has to be put right.
+            if let Some(fault) = fault_of_better(backends, length, credentials) {
                 return Err(fault);
             }
             let (backend, requirement) = (fitting[index].clone(), fitting[index].capability().requirement);
@@ -56,6 +53,27 @@ pub fn select(
             .find_map(|requirement| requirement.fault(credentials))
             .unwrap_or_else(Error::not_authorized)),
     }
+}
+
+/// What is wrong with the credentials by which a file of `length` bytes would go as fewer messages: they are there, and only have to be
+/// put right.
+pub fn fault_of_better(
+    backends: &[Arc<dyn TelegramUploader>],
+    length: u64,
+    credentials: &TelegramCredentials,
+) -> Option<Error> {
+    let mut better = Vec::new();
+    for can in backends.iter().map(|backend| backend.capability()).filter(|can| length <= can.max_bytes) {
+        if can.requirement.is_met_by(credentials) {
+            let several = length > can.whole_bytes;
+            return better
+                .iter()
+                .find_map(|better: &Requirement| better.fault(credentials))
+                .filter(|_| several);
+        }
+        better.push(can.requirement);
+    }
+    None
 }
 
 /// The most bytes that a file may have which [`select`] finds a backend for: with these credentials, or, for `None`, with
@@ -75,7 +93,7 @@ mod tests {
     use telestore_types::{ChatId, Secret, SenderId, UserId};
 
     use super::*;
-    use crate::{Capability, MockTelegramUploader, Requirement};
+    use crate::{Capability, MockTelegramUploader};
 
     fn backend(name: &'static str, max_bytes: u64, requirement: Requirement) -> Arc<dyn TelegramUploader> {
         let mut mock = MockTelegramUploader::new();
@@ -141,6 +159,32 @@ mod tests {
         let given = nobody.with_bot(Secret::new("a"));
         let error = select(&backends, 50, &given, None).unwrap_err();
         assert!(error.to_string().starts_with("the bot token is wrong"));
+    }
+
+    #[test]
+    fn what_only_has_to_be_put_right_is_named_rather_than_sent_as_many_messages() {
+        let in_pieces = |name, requirement| {
+            let mut mock = MockTelegramUploader::new();
+            mock.expect_name().return_const(name);
+            mock.expect_capability().return_const(Capability::new(50, requirement).in_pieces());
+            Arc::new(mock) as Arc<dyn TelegramUploader>
+        };
+        let backends = [
+            backend("small", 50, Requirement::BotToken),
+            backend("large", 2_000, Requirement::Session),
+            in_pieces("pieces", Requirement::BotToken),
+        ];
+        let chosen = |length, given: &TelegramCredentials| {
+            select(&backends, length, given, None).map(|chosen| chosen.backend.name())
+        };
+        let bot = credentials(true, false);
+        assert_eq!((chosen(50, &bot).unwrap(), chosen(51, &bot).unwrap()), ("small", "pieces"));
+        assert_eq!(chosen(2_000, &credentials(true, true)).unwrap(), "large");
+        assert_eq!(chosen(2_001, &credentials(true, true)).unwrap(), "pieces");
+        let wrong = bot.with_session(Secret::new("12345"), None, None);
+        assert_eq!(chosen(50, &wrong).unwrap(), "small");
+        let error = chosen(51, &wrong).unwrap_err().to_string();
+        assert!(error.contains("a login code stands in the place of the session string"), "{error}");
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub struct ResumeState {
     pub sender: Option<SenderId>,
     /// What that backend wrote.
     pub bytes: Vec<u8>,
-    /// The messages that exist already of a file that goes as several, in any order. If the upload is cancelled, or goes on from
+    /// The messages that exist already of a file that goes as several, in the order of their bytes. If the upload is cancelled, or goes on from
     /// a state without them, they are taken back.
     pub made: Vec<StoredMessage>,
 }
@@ -40,7 +40,8 @@ impl ResumeState {
 
     /// The same, by which these messages exist.
     #[must_use]
-    pub fn with_made(self, made: Vec<StoredMessage>) -> Self {
+    pub fn with_made(self, mut made: Vec<StoredMessage>) -> Self {
+        made.sort_by_key(|message| message.offset);
         Self { made, ..self }
     }
 

@@ -1,7 +1,7 @@
 //! Whether a file of a length can be sent at all, asked before its bytes come.
 
 use telestore_types::{Secret, TelegramCredentials};
-use telestore_uploader::largest;
+use telestore_uploader::{fault_of_better, largest};
 
 use crate::shared::access::Access;
 use crate::shared::caller::Caller;
@@ -38,6 +38,9 @@ impl Access {
         let limit = self.base.config.max_file_bytes;
         if length > limit {
             return Err(Error::TooLarge { what: "file", limit });
+        }
+        if let Some(fault) = fault_of_better(&self.backends.uploaders, length, user) {
+            return Err(Error::NotConfigured(fault.to_string()));
         }
         let most = |user| largest(&self.backends.uploaders, user);
         match (most(Some(user)), most(None)) {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use telestore_store::Change;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::shared::config::EngineConfig;
 use crate::shared::tasks::Task;
@@ -12,6 +12,10 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
 /// How soon a worker that others look at says again that it is alive, after that could not be written down.
 const SAY_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long a worker leaves to others what they tell of, since mostly the one that tells also takes it: if each looked at once, each
+/// upload would cost each worker some questions to the database.
+const LEFT_TO_OTHERS: Duration = Duration::from_millis(500);
 
 /// How often a worker says that it is alive.
 struct Pace {
@@ -125,22 +129,25 @@ impl Upkeep {
     /// Hears what other workers change, for as long as the engine runs.
     pub(crate) async fn listen(&self) {
         let mut changes = self.base.sessions.changes();
+        let mut look: Option<Instant> = None;
         loop {
             let change = tokio::select! {
                 change = changes.next() => change,
+                () = sleep_until(look.unwrap_or_else(Instant::now)), if look.is_some() => {
+                    look = None;
+                    self.base.work.notify_one();
+                    self.base.outbox.notify_one();
+                    continue;
+                }
                 () = self.base.shutdown.cancelled() => return,
             };
             match change {
-                Change::Queued => self.base.work.notify_one(),
-                Change::Event => self.base.outbox.notify_one(),
                 Change::Cancelled(key) => {
                     self.sends.early.forget(&key);
                     self.sends.stop_if_lost(&key).await;
                 }
-                _ => {
-                    self.base.work.notify_one();
-                    self.base.outbox.notify_one();
-                }
+                // Whatever else it is.
+                _ => _ = look.get_or_insert_with(|| Instant::now() + LEFT_TO_OTHERS),
             }
         }
     }
