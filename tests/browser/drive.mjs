@@ -259,7 +259,8 @@ async function tryItOut(page) {
     const operation = page.locator(`.opblock[id$="-${name}"]`);
     await operation.locator(".opblock-summary-control").click();
     await operation.locator(".try-out__btn").click();
-    const file = operation.locator("input[type=file]");
+    // The first is the file; a picture may stand for it.
+    const file = operation.locator("input[type=file]").first();
     if (await file.count()) await file.setInputFiles(hello);
     await operation.locator("button.execute").click();
     const code = operation.locator(".live-responses-table .response-col_status").last();
