@@ -87,7 +87,7 @@ async fn both(
     let out = async {
         let (mut full, mut read, mut tag) = (Full::new(), Vec::new(), if tagged { &[][..] } else { &TAG });
         while let Some(packet) = next(&mut from, &mut full, &mut read).await? {
-            writer.write_all(&framed(std::mem::take(&mut tag), &packet, framing)).await?;
+            writer.write_all(&framing.framed(std::mem::take(&mut tag), &packet)).await?;
         }
         Ok(())
     };
@@ -125,13 +125,6 @@ async fn next(from: &mut OwnedReadHalf, full: &mut Full, read: &mut Vec<u8>) -> 
             return Ok(None);
         }
     }
-}
-
-/// A packet as the way frames it.
-fn framed(tag: &[u8], packet: &[u8], framing: Framing) -> Vec<u8> {
-    let padding = &rand::random::<[u8; 32]>()[..framing.padding()];
-    let length = ((packet.len() + padding.len()) as u32).to_le_bytes();
-    [tag, &length, packet, padding].concat()
 }
 
 /// What Telegram sent.
@@ -182,7 +175,7 @@ mod tests {
             let (mut sends, mut takes) = (Full::new(), Full::new());
             for blocks in [1_usize, 2, 40] {
                 let packet: Vec<u8> = (0..24 + 16 * blocks).map(|byte| byte as u8).collect();
-                let mut read = framed(&[], &packet, framing);
+                let mut read = framing.framed(&[], &packet);
                 let rest = read.split_off(7);
                 assert!(arrived(&mut read, framing).expect("a part").is_none());
                 read.extend(rest);

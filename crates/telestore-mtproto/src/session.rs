@@ -94,12 +94,8 @@ impl Session {
     /// [`SessionFault`] says what it is instead, or what is wrong with it.
     pub fn read(text: &str) -> Result<Self, SessionFault> {
         let read = pasted::session(text)?;
-        let known = if read.test {
-            place(&TEST_CENTRES, read.dc_id.into())
-        } else {
-            known_address(read.dc_id.into())
-        };
-        let address = read.address.or(known).ok_or(SessionFault::DataCentre(read.dc_id))?;
+        let known = || known(read.dc_id.into(), read.test).first().copied();
+        let address = read.address.or_else(known).ok_or(SessionFault::DataCentre(read.dc_id))?;
         let PastedSession { dc_id, test, address: named, api_id, auth_key, .. } = read;
         let api_id = api_id.and_then(|id| ApiId::new(id).ok());
         Ok(Self { dc_id, test, address, names_address: named.is_some(), api_id, auth_key })

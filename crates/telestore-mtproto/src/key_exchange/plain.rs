@@ -32,7 +32,8 @@ impl PlainConnection {
     pub(crate) async fn call<R: RemoteCall>(&mut self, request: &R) -> io::Result<R::Return> {
         let mut buffer = DequeBuffer::with_capacity(REQUEST, REQUEST);
         Plain::new().push(&mut buffer, &request.to_bytes());
-        let framed = self.framed(&buffer[..]);
+        let tag = if std::mem::replace(&mut self.tagged, true) { &[][..] } else { &TAG };
+        let framed = self.stream.framing().framed(tag, &buffer[..]);
         self.stream.write_all(&framed).await?;
         let mut answer = self.next().await?;
         let events = Plain::new().deserialize(&mut answer).map_err(unreadable)?;
@@ -41,13 +42,6 @@ impl PlainConnection {
             _ => None,
         });
         R::Return::from_bytes(&result.unwrap_or_default()).map_err(unreadable)
-    }
-
-    fn framed(&mut self, message: &[u8]) -> Vec<u8> {
-        let padding = &rand::random::<[u8; 32]>()[..self.stream.framing().padding()];
-        let length = ((message.len() + padding.len()) as u32).to_le_bytes();
-        let tag = if std::mem::replace(&mut self.tagged, true) { &[][..] } else { &TAG };
-        [tag, &length, message, padding].concat()
     }
 
     async fn next(&mut self) -> io::Result<Vec<u8>> {

@@ -7,12 +7,13 @@ pub(crate) const TAG: [u8; 4] = [0xee; 4];
 /// The bytes of a packet's length, in front of it.
 pub(crate) const LENGTH: usize = 4;
 
-/// Fewer bytes than any packet has: the header of the key's id and the message's, and one block.
-const PACKET_MIN: usize = HEADER + BLOCK;
-
 /// `auth_key_id` and `msg_key`, in front of what is encrypted in whole blocks.
-const HEADER: usize = 8 + 16;
+/// <https://core.telegram.org/mtproto/description#encrypted-message>
+pub(crate) const KEY_HEADER: usize = 8 + 16;
 const BLOCK: usize = 16;
+
+/// Fewer bytes than any packet has: its header, and one block.
+const PACKET_MIN: usize = KEY_HEADER + BLOCK;
 
 /// The most padding behind a packet.
 const PADDING_MAX: usize = BLOCK - 1;
@@ -35,18 +36,28 @@ impl Framing {
         }
     }
 
-    /// How many random bytes go behind the next packet.
-    pub(crate) fn padding(self) -> usize {
+    /// The random bytes that go behind the next packet.
+    pub(crate) fn padding(self) -> Vec<u8> {
         match self {
-            Self::Intermediate => 0,
-            Self::Padded => usize::from(rand::random::<u8>()) % (PADDING_MAX + 1),
+            Self::Intermediate => Vec::new(),
+            Self::Padded => {
+                let count = usize::from(rand::random::<u8>()) % (PADDING_MAX + 1);
+                rand::random::<[u8; PADDING_MAX]>()[..count].to_vec()
+            }
         }
+    }
+
+    /// A packet as it goes over the line, behind the tag if it is the first one.
+    pub(crate) fn framed(self, tag: &[u8], packet: &[u8]) -> Vec<u8> {
+        let padding = self.padding();
+        let length = ((packet.len() + padding.len()) as u32).to_le_bytes();
+        [tag, &length, packet, &padding].concat()
     }
 
     /// How long an encrypted packet is that came in a frame of so many bytes.
     pub(crate) fn packet(self, frame: usize) -> usize {
         match self {
-            Self::Padded if frame >= PACKET_MIN => frame - (frame - HEADER) % BLOCK,
+            Self::Padded if frame >= PACKET_MIN => frame - (frame - KEY_HEADER) % BLOCK,
             _ => frame,
         }
     }
@@ -106,6 +117,9 @@ mod tests {
             assert_eq!(Framing::Padded.packet(frame), packet, "{frame}");
             assert_eq!(Framing::Intermediate.packet(frame), frame);
         }
-        assert!((0..1000).all(|_| Framing::Padded.padding() < 16 && Framing::Intermediate.padding() == 0));
+        assert!(
+            (0..1000)
+                .all(|_| Framing::Padded.padding().len() < 16 && Framing::Intermediate.padding().is_empty())
+        );
     }
 }

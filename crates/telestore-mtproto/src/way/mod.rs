@@ -13,7 +13,7 @@ mod route;
 mod socks;
 mod stream;
 
-pub(crate) use framing::{Frame, Framing, LENGTH, TAG};
+pub(crate) use framing::{Frame, Framing, KEY_HEADER, LENGTH, TAG};
 pub(crate) use route::{Target, Way};
 pub(crate) use stream::Stream;
 

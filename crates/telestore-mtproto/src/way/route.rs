@@ -1,4 +1,3 @@
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,12 +119,11 @@ impl Way {
 }
 
 async fn straight(address: SocketAddr) -> Result<Stream, Failure> {
-    let socket = connected(address).await.map_err(|error| Failure::Refused(error.kind()))?;
-    Ok(Stream::plain(socket, address))
+    Ok(Stream::plain(connected(address).await?, address))
 }
 
-async fn connected(address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = TcpStream::connect(address).await?;
+async fn connected(address: SocketAddr) -> Result<TcpStream, Failure> {
+    let socket = TcpStream::connect(address).await.map_err(|error| Failure::Refused(error.kind()))?;
     // Small calls must not wait for the answers to parts.
     let _ = socket.set_nodelay(true);
     Ok(socket)
@@ -142,10 +140,8 @@ async fn places(proxy: &Proxy, patience: Duration) -> Result<Vec<SocketAddr>, Fa
 
 /// Connects to a proxy.
 async fn dial(proxy: &Proxy, places: &[SocketAddr], patience: Duration) -> Result<TcpStream, Failure> {
-    let attempt =
-        |place| async move { connected(place).await.map_err(|error| Failure::Refused(error.kind())) };
     let named = || proxy.to_string();
-    match timeout(patience, race::first(places.to_vec(), PAUSE, attempt)).await {
+    match timeout(patience, race::first(places.to_vec(), PAUSE, connected)).await {
         Ok(Ok(won)) => Ok(won.what),
         Ok(Err(Failure::Refused(why))) => Err(Failure::NoProxy { proxy: named(), why }),
         Ok(Err(failure)) => Err(failure),

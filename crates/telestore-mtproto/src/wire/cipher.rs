@@ -8,7 +8,8 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::ige::{self, KeyIv};
-use super::packet::{KEY_HEADER, Unsealed};
+use super::packet::Unsealed;
+use crate::way::KEY_HEADER;
 
 /// The key of a connection.
 pub(crate) struct Cipher {

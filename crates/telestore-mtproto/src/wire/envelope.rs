@@ -49,6 +49,11 @@ pub(crate) struct Envelope {
 }
 
 impl Envelope {
+    /// How packets are framed.
+    pub(super) fn framing(&self) -> Framing {
+        self.framing
+    }
+
     pub(crate) fn new(auth_key: [u8; 256], framing: Framing) -> Self {
         Self {
             cipher: Cipher::new(auth_key),

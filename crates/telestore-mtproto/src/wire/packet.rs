@@ -3,10 +3,7 @@
 
 use grammers_tl_types::Serializable;
 
-use crate::way::{Framing, LENGTH, TAG};
-
-/// `auth_key_id` and `msg_key`. <https://core.telegram.org/mtproto/description#encrypted-message>
-pub(super) const KEY_HEADER: usize = 8 + 16;
+use crate::way::{Framing, KEY_HEADER, LENGTH, TAG};
 
 /// `salt`, `session_id`, `message_id`, `seq_no` and the length of the message.
 pub(super) const MESSAGE_HEADER: usize = 8 + 8 + 8 + 4 + 4;
@@ -93,9 +90,7 @@ impl Unsealed {
 
     /// What it is once it is encrypted.
     pub(super) fn into_packet(mut self, framing: Framing) -> Packet {
-        if let padding @ 1.. = framing.padding() {
-            self.pad(&rand::random::<[u8; 32]>()[..padding]);
-        }
+        self.pad(&framing.padding());
         let length = (self.0.len() - ENCRYPTED) as u32;
         self.0[..TAG.len()].copy_from_slice(&TAG);
         self.0[TAG.len()..ENCRYPTED].copy_from_slice(&length.to_le_bytes());

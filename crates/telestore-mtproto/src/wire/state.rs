@@ -57,7 +57,6 @@ pub(crate) enum Broken {
 
 pub(crate) struct Wire {
     envelope: Envelope,
-    framing: Framing,
     pub(super) flight: Flight,
     /// Being written, the first one first.
     outgoing: VecDeque<Outgoing>,
@@ -73,7 +72,6 @@ impl Wire {
     pub(crate) fn new(auth_key: [u8; 256], slack: Duration, framing: Framing, tagged: bool) -> Self {
         Self {
             envelope: Envelope::new(auth_key, framing),
-            framing,
             flight: Flight::new(slack),
             outgoing: VecDeque::new(),
             untagged: !tagged,
@@ -136,16 +134,16 @@ impl Wire {
             return Err(Broken::Io("Telegram closed the connection".to_owned()));
         }
         self.read_tail += count;
-        let mut from = 0;
+        let (mut from, framing) = (0, self.envelope.framing());
         loop {
-            match Frame::of(&self.read[from..self.read_tail], self.framing) {
+            match Frame::of(&self.read[from..self.read_tail], framing) {
                 Frame::Status(status) => return Err(Broken::Status(status)),
                 Frame::Partial(Some(length)) if length > READ_MAX - LENGTH => {
                     return Err(Broken::Protocol("an answer is too large".to_owned()));
                 }
                 Frame::Partial(_) => break,
                 Frame::Packet(length) => {
-                    let packet = &mut self.read[from + LENGTH..][..self.framing.packet(length)];
+                    let packet = &mut self.read[from + LENGTH..][..framing.packet(length)];
                     let events = self.envelope.open(packet, &self.flight).map_err(Broken::Protocol)?;
                     from += LENGTH + length;
                     let mut asked = false;

@@ -9,16 +9,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::hello::{RANDOM, client_hello};
-use super::veil::DATA;
+use super::veil::{DATA, RECORD_MAX};
 use crate::way::failure::Failure;
 
 /// What the proxy's answer is made of: a `ServerHello`, a record that says nothing any more, and random data in place of
 /// its certificate.
 const HELLO: [u8; 3] = [0x16, 3, 3];
 const CHANGE_CIPHER: [u8; 3] = [0x14, 3, 3];
-
-/// The longest record that is read.
-const RECORD_MAX: usize = 16 * 1024 + 256;
 
 /// Where the server's random stands in its answer.
 const SERVER_RANDOM: std::ops::Range<usize> = 11..43;

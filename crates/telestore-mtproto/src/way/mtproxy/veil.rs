@@ -13,7 +13,7 @@ use super::obfuscated::Cipher;
 const PIECE: usize = 16 * 1024;
 
 /// The longest record of TLS that is taken. <https://www.rfc-editor.org/rfc/rfc8446#section-5.2>
-const RECORD_MAX: usize = 16 * 1024 + 256;
+pub(super) const RECORD_MAX: usize = 16 * 1024 + 256;
 
 /// The beginning of a record of data.
 pub(super) const DATA: [u8; 3] = [0x17, 3, 3];
