@@ -7,12 +7,15 @@ mod hostile;
 mod last_byte;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use common::{World, bot_api, bot_api_with};
 use serde_json::json;
 use telestore_sandbox::{Fault, FaultAction};
-use telestore_types::Secret;
+use telestore_types::{ByteSource, Secret, SendAs, SourceError};
 use telestore_uploader::testsuite::{Recorder, bytes};
 use telestore_uploader::{ErrorKind, TelegramUploader, Verdict};
 use tokio::time::timeout;
@@ -57,6 +60,33 @@ async fn a_cancel_after_the_last_byte_waits_for_the_answer() {
         let ended = timeout(Duration::from_secs(120), both).await.unwrap();
         assert_eq!(ended.map(|_| world.messages().len()).map_err(|error| error.kind()), expected);
     }
+}
+
+/// A file that counts how often it is read.
+#[derive(Debug, Default)]
+struct Counted(AtomicUsize);
+
+#[async_trait]
+impl ByteSource for Counted {
+    fn len(&self) -> u64 {
+        1000
+    }
+
+    async fn read_at(&self, _: u64, length: usize) -> Result<Bytes, SourceError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(vec![0; length].into())
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_video_is_not_looked_into() {
+    let world = World::new().await;
+    let file = Arc::new(Counted::default());
+    let mut request = world.request(&bytes(2, 1000));
+    (request.source, request.send_as) = (file.clone(), SendAs::Video);
+    request.cancel.cancel();
+    let error = bot_api(&world.sandbox).upload(request, Recorder::new()).await.expect_err("it is cancelled");
+    assert_eq!((error.kind(), file.0.load(Ordering::Relaxed)), (ErrorKind::Cancelled, 0));
 }
 
 #[tokio::test]

@@ -162,15 +162,14 @@ impl BotApiUploader {
         let told = Told::new(progress.clone());
         let user = &request.credentials.user_id;
         let mut chat_id = self.chat_of(&request.credentials);
-        let (mut moves, mut media) = (0, Media::of(request).await);
+        let cancel = &request.cancel;
+        // A parser may take long over a file that means no good.
+        let media = cancel.run_until_cancelled(Media::of(request)).await;
+        let (mut moves, mut media) = (0, media.ok_or_else(Error::cancelled)?);
         progress.stage(Stage::Resolving);
         loop {
-            let looked = tokio::select! {
-                biased;
-                () = request.cancel.cancelled() => return Err(Error::cancelled()),
-                looked = self.look(user, token, &chat_id) => looked?,
-            };
-            let moved = match looked {
+            let looked = cancel.run_until_cancelled(self.look(user, token, &chat_id)).await;
+            let moved = match looked.ok_or_else(Error::cancelled)?? {
                 Open::Moved(chat) => chat,
                 Open::Here => match self.send(request, &media, token, &chat_id, &told).await? {
                     Sent::Stored(stored) => {
