@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use telestore_types::FileName;
+use telestore_types::{CAPTION_MAX, FileName};
 use unicode_segmentation::UnicodeSegmentation;
 
 /// The longest name that Telegram keeps as it is: one of more than 60 characters is cut there, also within its extension,
@@ -16,9 +16,6 @@ const NAME_MAX: usize = 60;
 
 /// The longest extension that a Bot API server keeps, in code points (TDLib's `clean_filename`).
 const EXTENSION_MAX: usize = 16;
-
-/// The longest caption of an account that does not pay, in UTF-16 units (<https://core.telegram.org/api/config>).
-const CAPTION_MAX: usize = 1024;
 
 /// What clients look for in front of a name.
 const CAPTION: &str = "Uploaded: ";

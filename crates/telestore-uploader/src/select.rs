@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use telestore_types::{ResumeState, Sender, TelegramCredentials};
 
-use crate::{Error, ErrorKind, Requirement, Result, TelegramUploader};
+use crate::{Error, ErrorKind, Result, TelegramUploader};
 
 /// By which backend a file goes, and with which of the senders.
 #[derive(Debug, Clone)]
@@ -55,23 +55,19 @@ pub fn select(
     }
 }
 
-/// What is wrong with the credentials by which a file of `length` bytes would go as fewer messages: they are there, and only have to be
-/// put right.
+/// What is wrong with the credentials by which a file of `length` bytes would go as fewer messages: they are there, and only
+/// have to be put right.
 pub fn fault_of_better(
     backends: &[Arc<dyn TelegramUploader>],
     length: u64,
     credentials: &TelegramCredentials,
 ) -> Option<Error> {
-    let mut better = Vec::new();
+    let mut fault = None;
     for can in backends.iter().map(|backend| backend.capability()).filter(|can| length <= can.max_bytes) {
         if can.requirement.is_met_by(credentials) {
-            let several = length > can.whole_bytes;
-            return better
-                .iter()
-                .find_map(|better: &Requirement| better.fault(credentials))
-                .filter(|_| several);
+            return fault.filter(|_| length > can.whole_bytes);
         }
-        better.push(can.requirement);
+        fault = fault.or_else(|| can.requirement.fault(credentials));
     }
     None
 }
@@ -93,7 +89,7 @@ mod tests {
     use telestore_types::{ChatId, Secret, SenderId, UserId};
 
     use super::*;
-    use crate::{Capability, MockTelegramUploader};
+    use crate::{Capability, MockTelegramUploader, Requirement};
 
     fn backend(name: &'static str, max_bytes: u64, requirement: Requirement) -> Arc<dyn TelegramUploader> {
         let mut mock = MockTelegramUploader::new();

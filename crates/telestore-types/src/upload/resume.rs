@@ -21,8 +21,8 @@ pub struct ResumeState {
     pub sender: Option<SenderId>,
     /// What that backend wrote.
     pub bytes: Vec<u8>,
-    /// The messages that exist already of a file that goes as several, in the order of their bytes. If the upload is cancelled, or goes on from
-    /// a state without them, they are taken back.
+    /// The messages that exist already of a file that goes as several, in the order of their bytes. If the upload is
+    /// cancelled, or goes on from a state without them, they are taken back.
     pub made: Vec<StoredMessage>,
 }
 

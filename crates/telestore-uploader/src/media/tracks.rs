@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::common::Limit;
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
+use symphonia::core::formats::{FormatOptions, Track, TrackType};
 use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::{MetadataOptions, StandardTag, Tag};
+use symphonia::core::units::{Duration as Ticks, TimeBase};
 use telestore_types::ByteSource;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
@@ -53,9 +54,10 @@ fn tracks(reader: Reader) -> Option<Tracks> {
     let tags = tags.limit_visual_bytes(Limit::Maximum(0));
     let probe = symphonia::default::get_probe();
     let mut format = probe.probe(&Hint::new(), stream, FormatOptions::default(), tags).ok()?;
-    let whole = whole_seconds(format.as_ref());
+    let whole = format.media_info();
+    let whole = seconds(whole.time_base, whole.duration);
     let video = format.first_track(TrackType::Video).and_then(|track| video(track, whole));
-    let seconds = format.first_track(TrackType::Audio).and_then(seconds).or(whole);
+    let seconds = format.first_track(TrackType::Audio).and_then(seconds_of).or(whole);
     let mut audio = Audio { seconds: seconds.map(|seconds| seconds.round() as u32), ..Audio::default() };
     if let Some(latest) = format.metadata().skip_to_latest() {
         audio.title = latest.media.tags.iter().find_map(title);
@@ -69,18 +71,16 @@ fn video(track: &Track, whole: Option<f64>) -> Option<Video> {
     let (width, height) = (of_codec.width?.into(), of_codec.height?.into());
     let fits = (1..=SIDE_MAX).contains(&width) && (1..=SIDE_MAX).contains(&height);
     // A recording that was broken off does not say how long it is.
-    let seconds = seconds(track).or(whole).unwrap_or_default();
+    let seconds = seconds_of(track).or(whole).unwrap_or_default();
     fits.then_some(Video { seconds, width, height })
 }
 
-fn seconds(track: &Track) -> Option<f64> {
-    let length = track.time_base?.calc_duration(track.duration?)?.as_secs_f64();
-    Some(length).filter(|seconds| (0.0..=SECONDS_MAX).contains(seconds))
+fn seconds_of(track: &Track) -> Option<f64> {
+    seconds(track.time_base, track.duration)
 }
 
-fn whole_seconds(format: &dyn FormatReader) -> Option<f64> {
-    let whole = format.media_info();
-    let length = whole.time_base?.calc_duration(whole.duration?)?.as_secs_f64();
+fn seconds(unit: Option<TimeBase>, count: Option<Ticks>) -> Option<f64> {
+    let length = unit?.calc_duration(count?)?.as_secs_f64();
     Some(length).filter(|seconds| (0.0..=SECONDS_MAX).contains(seconds))
 }
 

@@ -92,22 +92,18 @@ impl Ledger {
 
     async fn write(&self, change: impl FnOnce(&mut State)) -> Result<()> {
         let _writing = self.writing.lock().await;
-        let resume = {
-            let mut state = self.state();
-            change(&mut state);
-            state.to_resume(self.backend)
-        };
-        self.progress.checkpoint(resume).await
+        self.progress.checkpoint(self.changed(change)).await
     }
 
     async fn commit(&self, change: impl FnOnce(&mut State)) -> Result<()> {
         let _writing = self.writing.lock().await;
-        let resume = {
-            let mut state = self.state();
-            change(&mut state);
-            state.to_resume(self.backend)
-        };
-        self.progress.commit(Some(resume)).await
+        self.progress.commit(Some(self.changed(change))).await
+    }
+
+    fn changed(&self, change: impl FnOnce(&mut State)) -> ResumeState {
+        let mut state = self.state();
+        change(&mut state);
+        state.to_resume(self.backend)
     }
 
     /// Stages are those of the file: it is finished when its last piece is.

@@ -147,7 +147,7 @@ pub(super) fn of_piece(
         send_as: SendAs::Document,
         source: Arc::new(RangeSource::new(Arc::clone(&request.source), piece.offset, piece.size)),
         changed: changed.map(|range| range.start - piece.offset..range.end - piece.offset).collect(),
-        resume: (!piece.state.is_empty()).then_some(resume),
+        resume: piece.is_begun().then_some(resume),
         sender,
         ..request.clone()
     }
