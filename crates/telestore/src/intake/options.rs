@@ -1,6 +1,6 @@
 //! How the message of an upload is to be. What is named first counts.
 
-use telestore_store::{ChunkRecord, OptionsSet};
+use telestore_store::{ChunkRecord, Digest, OptionsSet};
 use telestore_types::{ChunkIndex, Thumbnail, ThumbnailMark, Upload, UploadId, UploadOptions};
 
 use crate::intake::Intake;
@@ -27,17 +27,22 @@ impl Intake {
         named: &UploadOptions,
         thumbnail: Option<&Thumbnail>,
     ) -> Result<()> {
-        let Some(thumbnail) = thumbnail.cloned() else { return self.adopt_now(upload, named, None).await };
-        let mut spool = self.bytes.chunks.spool().await?;
-        spool.write(thumbnail.bytes().clone()).await?;
-        let spooled = spool.finish().await?;
-        let (length, crc32c) = (spooled.length, spooled.crc32c);
+        let Some(bytes) = thumbnail.map(Thumbnail::bytes) else {
+            // Of most chunks, which name nothing.
+            if *named == UploadOptions::default() {
+                return Ok(());
+            }
+            return self.adopt_now(upload, named, None).await;
+        };
+        let (length, crc32c) = (bytes.len() as u64, Digest::of(bytes));
         let mut named = named.clone();
         named.thumbnail = Some(ThumbnailMark { length, crc32c });
         if upload.options.thumbnail.is_some() {
-            self.bytes.discard_quietly(spooled).await;
             return self.adopt_now(upload, &named, None).await;
         }
+        let mut spool = self.bytes.chunks.spool().await?;
+        spool.write(bytes.clone()).await?;
+        let spooled = spool.finish().await?;
         // As with chunks: between the bytes and their record, a dropped request would leave an orphan.
         let (intake, upload) = (self.clone(), upload.clone());
         detached(async move {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use telestore_merger::{HashedFile, MergedFile};
-use telestore_store::{Error as StoreError, Lease};
+use telestore_store::{ChunkRecord, Error as StoreError, Lease};
 use telestore_types::{ByteSource, Outcome, Stage, StoredFile, TelegramCredentials, Thumbnail, Upload};
 use telestore_uploader::{Error, ErrorKind, ProgressSink, Result, TelegramUploader, UploadRequest};
 use tokio_util::sync::CancellationToken;
@@ -36,12 +36,14 @@ impl Runner {
         sink.stage(Stage::Connecting);
         let mut job = self.backends.prepare(upload).await.map_err(unready)?;
         let credentials = Arc::clone(&job.credentials);
-        let merged: Arc<dyn ByteSource> = Arc::new(self.merged(upload, sink).await?);
+        let records = sink.patiently(|| self.base.sessions.chunks(&upload.key)).await.map_err(unread)?;
+        let (thumbnails, chunks) = records.into_iter().partition(|record| record.index.is_thumbnail());
+        let merged: Arc<dyn ByteSource> = Arc::new(self.merged(upload, chunks)?);
         let expected = self.expected(upload, &merged, sink, stop).await?;
         let source = expected.as_ref().map_or(merged, |expected| Arc::<HashedFile>::clone(&expected.file));
         let progress = with_digest(sink, expected);
         let request = job.request(upload, source, stop.clone());
-        let request = request.with_thumbnail(self.thumbnail(upload, sink).await?);
+        let request = request.with_thumbnail(self.thumbnail(upload, thumbnails, sink).await?);
         let mime_type = request.mime_type.clone();
         match self.send_by_any(&mut job, request, sink, &progress).await {
             Ok((stored, backend)) => Ok(Sent { stored, backend, credentials, mime_type }),
@@ -153,20 +155,17 @@ impl Runner {
     async fn thumbnail(
         &self,
         upload: &Upload,
+        records: Vec<ChunkRecord>,
         sink: &LeaseSink,
     ) -> std::result::Result<Option<Thumbnail>, Stop> {
-        let Some(mark) = upload.options.thumbnail else { return Ok(None) };
-        let records = sink.patiently(|| self.base.sessions.chunks(&upload.key)).await;
-        let records = records.map_err(|error| error.map_or(Stop::Interrupted, later))?;
-        let Some(record) = records.into_iter().find(|record| record.index.is_thumbnail()) else {
+        let (Some(mark), Some(record)) = (upload.options.thumbnail, records.first()) else {
             return Ok(None);
         };
         // At most 200 kB.
         let length = mark.length as usize;
         match sink.patiently(|| self.bytes.chunks.read_at(&record.blob, 0, length)).await {
             Ok(bytes) => Ok(Thumbnail::new(bytes).ok()),
-            Err(Some(error @ StoreError::Unavailable { .. })) => Err(later(error)),
-            Err(None) => Err(Stop::Interrupted),
+            Err(error @ (None | Some(StoreError::Unavailable { .. }))) => Err(unread(error)),
             Err(Some(error)) => {
                 tracing::warn!(upload = %upload.id, %error, "the thumbnail is lost; sending without it");
                 Ok(None)
@@ -174,17 +173,17 @@ impl Runner {
         }
     }
 
-    async fn merged(&self, upload: &Upload, sink: &LeaseSink) -> std::result::Result<MergedFile, Stop> {
-        let chunks = sink.patiently(|| self.base.file_chunks(&upload.key)).await;
-        let chunks = chunks.map_err(|error| error.map_or(Stop::Interrupted, later))?;
+    fn merged(&self, upload: &Upload, chunks: Vec<ChunkRecord>) -> std::result::Result<MergedFile, Stop> {
         MergedFile::new(Arc::clone(&self.bytes.chunks), chunks, upload.size()).map_err(|error| {
             Stop::failed(Kind::Damaged, format!("stored chunks are damaged: {error}; send the file again"))
         })
     }
 }
 
-fn later(error: StoreError) -> Stop {
-    Stop::Later { kind: Kind::Storage, why: error.to_string(), wait: None }
+/// What to do if a store cannot be read; `None` is the end of the attempt.
+fn unread(error: Option<StoreError>) -> Stop {
+    let later = |error: StoreError| Stop::Later { kind: Kind::Storage, why: error.to_string(), wait: None };
+    error.map_or(Stop::Interrupted, later)
 }
 
 /// Where a backend tells how far it is, with a look at the file before its message can be.

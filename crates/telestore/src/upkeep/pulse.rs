@@ -13,8 +13,8 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// How soon a worker that others look at says again that it is alive, after that could not be written down.
 const SAY_AGAIN: Duration = Duration::from_secs(1);
 
-/// How long a worker leaves to others what they tell of, since mostly the one that tells also takes it: if each looked at once, each
-/// upload would cost each worker some questions to the database.
+/// How long a worker leaves to others what they tell of, since mostly the one that tells also takes it: if each looked at
+/// once, each upload would cost each worker some questions to the database.
 const LEFT_TO_OTHERS: Duration = Duration::from_millis(500);
 
 /// How often a worker says that it is alive.

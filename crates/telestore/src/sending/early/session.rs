@@ -221,8 +221,7 @@ impl Session {
             }
             upload.resume = Some(mark);
         }
-        let mut chunks = sessions.chunks(key).await.ok()?;
-        chunks.retain(|chunk| !chunk.index.is_thumbnail());
+        let chunks = self.early.base.file_chunks(key).await.ok()?;
         Some(Found { upload, chunks, begun })
     }
 
