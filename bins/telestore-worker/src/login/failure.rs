@@ -66,6 +66,10 @@ fn wait(seconds: u32) -> String {
     )
 }
 
+/// What is said of a number that nobody signs in with, however Telegram puts it.
+pub(super) const NO_ACCOUNT: &str =
+    "this number has no Telegram account: make one in an official app first; other programs cannot";
+
 /// <https://core.telegram.org/api/auth>
 fn words(error: &RpcError) -> String {
     let known = match error.name.as_str() {
@@ -80,9 +84,7 @@ fn words(error: &RpcError) -> String {
         "PHONE_NUMBER_BANNED" => {
             "this number is banned from Telegram: an official app says more, and recover@telegram.org can be asked"
         }
-        "PHONE_NUMBER_UNOCCUPIED" | "PHONE_NUMBER_APP_SIGNUP_FORBIDDEN" => {
-            "this number has no Telegram account: make one in an official app first; other programs cannot"
-        }
+        "PHONE_NUMBER_UNOCCUPIED" | "PHONE_NUMBER_APP_SIGNUP_FORBIDDEN" => NO_ACCOUNT,
         "API_ID_INVALID" => {
             "Telegram does not know this api_id with this api_hash: copy both from https://my.telegram.org"
         }

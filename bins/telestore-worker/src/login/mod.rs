@@ -34,7 +34,7 @@ mod with_login {
     use telestore::uploader::{AllowedAddresses, User};
 
     use super::ask::{Asker, say};
-    use super::failure::Failure;
+    use super::failure::{Failure, NO_ACCOUNT};
     use super::output::Output;
     use super::telegram::{Application, Entered, Telegram};
     use super::{LoginArgs, Written, code, password, qr};
@@ -118,9 +118,7 @@ mod with_login {
         match entered {
             Entered::As(user) => Ok(*user),
             Entered::PasswordNeeded => password::sign_in(telegram, asker).await,
-            Entered::NoAccount => Err(Failure::told(
-                "this number has no Telegram account: make one in an official app first; other programs cannot",
-            )),
+            Entered::NoAccount => Err(Failure::told(NO_ACCOUNT)),
         }
     }
 

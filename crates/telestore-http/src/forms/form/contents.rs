@@ -77,7 +77,7 @@ async fn next_piece(part: &mut Part, share: Option<&mut Share>) -> Result<Option
 }
 
 /// The text of a field.
-pub(super) async fn text(mut part: Part, head: &PartHead, limits: Limits<'_>) -> Result<String, ApiError> {
+pub(super) async fn text(part: Part, head: &PartHead, limits: Limits<'_>) -> Result<String, ApiError> {
     let limit = limits.options.max_field_bytes;
     let wrong = |what: String| {
         let hint =
@@ -85,14 +85,7 @@ pub(super) async fn text(mut part: Part, head: &PartHead, limits: Limits<'_>) ->
         let hint = hint.unwrap_or_default();
         ApiError::invalid(format!("form field {} is {what}{hint}", printable(&head.name)))
     };
-    let mut bytes = Vec::new();
-    while let Some(piece) = part.next().await {
-        let piece = piece.map_err(broken)?;
-        if bytes.len() + piece.len() > limit {
-            return Err(wrong(format!("over {limit} bytes")));
-        }
-        bytes.extend_from_slice(&piece);
-    }
+    let bytes = at_most(part, limit).await?.ok_or_else(|| wrong(format!("over {limit} bytes")))?;
     head.text(bytes).or_else(|bytes| {
         // No file is refused for how its name was written.
         if head.name == FILE_NAME {
