@@ -101,26 +101,43 @@ impl Telegram {
     /// # Errors
     /// [`Failure::Lost`] if it may have been carried out.
     pub(super) async fn call<R: tl::RemoteCall>(&mut self, call: &R) -> Result<R::Return, Failure> {
-        let patience = self.keys.config().call_timeout;
-        let (mut moves, mut tries) = (0, 0);
+        let mut moves = 0;
         loop {
-            match timeout(patience, self.client.invoke(call)).await {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(InvocationError::Rpc(error))) => match elsewhere(&error) {
+            match self.call_here(call).await {
+                Err(Failure::Refused(error)) => match elsewhere(&error) {
                     Some(dc) if moves < MOVES_MAX => {
                         moves += 1;
                         self.move_to(dc).await?;
                     }
                     _ => return Err(Failure::Refused(error)),
                 },
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn call_here<R: tl::RemoteCall>(&self, call: &R) -> Result<R::Return, Failure> {
+        let patience = self.keys.config().call_timeout;
+        let mut tries = 0;
+        loop {
+            let failure = match timeout(patience, self.client.invoke(call)).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(InvocationError::Rpc(error))) => return Err(Failure::Refused(error)),
                 // It was not sent: the connection had gone while nobody used it.
-                Ok(Err(InvocationError::Dropped(_))) if tries < TRIES_MAX => tries += 1,
-                Ok(Err(error)) => return Err(error.into()),
-                Err(_) => {
-                    self.pool.disconnect_from_dc(self.here.dc_id().into());
-                    let seconds = patience.as_secs();
-                    return Err(Failure::Lost(format!("Telegram did not answer in {seconds} s")));
+                Ok(Err(InvocationError::Dropped(_))) if tries < TRIES_MAX => {
+                    tries += 1;
+                    None
                 }
+                Ok(Err(error)) => Some(error.into()),
+                Err(_) => {
+                    let seconds = patience.as_secs();
+                    Some(Failure::Lost(format!("Telegram did not answer in {seconds} s")))
+                }
+            };
+            // The pool hands calls to a connection that has ended until it comes to see so, which takes long on a busy machine.
+            self.pool.disconnect_from_dc(self.here.dc_id().into());
+            if let Some(failure) = failure {
+                return Err(failure);
             }
         }
     }
@@ -173,7 +190,7 @@ impl Telegram {
     /// Makes a key with another data centre, and goes on there.
     pub(super) async fn move_to(&mut self, dc: i32) -> Result<(), Failure> {
         say(&format!("Telegram keeps this account in data centre {dc}: going there."));
-        let config = self.client.invoke(&tl::functions::help::GetConfig {}).await?;
+        let config = self.call_here(&tl::functions::help::GetConfig {}).await?;
         let tl::enums::Config::Config(config) = config;
         let named = config.dc_options.into_iter().map(|tl::enums::DcOption::Option(option)| option);
         let address = address_of(dc, &named.collect::<Vec<_>>(), self.here.address());
