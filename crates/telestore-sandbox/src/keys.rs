@@ -1,6 +1,7 @@
 //! Auth keys: those in the session strings, and those made by a key exchange.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use crate::mtproto::{ServerKey, Sessions};
@@ -35,6 +36,8 @@ pub(crate) struct AuthKey {
     /// Whose key it is, by `user_id`; nobody's until somebody signs in with it.
     owner: OnceLock<String>,
     state: Mutex<KeyState>,
+    /// Whether the servers say that they do not know it.
+    unknown: AtomicBool,
 }
 
 impl AuthKey {
@@ -42,14 +45,22 @@ impl AuthKey {
     pub(crate) fn shared_beforehand(data: [u8; 256], dc: i32, user_id: &str, state: KeyState) -> Self {
         let owner = OnceLock::from(user_id.to_owned());
         let cipher = ServerKey::new(data);
-        Self { cipher, dc, sessions: Sessions::default(), owner, state: Mutex::new(state) }
+        Self {
+            cipher,
+            dc,
+            sessions: Sessions::default(),
+            owner,
+            state: Mutex::new(state),
+            unknown: AtomicBool::default(),
+        }
     }
 
     /// A key that was just agreed on. Its first salt comes out of the exchange too.
     pub(crate) fn exchanged(data: [u8; 256], salt: i64, dc: i32) -> Self {
         let state = Mutex::new(KeyState::unregistered());
         let cipher = ServerKey::new(data);
-        Self { cipher, dc, sessions: Sessions::new(salt), owner: OnceLock::new(), state }
+        let (owner, unknown) = (OnceLock::new(), AtomicBool::default());
+        Self { cipher, dc, sessions: Sessions::new(salt), owner, state, unknown }
     }
 
     pub(crate) fn owner(&self) -> Option<&str> {
@@ -64,6 +75,10 @@ impl AuthKey {
 
     pub(crate) fn state(&self) -> KeyState {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_known(&self, known: bool) {
+        self.unknown.store(!known, Ordering::Relaxed);
     }
 
     pub(crate) fn set_state(&self, state: KeyState) {
@@ -86,7 +101,7 @@ impl Keys {
     /// The key of that id; `None` too if it is another data centre's.
     pub(crate) fn find(&self, id: &[u8], dc: i32) -> Option<Arc<AuthKey>> {
         let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        keys.get(id).filter(|key| key.dc == dc).cloned()
+        keys.get(id).filter(|key| key.dc == dc && !key.unknown.load(Ordering::Relaxed)).cloned()
     }
 
     /// Every key of a user, at every data centre.

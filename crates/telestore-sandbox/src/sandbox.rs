@@ -210,6 +210,26 @@ impl Sandbox {
         }
     }
 
+    /// The token of the user's bot is good no more, as if @BotFather had made another, and its logins end: 401 by the Bot API and
+    /// by MTProto, and `ACCESS_TOKEN_EXPIRED` for a new sign-in.
+    pub fn revoke_bot(&self, user: &SandboxUser) {
+        self.account(user).into_iter().for_each(|account| account.revoke_bot());
+        self.end_bot_logins(user);
+    }
+
+    /// Ends the logins of the user's bot by MTProto: their calls answer 401 `AUTH_KEY_UNREGISTERED`. It may sign in again.
+    pub fn end_bot_logins(&self, user: &SandboxUser) {
+        let keys = self.shared.keys.of(&user.user_id).into_iter();
+        for key in keys.filter(|key| matches!(key.state(), KeyState::Bot(_))) {
+            key.set_state(KeyState::unregistered());
+        }
+    }
+
+    /// Whether the servers know the keys of the user's account and bot. If not, they answer -404, as Telegram's do in passing, too.
+    pub fn set_keys_known(&self, user: &SandboxUser, known: bool) {
+        self.shared.keys.of(&user.user_id).iter().for_each(|key| key.set_known(known));
+    }
+
     /// Opens a data centre at a port of its own and says where; one that exists keeps its address.
     pub async fn add_data_centre(&self, id: i32) -> Result<SocketAddr> {
         Ok(self.shared.add_data_centre(id).await?)

@@ -82,6 +82,12 @@ impl UserSpec {
         self
     }
 
+    /// The credentials carry API id and hash although they may carry no session: a bot signs in with them.
+    pub fn with_api_id(mut self) -> Self {
+        self.api = true;
+        self
+    }
+
     /// The backend answers 400 to a request for this user's credentials.
     pub fn not_configured(mut self) -> Self {
         self.configured = false;
@@ -245,6 +251,7 @@ pub(crate) struct Account {
     home: AtomicI32,
     premium: AtomicBool,
     banned: AtomicBool,
+    bot_revoked: AtomicBool,
 }
 
 impl Account {
@@ -256,7 +263,8 @@ impl Account {
         let key = AuthKey::shared_beforehand(user.auth_key_bytes(), HOME, &user.user_id, state);
         let (token_revoked, home) = (AtomicBool::new(false), AtomicI32::new(HOME));
         let (premium, banned) = (AtomicBool::new(false), AtomicBool::new(false));
-        (Arc::new(Self { user, token_revoked, home, premium, banned }), key)
+        let bot_revoked = AtomicBool::new(false);
+        (Arc::new(Self { user, token_revoked, home, premium, banned, bot_revoked }), key)
     }
 
     pub(crate) fn revoke_token(&self) {
@@ -281,6 +289,19 @@ impl Account {
 
     pub(crate) fn is_banned(&self) -> bool {
         self.banned.load(Ordering::Relaxed)
+    }
+
+    /// Whether the token of its bot is good.
+    pub(crate) fn is_bot(&self, token: &str) -> bool {
+        self.user.bot_token == token && !self.is_bot_revoked()
+    }
+
+    pub(crate) fn is_bot_revoked(&self) -> bool {
+        self.bot_revoked.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn revoke_bot(&self) {
+        self.bot_revoked.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn set_banned(&self, banned: bool) {

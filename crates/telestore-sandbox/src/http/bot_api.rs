@@ -42,7 +42,7 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request) 
     let Some((token, method)) = rest.split_once('/') else {
         return bot_error(404, "Not Found", json!({})).into_response();
     };
-    let bot = shared.users.find(|account| account.user.bot_token == token);
+    let bot = shared.users.find(|account| account.is_bot(token));
     let user_id = bot.as_ref().map(|bot| bot.user.user_id.clone());
     let counted = if file { "file" } else { method };
     let course = Course::of(&shared, counted, user_id.as_deref()).await;

@@ -75,6 +75,11 @@ pub(crate) fn look<T>(
     context.shared.channels.look(id, look).ok_or_else(|| RpcError::bad_request("CHANNEL_INVALID"))
 }
 
+/// Bots have neither dialogs nor a history, and let nobody in.
+pub(crate) fn users_only(context: &Context) -> Result<(), RpcError> {
+    if context.bot { Err(RpcError::bad_request("BOT_METHOD_INVALID")) } else { Ok(()) }
+}
+
 #[derive(Default)]
 struct Page {
     dialogs: Vec<enums::Dialog>,
@@ -97,9 +102,7 @@ impl Page {
 }
 
 pub(crate) fn get_dialogs(context: &Context, call: &f::messages::GetDialogs) -> Answer {
-    if context.bot {
-        return Err(RpcError::bad_request("BOT_METHOD_INVALID"));
-    }
+    users_only(context)?;
     let mut all = context.shared.channels.filter(|channel| channel.holds(&context.who()));
     if call.folder_id.is_some_and(|folder| folder != 0) {
         all.clear();
@@ -131,6 +134,7 @@ pub(crate) fn get_dialogs(context: &Context, call: &f::messages::GetDialogs) -> 
 }
 
 pub(crate) fn get_peer_dialogs(context: &Context, call: &f::messages::GetPeerDialogs) -> Answer {
+    users_only(context)?;
     let resolve = |peer: &enums::InputDialogPeer| match peer {
         enums::InputDialogPeer::Peer(peer) => resolve_peer(context, &peer.peer),
         _ => Err(RpcError::bad_request("PEER_ID_INVALID")),
@@ -171,9 +175,53 @@ pub(crate) fn get_chats(context: &Context, call: &f::messages::GetChats) -> Answ
     Ok(enums::messages::Chats::Chats(types::messages::Chats { chats }).to_bytes())
 }
 
+/// What has changed since `pts`. The sandbox keeps the changes no longer than the messages that they made: all of those are told,
+/// unless there were more changes than the caller takes.
+/// <https://core.telegram.org/method/updates.getChannelDifference>
 pub(crate) fn channel_difference(context: &Context, call: &f::updates::GetChannelDifference) -> Answer {
     let id = resolve_channel(context, &call.channel)?;
-    let pts = look(context, id, |channel| channel.pts)?;
-    let empty = types::updates::ChannelDifferenceEmpty { r#final: true, pts, timeout: Some(30) };
-    Ok(enums::updates::ChannelDifference::Empty(empty).to_bytes())
+    if call.pts < 1 || call.limit < 1 {
+        return Err(RpcError::bad_request("PERSISTENT_TIMESTAMP_INVALID"));
+    }
+    let difference = look(context, id, |channel| difference(context, channel, call.pts, call.limit))?;
+    Ok(difference.to_bytes())
+}
+
+fn difference(
+    context: &Context,
+    channel: &Channel,
+    since: i32,
+    limit: i32,
+) -> enums::updates::ChannelDifference {
+    let (who, pts, timeout) = (context.who(), channel.pts, Some(30));
+    if since >= pts {
+        return types::updates::ChannelDifferenceEmpty { r#final: true, pts, timeout }.into();
+    }
+    let (chats, users) =
+        (vec![tl_types::chat(channel, &who)], vec![tl_types::user(&context.account, context.bot)]);
+    if since.saturating_add(limit) < pts {
+        let (dialog, messages) = (tl_types::dialog(channel), vec![tl_types::newest(channel, &who)]);
+        let too_long = types::updates::ChannelDifferenceTooLong {
+            r#final: true,
+            timeout,
+            dialog,
+            messages,
+            chats,
+            users,
+        };
+        return too_long.into();
+    }
+    let new_messages =
+        channel.messages.values().map(|stored| tl_types::message(channel, stored, &who)).collect();
+    let other_updates = Vec::new();
+    let all = types::updates::ChannelDifference {
+        r#final: true,
+        pts,
+        timeout,
+        new_messages,
+        other_updates,
+        chats,
+        users,
+    };
+    all.into()
 }

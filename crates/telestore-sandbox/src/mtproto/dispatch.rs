@@ -66,7 +66,10 @@ pub(crate) async fn dispatch(context: Context, id: u32, body: Bytes) -> Answer {
         f::messages::SendMedia::CONSTRUCTOR_ID => send::send_media(context, parse(&body)?).await,
         f::messages::SendMessage::CONSTRUCTOR_ID => send::send_message(context, parse(&body)?).await,
         f::auth::ExportAuthorization::CONSTRUCTOR_ID => sign_in::export(&context, &parse(&body)?),
-        f::auth::AcceptLoginToken::CONSTRUCTOR_ID => sign_in::accept(&context, &parse(&body)?),
+        f::auth::AcceptLoginToken::CONSTRUCTOR_ID => {
+            chats::users_only(&context)?;
+            sign_in::accept(&context, &parse(&body)?)
+        }
         f::auth::LogOut::CONSTRUCTOR_ID => sign_in::log_out(&context),
         f::users::GetUsers::CONSTRUCTOR_ID => get_users(&context, &parse(&body)?),
         f::updates::GetState::CONSTRUCTOR_ID => Ok(tl_types::state().to_bytes()),

@@ -2,7 +2,7 @@
 
 use grammers_tl_types::{Serializable, enums, functions as f, types};
 
-use super::chats::{look, resolve_channel, resolve_peer};
+use super::chats::{look, resolve_channel, resolve_peer, users_only};
 use super::dispatch::Context;
 use super::rpc_error::RpcError;
 use super::tl_types;
@@ -29,11 +29,6 @@ impl Window {
         let limit = if self.limit > 0 { self.limit.min(100) as usize } else { 0 };
         ids.into_iter().skip(from).take(limit).collect()
     }
-}
-
-/// Bots see no history. <https://core.telegram.org/method/messages.getHistory>
-fn users_only(context: &Context) -> Result<(), RpcError> {
-    if context.bot { Err(RpcError::bad_request("BOT_METHOD_INVALID")) } else { Ok(()) }
 }
 
 pub(crate) fn get_history(context: &Context, call: &f::messages::GetHistory) -> Answer {

@@ -332,3 +332,62 @@ async fn a_bot_that_signs_in_again_and_again_has_to_wait() {
     sandbox.faults().inject(Fault::rpc_error("auth.importBotAuthorization", 400, "API_ID_PUBLISHED_FLOOD"));
     assert_eq!(refused(client.invoke(&call).await), bad("API_ID_PUBLISHED_FLOOD"));
 }
+
+/// A bot that has signed in.
+async fn bot(spec: UserSpec) -> (Sandbox, SandboxUser, Client) {
+    let (sandbox, user, client) = start(spec).await;
+    client.invoke(&as_bot(&user)).await.expect("signed in");
+    (sandbox, user, client)
+}
+
+fn as_bot(user: &SandboxUser) -> f::auth::ImportBotAuthorization {
+    let (api_id, api_hash, bot_auth_token) = (user.api_id, user.api_hash.clone(), user.bot_token.clone());
+    f::auth::ImportBotAuthorization { flags: 0, api_id, api_hash, bot_auth_token }
+}
+
+/// The user's channel, as a bot names it: without an access hash.
+fn channel(user: &SandboxUser) -> tl::types::InputChannel {
+    let channel_id = user.channel_id.trim_start_matches("-100").parse().expect("a number");
+    tl::types::InputChannel { channel_id, access_hash: 0 }
+}
+
+fn changes(user: &SandboxUser, pts: i32, limit: i32) -> f::updates::GetChannelDifference {
+    let (channel, filter) = (channel(user).into(), tl::enums::ChannelMessagesFilter::Empty);
+    f::updates::GetChannelDifference { force: false, channel, filter, pts, limit }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_sees_what_has_changed_in_a_channel() {
+    use tl::enums::updates::ChannelDifference;
+    let (sandbox, user, client) = bot(UserSpec::new("bob")).await;
+    let tl::types::InputChannel { channel_id, access_hash } = channel(&user);
+    let there = tl::types::InputPeerChannel { channel_id, access_hash };
+    let there = grammers_client::session::types::PeerRef::from(there);
+    for number in 1..=3 {
+        let text = InputMessage::new().text(format!("number {number}"));
+        client.send_message(there, text).await.expect("said");
+    }
+    let found = client.invoke(&changes(&user, 1, 100)).await.expect("changes");
+    let ChannelDifference::Difference(found) = found else { panic!("{found:?}") };
+    assert_eq!((found.new_messages.len(), found.r#final), (3, true));
+    let none = client.invoke(&changes(&user, found.pts, 100)).await.expect("no changes");
+    assert!(matches!(none, ChannelDifference::Empty(_)), "{none:?}");
+    let too_long = client.invoke(&changes(&user, 1, 2)).await.expect("too many");
+    let ChannelDifference::TooLong(too_long) = too_long else { panic!("{too_long:?}") };
+    let tl::enums::Dialog::Dialog(dialog) = too_long.dialog else { panic!("a folder") };
+    assert_eq!(dialog.top_message, sandbox.messages_of(&user)[2].message_id);
+    assert_eq!(refused(client.invoke(&changes(&user, 0, 100)).await), bad("PERSISTENT_TIMESTAMP_INVALID"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_may_a_bot_may_not_and_a_revoked_token_ends_it() {
+    let (sandbox, user, client) = bot(UserSpec::new("bob")).await;
+    let accept = f::auth::AcceptLoginToken { token: vec![1] };
+    assert_eq!(refused(client.invoke(&accept).await), bad("BOT_METHOD_INVALID"));
+    let dialogs = f::messages::GetPeerDialogs { peers: Vec::new() };
+    assert_eq!(refused(client.invoke(&dialogs).await), bad("BOT_METHOD_INVALID"));
+    sandbox.revoke_bot(&user);
+    let own = f::users::GetUsers { id: vec![tl::enums::InputUser::UserSelf] };
+    assert_eq!(refused(client.invoke(&own).await), (401, "AUTH_KEY_UNREGISTERED".to_owned()));
+    assert_eq!(refused(client.invoke(&as_bot(&user)).await), bad("ACCESS_TOKEN_EXPIRED"));
+}

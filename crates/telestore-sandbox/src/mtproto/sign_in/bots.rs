@@ -41,6 +41,9 @@ pub(super) fn sign_in(caller: &Caller, call: &f::auth::ImportBotAuthorization) -
     check_application(shared, call.api_id, &call.api_hash)?;
     let owner = shared.users.find(|account| account.user.bot_token == call.bot_auth_token);
     let owner = owner.ok_or_else(|| RpcError::bad_request("ACCESS_TOKEN_INVALID"))?;
+    if owner.is_bot_revoked() {
+        return Err(RpcError::bad_request("ACCESS_TOKEN_EXPIRED"));
+    }
     if owner.home() != caller.link.dc {
         return Err(RpcError::new(303, format!("USER_MIGRATE_{}", owner.home())));
     }
