@@ -299,6 +299,14 @@ macro_rules! forward {
                 ($inner).save_moved_chat(user, chat, moved_to).await
             }
 
+            async fn bot_key(&$self, key: &StorageKey) -> Result<Option<Vec<u8>>> {
+                ($inner).bot_key(key).await
+            }
+
+            async fn save_bot_key(&$self, key: &StorageKey, sealed: &[u8]) -> Result<()> {
+                ($inner).save_bot_key(key, sealed).await
+            }
+
             async fn counts(&$self) -> Result<Counts> {
                 ($inner).counts().await
             }

@@ -365,6 +365,15 @@ impl SessionStore for MemorySessionStore {
         Ok(())
     }
 
+    async fn bot_key(&self, key: &StorageKey) -> Result<Option<Vec<u8>>> {
+        Ok(self.lock().await.bot_keys.get(key).cloned())
+    }
+
+    async fn save_bot_key(&self, key: &StorageKey, sealed: &[u8]) -> Result<()> {
+        self.lock().await.bot_keys.insert(key.clone(), sealed.to_vec());
+        Ok(())
+    }
+
     async fn clock(&self) -> Result<Option<Reading>> {
         let state = self.lock().await;
         let latest = state.uploads.values().map(|upload| upload.updated_at).max();

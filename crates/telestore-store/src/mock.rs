@@ -139,6 +139,8 @@ pub trait SessionCalls: Send + Sync {
     async fn save_clock(&self, reading: Reading) -> Result<()>;
     async fn moved_chat(&self, user: &UserId, chat: &ChatId) -> Result<Option<ChatId>>;
     async fn save_moved_chat(&self, user: &UserId, chat: &ChatId, moved_to: &ChatId) -> Result<()>;
+    async fn bot_key(&self, key: &StorageKey) -> Result<Option<Vec<u8>>>;
+    async fn save_bot_key(&self, key: &StorageKey, sealed: &[u8]) -> Result<()>;
     async fn counts(&self) -> Result<Counts>;
     fn changes(&self) -> Changes;
     async fn probe(&self) -> Result<()>;

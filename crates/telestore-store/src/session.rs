@@ -313,6 +313,13 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// other one of that user.
     async fn save_moved_chat(&self, user: &UserId, chat: &ChatId, moved_to: &ChatId) -> Result<()>;
 
+    /// What was kept for a bot under this key, see [`save_bot_key`](Self::save_bot_key).
+    async fn bot_key(&self, key: &StorageKey) -> Result<Option<Vec<u8>>>;
+
+    /// Keeps what a bot has signed in with, sealed for `key`, in the place of what was there. The engine makes the key of the
+    /// bot's token, which cannot be found from it.
+    async fn save_bot_key(&self, key: &StorageKey, sealed: &[u8]) -> Result<()>;
+
     /// How much there is of everything.
     async fn counts(&self) -> Result<Counts>;
 

@@ -4,6 +4,7 @@
 //! that opens an empty store. They panic if the contract is broken.
 
 mod append;
+mod bot_keys;
 mod chunks;
 mod in_turn;
 mod leases;

@@ -10,7 +10,7 @@ pub(super) enum Kind {
     /// The name of a chunk's bytes.
     Blob,
     Bytes,
-    /// A token, sealed for the upload whose key the row names.
+    /// A token, or a key of a bot, sealed for the key that the row names.
     Token,
 }
 use Kind::{Blob, Bytes, Flag, Int, Text, Time, Token};
@@ -94,7 +94,7 @@ pub(super) const OUTBOX: Table = Table {
 
 /// Not the workers, and whose accounts they hold: the command that imports has ended them. A worker that once looked around
 /// in the other database has left rows there.
-pub(super) const OTHERS: [Table; 4] = [
+pub(super) const OTHERS: [Table; 5] = [
     Table {
         name: "turns",
         order: "user_id",
@@ -111,6 +111,12 @@ pub(super) const OTHERS: [Table; 4] = [
         name: "moved_chats",
         order: "user_id",
         columns: &[("user_id", Text), ("chat", Text), ("moved_to", Text)],
+        had: "ON CONFLICT DO NOTHING",
+    },
+    Table {
+        name: "bot_keys",
+        order: "key",
+        columns: &[("key", Text), ("sealed", Token)],
         had: "ON CONFLICT DO NOTHING",
     },
     Table {

@@ -31,6 +31,8 @@ pub(super) struct State {
     pub(super) clock: Option<Reading>,
     /// The chat that each user had, and what it has become.
     pub(super) moved_chats: HashMap<UserId, (ChatId, ChatId)>,
+    /// What each bot has signed in with, sealed.
+    pub(super) bot_keys: HashMap<StorageKey, Vec<u8>>,
 }
 
 /// An event of the outbox.

@@ -1,5 +1,6 @@
 //! Uploads in a PostgreSQL database that many workers share.
 
+mod bot_keys;
 mod check;
 mod clock;
 mod counts;

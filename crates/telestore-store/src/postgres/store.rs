@@ -7,7 +7,9 @@ use telestore_types::{
 use super::clock::Times as _;
 use super::fault::Tries;
 use super::tx::{Ending, Lent, Tx, in_time};
-use super::{PostgresSessionStore, counts, early, leases, moved, outbox, record, row, sweep, usage, workers};
+use super::{
+    PostgresSessionStore, bot_keys, counts, early, leases, moved, outbox, record, row, sweep, usage, workers,
+};
 use crate::rules::{self, Answer, NewChunk, NewExtent, Whose};
 use crate::{
     Appended, BlobName, Cancelled, Change, Changes, ChunkRecord, Claim, Completed, Counts, Created, Declared,
@@ -424,6 +426,14 @@ impl SessionStore for PostgresSessionStore {
         transact!(self, Ending::PLAIN, None, |tx| {
             moved::save(tx, user, chat, moved_to).await.map(Answer::Changed)
         })
+    }
+
+    async fn bot_key(&self, key: &StorageKey) -> Result<Option<Vec<u8>>> {
+        ask!(self, |on| bot_keys::find(on, key).await)
+    }
+
+    async fn save_bot_key(&self, key: &StorageKey, sealed: &[u8]) -> Result<()> {
+        transact!(self, Ending::PLAIN, None, |tx| bot_keys::save(tx, key, sealed).await.map(Answer::Changed))
     }
 
     async fn counts(&self) -> Result<Counts> {

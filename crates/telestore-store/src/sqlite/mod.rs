@@ -1,5 +1,6 @@
 //! Uploads in one SQLite file.
 
+mod bot_keys;
 mod counts;
 mod group;
 mod leases;

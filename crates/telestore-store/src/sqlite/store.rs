@@ -4,7 +4,9 @@ use telestore_types::{
     UploadOptions, UploadState, UserId, WorkerId,
 };
 
-use super::{SqliteSessionStore, counts, database, leases, moved, outbox, row, sweep, usage, workers};
+use super::{
+    SqliteSessionStore, bot_keys, counts, database, leases, moved, outbox, row, sweep, usage, workers,
+};
 use crate::rules::{self, NewChunk, NewExtent, Whose};
 use crate::{
     Appended, BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Declared, Expired, Expiry,
@@ -331,6 +333,14 @@ impl SessionStore for SqliteSessionStore {
 
     async fn save_moved_chat(&self, user: &UserId, chat: &ChatId, moved_to: &ChatId) -> Result<()> {
         moved::save(&self.writer, user, chat, moved_to).await
+    }
+
+    async fn bot_key(&self, key: &StorageKey) -> Result<Option<Vec<u8>>> {
+        bot_keys::find(&self.readers, key).await
+    }
+
+    async fn save_bot_key(&self, key: &StorageKey, sealed: &[u8]) -> Result<()> {
+        bot_keys::save(&self.writer, key, sealed).await
     }
 
     async fn clock(&self) -> Result<Option<Reading>> {

@@ -9,7 +9,7 @@ use telestore_types::{
 };
 
 use super::in_turn::InTurn;
-use super::{append, leases, moved, outbox, pieces, quotas, strangers, sums, views, workers};
+use super::{append, bot_keys, leases, moved, outbox, pieces, quotas, strangers, sums, views, workers};
 use crate::{
     BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Lease, Limits, NewChunk, Owner, Recorded,
     SessionStore,
@@ -161,6 +161,7 @@ where
     Box::pin(async { strangers::a_due_time_that_cannot_be_is_due(&both().await).await }).await;
     Box::pin(async { strangers::the_clock_is_kept(&both().await).await }).await;
     Box::pin(async { moved::a_moved_chat_is_found_by_its_user_only(&both().await).await }).await;
+    Box::pin(async { bot_keys::the_latest_key_of_each_bot_is_kept(&both().await).await }).await;
     Box::pin(async { sums::an_empty_chunk_comes_last_in_any_order(&both().await).await }).await;
     Box::pin(async { sums::chunks_that_cannot_be_the_file_are_not_recorded(&both().await).await }).await;
     Box::pin(async { views::pages(&both().await).await }).await;

@@ -79,6 +79,8 @@ async fn all_of_a_sqlite_database_is_there_afterwards() {
     fill(&old).await;
     let (user, chat) = (UserId::new("u1"), ChatId::new("-1").unwrap());
     old.save_moved_chat(&user, &chat, &ChatId::new("-1001").unwrap()).await.unwrap();
+    let bot = StorageKey::from_random([9; 16]);
+    old.save_bot_key(&bot, b"sealed").await.unwrap();
     let reading = Reading { at: SystemClock.now(), wall: SystemClock.now() };
     old.save_clock(reading).await.unwrap();
 
@@ -104,6 +106,7 @@ async fn all_of_a_sqlite_database_is_there_afterwards() {
     assert_eq!(new.usage(subject, now).await.unwrap(), old.usage(subject, now).await.unwrap());
     assert_eq!(new.counts().await.unwrap(), old.counts().await.unwrap());
     assert_eq!(new.moved_chat(&user, &chat).await.unwrap(), old.moved_chat(&user, &chat).await.unwrap());
+    assert_eq!(new.bot_key(&bot).await.unwrap().as_deref(), Some(&b"sealed"[..]));
     assert_eq!(new.clock().await.unwrap(), Some(reading));
     goes_on(&new).await;
 

@@ -177,6 +177,8 @@ forward! { SessionStore {
     expire(expiry: &Expiry) -> Vec<Expired>;
     moved_chat(user: &UserId, chat: &ChatId) -> Option<ChatId>;
     save_moved_chat(user: &UserId, chat: &ChatId, moved_to: &ChatId) -> ();
+    bot_key(key: &StorageKey) -> Option<Vec<u8>>;
+    save_bot_key(key: &StorageKey, sealed: &[u8]) -> ();
     clock() -> Option<Reading>;
     save_clock(reading: Reading) -> ();
     counts() -> Counts;
