@@ -36,7 +36,7 @@ const MAX_ACCOUNTS: usize = 1024;
 pub struct Client {
     config: Arc<MtprotoConfig>,
     accounts: Arc<Mutex<HashMap<[u8; 32], Arc<Account>>>>,
-    guard: Guard,
+    pub(crate) guard: Guard,
     way: Way,
 }
 

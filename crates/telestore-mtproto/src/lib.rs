@@ -4,6 +4,7 @@ mod account;
 mod addresses;
 mod allowed;
 pub mod answers;
+mod bot;
 mod calls;
 mod chats;
 mod client;

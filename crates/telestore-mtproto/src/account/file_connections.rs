@@ -102,7 +102,7 @@ impl Account {
         self.config.check_address(first)?;
         addresses.retain(|address| self.config.check_address(*address).is_ok());
         let target = Target::new(dc.dc_id, dc.test, true, addresses);
-        let hold = self.guard.take(&self.session).await?;
+        let hold = self.guard.take(&self.session.sender_id()).await?;
         let stream = self.way.open(&target, self.config.connect_timeout).await?;
         let address = stream.address();
         let connection = Connection::over(stream, dc.auth_key, self.timing(), hold);

@@ -2,9 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use telestore_types::{LoginGuard, LoginHold};
+use telestore_types::{LoginGuard, LoginHold, SenderId};
 
-use crate::session::Session;
 use crate::{Error, Result};
 
 /// The guard of a client's logins, if it has one. Clones share it.
@@ -16,10 +15,10 @@ impl Guard {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
     }
 
-    /// Takes the login of `session` for a connection; `None` if nobody else has it.
-    pub(super) async fn take(&self, session: &Session) -> Result<Option<Box<dyn LoginHold>>> {
+    /// Takes a login for a connection; `None` if nobody else has it.
+    pub(crate) async fn take(&self, login: &SenderId) -> Result<Option<Box<dyn LoginHold>>> {
         let guard = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(guard) = guard else { return Ok(None) };
-        guard.take(&session.sender_id()).await.map(Some).map_err(Error::login_busy)
+        guard.take(login).await.map(Some).map_err(Error::login_busy)
     }
 }

@@ -107,6 +107,20 @@ impl Account {
         self.data_centres().here()
     }
 
+    /// The login as it is now: another one than the account was made with if Telegram has sent it to another data centre.
+    pub fn session(&self) -> Session {
+        let DataCentre { dc_id, address, auth_key, .. } = self.location().data_centre;
+        match u8::try_from(dc_id) {
+            Ok(dc) if auth_key != self.session.auth_key => Session::new(dc, address, auth_key),
+            _ => self.session.clone(),
+        }
+    }
+
+    /// The login that the account was made with.
+    pub fn first_session(&self) -> &Session {
+        &self.session
+    }
+
     fn data_centres(&self) -> MutexGuard<'_, DataCentres> {
         self.data_centres.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -236,7 +250,7 @@ impl Account {
         self.close_predecessor().await;
         let config = &self.config;
         let target = config.target((dc.dc_id, dc.test), dc.address, &main.options)?;
-        let hold = self.guard.take(&self.session).await?;
+        let hold = self.guard.take(&self.session.sender_id()).await?;
         let stream = self.way.open(&target, config.connect_timeout).await?;
         let address = stream.address();
         let connection = Connection::over(stream, dc.auth_key, self.timing(), hold);

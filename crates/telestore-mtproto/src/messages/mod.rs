@@ -2,6 +2,7 @@
 
 mod delete;
 mod message;
+mod newest;
 mod search;
 mod sent;
 

@@ -9,6 +9,7 @@ use grammers_tl_types as tl;
 use tl::enums::InputPeer;
 
 use super::message::Message;
+use super::newest::Newest;
 use crate::answers::{self, Ask, Object, PAGE_MAX};
 use crate::{Calls, Result};
 
@@ -30,6 +31,11 @@ pub struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
+    /// Whether a message was made before this one was asked for.
+    fn is_older(&self, message: &Message) -> bool {
+        message.date.is_some_and(|date| date < self.since)
+    }
+
     fn is(&self, message: &Message) -> bool {
         let size = message.document.as_ref().map(|document| document.size);
         let is_of_kind = size.is_some() != message.photo_id.is_some();
@@ -71,16 +77,27 @@ impl Calls<'_> {
     /// Looks for a message whose answer was lost, from the newest one back to when it was asked for: one that this account
     /// posted, and that is not [noted](crate::SentMessages::note) as that of another file. If two could be it, neither is.
     ///
+    /// A bot sees no history, and finds the message by the channel's changes and the numbers of its messages; in a basic group,
+    /// it finds none.
+    ///
     /// # Errors
-    /// Those of a call. Bots may not look.
+    /// Those of a call.
     pub async fn find_message(&self, peer: &InputPeer, wanted: &Wanted<'_>) -> Result<Option<Message>> {
+        let mut found = match self.in_history(peer, wanted).await {
+            Err(error) if error.is("BOT_METHOD_INVALID") => self.in_numbers(peer, wanted).await?,
+            found => found?,
+        };
+        found.retain(|message| !self.account().sent_messages().holds(peer, message.id));
+        Ok(found.pop().filter(|_| found.is_empty()))
+    }
+
+    async fn in_history(&self, peer: &InputPeer, wanted: &Wanted<'_>) -> Result<Vec<Message>> {
         let mut found = Vec::new();
         let mut request = page(peer.clone(), 0);
         for _ in 0..MAX_PAGES {
             let messages = self.call(&request).await?;
             let older = messages.iter().map(|message| message.id).min();
-            let is_before = |date: Option<i64>| date.is_some_and(|date| date < wanted.since);
-            let is_last = messages.iter().any(|message| is_before(message.date));
+            let is_last = messages.iter().any(|message| wanted.is_older(message));
             found.extend(messages.into_iter().filter(|message| wanted.is(message)));
             let Some(older) = older.filter(|id| request.offset_id == 0 || *id < request.offset_id) else {
                 break;
@@ -90,8 +107,22 @@ impl Calls<'_> {
             }
             request.offset_id = older;
         }
-        found.retain(|message| !self.account().sent_messages().holds(peer, message.id));
-        Ok(found.pop().filter(|_| found.is_empty()))
+        Ok(found)
+    }
+
+    async fn in_numbers(&self, peer: &InputPeer, wanted: &Wanted<'_>) -> Result<Vec<Message>> {
+        let (mut found, newest) = Newest::of(self, peer).await?;
+        found.retain(|message| wanted.is(message));
+        let Some(mut newest) = newest else { return Ok(found) };
+        for _ in 0..MAX_PAGES {
+            let messages = newest.page(self).await?;
+            let is_last = messages.is_empty() || messages.iter().any(|message| wanted.is_older(message));
+            found.extend(messages.into_iter().filter(|message| wanted.is(message)));
+            if is_last {
+                break;
+            }
+        }
+        Ok(found)
     }
 }
 
