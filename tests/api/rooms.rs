@@ -30,7 +30,7 @@ const PLANS: [(&str, &str, &[&[&str]]); 3] = [
             &["config", "metrics", "seal", "caller"],
             &["error"],
             &["base", "ports", "tasks"],
-            &["logins"],
+            &["keys", "logins"],
             &["backends", "bytes", "events", "sends"],
             &["access", "job"],
             &["quotas", "sendable"],

@@ -160,6 +160,7 @@ impl TryFrom<Answer> for TelegramCredentials {
         let api_id = answer.telegram_api_id.map(Text::into_text).filter(|id| !id.trim().is_empty());
         let (api_id, api_hash) = application(api_id.as_deref(), given(answer.telegram_api_hash))?;
         let credentials = Self::new(UserId::new(answer.user_id), channel.chat).with_bot(answer.bot_token);
+        let credentials = credentials.with_application(api_id, api_hash.clone());
         Ok(credentials.with_session(answer.telegram_session, api_id, api_hash))
     }
 }

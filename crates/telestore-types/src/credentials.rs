@@ -221,6 +221,14 @@ impl TelegramCredentials {
         }
     }
 
+    /// The same, with the application that its bots sign in with by MTProto. Both halves are needed for that.
+    #[must_use]
+    pub fn with_application(mut self, api_id: Option<ApiId>, api_hash: Option<Secret>) -> Self {
+        let named = |sender: Sender| sender.with_application(api_id, api_hash.clone());
+        self.senders = self.senders.into_iter().map(named).collect();
+        self
+    }
+
     /// The same with one more session, if one is given that is not empty, and the application that it was made with.
     #[must_use]
     pub fn with_session(

@@ -60,10 +60,14 @@ impl fmt::Display for SenderId {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Login {
-    /// A bot, for the Bot API.
+    /// A bot: for the Bot API, and for MTProto if its application is known.
     Bot {
         /// As [`pasted::bot_token`](crate::pasted::bot_token) reads it.
         token: Secret,
+        /// The application that it signs in with by MTProto.
+        api_id: Option<ApiId>,
+        /// The hash that goes with `api_id`; without it, nobody signs in.
+        api_hash: Option<Secret>,
     },
     /// A session string of an account or a bot, for MTProto.
     Session {
@@ -87,9 +91,37 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// A bot.
+    /// A bot, of which no application is known.
     pub fn bot(token: Secret) -> Self {
-        Self { id: SenderId::of_bot(&token), login: Login::Bot { token } }
+        Self { id: SenderId::of_bot(&token), login: Login::Bot { token, api_id: None, api_hash: None } }
+    }
+
+    /// The same bot with the application that it signs in with by MTProto. A session has its own.
+    ///
+    /// ```
+    /// use telestore_types::{ApiId, Secret, Sender};
+    ///
+    /// let bot = Sender::bot(Secret::new("123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11"));
+    /// assert!(bot.application().is_none());
+    /// let bot = bot.with_application(ApiId::new(2040).ok(), Some(Secret::new("0123456789abcdef0123456789abcdef")));
+    /// assert_eq!(bot.application().map(|(id, _)| id.get()), Some(2040));
+    /// ```
+    #[must_use]
+    pub fn with_application(self, id: Option<ApiId>, hash: Option<Secret>) -> Self {
+        match self.login {
+            Login::Bot { token, .. } => {
+                Self { id: self.id, login: Login::Bot { token, api_id: id, api_hash: hash } }
+            }
+            login => Self { login, ..self },
+        }
+    }
+
+    /// The application that a bot signs in with, if both halves of it are known.
+    pub fn application(&self) -> Option<(ApiId, &Secret)> {
+        match &self.login {
+            Login::Bot { api_id, api_hash, .. } => Some(((*api_id)?, api_hash.as_ref()?)),
+            Login::Session { .. } => None,
+        }
     }
 
     /// A session, with the application that it was made with, if that is known.
@@ -97,10 +129,10 @@ impl Sender {
         Self { id: SenderId::of_session(&session), login: Login::Session { session, api_id, api_hash } }
     }
 
-    /// The token, if it is a bot for the Bot API.
+    /// The token, if it is a bot.
     pub fn bot_token(&self) -> Option<&Secret> {
         match &self.login {
-            Login::Bot { token } => Some(token),
+            Login::Bot { token, .. } => Some(token),
             Login::Session { .. } => None,
         }
     }
@@ -113,11 +145,10 @@ impl Sender {
         }
     }
 
-    /// The application of its session, if that is known.
+    /// Its application, if that is known.
     pub fn api_id(&self) -> Option<ApiId> {
         match &self.login {
-            Login::Session { api_id, .. } => *api_id,
-            Login::Bot { .. } => None,
+            Login::Session { api_id, .. } | Login::Bot { api_id, .. } => *api_id,
         }
     }
 }

@@ -12,6 +12,8 @@ pub enum Requirement {
     BotToken,
     /// A session string of an account or a bot.
     Session,
+    /// A session string, or if there is none, a bot token with the application that the bot signs in with.
+    SessionOrBot,
 }
 
 impl Requirement {
@@ -20,9 +22,20 @@ impl Requirement {
         self == Self::Nothing || self.senders(credentials).next().is_some()
     }
 
-    /// The senders of `credentials` that will do, as far as their text tells; Telegram is not asked.
+    /// The senders of `credentials` that will do, as far as their text tells; Telegram is not asked. Bots are none of them for
+    /// [`SessionOrBot`](Self::SessionOrBot) if there is a session, even one that cannot be read: that is to be put right, and a bot
+    /// signs in only if nobody else can send.
     pub fn senders(self, credentials: &TelegramCredentials) -> impl Iterator<Item = &Sender> {
-        credentials.senders.iter().filter(move |sender| self.read(sender).is_some_and(|read| read.is_ok()))
+        let able = move |sender: &&Sender| self.takes(sender);
+        let has_session = credentials.sessions().next().is_some();
+        let is_left_out =
+            move |sender: &Sender| self == Self::SessionOrBot && has_session && sender.bot_token().is_some();
+        credentials.senders.iter().filter(able).filter(move |sender| !is_left_out(sender))
+    }
+
+    /// Whether a sender is one that will do, as far as its text tells.
+    pub(crate) fn takes(self, sender: &Sender) -> bool {
+        self.read(sender).is_some_and(|read| read.is_ok())
     }
 
     /// What is wrong with a sender of `credentials`, if there is one that can never do. Telegram is not asked.
@@ -33,10 +46,12 @@ impl Requirement {
     /// Reads a sender of this kind; `None` for another kind.
     fn read(self, sender: &Sender) -> Option<Result<()>> {
         match (self, &sender.login) {
-            (Self::BotToken, Login::Bot { token }) => {
+            // A bot of which no application is known is nothing that could be put right for MTProto.
+            (Self::SessionOrBot, Login::Bot { .. }) if sender.application().is_none() => None,
+            (Self::BotToken | Self::SessionOrBot, Login::Bot { token, .. }) => {
                 Some(pasted::bot_token(token.expose()).map(drop).map_err(Error::bad_bot_token))
             }
-            (Self::Session, Login::Session { session, .. }) => {
+            (Self::Session | Self::SessionOrBot, Login::Session { session, .. }) => {
                 Some(pasted::session(session.expose()).map(drop).map_err(Error::bad_session))
             }
             _ => None,

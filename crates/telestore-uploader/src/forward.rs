@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use telestore_types::{ChatId, LoginGuard, ResumeState, Stage, StoredFile, TelegramCredentials};
+use telestore_types::{ChatId, KeyStore, LoginGuard, ResumeState, Stage, StoredFile, TelegramCredentials};
 
 use crate::{Capability, ProgressSink, Result, TelegramUploader, UploadRequest};
 
@@ -55,6 +55,10 @@ macro_rules! forward {
 
             fn guard_logins(&self, guard: Arc<dyn LoginGuard>) {
                 (**self).guard_logins(guard);
+            }
+
+            fn keep_keys(&self, keys: Arc<dyn KeyStore>) {
+                (**self).keep_keys(keys);
             }
 
             async fn close(&self) {

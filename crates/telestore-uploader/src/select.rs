@@ -44,7 +44,9 @@ pub fn select(
             let (backend, requirement) = (fitting[index].clone(), fitting[index].capability().requirement);
             let known = resume.filter(|resume| resume.backend == backend.name());
             let known = known.and_then(|resume| resume.sender.as_ref());
-            let of_before = requirement.senders(credentials).find(|sender| Some(&sender.id) == known);
+            let of_before = credentials.senders.iter();
+            let of_before =
+                of_before.filter(|sender| requirement.takes(sender)).find(|sender| Some(&sender.id) == known);
             let sender = of_before.or_else(|| requirement.senders(credentials).next()).cloned();
             Ok(Chosen { backend, sender })
         }
@@ -196,6 +198,32 @@ mod tests {
         assert_eq!(chosen(by("small", "bot:2")).as_str(), "bot:2");
         assert_eq!(chosen(by("large", "bot:2")).as_str(), "bot:1", "another backend's senders are its own");
         assert_eq!(chosen(by("small", "bot:3")).as_str(), "bot:1", "one that is gone");
+    }
+
+    #[test]
+    fn a_bot_with_an_application_sends_what_a_session_would_and_goes_on_if_one_comes() {
+        let backends =
+            [backend("small", 50, Requirement::BotToken), backend("large", 2_000, Requirement::SessionOrBot)];
+        let application = |credentials: TelegramCredentials| {
+            credentials.with_application(telestore_types::ApiId::new(7).ok(), Some(Secret::new("h")))
+        };
+        let by = |given: &TelegramCredentials, resume: Option<&ResumeState>| {
+            let chosen = select(&backends, 51, given, resume).unwrap();
+            (chosen.backend.name(), chosen.sender.unwrap().id.as_str().split(':').next().unwrap().to_owned())
+        };
+        let (bot, both) = (application(credentials(true, false)), application(credentials(true, true)));
+        assert_eq!(by(&bot, None), ("large", "bot".to_owned()));
+        assert_eq!(by(&both, None), ("large", "session".to_owned()));
+        let begun = ResumeState::new("large", *b"").by(Some(SenderId::new("bot:1")));
+        assert_eq!(
+            by(&both, Some(&begun)).1,
+            "bot",
+            "what one account began another would send a second time"
+        );
+        assert_eq!(Requirement::SessionOrBot.senders(&both).count(), 1);
+        assert_eq!(select(&backends, 50, &bot, None).unwrap().backend.name(), "small");
+        let error = select(&backends, 51, &credentials(true, false), None).unwrap_err();
+        assert_eq!(error.to_string(), "Telegram session not authorized", "half of what is needed");
     }
 
     #[test]

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_types::{
-    ByteSource, Caption, ChatId, FileName, LoginGuard, ResumeState, SendAs, Sender, Stage, StoredFile,
-    TelegramCredentials, Thumbnail, TopicId, UploadId,
+    ByteSource, Caption, ChatId, FileName, KeyStore, LoginGuard, ResumeState, SendAs, Sender, Stage,
+    StoredFile, TelegramCredentials, Thumbnail, TopicId, UploadId,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Capability, Error, ErrorKind, Result, caption_of};
+use crate::{Capability, Error, ErrorKind, Requirement, Result, caption_of};
 
 /// One attempt to send one file.
 ///
@@ -157,6 +157,14 @@ impl UploadRequest {
     pub fn session(&self) -> Option<&Sender> {
         let chosen = self.sender.as_ref().filter(|sender| sender.session_string().is_some());
         chosen.or_else(|| self.credentials.sessions().next())
+    }
+
+    /// Who is to send it by MTProto: the chosen session or bot, or the first of the credentials; see
+    /// [`Requirement::SessionOrBot`](crate::Requirement::SessionOrBot).
+    pub fn session_or_bot(&self) -> Option<&Sender> {
+        let able = |sender: &&Sender| sender.session_string().is_some() || sender.application().is_some();
+        let chosen = self.sender.as_ref().filter(able);
+        chosen.or_else(|| Requirement::SessionOrBot.senders(&self.credentials).next())
     }
 }
 
@@ -321,6 +329,12 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
     /// engine that shares its stores with other processes; a backend without such connections ignores it.
     fn guard_logins(&self, guard: Arc<dyn LoginGuard>) {
         let _ = guard;
+    }
+
+    /// Keeps the keys that bots sign in with in `keys` from now on, and looks there before one signs in. Called by an engine; a
+    /// backend that signs nobody in ignores it.
+    fn keep_keys(&self, keys: Arc<dyn KeyStore>) {
+        let _ = keys;
     }
 
     /// Closes whatever connections to Telegram are open, and returns once they are: another process may use the same

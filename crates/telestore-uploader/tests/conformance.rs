@@ -18,12 +18,13 @@ use telestore_uploader::{
     AllowedAddresses, BotApiConfig, BotApiUploader, MtprotoConfig, MtprotoUploader, TelegramUploader,
 };
 
-use common::credentials_of;
+use common::{bot_of, credentials_of};
 
 struct Tested {
     sandbox: Sandbox,
     user: SandboxUser,
     uploader: Arc<dyn TelegramUploader>,
+    credentials: fn(&SandboxUser) -> TelegramCredentials,
 }
 
 #[async_trait]
@@ -33,7 +34,7 @@ impl Subject for Tested {
     }
 
     fn credentials(&self) -> TelegramCredentials {
-        credentials_of(&self.user)
+        (self.credentials)(&self.user)
     }
 
     async fn received(&self, stored: &StoredFile) -> Option<Received> {
@@ -189,7 +190,7 @@ async fn tested_on(
     let sandbox = sandbox.start().await.unwrap();
     sandbox.set_supergroup(&sandbox.user().channel_id, true);
     sandbox.set_topic(&sandbox.user().channel_id, 7, Topic::Open);
-    Tested { user: sandbox.user(), uploader: uploader(&sandbox), sandbox }
+    Tested { user: sandbox.user(), uploader: uploader(&sandbox), sandbox, credentials: credentials_of }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,6 +215,21 @@ async fn the_mtproto_backend_conforms() {
     let subject = tested(|_| Arc::new(MtprotoUploader::new(config))).await;
     conformance(&subject).await;
     assert_eq!(subject.sandbox.stats().max_connections(&subject.user.user_id), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mtproto_backend_conforms_with_a_bot_alone() {
+    let uploader = |sandbox: &Sandbox| -> Arc<dyn TelegramUploader> {
+        let mut config = anywhere();
+        config.address = Some(sandbox.mtproto_addr());
+        config.server_keys = vec![sandbox.server_key().parse().unwrap()];
+        Arc::new(MtprotoUploader::new(config))
+    };
+    let subject = Tested { credentials: bot_of, ..tested(uploader).await };
+    conformance(&subject).await;
+    let stats = subject.sandbox.stats();
+    assert_eq!(stats.bot_sign_ins(&subject.user.user_id), 1, "it stays signed in");
+    assert_eq!(stats.max_connections(&subject.user.user_id), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

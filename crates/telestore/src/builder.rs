@@ -3,7 +3,7 @@ use std::sync::Arc;
 use telestore_backend::{CredentialProvider, NoWebhook, WebhookSender};
 use telestore_progress::{LocalProgressBus, ProgressBus};
 use telestore_store::{ChunkStore, SessionStore, WorkerInfo};
-use telestore_types::{Clock, SteadyClock, TelegramCredentials, WorkerId};
+use telestore_types::{Clock, KeyStore, SteadyClock, TelegramCredentials, WorkerId};
 use telestore_uploader::TelegramUploader;
 
 use crate::engine::{Rooms, Shared, Telestore};
@@ -13,6 +13,7 @@ use crate::shared::base::Base;
 use crate::shared::bytes::Bytes;
 use crate::shared::config::EngineConfig;
 use crate::shared::events::Events;
+use crate::shared::keys::SealedKeys;
 use crate::shared::logins::Logins;
 use crate::shared::metrics::completed_of;
 use crate::shared::seal::Sealer;
@@ -149,12 +150,17 @@ impl TelestoreBuilder {
                 uploader.guard_logins(Arc::new(logins.clone()));
             }
         }
+        let sealer = self.sealer.unwrap_or_else(Sealer::ephemeral);
+        let keys = Arc::new(SealedKeys::new(Arc::clone(&base.sessions), sealer.clone()));
+        for uploader in &self.uploaders {
+            uploader.keep_keys(Arc::clone(&keys) as Arc<dyn KeyStore>);
+        }
         let backends = Arc::new(Backends {
             base: Arc::clone(&base),
             logins,
             uploaders: self.uploaders,
             credentials: self.credentials.ok_or(BuildError("a credential provider"))?,
-            sealer: self.sealer.unwrap_or_else(Sealer::ephemeral),
+            sealer,
         });
         let standing = self.standing.map(|credentials| {
             Arc::new(Standing::new(Arc::clone(&base), Arc::clone(&backends), credentials))

@@ -23,6 +23,7 @@ pub use service::Running;
 pub use shared::caller::Caller;
 pub use shared::config::{Auth, EngineConfig, MessageDefaults};
 pub use shared::error::{Conflict, Error, MissingToken, Result};
+pub use shared::keys::SealedKeys;
 pub use shared::metrics::describe_metrics;
 pub use shared::seal::{SealError, Sealer};
 pub use watching::check::Check;

@@ -1,6 +1,7 @@
 //! Sends files over MTProto: parts, and one message.
 
 mod attempt;
+mod bots;
 mod error;
 mod limits;
 mod message;

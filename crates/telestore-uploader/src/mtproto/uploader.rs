@@ -4,10 +4,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use telestore_mtproto::tl::enums::InputPeer;
 use telestore_mtproto::{Account, Client, MtprotoConfig, Session, User};
-use telestore_types::{ChatId, LoginGuard, Sender, Stage, StoredFile, TelegramCredentials};
+use telestore_types::{ChatId, KeyStore, LoginGuard, Sender, Stage, StoredFile, TelegramCredentials};
 use tokio::time::timeout;
 
 use super::attempt::Attempt;
+use super::bots::Bots;
 use super::limits::{Limits, PART_SIZE};
 use super::parts::{self, BIG_FILE};
 use super::resume::{About, NAME, Resume};
@@ -22,7 +23,12 @@ use crate::{
 /// How long parts in flight may go without an answer after a cancel: who goes on would have to send them once more.
 const IN_FLIGHT: Duration = Duration::from_secs(2);
 
-/// Sends a file over MTProto, in parts, as an account or a bot with a session string.
+/// Whose logins it works with.
+const REQUIREMENT: Requirement = Requirement::SessionOrBot;
+
+/// Sends a file over MTProto, in parts, as an account or a bot with a session string, or as a bot with its token and an
+/// application. Such a bot signs in once; its key is kept in the [`KeyStore`] that the engine gives, or else for as long as the
+/// uploader lives.
 ///
 /// Each account has one connection, which all of its uploads share; it is opened by the first call and closed when idle.
 /// The parts of an account share one window too, so many uploads of one account are no faster than one.
@@ -39,6 +45,13 @@ pub struct MtprotoUploader {
     client: Client,
     limits: Limits,
     windows: Windows,
+    bots: Arc<Bots>,
+}
+
+/// Who works, and as which login.
+struct Worker {
+    sender: Sender,
+    account: Arc<Account>,
 }
 
 impl MtprotoUploader {
@@ -50,7 +63,8 @@ impl MtprotoUploader {
     /// An uploader that shares the accounts, and so the connections, of a client with others: Telegram may end a login that
     /// it sees on two connections.
     pub fn sharing(client: Client) -> Self {
-        Self { client, limits: Limits::default(), windows: Windows::new(PARTS_IN_FLIGHT) }
+        let windows = Windows::new(PARTS_IN_FLIGHT);
+        Self { client, limits: Limits::default(), windows, bots: Arc::default() }
     }
 
     /// Sets the largest file that is sent, in bytes. 2000 MiB unless set: what an account without Premium may send.
@@ -83,13 +97,12 @@ impl MtprotoUploader {
         self
     }
 
-    /// Whose session string it is that these credentials hold.
+    /// Whose session string, or which bot, it is that these credentials hold.
     ///
     /// # Errors
     /// As [`check`](TelegramUploader::check), but for those about the channel.
     pub async fn user(&self, credentials: &TelegramCredentials) -> Result<User> {
-        let attempt = self.attempt(credentials.sessions().next(), credentials, &NoProgress)?;
-        attempt.unless_stalled(async { Ok(attempt.calls.own_user().await?) }).await
+        self.with(credentials, async |attempt| Ok(attempt.calls.own_user().await?)).await
     }
 
     /// Tries the way to Telegram, through the proxy if there is one, without anybody's account: see
@@ -101,21 +114,92 @@ impl MtprotoUploader {
         Ok(self.client.try_way().await?)
     }
 
-    fn account(&self, sender: Option<&Sender>) -> Result<Arc<Account>> {
-        let given = sender.and_then(Sender::session_string).ok_or_else(Error::not_authorized)?;
-        let session = Session::read(given.expose()).map_err(Error::bad_session)?;
-        Ok(self.client.account(session, sender.and_then(Sender::api_id))?)
+    /// Who works with these credentials; a bot may sign in for that.
+    async fn worker(&self, sender: Option<&Sender>, credentials: &TelegramCredentials) -> Result<Worker> {
+        let nobody = || REQUIREMENT.fault(credentials).unwrap_or_else(Error::not_authorized);
+        let sender = sender.ok_or_else(nobody)?.clone();
+        let account = match sender.session_string() {
+            Some(given) => {
+                let session = Session::read(given.expose()).map_err(Error::bad_session)?;
+                self.client.account(session, sender.api_id())?
+            }
+            None => self.bots.account(&self.client, &sender).await?,
+        };
+        Ok(Worker { sender, account })
     }
 
     fn attempt<'a>(
         &'a self,
-        sender: Option<&Sender>,
+        worker: &Worker,
         credentials: &'a TelegramCredentials,
         progress: &'a dyn ProgressSink,
-    ) -> Result<Attempt<'a>> {
-        let account = self.account(sender)?;
+    ) -> Attempt<'a> {
+        let account = worker.account.clone();
         let window = self.windows.of(&account, self.limits.window);
-        Ok(Attempt::new(account, window, &self.limits, credentials, progress))
+        Attempt::new(account, window, &self.limits, credentials, progress)
+    }
+
+    /// Notes how work has ended, if a bot did it that this uploader signs in.
+    async fn ended<T>(&self, worker: &Worker, ended: Result<T>) -> Result<T> {
+        match worker.sender.session_string() {
+            Some(_) => ended,
+            None => self.bots.ended(&worker.sender, &worker.account, ended).await,
+        }
+    }
+
+    /// Does something small with the best login of these credentials.
+    async fn with<T>(
+        &self,
+        credentials: &TelegramCredentials,
+        work: impl AsyncFnOnce(&Attempt<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let worker = self.worker(REQUIREMENT.senders(credentials).next(), credentials).await?;
+        let attempt = self.attempt(&worker, credentials, &NoProgress);
+        let ended = attempt.unless_stalled(work(&attempt)).await;
+        self.ended(&worker, ended).await
+    }
+
+    async fn upload_as(
+        &self,
+        worker: &Worker,
+        request: &UploadRequest,
+        progress: &dyn ProgressSink,
+    ) -> Result<StoredFile> {
+        let attempt = self.attempt(worker, &request.credentials, progress);
+        let mut sending = tokio::select! {
+            biased;
+            () = request.cancel.cancelled() => return Err(Error::cancelled()),
+            prepared = attempt.unless_stalled(self.prepare(&attempt, request)) => prepared?,
+        };
+        sending.run().await.map_err(|error| error.about(&request.credentials.chat_id))
+    }
+
+    async fn send_early_as(
+        &self,
+        worker: &Worker,
+        request: &UploadRequest,
+        progress: &dyn ProgressSink,
+    ) -> Result<()> {
+        let attempt = self.attempt(worker, &request.credentials, progress);
+        let (mut resume, _) = tokio::select! {
+            biased;
+            () = request.cancel.cancelled() => return Ok(()),
+            begun = attempt.unless_stalled(self.begin(&attempt, request)) => begun?,
+        };
+        let (source, mut reported) = (request.source.as_ref(), 0);
+        let sending = async {
+            parts::send_parts(&attempt, source, &mut resume, &mut reported, &request.cancel).await?;
+            progress.checkpoint(resume.to_state()).await
+        };
+        let too_late = async {
+            request.cancel.cancelled().await;
+            while timeout(IN_FLIGHT, attempt.confirmed.notified()).await.is_ok() {}
+        };
+        tokio::select! {
+            biased;
+            sent = attempt.unless_stalled(sending) => sent,
+            () = too_late => Err(Error::cancelled()),
+        }
     }
 
     fn check_length(&self, length: u64) -> Result<()> {
@@ -173,7 +257,7 @@ impl TelegramUploader for MtprotoUploader {
     }
 
     fn capability(&self) -> Capability {
-        Capability::new(self.limits.max_bytes, Requirement::Session)
+        Capability::new(self.limits.max_bytes, REQUIREMENT)
             .in_parts(PART_SIZE as u32)
             .resumable()
             .idempotent()
@@ -183,60 +267,44 @@ impl TelegramUploader for MtprotoUploader {
     async fn upload(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile> {
         progress.stage(Stage::Connecting);
         self.check_length(request.source.len())?;
-        let attempt = self.attempt(request.session(), &request.credentials, progress.as_ref())?;
-        let mut sending = tokio::select! {
+        let worker = tokio::select! {
             biased;
             () = request.cancel.cancelled() => return Err(Error::cancelled()),
-            prepared = attempt.unless_stalled(self.prepare(&attempt, &request)) => prepared?,
+            worker = self.worker(request.session_or_bot(), &request.credentials) => worker?,
         };
-        sending.run().await.map_err(|error| error.about(&request.credentials.chat_id))
+        let ended = self.upload_as(&worker, &request, progress.as_ref()).await;
+        self.ended(&worker, ended).await
     }
 
     async fn send_early(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<()> {
         self.check_length(request.source.len())?;
-        let attempt = self.attempt(request.session(), &request.credentials, progress.as_ref())?;
-        let (mut resume, _) = tokio::select! {
+        let worker = tokio::select! {
             biased;
             () = request.cancel.cancelled() => return Ok(()),
-            begun = attempt.unless_stalled(self.begin(&attempt, &request)) => begun?,
+            worker = self.worker(request.session_or_bot(), &request.credentials) => worker?,
         };
-        let (source, mut reported) = (request.source.as_ref(), 0);
-        let sending = async {
-            parts::send_parts(&attempt, source, &mut resume, &mut reported, &request.cancel).await?;
-            progress.checkpoint(resume.to_state()).await
-        };
-        let too_late = async {
-            request.cancel.cancelled().await;
-            while timeout(IN_FLIGHT, attempt.confirmed.notified()).await.is_ok() {}
-        };
-        tokio::select! {
-            biased;
-            sent = attempt.unless_stalled(sending) => sent,
-            () = too_late => Err(Error::cancelled()),
-        }
+        let ended = self.send_early_as(&worker, &request, progress.as_ref()).await;
+        self.ended(&worker, ended).await
     }
 
     async fn check(&self, credentials: &TelegramCredentials) -> Result<()> {
-        let attempt = self.attempt(credentials.sessions().next(), credentials, &NoProgress)?;
-        let checking = async {
+        let checking = async |attempt: &Attempt<'_>| {
             attempt.calls.connect().await?;
             attempt.resolve(None).await.map(drop)
         };
-        attempt.unless_stalled(checking).await
+        self.with(credentials, checking).await
     }
 
     async fn moved_to(&self, credentials: &TelegramCredentials) -> Result<Option<ChatId>> {
-        let attempt = self.attempt(credentials.sessions().next(), credentials, &NoProgress)?;
-        let asking = async {
+        let asking = async |attempt: &Attempt<'_>| {
             attempt.calls.connect().await?;
             Ok(attempt.calls.moved_to(&credentials.chat_id).await?)
         };
-        attempt.unless_stalled(asking).await
+        self.with(credentials, asking).await
     }
 
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
-        let attempt = self.attempt(credentials.sessions().next(), credentials, &NoProgress)?;
-        let deleting = async {
+        let deleting = async |attempt: &Attempt<'_>| {
             let mut gone = true;
             for message in stored.messages() {
                 let Ok(message_id) = i32::try_from(message.message_id) else { return Ok(false) };
@@ -250,11 +318,15 @@ impl TelegramUploader for MtprotoUploader {
             }
             Ok(gone)
         };
-        attempt.unless_stalled(deleting).await
+        self.with(credentials, deleting).await
     }
 
     fn guard_logins(&self, guard: Arc<dyn LoginGuard>) {
         self.client.guard_logins(guard);
+    }
+
+    fn keep_keys(&self, keys: Arc<dyn KeyStore>) {
+        self.bots.keep_in(keys);
     }
 
     async fn close(&self) {

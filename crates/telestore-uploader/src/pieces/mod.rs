@@ -11,7 +11,7 @@ mod state;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use telestore_types::{ChatId, LoginGuard, StoredFile, TelegramCredentials};
+use telestore_types::{ChatId, KeyStore, LoginGuard, StoredFile, TelegramCredentials};
 
 use crate::{Capability, ProgressSink, Result, TelegramUploader, UploadRequest};
 use ledger::Ledger;
@@ -117,6 +117,10 @@ impl TelegramUploader for PiecesUploader {
 
     fn guard_logins(&self, guard: Arc<dyn LoginGuard>) {
         self.inner.guard_logins(guard);
+    }
+
+    fn keep_keys(&self, keys: Arc<dyn KeyStore>) {
+        self.inner.keep_keys(keys);
     }
 
     async fn close(&self) {

@@ -64,7 +64,9 @@ pub(super) async fn unknown_channel(subject: &dyn Subject) {
 
 fn secrets_of(sender: &Sender) -> Vec<String> {
     let secrets = match &sender.login {
-        Login::Bot { token } => vec![token],
+        Login::Bot { token, api_hash, .. } => {
+            [Some(token), api_hash.as_ref()].into_iter().flatten().collect()
+        }
         Login::Session { session, api_hash, .. } => {
             [Some(session), api_hash.as_ref()].into_iter().flatten().collect()
         }
@@ -77,7 +79,9 @@ fn secrets_of(sender: &Sender) -> Vec<String> {
 fn spoilt(sender: &Sender) -> Sender {
     let spoilt = |secret: &Secret| Secret::new(format!("{}x", secret.expose()));
     match &sender.login {
-        Login::Bot { token } => Sender::bot(spoilt(token)),
+        Login::Bot { token, api_id, api_hash } => {
+            Sender::bot(spoilt(token)).with_application(*api_id, api_hash.clone())
+        }
         Login::Session { session, api_id, api_hash } => {
             Sender::session(spoilt(session), *api_id, api_hash.clone())
         }

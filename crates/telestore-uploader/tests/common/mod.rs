@@ -100,6 +100,12 @@ pub(crate) fn credentials_of(user: &SandboxUser) -> TelegramCredentials {
     )
 }
 
+/// The user's bot, with the application that it signs in with, and no session.
+pub(crate) fn bot_of(user: &SandboxUser) -> TelegramCredentials {
+    let bot = nobody(user).with_bot(Secret::new(&user.bot_token));
+    bot.with_application(ApiId::new(user.api_id).ok(), Some(Secret::new(&user.api_hash)))
+}
+
 /// The user and the channel, for which nobody sends.
 pub(crate) fn nobody(user: &SandboxUser) -> TelegramCredentials {
     TelegramCredentials::new(UserId::new(&user.user_id), ChatId::new(&user.channel_id).unwrap())

@@ -97,7 +97,9 @@ impl Runner {
         sink: &LeaseSink,
         progress: &Arc<dyn ProgressSink>,
     ) -> Result<StoredFile> {
+        let exactly_once = backend.capability().idempotent;
         tracing::info!("[{}] Using {}", request.upload_id, backend.name());
+        tracing::debug!(exactly_once, sender = ?request.sender.as_ref().map(|sender| &sender.id), "way chosen");
         sink.pulse().resumable(backend.capability().resumable);
         if request.cancel.is_cancelled() || self.base.shutdown.is_cancelled() {
             return Err(Error::cancelled());

@@ -9,6 +9,7 @@ pub(crate) mod config;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod job;
+pub(crate) mod keys;
 pub(crate) mod logins;
 pub(crate) mod metrics;
 pub(crate) mod ports;

@@ -112,6 +112,7 @@ async fn a_file_is_sent_exactly_once() {
     let mut mock = MockTelegramUploader::new();
     mock.expect_name().return_const("mock");
     mock.expect_capability().return_const(Capability::new(u64::MAX, Requirement::BotToken));
+    mock.expect_keep_keys().return_const(());
     mock.expect_upload().times(1).returning(|_, _| Ok(stored(7)));
     let world = World::new();
     let engine = world.second_engine(mock);
