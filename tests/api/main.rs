@@ -4,6 +4,7 @@ mod access_log;
 mod accounts;
 mod auth;
 mod bad_input;
+mod bots;
 mod cancel;
 mod causes;
 mod check;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use telestore::EngineConfig;
 use telestore::types::TelegramCredentials;
-use telestore::uploader::{BotApiConfig, MtprotoConfig};
+use telestore::uploader::{BotApiConfig, MtprotoConfig, Requirement};
 use telestore_http::{ConnectionLimits, RequestLimits};
 
 pub(crate) use self::tokens::Token;
@@ -148,11 +148,11 @@ fn check_shared(settings: &Settings) -> Result<(), ConfigError> {
 fn check_way(settings: &Settings, access: &Access) -> Result<(), ConfigError> {
     settings.sending.read_proxy().map_err(|fault| bad("TELESTORE_TELEGRAM_PROXY", fault.to_string()))?;
     let Access::StandAlone { credentials, .. } = access else { return Ok(()) };
-    if settings.sending.bot_api().has_way() || credentials.sessions().next().is_some() {
+    if settings.sending.bot_api().has_way() || Requirement::SessionOrBot.is_met_by(credentials) {
         return Ok(());
     }
     let text = "is an MTProxy, which carries no Bot API, and TELESTORE_BOT_TOKEN is all there is to send with: set \
-                TELESTORE_TELEGRAM_SESSION, take a SOCKS5 or HTTP proxy, or a Bot API server of your own network \
+                TELESTORE_API_ID and TELESTORE_API_HASH, or TELESTORE_TELEGRAM_SESSION, take a SOCKS5 or HTTP proxy, or a Bot API server of your own network \
                 (TELEGRAM_BOT_API_URL)";
     Err(bad("TELESTORE_TELEGRAM_PROXY", text))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, web};
+use telestore::uploader::Requirement;
 use telestore::{Running, Telestore};
 use telestore_http::{HttpService, MetricsPage, ServiceSettings, SpoolBudget};
 
@@ -190,8 +191,12 @@ fn announce(config: &Config, address: SocketAddr) -> io::Result<()> {
         Access::StandAlone { tokens, credentials } => {
             tracing::info!(%address, tokens = tokens.len(), "serving stand-alone, without a TeleStore backend");
             let limit = config.settings.sending.bot_api_max_bytes;
-            if credentials.sessions().next().is_none() && limit < config.engine.max_file_bytes {
-                tracing::info!(limit, "larger files are refused: TELESTORE_TELEGRAM_SESSION is not set");
+            if !Requirement::SessionOrBot.is_met_by(credentials) && limit < config.engine.max_file_bytes {
+                tracing::info!(
+                    limit,
+                    "larger files go as several messages: neither TELESTORE_TELEGRAM_SESSION nor TELESTORE_API_ID with \
+                     TELESTORE_API_HASH is set"
+                );
             }
         }
     }

@@ -82,12 +82,15 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
     let bot_api = Some(config.bot_api()).filter(BotApiConfig::has_way);
     let bot_api = bot_api.map(BotApiUploader::new).transpose()?.map(Arc::new);
     let builder = Telestore::builder().sessions(sessions).chunks(chunks).sealer(sealer);
+    let mtproto = PiecesUploader::new(MtprotoUploader::new(config.mtproto())).with_piece_bytes(piece_bytes);
     let builder = match &bot_api {
-        Some(bot_api) => builder.uploader(Arc::clone(bot_api)),
-        None => builder,
+        // Clients download small files by the `fileId` of the Bot API, unless the operator says that they do not.
+        Some(bot_api) if !config.settings.sending.prefer_mtproto => {
+            builder.uploader(Arc::clone(bot_api)).uploader(mtproto)
+        }
+        Some(bot_api) => builder.uploader(mtproto).uploader(Arc::clone(bot_api)),
+        None => builder.uploader(mtproto),
     };
-    let mtproto = MtprotoUploader::new(config.mtproto());
-    let builder = builder.uploader(PiecesUploader::new(mtproto).with_piece_bytes(piece_bytes));
     let builder = match bot_api {
         // Only for those who have nothing but a bot.
         Some(bot_api) => builder.uploader(PiecesUploader::new(bot_api).with_piece_bytes(piece_bytes)),

@@ -233,7 +233,7 @@ async fn key(config: &Config, known: bool, report: &mut Report) {
     }
 }
 
-fn read_key(path: &Path) -> Result<Option<Sealer>, SealError> {
+pub(super) fn read_key(path: &Path) -> Result<Option<Sealer>, SealError> {
     // Sealer::from_file makes one if there is none.
     match fs::metadata(path) {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {

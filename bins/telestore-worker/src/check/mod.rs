@@ -1,9 +1,11 @@
 //! `telestore-worker check`: would a worker with these settings do its work, and what is in its way?
 
 mod local;
+mod mtproto;
 mod remote;
 mod report;
 mod shared;
+mod tried;
 
 use self::report::Report;
 use crate::cli::{self, CheckArgs};

@@ -1,6 +1,5 @@
 //! Whom the worker talks to.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -8,15 +7,13 @@ use actix_web::http::header::HttpDate;
 use reqwest::header;
 use telestore::backend::{CredentialProvider, Error as BackendError, HttpConfig, HttpCredentialProvider};
 use telestore::types::{Secret, TelegramCredentials};
-use telestore::uploader::{BotApiUploader, Error, ErrorKind, MtprotoUploader, TelegramUploader};
+use telestore::uploader::{BotApiUploader, MtprotoUploader};
 
+use super::mtproto;
 use super::report::Report;
+use super::tried::{PATIENCE, in_time, uploader_check};
 use crate::cli::CheckArgs;
 use crate::config::{Access, Config};
-use crate::wire::is_running;
-
-/// The longest that one check may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What MTProto lets a clock be wrong by.
 const CLOCK: Duration = Duration::from_secs(30);
@@ -105,96 +102,7 @@ async fn telegram(config: &Config, args: &CheckArgs, credentials: &TelegramCrede
             Err(error) => report.failed("Bot API", error),
         }
     }
-    if credentials.sessions().next().is_none() {
-        return without_session(config, report);
-    }
-    if is_running(&config.settings.data.data_dir) && !args.force {
-        let text = "not checked while a worker runs: Telegram may end a session that it sees on two connections. \
-                    Stop the worker first, or give --force";
-        return report.skipped("MTProto", text);
-    }
-    let mut quick = config.mtproto();
-    (quick.connect_timeout, quick.max_failures) = (PATIENCE / 3, 1);
-    let uploader = MtprotoUploader::new(quick);
-    let is_in = uploader_check("MTProto", &uploader, credentials, report).await;
-    if is_in && let Some(Ok(user)) = in_time(uploader.user(credentials)).await {
-        report.ok("session", format!("belongs to {user}"));
-    }
-    uploader.close().await;
-}
-
-/// How large a file may be without a session, and what would take a larger one.
-fn without_session(config: &Config, report: &mut Report) {
-    const CHECK: &str = "MTProto";
-    let limit = config.settings.sending.bot_api_max_bytes;
-    if limit >= config.engine.max_file_bytes {
-        return report
-            .ok(CHECK, "no Telegram session is set up, and none is needed: the bot takes files of any size");
-    }
-    let cure = match config.access {
-        Access::Backend { .. } => "sign in to Telegram in TeleStore",
-        Access::StandAlone { .. } => "set TELESTORE_TELEGRAM_SESSION",
-    };
-    let limit = bytesize::ByteSize(limit);
-    let text = format!(
-        "no Telegram session is set up: files over {limit} go as several messages; for one message each, {cure}, or use a \
-         local Bot API server (TELEGRAM_BOT_API_URL and TELESTORE_BOT_API_MAX_BYTES)"
-    );
-    report.warning(CHECK, text);
-}
-
-/// Says what works, or what does not; returns whether Telegram let the bot or the account in, whatever else is wrong.
-async fn uploader_check(
-    name: &'static str,
-    uploader: &dyn TelegramUploader,
-    credentials: &TelegramCredentials,
-    report: &mut Report,
-) -> bool {
-    match in_time(uploader.check(credentials)).await {
-        None => {
-            let seconds = PATIENCE.as_secs();
-            report.failed(name, format!("no answer in {seconds} s: are outgoing connections allowed?"));
-            false
-        }
-        Some(Ok(())) => {
-            report.ok(name, format!("signed in, and {} can be written to", credentials.chat_id));
-            true
-        }
-        Some(Err(error)) => {
-            report.failed(name, with_cure(name, &error));
-            matches!(error.kind(), ErrorKind::ChannelUnresolved | ErrorKind::GroupUpgraded)
-        }
-    }
-}
-
-/// The error, and what to do about it.
-fn with_cure(name: &str, error: &Error) -> String {
-    let cure = match error.kind() {
-        // If more is known, it is said with its cure.
-        ErrorKind::NotAuthorized if error.to_string().contains(": ") => "",
-        ErrorKind::NotAuthorized if name == "MTProto" => "sign in to Telegram again",
-        ErrorKind::NotAuthorized => "set the bot up again",
-        // It says what to do itself.
-        ErrorKind::ChannelUnresolved if error.to_string() != Error::channel_unresolved().to_string() => {
-            return error.to_string();
-        }
-        ErrorKind::GroupUpgraded => return error.to_string(),
-        ErrorKind::ChannelUnresolved => {
-            "the channel must exist, and the bot or account must be in it and may post"
-        }
-        ErrorKind::FloodWait(wait) if wait.is_zero() => "try again in a minute",
-        ErrorKind::FloodWait(_) => "try again then",
-        ErrorKind::Unavailable => "check outgoing connections, and whether Telegram is well",
-        _ => "see docs/OPERATIONS.md",
-    };
-    let cause = match error.kind() {
-        // The words of Telegram's answer say no more than the error does.
-        ErrorKind::NotAuthorized | ErrorKind::ChannelUnresolved | ErrorKind::FloodWait(_) => None,
-        _ => std::error::Error::source(error),
-    };
-    let cause = cause.map_or(String::new(), |cause| format!(" ({cause})"));
-    let cure = if cure.is_empty() { String::new() } else { format!("; {cure}") };
-    format!("{error}{cause}{cure}")
+    mtproto::check(config, args, credentials, report).await;
 }
 
 /// Compares the clock with the first other one that can be asked.
@@ -230,8 +138,4 @@ async fn date_of(url: &str) -> Option<SystemTime> {
     let answer = client.get(url).send().await.ok()?;
     let date: HttpDate = answer.headers().get(header::DATE)?.to_str().ok()?.parse().ok()?;
     Some(date.into())
-}
-
-async fn in_time<T>(asked: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(PATIENCE, asked).await.ok()
 }

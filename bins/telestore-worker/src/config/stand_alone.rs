@@ -42,6 +42,7 @@ pub(super) fn credentials(
         }
     }
     let credentials = TelegramCredentials::new(UserId::new("stand-alone"), channel.chat).with_bot(bot_token);
+    let credentials = credentials.with_application(api_id, api_hash.clone());
     let credentials = credentials.with_session(settings.telegram_session.clone(), api_id, api_hash);
     Ok((credentials, notes))
 }
@@ -97,6 +98,7 @@ mod tests {
         let (bot, session) = (read.bots().next().unwrap(), read.sessions().next().unwrap());
         assert_eq!(bot.bot_token().map(Secret::expose), Some(TOKEN));
         assert_eq!(session.api_id().map(ApiId::get), Some(7));
+        assert!(bot.application().is_none(), "without the hash nobody signs in");
         assert_eq!(notes.len(), 1, "{notes:?}");
         assert!(
             notes[0].0 == CHANNEL && notes[0].1.starts_with("the 5 behind it names a message"),

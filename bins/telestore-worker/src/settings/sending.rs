@@ -63,6 +63,12 @@ pub(crate) struct SendingSettings {
     #[arg(long, env = "TELESTORE_BOT_API_MAX_BYTES", value_name = "BYTES", default_value = "50 MiB", value_parser = values::size)]
     pub(crate) bot_api_max_bytes: u64,
 
+    /// Whether files of all sizes go by MTProto if a session, or a bot with `api_id` and `api_hash`, can send them: `on`, or `off` for larger ones only
+    ///
+    /// MTProto makes each message exactly once. `fileId` is the number of the document then, which the Bot API does not know.
+    #[arg(long, env = "TELESTORE_PREFER_MTPROTO", value_name = "on|off", default_value = "off", value_parser = values::on_or_off, action = ArgAction::Set)]
+    pub(crate) prefer_mtproto: bool,
+
     /// The largest piece of a file that goes as several messages; at least 1 MiB [default: what one message holds]
     ///
     /// One message holds 2000 MiB by MTProto, and TELESTORE_BOT_API_MAX_BYTES by the Bot API, which takes larger files if there
@@ -76,7 +82,7 @@ pub(crate) struct SendingSettings {
     #[arg(long, env = "TELESTORE_BOT_API_ANSWER_TIMEOUT", value_name = "TIME", default_value = "2m", value_parser = values::time_of_at_least(MIN_ANSWER_TIMEOUT, "a file whose answer is given up may be in the channel, and fails"))]
     pub(crate) bot_api_answer_timeout: Duration,
 
-    /// MTProto address for session strings that name none: Pyrogram's, and GramJS's that name a host; and where [`login`](#sign-in) begins [default: the data centre's]
+    /// MTProto address for session strings that name none: Pyrogram's, and GramJS's that name a host; and where [`login`](#sign-in) begins, and a bot signs in [default: the data centre's]
     #[arg(long, env = "TELESTORE_MTPROTO_DC", value_name = "IP:PORT", value_parser = values::socket)]
     pub(crate) mtproto_dc: Option<SocketAddr>,
 

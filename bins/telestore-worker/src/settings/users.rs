@@ -43,11 +43,11 @@ pub(crate) struct StandAloneSettings {
     #[arg(long, env = "TELESTORE_TELEGRAM_SESSION", value_name = "TEXT")]
     pub(crate) telegram_session: Option<Secret>,
 
-    /// The `api_id` that goes with the session [default: none]
+    /// The `api_id` that goes with the session, or that the bot signs in with for files over the Bot API's limit [default: none]
     #[arg(long, env = "TELESTORE_API_ID", value_name = "NUMBER")]
     pub(crate) api_id: Option<String>,
 
-    /// The `api_hash` that goes with the session [default: none]
+    /// The `api_hash` that goes with the `api_id` [default: none]
     #[arg(long, env = "TELESTORE_API_HASH", value_name = "TEXT")]
     pub(crate) api_hash: Option<Secret>,
 

@@ -26,7 +26,8 @@ impl fmt::Display for Words<'_> {
             Error::NeedsSession { limit } => write!(
                 f,
                 "file is larger than {limit} bytes, the most that can be sent with these Telegram credentials: larger files need \
-                 a Telegram session (sign in to Telegram in TeleStore; stand-alone: TELESTORE_TELEGRAM_SESSION of the worker), \
+                 a Telegram session (sign in to Telegram in TeleStore; stand-alone: TELESTORE_TELEGRAM_SESSION of the worker, or \
+                 TELESTORE_API_ID and TELESTORE_API_HASH for its bot), \
                  or a local Bot API server (TELEGRAM_BOT_API_URL and TELESTORE_BOT_API_MAX_BYTES of the worker)"
             ),
             Error::UploadFailed { why, outcome } => f.write_str(of_failure(why, *outcome)),
