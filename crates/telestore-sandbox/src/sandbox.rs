@@ -116,7 +116,7 @@ impl Sandbox {
         bytes: impl Into<Bytes>,
     ) -> Result<(), String> {
         let dc = self.account(user).map_or(HOME, |account| account.home());
-        let owner = PartOwner { dc, user_id: user.user_id.clone() };
+        let owner = PartOwner { dc, who: Who::account(&user.user_id) };
         let part = NewPart { file_id, index, total, bytes: bytes.into() };
         self.shared.parts.save(&owner, &part).map_err(|error| error.name)
     }

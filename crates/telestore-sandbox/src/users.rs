@@ -36,6 +36,8 @@ pub struct UserSpec {
     premium: bool,
     /// Whose account they use.
     signed_in_as: Option<Box<SandboxUser>>,
+    /// What `bot_tokens` of the credentials holds.
+    bot_tokens: Vec<String>,
 }
 
 impl Default for UserSpec {
@@ -52,6 +54,7 @@ impl Default for UserSpec {
             password: None,
             premium: false,
             signed_in_as: None,
+            bot_tokens: Vec::new(),
         }
     }
 }
@@ -73,6 +76,12 @@ impl UserSpec {
     /// Telegram. That account must be in the channel.
     pub fn session_of(mut self, other: &SandboxUser) -> Self {
         self.signed_in_as = Some(Box::new(other.clone()));
+        self
+    }
+
+    /// The credentials carry these tokens, too: of bots of other users, which must be in the channel, or of nobody.
+    pub fn bot_tokens<T: Into<String>>(mut self, tokens: impl IntoIterator<Item = T>) -> Self {
+        self.bot_tokens = tokens.into_iter().map(Into::into).collect();
         self
     }
 
@@ -161,6 +170,9 @@ pub struct SandboxUser {
     pub auth_token: String,
     /// The token of the user's bot.
     pub bot_token: String,
+    /// Tokens of other bots that the backend hands out with it.
+    #[serde(default)]
+    pub bot_tokens: Vec<String>,
     /// The channel, as the Bot API writes it (`-100…`).
     pub channel_id: String,
     /// Telethon `StringSession`, unless the user has none.
@@ -214,6 +226,7 @@ impl SandboxUser {
             name: spec.name.clone(),
             auth_token: format!("sandbox-token-{}", hex::encode(rng.random::<[u8; 20]>())),
             bot_token: format!("{bot_user_id}:{}", bot_secret(rng.random())),
+            bot_tokens: spec.bot_tokens.clone(),
             channel_id: channel.to_string(),
             telethon_session,
             pyrogram_session,

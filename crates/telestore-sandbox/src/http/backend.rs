@@ -39,6 +39,7 @@ fn answer(shared: &Shared, account: Option<&Account>) -> Response {
     }
     Json(json!({
         "bot_token": user.bot_token,
+        "bot_tokens": user.bot_tokens,
         "channel_id": user.channel_id,
         "telegram_session": user.telethon_session,
         "telegram_api_id": with_api(user, user.api_id.to_string()),

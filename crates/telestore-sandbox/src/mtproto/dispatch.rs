@@ -41,7 +41,7 @@ impl Context {
 
     /// Whose parts it may use: a data centre knows nothing of those of another one.
     pub(crate) fn part_owner(&self) -> PartOwner {
-        PartOwner { dc: self.dc, user_id: self.user_id().to_owned() }
+        PartOwner { dc: self.dc, who: self.who() }
     }
 }
 

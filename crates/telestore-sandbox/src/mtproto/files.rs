@@ -32,7 +32,7 @@ pub(crate) async fn save_part(context: Context, body: Bytes, big: bool) -> Answe
     let (shared, owner) = (context.shared.clone(), context.part_owner());
     let saved = spawn_blocking(move || {
         shared.parts.save(&owner, &part)?;
-        shared.stats.part(&owner.user_id, part.file_id, part.index, part.bytes.len() as u64);
+        shared.stats.part(&owner.who.user_id, part.file_id, part.index, part.bytes.len() as u64);
         Ok(())
     });
     saved.await.map_err(RpcError::internal)??;

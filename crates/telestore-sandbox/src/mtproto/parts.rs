@@ -10,12 +10,13 @@ use bytes::Bytes;
 
 use super::rpc_error::RpcError;
 use super::rules::{PART_MAX, SMALL_FILE_MAX, check_part, check_total, is_part_size};
+use crate::standing::Who;
 
-/// Parts belong to the account that sent them, at the data centre that got them.
+/// Parts belong to the account, or the bot, that sent them, at the data centre that got them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct PartOwner {
     pub(crate) dc: i32,
-    pub(crate) user_id: String,
+    pub(crate) who: Who,
 }
 
 /// An owner and a `file_id`.
@@ -23,7 +24,7 @@ type Key = (PartOwner, i64);
 
 impl PartOwner {
     fn name(&self, file_id: i64) -> String {
-        format!("{}-{}-{file_id}", self.user_id, self.dc)
+        format!("{}-{}-{}-{file_id}", self.who.user_id, if self.who.bot { "bot" } else { "account" }, self.dc)
     }
 }
 
@@ -298,4 +299,24 @@ impl PartFile {
 
 fn lock(file: &Mutex<PartFile>) -> MutexGuard<'_, PartFile> {
     file.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_nothing_to_another_account_bot_or_data_centre() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let parts = Parts::new(dir.path().to_owned(), true);
+        let owner = |who: Who, dc| PartOwner { dc, who };
+        let mine = owner(Who::bot("a"), 2);
+        let part = NewPart { file_id: 7, index: 0, total: Some(1), bytes: Bytes::from_static(b"hello") };
+        parts.save(&mine, &part).expect("a part");
+        for other in [owner(Who::bot("b"), 2), owner(Who::account("a"), 2), owner(Who::bot("a"), 4)] {
+            let refused = parts.take(&other, 7, 1, true).err().map(|error| error.name);
+            assert_eq!(refused.as_deref(), Some("FILE_PART_0_MISSING"), "{other:?}");
+        }
+        assert_eq!(parts.take(&mine, 7, 1, true).map(|taken| taken.size).ok(), Some(5));
+    }
 }
