@@ -202,7 +202,7 @@ pub struct TelegramCredentials {
     pub user_id: UserId,
     /// Where the files go.
     pub chat_id: ChatId,
-    /// Who may send them. Of several of a kind, the first is taken first.
+    /// Who may send them. Several of a kind share the files.
     pub senders: Vec<Sender>,
 }
 
@@ -248,6 +248,13 @@ impl TelegramCredentials {
     pub fn with_sender(mut self, sender: Sender) -> Self {
         self.senders.push(sender);
         self
+    }
+
+    /// The same for this sender alone.
+    #[must_use]
+    pub fn only(&self, sender: &Sender) -> Self {
+        let (user_id, chat_id) = (self.user_id.clone(), self.chat_id.clone());
+        Self { user_id, chat_id, senders: vec![sender.clone()] }
     }
 
     /// The same senders for another channel.

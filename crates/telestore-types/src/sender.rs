@@ -23,6 +23,11 @@ impl SenderId {
         &self.0
     }
 
+    /// Whether it is the name of a bot that signs in with its token.
+    pub fn is_bot(&self) -> bool {
+        self.0.starts_with("bot:")
+    }
+
     /// What a bot is known by to everybody stands before the colon of its token.
     fn of_bot(token: &Secret) -> Self {
         match pasted::bot_token(token.expose()).ok().and_then(|token| token.split_once(':')) {
@@ -127,6 +132,14 @@ impl Sender {
     /// A session, with the application that it was made with, if that is known.
     pub fn session(session: Secret, api_id: Option<ApiId>, api_hash: Option<Secret>) -> Self {
         Self { id: SenderId::of_session(&session), login: Login::Session { session, api_id, api_hash } }
+    }
+
+    /// A digest of its whole secret, which tells it from a sender that has the same name and another secret.
+    pub fn digest(&self) -> [u8; 32] {
+        match &self.login {
+            Login::Bot { token, .. } => Sha256::digest(token.expose()).into(),
+            Login::Session { session, .. } => Sha256::digest(session.expose()).into(),
+        }
     }
 
     /// The token, if it is a bot.

@@ -59,6 +59,18 @@ impl Requirement {
     }
 }
 
+/// What becomes of a file that one sender has begun, if another one is to go on with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Handover {
+    /// Its message may exist, and another sender would make a second one.
+    Never,
+    /// No message can exist, and another sender begins it anew.
+    Anew,
+    /// The state holds what each sender has done: any of them goes on from it.
+    Whole,
+}
+
 /// What a backend can do. Callers choose by this and never by a name.
 ///
 /// ```

@@ -4,7 +4,7 @@ use std::time::Duration;
 use telestore_types::pasted::{BotTokenFault, SessionFault};
 #[cfg(any(feature = "bot-api", feature = "mtproto"))]
 use telestore_types::telegram::MissingRight;
-use telestore_types::{ChatId, FileName, StoredMessage, Verdict};
+use telestore_types::{ChatId, FileName, SenderId, StoredMessage, Verdict};
 
 /// What every error about the channel begins with.
 const UNRESOLVED: &str = "Could not resolve channel ID";
@@ -49,6 +49,7 @@ pub struct Error {
     message: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
     made: Vec<StoredMessage>,
+    sender: Option<SenderId>,
 }
 
 /// The result of sending.
@@ -57,7 +58,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `kind` that says `message`.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None, made: Vec::new() }
+        Self { kind, message: message.into(), source: None, made: Vec::new(), sender: None }
     }
 
     /// Adds the cause. It must not hold a secret either: take the URL out of a `reqwest::Error` first.
@@ -77,6 +78,17 @@ impl Error {
     /// The messages that exist although not all of the file was sent. The caller that cancelled takes them back.
     pub fn made(&self) -> &[StoredMessage] {
         &self.made
+    }
+
+    /// Names who met it: one of several that send a file together.
+    #[must_use]
+    pub fn met_by(self, sender: Option<SenderId>) -> Self {
+        Self { sender, ..self }
+    }
+
+    /// Who met it, if that is not the sender that was chosen for the file.
+    pub fn sender(&self) -> Option<&SenderId> {
+        self.sender.as_ref()
     }
 
     /// Says which piece of a file it is about.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use telestore_types::{ChatId, KeyStore, LoginGuard, ResumeState, Stage, StoredFile, TelegramCredentials};
 
-use crate::{Capability, ProgressSink, Result, TelegramUploader, UploadRequest};
+use crate::{Capability, Handover, ProgressSink, Result, TelegramUploader, UploadRequest};
 
 macro_rules! forward {
     ($holder:ident) => {
@@ -35,6 +35,10 @@ macro_rules! forward {
                 progress: Arc<dyn ProgressSink>,
             ) -> Result<()> {
                 (**self).send_early(request, progress).await
+            }
+
+            fn handover(&self, state: &ResumeState) -> Handover {
+                (**self).handover(state)
             }
 
             async fn message_bytes(&self, request: &UploadRequest) -> Result<u64> {

@@ -10,6 +10,7 @@ mod media;
 mod metrics;
 mod name;
 mod pieces;
+pub mod pool;
 mod select;
 #[cfg(any(feature = "bot-api", feature = "mtproto"))]
 mod topic_fault;
@@ -22,13 +23,14 @@ mod mtproto;
 #[cfg(feature = "testsuite")]
 pub mod testsuite;
 
-pub use capability::{Capability, Requirement};
+pub use capability::{Capability, Handover, Requirement};
 pub use error::{Error, ErrorKind, Result};
 pub use metrics::describe_metrics;
 #[cfg(feature = "mock")]
 pub use mockall;
 pub use name::caption_of;
 pub use pieces::PiecesUploader;
+pub use pool::Pool;
 pub use select::{Chosen, fault_of_better, largest, select};
 pub use telestore_types::Verdict;
 pub use tokio_util::sync::CancellationToken;

@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use telestore_types::{ResumeState, Sender, TelegramCredentials};
 
-use crate::{Error, ErrorKind, Result, TelegramUploader};
+use crate::pool::Sending;
+use crate::{Error, ErrorKind, Handover, Pool, Result, TelegramUploader};
 
 /// By which backend a file goes, and with which of the senders.
 #[derive(Debug, Clone)]
@@ -12,10 +13,17 @@ pub struct Chosen {
     pub backend: Arc<dyn TelegramUploader>,
     /// The sender; `None` for a backend that [needs nothing](crate::Requirement::Nothing).
     pub sender: Option<Sender>,
+    /// How many senders there are to choose from.
+    pub of: usize,
+    /// Whether the earlier state is another sender's, and of no use to this one.
+    pub anew: bool,
+    /// The sender has one file more for as long as this is kept.
+    pub sending: Option<Sending>,
 }
 
 /// Chooses the first backend, in the order given, that takes a file of `length` bytes with these credentials, and of its
-/// senders the one that an earlier attempt of that backend was made with, or else the first.
+/// senders the [best](Pool::choose) by what `pool` knows. What an earlier attempt of that backend has begun goes on with the
+/// sender of that attempt: in any case if its message [may exist](Handover::Never), and otherwise if that one can go on soon.
 ///
 /// # Errors
 /// [`ErrorKind::TooLarge`] if none takes the length, [`ErrorKind::NotAuthorized`] if those that do lack
@@ -25,6 +33,7 @@ pub fn select(
     length: u64,
     credentials: &TelegramCredentials,
     resume: Option<&ResumeState>,
+    pool: &Pool,
 ) -> Result<Chosen> {
     let fits = |backend: &&Arc<dyn TelegramUploader>| length <= backend.capability().max_bytes;
     let fitting: Vec<_> = backends.iter().filter(fits).collect();
@@ -41,20 +50,44 @@ pub fn select(
             if let Some(fault) = fault_of_better(backends, length, credentials) {
                 return Err(fault);
             }
-            let (backend, requirement) = (fitting[index].clone(), fitting[index].capability().requirement);
-            let known = resume.filter(|resume| resume.backend == backend.name());
-            let known = known.and_then(|resume| resume.sender.as_ref());
-            let of_before = credentials.senders.iter();
-            let of_before =
-                of_before.filter(|sender| requirement.takes(sender)).find(|sender| Some(&sender.id) == known);
-            let sender = of_before.or_else(|| requirement.senders(credentials).next()).cloned();
-            Ok(Chosen { backend, sender })
+            Ok(choose(fitting[index].clone(), credentials, resume, pool))
         }
         // What is there and can never do says more than what is not there.
         None => Err(requirements()
             .find_map(|requirement| requirement.fault(credentials))
             .unwrap_or_else(Error::not_authorized)),
     }
+}
+
+/// Who sends by `backend`.
+fn choose(
+    backend: Arc<dyn TelegramUploader>,
+    credentials: &TelegramCredentials,
+    resume: Option<&ResumeState>,
+    pool: &Pool,
+) -> Chosen {
+    let (requirement, chat) = (backend.capability().requirement, &credentials.chat_id);
+    let of = requirement.senders(credentials).count();
+    let best = pool.choose(requirement.senders(credentials), chat);
+    let state = resume.filter(|resume| resume.backend == backend.name());
+    let of_before = |state: &ResumeState| {
+        let able = credentials.senders.iter().filter(|sender| requirement.takes(sender));
+        able.clone().find(|sender| Some(&sender.id) == state.sender.as_ref())
+    };
+    let begun = state.and_then(|state| Some((of_before(state)?, backend.handover(state))));
+    let (sender, anew) = match begun {
+        Some((before, Handover::Never)) => (Some(before), false),
+        // If nobody can send now, it may as well go on where it is.
+        Some((before, Handover::Anew))
+            if pool.waits_for(before, chat) || best.is_none_or(|best| pool.closure(best, chat).is_some()) =>
+        {
+            (Some(before), false)
+        }
+        Some((before, Handover::Anew)) => (best, best.is_some_and(|best| best.id != before.id)),
+        _ => (best, false),
+    };
+    let (sending, sender) = (sender.map(|sender| pool.begin(sender)), sender.cloned());
+    Chosen { backend, sender, of, anew, sending }
 }
 
 /// What is wrong with the credentials by which a file of `length` bytes would go as fewer messages: they are there, and only
@@ -97,6 +130,11 @@ mod tests {
         let mut mock = MockTelegramUploader::new();
         mock.expect_name().return_const(name);
         mock.expect_capability().return_const(Capability::new(max_bytes, requirement));
+        mock.expect_handover().returning(|state| match state.bytes.as_slice() {
+            b"" => Handover::Whole,
+            b"committed" => Handover::Never,
+            _ => Handover::Anew,
+        });
         Arc::new(mock)
     }
 
@@ -110,7 +148,8 @@ mod tests {
     fn chosen(length: u64, bot: bool, session: bool) -> Result<&'static str> {
         let backends =
             [backend("small", 50, Requirement::BotToken), backend("large", 2_000, Requirement::Session)];
-        select(&backends, length, &credentials(bot, session), None).map(|chosen| chosen.backend.name())
+        select(&backends, length, &credentials(bot, session), None, &Pool::default())
+            .map(|chosen| chosen.backend.name())
     }
 
     #[test]
@@ -142,9 +181,9 @@ mod tests {
         let nobody = credentials(false, false);
         let session = credentials(false, true).senders.remove(0);
         let given = nobody.clone().with_bot(Secret::new("a")).with_sender(session);
-        assert_eq!(select(&backends, 50, &given, None).unwrap().backend.name(), "large");
+        assert_eq!(select(&backends, 50, &given, None, &Pool::default()).unwrap().backend.name(), "large");
         let given = nobody.clone().with_bot(Secret::new("a")).with_session(Secret::new("12345"), None, None);
-        let error = |length| select(&backends, length, &given, None).unwrap_err();
+        let error = |length| select(&backends, length, &given, None, &Pool::default()).unwrap_err();
         assert!(
             error(50).to_string().starts_with("the bot token is wrong: it has no colon"),
             "{}",
@@ -155,7 +194,7 @@ mod tests {
         assert!(large.to_string().starts_with(words), "{large}");
         assert_eq!((large.kind(), large.verdict()), (ErrorKind::NotAuthorized, crate::Verdict::Permanent));
         let given = nobody.with_bot(Secret::new("a"));
-        let error = select(&backends, 50, &given, None).unwrap_err();
+        let error = select(&backends, 50, &given, None, &Pool::default()).unwrap_err();
         assert!(error.to_string().starts_with("the bot token is wrong"));
     }
 
@@ -173,7 +212,7 @@ mod tests {
             in_pieces("pieces", Requirement::BotToken),
         ];
         let chosen = |length, given: &TelegramCredentials| {
-            select(&backends, length, given, None).map(|chosen| chosen.backend.name())
+            select(&backends, length, given, None, &Pool::default()).map(|chosen| chosen.backend.name())
         };
         let bot = credentials(true, false);
         assert_eq!((chosen(50, &bot).unwrap(), chosen(51, &bot).unwrap()), ("small", "pieces"));
@@ -190,14 +229,53 @@ mod tests {
         let backends = [backend("small", 50, Requirement::BotToken)];
         let given = credentials(true, false).with_bot(Secret::new("2:b"));
         let chosen = |resume: Option<ResumeState>| {
-            let chosen = select(&backends, 50, &given, resume.as_ref()).unwrap();
+            let chosen = select(&backends, 50, &given, resume.as_ref(), &Pool::default()).unwrap();
             chosen.sender.unwrap().id
         };
-        let by = |backend: &str, id: &str| Some(ResumeState::new(backend, *b"").by(Some(SenderId::new(id))));
+        let by = |backend: &str, id: &str| Some(ResumeState::new(backend, *b"7").by(Some(SenderId::new(id))));
         assert_eq!(chosen(None).as_str(), "bot:1");
         assert_eq!(chosen(by("small", "bot:2")).as_str(), "bot:2");
         assert_eq!(chosen(by("large", "bot:2")).as_str(), "bot:1", "another backend's senders are its own");
         assert_eq!(chosen(by("small", "bot:3")).as_str(), "bot:1", "one that is gone");
+    }
+
+    /// Two bots, and what is chosen for a file that the first one has begun so far, if the first one met `error`.
+    fn after(error: Option<&Error>, state: &[u8]) -> (String, bool) {
+        let (backends, pool) = ([backend("small", 50, Requirement::BotToken)], Pool::default());
+        let given = credentials(true, false).with_bot(Secret::new("2:b"));
+        pool.note(&given.senders[0], &given.chat_id, error);
+        let resume = ResumeState::new("small", state).by(Some(SenderId::new("bot:1")));
+        let chosen = select(&backends, 50, &given, Some(&resume), &pool).unwrap();
+        assert_eq!(chosen.of, 2);
+        (chosen.sender.unwrap().id.to_string(), chosen.anew)
+    }
+
+    #[test]
+    fn another_one_takes_over_from_who_must_wait_for_long_unless_the_message_may_exist() {
+        let flood =
+            |seconds| Error::new(ErrorKind::FloodWait(std::time::Duration::from_secs(seconds)), "wait");
+        let (one, two) = ("bot:1".to_owned(), "bot:2".to_owned());
+        assert_eq!(after(None, b"7"), (one.clone(), false));
+        assert_eq!(after(Some(&flood(10)), b"7"), (one.clone(), false), "that is waited for");
+        for error in [flood(300), Error::channel_unresolved(), Error::not_authorized()] {
+            assert_eq!(after(Some(&error), b"7"), (two.clone(), true), "{error}");
+            assert_eq!(after(Some(&error), b"committed"), (one.clone(), false), "{error}");
+            assert_eq!(after(Some(&error), b""), (two.clone(), false), "a state of all senders");
+        }
+    }
+
+    #[test]
+    fn files_that_come_together_are_spread_and_who_has_nobody_else_stays() {
+        let (backends, pool) = ([backend("small", 50, Requirement::BotToken)], Pool::default());
+        let given = credentials(true, false).with_bot(Secret::new("2:b"));
+        let choose = |resume: Option<&ResumeState>| select(&backends, 50, &given, resume, &pool).unwrap();
+        let chosen: Vec<_> = (0..4).map(|_| choose(None)).collect();
+        let ids: Vec<_> = chosen.iter().map(|chosen| chosen.sender.as_ref().unwrap().id.as_str()).collect();
+        assert_eq!(ids, ["bot:1", "bot:2", "bot:1", "bot:2"]);
+        let flood = Error::new(ErrorKind::FloodWait(std::time::Duration::from_secs(300)), "wait");
+        given.senders.iter().for_each(|bot| pool.note(bot, &given.chat_id, Some(&flood)));
+        let begun = ResumeState::new("small", *b"7").by(Some(SenderId::new("bot:2")));
+        assert_eq!(choose(Some(&begun)).sender.unwrap().id.as_str(), "bot:2");
     }
 
     #[test]
@@ -208,21 +286,21 @@ mod tests {
             credentials.with_application(telestore_types::ApiId::new(7).ok(), Some(Secret::new("h")))
         };
         let by = |given: &TelegramCredentials, resume: Option<&ResumeState>| {
-            let chosen = select(&backends, 51, given, resume).unwrap();
+            let chosen = select(&backends, 51, given, resume, &Pool::default()).unwrap();
             (chosen.backend.name(), chosen.sender.unwrap().id.as_str().split(':').next().unwrap().to_owned())
         };
         let (bot, both) = (application(credentials(true, false)), application(credentials(true, true)));
         assert_eq!(by(&bot, None), ("large", "bot".to_owned()));
         assert_eq!(by(&both, None), ("large", "session".to_owned()));
-        let begun = ResumeState::new("large", *b"").by(Some(SenderId::new("bot:1")));
+        let begun = ResumeState::new("large", *b"7").by(Some(SenderId::new("bot:1")));
         assert_eq!(
             by(&both, Some(&begun)).1,
             "bot",
             "what one account began another would send a second time"
         );
         assert_eq!(Requirement::SessionOrBot.senders(&both).count(), 1);
-        assert_eq!(select(&backends, 50, &bot, None).unwrap().backend.name(), "small");
-        let error = select(&backends, 51, &credentials(true, false), None).unwrap_err();
+        assert_eq!(select(&backends, 50, &bot, None, &Pool::default()).unwrap().backend.name(), "small");
+        let error = select(&backends, 51, &credentials(true, false), None, &Pool::default()).unwrap_err();
         assert_eq!(error.to_string(), "Telegram session not authorized", "half of what is needed");
     }
 

@@ -10,7 +10,7 @@ use telestore_types::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Capability, Error, ErrorKind, Requirement, Result, caption_of};
+use crate::{Capability, Error, ErrorKind, Handover, Pool, Requirement, Result, caption_of};
 
 /// One attempt to send one file.
 ///
@@ -35,6 +35,8 @@ pub struct UploadRequest {
     pub credentials: Arc<TelegramCredentials>,
     /// Who is to send it; `None` leaves the choice to the backend.
     pub sender: Option<Sender>,
+    /// What is known of the senders; a file of several messages is shared out over all that can send.
+    pub pool: Pool,
     /// The name of the file. The document gets what of it Telegram keeps.
     pub file_name: FileName,
     /// The content type that the document gets.
@@ -73,6 +75,7 @@ impl UploadRequest {
             upload_id,
             credentials,
             sender: None,
+            pool: Pool::default(),
             caption: caption_of(&file_name).into(),
             topic: None,
             silent: false,
@@ -127,6 +130,12 @@ impl UploadRequest {
     #[must_use]
     pub fn with_sender(self, sender: Option<Sender>) -> Self {
         Self { sender, ..self }
+    }
+
+    /// This is known of the senders.
+    #[must_use]
+    pub fn among(self, pool: Pool) -> Self {
+        Self { pool, ..self }
     }
 
     /// It goes with these credentials.
@@ -279,6 +288,12 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
     async fn send_early(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<()> {
         let _ = (request, progress);
         Ok(())
+    }
+
+    /// Whether a file may go on with another sender than the one by which an attempt has written `state`. Nobody is asked: the
+    /// state says so. Unless a backend knows better, nothing goes on of which there is a state.
+    fn handover(&self, state: &ResumeState) -> Handover {
+        if state.bytes.is_empty() { Handover::Anew } else { Handover::Never }
     }
 
     /// The most bytes that one message holds which the sender of `request` makes; [`Capability::max_bytes`] if that does not

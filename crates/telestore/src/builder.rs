@@ -4,7 +4,7 @@ use telestore_backend::{CredentialProvider, NoWebhook, WebhookSender};
 use telestore_progress::{LocalProgressBus, ProgressBus};
 use telestore_store::{ChunkStore, SessionStore, WorkerInfo};
 use telestore_types::{Clock, KeyStore, SteadyClock, TelegramCredentials, WorkerId};
-use telestore_uploader::TelegramUploader;
+use telestore_uploader::{Pool, TelegramUploader};
 
 use crate::engine::{Rooms, Shared, Telestore};
 use crate::shared::access::Access;
@@ -156,6 +156,7 @@ impl TelestoreBuilder {
             uploader.keep_keys(Arc::clone(&keys) as Arc<dyn KeyStore>);
         }
         let backends = Arc::new(Backends {
+            pool: Pool::new(base.config.sender_patience),
             base: Arc::clone(&base),
             logins,
             uploaders: self.uploaders,

@@ -111,7 +111,7 @@ impl Rooms {
                 standing: standing.clone(),
                 last: tokio::sync::Mutex::default(),
             },
-            gauges: Gauges { base: base(), bytes: bytes(), last: tokio::sync::Mutex::default() },
+            gauges: Gauges::new(base(), bytes(), backends()),
             upkeep: Upkeep {
                 base: base(),
                 backends: backends(),

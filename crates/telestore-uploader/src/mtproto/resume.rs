@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use telestore_types::{ChatId, ResumeState, Timestamp};
 
 use super::limits::PART_SIZE;
+use crate::Handover;
 
 /// The version of the layout below. A state of another version is ignored.
 const VERSION: u32 = 1;
@@ -42,6 +43,9 @@ pub(crate) struct Resume {
     /// When the message was asked for first, in Telegram's seconds since 1970: no older one is it.
     #[serde(default)]
     pub(crate) asked_at: Option<i64>,
+    /// Whether the message may exist, made by this account.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    committed: bool,
     /// Which parts are confirmed: part `n` is bit `n % 8` of byte `n / 8`, as hexadecimal digits.
     #[serde(with = "hex")]
     confirmed: Vec<u8>,
@@ -71,6 +75,7 @@ impl Resume {
             account: of.account.to_owned(),
             access_hash: None,
             asked_at: None,
+            committed: false,
             confirmed: Vec::new(),
         };
         fresh.restart(now);
@@ -102,6 +107,31 @@ impl Resume {
             old.restart(now);
         }
         old
+    }
+
+    /// Whether the message may exist. Versions before 0.2 wrote down only when it was asked for.
+    pub(crate) fn may_exist(&self) -> bool {
+        self.committed || self.asked_at.is_some()
+    }
+
+    /// The message is asked for from now on, at this time of Telegram's if it is known.
+    pub(crate) fn commit(&mut self, now: Option<i64>) {
+        self.committed = true;
+        self.asked_at = self.asked_at.or(now);
+    }
+
+    /// Telegram has refused whatever was asked for, so that there is no message.
+    pub(crate) fn uncommit(&mut self) {
+        (self.committed, self.asked_at) = (false, None);
+    }
+
+    /// What another sender may do with a stored state. One that cannot be read is begun anew by anybody.
+    pub(crate) fn handover(state: &ResumeState) -> Handover {
+        let read = state.of(NAME).and_then(|bytes| serde_json::from_slice(bytes).ok());
+        match read.filter(|read: &Self| read.backend == BACKEND && read.version == VERSION) {
+            Some(read) if read.may_exist() => Handover::Never,
+            _ => Handover::Anew,
+        }
     }
 
     /// Says which account the parts are of from now on; forgets them if they were of another one. The channel's
@@ -255,6 +285,22 @@ mod tests {
         let now = Resume::go_on(Some(&old.to_state()), &About { account: "b", ..OF }, at(1), HOUR * 2);
         assert_eq!((now.confirmed_bytes(), now.random_id), (0, old.random_id));
         assert_ne!(now.file_id, old.file_id);
+    }
+
+    #[test]
+    fn another_sender_begins_it_anew_unless_the_message_may_exist() {
+        let mut state = sent();
+        let handover = |state: &Resume| Resume::handover(&state.to_state());
+        assert_eq!(handover(&state), Handover::Anew);
+        state.commit(None);
+        assert_eq!(handover(&state), Handover::Never, "also if nobody knows the time");
+        state.restart(at(2));
+        assert_eq!(handover(&state), Handover::Never, "parts that go again are for the same message");
+        state.uncommit();
+        assert_eq!(handover(&state), Handover::Anew);
+        let of_before = Resume { asked_at: Some(7), ..state };
+        assert_eq!(handover(&of_before), Handover::Never);
+        assert_eq!(Resume::handover(&ResumeState::new(NAME, *b"{}")), Handover::Anew);
     }
 
     #[test]

@@ -60,6 +60,8 @@ struct History {
     resolved: bool,
     /// It is written down that the message may exist.
     committed: bool,
+    /// It was so before this attempt.
+    before: bool,
     /// A call was written and has no answer: the message may exist.
     ambiguous: bool,
     /// How often Telegram said that it had the call before.
@@ -77,18 +79,8 @@ impl<'a> Sending<'a> {
         reported: u64,
     ) -> Self {
         let caption = request.caption.clone().cut(CAPTION_MAX);
-        Self {
-            attempt,
-            request,
-            caption,
-            media,
-            thumb: None,
-            resume,
-            peer,
-            md5,
-            reported,
-            history: History::default(),
-        }
+        let history = History { before: resume.may_exist(), ..History::default() };
+        Self { attempt, request, caption, media, thumb: None, resume, peer, md5, reported, history }
     }
 
     /// Makes the message. However often it is tried, `random_id` makes it one: also by a later attempt, if this one
@@ -98,10 +90,30 @@ impl<'a> Sending<'a> {
         attempt.progress.stage(Stage::Finishing);
         attempt.calls.reached();
         let _step = attempt.step();
-        tokio::select! {
+        let ended = tokio::select! {
             biased;
             ended = self.make() => ended,
-            () = attempt.calls.stalled() => Err(attempt.calls.stall_error(UNCONFIRMED).into()),
+            // A call may be under way.
+            () = attempt.calls.stalled() => return Err(attempt.calls.stall_error(UNCONFIRMED).into()),
+        };
+        match ended {
+            Err(error) if error.kind() != ErrorKind::Cancelled => {
+                self.uncommit().await;
+                Err(error)
+            }
+            ended => ended,
+        }
+    }
+
+    /// Writes down that there is no message, if each call of this attempt was refused and none was made before: then another
+    /// sender may send the file. If it cannot be written, the file stays with this one.
+    async fn uncommit(&mut self) {
+        if self.history.before || self.history.ambiguous || !self.resume.may_exist() {
+            return;
+        }
+        self.resume.uncommit();
+        if let Err(error) = self.attempt.progress.checkpoint(self.resume.to_state()).await {
+            tracing::debug!(%error, upload_id = %self.request.upload_id, "could not write down that there is no message");
         }
     }
 
@@ -193,9 +205,11 @@ impl<'a> Sending<'a> {
     /// Writes down, once for each name that the parts have, that the message may exist from here on.
     async fn commit(&mut self) -> Result<()> {
         if !self.history.committed {
-            if self.resume.asked_at.is_none() {
-                self.resume.asked_at = self.attempt.calls.account().time().await.ok();
-            }
+            let now = match self.resume.asked_at {
+                Some(known) => Some(known),
+                None => self.attempt.calls.account().time().await.ok(),
+            };
+            self.resume.commit(now);
             self.attempt.progress.commit(Some(self.resume.to_state())).await?;
             self.history.committed = true;
         }

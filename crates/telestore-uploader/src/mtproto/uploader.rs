@@ -4,7 +4,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use telestore_mtproto::tl::enums::InputPeer;
 use telestore_mtproto::{Account, Client, MtprotoConfig, Session, User};
-use telestore_types::{ChatId, KeyStore, LoginGuard, Sender, Stage, StoredFile, TelegramCredentials};
+use telestore_types::{
+    ChatId, KeyStore, LoginGuard, ResumeState, Sender, Stage, StoredFile, TelegramCredentials,
+};
 use tokio::time::timeout;
 
 use super::attempt::Attempt;
@@ -16,7 +18,7 @@ use super::send::{Sending, chat_of};
 use super::windows::{PARTS_IN_FLIGHT, Windows};
 use crate::media::Media;
 use crate::{
-    Capability, Error, ErrorKind, NoProgress, ProgressSink, Requirement, Result, TelegramUploader,
+    Capability, Error, ErrorKind, Handover, NoProgress, ProgressSink, Requirement, Result, TelegramUploader,
     UploadRequest,
 };
 
@@ -285,6 +287,10 @@ impl TelegramUploader for MtprotoUploader {
         };
         let ended = self.send_early_as(&worker, &request, progress.as_ref()).await;
         self.ended(&worker, ended).await
+    }
+
+    fn handover(&self, state: &ResumeState) -> Handover {
+        Resume::handover(state)
     }
 
     async fn check(&self, credentials: &TelegramCredentials) -> Result<()> {

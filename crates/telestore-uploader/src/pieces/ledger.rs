@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use telestore_types::{ChatId, ResumeState, SenderId, Stage, StoredFile, StoredMessage};
 
 use super::state::{Piece, State};
-use crate::{Error, ProgressSink, Result};
+use crate::{Error, Handover, ProgressSink, Result, TelegramUploader};
 
 /// The pieces of one attempt.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    backend: &'static str,
+    inner: Arc<dyn TelegramUploader>,
     progress: Arc<dyn ProgressSink>,
     state: Mutex<State>,
     told: Mutex<Told>,
@@ -30,11 +30,15 @@ struct Told {
 }
 
 impl Ledger {
-    pub(super) fn new(backend: &'static str, state: State, progress: Arc<dyn ProgressSink>) -> Self {
+    pub(super) fn new(
+        inner: Arc<dyn TelegramUploader>,
+        state: State,
+        progress: Arc<dyn ProgressSink>,
+    ) -> Self {
         let sent = |piece: &Piece| piece.stored.as_ref().map_or(0, |_| piece.size);
         let acknowledged = state.each.iter().map(sent).collect();
         let told = Mutex::new(Told { stage: None, acknowledged, bytes: 0 });
-        Self { backend, progress, state: Mutex::new(state), told, writing: tokio::sync::Mutex::default() }
+        Self { inner, progress, state: Mutex::new(state), told, writing: tokio::sync::Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -103,7 +107,7 @@ impl Ledger {
     fn changed(&self, change: impl FnOnce(&mut State)) -> ResumeState {
         let mut state = self.state();
         change(&mut state);
-        state.to_resume(self.backend)
+        state.to_resume(self.inner.name())
     }
 
     /// Stages are those of the file: it is finished when its last piece is.
@@ -159,8 +163,10 @@ impl PieceSink {
     /// Takes in what the backend wrote.
     fn note(&self, state: &mut State, resume: ResumeState, committed: bool) {
         let piece = &mut state.each[self.index];
+        // A backend may learn that what it was about to make is not there.
+        let may_exist = piece.committed && self.ledger.inner.handover(&resume) == Handover::Never;
+        piece.committed = committed || may_exist && piece.sender == self.sender;
         piece.state = resume.bytes;
-        piece.committed = committed || piece.committed && piece.sender == self.sender;
         piece.sender.clone_from(&self.sender);
     }
 }

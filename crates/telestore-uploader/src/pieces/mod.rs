@@ -11,9 +11,9 @@ mod state;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use telestore_types::{ChatId, KeyStore, LoginGuard, StoredFile, TelegramCredentials};
+use telestore_types::{ChatId, KeyStore, LoginGuard, ResumeState, StoredFile, TelegramCredentials};
 
-use crate::{Capability, ProgressSink, Result, TelegramUploader, UploadRequest};
+use crate::{Capability, Handover, ProgressSink, Result, TelegramUploader, UploadRequest};
 use ledger::Ledger;
 use state::State;
 
@@ -83,7 +83,7 @@ impl TelegramUploader for PiecesUploader {
         match self.plan(&request).await? {
             None => self.inner.upload(request, progress).await,
             Some(state) => {
-                let ledger = Arc::new(Ledger::new(self.inner.name(), state, progress));
+                let ledger = Arc::new(Ledger::new(Arc::clone(&self.inner), state, progress));
                 run::run(self.inner.as_ref(), &request, &ledger).await
             }
         }
@@ -93,9 +93,17 @@ impl TelegramUploader for PiecesUploader {
         match self.plan(&request).await? {
             None => self.inner.send_early(request, progress).await,
             Some(state) => {
-                let ledger = Arc::new(Ledger::new(self.inner.name(), state, progress));
+                let ledger = Arc::new(Ledger::new(Arc::clone(&self.inner), state, progress));
                 early::send(self.inner.as_ref(), &request, &ledger).await
             }
+        }
+    }
+
+    fn handover(&self, state: &ResumeState) -> Handover {
+        match State::is_one(Some(state), self.inner.name()) {
+            // Which piece is whose is looked at for each.
+            true => Handover::Whole,
+            false => self.inner.handover(state),
         }
     }
 

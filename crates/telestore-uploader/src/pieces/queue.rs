@@ -24,7 +24,7 @@ struct State {
     waiting: BTreeSet<usize>,
     /// How many are being sent.
     flying: usize,
-    /// All senders of this attempt, and those that still send.
+    /// All senders that there are, and those that still send.
     all: Vec<Name>,
     alive: Vec<Name>,
 }
@@ -39,8 +39,9 @@ enum Next {
 }
 
 impl Queue {
-    pub(super) fn new(waiting: BTreeSet<usize>, senders: Vec<Name>) -> Self {
-        let state = State { waiting, flying: 0, alive: senders.clone(), all: senders };
+    /// `alive` are those of `all` senders that send in this attempt.
+    pub(super) fn new(waiting: BTreeSet<usize>, all: Vec<Name>, alive: Vec<Name>) -> Self {
+        let state = State { waiting, flying: 0, alive, all };
         Self { state: Mutex::new(state), changed: watch::channel(()).0 }
     }
 
@@ -150,7 +151,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_sender_waits_for_what_another_gives_back() {
-        let queue = Queue::new(BTreeSet::from([0]), vec![name("a"), name("b")]);
+        let both = vec![name("a"), name("b")];
+        let queue = Queue::new(BTreeSet::from([0]), both.clone(), both);
         let pieces = || vec![Piece::default()];
         assert_eq!(queue.next(&name("a"), pieces).await, Some(0));
         let (one, other) = (name("a"), name("b"));

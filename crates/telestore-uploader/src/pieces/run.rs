@@ -1,5 +1,6 @@
 //! Sending the pieces: one after the other, or side by side if there are several senders.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -7,7 +8,7 @@ use futures_util::stream::FuturesUnordered;
 use telestore_types::{ResumeState, SendAs, Sender, SenderId, StoredFile};
 use tokio_util::sync::CancellationToken;
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, PieceSink};
 use super::named::{piece_caption, piece_name};
 use super::queue::Queue;
 use super::range::RangeSource;
@@ -23,8 +24,13 @@ pub(super) async fn run(
     ledger.begin().await?;
     let pieces = ledger.pieces();
     let left = pieces.iter().enumerate().filter(|(_, piece)| piece.stored.is_none());
-    let senders = senders(inner, request);
-    let queue = Queue::new(left.map(|(index, _)| index).collect(), senders.iter().map(name_of).collect());
+    let left: BTreeSet<usize> = left.map(|(index, _)| index).collect();
+    let all = senders(inner, request);
+    let committed = pieces.iter().filter(|piece| piece.stored.is_none() && piece.committed);
+    let committed: Vec<_> = committed.map(|piece| piece.sender.clone()).collect();
+    let senders: Vec<_> = all.iter().filter(|sender| works(sender, request, &committed)).cloned().collect();
+    let names = |senders: &[Option<Sender>]| senders.iter().map(name_of).collect();
+    let queue = Queue::new(left, names(&all), names(&senders));
     let stop = request.cancel.child_token();
     let lane = |sender: Option<Sender>| {
         let lane = Lane { inner, request, ledger, queue: &queue, stop: &stop, sender };
@@ -40,14 +46,23 @@ pub(super) async fn run(
             // Those that are under way come to their end: what they make is known then.
             stop.cancel();
         }
-        let matters = failed.as_ref().is_none_or(|before| before.kind() == ErrorKind::Cancelled);
-        if matters {
+        if failed.as_ref().is_none_or(|before| matters_more(&error, before)) {
             failed = Some(error);
         }
     }
     match ledger.whole() {
         Some(stored) => Ok(stored),
         None => Err(failed.unwrap_or_else(Error::cancelled).with_made(made)),
+    }
+}
+
+/// Whether `error` is the one to tell rather than the one that came before: what passes first decides when it is tried again.
+fn matters_more(error: &Error, before: &Error) -> bool {
+    match (before.retry_after(), error.retry_after()) {
+        (Some(before), Some(wait)) => !wait.is_zero() && wait < before,
+        // The others said it of themselves, and this one can send again.
+        (None, Some(_)) => is_of_sender(before.kind()) || before.kind() == ErrorKind::Cancelled,
+        _ => before.kind() == ErrorKind::Cancelled,
     }
 }
 
@@ -74,6 +89,17 @@ fn senders(inner: &dyn TelegramUploader, request: &UploadRequest) -> Vec<Option<
     let others = can.requirement.senders(&request.credentials).cloned();
     let others = others.filter(|other| chosen.as_ref().is_some_and(|chosen| chosen.id != other.id));
     std::iter::once(chosen.clone()).chain(others.map(Some)).collect()
+}
+
+/// Whether a sender takes part: the one that was chosen, those that can send now, and those of which alone it can be known whether
+/// a piece is a message already.
+fn works(sender: &Option<Sender>, request: &UploadRequest, committed: &[Option<SenderId>]) -> bool {
+    let name = name_of(sender);
+    name == name_of(&request.sender)
+        || committed.contains(&name)
+        || sender
+            .as_ref()
+            .is_none_or(|sender| request.pool.closure(sender, &request.credentials.chat_id).is_none())
 }
 
 pub(super) fn name_of(sender: &Option<Sender>) -> Option<SenderId> {
@@ -119,11 +145,25 @@ impl Lane<'_> {
         let (name, size) = (request.file_name.clone(), piece.size);
         let sink = self.ledger.sink(index, name_of(&self.sender));
         let request = request.stopped_by(self.stop.clone());
-        let sent = self.inner.upload(request, sink).await;
+        let sent = self.upload(request, sink).await;
         let stored = sent.map_err(|error| error.of_piece(&name, number, count))?;
         let mut message = stored.first().clone().at(piece.offset);
         message.size = size;
         self.ledger.made(index, message).await
+    }
+}
+
+impl Lane<'_> {
+    /// Sends a piece, and has the pool know of it. The caller has told it that the chosen sender sends.
+    async fn upload(&self, piece: UploadRequest, sink: Arc<PieceSink>) -> Result<StoredFile> {
+        let (pool, chat) = (&self.request.pool, &self.request.credentials.chat_id);
+        let is_other = name_of(&self.sender) != name_of(&self.request.sender);
+        let _sending = self.sender.as_ref().filter(|_| is_other).map(|sender| pool.begin(sender));
+        let sent = self.inner.upload(piece, sink).await;
+        if let Some(sender) = &self.sender {
+            pool.note(sender, chat, sent.as_ref().err());
+        }
+        sent.map_err(|error| error.met_by(name_of(&self.sender)))
     }
 }
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use telestore_types::{ResumeState, Stage};
 
 use super::{Recorder, Subject, bytes, part_size, request_of};
-use crate::{Error, ErrorKind, ProgressSink, Result};
+use crate::{Error, ErrorKind, Handover, ProgressSink, Result};
 
 /// A listener who cannot write down that a message may exist.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub(super) async fn before_the_message(subject: &dyn Subject) {
         assert!(!commits.is_empty(), "a message is committed to");
         if uploader.capability().idempotent {
             assert!(commits.iter().all(Option::is_some), "an attempt that can be repeated says from where");
+            let may_go_on = |state: &ResumeState| uploader.handover(state) == Handover::Anew;
+            assert!(!commits.iter().flatten().any(may_go_on), "another sender would make a second message");
         }
     }
 }

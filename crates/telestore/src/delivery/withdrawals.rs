@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use telestore_backend::Error as BackendError;
 use telestore_store::{Lease, NewEvent, OutboxEvent, Withdrawal};
-use telestore_types::{StoredFile, UploadState};
-use telestore_uploader::Verdict;
+use telestore_types::{StoredFile, TelegramCredentials, UploadState};
+use telestore_uploader::{TelegramUploader, Verdict};
 
 use crate::delivery::outbox::{CLAIM, Delivery};
 use crate::shared::base::new_event_id;
@@ -114,12 +114,35 @@ impl Delivery {
             |_| Unwilling::ForGood("the token that it was sent with cannot be read any more".to_owned());
         let token = self.backends.sealer.open(&key, sealed).map_err(lost)?;
         let credentials = self.backends.credentials_of(&token).await.map_err(Unwilling::of_backend)?;
-        match backend.withdraw(&credentials, &stored).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Unwilling::ForGood("Telegram does not let it be deleted".to_owned())),
-            Err(error) if error.verdict() == Verdict::Permanent => Err(Unwilling::ForGood(error.to_string())),
-            Err(error) => Err(Unwilling::Passing(error.to_string())),
+        let senders: Vec<_> = backend.capability().requirement.senders(&credentials).cloned().collect();
+        if senders.len() < 2 {
+            return withdraw_by(backend.as_ref(), &credentials, &stored).await;
         }
+        // A bot may delete what it has sent, and not always what another has: each takes its messages back, and for the last
+        // one none is there.
+        let mut ended = Err(unreadable());
+        for sender in &senders {
+            ended = match (ended, withdraw_by(backend.as_ref(), &credentials.only(sender), &stored).await) {
+                (_, Ok(())) => return Ok(()),
+                (Err(Unwilling::Passing(why)), Err(Unwilling::ForGood(_))) => Err(Unwilling::Passing(why)),
+                (_, refused) => refused,
+            };
+        }
+        ended
+    }
+}
+
+/// Takes a message back with these credentials.
+async fn withdraw_by(
+    backend: &dyn TelegramUploader,
+    credentials: &TelegramCredentials,
+    stored: &StoredFile,
+) -> std::result::Result<(), Unwilling> {
+    match backend.withdraw(credentials, stored).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Unwilling::ForGood("Telegram does not let it be deleted".to_owned())),
+        Err(error) if error.verdict() == Verdict::Permanent => Err(Unwilling::ForGood(error.to_string())),
+        Err(error) => Err(Unwilling::Passing(error.to_string())),
     }
 }
 

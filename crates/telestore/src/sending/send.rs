@@ -1,9 +1,14 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use telestore_merger::{HashedFile, MergedFile};
 use telestore_store::{ChunkRecord, Error as StoreError, Lease};
-use telestore_types::{ByteSource, Outcome, Stage, StoredFile, TelegramCredentials, Thumbnail, Upload};
-use telestore_uploader::{Error, ErrorKind, ProgressSink, Result, TelegramUploader, UploadRequest};
+use telestore_types::{
+    ByteSource, Outcome, ResumeState, SenderId, Stage, StoredFile, TelegramCredentials, Thumbnail, Upload,
+};
+use telestore_uploader::pool::Why;
+use telestore_uploader::{Chosen, Error, ErrorKind, ProgressSink, Result, TelegramUploader, UploadRequest};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
@@ -13,7 +18,7 @@ use crate::sending::runner::Runner;
 use crate::sending::sink::LeaseSink;
 use crate::sending::stop::Stop;
 use crate::shared::job::{Job, Unready};
-use crate::shared::metrics::ErrorKind as Kind;
+use crate::shared::metrics::{self, ErrorKind as Kind};
 use crate::shared::sends::STOP_WITHIN;
 
 /// A file that is in the channel, and how it got there.
@@ -22,6 +27,13 @@ pub(super) struct Sent {
     pub(super) backend: Arc<dyn TelegramUploader>,
     pub(super) credentials: Arc<TelegramCredentials>,
     pub(super) mime_type: String,
+}
+
+/// Says who sends, if there was a choice.
+fn tell_choice(request: &UploadRequest, chosen: &Chosen) {
+    if let Some(sender) = chosen.sender.as_ref().filter(|_| chosen.of > 1) {
+        tracing::info!(sender = %sender.id, of = chosen.of, anew = chosen.anew, "[{}] Sender chosen", request.upload_id);
+    }
 }
 
 impl Runner {
@@ -63,31 +75,92 @@ impl Runner {
         sink: &Arc<LeaseSink>,
         progress: &Arc<dyn ProgressSink>,
     ) -> Result<(StoredFile, Arc<dyn TelegramUploader>)> {
-        let mut followed = false;
-        loop {
-            let chosen = job.select(request.source.len(), request.resume.as_ref())?;
-            let backend = chosen.backend;
-            sink.sent_by(backend.name(), chosen.sender.as_ref());
-            request.sender = chosen.sender;
-            match self.send_by(&backend, &request, sink, progress).await {
-                Err(error) if job.rule_out(&backend, error.kind()) => {
-                    tracing::info!("[{}] {error}; trying another way", request.upload_id);
-                    sink.uncommit().await?;
-                }
-                Err(error) if error.kind() == ErrorKind::GroupUpgraded && !followed => {
-                    followed = true;
-                    // Before Telegram is asked, which can take long: nothing was sent.
-                    sink.uncommit().await?;
-                    let moved = tokio::select! {
-                        () = request.cancel.cancelled() => return Err(Error::cancelled()),
-                        moved = self.backends.follow(&request.credentials) => moved,
-                    };
-                    request.credentials = moved.ok_or(error)?;
-                    job.credentials = Arc::clone(&request.credentials);
-                }
-                done => return done.map(|stored| (stored, backend)),
-            }
+        let (mut followed, mut tried) = (false, BTreeSet::new());
+        if let Some(gone) = job.gone(request.resume.as_ref()) {
+            return Err(self.give_up_for(&gone, sink).await?);
         }
+        let mut chosen = job.select(request.source.len(), request.resume.as_ref())?;
+        loop {
+            let backend = chosen.backend.clone();
+            sink.sent_by(backend.name(), chosen.sender.as_ref());
+            if chosen.anew {
+                request.resume = None;
+            }
+            request.sender.clone_from(&chosen.sender);
+            tell_choice(&request, &chosen);
+            let sent = self.send_by(&backend, &request, sink, progress).await;
+            // Of pieces, each sender has told by itself.
+            if sent.as_ref().is_ok_and(|stored| stored.messages().len() == 1) || sent.is_err() {
+                job.note(&chosen, sent.as_ref().err());
+            }
+            let error = match sent {
+                Ok(stored) => return Ok((stored, backend)),
+                Err(error) => error,
+            };
+            if job.rule_out(&backend, error.kind()) {
+                tracing::info!("[{}] {error}; trying another way", request.upload_id);
+                sink.uncommit().await?;
+            } else if error.kind() == ErrorKind::GroupUpgraded && !followed {
+                followed = true;
+                // Before Telegram is asked, which can take long: nothing was sent.
+                sink.uncommit().await?;
+                let moved = tokio::select! {
+                    () = request.cancel.cancelled() => return Err(Error::cancelled()),
+                    moved = self.backends.follow(&request.credentials) => moved,
+                };
+                request.credentials = moved.ok_or(error)?;
+                job.credentials = Arc::clone(&request.credentials);
+            } else {
+                tried.extend(chosen.sender.as_ref().map(|sender| sender.id.clone()));
+                chosen = self.pass_on(job, &mut request, chosen, error, sink).await?;
+                // Each once: a wait that is over by now is for the next attempt.
+                if chosen.sender.as_ref().is_some_and(|sender| tried.contains(&sender.id)) {
+                    return Err(Error::new(
+                        ErrorKind::FloodWait(Duration::ZERO),
+                        "all bots and sessions must wait",
+                    ));
+                }
+                continue;
+            }
+            drop(chosen);
+            chosen = job.select(request.source.len(), request.resume.as_ref())?;
+        }
+    }
+
+    /// Nobody can tell whether there is a message that a bot was asked for which is gone: a person is to look. If that one
+    /// completes the upload again, it begins anew.
+    async fn give_up_for(&self, gone: &SenderId, sink: &Arc<LeaseSink>) -> Result<Error> {
+        sink.commit(None).await?;
+        sink.checkpoint(ResumeState::new("", Vec::new())).await?;
+        let text = format!("{gone} was asked to send the file, and is not among the bots any more");
+        Ok(Error::new(ErrorKind::AnswerLost, text))
+    }
+
+    /// Another sender goes on with the file, if one can after `error`.
+    async fn pass_on(
+        &self,
+        job: &Job,
+        request: &mut UploadRequest,
+        mut chosen: Chosen,
+        error: Error,
+        sink: &Arc<LeaseSink>,
+    ) -> Result<Chosen> {
+        chosen.sending = None;
+        let state = sink.written().or_else(|| request.resume.clone());
+        let Some(next) = job.another(&chosen, &error, request.source.len(), state.as_ref()) else {
+            return Err(job.without_another(&chosen, error, state.as_ref()));
+        };
+        // A token that is refused may be another one by now.
+        self.backends.note_refusal(job, &error).await;
+        let why = Why::of(&error).map_or("", Why::as_str);
+        let name = |chosen: &Chosen| chosen.sender.as_ref().map(|sender| sender.id.to_string());
+        let (from, to) = (name(&chosen).unwrap_or_default(), name(&next).unwrap_or_default());
+        tracing::info!(from, to, why, "[{}] Another one takes over: {error}", request.upload_id);
+        metrics::taken_over(why, error.retry_after());
+        // Telegram has refused what the one was about to make.
+        sink.uncommit().await?;
+        request.resume = state;
+        Ok(next)
     }
 
     async fn send_by(

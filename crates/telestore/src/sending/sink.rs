@@ -36,6 +36,8 @@ struct State {
     /// By what it is sent, and who sends.
     backend: Option<&'static str>,
     sender: Option<SenderId>,
+    /// What was written down last in this attempt.
+    written: Option<ResumeState>,
     /// How many messages exist of a file that goes as several.
     made: usize,
     /// The messages that exist, of an attempt that has ended without sending all of the file.
@@ -64,7 +66,15 @@ impl LeaseSink {
             backends: Arc::clone(backends),
             events: Arc::clone(events),
             sending,
-            state: Mutex::new(State { tracker, backend: None, sender: None, made, left: None, logged }),
+            state: Mutex::new(State {
+                tracker,
+                backend: None,
+                sender: None,
+                written: None,
+                made,
+                left: None,
+                logged,
+            }),
             span: Span::current(),
         })
     }
@@ -77,6 +87,11 @@ impl LeaseSink {
     pub(crate) fn sent_by(&self, backend: &'static str, sender: Option<&Sender>) {
         let mut state = self.lock();
         (state.backend, state.sender) = (Some(backend), sender.map(|sender| sender.id.clone()));
+    }
+
+    /// What was written down last in this attempt, if anything was.
+    pub(crate) fn written(&self) -> Option<ResumeState> {
+        self.lock().written.clone()
     }
 
     /// The attempt has ended with this error.
@@ -208,6 +223,7 @@ impl ProgressSink for LeaseSink {
         let checkpoint =
             || self.base.sessions.checkpoint(&self.sending.lease, self.progress(), state.clone());
         let held = self.patiently(checkpoint).await.map_err(not_written_by)?;
+        self.lock().written.clone_from(&state);
         if held && grown {
             // What was committed to has come to its end.
             self.sending.pulse.uncommit();
@@ -222,6 +238,10 @@ impl ProgressSink for LeaseSink {
             return Err(Error::cancelled());
         }
         let resume = resume.map(|state| self.signed(state));
+        if resume.is_some() {
+            // Also if the store does not answer: it may have it.
+            self.lock().written.clone_from(&resume);
+        }
         let commit = || self.base.sessions.commit(&self.sending.lease, self.progress(), resume.clone());
         match self.patiently(commit).await {
             // A process that was frozen while the store answered must not make a message that another worker makes, too.

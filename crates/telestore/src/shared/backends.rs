@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use telestore_backend::{CredentialProvider, Result};
 use telestore_types::{ChatId, Secret, TelegramCredentials, Upload, UserId};
-use telestore_uploader::TelegramUploader;
+use telestore_uploader::{Pool, TelegramUploader};
 
 use crate::shared::base::Base;
 use crate::shared::logins::Logins;
@@ -19,6 +19,8 @@ pub(crate) struct Backends {
     pub(crate) credentials: Arc<dyn CredentialProvider>,
     pub(crate) sealer: Sealer,
     pub(crate) logins: Logins,
+    /// What is known of those who send.
+    pub(crate) pool: Pool,
 }
 
 impl Backends {

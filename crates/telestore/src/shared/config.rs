@@ -75,6 +75,9 @@ pub struct EngineConfig {
     /// How long a send goes on of which Telegram acknowledges nothing; then others have its place, and it is tried again
     /// later. After five seconds already others may begin beside it.
     pub stall_timeout: Duration,
+    /// How long a file of which parts were sent waits for the bot or session that has sent them, if Telegram asks that one to
+    /// wait and another can send: after longer ones the other begins it anew.
+    pub sender_patience: Duration,
     /// How long an upload is tried again after errors that may pass.
     pub retry_max_age: Duration,
     /// The pause after the first failed attempt; it doubles up to `retry_max_pause`, with full jitter.
@@ -124,6 +127,7 @@ impl Default for EngineConfig {
             lease: Duration::from_secs(30),
             account_hold: Duration::from_secs(90),
             stall_timeout: Duration::from_secs(2 * 60),
+            sender_patience: Duration::from_secs(30),
             retry_max_age: HOUR * 24,
             retry_first_pause: Duration::from_secs(1),
             retry_max_pause: Duration::from_secs(60),

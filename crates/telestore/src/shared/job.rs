@@ -5,10 +5,13 @@ use std::sync::Arc;
 use telestore_backend::Error as BackendError;
 use telestore_store::Error as StoreError;
 use telestore_types::{
-    ByteSource, Caption, CaptionValues, ResumeState, Secret, TelegramCredentials, Upload, mime_type_of,
+    ByteSource, Caption, CaptionValues, ResumeState, Secret, SenderId, TelegramCredentials, Upload,
+    mime_type_of,
 };
+use telestore_uploader::pool::Why;
 use telestore_uploader::{
-    Chosen, Error, ErrorKind, Result as UploaderResult, TelegramUploader, UploadRequest, select,
+    Chosen, Error, ErrorKind, Handover, Pool, Result as UploaderResult, TelegramUploader, UploadRequest,
+    select,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +23,7 @@ pub(crate) struct Job {
     token: Secret,
     pub(crate) credentials: Arc<TelegramCredentials>,
     backends: Vec<Arc<dyn TelegramUploader>>,
+    pool: Pool,
     message: MessageDefaults,
 }
 
@@ -42,7 +46,8 @@ impl Backends {
             return Err(Unready::OtherUser);
         }
         let message = self.base.config.message.clone();
-        Ok(Job { token, credentials, backends: self.uploaders.clone(), message })
+        let (backends, pool) = (self.uploaders.clone(), self.pool.clone());
+        Ok(Job { token, credentials, backends, pool, message })
     }
 
     /// A send of `job` has failed: what Telegram refused is asked for anew next time.
@@ -56,7 +61,67 @@ impl Backends {
 impl Job {
     /// The backend that fits a file of `length` bytes best, and who sends by it.
     pub(crate) fn select(&self, length: u64, resume: Option<&ResumeState>) -> UploaderResult<Chosen> {
-        select(&self.backends, length, &self.credentials, resume)
+        select(&self.backends, length, &self.credentials, resume, &self.pool)
+    }
+
+    /// Who goes on with a file of `length` bytes at once, of which `state` was written down, after the chosen sender has met
+    /// `error`: another one of those that the chosen backend takes, if that can make no second message.
+    pub(crate) fn another(
+        &self,
+        chosen: &Chosen,
+        error: &Error,
+        length: u64,
+        state: Option<&ResumeState>,
+    ) -> Option<Chosen> {
+        let (sender, _) = (chosen.sender.as_ref()?, Why::of(error)?);
+        if is_bound(chosen, state) {
+            return None;
+        }
+        let next = self.select(length, state).ok()?;
+        let other = next.sender.as_ref().filter(|other| other.id != sender.id)?;
+        let is_free = self.pool.closure(other, &self.credentials.chat_id).is_none();
+        (is_free && Arc::ptr_eq(&chosen.backend, &next.backend)).then_some(next)
+    }
+
+    /// What has become of a file if there is no other one: it waits for the first of its senders that can send again.
+    pub(crate) fn without_another(
+        &self,
+        chosen: &Chosen,
+        error: Error,
+        state: Option<&ResumeState>,
+    ) -> Error {
+        let passes = error.kind() == ErrorKind::LoginBusy || Why::of(&error).is_none();
+        if passes || chosen.of < 2 || is_bound(chosen, state) {
+            return error;
+        }
+        let all = chosen.backend.capability().requirement.senders(&self.credentials);
+        let sooner = self.pool.opens_in(all, &self.credentials.chat_id).filter(|wait| !wait.is_zero());
+        match (sooner, error.retry_after()) {
+            (Some(wait), asked) if asked.is_none_or(|asked| wait < asked) => {
+                let text = format!("{error}; another one can send again in {} s", wait.as_secs() + 1);
+                Error::new(ErrorKind::FloodWait(wait), text)
+            }
+            _ => error,
+        }
+    }
+
+    /// The bot that has begun a file and is gone from the credentials, if it may have made the message. A session may be another
+    /// one of the same account, which makes the same message.
+    pub(crate) fn gone(&self, state: Option<&ResumeState>) -> Option<SenderId> {
+        let state = state?;
+        let sender = state.sender.as_ref().filter(|sender| sender.is_bot())?;
+        let backend = self.backends.iter().find(|backend| backend.name() == state.backend)?;
+        let is_gone = self.credentials.sender(sender).is_none();
+        (is_gone && backend.handover(state) == Handover::Never).then(|| sender.clone())
+    }
+
+    /// What the chosen sender met.
+    pub(crate) fn note(&self, chosen: &Chosen, error: Option<&Error>) {
+        let Some(sender) = &chosen.sender else { return };
+        // What another one met, that one has told.
+        if error.and_then(Error::sender).is_none_or(|met_by| *met_by == sender.id) {
+            self.pool.note(sender, &self.credentials.chat_id, error);
+        }
     }
 
     /// Leaves `backend` out if it found the file too large after all, and says whether another one may take it: a Bot
@@ -79,6 +144,7 @@ impl Job {
         let credentials = Arc::clone(&self.credentials);
         let request = UploadRequest::new(upload.id.clone(), credentials, upload.file_name.clone(), source);
         let request = request.with_mime_type(mime_type(upload)).resuming(upload.resume.clone());
+        let request = request.among(self.pool.clone());
         let (options, message) = (&upload.options, &self.message);
         let request = request.in_topic(options.topic_id.or(message.topic_id));
         let request = request.silently(options.silent.unwrap_or(message.silent));
@@ -98,6 +164,12 @@ impl Job {
             }
         }
     }
+}
+
+/// Whether the message may exist, so that only the chosen sender can make it the same one.
+fn is_bound(chosen: &Chosen, state: Option<&ResumeState>) -> bool {
+    let state = state.filter(|state| state.backend == chosen.backend.name());
+    state.is_some_and(|state| chosen.backend.handover(state) == Handover::Never)
 }
 
 /// The session store did not take a checkpoint.

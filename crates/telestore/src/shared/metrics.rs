@@ -8,6 +8,7 @@ use metrics::{
 };
 use telestore_store::Counts;
 use telestore_types::{Timestamp, Upload, UploadState, UserId};
+use telestore_uploader::pool::{Counts as BotCounts, Why};
 
 const CHUNKS: &str = "telestore_chunks_received_total";
 const RECEIVED: &str = "telestore_received_bytes_total";
@@ -19,6 +20,8 @@ const DURATION: &str = "telestore_upload_duration_seconds";
 const WAITED: &str = "telestore_delivery_duration_seconds";
 const FLOOD_WAITS: &str = "telestore_flood_waits_total";
 const FLOOD_WAITED: &str = "telestore_flood_wait_seconds_total";
+const BOTS: &str = "telestore_bots";
+const TAKEN_OVER: &str = "telestore_sender_changes_total";
 const WEBHOOKS: &str = "telestore_webhooks_total";
 const SENDS: &str = "telestore_sends_in_progress";
 const EARLY: &str = "telestore_early_sends_in_progress";
@@ -57,6 +60,12 @@ pub fn describe_metrics() {
     describe_histogram!(WAITED, Unit::Seconds, "From an upload's completion to its message, by backend");
     describe_counter!(FLOOD_WAITS, Unit::Count, "How often Telegram asked to wait");
     describe_counter!(FLOOD_WAITED, Unit::Seconds, "For how long Telegram asked to wait");
+    describe_gauge!(BOTS, Unit::Count, "Bots that files were sent with, by state");
+    describe_counter!(
+        TAKEN_OVER,
+        Unit::Count,
+        "How often another bot or session has taken a file over, by what stopped the one before"
+    );
     describe_counter!(WEBHOOKS, Unit::Count, "Deliveries of webhooks, by result");
     describe_gauge!(SENDS, Unit::Count, "Completed uploads that are being sent");
     describe_gauge!(EARLY, Unit::Count, "Uploads that are sent while they arrive");
@@ -73,6 +82,9 @@ pub fn describe_metrics() {
     }
     for result in [Webhook::Delivered, Webhook::Failed, Webhook::GivenUp] {
         webhook(result).increment(0);
+    }
+    for why in [Why::Flood, Why::Rights, Why::Login, Why::Busy] {
+        counter!(TAKEN_OVER, "reason" => why.as_str()).increment(0);
     }
     flood_wait(Duration::ZERO, 0);
     LazyLock::force(&METRICS);
@@ -221,6 +233,26 @@ pub(crate) fn retried(kind: ErrorKind) -> Counter {
 pub(crate) fn flood_wait(wait: Duration, times: u64) {
     counter!(FLOOD_WAITS).increment(times);
     counter!(FLOOD_WAITED).increment(wait.as_secs());
+}
+
+/// Another sender has taken a file over from one that was stopped by this, and that Telegram may have asked to wait.
+pub(crate) fn taken_over(why: &'static str, wait: Option<Duration>) {
+    counter!(TAKEN_OVER, "reason" => why).increment(1);
+    if let Some(wait) = wait {
+        flood_wait(wait, 1);
+    }
+}
+
+/// What bots do.
+pub(crate) fn bots(counts: &BotCounts) {
+    for (state, bots) in [
+        ("free", counts.free),
+        ("busy", counts.busy),
+        ("waiting", counts.waiting),
+        ("refused", counts.refused),
+    ] {
+        gauge!(BOTS, "state" => state).set(bots as f64);
+    }
 }
 
 /// An upload is in the channel since `now`, by `backend`.

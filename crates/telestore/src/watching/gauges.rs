@@ -5,6 +5,7 @@ use telestore_store::Counts;
 use telestore_types::Timestamp;
 use tokio::sync::Mutex;
 
+use crate::shared::backends::Backends;
 use crate::shared::base::Base;
 use crate::shared::bytes::Bytes;
 use crate::shared::metrics;
@@ -18,19 +19,25 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Brings the metrics up to date that the stores have to be asked for.
 #[derive(Debug)]
 pub(crate) struct Gauges {
-    pub(crate) base: Arc<Base>,
-    pub(crate) bytes: Arc<Bytes>,
+    base: Arc<Base>,
+    bytes: Arc<Bytes>,
+    backends: Arc<Backends>,
     /// When they were brought up to date last.
-    pub(crate) last: Mutex<Option<Timestamp>>,
+    last: Mutex<Option<Timestamp>>,
 }
 
 impl Gauges {
+    pub(crate) fn new(base: Arc<Base>, bytes: Arc<Bytes>, backends: Arc<Backends>) -> Self {
+        Self { base, bytes, backends, last: Mutex::default() }
+    }
+
     pub(crate) async fn refresh(&self) {
         let mut last = self.last.lock().await;
         let now = self.base.now();
         if last.is_some_and(|at| now >= at && now.since(at) < LOOK_EVERY) {
             return;
         }
+        metrics::bots(&self.backends.pool.bots());
         let looked = async { tokio::join!(self.counts(now), self.bytes.chunks.free_bytes()) };
         let Ok((counts, free)) = tokio::time::timeout(PATIENCE, looked).await else { return };
         *last = Some(now);

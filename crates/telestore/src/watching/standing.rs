@@ -18,6 +18,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(10), Duration::from_se
 /// What Telegram has against the credentials, in words for everybody: by the name of the way there.
 type Wrong = BTreeMap<&'static str, &'static str>;
 
+/// What was said last of each way, and of each sender by it.
+type Told = BTreeMap<String, String>;
+
 /// The credentials, and what was found of them.
 #[derive(Debug)]
 pub(crate) struct Standing {
@@ -45,7 +48,7 @@ impl Standing {
     /// Tries the credentials by every way that they serve for, until nothing is against them.
     pub(crate) async fn keep_trying(&self) {
         let (mut pause, longest) = PAUSES;
-        let mut told = BTreeMap::new();
+        let mut told = Told::new();
         loop {
             let looked = self.look_at(&mut told);
             let well = tokio::select! {
@@ -64,7 +67,7 @@ impl Standing {
     }
 
     /// Says whether there is nothing to look at again.
-    async fn look_at(&self, told: &mut BTreeMap<&'static str, String>) -> bool {
+    async fn look_at(&self, told: &mut Told) -> bool {
         let (mut wrong, mut open) = (Wrong::new(), false);
         if !self.base.hold_account(&self.credentials.user_id).await.unwrap_or(false) {
             // Another worker uses the account, and tries it.
@@ -72,7 +75,7 @@ impl Standing {
             return false;
         }
         for uploader in &self.backends.uploaders {
-            let Err(error) = self.try_by(uploader.as_ref(), &self.credentials).await else {
+            let Err(error) = self.try_all_by(uploader.as_ref(), told).await else {
                 if told.remove(uploader.name()).is_some() {
                     tracing::info!(by = uploader.name(), "Telegram takes the credentials now");
                 }
@@ -87,6 +90,33 @@ impl Standing {
         let well = wrong.is_empty() && !open;
         self.found.send_replace(Some(wrong));
         well
+    }
+
+    /// Several bots share the files, so that one that works is enough: those that do not are told of.
+    async fn try_all_by(&self, uploader: &dyn TelegramUploader, told: &mut Told) -> Result<(), Error> {
+        let all = uploader.capability().requirement.senders(&self.credentials);
+        let senders: Vec<_> = all.cloned().collect();
+        if senders.len() < 2 {
+            return self.try_by(uploader, &self.credentials).await;
+        }
+        let (mut works, mut failed) = (false, None);
+        for sender in senders {
+            let only = self.credentials.only(&sender);
+            let tried = self.try_by(uploader, &only).await;
+            self.backends.pool.note(&sender, &only.chat_id, tried.as_ref().err());
+            let Err(error) = tried else {
+                works = true;
+                continue;
+            };
+            let name = format!("{} {}", uploader.name(), sender.id);
+            let is_new = words(&error).is_some() && told.get(&name) != Some(&error.to_string());
+            if is_new {
+                told.insert(name, error.to_string());
+                tracing::warn!(by = uploader.name(), sender = %sender.id, "{error}: the others send in its place");
+            }
+            failed = Some(error);
+        }
+        failed.filter(|_| !works).map_or(Ok(()), Err)
     }
 
     /// A way that needs other credentials is not looked at, nor is one that cannot tell without a file.
@@ -127,7 +157,7 @@ fn words(error: &Error) -> Option<&'static str> {
 }
 
 /// Once for each text: it is looked at again and again.
-fn tell(by: &'static str, error: &Error, told: &mut BTreeMap<&'static str, String>) {
+fn tell(by: &'static str, error: &Error, told: &mut Told) {
     let text = error.to_string();
     if error.kind() == ErrorKind::Rejected || told.get(by) == Some(&text) {
         return;
@@ -136,5 +166,5 @@ fn tell(by: &'static str, error: &Error, told: &mut BTreeMap<&'static str, Strin
         Some(_) => tracing::error!(by, "{text}: no file can be sent this way until that is put right"),
         None => tracing::warn!(by, "the credentials could not be tried yet: {text}"),
     }
-    told.insert(by, text);
+    told.insert(by.to_owned(), text);
 }

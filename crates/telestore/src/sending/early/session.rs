@@ -63,7 +63,7 @@ struct Found {
 /// Who sends it, and as what.
 struct Prepared {
     job: Job,
-    backend: Arc<dyn TelegramUploader>,
+    chosen: Chosen,
     request: UploadRequest,
 }
 
@@ -163,9 +163,13 @@ impl Session {
             () = stop.cancelled() => return Next::Over,
             prepared = self.prepare(&found.upload, file.clone(), cancel.clone()) => prepared,
         };
-        let Some(Prepared { mut job, backend, mut request }) = prepared else { return Next::Rest(REST) };
-        let known = fill(&file, &found.chunks);
+        let Some(Prepared { mut job, chosen, mut request }) = prepared else { return Next::Rest(REST) };
+        let (backend, known) = (chosen.backend.clone(), fill(&file, &found.chunks));
         (request.resume, request.changed) = self.go_on(&found, &file.chunks());
+        if chosen.anew {
+            // What another sender has sent is nothing to this one.
+            (request.resume, request.changed) = (None, Vec::new());
+        }
         let early = Arc::clone(&self.early);
         let sink = EarlySink::new(early, &request, self.of.clone(), self.running.clone(), cancel.clone());
         tracing::debug!(upload = %self.of.id, backend = backend.name(), "sending early");
@@ -186,8 +190,9 @@ impl Session {
             Err(Error::cancelled())
         });
         self.settle(&file, &sink);
+        job.note(&chosen, ended.as_ref().err());
         if let Err(error) = &ended
-            && self.note_failure(&mut job, backend, error).await
+            && self.note_failure(&mut job, chosen, found.upload.size(), error).await
         {
             return Next::After(Duration::ZERO);
         }
@@ -272,23 +277,26 @@ impl Session {
         for (backend, kind) in &self.ruled_out {
             job.rule_out(backend, *kind);
         }
-        let Chosen { backend, sender, .. } = job.select(upload.size(), upload.resume.as_ref()).ok()?;
-        let from = backend.capability().early_from?;
+        let chosen = job.select(upload.size(), upload.resume.as_ref()).ok()?;
+        let from = chosen.backend.capability().early_from?;
         if upload.size() < from {
             return None;
         }
-        let request = job.request(upload, source, cancel).with_sender(sender);
-        Some(Prepared { job, backend, request })
+        let request = job.request(upload, source, cancel).with_sender(chosen.sender.clone());
+        Some(Prepared { job, chosen, request })
     }
 
-    /// Takes note of how a round failed; says whether another backend takes the file from here.
-    async fn note_failure(
-        &mut self,
-        job: &mut Job,
-        backend: Arc<dyn TelegramUploader>,
-        error: &Error,
-    ) -> bool {
+    /// Takes note of how a round failed; says whether another sender, or another backend, takes the file from here.
+    async fn note_failure(&mut self, job: &mut Job, chosen: Chosen, length: u64, error: &Error) -> bool {
         self.early.backends.note_refusal(job, error).await;
+        let state = self.running.states().newest.clone();
+        let backend = chosen.backend.clone();
+        if job.another(&chosen, error, length, state.as_ref()).is_some() {
+            let from = chosen.sender.map(|sender| sender.id.to_string());
+            tracing::info!(upload = %self.of.id, from, %error, "another one goes on with sending early");
+            self.base = None;
+            return true;
+        }
         if !job.rule_out(&backend, error.kind()) {
             return false;
         }
