@@ -162,7 +162,8 @@ fn access(settings: &Settings) -> Result<Access, ConfigError> {
         return Ok(Access::Backend { url: url.clone() });
     }
     let own = &settings.stand_alone;
-    if own.channel_id.is_none() && own.bot_token.is_none() && own.telegram_session.is_none() {
+    let bots = [&own.bot_token, &own.bot_tokens];
+    if own.channel_id.is_none() && bots.iter().all(|set| set.is_none()) && own.telegram_session.is_none() {
         return Err(ConfigError::Nobody);
     }
     let credentials = Box::new(stand_alone::credentials(own)?.0);

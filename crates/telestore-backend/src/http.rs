@@ -16,6 +16,9 @@ const MAX_ANSWER: usize = 64 * 1024;
 /// How much of the backend's own words is repeated, in characters.
 const SHOWN: usize = 200;
 
+/// How many bots of a list are taken.
+const MAX_BOTS: usize = 64;
+
 /// The longest user id, in bytes.
 const MAX_USER_ID: usize = 256;
 
@@ -98,6 +101,7 @@ struct Answer {
     user_id: String,
     channel_id: Option<Text>,
     bot_token: Option<Secret>,
+    bot_tokens: Option<Vec<Secret>>,
     telegram_session: Option<Secret>,
     telegram_api_id: Option<Text>,
     telegram_api_hash: Option<Secret>,
@@ -159,10 +163,29 @@ impl TryFrom<Answer> for TelegramCredentials {
         }
         let api_id = answer.telegram_api_id.map(Text::into_text).filter(|id| !id.trim().is_empty());
         let (api_id, api_hash) = application(api_id.as_deref(), given(answer.telegram_api_hash))?;
-        let credentials = Self::new(UserId::new(answer.user_id), channel.chat).with_bot(answer.bot_token);
+        let bots = bots(answer.bot_token, answer.bot_tokens.unwrap_or_default(), &answer.user_id);
+        let credentials = Self::new(UserId::new(answer.user_id), channel.chat);
+        let credentials = bots.into_iter().fold(credentials, Self::with_bot);
         let credentials = credentials.with_application(api_id, api_hash.clone());
         Ok(credentials.with_session(answer.telegram_session, api_id, api_hash))
     }
+}
+
+/// All bots, each once: the single one is the first. One of a list that cannot be read is left out, so that it spoils nothing; the
+/// single one is passed on, since its fault is told to who sends.
+fn bots(single: Option<Secret>, list: Vec<Secret>, user: &str) -> Vec<Secret> {
+    let mut bots: Vec<Secret> = single.filter(|token| !token.is_empty()).into_iter().collect();
+    let more = list.into_iter().enumerate().filter(|(_, token)| !token.expose().trim().is_empty());
+    for (index, token) in more.take(MAX_BOTS) {
+        match pasted::bot_token(token.expose()) {
+            Ok(read) if bots.iter().any(|known| pasted::bot_token(known.expose()) == Ok(read)) => {}
+            Ok(read) => bots.push(Secret::new(read)),
+            Err(fault) => {
+                tracing::warn!(%user, number = index + 1, "one of the user's bot_tokens is left out: {fault}")
+            }
+        }
+    }
+    bots
 }
 
 /// A session needs no hash: one that cannot be read is passed on, and spoils nothing.
@@ -237,6 +260,22 @@ mod tests {
         assert_eq!((names.len(), credentials.sessions().count()), (1, 0), "{names:?}");
         assert_eq!(credentials.chat_id.channel_id(), Some(1_234_567_890));
         assert_eq!(credentials.user_id.as_str(), "uuid");
+    }
+
+    #[test]
+    fn several_bots_share_the_files_and_one_that_cannot_be_read_spoils_nothing() {
+        let credentials = read(
+            r#"{"user_id": "u", "channel_id": "-1001", "bot_token": "1:a", "bot_tokens": ["2:b", "nonsense", " 1:a ", "", "'3:c'"],
+                "telegram_api_id": "12345", "telegram_api_hash": "0123456789abcdef0123456789abcdef"}"#,
+        )
+        .unwrap();
+        let names: Vec<_> = credentials.bots().map(|bot| bot.id.as_str()).collect();
+        assert_eq!(names, ["bot:1", "bot:2", "bot:3"]);
+        assert!(credentials.bots().all(|bot| bot.application().is_some()));
+        let only = read(r#"{"user_id": "u", "channel_id": "-1001", "bot_tokens": ["2:b"]}"#).unwrap();
+        assert_eq!(only.bots().count(), 1);
+        let none = read(r#"{"user_id": "u", "channel_id": "-1001", "bot_token": "1:a", "bot_tokens": null}"#);
+        assert_eq!(none.unwrap().bots().count(), 1);
     }
 
     #[test]

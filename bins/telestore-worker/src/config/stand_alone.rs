@@ -7,6 +7,7 @@ use crate::settings::{ConfigError, StandAloneSettings, bad};
 
 const CHANNEL: &str = "TELESTORE_CHANNEL_ID";
 const BOT_TOKEN: &str = "TELESTORE_BOT_TOKEN";
+const BOT_TOKENS: &str = "TELESTORE_BOT_TOKENS";
 const SESSION: &str = "TELESTORE_TELEGRAM_SESSION";
 
 /// What the operator should know of a setting, by the name of its variable.
@@ -21,36 +22,70 @@ pub(super) fn credentials(
 ) -> Result<(TelegramCredentials, Vec<Note>), ConfigError> {
     let missing = |name| ConfigError::Missing { name };
     let channel = settings.channel_id.as_deref().ok_or(missing(CHANNEL))?;
-    if settings.bot_token.is_none() && settings.telegram_session.is_none() {
+    if settings.bot_token.is_none() && settings.bot_tokens.is_none() && settings.telegram_session.is_none() {
         return Err(missing("TELESTORE_BOT_TOKEN or TELESTORE_TELEGRAM_SESSION"));
     }
     let channel = pasted::channel(channel).map_err(|fault| bad(CHANNEL, fault))?;
     let mut notes = Vec::new();
     notes.extend(channel.hint.map(|hint| (CHANNEL, hint)));
-    let bot_token = settings.bot_token.as_ref().map(|token| bot_token(token, &mut notes)).transpose()?;
+    let bots = bots(settings, &mut notes)?;
     let (api_id, api_hash) = application(settings)?;
     if let Some(session) = &settings.telegram_session {
         let read = pasted::session(session.expose()).map_err(|fault| bad(SESSION, fault))?;
         if api_id.is_none() && read.api_id.is_none() {
-            match bot_token {
-                None => return Err(missing("TELESTORE_API_ID (the session string names no api_id)")),
-                Some(_) => notes.push((
+            match bots.is_empty() {
+                true => return Err(missing("TELESTORE_API_ID (the session string names no api_id)")),
+                false => notes.push((
                     SESSION,
                     "names no api_id, and TELESTORE_API_ID is not set: it cannot be used".to_owned(),
                 )),
             }
         }
     }
-    let credentials = TelegramCredentials::new(UserId::new("stand-alone"), channel.chat).with_bot(bot_token);
+    let credentials = TelegramCredentials::new(UserId::new("stand-alone"), channel.chat);
+    let credentials = bots.into_iter().fold(credentials, TelegramCredentials::with_bot);
     let credentials = credentials.with_application(api_id, api_hash.clone());
     let credentials = credentials.with_session(settings.telegram_session.clone(), api_id, api_hash);
     Ok((credentials, notes))
 }
 
-fn bot_token(given: &Secret, notes: &mut Vec<Note>) -> Result<Secret, ConfigError> {
-    let token = pasted::bot_token(given.expose()).map_err(|fault| bad(BOT_TOKEN, fault))?;
-    notes.extend(pasted::bot_token_hint(token).map(|hint| (BOT_TOKEN, hint)));
-    Ok(Secret::new(token))
+/// All bots, each once. One of the list that cannot be read is left out and told of by its number, since the others do; if it is
+/// the only one, nothing can be sent with it.
+fn bots(settings: &StandAloneSettings, notes: &mut Vec<Note>) -> Result<Vec<Secret>, ConfigError> {
+    let mut bots: Vec<Secret> = Vec::new();
+    if let Some(given) = &settings.bot_token {
+        let token = pasted::bot_token(given.expose()).map_err(|fault| bad(BOT_TOKEN, fault))?;
+        notes.extend(pasted::bot_token_hint(token).map(|hint| (BOT_TOKEN, hint)));
+        bots.push(Secret::new(token));
+    }
+    let mut unread = None;
+    for (index, entry) in items(settings.bot_tokens.as_ref()).enumerate() {
+        let entry_of = |text: String| format!("entry {}: {text}", index + 1);
+        match pasted::bot_token(entry) {
+            Ok(token) if bots.iter().any(|known| known.expose() == token) => {
+                notes.push((BOT_TOKENS, entry_of("this bot was named before; it counts once".to_owned())));
+            }
+            Ok(token) => {
+                notes.extend(pasted::bot_token_hint(token).map(|hint| (BOT_TOKENS, entry_of(hint))));
+                bots.push(Secret::new(token));
+            }
+            Err(fault) => {
+                let text = entry_of(fault.to_string());
+                unread = unread.or(Some(bad(BOT_TOKENS, &text)));
+                notes.push((BOT_TOKENS, format!("{text}; the others send without it")));
+            }
+        }
+    }
+    match unread {
+        Some(error) if bots.is_empty() => Err(error),
+        _ => Ok(bots),
+    }
+}
+
+/// The entries of a list, which may be on several lines.
+fn items(list: Option<&Secret>) -> impl Iterator<Item = &str> {
+    let items = list.into_iter().flat_map(|list| list.expose().split([',', '\n']));
+    items.map(str::trim).filter(|item| !item.is_empty())
 }
 
 fn application(settings: &StandAloneSettings) -> Result<(Option<ApiId>, Option<Secret>), ConfigError> {
@@ -145,6 +180,36 @@ mod tests {
         }
         let meant = StandAloneSettings { channel_id: Some("1953958128".to_owned()), ..settings() };
         assert!(error(&meant).ends_with("did you mean -1001953958128?"));
+    }
+
+    #[test]
+    fn several_bots_are_read_as_they_are_pasted_and_one_that_is_wrong_does_not_stop_the_others() {
+        let with = |single: Option<&str>, list: &str| {
+            let bot_token = single.map(Secret::new);
+            credentials(&StandAloneSettings { bot_token, bot_tokens: Some(list.into()), ..settings() })
+        };
+        let secret = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw5";
+        let list = format!(" 2:{secret} ,\n\"bot3:{secret}\"\n,,hush,{TOKEN},2:{secret}");
+        let (read, notes) = with(Some(TOKEN), &list).unwrap();
+        let names: Vec<_> = read.bots().map(|bot| bot.id.as_str()).collect();
+        assert_eq!(names, ["bot:110201543", "bot:2", "bot:3"]);
+        let texts: Vec<_> = notes.iter().map(|(name, text)| format!("{name} {text}")).collect();
+        assert!(texts[0].starts_with("TELESTORE_BOT_TOKENS entry 3: the bot token is wrong"), "{texts:#?}");
+        assert!(texts[0].ends_with("; the others send without it"), "{texts:#?}");
+        assert!(texts[1].contains("entry 4: this bot was named before"), "{texts:#?}");
+        assert!(texts[2].contains("entry 5: ") && texts.len() == 3, "{texts:#?}");
+        assert!(!texts.concat().contains("hush") && !texts.concat().contains(secret), "{texts:#?}");
+        assert_eq!(with(None, &format!("2:{secret}")).unwrap().0.bots().count(), 1);
+        let error = with(None, "hush").unwrap_err().to_string();
+        assert!(error.starts_with("TELESTORE_BOT_TOKENS: entry 1: the bot token is wrong"), "{error}");
+        let only = StandAloneSettings {
+            bot_token: None,
+            bot_tokens: Some("hush".into()),
+            telegram_session: Some(session()),
+            api_id: Some("7".to_owned()),
+            ..settings()
+        };
+        assert_eq!(credentials(&only).unwrap_err().to_string().matches("entry 1").count(), 1);
     }
 
     #[test]

@@ -35,6 +35,10 @@ pub(crate) struct StandAloneSettings {
     #[arg(long, env = "TELESTORE_BOT_TOKEN", value_name = "TOKEN")]
     pub(crate) bot_token: Option<Secret>,
 
+    /// Tokens of [several bots](#several-bots) that share the files, comma-separated; `TELESTORE_BOT_TOKEN` is the first of them [default: none]
+    #[arg(long, env = "TELESTORE_BOT_TOKENS", value_name = "TOKEN,…")]
+    pub(crate) bot_tokens: Option<Secret>,
+
     /// The channel: `-100…`, `@name`, or the link of a message of it ([what is read](#what-people-paste)) [default: none]
     #[arg(long, env = "TELESTORE_CHANNEL_ID", value_name = "ID", allow_hyphen_values = true)]
     pub(crate) channel_id: Option<String>,
