@@ -8,7 +8,7 @@ use telestore::{SealedKeys, Sealer};
 
 use super::local::read_key;
 use super::report::Report;
-use super::tried::{PATIENCE, in_time, uploader_check};
+use super::tried::{PATIENCE, in_time, numbered, uploader_check};
 use crate::cli::CheckArgs;
 use crate::config::{Access, Config};
 use crate::data_files::SECRET_KEY;
@@ -41,13 +41,20 @@ pub(super) async fn check(
             Err(why) => return report.skipped(CHECK, format!("the bot is not signed in for a check: {why}")),
         }
     }
-    let is_in = uploader_check(CHECK, &uploader, credentials, report).await;
-    if is_in && let Some(Ok(user)) = in_time(uploader.user(credentials)).await {
-        let (name, text) = match by_session {
-            true => ("session", format!("belongs to {user}")),
-            false => ("bot", format!("signs in as {user}")),
-        };
-        report.ok(name, text);
+    let able =
+        numbered(Requirement::SessionOrBot.senders(credentials), if by_session { "session" } else { "bot" });
+    let each = able.into_iter().map(|(sender, of)| (credentials.only(sender), of)).collect::<Vec<_>>();
+    // What cannot be read is told of by the check.
+    let each = if each.is_empty() { vec![(credentials.clone(), String::new())] } else { each };
+    for (only, of) in each {
+        let is_in = uploader_check(CHECK, &of, &uploader, &only, report).await;
+        if is_in && let Some(Ok(user)) = in_time(uploader.user(&only)).await {
+            let (name, text) = match by_session {
+                true => ("session", format!("{of}belongs to {user}")),
+                false => ("bot", format!("{of}signs in as {user}")),
+            };
+            report.ok(name, text);
+        }
     }
     uploader.close().await;
 }

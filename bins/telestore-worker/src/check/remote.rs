@@ -6,12 +6,12 @@ use std::time::{Duration, SystemTime};
 use actix_web::http::header::HttpDate;
 use reqwest::header;
 use telestore::backend::{CredentialProvider, Error as BackendError, HttpConfig, HttpCredentialProvider};
-use telestore::types::{Secret, TelegramCredentials};
+use telestore::types::{Secret, Sender, TelegramCredentials};
 use telestore::uploader::{BotApiUploader, MtprotoUploader};
 
 use super::mtproto;
 use super::report::Report;
-use super::tried::{PATIENCE, in_time, uploader_check};
+use super::tried::{PATIENCE, in_time, numbered, uploader_check};
 use crate::cli::CheckArgs;
 use crate::config::{Access, Config};
 
@@ -96,13 +96,27 @@ async fn telegram(config: &Config, args: &CheckArgs, credentials: &TelegramCrede
         report.warning("Bot API", "no bot token is set up: all files go by MTProto");
     } else {
         match BotApiUploader::new(config.bot_api()) {
-            Ok(uploader) => {
-                uploader_check("Bot API", &uploader, credentials, report).await;
-            }
+            Ok(uploader) => each_bot(&uploader, credentials, report).await,
             Err(error) => report.failed("Bot API", error),
         }
     }
     mtproto::check(config, args, credentials, report).await;
+}
+
+/// Tries each bot by itself: one that does not work says nothing of the others.
+async fn each_bot(uploader: &BotApiUploader, credentials: &TelegramCredentials, report: &mut Report) {
+    // Else MTProto tells who they are.
+    let tells = |bot: &Sender| bot.application().is_none() || credentials.sessions().next().is_some();
+    for (bot, of) in numbered(credentials.bots(), "bot") {
+        let only = credentials.only(bot);
+        let is_in = uploader_check("Bot API", &of, uploader, &only, report).await;
+        if is_in
+            && tells(bot)
+            && let Some(Ok(name)) = in_time(uploader.bot_name(&only)).await
+        {
+            report.ok("bot", format!("{of}is {name}"));
+        }
+    }
 }
 
 /// Compares the clock with the first other one that can be asked.

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use telestore::types::TelegramCredentials;
+use telestore::types::{Sender, TelegramCredentials};
 use telestore::uploader::{Error, ErrorKind, TelegramUploader};
 
 use super::report::Report;
@@ -11,9 +11,24 @@ use super::report::Report;
 /// The longest that one check may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Says what works, or what does not; returns whether Telegram let the bot or the account in, whatever else is wrong.
+/// Each of `senders` with the words that tell it from the others, which are none if it is alone: `bot 2 of 3 (bot:123456): `.
+pub(super) fn numbered<'a>(
+    senders: impl Iterator<Item = &'a Sender>,
+    kind: &str,
+) -> Vec<(&'a Sender, String)> {
+    let all: Vec<&Sender> = senders.collect();
+    let of = all.len();
+    let words = |(index, sender): (usize, &Sender)| match of {
+        1 => String::new(),
+        _ => format!("{kind} {} of {of} ({}): ", index + 1, sender.id),
+    };
+    all.into_iter().enumerate().map(|(index, sender)| (sender, words((index, sender)))).collect()
+}
+
+/// Says what works, or what does not, behind `of` whom; returns whether Telegram let the bot or the account in, whatever else is wrong.
 pub(super) async fn uploader_check(
     name: &'static str,
+    of: &str,
     uploader: &dyn TelegramUploader,
     credentials: &TelegramCredentials,
     report: &mut Report,
@@ -21,15 +36,15 @@ pub(super) async fn uploader_check(
     match in_time(uploader.check(credentials)).await {
         None => {
             let seconds = PATIENCE.as_secs();
-            report.failed(name, format!("no answer in {seconds} s: are outgoing connections allowed?"));
+            report.failed(name, format!("{of}no answer in {seconds} s: are outgoing connections allowed?"));
             false
         }
         Some(Ok(())) => {
-            report.ok(name, format!("signed in, and {} can be written to", credentials.chat_id));
+            report.ok(name, format!("{of}signed in, and {} can be written to", credentials.chat_id));
             true
         }
         Some(Err(error)) => {
-            report.failed(name, with_cure(name, &error));
+            report.failed(name, format!("{of}{}", with_cure(name, &error)));
             matches!(error.kind(), ErrorKind::ChannelUnresolved | ErrorKind::GroupUpgraded)
         }
     }

@@ -11,6 +11,7 @@ mod state;
 mod transfer;
 mod uploader;
 mod wait_in_text;
+mod who;
 
 pub use config::BotApiConfig;
 pub use uploader::BotApiUploader;

@@ -225,7 +225,7 @@ enum Sent {
 }
 
 /// The token is a part of the path: nothing else in it may ask for another path, which [`pasted::bot_token`] sees to.
-fn token_of(bot: Option<&Sender>) -> Result<&str> {
+pub(super) fn token_of(bot: Option<&Sender>) -> Result<&str> {
     let token = bot.and_then(Sender::bot_token).filter(|token| !token.is_empty()).ok_or_else(no_token)?;
     pasted::bot_token(token.expose()).map_err(Error::bad_bot_token)
 }
