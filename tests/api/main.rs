@@ -47,6 +47,7 @@ mod otlp;
 mod pasted;
 mod paths;
 mod pieces;
+mod pools;
 mod private;
 mod progress;
 mod quotas;

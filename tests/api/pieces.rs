@@ -14,7 +14,7 @@ const PIECES: [(&str, &str); 2] =
 
 /// The messages of the user's channel, in the order of the file. They are the file, and it is told which they are.
 #[track_caller]
-fn arrived(stage: &Stage, file: &File, told: &Value) -> Vec<SandboxMessage> {
+pub(crate) fn arrived(stage: &Stage, file: &File, told: &Value) -> Vec<SandboxMessage> {
     let mut there = stage.sandbox.messages_of(&stage.user);
     there.sort_by_key(|message| message.sent_name.clone());
     let joined: Vec<u8> = there.iter().flat_map(|message| std::fs::read(&message.path).unwrap()).collect();
