@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::hostile::{HostileHttp, HostileMtproto};
 use crate::http::FloodShape;
 use crate::pulse::Pulse;
+use crate::unsaid::Unsaid;
 
 /// What happens to a call that a [`Fault`] strikes.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
@@ -43,6 +44,8 @@ pub enum FaultAction {
     HttpStatus(u16, serde_json::Value),
     /// HTTP only: not executed; answered with something that means no good.
     HostileHttp(HostileHttp),
+    /// Bot API only: taken in full, executed or not, and answered with something that does not tell.
+    Unsaid(Unsaid),
     /// MTProto only: answered with something that means no good.
     HostileMtproto(HostileMtproto),
     /// Executed after a while. In JSON: milliseconds.
@@ -125,6 +128,11 @@ impl Fault {
     /// An MTProto answer that means no good.
     pub fn hostile_mtproto(at: impl Into<String>, answer: HostileMtproto) -> Self {
         Self::new(at, FaultAction::HostileMtproto(answer))
+    }
+
+    /// A Bot API answer that does not tell whether the call was executed.
+    pub fn unsaid(at: impl Into<String>, unsaid: Unsaid) -> Self {
+        Self::new(at, FaultAction::Unsaid(unsaid))
     }
 
     /// The call waits before its execution until [`Faults::release`].

@@ -23,6 +23,7 @@ mod shared;
 mod standing;
 mod stats;
 mod topics;
+mod unsaid;
 mod users;
 
 pub use builder::SandboxBuilder;
@@ -41,4 +42,5 @@ pub use shared::WebhookCall;
 pub use standing::Standing;
 pub use stats::{PartStats, Stats};
 pub use topics::Topic;
+pub use unsaid::{Unsaid, UnsaidAnswer};
 pub use users::{SandboxUser, UserSpec};

@@ -1,6 +1,7 @@
 //! The Bot API.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -11,7 +12,7 @@ use tokio::task::spawn_blocking;
 
 use super::bot_params::Params;
 use super::faulty::{Course, Refusal, bot_error};
-use super::{bot_files, bot_sends};
+use super::{bot_files, bot_sends, faulty};
 use crate::channel::Channel;
 use crate::channel_id::ChannelId;
 use crate::entities::SandboxEntity;
@@ -20,6 +21,7 @@ use crate::message::{Draft, SandboxMessage, Via};
 use crate::shared::Shared;
 use crate::standing::{Standing, Who};
 use crate::topics::NoTopic;
+use crate::unsaid::Unsaid;
 use crate::users::{Account, SandboxUser};
 
 /// An answer, or why there is none.
@@ -51,6 +53,10 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request) 
         while let Some(Ok(_)) = body.next().await {}
         return answer;
     }
+    if let Course::Unsaid(unsaid) = course {
+        let Some(bot) = bot else { return bot_error(401, "Unauthorized", json!({})).into_response() };
+        return take_and_leave_unsaid(unsaid, shared, bot, method, request).await;
+    }
     let execute = async |drop_after| {
         let Some(bot) = bot else { return bot_error(401, "Unauthorized", json!({})).into_response() };
         let answer = match file {
@@ -63,6 +69,30 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request) 
         answer.unwrap_or_else(IntoResponse::into_response)
     };
     course.run(execute).await
+}
+
+/// Takes a request in full, executes it or not, and answers so that the caller does not learn that.
+async fn take_and_leave_unsaid(
+    unsaid: Unsaid,
+    shared: Arc<Shared>,
+    bot: Arc<Account>,
+    method: &str,
+    request: Request,
+) -> Response {
+    let Ok(params) = Params::read(&shared, request, None).await else { return faulty::abort() };
+    let method = method.to_owned();
+    let execute = async move { call(&method, BotCall { shared, bot, params }).await };
+    match unsaid.executed_after {
+        None => {}
+        Some(0) => drop(execute.await),
+        Some(after) => {
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(after)).await;
+                drop(execute.await);
+            });
+        }
+    }
+    faulty::unsaid(unsaid.answer)
 }
 
 async fn call(method: &str, call: BotCall) -> Answer {

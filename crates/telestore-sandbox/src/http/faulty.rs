@@ -1,13 +1,14 @@
 //! Faults over HTTP.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::flood::FloodShape;
 use crate::faults::{Call, FaultAction};
 use crate::shared::Shared;
+use crate::unsaid::{Unsaid, UnsaidAnswer};
 
 /// On a response: drop the connection instead.
 #[derive(Clone, Copy)]
@@ -21,6 +22,8 @@ pub(crate) enum Course {
     Answer(Response),
     /// Take the request in full, and answer this without executing.
     TakeAndAnswer(Response),
+    /// Take the request in full, and do this.
+    Unsaid(Unsaid),
     /// Execute, then drop the connection.
     GoAndAbort,
     /// Execute, then never answer.
@@ -48,6 +51,7 @@ impl Course {
             Some(FaultAction::HttpStatus(code, body)) => {
                 Self::Answer((status(code), Json(body)).into_response())
             }
+            Some(FaultAction::Unsaid(unsaid)) => Self::Unsaid(unsaid),
             Some(FaultAction::HostileHttp(hostile)) => Self::TakeAndAnswer(hostile.answer()),
             Some(_) => Self::Answer(abort()),
         }
@@ -61,6 +65,8 @@ impl Course {
         match self {
             Self::Answer(response) | Self::TakeAndAnswer(response) => response,
             Self::Go { drop_after } => execute(drop_after).await,
+            // Only the Bot API has calls that it could speak of.
+            Self::Unsaid(_) => abort(),
             Self::GoAndAbort => {
                 execute(None).await;
                 abort()
@@ -83,6 +89,19 @@ pub(crate) fn abort() -> Response {
     let mut response = Response::default();
     response.extensions_mut().insert(Abort);
     response
+}
+
+/// An answer that does not tell what was done.
+pub(crate) fn unsaid(answer: UnsaidAnswer) -> Response {
+    match answer {
+        UnsaidAnswer::Restart => bot_error(500, "Internal Server Error: restart", json!({})).into_response(),
+        UnsaidAnswer::BadGateway => {
+            let page = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad \
+                        Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n";
+            (StatusCode::BAD_GATEWAY, [(header::CONTENT_TYPE, "text/html")], page).into_response()
+        }
+        UnsaidAnswer::Reset => abort(),
+    }
 }
 
 /// Why a Bot API call ends without a result.
