@@ -1,7 +1,7 @@
 //! Telegram at its worst, and what becomes of the file.
 
 use serde_json::json;
-use telestore_sandbox::{Fault, FaultAction};
+use telestore_sandbox::{Fault, FaultAction, UserSpec};
 
 use crate::support::{File, MIB, Stage, soon};
 
@@ -95,7 +95,7 @@ async fn a_bot_api_that_finds_a_file_too_large_leaves_it_to_mtproto() {
 
 #[tokio::test]
 async fn a_lost_bot_api_answer_is_never_followed_by_a_second_message() {
-    let stage = Stage::new().await;
+    let stage = Stage::of(UserSpec::new("bob").without_session(), &[]).await;
     stage.sandbox.faults().inject(Fault::lose_answer("sendDocument").once());
     let file = File::new(MIB);
     let end = stage.send(&file).await;

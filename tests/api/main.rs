@@ -62,6 +62,7 @@ mod secrets;
 mod send;
 mod sendable;
 mod settings;
+mod settled;
 mod slow;
 mod smuggling;
 mod socket;

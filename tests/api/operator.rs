@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
-use telestore_sandbox::Fault;
+use telestore_sandbox::{Fault, UserSpec};
 
 use crate::support::{File, MIB, Ran, Stage, files_below, soon};
 
@@ -14,7 +14,7 @@ impl Stage {
     async fn uploads(&self, args: &[&str]) -> Ran {
         let ran = self.command(&[&["uploads"], args].concat()).await;
         let user = &self.user;
-        let session = user.telethon_session.as_deref().unwrap_or("-");
+        let session = user.telethon_session.as_deref().unwrap_or(&user.bot_token);
         for secret in [user.auth_token.as_str(), &user.bot_token, session, &user.api_hash] {
             assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "{}", ran.stdout);
         }
@@ -114,7 +114,7 @@ async fn what_cannot_be_retried_says_why() {
 
 #[tokio::test]
 async fn a_file_that_may_be_in_the_channel_is_retried_by_force_only() {
-    let stage = Stage::new().await;
+    let stage = Stage::of(UserSpec::new("bob").without_session(), &[]).await;
     let lost = stage.sandbox.faults().inject(Fault::lose_answer("sendDocument").once());
     let file = File::new(1000);
     assert_eq!(stage.send(&file).await["status"], "failed");

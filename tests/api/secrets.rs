@@ -124,13 +124,13 @@ impl Run {
             let body = json!({ "ok": false, "error_code": code, "description": text });
             Fault::http_status("sendDocument", code, body).once()
         };
-        for fault in [
-            refusal(400, "Bad Request: wrong file"),
-            refusal(401, "Unauthorized"),
-            Fault::lose_answer("sendDocument").once(),
+        for (fault, end) in [
+            (refusal(400, "Bad Request: wrong file"), "failed"),
+            (refusal(401, "Unauthorized"), "failed"),
+            (Fault::lose_answer("sendDocument").once(), "completed"),
         ] {
             self.stage.sandbox.faults().inject(fault);
-            assert_eq!(self.send(user, &File::new(100)).await, "failed");
+            assert_eq!(self.send(user, &File::new(100)).await, end);
         }
         // Whether it was lost before or behind the file is the network's choice.
         self.stage.sandbox.faults().inject(Fault::drop_connection("sendDocument").once());

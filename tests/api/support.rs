@@ -12,7 +12,7 @@ use std::time::Duration;
 use reqwest::multipart::Form;
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
-use telestore_sandbox::{Sandbox, SandboxMessage, SandboxUser};
+use telestore_sandbox::{Sandbox, SandboxMessage, SandboxUser, UserSpec};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
@@ -201,6 +201,18 @@ impl Stage {
         stage
     }
 
+    /// For a user who is like this; with its log in a file, see [`logged`](Self::logged).
+    pub(crate) async fn of(spec: UserSpec, settings: &[(&str, &str)]) -> Self {
+        let sandbox = Sandbox::builder().default_user(false).start().await.expect("a sandbox");
+        sandbox.add_user(spec);
+        let mut stage = Self::before(sandbox, settings);
+        let address = stage.sandbox.mtproto_addr().to_string();
+        stage.set("TELESTORE_MTPROTO_DC", &address);
+        stage.record();
+        stage.start().await;
+        stage
+    }
+
     /// The same, with its log in a file; see [`logged`](Self::logged).
     pub(crate) async fn recording(settings: &[(&str, &str)]) -> Self {
         let mut stage = Self::set_up(settings).await;
@@ -253,6 +265,8 @@ impl Stage {
             .env("TELEGRAM_BOT_API_URL", self.sandbox.bot_api_url())
             .env("TELESTORE_MTPROTO_SERVER_KEY", self.sandbox.server_key())
             .env("TELESTORE_DATA_DIR", self.data_dir())
+            // The sandbox makes a message at once, or never.
+            .env("TELESTORE_BOT_API_SETTLE", "2s")
             // What else listens on this machine says nothing of the worker.
             .env("PORT", "0");
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));

@@ -77,6 +77,7 @@ impl Cluster {
             ("TELEGRAM_BOT_API_URL", sandbox.bot_api_url()),
             ("TELESTORE_MTPROTO_SERVER_KEY", sandbox.server_key().to_owned()),
             ("TELESTORE_BOT_API_MAX_BYTES", "1 MiB".to_owned()),
+            ("TELESTORE_BOT_API_SETTLE", "2s".to_owned()),
             ("TELESTORE_SECRET_KEY", "the same for all".to_owned()),
         ];
         let mut settings = settings.map(|(name, value)| (name.to_owned(), value)).to_vec();

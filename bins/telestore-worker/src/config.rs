@@ -115,6 +115,8 @@ fn engine(settings: &Settings) -> EngineConfig {
         config.result_ttl = storage.result_ttl;
         config.retry_max_age = sending.retry_max_age;
         config.stall_timeout = sending.stall_timeout;
+        config.unknown = sending.bot_api_unknown;
+        config.settle_after = sending.bot_api_settle;
         config.max_file_bytes = storage.max_file_bytes;
         config.max_chunk_bytes = storage.max_chunk_bytes;
         config.max_concurrent_uploads = sending.max_concurrent_uploads;

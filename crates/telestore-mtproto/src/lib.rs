@@ -36,7 +36,7 @@ pub use client::Client;
 pub use config::MtprotoConfig;
 pub use error::{Error, ErrorKind, Remedy, Result, RpcError};
 pub use key_exchange::{BadServerKey, ServerKey};
-pub use messages::{Document, Message, Sent, Wanted, media_message};
+pub use messages::{Document, Look, Message, Sent, Wanted, media_message};
 #[cfg(feature = "testsuite")]
 #[doc(hidden)]
 pub use packing::Packing;

@@ -231,7 +231,7 @@ impl SessionStore for MemorySessionStore {
     }
 
     async fn uncommit(&self, lease: &Lease) -> Result<bool> {
-        self.leased(lease, false, |upload| upload.maybe_sent = false).await
+        self.leased(lease, false, Upload::uncommit).await
     }
 
     async fn finish(

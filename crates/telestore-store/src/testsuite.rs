@@ -6,6 +6,7 @@
 mod append;
 mod bot_keys;
 mod chunks;
+mod handed_over;
 mod in_turn;
 mod leases;
 mod moved;

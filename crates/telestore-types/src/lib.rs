@@ -49,9 +49,9 @@ pub use source::{ByteSource, BytesSource, SourceError};
 pub use stored::{StoredAs, StoredFile, StoredMessage};
 pub use thumbnail::{Thumbnail, ThumbnailMark};
 pub use upload::{
-    AppendError, ChunkVerdict, Completion, CompletionError, LONGEST_PAUSE, MAX_CRASHES, MAX_EARLY_CRASHES,
-    MISSING_CHUNKS, Metadata, NewUpload, OptionError, Recovery, ResumeState, SendAs, TopicId, Upload,
-    UploadKind, UploadOption, UploadOptions, UploadState, is_due,
+    AppendError, ChunkVerdict, Completion, CompletionError, HandedOver, LONGEST_PAUSE, MAX_CRASHES,
+    MAX_EARLY_CRASHES, MISSING_CHUNKS, Metadata, NewUpload, OptionError, Recovery, ResumeState, SendAs,
+    TopicId, Upload, UploadKind, UploadOption, UploadOptions, UploadState, is_due,
 };
 pub use verdict::Verdict;
 pub use worker::WorkerId;

@@ -1,6 +1,7 @@
 mod completion;
 mod extents;
 mod fit;
+mod handed_over;
 mod kind;
 mod new;
 mod options;
@@ -17,6 +18,7 @@ use crate::{
 
 pub use self::completion::{Completion, CompletionError};
 pub use self::extents::AppendError;
+pub use self::handed_over::HandedOver;
 pub use self::kind::UploadKind;
 pub use self::new::NewUpload;
 pub use self::options::{Metadata, OptionError, SendAs, TopicId, UploadOption, UploadOptions};
@@ -269,6 +271,7 @@ impl Upload {
         self.crashes = 0;
         self.early = false;
         self.maybe_sent = false;
+        self.insist();
         (self.error, self.outcome) = (None, None);
         self.updated_at = now;
         Ok(Completion::Queued)
@@ -326,9 +329,9 @@ impl Upload {
     }
 
     /// Records that the message may exist from here on. Without a state that would make the same message again, the
-    /// attempt is not repeated by itself.
+    /// attempt is not repeated by itself; if the state says what was [handed over](HandedOver), the message is looked for first.
     pub fn commit(&mut self, progress: u8, resume: Option<ResumeState>) {
-        let maybe_sent = resume.is_none();
+        let maybe_sent = resume.as_ref().is_none_or(|resume| resume.handed_over().is_some());
         self.checkpoint(progress, resume);
         self.maybe_sent = maybe_sent;
     }

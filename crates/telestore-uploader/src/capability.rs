@@ -94,6 +94,8 @@ pub struct Capability {
     pub idempotent: bool,
     /// The smallest file, in bytes, of which it can send parts before all of it has arrived; `None` if it cannot.
     pub early_from: Option<u64>,
+    /// Whether it [finds](crate::TelegramUploader::find) messages whose answer another backend has lost.
+    pub finds: bool,
     /// What it needs.
     pub requirement: Requirement,
 }
@@ -108,6 +110,7 @@ impl Capability {
             resumable: false,
             idempotent: false,
             early_from: None,
+            finds: false,
             requirement,
         }
     }
@@ -137,6 +140,13 @@ impl Capability {
     #[must_use]
     pub const fn idempotent(mut self) -> Self {
         self.idempotent = true;
+        self
+    }
+
+    /// It looks for messages whose answer was lost.
+    #[must_use]
+    pub const fn finding(mut self) -> Self {
+        self.finds = true;
         self
     }
 

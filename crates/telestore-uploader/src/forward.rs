@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use telestore_types::{ChatId, KeyStore, LoginGuard, ResumeState, Stage, StoredFile, TelegramCredentials};
+use telestore_types::{
+    Caption, ChatId, KeyStore, LoginGuard, ResumeState, Stage, StoredFile, TelegramCredentials,
+};
 
-use crate::{Capability, Handover, ProgressSink, Result, TelegramUploader, UploadRequest};
+use crate::{Capability, Found, Handover, Lost, ProgressSink, Result, TelegramUploader, UploadRequest};
 
 macro_rules! forward {
     ($holder:ident) => {
@@ -53,6 +55,10 @@ macro_rules! forward {
                 (**self).moved_to(credentials).await
             }
 
+            async fn find(&self, request: &UploadRequest, lost: &Lost) -> Result<Found> {
+                (**self).find(request, lost).await
+            }
+
             async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
                 (**self).withdraw(credentials, stored).await
             }
@@ -95,6 +101,10 @@ macro_rules! forward {
 
             async fn commit(&self, resume: Option<ResumeState>) -> Result<()> {
                 (**self).commit(resume).await
+            }
+
+            async fn hand_over(&self, chat: &ChatId, caption: &Caption) -> Result<()> {
+                (**self).hand_over(chat, caption).await
             }
         }
     };

@@ -5,6 +5,7 @@ mod account_fault;
 mod capability;
 mod error;
 mod forward;
+mod lost;
 #[cfg(any(feature = "bot-api", feature = "mtproto"))]
 mod media;
 mod metrics;
@@ -25,6 +26,7 @@ pub mod testsuite;
 
 pub use capability::{Capability, Handover, Requirement};
 pub use error::{Error, ErrorKind, Result};
+pub use lost::{Found, Known, Lost};
 pub use metrics::describe_metrics;
 #[cfg(feature = "mock")]
 pub use mockall;

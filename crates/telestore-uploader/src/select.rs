@@ -21,9 +21,10 @@ pub struct Chosen {
     pub sending: Option<Sending>,
 }
 
-/// Chooses the first backend, in the order given, that takes a file of `length` bytes with these credentials, and of its
-/// senders the [best](Pool::choose) by what `pool` knows. What an earlier attempt of that backend has begun goes on with the
-/// sender of that attempt: in any case if its message [may exist](Handover::Never), and otherwise if that one can go on soon.
+/// Chooses a backend that takes a file of `length` bytes with these credentials: the one that made the state of an earlier attempt,
+/// since what one has begun another would send a second time, or else the first in the order given. Of its senders it is the
+/// [best](Pool::choose) by what `pool` knows. What an earlier attempt of that backend has begun goes on with the sender of that
+/// attempt: in any case if its message [may exist](Handover::Never), and otherwise if that one can go on soon.
 ///
 /// # Errors
 /// [`ErrorKind::TooLarge`] if none takes the length, [`ErrorKind::NotAuthorized`] if those that do lack
@@ -45,7 +46,10 @@ pub fn select(
         ));
     }
     let requirements = || fitting.iter().map(|backend| backend.capability().requirement);
-    match requirements().position(|requirement| requirement.is_met_by(credentials)) {
+    let met = |index: &usize| fitting[*index].capability().requirement.is_met_by(credentials);
+    let begun = |index: &usize| resume.is_some_and(|state| state.is_begun_by(fitting[*index].name()));
+    let able = || (0..fitting.len()).filter(met);
+    match able().find(begun).or_else(|| able().next()) {
         Some(index) => {
             if let Some(fault) = fault_of_better(backends, length, credentials) {
                 return Err(fault);
@@ -302,6 +306,20 @@ mod tests {
         assert_eq!(select(&backends, 50, &bot, None, &Pool::default()).unwrap().backend.name(), "small");
         let error = select(&backends, 51, &credentials(true, false), None, &Pool::default()).unwrap_err();
         assert_eq!(error.to_string(), "Telegram session not authorized", "half of what is needed");
+    }
+
+    #[test]
+    fn goes_on_with_the_backend_of_an_earlier_attempt() {
+        let backends =
+            [backend("small", 50, Requirement::BotToken), backend("large", 2_000, Requirement::Session)];
+        let given = credentials(true, true);
+        let by = |resume: ResumeState, given: &TelegramCredentials| {
+            select(&backends, 50, given, Some(&resume), &Pool::default()).unwrap().backend.name()
+        };
+        assert_eq!(by(ResumeState::new("large", *b"parts"), &given), "large", "its message may be there");
+        assert_eq!(by(ResumeState::new("large", *b""), &given), "small", "nothing is left of it");
+        assert_eq!(by(ResumeState::new("large", *b"parts"), &credentials(true, false)), "small");
+        assert_eq!(by(ResumeState::new("", *b"of an old version"), &given), "small");
     }
 
     #[test]

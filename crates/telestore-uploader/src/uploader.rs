@@ -10,7 +10,7 @@ use telestore_types::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Capability, Error, ErrorKind, Handover, Pool, Requirement, Result, caption_of};
+use crate::{Capability, Error, ErrorKind, Found, Handover, Lost, Pool, Requirement, Result, caption_of};
 
 /// One attempt to send one file.
 ///
@@ -201,6 +201,17 @@ pub trait ProgressSink: fmt::Debug + Send + Sync {
     /// If it cannot be written, or the attempt has lost its lease: the backend must stop with this error.
     async fn checkpoint(&self, state: ResumeState) -> Result<()>;
 
+    /// [Commits](Self::commit), for a backend whose message cannot be made again from a state, and says by what the message can be
+    /// found: the chat that it goes to and the caption that it gets. A sink that can have it looked for repeats the attempt
+    /// only once it is known not to be there.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    async fn hand_over(&self, chat: &ChatId, caption: &Caption) -> Result<()> {
+        let _ = (chat, caption);
+        self.commit(None).await
+    }
+
     /// Writes down that from here on the message may exist, and returns once that survives a power cut. To be called
     /// before the step that makes the message: the last byte of a body, or the call that names the parts.
     ///
@@ -324,6 +335,16 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
     async fn moved_to(&self, credentials: &TelegramCredentials) -> Result<Option<ChatId>> {
         let _ = credentials;
         Ok(None)
+    }
+
+    /// Looks for the message that a request of another backend may have made whose answer was lost. Called if
+    /// [`Capability::finds`] says that this one can. `request` is what was sent.
+    ///
+    /// # Errors
+    /// As [`upload`](Self::upload).
+    async fn find(&self, request: &UploadRequest, lost: &Lost) -> Result<Found> {
+        let _ = (request, lost);
+        Ok(Found::Unclear)
     }
 
     /// Deletes the messages that [`upload`](Self::upload) has made and that are not wanted any more: the upload was

@@ -21,7 +21,7 @@ pub use intake::{AppendReceipt, ChunkReceipt, DirectFile, FileInfo, IncomingChun
 pub use operator::Operator;
 pub use service::Running;
 pub use shared::caller::Caller;
-pub use shared::config::{Auth, EngineConfig, MessageDefaults};
+pub use shared::config::{Auth, EngineConfig, MessageDefaults, Unknown};
 pub use shared::error::{Conflict, Error, MissingToken, Result};
 pub use shared::keys::SealedKeys;
 pub use shared::metrics::describe_metrics;

@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
+use telestore::Unknown;
 use telestore::types::pasted::{self, ProxyFault};
 use telestore::types::{Proxy, Secret};
 use telestore::uploader::{AllowedAddresses, BotApiConfig, MtprotoConfig, ServerKey};
@@ -81,6 +82,16 @@ pub(crate) struct SendingSettings {
     /// A local Bot API server passes the file on to Telegram before it answers.
     #[arg(long, env = "TELESTORE_BOT_API_ANSWER_TIMEOUT", value_name = "TIME", default_value = "2m", value_parser = values::time_of_at_least(MIN_ANSWER_TIMEOUT, "a file whose answer is given up may be in the channel, and fails"))]
     pub(crate) bot_api_answer_timeout: Duration,
+
+    /// What is done with a file that the Bot API had whole, if it does not answer and [nobody can tell](#lost-answers) whether its message is there: `fail`, with words that say where to look, or `again`, at the risk of a second message
+    ///
+    /// The worker looks into the channel first, where a session, or a bot with `api_id` and `api_hash`, can.
+    #[arg(long, env = "TELESTORE_BOT_API_UNKNOWN", value_name = "fail|again", default_value = "fail", value_parser = values::one_of([("fail", Unknown::Fail), ("again", Unknown::Again)]))]
+    pub(crate) bot_api_unknown: Unknown,
+
+    /// How long a message whose answer was lost may still come, and a second more for each 256 KiB; if it is not in the channel then, the file is sent again
+    #[arg(long, env = "TELESTORE_BOT_API_SETTLE", value_name = "TIME", default_value = "2m", value_parser = values::time)]
+    pub(crate) bot_api_settle: Duration,
 
     /// MTProto address for session strings that name none: Pyrogram's, and GramJS's that name a host; and where [`login`](#sign-in) begins, and a bot signs in [default: the data centre's]
     #[arg(long, env = "TELESTORE_MTPROTO_DC", value_name = "IP:PORT", value_parser = values::socket)]

@@ -10,9 +10,9 @@ use grammers_tl_types as tl;
 use tl::enums::InputChannel;
 
 pub use message::{Document, Message};
-pub use search::Wanted;
 #[cfg(feature = "fuzzing")]
 pub(crate) use search::page;
+pub use search::{Look, Wanted};
 pub use sent::{Sent, media_message};
 
 fn input_channel(peer: &tl::types::InputPeerChannel) -> InputChannel {

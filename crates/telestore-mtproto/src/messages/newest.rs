@@ -86,17 +86,27 @@ impl Ask for ByNumber {
     }
 }
 
+/// Where a channel ends.
+pub(super) enum Newest {
+    /// It holds no other messages than these.
+    All(Vec<Message>),
+    /// Nobody tells; these are some of its messages. Of a basic group, none can be looked at.
+    Unknown(Vec<Message>),
+    /// It is to be read from its newest message on.
+    From(Back),
+}
+
 /// A look back through a channel, page by page.
-pub(super) struct Newest {
+pub(super) struct Back {
     channel: InputChannel,
     /// The next number to read, from the newest on downwards.
     next: i32,
 }
 
 impl Newest {
-    /// Finds where a channel ends. Gives the messages instead if it holds few. A basic group cannot be looked at.
-    pub(super) async fn of(calls: &Calls<'_>, peer: &InputPeer) -> Result<(Vec<Message>, Option<Self>)> {
-        let InputPeer::Channel(peer) = peer else { return Ok((Vec::new(), None)) };
+    /// Finds out.
+    pub(super) async fn of(calls: &Calls<'_>, peer: &InputPeer) -> Result<Self> {
+        let InputPeer::Channel(peer) = peer else { return Ok(Self::Unknown(Vec::new())) };
         let (channel, mut pts, mut all) = (input_channel(peer), BEGINNING, Vec::new());
         for _ in 0..MAX_DIFFERENCES {
             let filter = ChannelMessagesFilter::Empty;
@@ -110,20 +120,22 @@ impl Newest {
             };
             match calls.call(&Changes(ask)).await? {
                 Difference::TooLong { newest } => {
-                    return Ok((Vec::new(), Some(Self { channel, next: newest })));
+                    return Ok(Self::From(Back { channel, next: newest }));
                 }
                 Difference::Some { messages, until, is_all } => {
                     all.extend(messages);
                     pts = until;
                     if is_all {
-                        break;
+                        return Ok(Self::All(all));
                     }
                 }
             }
         }
-        Ok((all, None))
+        Ok(Self::Unknown(all))
     }
+}
 
+impl Back {
     /// The next older messages; none behind the first one of the channel.
     pub(super) async fn page(&mut self, calls: &Calls<'_>) -> Result<Vec<Message>> {
         if self.next < 1 {

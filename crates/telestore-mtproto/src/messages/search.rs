@@ -26,24 +26,46 @@ pub struct Wanted<'a> {
     pub caption: &'a str,
     /// How many bytes its file has; `None` for a photo, of which Telegram keeps other bytes.
     pub length: Option<u64>,
-    /// When it was asked for first, in Telegram's seconds since 1970.
+    /// When it was asked for first, in Telegram's seconds since 1970. Zero if that is not known.
     pub since: i64,
+    /// A message that was there before it, whose number is smaller therefore. Zero if none is known.
+    pub behind: i32,
+    /// Whether the account that looks posted it.
+    pub own: bool,
+}
+
+/// What a look into a channel has shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Look {
+    /// The messages that could be it.
+    pub found: Vec<Message>,
+    /// Whether all messages were looked at that could be it.
+    pub is_whole: bool,
+}
+
+impl Look {
+    /// Takes in what of a page could be it.
+    fn take(&mut self, page: Vec<Message>, wanted: &Wanted<'_>) {
+        self.found.extend(page.into_iter().filter(|message| wanted.is(message)));
+    }
 }
 
 impl Wanted<'_> {
     /// Whether a message was made before this one was asked for.
     fn is_older(&self, message: &Message) -> bool {
-        message.date.is_some_and(|date| date < self.since)
+        message.id <= self.behind || message.date.is_some_and(|date| date < self.since)
     }
 
     fn is(&self, message: &Message) -> bool {
         let size = message.document.as_ref().map(|document| document.size);
         let is_of_kind = size.is_some() != message.photo_id.is_some();
-        message.own
-            // One without a date is older than nothing.
-            && message.date.is_none_or(|date| date >= self.since)
+        // One without a date is older than nothing.
+        !self.is_older(message)
+            && (message.own || !self.own)
             && is_of_kind && size == self.length
-            && message.text == self.caption
+            // Telegram takes blanks off the ends.
+            && message.text.trim() == self.caption.trim()
     }
 }
 
@@ -83,46 +105,60 @@ impl Calls<'_> {
     /// # Errors
     /// Those of a call.
     pub async fn find_message(&self, peer: &InputPeer, wanted: &Wanted<'_>) -> Result<Option<Message>> {
-        let mut found = match self.in_history(peer, wanted).await {
-            Err(error) if error.is("BOT_METHOD_INVALID") => self.in_numbers(peer, wanted).await?,
-            found => found?,
-        };
+        let mut found = self.look_for(peer, wanted).await?.found;
         found.retain(|message| !self.account().sent_messages().holds(peer, message.id));
         Ok(found.pop().filter(|_| found.is_empty()))
     }
 
-    async fn in_history(&self, peer: &InputPeer, wanted: &Wanted<'_>) -> Result<Vec<Message>> {
-        let mut found = Vec::new();
+    /// The messages that could be one, from the newest one back to when it was asked for.
+    ///
+    /// # Errors
+    /// Those of a call.
+    pub async fn look_for(&self, peer: &InputPeer, wanted: &Wanted<'_>) -> Result<Look> {
+        match self.in_history(peer, wanted).await {
+            Err(error) if error.is("BOT_METHOD_INVALID") => self.in_numbers(peer, wanted).await,
+            looked => looked,
+        }
+    }
+
+    async fn in_history(&self, peer: &InputPeer, wanted: &Wanted<'_>) -> Result<Look> {
+        let mut look = Look::default();
         let mut request = page(peer.clone(), 0);
         for _ in 0..MAX_PAGES {
             let messages = self.call(&request).await?;
             let older = messages.iter().map(|message| message.id).min();
             let is_last = messages.iter().any(|message| wanted.is_older(message));
-            found.extend(messages.into_iter().filter(|message| wanted.is(message)));
-            let Some(older) = older.filter(|id| request.offset_id == 0 || *id < request.offset_id) else {
-                break;
-            };
-            if is_last {
-                break;
+            look.take(messages, wanted);
+            match older.filter(|id| request.offset_id == 0 || *id < request.offset_id) {
+                Some(older) if !is_last => request.offset_id = older,
+                _ => return Ok(Look { is_whole: true, ..look }),
             }
-            request.offset_id = older;
         }
-        Ok(found)
+        Ok(look)
     }
 
-    async fn in_numbers(&self, peer: &InputPeer, wanted: &Wanted<'_>) -> Result<Vec<Message>> {
-        let (mut found, newest) = Newest::of(self, peer).await?;
-        found.retain(|message| wanted.is(message));
-        let Some(mut newest) = newest else { return Ok(found) };
+    async fn in_numbers(&self, peer: &InputPeer, wanted: &Wanted<'_>) -> Result<Look> {
+        let mut look = Look::default();
+        let mut newest = match Newest::of(self, peer).await? {
+            Newest::All(messages) => {
+                look.take(messages, wanted);
+                return Ok(Look { is_whole: true, ..look });
+            }
+            Newest::Unknown(messages) => {
+                look.take(messages, wanted);
+                return Ok(look);
+            }
+            Newest::From(back) => back,
+        };
         for _ in 0..MAX_PAGES {
             let messages = newest.page(self).await?;
             let is_last = messages.is_empty() || messages.iter().any(|message| wanted.is_older(message));
-            found.extend(messages.into_iter().filter(|message| wanted.is(message)));
+            look.take(messages, wanted);
             if is_last {
-                break;
+                return Ok(Look { is_whole: true, ..look });
             }
         }
-        Ok(found)
+        Ok(look)
     }
 }
 
@@ -156,13 +192,14 @@ mod tests {
 
     #[test]
     fn only_our_own_post_since_then_is_it() {
-        let wanted = Wanted { caption: "c", length: Some(10), since: 100 };
+        let wanted = Wanted { caption: "c", length: Some(10), since: 100, behind: 6, own: true };
         assert!(wanted.is(&ours()));
         let photo = Message { document: None, photo_id: Some(6), ..ours() };
         assert!(Wanted { length: None, ..wanted }.is(&photo));
         assert!(!Wanted { length: None, ..wanted }.is(&ours()));
         for other in [
             Message { date: Some(99), ..ours() },
+            Message { id: 6, ..ours() },
             Message { own: false, ..ours() },
             Message { text: "other".to_owned(), ..ours() },
             Message { document: Some(document(11)), ..ours() },
@@ -171,5 +208,7 @@ mod tests {
         ] {
             assert!(!wanted.is(&other), "{other:?}");
         }
+        let of_a_bot = Message { own: false, text: " c\n".to_owned(), ..ours() };
+        assert!(Wanted { own: false, ..wanted }.is(&of_a_bot));
     }
 }

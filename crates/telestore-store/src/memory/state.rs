@@ -121,6 +121,7 @@ impl State {
         let wanted = |upload: &&Upload| {
             listing.state.is_none_or(|state| upload.state == state)
                 && listing.user.as_ref().is_none_or(|user| upload.user_id.as_ref() == Some(user))
+                && (!listing.handed_over || upload.handed_over().is_some())
                 && listing.after.as_ref().is_none_or(|last| {
                     (Reverse(upload.updated_at), &upload.id) > (Reverse(last.updated_at), &last.id)
                 })

@@ -1,7 +1,7 @@
 //! What there is, for those who look at all of it.
 
 use sqlx::PgConnection;
-use telestore_types::{Upload, UploadState, UserId};
+use telestore_types::{HandedOver, Upload, UploadState, UserId};
 
 use super::row::{self, Values};
 use super::{database, sql};
@@ -16,6 +16,7 @@ pub(super) async fn list(
     let list = sql(
         "SELECT * FROM uploads WHERE ($1::TEXT IS NULL OR state = $1) AND ($2::TEXT IS NULL OR user_id = $2) \
          AND ($5::BIGINT IS NULL OR updated_at < $5 OR (updated_at = $5 AND id > $6)) \
+         AND ($7::TEXT IS NULL OR resume_of = $7) \
          ORDER BY updated_at DESC, id LIMIT $3 OFFSET $4",
     );
     let list = list.bind(listing.state.map(UploadState::as_str));
@@ -23,6 +24,7 @@ pub(super) async fn list(
     let list = list.bind(i64::from(listing.limit)).bind(i64::from(listing.skip));
     let list = list.bind(after.map(|last| last.updated_at.as_millis()));
     let list = list.bind(after.map(|last| last.id.as_str()));
+    let list = list.bind(listing.handed_over.then_some(HandedOver::NAME));
     list.fetch_all(on).await.map_err(database)?.iter().map(row::upload).collect()
 }
 

@@ -262,7 +262,7 @@ impl SessionStore for PostgresSessionStore {
 
     async fn uncommit(&self, lease: &Lease) -> Result<bool> {
         transact!(self, Ending::PLAIN, None, |tx| {
-            rules::change_leased(tx, lease, false, None, |upload| upload.maybe_sent = false).await
+            rules::change_leased(tx, lease, false, None, Upload::uncommit).await
         })
     }
 

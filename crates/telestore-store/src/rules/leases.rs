@@ -18,7 +18,7 @@ pub async fn lease(
     let mut any = false;
     for mut upload in rows.abandoned(now).await? {
         // Its runner is gone, and nobody knows whether there is a message.
-        upload.cut_off(now);
+        upload.left_behind(now);
         rows.save(&upload).await?;
         rows.end_lease(&upload.key).await?;
         any = true;

@@ -17,6 +17,8 @@ pub struct Listing {
     pub state: Option<UploadState>,
     /// Only those of this user.
     pub user: Option<UserId>,
+    /// Only those whose file was [handed over](telestore_types::HandedOver), and whose message is looked for.
+    pub handed_over: bool,
     /// Only those behind this one, which was the last of an earlier page.
     pub after: Option<Cursor>,
     /// How many of the first to leave out.
@@ -59,6 +61,13 @@ impl Listing {
     #[must_use]
     pub fn of_user(mut self, user: impl Into<Option<UserId>>) -> Self {
         self.user = user.into();
+        self
+    }
+
+    /// The same, of those whose message is looked for.
+    #[must_use]
+    pub fn handed_over(mut self) -> Self {
+        self.handed_over = true;
         self
     }
 

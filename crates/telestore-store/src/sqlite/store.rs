@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, Outcome, Reading, ResumeState, SenderId, StorageKey, StoredFile, Timestamp, Upload, UploadId,
-    UploadOptions, UploadState, UserId, WorkerId,
+    ChatId, HandedOver, Outcome, Reading, ResumeState, SenderId, StorageKey, StoredFile, Timestamp, Upload,
+    UploadId, UploadOptions, UploadState, UserId, WorkerId,
 };
 
 use super::{
@@ -31,6 +31,7 @@ impl SessionStore for SqliteSessionStore {
         let rows = sqlx::query(
             "SELECT * FROM uploads WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR user_id = ?2) \
              AND (?5 IS NULL OR updated_at < ?5 OR (updated_at = ?5 AND id > ?6)) \
+             AND (?7 IS NULL OR resume_of = ?7) \
              ORDER BY updated_at DESC, id LIMIT ?3 OFFSET ?4",
         )
         .bind(listing.state.map(UploadState::as_str))
@@ -39,6 +40,7 @@ impl SessionStore for SqliteSessionStore {
         .bind(listing.skip)
         .bind(listing.after.as_ref().map(|last| last.updated_at.as_millis()))
         .bind(listing.after.as_ref().map(|last| last.id.as_str()))
+        .bind(listing.handed_over.then_some(HandedOver::NAME))
         .fetch_all(&self.readers)
         .await
         .map_err(database)?;
@@ -211,7 +213,7 @@ impl SessionStore for SqliteSessionStore {
     }
 
     async fn uncommit(&self, lease: &Lease) -> Result<bool> {
-        self.leased(lease, false, |upload| upload.maybe_sent = false).await
+        self.leased(lease, false, Upload::uncommit).await
     }
 
     async fn finish(

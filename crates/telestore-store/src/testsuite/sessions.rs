@@ -9,7 +9,9 @@ use telestore_types::{
 };
 
 use super::in_turn::InTurn;
-use super::{append, bot_keys, leases, moved, outbox, pieces, quotas, strangers, sums, views, workers};
+use super::{
+    append, bot_keys, handed_over, leases, moved, outbox, pieces, quotas, strangers, sums, views, workers,
+};
 use crate::{
     BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Lease, Limits, NewChunk, Owner, Recorded,
     SessionStore,
@@ -150,6 +152,9 @@ where
     Box::pin(async { quotas::what_comes_at_once_is_not_more_than_allowed(&both().await).await }).await;
     Box::pin(async { strangers::an_end_without_a_word_is_put_in_order(&both().await).await }).await;
     Box::pin(async { strangers::what_was_handed_over_is_never_leased_again(&both().await).await }).await;
+    Box::pin(async { handed_over::it_is_looked_for_whatever_ends_the_attempt(&both().await).await }).await;
+    Box::pin(async { handed_over::a_runner_that_is_gone_leaves_it_to_the_next(&both().await).await }).await;
+    Box::pin(async { handed_over::it_is_never_said_not_to_be_there(&both().await).await }).await;
     Box::pin(async { strangers::what_ends_the_process_again_and_again_is_given_up(&both().await).await })
         .await;
     Box::pin(async { strangers::early_sending_counts_too(&both().await).await }).await;

@@ -38,6 +38,16 @@ impl Upload {
         self.fail(CUT_OFF, Outcome::Ambiguous, now);
     }
 
+    /// Puts it in order after its file was handed over and its runner has gone. Its message is looked for if the row says where;
+    /// otherwise it fails.
+    pub fn left_behind(&mut self, now: Timestamp) {
+        if self.handed_over().is_some() {
+            self.retry_later(now, false, now);
+        } else {
+            self.cut_off(now);
+        }
+    }
+
     /// Puts it in order after the process that had it has ended, whatever for.
     pub fn recover(&mut self, now: Timestamp) -> Recovery {
         match (self.state, self.kind) {
@@ -67,7 +77,7 @@ impl Upload {
             _ => return Recovery::Untouched,
         }
         self.keep();
-        if self.maybe_sent {
+        if self.maybe_sent && self.handed_over().is_none() {
             self.cut_off(now);
             return Recovery::Failed;
         }
@@ -96,6 +106,9 @@ impl Upload {
     }
 
     fn give_up_crashing(&mut self, now: Timestamp) {
+        if self.handed_over().is_some() {
+            return self.cut_off(now);
+        }
         let error = format!(
             "the worker ended {MAX_CRASHES} times while it sent this file, without getting further: it was stopped \
              that often, or what the Telegram server of this account answers ends it. The file is not in the \

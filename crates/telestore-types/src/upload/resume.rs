@@ -50,6 +50,11 @@ impl ResumeState {
         (!self.made.is_empty()).then(|| Self { bytes: Vec::new(), ..self })
     }
 
+    /// Whether the backend of this name has begun something that can be gone on with.
+    pub fn is_begun_by(&self, backend: &str) -> bool {
+        self.backend == backend && !self.bytes.is_empty()
+    }
+
     /// The bytes, if the backend of this name made them or if nobody knows who did.
     pub fn of(&self, backend: &str) -> Option<&[u8]> {
         (self.backend.is_empty() || self.backend == backend).then_some(self.bytes.as_slice())

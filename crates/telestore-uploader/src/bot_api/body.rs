@@ -132,7 +132,7 @@ mod tests {
     #[tokio::test]
     async fn the_announced_length_is_the_length_sent() {
         let announced = form().content_length(10);
-        let state = BodyState::new(Told::new(Arc::new(NoProgress)));
+        let state = BodyState::new(Told::new(Arc::new(NoProgress)), None);
         let body: Vec<Bytes> = body(form(), &state).try_collect().await.unwrap();
         let body = body.concat();
         assert_eq!(body.len() as u64, announced);
@@ -164,7 +164,7 @@ mod tests {
     #[tokio::test]
     async fn the_end_of_the_body_waits_for_the_commit() {
         let (answer, commit) = tokio::sync::oneshot::channel();
-        let state = BodyState::new(Told::new(Arc::new(Slow(Mutex::new(Some(commit))))));
+        let state = BodyState::new(Told::new(Arc::new(Slow(Mutex::new(Some(commit))))), None);
         let announced = form().content_length(10);
         let mut body = std::pin::pin!(body(form(), &state));
         let mut taken = 0;
@@ -185,7 +185,7 @@ mod tests {
     async fn a_commit_that_fails_or_comes_too_late_ends_the_body() {
         for answered in [Err(Error::cancelled()), Ok(())] {
             let (answer, commit) = tokio::sync::oneshot::channel();
-            let state = BodyState::new(Told::new(Arc::new(Slow(Mutex::new(Some(commit))))));
+            let state = BodyState::new(Told::new(Arc::new(Slow(Mutex::new(Some(commit))))), None);
             let failed = answered.is_err();
             let mut body = std::pin::pin!(body(form(), &state));
             let mut pieces = Vec::new();

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use telestore_types::Stage;
+use telestore_types::{Caption, ChatId, Stage};
 use tokio::sync::watch;
 
 use crate::metrics::BOT_API_BYTES;
@@ -51,6 +51,8 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct BodyState {
     told: Arc<Told>,
+    /// Where the message goes, and its caption.
+    to: Option<(ChatId, Caption)>,
     /// Counts the pieces that were asked for, so that a watchdog sees that something moves.
     pulse: watch::Sender<u64>,
     phase: Mutex<Phase>,
@@ -58,9 +60,10 @@ pub(super) struct BodyState {
 }
 
 impl BodyState {
-    pub(super) fn new(told: Arc<Told>) -> Arc<Self> {
+    pub(super) fn new(told: Arc<Told>, to: Option<(ChatId, Caption)>) -> Arc<Self> {
         Arc::new(Self {
             told,
+            to,
             pulse: watch::Sender::new(0),
             phase: Mutex::new(Phase::Sending),
             failure: Mutex::default(),
@@ -88,7 +91,12 @@ impl BodyState {
     /// Writes down that the message may exist. Only if this succeeds may the end of the body be handed out.
     pub(super) async fn commit(&self) -> std::io::Result<()> {
         self.step(Phase::Sending, Phase::Committing)?;
-        self.told.progress.commit(None).await.map_err(|error| self.fail(error))?;
+        let progress = &self.told.progress;
+        let written = match &self.to {
+            Some((chat, caption)) => progress.hand_over(chat, caption).await,
+            None => progress.commit(None).await,
+        };
+        written.map_err(|error| self.fail(error))?;
         // It may have been given up meanwhile: then it was written down for nothing, and nothing is sent.
         self.step(Phase::Committing, Phase::Consumed)
     }

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use telestore_types::{ChatId, Sender, Stage, StoredFile, TelegramCredentials, UserId, pasted};
+use telestore_types::{CAPTION_MAX, ChatId, Sender, Stage, StoredFile, TelegramCredentials, UserId, pasted};
 
 use super::BotApiConfig;
 use super::answer::{self, Outcome};
@@ -128,7 +128,9 @@ impl BotApiUploader {
         told.stage(Stage::Sending);
         let (client, config) = (&self.client, &self.config);
         let transfer = Transfer { client, config, request, media, token, chat_id };
-        let answer = transfer.run(&BodyState::new(told.clone())).await?;
+        let caption = request.caption.clone().cut(CAPTION_MAX);
+        let to = ChatId::new(chat_id).ok().map(|chat| (chat, caption));
+        let answer = transfer.run(&BodyState::new(told.clone(), to)).await?;
         let forget = || self.forget(&request.credentials.user_id, token, chat_id);
         match answer::read(&answer.heard, answer.taken) {
             Outcome::Stored(mut message) => {

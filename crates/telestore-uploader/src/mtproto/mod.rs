@@ -3,6 +3,7 @@
 mod attempt;
 mod bots;
 mod error;
+mod find;
 mod limits;
 mod message;
 mod parts;

@@ -178,7 +178,7 @@ impl<'a> Sending<'a> {
         let (caption, length) = (self.caption.text(), request.source.len());
         // Of a photo, Telegram keeps other bytes.
         let length = (self.media != Media::Photo).then_some(length);
-        let wanted = Wanted { caption, length, since: resume.asked_at? };
+        let wanted = Wanted { caption, length, since: resume.asked_at?, behind: 0, own: true };
         match attempt.calls.find_message(peer, &wanted).await {
             Ok(found) => {
                 let found = found?;

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::attempt::Attempt;
 use super::bots::Bots;
+use super::find;
 use super::limits::{Limits, PART_SIZE};
 use super::parts::{self, BIG_FILE};
 use super::resume::{About, NAME, Resume};
@@ -18,8 +19,8 @@ use super::send::{Sending, chat_of};
 use super::windows::{PARTS_IN_FLIGHT, Windows};
 use crate::media::Media;
 use crate::{
-    Capability, Error, ErrorKind, Handover, NoProgress, ProgressSink, Requirement, Result, TelegramUploader,
-    UploadRequest,
+    Capability, Error, ErrorKind, Found, Handover, Lost, NoProgress, ProgressSink, Requirement, Result,
+    TelegramUploader, UploadRequest,
 };
 
 /// How long parts in flight may go without an answer after a cancel: who goes on would have to send them once more.
@@ -264,6 +265,7 @@ impl TelegramUploader for MtprotoUploader {
             .resumable()
             .idempotent()
             .early_from(BIG_FILE + 1)
+            .finding()
     }
 
     async fn upload(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile> {
@@ -307,6 +309,10 @@ impl TelegramUploader for MtprotoUploader {
             Ok(attempt.calls.moved_to(&credentials.chat_id).await?)
         };
         self.with(credentials, asking).await
+    }
+
+    async fn find(&self, request: &UploadRequest, lost: &Lost) -> Result<Found> {
+        self.with(&request.credentials, async |attempt| find::find(attempt, request, lost).await).await
     }
 
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use telestore_types::{ChatId, KeyStore, LoginGuard, ResumeState, StoredFile, TelegramCredentials};
 
-use crate::{Capability, Handover, ProgressSink, Result, TelegramUploader, UploadRequest};
+use crate::{Capability, Found, Handover, Lost, ProgressSink, Result, TelegramUploader, UploadRequest};
 use ledger::Ledger;
 use state::State;
 
@@ -117,6 +117,10 @@ impl TelegramUploader for PiecesUploader {
 
     async fn moved_to(&self, credentials: &TelegramCredentials) -> Result<Option<ChatId>> {
         self.inner.moved_to(credentials).await
+    }
+
+    async fn find(&self, request: &UploadRequest, lost: &Lost) -> Result<Found> {
+        self.inner.find(request, lost).await
     }
 
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {

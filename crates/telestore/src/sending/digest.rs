@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_merger::HashedFile;
-use telestore_types::{ChatId, FileDigest, ResumeState, Stage};
+use telestore_types::{Caption, ChatId, FileDigest, ResumeState, Stage};
 use telestore_uploader::{Error, ErrorKind, ProgressSink, Result};
 use tokio_util::sync::CancellationToken;
 
@@ -74,5 +74,10 @@ impl ProgressSink for DigestSink {
     async fn commit(&self, resume: Option<ResumeState>) -> Result<()> {
         self.expected.check(|| {}).await?;
         self.inner.commit(resume).await
+    }
+
+    async fn hand_over(&self, chat: &ChatId, caption: &Caption) -> Result<()> {
+        self.expected.check(|| {}).await?;
+        self.inner.hand_over(chat, caption).await
     }
 }

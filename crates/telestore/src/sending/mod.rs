@@ -6,6 +6,7 @@ mod record;
 pub(crate) mod runner;
 mod send;
 mod service;
+mod settle;
 mod sink;
 mod slots;
 mod stop;

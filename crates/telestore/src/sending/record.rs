@@ -9,7 +9,7 @@ use telestore_types::{Outcome, Timestamp, Upload, UploadKind, UploadState};
 use crate::sending::runner::Runner;
 use crate::sending::send::Sent;
 use crate::sending::sink::LeaseSink;
-use crate::sending::stop::Stop;
+use crate::sending::stop::{LOOK_THERE, Stop};
 use crate::shared::base::new_event_id;
 use crate::shared::error::Result;
 use crate::shared::metrics::{self, ErrorKind as Kind};
@@ -68,6 +68,7 @@ impl Runner {
         match stop {
             Stop::Failed { kind, why, outcome } => self.give_up(lease, kind, &why, outcome).await?,
             Stop::Later { kind, why, wait } => self.retry(lease, kind, &why, wait).await?,
+            Stop::Unsettled { why, pause } => self.look_later(lease, &why, pause).await?,
             Stop::Elsewhere(why) => {
                 self.retry(lease, Kind::Unavailable, &why, Some(ELSEWHERE)).await?;
                 self.leave_account(upload).await;
@@ -155,6 +156,26 @@ impl Runner {
             metrics::flood_wait(pause, 1);
         }
         tracing::info!(upload = %upload.id, why, attempt = upload.attempt, seconds = pause.as_secs(), "trying again later");
+        Ok(())
+    }
+
+    /// Has the message looked for again. That is no attempt, and does not go on for ever.
+    async fn look_later(&self, lease: &Lease, why: &str, pause: Duration) -> Result<()> {
+        let (upload, now) = (&lease.upload, self.base.now());
+        let (age, max_age) = (self.age(upload, now), self.base.config.retry_max_age);
+        let awaited =
+            age.saturating_add(pause) > max_age.min(DIRECT_MAX_AGE) && self.is_awaited(upload).await;
+        if awaited || age > max_age {
+            let why = format!("Telegram did not say whether it has made the message: {why}. {LOOK_THERE}");
+            return self.give_up(lease, Kind::AnswerLost, &why, Outcome::Ambiguous).await;
+        }
+        let (at, sessions) = (now + pause, &self.base.sessions);
+        if !self.sends.insist(lease, || sessions.retry_later(lease, at, false, now)).await?
+            && self.tell_cancelled(lease).await
+        {
+            return Ok(());
+        }
+        tracing::info!(upload = %upload.id, why, seconds = pause.as_secs(), "looking for the message again later");
         Ok(())
     }
 

@@ -53,8 +53,12 @@ impl Runner {
         let _ongoing = Ongoing::send();
         let sending = begun.sending.clone();
         let lease = self.take_over(&sending).await;
-        let sink = LeaseSink::new(&self.base, &self.backends, &self.events, sending.clone());
-        self.attempt_with(&sending, &lease, &sink).await
+        let sink =
+            LeaseSink::new(&self.base, &self.backends, &self.events, &self.sends.twins, sending.clone());
+        let ended = self.attempt_with(&sending, &lease, &sink).await;
+        // Whatever still holds the sink.
+        sink.let_twins_go();
+        ended
     }
 
     /// Connections stay open for some time after an attempt.

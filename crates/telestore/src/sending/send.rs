@@ -5,7 +5,8 @@ use std::time::Duration;
 use telestore_merger::{HashedFile, MergedFile};
 use telestore_store::{ChunkRecord, Error as StoreError, Lease};
 use telestore_types::{
-    ByteSource, Outcome, ResumeState, SenderId, Stage, StoredFile, TelegramCredentials, Thumbnail, Upload,
+    ByteSource, HandedOver, Outcome, ResumeState, SenderId, Stage, StoredFile, TelegramCredentials,
+    Thumbnail, Upload, Verdict,
 };
 use telestore_uploader::pool::Why;
 use telestore_uploader::{Chosen, Error, ErrorKind, ProgressSink, Result, TelegramUploader, UploadRequest};
@@ -15,6 +16,7 @@ use tracing::Instrument;
 
 use crate::sending::digest::{DigestSink, Expected};
 use crate::sending::runner::Runner;
+use crate::sending::settle::Settled;
 use crate::sending::sink::LeaseSink;
 use crate::sending::stop::Stop;
 use crate::shared::job::{Job, Unready};
@@ -48,23 +50,58 @@ impl Runner {
         sink.stage(Stage::Connecting);
         let mut job = self.backends.prepare(upload).await.map_err(unready)?;
         let credentials = Arc::clone(&job.credentials);
-        let records = sink.patiently(|| self.base.sessions.chunks(&upload.key)).await.map_err(unread)?;
+        let records =
+            sink.patiently(|| self.base.sessions.chunks(&upload.key)).await.map_err(Stop::unread)?;
         let (thumbnails, chunks) = records.into_iter().partition(|record| record.index.is_thumbnail());
         let merged: Arc<dyn ByteSource> = Arc::new(self.merged(upload, chunks)?);
         let expected = self.expected(upload, &merged, sink, stop).await?;
         let source = expected.as_ref().map_or(merged, |expected| Arc::<HashedFile>::clone(&expected.file));
         let progress = with_digest(sink, expected);
         let request = job.request(upload, source, stop.clone());
-        let request = request.with_thumbnail(self.thumbnail(upload, thumbnails, sink).await?);
+        let mut request = request.with_thumbnail(self.thumbnail(upload, thumbnails, sink).await?);
+        sink.may_be_looked_for(job.may_be_looked_for(self.base.config.unknown));
         let mime_type = request.mime_type.clone();
-        match self.send_by_any(&mut job, request, sink, &progress).await {
-            Ok((stored, backend)) => Ok(Sent { stored, backend, credentials, mime_type }),
-            Err(error) => {
-                sink.ended(&error);
-                self.backends.note_refusal(&job, &error).await;
-                Err(Stop::from_uploader(&error))
+        let mut handed = upload.handed_over();
+        loop {
+            if let Some(handed) = handed.take() {
+                match self.settle(&job, &request, upload, &handed, sink).await? {
+                    Settled::There(stored, backend) => {
+                        return Ok(Sent { stored, backend, credentials, mime_type });
+                    }
+                    Settled::NotThere => job.not_lost_again(request.source.len()),
+                    Settled::Unknown => {}
+                }
+                sink.uncommit().await.map_err(|error| Stop::from_uploader(&error))?;
+                request.resume = None;
+            }
+            match self.send_by_any(&mut job, request.clone(), sink, &progress).await {
+                Ok((stored, backend)) => return Ok(Sent { stored, backend, credentials, mime_type }),
+                Err(error) => {
+                    handed = self.failed(&job, &error, sink).await?;
+                }
             }
         }
+    }
+
+    /// What to do after an error: to look for the message that may be there, or to stop.
+    async fn failed(
+        &self,
+        job: &Job,
+        error: &Error,
+        sink: &LeaseSink,
+    ) -> std::result::Result<Option<HandedOver>, Stop> {
+        sink.ended(error);
+        match (sink.handed_over(), error.verdict()) {
+            (Some(handed), Verdict::Ambiguous) => {
+                tracing::info!("[{}] {error}; looking for its message", sink.upload_id());
+                return Ok(Some(handed));
+            }
+            // There is no message, so nobody needs to look for it; if that is not written down, one looks in vain.
+            (Some(_), _) => drop(sink.uncommit().await),
+            (None, _) => {}
+        }
+        self.backends.note_refusal(job, error).await;
+        Err(Stop::from_uploader(error))
     }
 
     /// Sends by the backend that fits best, and by the next one if that finds the file too large after all.
@@ -240,7 +277,7 @@ impl Runner {
         let length = mark.length as usize;
         match sink.patiently(|| self.bytes.chunks.read_at(&record.blob, 0, length)).await {
             Ok(bytes) => Ok(Thumbnail::new(bytes).ok()),
-            Err(error @ (None | Some(StoreError::Unavailable { .. }))) => Err(unread(error)),
+            Err(error @ (None | Some(StoreError::Unavailable { .. }))) => Err(Stop::unread(error)),
             Err(Some(error)) => {
                 tracing::warn!(upload = %upload.id, %error, "the thumbnail is lost; sending without it");
                 Ok(None)
@@ -253,12 +290,6 @@ impl Runner {
             Stop::failed(Kind::Damaged, format!("stored chunks are damaged: {error}; send the file again"))
         })
     }
-}
-
-/// What to do if a store cannot be read; `None` is the end of the attempt.
-fn unread(error: Option<StoreError>) -> Stop {
-    let later = |error: StoreError| Stop::Later { kind: Kind::Storage, why: error.to_string(), wait: None };
-    error.map_or(Stop::Interrupted, later)
 }
 
 /// Where a backend tells how far it is, with a look at the file before its message can be.

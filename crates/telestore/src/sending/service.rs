@@ -76,7 +76,9 @@ impl Runner {
         let now = self.base.now();
         let row = self.base.sessions.get(&lease.upload.id).await?.filter(|row| row.key == lease.upload.key);
         let Some(mut row) = row else { return Ok(()) };
-        if row.maybe_sent {
+        if row.handed_over().is_some() {
+            self.base.sessions.retry_later(lease, now, false, now).await?;
+        } else if row.maybe_sent {
             row.cut_off(now);
             self.base.sessions.fail(lease, &row.error.unwrap_or_default(), Outcome::Ambiguous, now).await?;
         } else if self.age(&row, now) > self.base.config.retry_max_age {

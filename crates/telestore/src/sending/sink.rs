@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_progress::Tracker;
-use telestore_store::Error as StoreError;
-use telestore_types::{ChatId, ResumeState, Sender, SenderId, Stage, StoredFile, Upload};
-use telestore_uploader::{Error, ProgressSink, Result};
+use telestore_store::{Error as StoreError, Listing};
+use telestore_types::{
+    Caption, ChatId, HandedOver, ResumeState, Sender, SenderId, Stage, StoredFile, Upload, UploadId,
+    UploadState,
+};
+use telestore_uploader::{Error, ErrorKind, ProgressSink, Result};
 use tracing::Span;
 
 use crate::shared::backends::Backends;
@@ -16,15 +19,20 @@ use crate::shared::job::not_written;
 use crate::shared::metrics;
 use crate::shared::sends::Sending;
 use crate::shared::sends::pulse::Pulse;
+use crate::shared::sends::twins::{Twin, Twins};
 
 /// The pauses before something is written down again: the first one, and the longest.
 const WRITE_AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// How many files whose messages are looked for are compared with one that is to be handed over.
+const TWINS: u32 = 1000;
 
 /// Where a backend tells how far it is with a leased upload.
 pub(crate) struct LeaseSink {
     base: Arc<Base>,
     backends: Arc<Backends>,
     events: Arc<Events>,
+    twins: Arc<Twins>,
     sending: Sending,
     state: Mutex<State>,
     /// The send's. Backends call from tasks that know of none.
@@ -40,6 +48,12 @@ struct State {
     written: Option<ResumeState>,
     /// How many messages exist of a file that goes as several.
     made: usize,
+    /// Whether a message of which no answer came can be looked for.
+    looked_for: bool,
+    /// What was handed over.
+    handed: Option<HandedOver>,
+    /// Keeps files with the same mark back.
+    twin: Option<Twin>,
     /// The messages that exist, of an attempt that has ended without sending all of the file.
     left: Option<StoredFile>,
     logged: u8,
@@ -56,6 +70,7 @@ impl LeaseSink {
         base: &Arc<Base>,
         backends: &Arc<Backends>,
         events: &Arc<Events>,
+        twins: &Arc<Twins>,
         sending: Sending,
     ) -> Arc<Self> {
         let upload = &sending.lease.upload;
@@ -65,6 +80,7 @@ impl LeaseSink {
             base: Arc::clone(base),
             backends: Arc::clone(backends),
             events: Arc::clone(events),
+            twins: Arc::clone(twins),
             sending,
             state: Mutex::new(State {
                 tracker,
@@ -72,6 +88,9 @@ impl LeaseSink {
                 sender: None,
                 written: None,
                 made,
+                looked_for: false,
+                handed: None,
+                twin: None,
                 left: None,
                 logged,
             }),
@@ -115,11 +134,81 @@ impl LeaseSink {
         state.by(self.lock().sender.clone())
     }
 
+    pub(crate) fn upload_id(&self) -> &UploadId {
+        &self.sending.lease.upload.id
+    }
+
+    /// A message of which no answer comes can be looked for from now on, or not.
+    pub(crate) fn may_be_looked_for(&self, can: bool) {
+        self.lock().looked_for = can;
+    }
+
+    /// What was handed over and is in the row.
+    pub(crate) fn handed_over(&self) -> Option<HandedOver> {
+        self.lock().handed.clone()
+    }
+
+    /// Waits until no other file of this process with this mark is handed over, and keeps such files back from then on.
+    ///
+    /// # Errors
+    /// If the send is to stop meanwhile.
+    pub(crate) async fn keep_twins_back(&self, mark: &str) -> Result<()> {
+        if self.lock().twin.is_none() {
+            let twin = tokio::select! {
+                twin = self.twins.hold(mark) => twin,
+                () = self.sending.stop.cancelled() => return Err(Error::cancelled()),
+            };
+            self.lock().twin = Some(twin);
+        }
+        Ok(())
+    }
+
+    /// The attempt is over and written down.
+    pub(crate) fn let_twins_go(&self) {
+        self.lock().twin = None;
+    }
+
+    /// Whether the message of another file with this mark is being looked for.
+    async fn has_lost_twin(&self, mark: &str) -> Result<bool> {
+        let upload = &self.sending.lease.upload;
+        let listing = Listing::first(TWINS).of_user(upload.user_id.clone()).handed_over();
+        let rows = self.patiently(|| self.base.sessions.list(&listing)).await.map_err(not_written_by)?;
+        let waits = |row: &&Upload| {
+            matches!(row.state, UploadState::Queued | UploadState::Sending) && row.id != upload.id
+        };
+        Ok(rows.iter().filter(waits).filter_map(Upload::handed_over).any(|other| other.mark == mark))
+    }
+
+    /// Writes down that the message may exist; `once` if the attempt is not repeated from that.
+    async fn write_commit(&self, resume: Option<ResumeState>, once: bool) -> Result<()> {
+        let pulse = &self.sending.pulse;
+        // From here on a send that cannot be repeated is heard out, even if another wants its place.
+        if self.sending.stop.is_cancelled() || (once && !pulse.commit()) {
+            return Err(Error::cancelled());
+        }
+        let resume = resume.map(|state| self.signed(state));
+        if !once {
+            // Also if the store does not answer: it may have it.
+            self.lock().written.clone_from(&resume);
+        }
+        let commit = || self.base.sessions.commit(&self.sending.lease, self.progress(), resume.clone());
+        match self.patiently(commit).await {
+            // A process that was frozen while the store answered must not make a message that another worker makes, too.
+            Ok(true) if self.base.config.alone || pulse.holds_until() > self.base.now() => Ok(()),
+            Ok(_) => Err(Error::cancelled()),
+            Err(error) => {
+                pulse.uncommit();
+                Err(not_written_by(error))
+            }
+        }
+    }
+
     /// Telegram has refused the file for good: its message does not exist, and it may go another way.
     pub(crate) async fn uncommit(&self) -> Result<()> {
         let held = self.patiently(|| self.base.sessions.uncommit(&self.sending.lease)).await;
         let held = held.map_err(not_written_by)?;
         self.sending.pulse.uncommit();
+        self.lock().handed = None;
         if held { Ok(()) } else { Err(Error::cancelled()) }
     }
 
@@ -232,25 +321,23 @@ impl ProgressSink for LeaseSink {
     }
 
     async fn commit(&self, resume: Option<ResumeState>) -> Result<()> {
-        let pulse = &self.sending.pulse;
-        // From here on a send that cannot be repeated is heard out, even if another wants its place.
-        if self.sending.stop.is_cancelled() || (resume.is_none() && !pulse.commit()) {
-            return Err(Error::cancelled());
+        let once = resume.is_none();
+        self.write_commit(resume, once).await
+    }
+
+    async fn hand_over(&self, chat: &ChatId, caption: &Caption) -> Result<()> {
+        if !self.lock().looked_for {
+            return self.commit(None).await;
         }
-        let resume = resume.map(|state| self.signed(state));
-        if resume.is_some() {
-            // Also if the store does not answer: it may have it.
-            self.lock().written.clone_from(&resume);
+        let (size, now) = (self.sending.lease.upload.size(), self.base.now());
+        let handed = HandedOver::new(chat.clone(), caption, size, now).by(self.lock().sender.clone());
+        self.keep_twins_back(&handed.mark).await?;
+        if self.has_lost_twin(&handed.mark).await? {
+            let text = "the message of another upload of the same file is being looked for";
+            return Err(Error::new(ErrorKind::Unavailable, text));
         }
-        let commit = || self.base.sessions.commit(&self.sending.lease, self.progress(), resume.clone());
-        match self.patiently(commit).await {
-            // A process that was frozen while the store answered must not make a message that another worker makes, too.
-            Ok(true) if self.base.config.alone || pulse.holds_until() > self.base.now() => Ok(()),
-            Ok(_) => Err(Error::cancelled()),
-            Err(error) => {
-                pulse.uncommit();
-                Err(not_written_by(error))
-            }
-        }
+        self.write_commit(Some((&handed).into()), true).await?;
+        self.lock().handed = Some(handed);
+        Ok(())
     }
 }

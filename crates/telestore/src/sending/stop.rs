@@ -1,10 +1,15 @@
 use std::time::Duration;
 
 use telestore_backend::Error as BackendError;
+use telestore_store::Error as StoreError;
 use telestore_types::Outcome;
 use telestore_uploader::{Error as UploaderError, ErrorKind, Verdict};
 
 use crate::shared::metrics::ErrorKind as Kind;
+
+/// What is said of a file whose message may be there.
+pub(crate) const LOOK_THERE: &str =
+    "The file may be in the channel already: look there before you complete the upload again";
 
 /// How an attempt ended that did not send the file.
 pub(crate) enum Stop {
@@ -12,6 +17,8 @@ pub(crate) enum Stop {
     Failed { kind: Kind, why: String, outcome: Outcome },
     /// It may work later.
     Later { kind: Kind, why: String, wait: Option<Duration> },
+    /// Nobody can tell yet whether the message was made: it is looked for again.
+    Unsettled { why: String, pause: Duration },
     /// Another worker uses the login, and may send the file.
     Elsewhere(String),
     /// Cancelled, taken over by another runner, or the worker shuts down.
@@ -27,6 +34,13 @@ impl Stop {
     /// The file has nobody any more whom it can be sent for; `outcome` says why.
     pub(crate) fn without_token(outcome: Outcome, why: &str) -> Self {
         Self::Failed { kind: Kind::Token, why: why.to_owned(), outcome }
+    }
+
+    /// What to do if a store cannot be read; `None` is the end of the attempt.
+    pub(crate) fn unread(error: Option<StoreError>) -> Self {
+        let later =
+            |error: StoreError| Self::Later { kind: Kind::Storage, why: error.to_string(), wait: None };
+        error.map_or(Self::Interrupted, later)
     }
 
     pub(crate) fn from_backend(error: BackendError) -> Self {
@@ -52,13 +66,7 @@ impl Stop {
             }
             // Ambiguous, or not known here: a second try could make a second message, and nothing tells whether the first
             // is there.
-            _ => Self::Failed {
-                kind,
-                why: format!(
-                    "{error}. The file may be in the channel already: look there before you complete the upload again"
-                ),
-                outcome: Outcome::Ambiguous,
-            },
+            _ => Self::Failed { kind, why: format!("{error}. {LOOK_THERE}"), outcome: Outcome::Ambiguous },
         }
     }
 }

@@ -18,6 +18,17 @@ pub enum Auth {
     Strict,
 }
 
+/// What is done with a file of which nobody can tell whether its message was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Unknown {
+    /// It fails, with words that say where to look.
+    #[default]
+    Fail,
+    /// It is sent again, at the risk of a second message.
+    Again,
+}
+
 /// How messages are to be. [`Default`] is what the documentation promises: a caption with the name of the file, and else nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -103,6 +114,11 @@ pub struct EngineConfig {
     pub orphan_grace: Duration,
     /// How messages are to be whose uploads do not say so.
     pub message: MessageDefaults,
+    /// How long after a file was handed over its message may still come: one that is not in the channel then was not made. Large
+    /// files have a second more for each 256 KiB.
+    pub settle_after: Duration,
+    /// What is done with a file of which nobody can tell whether its message was made.
+    pub unknown: Unknown,
     /// Users whom metrics tell apart: few, and of names that an operator gave. Each is a label.
     pub measured_users: BTreeSet<UserId>,
 }
@@ -138,6 +154,8 @@ impl Default for EngineConfig {
             alone: false,
             orphan_grace: HOUR,
             message: MessageDefaults::default(),
+            settle_after: Duration::from_secs(2 * 60),
+            unknown: Unknown::default(),
             measured_users: BTreeSet::new(),
         }
     }

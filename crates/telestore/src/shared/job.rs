@@ -16,7 +16,7 @@ use telestore_uploader::{
 use tokio_util::sync::CancellationToken;
 
 use crate::shared::backends::Backends;
-use crate::shared::config::MessageDefaults;
+use crate::shared::config::{MessageDefaults, Unknown};
 
 /// With what a file goes, and by which backends it may.
 pub(crate) struct Job {
@@ -132,6 +132,31 @@ impl Job {
         }
         self.backends.retain(|other| !Arc::ptr_eq(other, backend));
         true
+    }
+
+    /// The backends that can look for a message whose answer was lost, with these credentials.
+    pub(crate) fn finders(&self) -> impl Iterator<Item = Arc<dyn TelegramUploader>> {
+        let able = |backend: &&Arc<dyn TelegramUploader>| {
+            let can = backend.capability();
+            can.finds && can.requirement.is_met_by(&self.credentials)
+        };
+        self.backends.iter().filter(able).cloned()
+    }
+
+    /// Whether a message of which no answer comes can be looked for, or is simply sent again.
+    pub(crate) fn may_be_looked_for(&self, unknown: Unknown) -> bool {
+        unknown == Unknown::Again || self.finders().next().is_some()
+    }
+
+    /// A file of `length` bytes whose answer was lost goes by a backend that makes one message of it, if there is one for it.
+    pub(crate) fn not_lost_again(&mut self, length: u64) {
+        let sure = |backend: &Arc<dyn TelegramUploader>| {
+            let can = backend.capability();
+            can.idempotent && length <= can.max_bytes && can.requirement.is_met_by(&self.credentials)
+        };
+        if self.backends.iter().any(sure) {
+            self.backends.retain(|backend| backend.capability().idempotent);
+        }
     }
 
     /// What a backend is to send of `upload`, and as what.

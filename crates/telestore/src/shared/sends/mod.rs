@@ -3,6 +3,7 @@
 
 pub(crate) mod early;
 pub(crate) mod pulse;
+pub(crate) mod twins;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -18,6 +19,7 @@ use crate::shared::base::Base;
 use crate::shared::error::Result;
 use early::EarlySends;
 use pulse::Pulse;
+use twins::Twins;
 
 /// How long a cancel waits for a send to stop: its answer is to come within a second. A send that takes longer waits
 /// for Telegram's answer, and takes back the message.
@@ -58,6 +60,7 @@ pub(crate) struct Sends {
     running: Mutex<HashMap<StorageKey, Sending>>,
     /// What is sent while it still arrives.
     pub(crate) early: EarlySends,
+    pub(crate) twins: Arc<Twins>,
     /// How many attempts of this process have ended without the store taking note yet.
     unwritten: watch::Sender<usize>,
 }
@@ -68,6 +71,7 @@ impl Sends {
             base,
             running: Mutex::default(),
             early: EarlySends::default(),
+            twins: Arc::default(),
             unwritten: watch::Sender::new(0),
         }
     }

@@ -1,0 +1,98 @@
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{ResumeState, Upload};
+use crate::{Caption, ChatId, SenderId, Timestamp};
+
+/// A file that a server was given whole and of which no answer came: its message may be in the channel, where it can be looked
+/// for.
+///
+/// Rows keep it as a [`ResumeState`] of no backend.
+///
+/// ```
+/// use telestore_types::{Caption, ChatId, HandedOver, ResumeState, Timestamp};
+///
+/// let chat = ChatId::new("-1001234567890")?;
+/// let handed = HandedOver::new(chat, &Caption::from("Uploaded: a.txt"), 5, Timestamp::from_millis(1_000));
+/// let state = ResumeState::from(&handed);
+/// assert_eq!(state.handed_over(), Some(handed));
+/// assert_eq!(ResumeState::new("MTProto", *b"part 7").handed_over(), None);
+/// # Ok::<(), telestore_types::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct HandedOver {
+    /// The chat that it was to go to.
+    pub chat: ChatId,
+    /// Who sent it, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<SenderId>,
+    /// What tells its message from those of other files: a digest of chat, caption and length. Of two files that have the same,
+    /// one only may be handed over at a time.
+    pub mark: String,
+    /// When, by the clock of the store.
+    pub at: Timestamp,
+    /// Whether a person wants it sent if nobody can tell whether the message is there.
+    #[serde(default)]
+    pub insisted: bool,
+}
+
+impl HandedOver {
+    /// What stands in rows for the name of a backend. No backend has it.
+    pub const NAME: &str = "handed over";
+
+    /// A file of `length` bytes that is handed over now.
+    pub fn new(chat: ChatId, caption: &Caption, length: u64, now: Timestamp) -> Self {
+        let mut mark = Sha256::new();
+        for part in [chat.as_str(), caption.text()] {
+            mark.update((part.len() as u64).to_be_bytes());
+            mark.update(part);
+        }
+        mark.update(length.to_be_bytes());
+        let mark = hex::encode(&mark.finalize()[..16]);
+        Self { chat, sender: None, mark, at: now, insisted: false }
+    }
+
+    /// The same, by this sender.
+    #[must_use]
+    pub fn by(self, sender: Option<SenderId>) -> Self {
+        Self { sender, ..self }
+    }
+}
+
+impl From<&HandedOver> for ResumeState {
+    fn from(handed: &HandedOver) -> Self {
+        // Text and numbers always make JSON.
+        Self::new(HandedOver::NAME, serde_json::to_vec(handed).unwrap_or_default()).by(handed.sender.clone())
+    }
+}
+
+impl ResumeState {
+    /// What was handed over, if this is no state of a backend.
+    pub fn handed_over(&self) -> Option<HandedOver> {
+        if self.backend != HandedOver::NAME {
+            return None;
+        }
+        serde_json::from_slice(&self.bytes).ok()
+    }
+}
+
+impl Upload {
+    /// What of it was handed over, so that its message can be looked for.
+    pub fn handed_over(&self) -> Option<HandedOver> {
+        self.resume.as_ref().and_then(ResumeState::handed_over)
+    }
+
+    /// Takes the word back that its message may exist: there is none.
+    pub fn uncommit(&mut self) {
+        self.maybe_sent = false;
+        self.resume = self.resume.take().filter(|state| state.handed_over().is_none());
+    }
+
+    /// A person wants it sent, whether or not its message is there.
+    pub(super) fn insist(&mut self) {
+        if let Some(handed) = self.handed_over() {
+            self.resume = Some((&HandedOver { insisted: true, ..handed }).into());
+        }
+    }
+}
