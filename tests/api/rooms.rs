@@ -84,7 +84,7 @@ const CIRCLES: [(&str, &str, &str); 13] = [
     ),
     (
         "telestore-sandbox mtproto",
-        "chats dispatch files history send sign_in",
+        "chats dispatch files history scheduled send sign_in",
         "each call is found by the one table, whose context all of them have",
     ),
     ("telestore-sandbox", "builder sandbox", "a builder and what it builds"),

@@ -226,6 +226,15 @@ impl Channels {
         Ok(Some(message))
     }
 
+    /// What is shown of a message that is still to be made. Its document will be the same one.
+    pub(crate) fn scheduled(id: ChannelId, number: i32, draft: &mut Draft) -> StoredMessage {
+        let shown = described(id, number, draft.clone());
+        if let Some(document) = &mut draft.document {
+            document.document_id = Some(shown.public.document_id);
+        }
+        shown
+    }
+
     /// Makes a supergroup of a basic group, with everybody who is in it; says whether there was such a group. One that
     /// is there already is joined.
     pub(crate) fn migrate(&self, group: ChannelId, to: ChannelId) -> bool {
@@ -270,6 +279,18 @@ fn number(
     draft: Draft,
     folder: &Path,
 ) -> std::io::Result<StoredMessage> {
+    let from = draft.document.as_ref().map(|document| document.from.clone());
+    let mut stored = described(channel, message_id, draft);
+    if let Some(from) = from {
+        let message = &mut stored.public;
+        message.path = folder.join(format!("{message_id}-{}", sanitize(&message.file_name)));
+        std::fs::rename(from, &message.path)?;
+    }
+    Ok(stored)
+}
+
+/// A message, whose file is still where it came to.
+fn described(channel: ChannelId, message_id: i32, draft: Draft) -> StoredMessage {
     let mut rng = rand::rng();
     let mut message = without_file(channel, message_id, &draft);
     let mut attributes = Vec::new();
@@ -277,9 +298,8 @@ fn number(
         use base64::Engine;
         use base64::engine::general_purpose::URL_SAFE_NO_PAD;
         message.file_name = names::stored(&document.file_name);
-        message.path = folder.join(format!("{message_id}-{}", sanitize(&message.file_name)));
-        std::fs::rename(&document.from, &message.path)?;
-        message.document_id = rng.random_range(5_000_000_000_000_000_000..i64::MAX);
+        let fresh = || rng.random_range(5_000_000_000_000_000_000..i64::MAX);
+        message.document_id = document.document_id.unwrap_or_else(fresh);
         message.file_id = format!("BQACAgQAAx0C{}", URL_SAFE_NO_PAD.encode(rng.random::<[u8; 33]>()));
         message.file_unique_id = format!("AgAD{}", URL_SAFE_NO_PAD.encode(rng.random::<[u8; 8]>()));
         message.sent_name = document.sent_name;
@@ -301,7 +321,7 @@ fn number(
         }
         message.attributes = attributes.iter().map(|attribute| format!("{attribute:?}")).collect();
     }
-    Ok(StoredMessage { public: message, attributes })
+    StoredMessage { public: message, attributes }
 }
 
 /// A message that has nothing but its text.

@@ -124,6 +124,8 @@ pub(crate) struct Draft {
 pub(crate) struct DraftDocument {
     /// Moved, not copied.
     pub(crate) from: PathBuf,
+    /// The id that it has already, if somebody was told of it.
+    pub(crate) document_id: Option<i64>,
     pub(crate) size: u64,
     pub(crate) sha256: String,
     /// What came, and what of it comes to Telegram.

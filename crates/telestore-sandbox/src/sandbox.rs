@@ -14,6 +14,7 @@ use crate::data_centres::HOME;
 use crate::error::Result;
 use crate::faults::{Fault, FaultId, Faults};
 use crate::keys::KeyState;
+use crate::limits::Limits;
 use crate::logins::{SentCode, SignInRules};
 use crate::message::SandboxMessage;
 use crate::mtproto::{NewPart, PartOwner};
@@ -115,10 +116,12 @@ impl Sandbox {
         total: Option<i32>,
         bytes: impl Into<Bytes>,
     ) -> Result<(), String> {
-        let dc = self.account(user).map_or(HOME, |account| account.home());
+        let account = self.account(user);
+        let dc = account.as_ref().map_or(HOME, |account| account.home());
+        let most = self.shared.limits().parts_of(account.is_some_and(|account| account.is_premium()));
         let owner = PartOwner { dc, who: Who::account(&user.user_id) };
         let part = NewPart { file_id, index, total, bytes: bytes.into() };
-        self.shared.parts.save(&owner, &part).map_err(|error| error.name)
+        self.shared.parts.save(&owner, &part, most).map_err(|error| error.name)
     }
 
     /// Every call with an auth key of the user answers 401 `AUTH_KEY_UNREGISTERED` from now on, but for
@@ -201,6 +204,26 @@ impl Sandbox {
     /// Whether the user's account has Telegram Premium.
     pub fn set_premium(&self, user: &SandboxUser, premium: bool) {
         self.account(user).into_iter().for_each(|account| account.set_premium(premium));
+    }
+
+    /// What accounts may send from now on.
+    pub fn set_limits(&self, limits: Limits) {
+        self.shared.set_limits(limits);
+    }
+
+    /// Whether Telegram converts videos from now on before it makes their messages, as in large channels: `messages.sendMedia`
+    /// is answered with a scheduled message, and a Bot API server waits. `false` makes the messages of those that wait. Blocks on
+    /// the disk.
+    ///
+    /// # Errors
+    /// If a file cannot be moved.
+    pub fn convert_videos(&self, wanted: bool) -> Result<()> {
+        Ok(self.shared.convert_videos(wanted)?)
+    }
+
+    /// An administrator takes the messages of the user's account back that wait for their videos.
+    pub fn drop_videos(&self, user: &SandboxUser) {
+        self.shared.videos.drop_all(ChannelId::from(&user.channel_id), &Who::account(&user.user_id));
     }
 
     /// The backend answers 401 to the user's auth token from now on.

@@ -13,12 +13,14 @@ use crate::channel_id::ChannelId;
 use crate::data_centres::DataCentres;
 use crate::faults::Faults;
 use crate::keys::Keys;
+use crate::limits::Limits;
 use crate::mtproto::{Parts, SignIns};
 use crate::network::Network;
 use crate::pulse::Pulse;
 use crate::standing::{Standing, Who};
 use crate::stats::StatsBook;
 use crate::users::{Account, SandboxUser, UserSpec, Users};
+use crate::videos::Videos;
 
 /// A call of the backend's webhook route.
 #[derive(Clone, Debug, Serialize)]
@@ -67,10 +69,12 @@ pub(crate) struct Shared {
     pub(crate) network: Network,
     pub(crate) stats: StatsBook,
     pub(crate) sign_ins: SignIns,
+    pub(crate) videos: Videos,
     pub(crate) pulse: Arc<Pulse>,
     /// Ends every server.
     pub(crate) stop: CancellationToken,
     webhooks: Mutex<Vec<WebhookCall>>,
+    limits: Mutex<Limits>,
 }
 
 impl Shared {
@@ -85,11 +89,13 @@ impl Shared {
             stats: StatsBook::new(Arc::clone(&pulse)),
             network: Network::default(),
             sign_ins: SignIns::default(),
+            videos: Videos::default(),
             users: Users::default(),
             keys: Keys::default(),
             data_centres: DataCentres::default(),
             stop: CancellationToken::new(),
             webhooks: Mutex::default(),
+            limits: Mutex::default(),
             dir,
             rules,
             addresses,
@@ -136,6 +142,25 @@ impl Shared {
     /// Says whether there is such a channel.
     pub(crate) fn set_standing(&self, channel: ChannelId, who: Who, standing: Standing) -> bool {
         self.channels.edit(channel, |channel| channel.members.insert(who, standing)).is_some()
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
+    /// Whether videos are converted from now on before their messages are made; those that wait are made if not. Blocks on
+    /// the disk.
+    pub(crate) fn convert_videos(&self, wanted: bool) -> std::io::Result<()> {
+        self.videos.set_converted(wanted);
+        if !wanted {
+            self.videos.finish(&self.channels)?;
+        }
+        self.pulse.beat();
+        Ok(())
     }
 
     pub(crate) fn webhooks(&self) -> Vec<WebhookCall> {

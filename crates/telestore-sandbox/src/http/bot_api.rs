@@ -212,6 +212,12 @@ impl BotCall {
     }
 
     pub(super) async fn post(self, id: ChannelId, draft: Draft) -> Answer {
+        let is_video = draft.document.as_ref().is_some_and(|document| document.kind == Kind::Video);
+        if is_video {
+            // A Bot API server answers once the message is made.
+            let videos = &self.shared.videos;
+            self.shared.pulse.until(|| (!videos.are_converted()).then_some(())).await;
+        }
         let channels = Arc::clone(&self.shared.channels);
         let posted = spawn_blocking(move || channels.post(id, draft)).await;
         match posted {

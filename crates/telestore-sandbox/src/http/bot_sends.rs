@@ -66,6 +66,7 @@ fn document(
     let from = path.to_path_buf();
     let draft = DraftDocument {
         from,
+        document_id: None,
         size,
         sha256,
         sent_name,

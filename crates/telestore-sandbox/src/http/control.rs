@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::channel_id::ChannelId;
 use crate::data_centres::{DataCentre, HOME};
 use crate::faults::{Fault, FaultId};
+use crate::limits::Limits;
 use crate::shared::Shared;
 use crate::stats::Stats;
 use crate::users::UserSpec;
@@ -129,6 +130,30 @@ pub(crate) async fn change_user(
     change.banned.into_iter().for_each(|banned| account.set_banned(banned));
     change.premium.into_iter().for_each(|premium| account.set_premium(premium));
     StatusCode::NO_CONTENT
+}
+
+/// Sets what accounts may send; what is not named is as at the beginning.
+pub(crate) async fn set_limits(State(shared): App, Json(limits): Json<Limits>) -> StatusCode {
+    shared.set_limits(limits);
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VideosChange {
+    convert: bool,
+}
+
+/// Whether videos are converted before their messages are made.
+pub(crate) async fn convert_videos(
+    State(shared): App,
+    Json(VideosChange { convert }): Json<VideosChange>,
+) -> StatusCode {
+    let done = tokio::task::spawn_blocking(move || shared.convert_videos(convert)).await;
+    match done {
+        Ok(Ok(())) => StatusCode::NO_CONTENT,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
 }
 
 #[derive(Deserialize)]

@@ -70,6 +70,8 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/sandbox/login-tokens", get(sign_in::tokens))
         .route("/sandbox/login-tokens/scan", post(sign_in::scan))
         .route("/sandbox/network", put(control::network))
+        .route("/sandbox/limits", put(control::set_limits))
+        .route("/sandbox/videos", put(control::convert_videos))
         .route("/sandbox/users", post(control::add_user))
         .route("/sandbox/users/{id}", patch(control::change_user))
         .route("/sandbox/users/{id}/data-centre", put(control::move_account))

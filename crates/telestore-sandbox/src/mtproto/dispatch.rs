@@ -9,7 +9,7 @@ use grammers_tl_types::{
 
 use super::parts::PartOwner;
 use super::rpc_error::RpcError;
-use super::{chats, files, history, send, sign_in, tl_types};
+use super::{chats, files, history, scheduled, send, sign_in, tl_types};
 use crate::keys::AuthKey;
 use crate::shared::Shared;
 use crate::standing::Who;
@@ -37,6 +37,21 @@ impl Context {
     /// The account or the bot that calls.
     pub(crate) fn who(&self) -> Who {
         Who { user_id: self.user_id().to_owned(), bot: self.bot }
+    }
+
+    /// Whether it has Premium. A bot never has.
+    fn is_premium(&self) -> bool {
+        !self.bot && self.account.is_premium()
+    }
+
+    /// How many parts a file of it may have.
+    pub(crate) fn most_parts(&self) -> i32 {
+        self.shared.limits().parts_of(self.is_premium())
+    }
+
+    /// How long a caption of it may be, in units of UTF-16.
+    pub(crate) fn longest_caption(&self) -> usize {
+        self.shared.limits().caption_of(self.is_premium())
     }
 
     /// Whose parts it may use: a data centre knows nothing of those of another one.
@@ -87,6 +102,10 @@ pub(crate) async fn dispatch(context: Context, id: u32, body: Bytes) -> Answer {
         f::messages::DeleteMessages::CONSTRUCTOR_ID => history::delete_of_groups(&context, &parse(&body)?),
         f::channels::GetMessages::CONSTRUCTOR_ID => history::get_messages(&context, &parse(&body)?),
         f::channels::DeleteMessages::CONSTRUCTOR_ID => history::delete_messages(&context, &parse(&body)?),
+        f::messages::GetScheduledMessages::CONSTRUCTOR_ID => scheduled::get(&context, &parse(&body)?),
+        f::messages::GetScheduledHistory::CONSTRUCTOR_ID => scheduled::get_all(&context, &parse(&body)?),
+        f::messages::DeleteScheduledMessages::CONSTRUCTOR_ID => scheduled::delete(&context, &parse(&body)?),
+        f::help::GetAppConfig::CONSTRUCTOR_ID => get_app_config(&context),
         f::messages::GetHistory::CONSTRUCTOR_ID => history::get_history(&context, &parse(&body)?),
         f::messages::Search::CONSTRUCTOR_ID => history::search(&context, &parse(&body)?),
         _ => {
@@ -114,4 +133,21 @@ fn get_users(context: &Context, call: &f::users::GetUsers) -> Answer {
     };
     let found = call.id.iter().filter(is_self).map(|_| tl_types::user(&context.account, context.bot));
     Ok(found.collect::<Vec<_>>().to_bytes())
+}
+
+/// What clients are told of what they may do. <https://core.telegram.org/method/help.getAppConfig>
+fn get_app_config(context: &Context) -> Answer {
+    chats::users_only(context)?;
+    let limits = context.shared.limits();
+    let numbers = [
+        ("upload_max_fileparts_default", f64::from(limits.parts)),
+        ("upload_max_fileparts_premium", f64::from(limits.parts_premium)),
+        ("caption_length_limit_default", limits.caption as f64),
+        ("caption_length_limit_premium", limits.caption_premium as f64),
+    ];
+    let field = |key: &str, value| types::JsonObjectValue { key: key.to_owned(), value }.into();
+    let mut fields = vec![field("emojies_send_dice", types::JsonArray { value: Vec::new() }.into())];
+    fields.extend(numbers.map(|(key, value)| field(key, types::JsonNumber { value }.into())));
+    let config = types::JsonObject { value: fields }.into();
+    Ok(enums::help::AppConfig::Config(types::help::AppConfig { hash: 1, config }).to_bytes())
 }

@@ -29,9 +29,9 @@ fn read_part(mut body: Bytes, big: bool) -> Option<NewPart> {
 
 pub(crate) async fn save_part(context: Context, body: Bytes, big: bool) -> Answer {
     let part = read_part(body, big).ok_or_else(|| RpcError::bad_request("INPUT_FETCH_ERROR"))?;
-    let (shared, owner) = (context.shared.clone(), context.part_owner());
+    let (shared, owner, most) = (context.shared.clone(), context.part_owner(), context.most_parts());
     let saved = spawn_blocking(move || {
-        shared.parts.save(&owner, &part)?;
+        shared.parts.save(&owner, &part, most)?;
         shared.stats.part(&owner.who.user_id, part.file_id, part.index, part.bytes.len() as u64);
         Ok(())
     });

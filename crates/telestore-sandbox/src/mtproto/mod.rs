@@ -18,6 +18,7 @@ mod parts;
 mod rpc_error;
 mod rsa;
 mod rules;
+mod scheduled;
 mod send;
 mod service;
 mod session;

@@ -59,12 +59,12 @@ impl Parts {
         Self { dir, keep, files: Mutex::default(), used: Mutex::default() }
     }
 
-    /// Stores a part. Blocks on the disk.
-    pub(crate) fn save(&self, owner: &PartOwner, part: &NewPart) -> Result<(), RpcError> {
-        check_part(part.index, part.bytes.len())?;
+    /// Stores a part, of at most so many. Blocks on the disk.
+    pub(crate) fn save(&self, owner: &PartOwner, part: &NewPart, most: i32) -> Result<(), RpcError> {
         if let Some(total) = part.total {
-            check_total(part.index, total)?;
+            check_total(part.index, total, most)?;
         }
+        check_part(part.index, part.bytes.len(), most)?;
         let key = (owner.clone(), part.file_id);
         let file = Arc::clone(self.lock().entry(key).or_default());
         let (target, offset) = {
@@ -103,7 +103,6 @@ impl Parts {
         // Out of the way of the same `file_id` used again.
         let aside = self.dir.join(format!("{}-{:016x}", owner.name(file_id), rand::random::<u64>()));
         let Some(entry) = self.lock().get(&key).cloned() else {
-            check_total(0, parts.max(0))?;
             return self.take_again(&key, parts, big, aside);
         };
         let mut file = lock(&entry);

@@ -4,28 +4,26 @@ use super::rpc_error::RpcError;
 
 /// The largest part.
 pub(crate) const PART_MAX: usize = 512 * 1024;
-/// The most parts of a file.
-pub(crate) const PARTS_MAX: i32 = 4000;
 /// What `upload.saveFilePart` takes; larger files go by `upload.saveBigFilePart`.
 pub(crate) const SMALL_FILE_MAX: u64 = 10 * 1024 * 1024;
 
-/// What is wrong with a part by itself.
-pub(crate) fn check_part(index: i32, len: usize) -> Result<(), RpcError> {
+/// What is wrong with a part by itself, if a file may have so many.
+pub(crate) fn check_part(index: i32, len: usize, most: i32) -> Result<(), RpcError> {
     match () {
         () if len == 0 => Err(RpcError::bad_request("FILE_PART_EMPTY")),
         () if len > PART_MAX => Err(RpcError::bad_request("FILE_PART_TOO_BIG")),
-        () if !(0..PARTS_MAX).contains(&index) => Err(RpcError::bad_request("FILE_PART_INVALID")),
+        () if !(0..most).contains(&index) => Err(RpcError::bad_request("FILE_PART_INVALID")),
         () => Ok(()),
     }
 }
 
 /// What is wrong with a count of parts. -1 is a file whose length its sender does not know yet.
-pub(crate) fn check_total(index: i32, total: i32) -> Result<(), RpcError> {
+pub(crate) fn check_total(index: i32, total: i32, most: i32) -> Result<(), RpcError> {
     match total {
         -1 => Ok(()),
-        1..=PARTS_MAX if index < total => Ok(()),
-        1..=PARTS_MAX => Err(RpcError::bad_request("FILE_PART_INVALID")),
-        _ => Err(RpcError::bad_request("FILE_PARTS_INVALID")),
+        total if !(1..=most).contains(&total) => Err(RpcError::bad_request("FILE_PARTS_INVALID")),
+        total if index < total => Ok(()),
+        _ => Err(RpcError::bad_request("FILE_PART_INVALID")),
     }
 }
 
@@ -50,14 +48,15 @@ mod tests {
 
     #[test]
     fn a_part_is_refused_by_telegrams_names() {
-        assert_eq!(name(check_part(0, 0)), "FILE_PART_EMPTY");
-        assert_eq!(name(check_part(0, PART_MAX + 1)), "FILE_PART_TOO_BIG");
-        assert_eq!(name(check_part(-1, 1)), "FILE_PART_INVALID");
-        assert_eq!(name(check_part(PARTS_MAX, 1)), "FILE_PART_INVALID");
-        assert_eq!(name(check_part(PARTS_MAX - 1, PART_MAX)), "");
-        assert_eq!(name(check_total(0, 0)), "FILE_PARTS_INVALID");
-        assert_eq!(name(check_total(0, PARTS_MAX + 1)), "FILE_PARTS_INVALID");
-        assert_eq!(name(check_total(3, 3)), "FILE_PART_INVALID");
-        assert_eq!(name(check_total(2, 3)), "");
+        const MOST: i32 = 4000;
+        assert_eq!(name(check_part(0, 0, MOST)), "FILE_PART_EMPTY");
+        assert_eq!(name(check_part(0, PART_MAX + 1, MOST)), "FILE_PART_TOO_BIG");
+        assert_eq!(name(check_part(-1, 1, MOST)), "FILE_PART_INVALID");
+        assert_eq!(name(check_part(MOST, 1, MOST)), "FILE_PART_INVALID");
+        assert_eq!(name(check_part(MOST - 1, PART_MAX, MOST)), "");
+        assert_eq!(name(check_total(0, 0, MOST)), "FILE_PARTS_INVALID");
+        assert_eq!(name(check_total(0, MOST + 1, MOST)), "FILE_PARTS_INVALID");
+        assert_eq!(name(check_total(3, 3, MOST)), "FILE_PART_INVALID");
+        assert_eq!(name(check_total(2, 3, MOST)), "");
     }
 }

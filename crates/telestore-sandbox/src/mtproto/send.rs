@@ -12,8 +12,9 @@ use super::dispatch::Context;
 use super::input_media::InputMedia;
 use super::parts::Taken;
 use super::rpc_error::RpcError;
-use super::tl_types;
+use super::rules::check_total;
 use super::wording::Wording;
+use super::{scheduled, tl_types};
 use crate::channel::{Claim, RandomId};
 use crate::channel_id::ChannelId;
 use crate::faults::Call;
@@ -52,13 +53,13 @@ async fn send(
         return Err(RpcError::bad_request("RANDOM_ID_EMPTY"));
     }
     check_rights(&context, channel, media.is_some())?;
-    check_length(&wording.text, media.is_some())?;
+    check_length(&context, &wording.text, media.is_some())?;
     let topic_id = look(&context, channel, |channel| wording.topic(channel))??;
     let claimed = context.shared.channels.claim(channel, &context.who(), random_id);
     let claim = match claimed.ok_or_else(|| RpcError::bad_request("CHANNEL_INVALID"))? {
         RandomId::Fresh(claim) => claim,
         RandomId::InFlight => return Err(RpcError::new(500, "RANDOM_ID_DUPLICATE")),
-        RandomId::Done(message) => return updates(&context, channel, &message, random_id),
+        RandomId::Done(message) => return updates(&context, channel, &message, random_id, false),
     };
     let claimed = Call::new("messages.sendMedia:claimed", Some(context.user_id()));
     context.shared.faults.strike(claimed).await;
@@ -75,8 +76,8 @@ async fn send(
     let worker = context.clone();
     // In one piece off the async threads: once started, the message and its random_id come into being together.
     let posted = spawn_blocking(move || post(&worker, channel, claim, draft, media));
-    let message = posted.await.map_err(RpcError::internal)??;
-    updates(&context, channel, &message, random_id)
+    let (message, scheduled) = posted.await.map_err(RpcError::internal)??;
+    updates(&context, channel, &message, random_id, scheduled)
 }
 
 /// Whether the account may send a file, or a text, there.
@@ -95,26 +96,32 @@ fn check_rights(context: &Context, channel: ChannelId, file: bool) -> Result<(),
     }
 }
 
-/// 1024 UTF-16 units for a caption, 4096 for a text: <https://core.telegram.org/api/config>.
-fn check_length(text: &str, caption: bool) -> Result<(), RpcError> {
+/// 4096 UTF-16 units for a text: <https://core.telegram.org/api/config>.
+fn check_length(context: &Context, text: &str, caption: bool) -> Result<(), RpcError> {
     let length = text.encode_utf16().count();
     match caption {
-        true if length > 1024 => Err(RpcError::bad_request("MEDIA_CAPTION_TOO_LONG")),
+        true if length > context.longest_caption() => Err(RpcError::bad_request("MEDIA_CAPTION_TOO_LONG")),
         false if length > 4096 => Err(RpcError::bad_request("MESSAGE_TOO_LONG")),
         _ => Ok(()),
     }
 }
 
+/// Makes the message; says whether it waits for its video.
 fn post(
     context: &Context,
     channel: ChannelId,
     claim: Claim,
     mut draft: Draft,
     media: Option<InputMedia>,
-) -> Result<StoredMessage, RpcError> {
+) -> Result<(StoredMessage, bool), RpcError> {
     let file = media.as_ref().and_then(|media| InputFile::of(&media.file));
     if let Some(media) = media {
         draft.document = Some(take_document(context, media)?);
+    }
+    let videos = &context.shared.videos;
+    let is_video = draft.document.as_ref().is_some_and(|document| document.kind == Kind::Video);
+    if is_video && videos.are_converted() {
+        return Ok((videos.wait(channel, context.who(), claim, draft), true));
     }
     let posted = context.shared.channels.post(channel, draft).map_err(RpcError::internal)?;
     let message = posted.ok_or_else(|| RpcError::bad_request("CHANNEL_INVALID"))?;
@@ -123,7 +130,7 @@ fn post(
         let (path, size) = (message.public.path.clone(), message.public.size);
         context.shared.parts.used(context.part_owner(), id, parts, big, path, size);
     }
-    Ok(message)
+    Ok((message, false))
 }
 
 /// Both forms of an uploaded file.
@@ -156,6 +163,7 @@ impl InputFile {
 fn take_document(context: &Context, media: InputMedia) -> Result<DraftDocument, RpcError> {
     let file = InputFile::of(&media.file).ok_or_else(|| RpcError::bad_request("MEDIA_INVALID"))?;
     let InputFile { id, parts, big, name, md5 } = file;
+    check_total(0, parts, context.most_parts())?;
     let taken = context.shared.parts.take(&context.part_owner(), id, parts, big)?;
     let (sha256, actual) =
         digest(&taken, context.shared.rules.hash, md5.is_some()).map_err(RpcError::internal)?;
@@ -185,6 +193,7 @@ fn take_document(context: &Context, media: InputMedia) -> Result<DraftDocument, 
     let file_name = named.unwrap_or(name);
     Ok(DraftDocument {
         from: taken.path,
+        document_id: None,
         size: taken.size,
         sha256,
         sent_name: file_name.clone(),
@@ -231,16 +240,22 @@ fn digest(taken: &Taken, sha256: bool, md5: bool) -> std::io::Result<(String, St
     Ok((text(sha256, &sha.finalize()), text(md5, &md.finalize())))
 }
 
-fn updates(context: &Context, channel: ChannelId, stored: &StoredMessage, random_id: i64) -> Answer {
+fn updates(
+    context: &Context,
+    channel: ChannelId,
+    stored: &StoredMessage,
+    random_id: i64,
+    scheduled: bool,
+) -> Answer {
     let updates = look(context, channel, |channel| {
         let message = tl_types::message(channel, stored, &context.who());
         let id = stored.public.message_id;
-        let updates = vec![
-            enums::Update::MessageId(types::UpdateMessageId { id, random_id }),
-            tl_types::new_message(channel, message),
-        ];
+        let new = match scheduled {
+            true => scheduled::new_message(message),
+            false => tl_types::new_message(channel, message),
+        };
         enums::Updates::Updates(types::Updates {
-            updates,
+            updates: vec![enums::Update::MessageId(types::UpdateMessageId { id, random_id }), new],
             users: vec![tl_types::user(&context.account, context.bot)],
             chats: vec![tl_types::chat(channel, &context.who())],
             date: crate::channel::unix_time() as i32,

@@ -1,7 +1,7 @@
 //! Telegram's rules, by the names of its errors.
 
 use grammers_client::{Client, tl};
-use telestore_sandbox::{Fault, Sandbox, SandboxUser, UserSpec};
+use telestore_sandbox::{Fault, Limits, Sandbox, SandboxUser, UserSpec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::client::{
@@ -37,6 +37,79 @@ async fn parts_of_a_wrong_size_or_index_are_refused() {
     assert_eq!(refuse(2, 1, 3, 1024).await, bad("FILE_PART_SIZE_CHANGED"));
     assert_eq!(refuse(2, 2, 3, 4096).await, bad("FILE_PART_SIZE_CHANGED"));
     assert_eq!(refuse(2, 1, 4, 2048).await, bad("FILE_PARTS_INVALID"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn premium_makes_files_and_captions_longer() {
+    let (sandbox, user, client, peer) = start().await;
+    let mut limits = Limits::default();
+    (limits.parts, limits.parts_premium) = (2, 3);
+    (limits.caption, limits.caption_premium) = (10, 20);
+    sandbox.set_limits(limits);
+    let part = async |file_id, total| client.invoke(&big_part(file_id, 0, total, vec![1; 1024])).await;
+    let told = async || {
+        let call = tl::functions::help::GetAppConfig { hash: 0 };
+        format!("{:?}", client.invoke(&call).await.expect("an answer"))
+    };
+    let config = told().await;
+    assert!(config.contains("upload_max_fileparts_premium") && config.contains("value: 3.0"), "{config}");
+    for (premium, parts, caption) in [(false, 2, 10), (true, 3, 20)] {
+        sandbox.set_premium(&user, premium);
+        assert_eq!(refused(part(1, parts + 1).await), bad("FILE_PARTS_INVALID"), "already at part 0");
+        let file_id = 10 + i64::from(parts);
+        for index in 0..parts {
+            client.invoke(&big_part(file_id, index, parts, vec![1; 1024])).await.expect("a part");
+        }
+        let send = async |length| {
+            let mut call = send_media(peer.clone(), big_file(file_id, parts), file_id);
+            call.message = "x".repeat(length);
+            client.invoke(&call).await
+        };
+        assert_eq!(refused(send(caption + 1).await), bad("MEDIA_CAPTION_TOO_LONG"));
+        if premium {
+            sandbox.set_premium(&user, false);
+            assert_eq!(refused(send(5).await), bad("FILE_PARTS_INVALID"), "it has ended");
+            sandbox.set_premium(&user, true);
+        }
+        send(caption).await.expect("a message");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_converted_video_is_scheduled_and_can_be_taken_back() {
+    let (sandbox, user, client, peer) = start().await;
+    sandbox.convert_videos(true).expect("a switch");
+    let send = async |file_id| {
+        let mut call = send_media(peer.clone(), big_file(file_id, 1), file_id);
+        if let tl::enums::InputMedia::UploadedDocument(media) = &mut call.media {
+            (media.force_file, media.nosound_video) = (false, true);
+            media.mime_type = "video/mp4".to_owned();
+        }
+        client.invoke(&call).await
+    };
+    let listed = async || {
+        let call = tl::functions::messages::GetScheduledHistory { peer: peer.clone(), hash: 0 };
+        match client.invoke(&call).await.expect("a list") {
+            tl::enums::messages::Messages::Messages(list) => list.messages.len(),
+            other => panic!("{other:?}"),
+        }
+    };
+    for file_id in [1, 2] {
+        client.invoke(&big_part(file_id, 0, 1, vec![1; 1024])).await.expect("a part");
+        let answer = format!("{:?}", send(file_id).await.expect("an answer"));
+        assert!(answer.contains("NewScheduledMessage") && answer.contains("video_processing_pending: true"));
+        assert_eq!(refused(send(file_id).await), (500, "RANDOM_ID_DUPLICATE".to_owned()));
+    }
+    assert_eq!((listed().await, sandbox.messages_of(&user).len()), (2, 0));
+    let id = vec![1];
+    client
+        .invoke(&tl::functions::messages::DeleteScheduledMessages { peer: peer.clone(), id })
+        .await
+        .expect("an answer");
+    assert_eq!(listed().await, 1);
+    sandbox.convert_videos(false).expect("a switch");
+    let messages = sandbox.messages_of(&user);
+    assert_eq!((listed().await, messages.len(), messages[0].random_id), (0, 1, Some(2)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
