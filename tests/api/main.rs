@@ -48,6 +48,7 @@ mod pasted;
 mod paths;
 mod pieces;
 mod pools;
+mod premium;
 mod private;
 mod progress;
 mod quotas;

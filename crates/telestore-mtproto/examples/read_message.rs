@@ -6,7 +6,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use telestore_mtproto::answers::is_true;
-use telestore_mtproto::{Account, media_message};
+use telestore_mtproto::{Account, Sent, media_message};
 use telestore_mtproto::{AllowedAddresses, Body, Calls, Client, Message, MtprotoConfig, Session, tl};
 use telestore_sandbox::Sandbox;
 use telestore_types::{ApiId, ChatId};
@@ -69,6 +69,8 @@ async fn post(account: &Account, peer: tl::enums::InputPeer) -> Result<i32, Box<
     };
     // However often it is called with one `random_id`, the message is one.
     let request = media_message(peer, media.into(), "a greeting".to_owned(), 42);
-    let sent = account.call_at(here, &request).await?.ok_or("the answer does not name the message")?;
-    Ok(sent.message_id)
+    match account.call_at(here, &request).await? {
+        Some(Sent::Message { message_id, .. }) => Ok(message_id),
+        _ => Err("the answer does not name the message".into()),
+    }
 }

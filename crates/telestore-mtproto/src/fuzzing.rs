@@ -97,7 +97,7 @@ pub fn proxy_answer(input: &[u8]) {
 pub fn answer(input: &[u8]) {
     let Some((call, answer)) = input.split_first() else { return };
     let (channel, id) = (InputChannel::Empty, Vec::new());
-    match call % 12 {
+    match call % 13 {
         0 => reads(&help::GetConfig {}, answer),
         1 => reads(&auth::ExportAuthorization { dc_id: 2 }, answer),
         2 => reads(&channels::GetChannels { id: Vec::new() }, answer),
@@ -109,7 +109,8 @@ pub fn answer(input: &[u8]) {
         8 => reads(&message(), answer),
         9 => reads(&page(InputPeer::Empty, 0), answer),
         10 => reads(&messages::GetChats { id: Vec::new() }, answer),
-        _ => reads(&users::GetUsers { id: vec![InputUser::UserSelf] }, answer),
+        11 => reads(&users::GetUsers { id: vec![InputUser::UserSelf] }, answer),
+        _ => reads(&help::GetAppConfig { hash: 0 }, answer),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod account;
 mod addresses;
+mod allowance;
 mod allowed;
 pub mod answers;
 mod bot;
@@ -27,7 +28,7 @@ mod wire;
 /// The types of Telegram's schema: calls and what is in them.
 pub use grammers_tl_types as tl;
 
-pub use account::{Account, Chat, Location, SentMessages};
+pub use account::{Account, Allowance, Chat, Location, SentMessages};
 pub use addresses::address_of;
 pub use allowed::AllowedAddresses;
 pub use calls::{Calls, Failures, Step, Waits};
@@ -36,7 +37,7 @@ pub use client::Client;
 pub use config::MtprotoConfig;
 pub use error::{Error, ErrorKind, Remedy, Result, RpcError};
 pub use key_exchange::{BadServerKey, ServerKey};
-pub use messages::{Document, Look, Message, Sent, Wanted, media_message};
+pub use messages::{Document, Look, Message, Scheduled, Sent, Wanted, media_message};
 #[cfg(feature = "testsuite")]
 #[doc(hidden)]
 pub use packing::Packing;

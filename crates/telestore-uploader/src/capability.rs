@@ -115,6 +115,15 @@ impl Capability {
         }
     }
 
+    /// Only files of up to so many bytes are sure to go as one message.
+    #[must_use]
+    pub const fn whole_up_to(mut self, bytes: u64) -> Self {
+        if bytes < self.whole_bytes {
+            self.whole_bytes = bytes;
+        }
+        self
+    }
+
     /// Files of any length, which go as several messages if they do not go as one.
     #[must_use]
     pub const fn in_pieces(mut self) -> Self {

@@ -13,7 +13,7 @@ const UNRESOLVED: &str = "Could not resolve channel ID";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The file is larger than the backend takes.
+    /// The file is larger than the backend takes, or than the account may send now. No message of it exists.
     TooLarge,
     /// The session or bot token is not, or no longer, valid, or Telegram lets the account do nothing. Drop the credentials
     /// from caches.
@@ -150,6 +150,12 @@ impl Error {
             },
             None => self,
         }
+    }
+
+    /// A file of `length` bytes is too large for one message of at most `most` bytes.
+    #[cfg(feature = "mtproto")]
+    pub(crate) fn too_large(length: u64, most: u64) -> Self {
+        Self::new(ErrorKind::TooLarge, format!("file of {length} bytes is over the limit of {most} bytes"))
     }
 
     /// The caller asked to stop.

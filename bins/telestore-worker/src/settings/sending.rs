@@ -72,8 +72,8 @@ pub(crate) struct SendingSettings {
 
     /// The largest piece of a file that goes as several messages; at least 1 MiB [default: what one message holds]
     ///
-    /// One message holds 2000 MiB by MTProto, and TELESTORE_BOT_API_MAX_BYTES by the Bot API, which takes larger files if there
-    /// is nothing else.
+    /// One message holds 2000 MiB by MTProto (4000 MiB with Premium), and TELESTORE_BOT_API_MAX_BYTES by the Bot API, which takes
+    /// larger files if there is nothing else.
     #[arg(long, env = "TELESTORE_PIECE_BYTES", value_name = "BYTES", value_parser = values::size_of_at_least(MIN_PIECE_BYTES))]
     pub(crate) piece_bytes: Option<u64>,
 

@@ -1,5 +1,6 @@
 //! One login: its connections, the data centre that it is in, and what is remembered of it.
 
+mod allowance;
 mod data_centres;
 mod file_connections;
 mod guard;
@@ -24,6 +25,8 @@ use data_centres::{DataCentre, DataCentres};
 use file_connections::FileConnections;
 pub(crate) use guard::Guard;
 
+pub use allowance::Allowance;
+pub(crate) use allowance::{ClientNumbers, Kind};
 pub use data_centres::Location;
 pub use peers::Chat;
 pub(crate) use peers::{Peers, access_hash};
@@ -45,6 +48,7 @@ pub struct Account {
     further: FileConnections,
     peers: Peers,
     sent: SentMessages,
+    allowance: allowance::Known,
     /// The account in whose place this one came, as long as that may have a connection.
     predecessor: Mutex<Option<Arc<Account>>>,
 }
@@ -89,6 +93,7 @@ impl Account {
             further,
             peers: Peers::default(),
             sent: SentMessages::default(),
+            allowance: allowance::Known::default(),
             predecessor: Mutex::new(predecessor),
         }
     }
@@ -133,6 +138,10 @@ impl Account {
     /// The messages that it made last.
     pub fn sent_messages(&self) -> &SentMessages {
         &self.sent
+    }
+
+    pub(crate) fn known_allowance(&self) -> &allowance::Known {
+        &self.allowance
     }
 
     /// What time it is at Telegram, in seconds since 1970, as its last packet told. Connects for that.

@@ -65,6 +65,11 @@ impl<'b> Object<'b> {
         number(&mut self.bytes(name)?).ok()
     }
 
+    /// A number with a fraction.
+    pub fn double(&self, name: &str) -> Option<f64> {
+        self.long(name).map(|bits| f64::from_bits(bits.cast_unsigned()))
+    }
+
     /// What is in a field of text or bytes.
     pub fn text(&self, name: &str) -> Option<&'b [u8]> {
         take_text(&mut self.bytes(name)?).ok()

@@ -186,6 +186,11 @@ impl<'a> Calls<'a> {
         Ok(())
     }
 
+    /// Pauses before a question is asked again that was asked `asked` times: longer each time.
+    pub async fn pause(&self, asked: u32) {
+        sleep(self.backoff(asked)).await;
+    }
+
     fn may_migrate_to(&self, dc: i32) -> bool {
         let here = self.account.location();
         here.dc_id() == dc || here.migrations() - self.began < MAX_MIGRATIONS

@@ -32,6 +32,8 @@ pub struct Wanted<'a> {
     pub behind: i32,
     /// Whether the account that looks posted it.
     pub own: bool,
+    /// The id of its file, if an answer has named that: what has it is the message, whatever else is said of it.
+    pub document_id: Option<i64>,
 }
 
 /// What a look into a channel has shown.
@@ -57,7 +59,11 @@ impl Wanted<'_> {
         message.id <= self.behind || message.date.is_some_and(|date| date < self.since)
     }
 
-    fn is(&self, message: &Message) -> bool {
+    /// Whether this is the message, as far as that can be seen.
+    pub fn is(&self, message: &Message) -> bool {
+        if message.own && self.is_named(message) {
+            return true;
+        }
         let size = message.document.as_ref().map(|document| document.size);
         let is_of_kind = size.is_some() != message.photo_id.is_some();
         // One without a date is older than nothing.
@@ -66,6 +72,10 @@ impl Wanted<'_> {
             && is_of_kind && size == self.length
             // Telegram takes blanks off the ends.
             && message.text.trim() == self.caption.trim()
+    }
+
+    fn is_named(&self, message: &Message) -> bool {
+        self.document_id.is_some() && message.file_id() == self.document_id
     }
 }
 
@@ -107,6 +117,9 @@ impl Calls<'_> {
     pub async fn find_message(&self, peer: &InputPeer, wanted: &Wanted<'_>) -> Result<Option<Message>> {
         let mut found = self.look_for(peer, wanted).await?.found;
         found.retain(|message| !self.account().sent_messages().holds(peer, message.id));
+        if let Some(named) = found.iter().position(|message| wanted.is_named(message)) {
+            return Ok(Some(found.swap_remove(named)));
+        }
         Ok(found.pop().filter(|_| found.is_empty()))
     }
 
@@ -192,8 +205,11 @@ mod tests {
 
     #[test]
     fn only_our_own_post_since_then_is_it() {
-        let wanted = Wanted { caption: "c", length: Some(10), since: 100, behind: 6, own: true };
+        let wanted =
+            Wanted { caption: "c", length: Some(10), since: 100, behind: 6, own: true, document_id: None };
         assert!(wanted.is(&ours()));
+        let converted = Message { document: Some(document(11)), ..ours() };
+        assert!(Wanted { document_id: Some(5), ..wanted }.is(&converted));
         let photo = Message { document: None, photo_id: Some(6), ..ours() };
         assert!(Wanted { length: None, ..wanted }.is(&photo));
         assert!(!Wanted { length: None, ..wanted }.is(&ours()));

@@ -311,7 +311,7 @@ mod tests {
         let owner = |who: Who, dc| PartOwner { dc, who };
         let mine = owner(Who::bot("a"), 2);
         let part = NewPart { file_id: 7, index: 0, total: Some(1), bytes: Bytes::from_static(b"hello") };
-        parts.save(&mine, &part).expect("a part");
+        parts.save(&mine, &part, 4000).expect("a part");
         for other in [owner(Who::bot("b"), 2), owner(Who::account("a"), 2), owner(Who::bot("a"), 4)] {
             let refused = parts.take(&other, 7, 1, true).err().map(|error| error.name);
             assert_eq!(refused.as_deref(), Some("FILE_PART_0_MISSING"), "{other:?}");

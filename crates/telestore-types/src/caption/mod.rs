@@ -10,7 +10,7 @@ use std::fmt;
 pub use piece::TemplateError;
 pub use template::{CaptionTemplate, CaptionValues};
 
-/// The most units of UTF-16 that a caption may have, unless the account pays for more:
+/// The most units of UTF-16 that a caption of a bot, or of an account without Premium, may have:
 /// <https://core.telegram.org/api/config>.
 pub const CAPTION_MAX: usize = 1024;
 
@@ -30,6 +30,8 @@ pub const CAPTION_MAX: usize = 1024;
 pub struct Caption {
     text: String,
     entities: Vec<Entity>,
+    /// How many bytes at the end of the text a cut keeps.
+    ending: usize,
 }
 
 /// How a part of a caption looks.
@@ -104,25 +106,39 @@ impl Caption {
         units(&self.text)
     }
 
-    /// The same with plain text behind it.
+    /// The same with a blank and plain text behind it, which a [`cut`](Self::cut) keeps.
+    ///
+    /// ```
+    /// use telestore_types::Caption;
+    ///
+    /// let caption = Caption::from("a long story").ending_in("(1/3)");
+    /// assert_eq!(caption.text(), "a long story (1/3)");
+    /// assert_eq!(caption.cut(12).text(), "a long (1/3)");
+    /// ```
     #[must_use]
-    pub fn followed_by(mut self, text: &str) -> Self {
-        self.text.push_str(text);
+    pub fn ending_in(mut self, ending: &str) -> Self {
+        let before = self.text.len();
+        if !self.is_empty() {
+            self.text.push(' ');
+        }
+        self.text.push_str(ending);
+        self.ending = self.text.len() - before;
         self
     }
 
-    /// Its beginning, of at most so many units of UTF-16. No character is torn apart, and what looks like something ends where
-    /// the text does.
+    /// Its beginning, of at most so many units of UTF-16, with its [ending](Self::ending_in) if that fits. No character is torn
+    /// apart, and what looks like something ends where the text does.
     #[must_use]
     pub fn cut(self, longest: usize) -> Self {
-        let mut used = 0;
-        let end = self.text.char_indices().find(|(_, c)| {
-            used += c.len_utf16();
-            used > longest
-        });
-        match end {
-            Some((end, _)) => Self::trimmed(&self.text[..end], self.entities),
-            None => self,
+        if self.units() <= longest {
+            return self;
+        }
+        let (text, ending) = self.text.split_at(self.text.len() - self.ending);
+        match longest.checked_sub(units(ending)) {
+            Some(room) if !ending.is_empty() => {
+                Self::trimmed(first(text, room), self.entities).ending_in(ending.trim_start())
+            }
+            _ => Self::trimmed(first(&self.text, longest), self.entities),
         }
     }
 
@@ -137,7 +153,7 @@ impl Caption {
             let to = (entity.offset + entity.length).saturating_sub(before).min(end);
             (from < to).then(|| Entity::new(from, to - from, entity.kind))
         });
-        Self { entities: kept.collect(), text: text.to_owned() }
+        Self { entities: kept.collect(), text: text.to_owned(), ending: 0 }
     }
 }
 
@@ -170,6 +186,16 @@ fn kept(c: char) -> Option<char> {
     }
 }
 
+/// The beginning of a text, of at most so many units.
+fn first(text: &str, longest: usize) -> &str {
+    let mut used = 0;
+    let end = text.char_indices().find(|(_, c)| {
+        used += c.len_utf16();
+        used > longest
+    });
+    end.map_or(text, |(end, _)| &text[..end])
+}
+
 fn units(text: &str) -> usize {
     text.encode_utf16().count()
 }
@@ -180,7 +206,7 @@ mod tests {
 
     fn caption(text: &str, entities: &[(usize, usize)]) -> Caption {
         let bold = |(offset, length): &(usize, usize)| Entity::new(*offset, *length, EntityKind::Bold);
-        Caption { text: text.to_owned(), entities: entities.iter().map(bold).collect() }
+        Caption { text: text.to_owned(), entities: entities.iter().map(bold).collect(), ending: 0 }
     }
 
     #[test]
@@ -214,6 +240,25 @@ mod tests {
             let whole = caption("a👍 b👍", &[(0, 3), (1, 6), (5, 2)]);
             assert_eq!(whole.cut(longest), is, "{longest}");
         }
+    }
+
+    #[test]
+    fn a_cut_keeps_the_ending() {
+        let whole = caption("a👍 b👍", &[(0, 3), (1, 6), (5, 2)]).ending_in("(10/12)");
+        assert_eq!(whole.units(), 15);
+        for (longest, text, entities) in [
+            (15, "a👍 b👍 (10/12)", &[(0, 3), (1, 6), (5, 2)][..]),
+            (14, "a👍 b (10/12)", &[(0, 3), (1, 4)]),
+            (12, "a👍 (10/12)", &[(0, 3), (1, 2)]),
+            (9, "a (10/12)", &[(0, 1)]),
+            (8, "(10/12)", &[]),
+            (7, "a👍 b👍", &[(0, 3), (1, 6), (5, 2)]),
+        ] {
+            let cut = whole.clone().cut(longest);
+            assert_eq!((cut.text(), cut.entities()), (text, caption("", entities).entities()), "{longest}");
+            assert!(cut.units() <= longest);
+        }
+        assert_eq!(Caption::default().ending_in("(1/2)").text(), "(1/2)");
     }
 
     #[test]

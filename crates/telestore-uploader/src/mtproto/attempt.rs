@@ -1,5 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use telestore_mtproto::answers::Ask;
 use telestore_mtproto::{Account, Body, Calls, Chat, Step};
@@ -8,10 +9,14 @@ use telestore_types::{TelegramCredentials, Timestamp};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::limits::Limits;
+use super::error::failed_call;
+use super::limits::{Limits, WHOLE_BYTES};
 use super::resume::Resume;
 use super::window::{Permit, Window};
 use crate::{Error, ErrorKind, ProgressSink, Result};
+
+/// For how long it is not asked again whether the account has Premium: what decides over pieces asks shortly before.
+const JUST_ASKED: Duration = Duration::from_secs(60);
 
 /// One try to send one file: what all of its steps need. Dropping it, or a future of it, ends every call it made.
 #[derive(Debug)]
@@ -64,6 +69,35 @@ impl<'a> Attempt<'a> {
             self.progress.moved(chat, moved_to).await;
         }
         Ok(found)
+    }
+
+    /// What one message of the account holds, in bytes; `max_age` is for how long it is believed that it has Premium or not.
+    pub(crate) async fn message_bytes(&self, max_age: Duration) -> Result<u64> {
+        let allowance = self.calls.allowance(max_age).await?;
+        Ok(self.limits.bytes_of(allowance.parts))
+    }
+
+    /// Refuses a file that is too large for the account.
+    pub(crate) async fn check_length(&self, length: u64) -> Result<()> {
+        if length <= WHOLE_BYTES {
+            return Ok(());
+        }
+        let most = self.message_bytes(JUST_ASKED).await?;
+        if length > most { Err(Error::too_large(length, most)) } else { Ok(()) }
+    }
+
+    /// What an error of a file of `length` bytes says: Telegram may have refused it as one that is too large for the account,
+    /// whatever that was allowed before.
+    pub(crate) async fn explained(&self, error: Error, length: u64) -> Error {
+        if !failed_call(&error).is_some_and(|failed| failed.is("FILE_PARTS_INVALID")) {
+            return error;
+        }
+        self.calls.forget_allowance();
+        match self.message_bytes(Duration::ZERO).await {
+            Ok(most) if length > most => Error::too_large(length, most),
+            Ok(_) => error,
+            Err(unknown) => unknown,
+        }
     }
 
     /// Makes a call about the parts of the file, once, where they are.

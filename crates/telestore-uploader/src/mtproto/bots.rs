@@ -1,7 +1,6 @@
 //! Bots that send by MTProto: each signs in once, and its key is kept.
 
 use std::collections::HashMap;
-use std::error::Error as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use telestore_types::telegram::{AccountFault, wait_words};
 use telestore_types::{KeyStore, Secret, Sender};
 use tokio::time::Instant;
 
+use super::error::failed_call;
 use crate::{Error, ErrorKind, Result};
 
 /// How long Telegram may say that it does not know a key (-404) until that is believed: its servers say so in passing, too.
@@ -199,7 +199,7 @@ fn again(error: &Error, text: &str) -> Error {
 
 /// What Telegram has against the login, if that is what went wrong. After it, there is certainly no message.
 fn login_fault(error: &Error) -> Option<Failed> {
-    let failed = error.source()?.downcast_ref::<Failed>()?;
+    let failed = failed_call(error)?;
     let ends = |name| AccountFault::of_name(name).is_some_and(AccountFault::ends_login);
     let is_dead = failed.rpc().is_some_and(|rpc| rpc.code() == 401 || ends(rpc.name()));
     let at_login =

@@ -19,6 +19,11 @@ impl From<Failed> for Error {
     }
 }
 
+/// The call that an error came of.
+pub(super) fn failed_call(error: &Error) -> Option<&Failed> {
+    std::error::Error::source(error)?.downcast_ref()
+}
+
 fn by_remedy(failed: &Failed) -> Error {
     match failed.remedy() {
         Remedy::Wait(wait) => {

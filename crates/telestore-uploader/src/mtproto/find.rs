@@ -26,7 +26,14 @@ pub(super) async fn find(attempt: &Attempt<'_>, request: &UploadRequest, lost: &
     };
     let caption = request.caption.clone().cut(CAPTION_MAX);
     let length = Some(request.source.len());
-    let wanted = Wanted { caption: caption.text(), length, since, behind: behind.unwrap_or(0), own: false };
+    let wanted = Wanted {
+        caption: caption.text(),
+        length,
+        since,
+        behind: behind.unwrap_or(0),
+        own: false,
+        document_id: None,
+    };
     let mut looks = vec![attempt.calls.look_for(&peer, &wanted).await?];
     if request.send_as == SendAs::Photo {
         looks.push(attempt.calls.look_for(&peer, &Wanted { length: None, ..wanted }).await?);

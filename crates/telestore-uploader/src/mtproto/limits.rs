@@ -3,26 +3,38 @@ use std::time::Duration;
 /// The bytes of every part but the last: the most that Telegram takes, and what it recommends.
 pub(crate) const PART_SIZE: usize = 512 * 1024;
 
-/// The most parts that a file of an account without Premium may have.
-const MAX_PARTS: u64 = 4000;
+/// The most parts that a file of any account may have, and of one with Premium, unless Telegram says otherwise.
+const PARTS: u64 = 4000;
+const PARTS_PREMIUM: u64 = 8000;
+
+/// What every account may send, in bytes: of larger files it is asked.
+pub(crate) const WHOLE_BYTES: u64 = PARTS * PART_SIZE as u64;
 
 /// What an uploader keeps to.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
-    /// The largest file that is sent, in bytes.
-    pub(crate) max_bytes: u64,
+    /// The largest file that is sent, in bytes; `None` if the account alone decides.
+    pub(crate) max_bytes: Option<u64>,
     /// The most parts in flight of one account, over all of its uploads.
     pub(crate) window: usize,
     /// How old confirmed parts may be.
     pub(crate) resume_max_age: Duration,
 }
 
+impl Limits {
+    /// The largest file that may be sent, in bytes.
+    pub(crate) fn max_bytes(&self) -> u64 {
+        self.max_bytes.unwrap_or(PARTS_PREMIUM * PART_SIZE as u64)
+    }
+
+    /// What one message holds of an account that may send so many parts, in bytes.
+    pub(crate) fn bytes_of(&self, parts: u32) -> u64 {
+        (u64::from(parts) * PART_SIZE as u64).min(self.max_bytes.unwrap_or(u64::MAX))
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_bytes: MAX_PARTS * PART_SIZE as u64,
-            window: 16,
-            resume_max_age: Duration::from_secs(2 * 60 * 60),
-        }
+        Self { max_bytes: None, window: 16, resume_max_age: Duration::from_secs(2 * 60 * 60) }
     }
 }

@@ -1,5 +1,6 @@
 //! Sends files over MTProto: parts, and one message.
 
+mod allowed;
 mod attempt;
 mod bots;
 mod error;
@@ -10,6 +11,7 @@ mod parts;
 mod resume;
 mod send;
 mod uploader;
+mod video;
 mod window;
 mod windows;
 

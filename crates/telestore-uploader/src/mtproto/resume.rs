@@ -2,6 +2,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use telestore_mtproto::Scheduled;
 use telestore_types::{ChatId, ResumeState, Timestamp};
 
 use super::limits::PART_SIZE;
@@ -46,9 +47,31 @@ pub(crate) struct Resume {
     /// Whether the message may exist, made by this account.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     committed: bool,
+    /// How long the caption was when the message was asked for last, if it was cut: so it is in every attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) caption_units: Option<u32>,
+    /// The message that Telegram makes once it has converted the video: nothing is sent any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) scheduled: Option<Pending>,
     /// Which parts are confirmed: part `n` is bit `n % 8` of byte `n / 8`, as hexadecimal digits.
     #[serde(with = "hex")]
     confirmed: Vec<u8>,
+}
+
+/// A message that is still to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pending {
+    /// Its number among the scheduled messages.
+    pub(crate) id: i32,
+    /// The id of its document, if Telegram has told it.
+    #[serde(default)]
+    pub(crate) document_id: Option<i64>,
+}
+
+impl From<Scheduled> for Pending {
+    fn from(scheduled: Scheduled) -> Self {
+        Self { id: scheduled.id, document_id: scheduled.document_id }
+    }
 }
 
 /// What a state is about.
@@ -76,6 +99,8 @@ impl Resume {
             access_hash: None,
             asked_at: None,
             committed: false,
+            caption_units: None,
+            scheduled: None,
             confirmed: Vec::new(),
         };
         fresh.restart(now);

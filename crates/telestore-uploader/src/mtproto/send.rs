@@ -3,14 +3,12 @@ use telestore_mtproto::tl::{self, enums::InputMedia, enums::InputPeer};
 use telestore_mtproto::{
     Error as CallError, ErrorKind as CallKind, Failures, Remedy, RpcError, Sent, Wanted, media_message,
 };
-use telestore_types::{
-    BytesSource, CAPTION_MAX, Caption, ChatId, Stage, StoredAs, StoredFile, StoredMessage,
-};
+use telestore_types::{BytesSource, Caption, ChatId, Stage, StoredAs, StoredFile, StoredMessage};
 
 use super::attempt::Attempt;
 use super::message;
 use super::parts::{self, Parts};
-use super::resume::{Resume, random_id};
+use super::resume::{Pending, Resume, random_id};
 use crate::media::Media;
 use crate::{Error, ErrorKind, Result, UploadRequest, Verdict};
 
@@ -29,9 +27,9 @@ pub(crate) struct Sending<'a> {
     pub(crate) attempt: &'a Attempt<'a>,
     pub(crate) request: &'a UploadRequest,
     /// What of the caption the account may send.
-    caption: Caption,
+    pub(super) caption: Caption,
     /// As what the file goes.
-    media: Media,
+    pub(super) media: Media,
     /// The picture that stands for the file, once it is sent.
     thumb: Option<tl::enums::InputFile>,
     pub(crate) resume: Resume,
@@ -39,7 +37,9 @@ pub(crate) struct Sending<'a> {
     pub(crate) md5: Option<String>,
     /// What the listener knows of.
     pub(crate) reported: u64,
-    history: History,
+    /// The message that an earlier call has made.
+    pub(super) found: Option<StoredFile>,
+    pub(super) history: History,
 }
 
 /// Whether the message may exist although the call has no answer that names it.
@@ -53,17 +53,21 @@ fn is_repeated(error: &CallError) -> bool {
 }
 
 #[derive(Debug, Default)]
-struct History {
+pub(super) struct History {
+    /// An earlier attempt has asked for the message, which may exist.
+    pub(super) asked_before: bool,
+    /// The caption was cut once more.
+    pub(super) shortened: bool,
     failures: Failures,
     missing: u32,
     restarted: bool,
     resolved: bool,
     /// It is written down that the message may exist.
-    committed: bool,
+    pub(super) committed: bool,
     /// It was so before this attempt.
     before: bool,
     /// A call was written and has no answer: the message may exist.
-    ambiguous: bool,
+    pub(super) ambiguous: bool,
     /// How often Telegram said that it had the call before.
     repeated: u32,
 }
@@ -75,12 +79,47 @@ impl<'a> Sending<'a> {
         media: Media,
         resume: Resume,
         peer: InputPeer,
-        md5: Option<String>,
-        reported: u64,
     ) -> Self {
-        let caption = request.caption.clone().cut(CAPTION_MAX);
-        let history = History { before: resume.may_exist(), ..History::default() };
-        Self { attempt, request, caption, media, thumb: None, resume, peer, md5, reported, history }
+        let (before, asked_before) = (resume.may_exist(), resume.asked_at.is_some());
+        let history = History { before, asked_before, ..History::default() };
+        Self {
+            attempt,
+            request,
+            caption: request.caption.clone(),
+            media,
+            thumb: None,
+            resume,
+            peer,
+            md5: None,
+            reported: 0,
+            found: None,
+            history,
+        }
+    }
+
+    /// Everything up to the message: learns what the account may send, and sends the parts.
+    pub(crate) async fn prepare(&mut self) -> Result<()> {
+        self.fit_caption().await;
+        if self.resume.scheduled.is_some() {
+            // Telegram has all of it.
+            self.attempt.progress.acknowledged(self.request.source.len());
+            return Ok(());
+        }
+        let sent = match self.attempt.check_length(self.request.source.len()).await {
+            Ok(()) => self.send_parts().await,
+            refused => refused,
+        };
+        if let Err(error) = sent {
+            self.found = Some(self.instead_of(error).await?);
+        }
+        Ok(())
+    }
+
+    async fn send_parts(&mut self) -> Result<()> {
+        let Self { attempt, request, resume, md5, reported, .. } = self;
+        let source = request.source.as_ref();
+        *md5 = parts::send_parts(attempt, source, resume, reported, &request.cancel).await?;
+        Ok(())
     }
 
     /// Makes the message. However often it is tried, `random_id` makes it one: also by a later attempt, if this one
@@ -119,6 +158,12 @@ impl<'a> Sending<'a> {
 
     async fn make(&mut self) -> Result<StoredFile> {
         loop {
+            if let Some(found) = self.found.take() {
+                return Ok(found);
+            }
+            if let Some(pending) = self.resume.scheduled {
+                return self.await_video(pending).await;
+            }
             // What was begun ends, but after a cancel nothing new is begun.
             let cancelled = self.request.cancel.is_cancelled();
             if cancelled && !self.history.ambiguous {
@@ -127,6 +172,10 @@ impl<'a> Sending<'a> {
             self.send_thumbnail().await?;
             self.commit().await?;
             let error = match self.attempt.call_for_parts(&self.message_call()).await {
+                Ok(Some(Sent::Pending(scheduled))) => {
+                    self.schedule(scheduled.into()).await?;
+                    continue;
+                }
                 Ok(found) => match self.stored(found).await {
                     Some(stored) => return Ok(stored),
                     None => CallError::lost("Telegram's answer does not name the message"),
@@ -135,12 +184,15 @@ impl<'a> Sending<'a> {
             };
             let may_exist = may_have_been_made(&error);
             self.history.ambiguous |= may_exist;
-            self.history.repeated += u32::from(is_repeated(&error));
-            if is_repeated(&error)
-                && self.history.repeated > PATIENT
-                && let Some(stored) = self.search().await
-            {
-                return Ok(stored);
+            if error.is("FILE_PARTS_INVALID") {
+                return self.instead_of(error.into()).await;
+            }
+            if is_repeated(&error) {
+                match self.made_before().await? {
+                    Some(stored) => return Ok(stored),
+                    None if self.resume.scheduled.is_some() => continue,
+                    None => {}
+                }
             }
             let again = may_exist || matches!(error.remedy(), Remedy::Again | Remedy::Wait(_));
             if cancelled && !again {
@@ -161,6 +213,17 @@ impl<'a> Sending<'a> {
         }
     }
 
+    /// What an earlier call with this `random_id` has made: a message that waits for its video, or one that is in the channel.
+    /// As long as the call is worked on, there is none.
+    async fn made_before(&mut self) -> Result<Option<StoredFile>> {
+        self.history.repeated += 1;
+        if let Some(pending) = self.search_scheduled().await {
+            self.schedule(pending).await?;
+            return Ok(None);
+        }
+        Ok(if self.history.repeated > PATIENT { self.search().await } else { None })
+    }
+
     /// Why it is not tried any more. What is for good does not say that there is no message, if an answer was lost
     /// before.
     fn given_up(&self, error: Error) -> Error {
@@ -172,25 +235,43 @@ impl<'a> Sending<'a> {
         Error::new(ErrorKind::AnswerLost, text)
     }
 
-    /// Looks for the message in the channel.
-    async fn search(&self) -> Option<StoredFile> {
-        let Self { attempt, request, peer, resume, .. } = self;
-        let (caption, length) = (self.caption.text(), request.source.len());
+    /// What the message is known by; `None` if nothing tells it from older ones.
+    pub(super) fn wanted(&self) -> Option<Wanted<'_>> {
+        let (caption, length) = (self.caption.text(), self.request.source.len());
         // Of a photo, Telegram keeps other bytes.
         let length = (self.media != Media::Photo).then_some(length);
-        let wanted = Wanted { caption, length, since: resume.asked_at?, behind: 0, own: true };
-        match attempt.calls.find_message(peer, &wanted).await {
-            Ok(found) => {
-                let found = found?;
-                let (message_id, document_id) = (found.id, found.file_id()?);
-                tracing::info!(message_id, "[{}] Message found in the channel", request.upload_id);
-                Some(self.made(message_id, document_id))
-            }
-            Err(error) => {
-                tracing::debug!(%error, upload_id = %request.upload_id, "the message cannot be looked for");
-                None
-            }
-        }
+        let document_id = self.resume.scheduled.and_then(|pending| pending.document_id);
+        let since = self.resume.asked_at.or(document_id.map(|_| 0))?;
+        Some(Wanted { caption, length, since, behind: 0, own: true, document_id })
+    }
+
+    /// Looks for the message in the channel.
+    pub(super) async fn search(&self) -> Option<StoredFile> {
+        self.find().await.unwrap_or_else(|error| {
+            tracing::debug!(%error, upload_id = %self.request.upload_id, "the message cannot be looked for");
+            None
+        })
+    }
+
+    pub(super) async fn find(&self) -> Result<Option<StoredFile>> {
+        let Some(wanted) = self.wanted() else { return Ok(None) };
+        let found = self.attempt.calls.find_message(&self.peer, &wanted).await?;
+        let named = found.and_then(|found| Some((found.id, found.file_id()?)));
+        Ok(named.map(|(message_id, document_id)| {
+            tracing::info!(message_id, "[{}] Message found in the channel", self.request.upload_id);
+            self.made(message_id, document_id)
+        }))
+    }
+
+    /// Writes down that Telegram will make the message, and that nothing is to be sent any more.
+    async fn schedule(&mut self, pending: Pending) -> Result<()> {
+        let id = self.request.upload_id.as_str();
+        tracing::info!(
+            scheduled = pending.id,
+            "[{id}] Telegram converts the video before it makes the message"
+        );
+        self.resume.scheduled = Some(pending);
+        self.attempt.progress.checkpoint(self.resume.to_state()).await
     }
 
     /// What is known of the message.
@@ -244,6 +325,7 @@ impl<'a> Sending<'a> {
                 return Ok(());
             }
             error if error.is("MD5_CHECKSUM_INVALID") => return self.start_over(error).await,
+            error if error.is("MEDIA_CAPTION_TOO_LONG") => return self.shorten_caption(error.clone()).await,
             // The first call is still being worked on: its message is found once that is over.
             error if is_repeated(error) => {
                 let lost = CallError::lost("Telegram still works on an earlier call");
@@ -300,13 +382,11 @@ impl<'a> Sending<'a> {
 
     /// Sends the parts to where the account is now. The message stays the same one.
     async fn follow(&mut self) -> Result<()> {
-        let Self { attempt, request, thumb, resume, md5, reported, history, .. } = self;
-        history.missing = 0;
+        self.history.missing = 0;
         // It stayed behind, too.
-        *thumb = None;
-        let source = request.source.as_ref();
-        *md5 = parts::send_parts(attempt, source, resume, reported, &request.cancel).await?;
-        history.committed = false;
+        self.thumb = None;
+        self.send_parts().await?;
+        self.history.committed = false;
         Ok(())
     }
 
@@ -327,18 +407,20 @@ impl<'a> Sending<'a> {
     }
 
     async fn stored(&self, found: Option<Sent>) -> Option<StoredFile> {
-        let found = found?;
-        let document_id = match found.document_id {
+        let Sent::Message { message_id, document_id } = found? else { return None };
+        let document_id = match document_id {
             Some(id) => id,
-            None => self.document_of(found.message_id).await?,
+            None => self.document_of(message_id).await?,
         };
-        Some(self.made(found.message_id, document_id))
+        Some(self.made(message_id, document_id))
     }
 
     /// Asks for the document of a message whose id is known.
     async fn document_of(&self, message_id: i32) -> Option<i64> {
         let message = self.attempt.calls.message(&self.peer, message_id).await.ok()??;
-        message.file_id()
+        // The number may be that of a scheduled message, and what has it in the channel any other message.
+        let is_it = !matches!(self.media, Media::Video(_)) || self.wanted()?.is(&message);
+        message.file_id().filter(|_| is_it)
     }
 
     fn message_call(&self) -> tl::functions::messages::SendMedia {

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::attempt::Attempt;
 use super::bots::Bots;
 use super::find;
-use super::limits::{Limits, PART_SIZE};
+use super::limits::{Limits, PART_SIZE, WHOLE_BYTES};
 use super::parts::{self, BIG_FILE};
 use super::resume::{About, NAME, Resume};
 use super::send::{Sending, chat_of};
@@ -41,7 +41,7 @@ const REQUIREMENT: Requirement = Requirement::SessionOrBot;
 ///
 /// let client = Client::new(MtprotoConfig::default());
 /// let uploader = MtprotoUploader::sharing(client).with_window(8);
-/// assert_eq!(uploader.capability().max_bytes, 2000 * 1024 * 1024);
+/// assert_eq!(uploader.capability().whole_bytes, 2000 * 1024 * 1024);
 /// ```
 #[derive(Debug)]
 pub struct MtprotoUploader {
@@ -70,10 +70,11 @@ impl MtprotoUploader {
         Self { client, limits: Limits::default(), windows, bots: Arc::default() }
     }
 
-    /// Sets the largest file that is sent, in bytes. 2000 MiB unless set: what an account without Premium may send.
+    /// Sets the largest file that is sent, in bytes. Unless set, it is what the account may send: 2000 MiB, and 4000 MiB with
+    /// Premium.
     #[must_use]
     pub fn with_max_bytes(mut self, bytes: u64) -> Self {
-        self.limits.max_bytes = bytes;
+        self.limits.max_bytes = Some(bytes);
         self
     }
 
@@ -191,7 +192,11 @@ impl MtprotoUploader {
         };
         let (source, mut reported) = (request.source.as_ref(), 0);
         let sending = async {
-            parts::send_parts(&attempt, source, &mut resume, &mut reported, &request.cancel).await?;
+            attempt.check_length(source.len()).await?;
+            let sent = parts::send_parts(&attempt, source, &mut resume, &mut reported, &request.cancel).await;
+            if let Err(error) = sent {
+                return Err(attempt.explained(error, source.len()).await);
+            }
             progress.checkpoint(resume.to_state()).await
         };
         let too_late = async {
@@ -206,9 +211,8 @@ impl MtprotoUploader {
     }
 
     fn check_length(&self, length: u64) -> Result<()> {
-        if length > self.limits.max_bytes {
-            let text = format!("file of {length} bytes is over the limit of {} bytes", self.limits.max_bytes);
-            return Err(Error::new(ErrorKind::TooLarge, text));
+        if let Some(most) = self.limits.max_bytes.filter(|most| length > *most) {
+            return Err(Error::too_large(length, most));
         }
         if length == 0 {
             return Err(Error::new(ErrorKind::Rejected, "an empty file cannot be sent to Telegram"));
@@ -218,13 +222,11 @@ impl MtprotoUploader {
 
     /// Everything up to the message: connects, finds the channel, sends the parts.
     async fn prepare<'a>(&self, attempt: &'a Attempt<'a>, request: &'a UploadRequest) -> Result<Sending<'a>> {
-        let (mut resume, peer) = self.begin(attempt, request).await?;
-        let mut reported = 0;
-        let md5 =
-            parts::send_parts(attempt, request.source.as_ref(), &mut resume, &mut reported, &request.cancel)
-                .await?;
+        let (resume, peer) = self.begin(attempt, request).await?;
         let media = Media::of(request).await;
-        Ok(Sending::new(attempt, request, media, resume, peer, md5, reported))
+        let mut sending = Sending::new(attempt, request, media, resume, peer);
+        sending.prepare().await?;
+        Ok(sending)
     }
 
     /// Connects, finds the channel and writes down what the parts and the message will be known by.
@@ -260,7 +262,8 @@ impl TelegramUploader for MtprotoUploader {
     }
 
     fn capability(&self) -> Capability {
-        Capability::new(self.limits.max_bytes, REQUIREMENT)
+        Capability::new(self.limits.max_bytes(), REQUIREMENT)
+            .whole_up_to(WHOLE_BYTES)
             .in_parts(PART_SIZE as u32)
             .resumable()
             .idempotent()
@@ -293,6 +296,20 @@ impl TelegramUploader for MtprotoUploader {
 
     fn handover(&self, state: &ResumeState) -> Handover {
         Resume::handover(state)
+    }
+
+    async fn message_bytes(&self, request: &UploadRequest) -> Result<u64> {
+        let asking = async {
+            let worker = self.worker(request.session_or_bot(), &request.credentials).await?;
+            let attempt = self.attempt(&worker, &request.credentials, &NoProgress);
+            let ended = attempt.unless_stalled(attempt.message_bytes(Duration::ZERO)).await;
+            self.ended(&worker, ended).await
+        };
+        tokio::select! {
+            biased;
+            () = request.cancel.cancelled() => Err(Error::cancelled()),
+            asked = asking => asked,
+        }
     }
 
     async fn check(&self, credentials: &TelegramCredentials) -> Result<()> {

@@ -49,6 +49,11 @@ impl Ledger {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Everything that is known by now.
+    pub(super) fn state_now(&self) -> State {
+        self.state().clone()
+    }
+
     pub(super) fn count(&self) -> usize {
         self.state().each.len()
     }
@@ -92,6 +97,11 @@ impl Ledger {
         written.await.map_err(|error| error.with_made(vec![message]))?;
         self.acknowledged(index, self.piece(index).size);
         Ok(())
+    }
+
+    /// Telegram does not take a piece as it is: there is no message of it.
+    pub(super) fn refused(&self, index: usize) {
+        self.state().each[index].committed = false;
     }
 
     async fn write(&self, change: impl FnOnce(&mut State)) -> Result<()> {
@@ -140,7 +150,7 @@ impl Ledger {
     }
 }
 
-fn rank(stage: Stage) -> u8 {
+pub(super) fn rank(stage: Stage) -> u8 {
     match stage {
         Stage::Queued => 0,
         Stage::Connecting => 1,

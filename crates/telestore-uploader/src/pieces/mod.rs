@@ -3,6 +3,7 @@
 mod early;
 mod ledger;
 mod named;
+mod one_way;
 mod queue;
 mod range;
 mod run;
@@ -13,8 +14,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use telestore_types::{ChatId, KeyStore, LoginGuard, ResumeState, StoredFile, TelegramCredentials};
 
-use crate::{Capability, Found, Handover, Lost, ProgressSink, Result, TelegramUploader, UploadRequest};
+use crate::{
+    Capability, Error, ErrorKind, Found, Handover, Lost, ProgressSink, Result, TelegramUploader,
+    UploadRequest,
+};
 use ledger::Ledger;
+use one_way::OneWay;
 use state::State;
 
 /// Sends what is larger than one message as several, by another uploader, and everything else as that one does.
@@ -58,14 +63,78 @@ impl PiecesUploader {
         }
         let whole =
             earlier.is_some_and(|state| state.of(self.inner.name()).is_some_and(|bytes| !bytes.is_empty()));
-        let most = self.inner.capability().max_bytes;
-        let (length, set) = (request.source.len(), self.piece_bytes.unwrap_or(u64::MAX));
+        let can = self.inner.capability();
+        let length = request.source.len();
         // What was begun as one message may be one by now.
-        if length <= set.min(most) || whole && length <= most && !State::is_one(earlier, self.inner.name()) {
+        let stays = whole && length <= can.max_bytes && !State::is_one(earlier, self.inner.name());
+        if length <= self.set().min(can.whole_bytes) || stays {
             return Ok(None);
         }
-        let piece = self.inner.message_bytes(request).await?.min(set);
-        Ok((length > piece).then(|| State::new(request, piece)))
+        self.pieces(request).await
+    }
+
+    /// The pieces of a file of which nothing was sent; `None` if one message holds it.
+    async fn pieces(&self, request: &UploadRequest) -> Result<Option<State>> {
+        let whole = self.inner.message_bytes(request).await?.min(self.set());
+        if request.source.len() <= whole {
+            return Ok(None);
+        }
+        Ok(Some(State::new(request, self.piece(request, whole).await)))
+    }
+
+    /// What a piece may have that any of the senders can send, if the chosen one sends `most` bytes.
+    async fn piece(&self, request: &UploadRequest, most: u64) -> u64 {
+        let mut piece = most;
+        for other in run::senders(self.inner.as_ref(), request).into_iter().skip(1) {
+            let bytes = self.inner.message_bytes(&request.clone().with_sender(other)).await;
+            // That one of them is of no use is no reason not to send.
+            piece = piece.min(bytes.unwrap_or(self.inner.capability().whole_bytes));
+        }
+        piece
+    }
+
+    /// What the operator says.
+    fn set(&self) -> u64 {
+        self.piece_bytes.unwrap_or(u64::MAX)
+    }
+
+    /// The pieces of a file that Telegram has refused as one message with `refused`, as one that is larger than the account
+    /// may send now.
+    ///
+    /// # Errors
+    /// `refused`, if it says something else, or the account may send the file after all.
+    async fn smaller(&self, request: &UploadRequest, refused: Error) -> Result<State> {
+        if refused.kind() != ErrorKind::TooLarge {
+            return Err(refused);
+        }
+        let state = self.pieces(request).await?.ok_or(refused)?;
+        tracing::info!(
+            "[{}] Sent as several messages: the account may not send it as one",
+            request.upload_id
+        );
+        Ok(state)
+    }
+
+    /// Sends the pieces of a file, and smaller ones if Telegram refuses them as too large.
+    async fn send(
+        &self,
+        request: &UploadRequest,
+        mut state: State,
+        progress: &Arc<dyn ProgressSink>,
+    ) -> Result<StoredFile> {
+        loop {
+            let ledger = Arc::new(Ledger::new(Arc::clone(&self.inner), state, Arc::clone(progress)));
+            let refused = match run::run(self.inner.as_ref(), request, &ledger).await {
+                // What was made and could not be written down is known to this error only.
+                Err(error) if error.kind() == ErrorKind::TooLarge && error.made().is_empty() => error,
+                ended => return ended,
+            };
+            let whole = self.inner.message_bytes(request).await?.min(self.set());
+            state = ledger.state_now();
+            if !state.split(self.piece(request, whole).await) {
+                return Err(refused);
+            }
+        }
     }
 }
 
@@ -80,23 +149,30 @@ impl TelegramUploader for PiecesUploader {
     }
 
     async fn upload(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile> {
+        let progress = OneWay::to(progress);
         match self.plan(&request).await? {
-            None => self.inner.upload(request, progress).await,
-            Some(state) => {
-                let ledger = Arc::new(Ledger::new(Arc::clone(&self.inner), state, progress));
-                run::run(self.inner.as_ref(), &request, &ledger).await
-            }
+            None => match self.inner.upload(request.clone(), Arc::clone(&progress)).await {
+                Ok(stored) => Ok(stored),
+                Err(refused) => {
+                    let state = self.smaller(&request, refused).await?;
+                    self.send(&request, state, &progress).await
+                }
+            },
+            Some(state) => self.send(&request, state, &progress).await,
         }
     }
 
     async fn send_early(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<()> {
-        match self.plan(&request).await? {
-            None => self.inner.send_early(request, progress).await,
-            Some(state) => {
-                let ledger = Arc::new(Ledger::new(Arc::clone(&self.inner), state, progress));
-                early::send(self.inner.as_ref(), &request, &ledger).await
-            }
-        }
+        let progress = OneWay::to(progress);
+        let state = match self.plan(&request).await? {
+            None => match self.inner.send_early(request.clone(), Arc::clone(&progress)).await {
+                Ok(()) => return Ok(()),
+                Err(refused) => self.smaller(&request, refused).await?,
+            },
+            Some(state) => state,
+        };
+        let ledger = Arc::new(Ledger::new(Arc::clone(&self.inner), state, progress));
+        early::send(self.inner.as_ref(), &request, &ledger).await
     }
 
     fn handover(&self, state: &ResumeState) -> Handover {

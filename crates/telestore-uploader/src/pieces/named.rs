@@ -1,6 +1,6 @@
 //! What a piece and its message are called.
 
-use telestore_types::{CAPTION_MAX, Caption, FileName};
+use telestore_types::{Caption, FileName};
 
 /// `video.mp4.001` for the first piece, behind as much of the name as may be.
 pub(super) fn piece_name(whole: &FileName, number: usize) -> FileName {
@@ -11,14 +11,9 @@ pub(super) fn piece_name(whole: &FileName, number: usize) -> FileName {
     FileName::of_file(&format!("{kept}{ending}")).unwrap_or_else(|_| whole.clone())
 }
 
-/// The caption with `(1/3)` behind it.
+/// The caption with `(1/3)` behind it, which stays if the account may not send all of the caption.
 pub(super) fn piece_caption(caption: &Caption, number: usize, count: usize) -> Caption {
-    let ending = format!("({number}/{count})");
-    if caption.is_empty() {
-        return ending.into();
-    }
-    // The number is of plain letters: each is one unit.
-    caption.clone().cut(CAPTION_MAX - ending.len() - 1).followed_by(&format!(" {ending}"))
+    caption.clone().ending_in(&format!("({number}/{count})"))
 }
 
 #[cfg(test)]
@@ -39,8 +34,8 @@ mod tests {
         let caption = |text: &str, number, count| piece_caption(&text.into(), number, count);
         assert_eq!(caption("Uploaded: a", 2, 3).text(), "Uploaded: a (2/3)");
         assert_eq!(caption("", 1, 2).text(), "(1/2)");
-        let longest = caption(&"👍".repeat(600), 10, 12);
+        let longest = caption(&"👍".repeat(600), 10, 12).cut(1024);
         assert!(longest.text().ends_with("👍 (10/12)"), "{longest:?}");
-        assert!((CAPTION_MAX - 2..=CAPTION_MAX).contains(&longest.units()), "{}", longest.units());
+        assert!((1022..=1024).contains(&longest.units()), "{}", longest.units());
     }
 }

@@ -80,7 +80,7 @@ fn is_of_sender(kind: ErrorKind) -> bool {
 
 /// Who sends, side by side. A backend that cannot repeat a piece sends one at a time: if the process ends meanwhile, it must be
 /// known which message may exist.
-fn senders(inner: &dyn TelegramUploader, request: &UploadRequest) -> Vec<Option<Sender>> {
+pub(super) fn senders(inner: &dyn TelegramUploader, request: &UploadRequest) -> Vec<Option<Sender>> {
     let can = inner.capability();
     let chosen = request.sender.clone();
     if !can.idempotent {
@@ -146,7 +146,12 @@ impl Lane<'_> {
         let sink = self.ledger.sink(index, name_of(&self.sender));
         let request = request.stopped_by(self.stop.clone());
         let sent = self.upload(request, sink).await;
-        let stored = sent.map_err(|error| error.of_piece(&name, number, count))?;
+        let stored = sent.map_err(|error| {
+            if error.kind() == ErrorKind::TooLarge {
+                self.ledger.refused(index);
+            }
+            error.of_piece(&name, number, count)
+        })?;
         let mut message = stored.first().clone().at(piece.offset);
         message.size = size;
         self.ledger.made(index, message).await

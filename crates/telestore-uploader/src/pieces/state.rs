@@ -58,12 +58,8 @@ impl State {
     /// A file of which nothing was sent, in pieces of so many bytes.
     pub(super) fn new(request: &UploadRequest, piece: u64) -> Self {
         let length = request.source.len();
-        let each = (0..length.div_ceil(piece)).map(|index| {
-            let offset = index * piece;
-            Piece { offset, size: piece.min(length - offset), ..Piece::default() }
-        });
         let chat = request.credentials.chat_id.as_str().to_owned();
-        Self { pieces: VERSION, length, chat, moved_to: None, each: each.collect() }
+        Self { pieces: VERSION, length, chat, moved_to: None, each: cut(0, length, piece).collect() }
     }
 
     /// Goes on from what an earlier attempt wrote down, if it is of this file and for this chat: the pieces stay as they are,
@@ -82,6 +78,20 @@ impl State {
             }
         }
         Some(read)
+    }
+
+    /// Splits the pieces that are no messages and have more than `most` bytes; says whether there were any. What was sent of
+    /// them is forgotten. Those that stay must lie in front, since pieces are named by their order.
+    pub(super) fn split(&mut self, most: u64) -> bool {
+        let is_large = |piece: &Piece| piece.stored.is_none() && piece.size > most;
+        let Some(first) = self.each.iter().position(is_large) else { return false };
+        if self.each[first..].iter().any(|piece| piece.stored.is_some() || piece.committed) {
+            return false;
+        }
+        let start = self.each[first].offset;
+        self.each.truncate(first);
+        self.each.extend(cut(start, self.length, most));
+        true
     }
 
     /// Whether it was written of pieces, if not of these.
@@ -107,6 +117,15 @@ impl State {
     pub(super) fn left(&self) -> usize {
         self.each.iter().filter(|piece| piece.stored.is_none()).count()
     }
+}
+
+/// Pieces of `most` bytes from `start` on.
+fn cut(start: u64, end: u64, most: u64) -> impl Iterator<Item = Piece> {
+    let most = most.max(1);
+    (0..(end - start).div_ceil(most)).map(move |index| {
+        let offset = start + index * most;
+        Piece { offset, size: most.min(end - offset), ..Piece::default() }
+    })
 }
 
 /// What two ranges have in common.

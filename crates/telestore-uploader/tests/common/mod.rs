@@ -44,6 +44,11 @@ impl World {
         })
     }
 
+    /// One that finds this world with a bot's token alone, too.
+    pub(crate) fn mtproto_for_bots(&self) -> MtprotoUploader {
+        self.mtproto_with(|config| config.address = Some(self.sandbox.mtproto_addr()))
+    }
+
     pub(crate) fn of(sandbox: Sandbox) -> Self {
         Self { user: sandbox.user(), sandbox }
     }
