@@ -6,6 +6,9 @@ mod capability;
 mod error;
 mod forward;
 mod lost;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(any(feature = "bot-api", feature = "mtproto"))]
 mod media;
 mod metrics;

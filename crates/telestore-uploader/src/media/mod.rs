@@ -8,6 +8,8 @@ use std::sync::Arc;
 use telestore_types::{ByteSource, SendAs, picture_size};
 
 use crate::UploadRequest;
+#[cfg(feature = "fuzzing")]
+pub(crate) use tracks::check;
 
 /// The largest photo that Telegram takes, in bytes: <https://core.telegram.org/bots/api#sendphoto>.
 const PHOTO_MAX: u64 = 10 * 1024 * 1024;

@@ -48,6 +48,22 @@ pub(super) async fn read(source: Arc<dyn ByteSource>) -> Tracks {
     }
 }
 
+/// Reads a file on this thread.
+///
+/// # Panics
+/// If what is known of it is not within its bounds.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn check(source: Arc<dyn ByteSource>, runtime: &Handle) {
+    let found = tracks(Reader::new(source, runtime.clone(), Instant::now() + TIME_MAX)).unwrap_or_default();
+    if let Some(Video { seconds, width, height }) = found.video {
+        assert!((0.0..=SECONDS_MAX).contains(&seconds), "{seconds} seconds");
+        assert!([width, height].iter().all(|side| (1..=SIDE_MAX).contains(side)), "{width}x{height}");
+    }
+    for text in [found.audio.title, found.audio.performer].into_iter().flatten() {
+        assert!(text.chars().count() <= SHOWN && !text.contains(char::is_control), "a tag is shown as it is");
+    }
+}
+
 fn tracks(reader: Reader) -> Option<Tracks> {
     let stream = MediaSourceStream::new(Box::new(reader), Default::default());
     let tags = MetadataOptions::default().limit_tag_bytes(Limit::Maximum(TAG_MAX));
