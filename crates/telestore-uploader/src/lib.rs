@@ -5,10 +5,10 @@ mod account_fault;
 mod capability;
 mod error;
 mod forward;
-mod lost;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod lost;
 #[cfg(any(feature = "bot-api", feature = "mtproto"))]
 mod media;
 mod metrics;

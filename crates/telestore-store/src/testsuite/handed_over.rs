@@ -13,7 +13,7 @@ fn handed_over() -> HandedOver {
 }
 
 async fn hand_over(store: &dyn SessionStore, key: u8, now: Timestamp) -> Lease {
-    queued(store, "a", key, SECOND * 0).await;
+    queued(store, "a", key, std::time::Duration::ZERO).await;
     let held = lease(store, now).await.expect("due");
     let state = ResumeState::from(&handed_over());
     assert!(store.commit(&held, 90, Some(state)).await.expect("writes"));
