@@ -14,6 +14,7 @@ mod many;
 mod pipeline;
 mod plot;
 mod poll;
+mod pools;
 mod proc;
 mod receive;
 mod report;
@@ -79,6 +80,7 @@ enum Part {
     Growth,
     Small,
     Many,
+    Pools,
 }
 
 impl Part {
@@ -92,6 +94,7 @@ impl Part {
             Self::Growth => "growth",
             Self::Small => "small",
             Self::Many => "many",
+            Self::Pools => "pools",
         }
     }
 
@@ -105,6 +108,7 @@ impl Part {
             Self::Growth => growth::run(bench),
             Self::Small => small::run(bench),
             Self::Many => many::run(bench),
+            Self::Pools => pools::run(bench),
         }
     }
 }

@@ -31,6 +31,7 @@ pub(crate) fn serve_sandbox() -> Result<()> {
 pub(crate) struct Stage {
     control: SocketAddr,
     pub(crate) mtproto: SocketAddr,
+    server_key: String,
     /// There from the start.
     pub(crate) user: SandboxUser,
     root: PathBuf,
@@ -49,6 +50,7 @@ impl Stage {
         Ok(Self {
             control: url.trim_start_matches("http://").parse()?,
             mtproto: about["mtproto_addr"].as_str().ok_or("no address")?.parse()?,
+            server_key: about["server_key"].as_str().ok_or("no key")?.to_owned(),
             user: serde_json::from_value(about["users"][0].clone())?,
             root: root.to_owned(),
             _sandbox: sandbox,
@@ -56,15 +58,20 @@ impl Stage {
         })
     }
 
-    /// Makes another user with an account and a channel.
-    fn add_user(&self) -> Result<SandboxUser> {
-        let user = Http::connect(self.control)?.send("POST", "/sandbox/users", &json!({ "name": "bob" }))?;
+    /// Makes another user, who is like this.
+    pub(crate) fn add_user(&self, spec: &Value) -> Result<SandboxUser> {
+        let user = Http::connect(self.control)?.send("POST", "/sandbox/users", spec)?;
         Ok(serde_json::from_value(user.ok()?)?)
+    }
+
+    /// Has the sandbox fail on order.
+    pub(crate) fn inject(&self, fault: &Value) -> Result<()> {
+        Http::connect(self.control)?.send("POST", "/sandbox/faults", fault)?.ok().map(drop)
     }
 
     /// Makes so many.
     pub(crate) fn add_users(&self, count: usize) -> Result<Vec<SandboxUser>> {
-        (0..count).map(|_| self.add_user()).collect()
+        (0..count).map(|_| self.add_user(&json!({ "name": "bob" }))).collect()
     }
 
     /// Delays every answer of the sandbox from now on.
@@ -72,6 +79,14 @@ impl Stage {
         let change = json!({ "round_trip_ms": millis });
         let answer = Http::connect(self.control)?.send("PUT", "/sandbox/network", &change)?;
         if answer.status == 204 { Ok(()) } else { Err(format!("network: {}", answer.status).into()) }
+    }
+
+    /// Starts a worker whose bots sign in at the sandbox.
+    pub(crate) fn worker_for_bots(&self, settings: &[(&str, &str)], bytes: usize) -> Result<Worker> {
+        let mtproto = self.mtproto.to_string();
+        let more =
+            [("TELESTORE_MTPROTO_DC", mtproto.as_str()), ("TELESTORE_MTPROTO_SERVER_KEY", &self.server_key)];
+        self.worker(&[settings, &more].concat(), bytes)
     }
 
     /// Starts a worker with an empty data directory, which is going to hold so many bytes.

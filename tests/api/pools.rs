@@ -292,6 +292,31 @@ async fn pieces_of_one_file_go_by_two_bots_side_by_side() {
 }
 
 #[tokio::test]
+async fn a_worker_that_is_killed_while_each_of_two_bots_sends_a_piece_makes_each_piece_once() {
+    let settings = [MTPROTO[0], ("TELESTORE_PIECE_BYTES", "12 MiB"), ("TELESTORE_EAGER", "off")];
+    let (mut stage, bots) = pool(2, &settings).await;
+    let file = File::new(90 * MIB);
+    stage.chunks(&file).await;
+    let mut most = 0;
+    for (bot, at, skip) in [(0, PART, 10), (1, PART, 10), (0, SEND, 0), (1, SEND, 0)] {
+        let fault = Fault::hold(at).user(&bots[bot].user_id).skip(skip).once();
+        let hold = stage.sandbox.faults().inject(fault);
+        stage.complete(&file.id).await.ok();
+        soon("a piece of this bot", stage.sandbox.faults().wait_fired(hold, 1)).await;
+        most = most.max(stage.memory());
+        stage.kill().await;
+        stage.sandbox.faults().release(hold);
+        stage.start().await;
+    }
+    let end = stage.end(&file.id).await;
+    assert_eq!(end["status"], "completed", "{end}");
+    assert_eq!(pieces::arrived(&stage, &file, &end).len(), 8);
+    assert!(stage.shares(&bots).iter().all(|share| *share > 0), "{:?}", stage.shares(&bots));
+    let most = most.max(stage.memory());
+    assert!(most < 160 * MIB as u64, "{most} bytes, of a build that is not optimised");
+}
+
+#[tokio::test]
 async fn pieces_by_the_bot_api_go_on_with_another_bot() {
     let settings = [("TELESTORE_BOT_API_MAX_BYTES", "6 MiB"), ("TELESTORE_EAGER", "off")];
     let (mut stage, bots) = before(2, &settings).await;
