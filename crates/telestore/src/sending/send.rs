@@ -96,9 +96,9 @@ impl Runner {
                 tracing::info!("[{}] {error}; looking for its message", sink.upload_id());
                 return Ok(Some(handed));
             }
-            // There is no message, so nobody needs to look for it; if that is not written down, one looks in vain.
-            (Some(_), _) => drop(sink.uncommit().await),
-            (None, _) => {}
+            (None, Verdict::Ambiguous) => {}
+            // If that cannot be written down, one looks in vain.
+            _ => drop(sink.take_back().await),
         }
         self.backends.note_refusal(job, error).await;
         Err(Stop::from_uploader(error))

@@ -35,6 +35,8 @@ pub(crate) struct LeaseSink {
     twins: Arc<Twins>,
     sending: Sending,
     state: Mutex<State>,
+    /// Held while it is written down, or taken back, that the message may exist.
+    committing: tokio::sync::Mutex<()>,
     /// The send's. Backends call from tasks that know of none.
     span: Span,
 }
@@ -52,6 +54,8 @@ struct State {
     looked_for: bool,
     /// What was handed over.
     handed: Option<HandedOver>,
+    /// How often that was taken back. A connection may live on after its request, and come to hand over what it was for.
+    taken_back: u64,
     /// Keeps files with the same mark back.
     twin: Option<Twin>,
     /// The messages that exist, of an attempt that has ended without sending all of the file.
@@ -90,10 +94,12 @@ impl LeaseSink {
                 made,
                 looked_for: false,
                 handed: None,
+                taken_back: 0,
                 twin: None,
                 left: None,
                 logged,
             }),
+            committing: tokio::sync::Mutex::default(),
             span: Span::current(),
         })
     }
@@ -180,7 +186,17 @@ impl LeaseSink {
     }
 
     /// Writes down that the message may exist; `once` if the attempt is not repeated from that.
-    async fn write_commit(&self, resume: Option<ResumeState>, once: bool) -> Result<()> {
+    ///
+    /// `began` is how often that had been taken back when the request began to be handed over.
+    async fn write_commit(&self, resume: Option<ResumeState>, once: bool, began: u64) -> Result<()> {
+        let _committing = self.committing.lock().await;
+        if self.lock().taken_back != began {
+            return Err(Error::cancelled());
+        }
+        if let Some(handed) = resume.as_ref().and_then(ResumeState::handed_over) {
+            // Also if the store does not answer: it may have it.
+            self.lock().handed = Some(handed);
+        }
         let pulse = &self.sending.pulse;
         // From here on a send that cannot be repeated is heard out, even if another wants its place.
         if self.sending.stop.is_cancelled() || (once && !pulse.commit()) {
@@ -205,11 +221,29 @@ impl LeaseSink {
 
     /// Telegram has refused the file for good: its message does not exist, and it may go another way.
     pub(crate) async fn uncommit(&self) -> Result<()> {
+        let _committing = self.committing.lock().await;
+        self.lock().taken_back += 1;
         let held = self.patiently(|| self.base.sessions.uncommit(&self.sending.lease)).await;
         let held = held.map_err(not_written_by)?;
         self.sending.pulse.uncommit();
         self.lock().handed = None;
         if held { Ok(()) } else { Err(Error::cancelled()) }
+    }
+
+    /// The attempt has ended without a message: nobody needs to look for one.
+    ///
+    /// # Errors
+    /// As [`uncommit`](Self::uncommit); then somebody looks in vain.
+    pub(crate) async fn take_back(&self) -> Result<()> {
+        {
+            // What is being written down is there, or never will be.
+            let _committing = self.committing.lock().await;
+            self.lock().taken_back += 1;
+        }
+        match self.handed_over() {
+            Some(_) => self.uncommit().await,
+            None => Ok(()),
+        }
     }
 
     /// Asks the store, or tells it, as often as one needs that is away for a while: what is being sent need not stop for
@@ -321,14 +355,15 @@ impl ProgressSink for LeaseSink {
     }
 
     async fn commit(&self, resume: Option<ResumeState>) -> Result<()> {
-        let once = resume.is_none();
-        self.write_commit(resume, once).await
+        let (once, began) = (resume.is_none(), self.lock().taken_back);
+        self.write_commit(resume, once, began).await
     }
 
     async fn hand_over(&self, chat: &ChatId, caption: &Caption) -> Result<()> {
         if !self.lock().looked_for {
             return self.commit(None).await;
         }
+        let began = self.lock().taken_back;
         let (size, now) = (self.sending.lease.upload.size(), self.base.now());
         let handed = HandedOver::new(chat.clone(), caption, size, now).by(self.lock().sender.clone());
         self.keep_twins_back(&handed.mark).await?;
@@ -336,8 +371,6 @@ impl ProgressSink for LeaseSink {
             let text = "the message of another upload of the same file is being looked for";
             return Err(Error::new(ErrorKind::Unavailable, text));
         }
-        self.write_commit(Some((&handed).into()), true).await?;
-        self.lock().handed = Some(handed);
-        Ok(())
+        self.write_commit(Some((&handed).into()), true, began).await
     }
 }
