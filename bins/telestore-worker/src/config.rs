@@ -116,7 +116,7 @@ fn engine(settings: &Settings) -> EngineConfig {
         config.retry_max_age = sending.retry_max_age;
         config.stall_timeout = sending.stall_timeout;
         config.unknown = sending.bot_api_unknown;
-        config.settle_after = sending.bot_api_settle;
+        config.settle_after = sending.bot_api_settle.unwrap_or(sending.bot_api_answer_timeout);
         config.max_file_bytes = storage.max_file_bytes;
         config.max_chunk_bytes = storage.max_chunk_bytes;
         config.max_concurrent_uploads = sending.max_concurrent_uploads;

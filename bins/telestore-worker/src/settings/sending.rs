@@ -89,9 +89,9 @@ pub(crate) struct SendingSettings {
     #[arg(long, env = "TELESTORE_BOT_API_UNKNOWN", value_name = "fail|again", default_value = "fail", value_parser = values::one_of([("fail", Unknown::Fail), ("again", Unknown::Again)]))]
     pub(crate) bot_api_unknown: Unknown,
 
-    /// How long a message whose answer was lost may still come, and a second more for each 256 KiB; if it is not in the channel then, the file is sent again
-    #[arg(long, env = "TELESTORE_BOT_API_SETTLE", value_name = "TIME", default_value = "2m", value_parser = values::time)]
-    pub(crate) bot_api_settle: Duration,
+    /// How long a message whose answer was lost may still come after the channel was seen without it, and a second more for each 256 KiB; then the file is sent again [default: as TELESTORE_BOT_API_ANSWER_TIMEOUT]
+    #[arg(long, env = "TELESTORE_BOT_API_SETTLE", value_name = "TIME", value_parser = values::time)]
+    pub(crate) bot_api_settle: Option<Duration>,
 
     /// MTProto address for session strings that name none: Pyrogram's, and GramJS's that name a host; and where [`login`](#sign-in) begins, and a bot signs in [default: the data centre's]
     #[arg(long, env = "TELESTORE_MTPROTO_DC", value_name = "IP:PORT", value_parser = values::socket)]

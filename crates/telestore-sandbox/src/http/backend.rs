@@ -37,17 +37,20 @@ fn answer(shared: &Shared, account: Option<&Account>) -> Response {
         let detail = "Telegram not fully configured. Please complete setup in Settings.";
         return (StatusCode::BAD_REQUEST, Json(json!({"detail": detail}))).into_response();
     }
-    Json(json!({
+    let mut credentials = json!({
         "bot_token": user.bot_token,
-        "bot_tokens": user.bot_tokens,
         "channel_id": user.channel_id,
         "telegram_session": user.telethon_session,
         "telegram_api_id": with_api(user, user.api_id.to_string()),
         "telegram_api_hash": with_api(user, user.api_hash.clone()),
         "user_id": user.user_id,
         "backend_url": format!("http://{}", shared.addresses.http),
-    }))
-    .into_response()
+    });
+    // Backends that know of one bot only do not name the field.
+    if !user.bot_tokens.is_empty() {
+        credentials["bot_tokens"] = json!(user.bot_tokens);
+    }
+    Json(credentials).into_response()
 }
 
 fn with_api(user: &SandboxUser, value: String) -> Option<String> {

@@ -1,7 +1,7 @@
 //! What there is, for those who look at all of it.
 
 use sqlx::PgConnection;
-use telestore_types::{HandedOver, Upload, UploadState, UserId};
+use telestore_types::{Upload, UploadState, UserId};
 
 use super::row::{self, Values};
 use super::{database, sql};
@@ -13,18 +13,25 @@ pub(super) async fn list(
     listing: &Listing,
     after: Option<&Cursor>,
 ) -> Result<Vec<Upload>> {
-    let list = sql(
-        "SELECT * FROM uploads WHERE ($1::TEXT IS NULL OR state = $1) AND ($2::TEXT IS NULL OR user_id = $2) \
-         AND ($5::BIGINT IS NULL OR updated_at < $5 OR (updated_at = $5 AND id > $6)) \
-         AND ($7::TEXT IS NULL OR resume_of = $7) \
-         ORDER BY updated_at DESC, id LIMIT $3 OFFSET $4",
-    );
+    // With the name itself, so that the index of these is used.
+    let list = sql(match listing.handed_over {
+        false => {
+            "SELECT * FROM uploads WHERE ($1::TEXT IS NULL OR state = $1) AND ($2::TEXT IS NULL OR user_id = $2) \
+             AND ($5::BIGINT IS NULL OR updated_at < $5 OR (updated_at = $5 AND id > $6)) \
+             ORDER BY updated_at DESC, id LIMIT $3 OFFSET $4"
+        }
+        true => {
+            "SELECT * FROM uploads WHERE resume_of = 'handed over' AND ($1::TEXT IS NULL OR state = $1) \
+             AND ($2::TEXT IS NULL OR user_id = $2) \
+             AND ($5::BIGINT IS NULL OR updated_at < $5 OR (updated_at = $5 AND id > $6)) \
+             ORDER BY updated_at DESC, id LIMIT $3 OFFSET $4"
+        }
+    });
     let list = list.bind(listing.state.map(UploadState::as_str));
     let list = list.text(listing.user.as_ref().map(UserId::as_str));
     let list = list.bind(i64::from(listing.limit)).bind(i64::from(listing.skip));
     let list = list.bind(after.map(|last| last.updated_at.as_millis()));
     let list = list.bind(after.map(|last| last.id.as_str()));
-    let list = list.bind(listing.handed_over.then_some(HandedOver::NAME));
     list.fetch_all(on).await.map_err(database)?.iter().map(row::upload).collect()
 }
 

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, HandedOver, Outcome, Reading, ResumeState, SenderId, StorageKey, StoredFile, Timestamp, Upload,
-    UploadId, UploadOptions, UploadState, UserId, WorkerId,
+    ChatId, Outcome, Reading, ResumeState, SenderId, StorageKey, StoredFile, Timestamp, Upload, UploadId,
+    UploadOptions, UploadState, UserId, WorkerId,
 };
 
 use super::{
@@ -28,22 +28,29 @@ impl SessionStore for SqliteSessionStore {
     }
 
     async fn list(&self, listing: &Listing) -> Result<Vec<Upload>> {
-        let rows = sqlx::query(
-            "SELECT * FROM uploads WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR user_id = ?2) \
-             AND (?5 IS NULL OR updated_at < ?5 OR (updated_at = ?5 AND id > ?6)) \
-             AND (?7 IS NULL OR resume_of = ?7) \
-             ORDER BY updated_at DESC, id LIMIT ?3 OFFSET ?4",
-        )
-        .bind(listing.state.map(UploadState::as_str))
-        .bind(listing.user.as_ref().map(UserId::as_str))
-        .bind(listing.limit)
-        .bind(listing.skip)
-        .bind(listing.after.as_ref().map(|last| last.updated_at.as_millis()))
-        .bind(listing.after.as_ref().map(|last| last.id.as_str()))
-        .bind(listing.handed_over.then_some(HandedOver::NAME))
-        .fetch_all(&self.readers)
-        .await
-        .map_err(database)?;
+        // With the name itself, so that the index of these is used.
+        let list = match listing.handed_over {
+            false => {
+                "SELECT * FROM uploads WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR user_id = ?2) \
+                 AND (?5 IS NULL OR updated_at < ?5 OR (updated_at = ?5 AND id > ?6)) \
+                 ORDER BY updated_at DESC, id LIMIT ?3 OFFSET ?4"
+            }
+            true => {
+                "SELECT * FROM uploads WHERE resume_of = 'handed over' AND (?1 IS NULL OR state = ?1) \
+                 AND (?2 IS NULL OR user_id = ?2) AND (?5 IS NULL OR updated_at < ?5 OR (updated_at = ?5 AND id > ?6)) \
+                 ORDER BY updated_at DESC, id LIMIT ?3 OFFSET ?4"
+            }
+        };
+        let rows = sqlx::query(list)
+            .bind(listing.state.map(UploadState::as_str))
+            .bind(listing.user.as_ref().map(UserId::as_str))
+            .bind(listing.limit)
+            .bind(listing.skip)
+            .bind(listing.after.as_ref().map(|last| last.updated_at.as_millis()))
+            .bind(listing.after.as_ref().map(|last| last.id.as_str()))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(database)?;
         rows.iter().map(row::upload).collect()
     }
 

@@ -1,7 +1,9 @@
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{ResumeState, Upload};
+use super::{ResumeState, SendAs, Upload};
 use crate::{Caption, ChatId, SenderId, Timestamp};
 
 /// A file that a server was given whole and of which no answer came: its message may be in the channel, where it can be looked
@@ -10,10 +12,10 @@ use crate::{Caption, ChatId, SenderId, Timestamp};
 /// Rows keep it as a [`ResumeState`] of no backend.
 ///
 /// ```
-/// use telestore_types::{Caption, ChatId, HandedOver, ResumeState, Timestamp};
+/// use telestore_types::{Caption, ChatId, HandedOver, ResumeState, SendAs, Timestamp};
 ///
 /// let chat = ChatId::new("-1001234567890")?;
-/// let handed = HandedOver::new(chat, &Caption::from("Uploaded: a.txt"), 5, Timestamp::from_millis(1_000));
+/// let handed = HandedOver::new(chat, &Caption::from("Uploaded: a.txt"), SendAs::Document, 5, Timestamp::from_millis(1_000));
 /// let state = ResumeState::from(&handed);
 /// assert_eq!(state.handed_over(), Some(handed));
 /// assert_eq!(ResumeState::new("MTProto", *b"part 7").handed_over(), None);
@@ -27,11 +29,16 @@ pub struct HandedOver {
     /// Who sent it, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<SenderId>,
-    /// What tells its message from those of other files: a digest of chat, caption and length. Of two files that have the same,
+    /// What tells its message from those of other files: a digest of chat, caption, kind and length. Of two files that have the same,
     /// one only may be handed over at a time.
     pub mark: String,
-    /// When, by the clock of the store.
+    /// When, by the clock of the store, which may have stood still since.
     pub at: Timestamp,
+    /// When, by the clock of the machine, which may be wrong: in seconds since 1970.
+    pub by_machine: i64,
+    /// Since when, by the clock of the store, the channel was seen without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent_since: Option<Timestamp>,
     /// Whether a person wants it sent if nobody can tell whether the message is there.
     #[serde(default)]
     pub insisted: bool,
@@ -42,15 +49,26 @@ impl HandedOver {
     pub const NAME: &str = "handed over";
 
     /// A file of `length` bytes that is handed over now.
-    pub fn new(chat: ChatId, caption: &Caption, length: u64, now: Timestamp) -> Self {
+    pub fn new(chat: ChatId, caption: &Caption, send_as: SendAs, length: u64, now: Timestamp) -> Self {
         let mut mark = Sha256::new();
-        for part in [chat.as_str(), caption.text()] {
+        for part in [chat.as_str(), caption.text(), send_as.as_str()] {
             mark.update((part.len() as u64).to_be_bytes());
             mark.update(part);
         }
         mark.update(length.to_be_bytes());
         let mark = hex::encode(&mark.finalize()[..16]);
-        Self { chat, sender: None, mark, at: now, insisted: false }
+        let by_machine =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
+        Self { chat, sender: None, mark, at: now, by_machine, absent_since: None, insisted: false }
+    }
+
+    /// How long ago that was, at least and at most: one of the clocks may have stood still, and one may be wrong.
+    pub fn ages(&self, now: Timestamp) -> (Duration, Duration) {
+        let by_store = now.since(self.at);
+        let machine =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
+        let by_machine = Duration::from_secs(machine.saturating_sub(self.by_machine).max(0).unsigned_abs());
+        (by_store.min(by_machine), by_store.max(by_machine))
     }
 
     /// The same, by this sender.

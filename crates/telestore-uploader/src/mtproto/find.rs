@@ -1,5 +1,6 @@
 //! Looking into the channel for a message that another backend may have made.
 
+use telestore_mtproto::tl::enums::InputPeer;
 use telestore_mtproto::{Message, Wanted};
 use telestore_types::{CAPTION_MAX, SendAs, StoredAs, StoredFile, StoredMessage};
 
@@ -15,6 +16,10 @@ const CLOCKS_DIFFER: i64 = 10 * 60;
 pub(super) async fn find(attempt: &Attempt<'_>, request: &UploadRequest, lost: &Lost) -> Result<Found> {
     attempt.calls.connect().await?;
     let peer = attempt.calls.locate(&lost.chat).await?;
+    if !matches!(peer, InputPeer::Channel(_)) {
+        // In a basic group each account has numbers of its own.
+        return Ok(Found::Unclear);
+    }
     let chat = chat_of(&peer).unwrap_or_else(|| lost.chat.clone());
     let behind = lost.newest_before(&chat).and_then(|id| i32::try_from(id).ok());
     let since = match behind {

@@ -65,7 +65,7 @@ pub(super) struct History {
     /// It is written down that the message may exist.
     pub(super) committed: bool,
     /// It was so before this attempt.
-    before: bool,
+    pub(super) before: bool,
     /// A call was written and has no answer: the message may exist.
     pub(super) ambiguous: bool,
     /// How often Telegram said that it had the call before.

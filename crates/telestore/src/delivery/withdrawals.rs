@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use telestore_backend::Error as BackendError;
 use telestore_store::{Lease, NewEvent, OutboxEvent, Withdrawal};
-use telestore_types::{StoredFile, TelegramCredentials, UploadState};
+use telestore_types::{StoredFile, StoredMessage, TelegramCredentials, UploadState};
 use telestore_uploader::{TelegramUploader, Verdict};
 
 use crate::delivery::outbox::{CLAIM, Delivery};
@@ -115,7 +115,11 @@ impl Delivery {
         let token = self.backends.sealer.open(&key, sealed).map_err(lost)?;
         let credentials = self.backends.credentials_of(&token).await.map_err(Unwilling::of_backend)?;
         let senders: Vec<_> = backend.capability().requirement.senders(&credentials).cloned().collect();
-        if senders.len() < 2 {
+        // In a basic group each account has numbers of its own, and would delete something else.
+        let in_channels = |message: &StoredMessage| {
+            message.chat_id.as_ref().is_some_and(|chat| chat.channel_id().is_some())
+        };
+        if senders.len() < 2 || !stored.messages().iter().all(in_channels) {
             return withdraw_by(backend.as_ref(), &credentials, &stored).await;
         }
         // A bot may delete what it has sent, and not always what another has: each takes its messages back, and for the last

@@ -59,17 +59,24 @@ impl Runner {
         let progress = with_digest(sink, expected);
         let request = job.request(upload, source, stop.clone());
         let mut request = request.with_thumbnail(self.thumbnail(upload, thumbnails, sink).await?);
-        sink.may_be_looked_for(job.may_be_looked_for(self.base.config.unknown));
+        sink.may_be_looked_for(job.may_be_looked_for(self.base.config.unknown), request.send_as);
         let mime_type = request.mime_type.clone();
-        let mut handed = upload.handed_over();
+        let (mut handed, mut insisted) = (upload.handed_over(), false);
         loop {
             if let Some(handed) = handed.take() {
-                match self.settle(&job, &request, upload, &handed, sink).await? {
+                match self.settle(&job, &request, upload, handed, sink).await? {
                     Settled::There(stored, backend) => {
                         return Ok(Sent { stored, backend, credentials, mime_type });
                     }
-                    Settled::NotThere => job.not_lost_again(request.source.len()),
-                    Settled::Unknown => {}
+                    Settled::NotThere | Settled::Unknown { looked: true } => {
+                        job.not_lost_again(request.source.len())
+                    }
+                    // Once in an attempt: a server that always loses its answers would get it without end.
+                    Settled::Unknown { looked: false } if insisted => {
+                        let why = "Telegram did not say whether it has made the message".to_owned();
+                        return Err(Stop::Later { kind: Kind::AnswerLost, why, wait: None });
+                    }
+                    Settled::Unknown { looked: false } => insisted = true,
                 }
                 sink.uncommit().await.map_err(|error| Stop::from_uploader(&error))?;
                 request.resume = None;

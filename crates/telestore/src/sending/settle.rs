@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telestore_store::{Cursor, Listing};
-use telestore_types::{HandedOver, Outcome, StoredFile, Upload, UploadState, Verdict};
+use telestore_types::{CAPTION_MAX, HandedOver, Outcome, StoredFile, Upload, UploadState, Verdict};
 use telestore_uploader::{Found, Lost, TelegramUploader, UploadRequest};
 
 use crate::sending::runner::Runner;
@@ -20,7 +20,7 @@ const MAX_READS: u32 = 40;
 
 /// How much earlier a file must have ended, by its row, than another one was handed over, so that its message was there
 /// first: clocks of workers differ.
-const SURELY_EARLIER: Duration = Duration::from_secs(60);
+const SURELY_EARLIER: Duration = Duration::from_secs(15 * 60);
 
 /// How many bytes in a second a Bot API server passes on to Telegram, at least: so much longer a large file may be on its way.
 const PASSED_ON: u64 = 256 * 1024;
@@ -31,8 +31,8 @@ pub(super) enum Settled {
     There(StoredFile, Arc<dyn TelegramUploader>),
     /// It is not, and will not be.
     NotThere,
-    /// Nobody can tell, and it is to be sent however that is.
-    Unknown,
+    /// Nobody can tell, and it is to be sent however that is; somebody could look, or nobody.
+    Unknown { looked: bool },
 }
 
 impl Runner {
@@ -42,32 +42,39 @@ impl Runner {
         job: &Job,
         request: &UploadRequest,
         upload: &Upload,
-        handed: &HandedOver,
+        mut handed: HandedOver,
         sink: &LeaseSink,
     ) -> Result<Settled, Stop> {
         sink.keep_twins_back(&handed.mark).await.map_err(|error| Stop::from_uploader(&error))?;
         // It can be given up now: the row says what is to be looked for.
         sink.pulse().uncommit();
-        let mut later = None;
-        for finder in job.finders() {
-            let lost = self.lost(upload, handed, sink).await?;
-            let ago = lost.ago;
+        let (mut later, mut looked) = (None, false);
+        for finder in self.able(job, request, &handed, sink) {
+            let lost = self.lost(&handed, sink).await?;
             match finder.find(request, &lost).await {
-                Ok(Found::There(stored)) => {
-                    tracing::info!(
-                        message_id = stored.message_id(),
-                        "[{}] Its message is in the channel",
-                        upload.id
-                    );
-                    return Ok(Settled::There(stored, finder));
+                Ok(Found::There(stored)) => match self.is_anothers(&stored, &handed, sink).await? {
+                    false => {
+                        tracing::info!(
+                            message_id = stored.message_id(),
+                            "[{}] Its message is in the channel",
+                            upload.id
+                        );
+                        return Ok(Settled::There(stored, finder));
+                    }
+                    true => looked = true,
+                },
+                Ok(Found::NotThere) => {
+                    let now = self.base.now();
+                    let since = *handed.absent_since.get_or_insert(now);
+                    if now.since(since) >= self.patience(upload) {
+                        tracing::info!("[{}] Its message is not in the channel; sending it again", upload.id);
+                        return Ok(Settled::NotThere);
+                    }
+                    later = Some("its message is not in the channel yet".to_owned());
                 }
-                Ok(Found::NotThere) if ago >= self.patience(upload) => {
-                    tracing::info!("[{}] Its message is not in the channel; sending it again", upload.id);
-                    return Ok(Settled::NotThere);
-                }
-                Ok(Found::NotThere) => later = Some("its message is not in the channel yet".to_owned()),
                 Ok(_) => {
-                    tracing::info!("[{}] The channel does not tell whether its message is there", upload.id)
+                    looked = true;
+                    tracing::info!("[{}] The channel does not tell whether its message is there", upload.id);
                 }
                 Err(error) if error.verdict() == Verdict::Temporary => later = Some(error.to_string()),
                 Err(error) => tracing::warn!(%error, "[{}] Cannot look for its message", upload.id),
@@ -75,23 +82,58 @@ impl Runner {
         }
         match later {
             Some(why) => {
-                let age = self.base.now().since(handed.at);
-                let pause = self.base.config.wait(Duration::ZERO, age);
-                Err(Stop::Unsettled { why, pause })
+                // If that is lost, the message is waited for longer.
+                sink.note_absent(&handed).await.map_err(Stop::unread)?;
+                let age = self.base.now().since(handed.absent_since.unwrap_or(handed.at));
+                Err(Stop::Unsettled { why, pause: self.base.config.wait(Duration::ZERO, age) })
             }
-            None => self.decide(upload, handed),
+            None => self.decide(upload, &handed, looked),
         }
     }
 
+    /// Who can look for what was handed over. Nobody if the message would be another one by now, since the settings have changed, or
+    /// if what the messages of other files are is forgotten.
+    fn able(
+        &self,
+        job: &Job,
+        request: &UploadRequest,
+        handed: &HandedOver,
+        sink: &LeaseSink,
+    ) -> Vec<Arc<dyn TelegramUploader>> {
+        let caption = request.caption.clone().cut(CAPTION_MAX);
+        let same = sink.handed_to(&handed.chat, &caption).mark == handed.mark;
+        let (_, age) = handed.ages(self.base.now());
+        match same && age < self.base.config.result_ttl.max(self.base.config.retry_max_age) {
+            true => job.finders().collect(),
+            false => Vec::new(),
+        }
+    }
+
+    /// Whether a message that was found may be another file's: one that has ended meanwhile, or whose message is looked for, too.
+    async fn is_anothers(
+        &self,
+        stored: &StoredFile,
+        handed: &HandedOver,
+        sink: &LeaseSink,
+    ) -> Result<bool, Stop> {
+        let known = self.lost(handed, sink).await?;
+        let taken = stored.messages().iter().any(|message| {
+            let chat = message.chat_id.as_ref().unwrap_or(&handed.chat);
+            known.is_known(chat, message.message_id)
+        });
+        let looked_for = [UploadState::Queued, UploadState::Sending, UploadState::Failed];
+        Ok(taken || sink.has_twin(&handed.mark, &looked_for).await.map_err(Stop::unread)?)
+    }
+
     /// What is done if nobody can tell.
-    fn decide(&self, upload: &Upload, handed: &HandedOver) -> Result<Settled, Stop> {
+    fn decide(&self, upload: &Upload, handed: &HandedOver, looked: bool) -> Result<Settled, Stop> {
         if handed.insisted || self.base.config.unknown == Unknown::Again {
             tracing::info!(
                 insisted = handed.insisted,
                 "[{}] Nobody can tell whether it was sent; sending it again",
                 upload.id
             );
-            return Ok(Settled::Unknown);
+            return Ok(Settled::Unknown { looked });
         }
         Err(Stop::Failed {
             kind: Kind::AnswerLost,
@@ -105,11 +147,11 @@ impl Runner {
         self.base.config.settle_after + Duration::from_secs(upload.size() / PASSED_ON)
     }
 
-    /// What is looked for, and the messages of other files of the user, which are not it.
-    async fn lost(&self, upload: &Upload, handed: &HandedOver, sink: &LeaseSink) -> Result<Lost, Stop> {
-        let mut lost = Lost::new(handed.chat.clone(), self.base.now().since(handed.at));
-        let mut listing =
-            Listing::first(ROWS).in_state(UploadState::Completed).of_user(upload.user_id.clone());
+    /// What is looked for, and the messages of other files, which are not it. Several users may have one channel.
+    async fn lost(&self, handed: &HandedOver, sink: &LeaseSink) -> Result<Lost, Stop> {
+        let (_, ago) = handed.ages(self.base.now());
+        let mut lost = Lost::new(handed.chat.clone(), ago);
+        let mut listing = Listing::first(ROWS).in_state(UploadState::Completed);
         for _ in 0..MAX_READS {
             let rows = sink.patiently(|| self.base.sessions.list(&listing)).await.map_err(Stop::unread)?;
             let mut reached = rows.len() < ROWS as usize;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_progress::Tracker;
-use telestore_store::{Error as StoreError, Listing};
+use telestore_store::{Cursor, Error as StoreError, Listing};
 use telestore_types::{
-    Caption, ChatId, HandedOver, ResumeState, Sender, SenderId, Stage, StoredFile, Upload, UploadId,
+    Caption, ChatId, HandedOver, ResumeState, SendAs, Sender, SenderId, Stage, StoredFile, Upload, UploadId,
     UploadState,
 };
 use telestore_uploader::{Error, ErrorKind, ProgressSink, Result};
@@ -52,6 +52,8 @@ struct State {
     made: usize,
     /// Whether a message of which no answer came can be looked for.
     looked_for: bool,
+    /// As what it goes.
+    send_as: SendAs,
     /// What was handed over.
     handed: Option<HandedOver>,
     /// How often that was taken back. A connection may live on after its request, and come to hand over what it was for.
@@ -93,6 +95,7 @@ impl LeaseSink {
                 written: None,
                 made,
                 looked_for: false,
+                send_as: SendAs::Document,
                 handed: None,
                 taken_back: 0,
                 twin: None,
@@ -145,8 +148,25 @@ impl LeaseSink {
     }
 
     /// A message of which no answer comes can be looked for from now on, or not.
-    pub(crate) fn may_be_looked_for(&self, can: bool) {
-        self.lock().looked_for = can;
+    pub(crate) fn may_be_looked_for(&self, can: bool, send_as: SendAs) {
+        let mut state = self.lock();
+        (state.looked_for, state.send_as) = (can, send_as);
+    }
+
+    /// What a file is that is handed over now.
+    pub(crate) fn handed_to(&self, chat: &ChatId, caption: &Caption) -> HandedOver {
+        let (size, now) = (self.sending.lease.upload.size(), self.base.now());
+        HandedOver::new(chat.clone(), caption, self.lock().send_as, size, now)
+    }
+
+    /// Writes down since when the channel was seen without the message.
+    pub(crate) async fn note_absent(
+        &self,
+        handed: &HandedOver,
+    ) -> std::result::Result<bool, Option<StoreError>> {
+        let state = Some(ResumeState::from(handed));
+        let note = || self.base.sessions.checkpoint(&self.sending.lease, self.progress(), state.clone());
+        self.patiently(note).await
     }
 
     /// What was handed over and is in the row.
@@ -159,6 +179,9 @@ impl LeaseSink {
     /// # Errors
     /// If the send is to stop meanwhile.
     pub(crate) async fn keep_twins_back(&self, mark: &str) -> Result<()> {
+        let held = self.lock().twin.take_if(|twin| !twin.is_of(mark));
+        // Of another chat, which the group was before.
+        drop(held);
         if self.lock().twin.is_none() {
             let twin = tokio::select! {
                 twin = self.twins.hold(mark) => twin,
@@ -174,15 +197,27 @@ impl LeaseSink {
         self.lock().twin = None;
     }
 
-    /// Whether the message of another file with this mark is being looked for.
-    async fn has_lost_twin(&self, mark: &str) -> Result<bool> {
-        let upload = &self.sending.lease.upload;
-        let listing = Listing::first(TWINS).of_user(upload.user_id.clone()).handed_over();
-        let rows = self.patiently(|| self.base.sessions.list(&listing)).await.map_err(not_written_by)?;
-        let waits = |row: &&Upload| {
-            matches!(row.state, UploadState::Queued | UploadState::Sending) && row.id != upload.id
-        };
-        Ok(rows.iter().filter(waits).filter_map(Upload::handed_over).any(|other| other.mark == mark))
+    /// Whether another file with this mark is handed over, of whichever user and worker, in one of these states.
+    ///
+    /// # Errors
+    /// The store's; `None` when the send is to stop.
+    pub(crate) async fn has_twin(
+        &self,
+        mark: &str,
+        states: &[UploadState],
+    ) -> std::result::Result<bool, Option<StoreError>> {
+        let mut listing = Listing::first(TWINS).handed_over();
+        loop {
+            let rows = self.patiently(|| self.base.sessions.list(&listing)).await?;
+            let others = rows.iter().filter(|row| row.id != *self.upload_id() && states.contains(&row.state));
+            if others.filter_map(Upload::handed_over).any(|other| other.mark == mark) {
+                return Ok(true);
+            }
+            match rows.last().filter(|_| rows.len() == TWINS as usize) {
+                Some(last) => listing = listing.after(Cursor::of(last)),
+                None => return Ok(false),
+            }
+        }
     }
 
     /// Writes down that the message may exist; `once` if the attempt is not repeated from that.
@@ -364,13 +399,17 @@ impl ProgressSink for LeaseSink {
             return self.commit(None).await;
         }
         let began = self.lock().taken_back;
-        let (size, now) = (self.sending.lease.upload.size(), self.base.now());
-        let handed = HandedOver::new(chat.clone(), caption, size, now).by(self.lock().sender.clone());
-        self.keep_twins_back(&handed.mark).await?;
-        if self.has_lost_twin(&handed.mark).await? {
+        let mark = self.handed_to(chat, caption).mark;
+        self.keep_twins_back(&mark).await?;
+        // The times are those of now, behind all waiting.
+        let handed = self.handed_to(chat, caption).by(self.lock().sender.clone());
+        self.write_commit(Some((&handed).into()), true, began).await?;
+        // Behind the word of this one, so that of two workers one sees the other.
+        let waiting = [UploadState::Queued, UploadState::Sending];
+        if self.has_twin(&mark, &waiting).await.map_err(not_written_by)? {
             let text = "the message of another upload of the same file is being looked for";
             return Err(Error::new(ErrorKind::Unavailable, text));
         }
-        self.write_commit(Some((&handed).into()), true, began).await
+        Ok(())
     }
 }

@@ -106,10 +106,11 @@ impl Job {
     }
 
     /// The bot that has begun a file and is gone from the credentials, if it may have made the message. A session may be another
-    /// one of the same account, which makes the same message.
+    /// one of the same account, which makes the same message, unless there is none any more.
     pub(crate) fn gone(&self, state: Option<&ResumeState>) -> Option<SenderId> {
         let state = state?;
-        let sender = state.sender.as_ref().filter(|sender| sender.is_bot())?;
+        let no_session = self.credentials.sessions().next().is_none();
+        let sender = state.sender.as_ref().filter(|sender| sender.is_bot() || no_session)?;
         let backend = self.backends.iter().find(|backend| backend.name() == state.backend)?;
         let is_gone = self.credentials.sender(sender).is_none();
         (is_gone && backend.handover(state) == Handover::Never).then(|| sender.clone())

@@ -38,6 +38,12 @@ pub(crate) struct Twin {
     mark: String,
 }
 
+impl Twin {
+    pub(crate) fn is_of(&self, mark: &str) -> bool {
+        self.mark == mark
+    }
+}
+
 impl Drop for Twin {
     fn drop(&mut self) {
         self.of.lock().remove(&self.mark);
