@@ -105,6 +105,8 @@ forward! {
     async fn save_clock(&self, reading: Reading) -> ();
     async fn moved_chat(&self, user: &UserId, chat: &ChatId) -> Option<ChatId>;
     async fn save_moved_chat(&self, user: &UserId, chat: &ChatId, moved_to: &ChatId) -> ();
+    async fn bot_key(&self, key: &StorageKey) -> Option<Vec<u8>>;
+    async fn save_bot_key(&self, key: &StorageKey, sealed: &[u8]) -> ();
     async fn counts(&self) -> Counts;
     async fn probe(&self) -> ();
 }
