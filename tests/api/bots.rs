@@ -78,11 +78,7 @@ async fn a_worker_killed_while_its_bot_signs_in_signs_in_once_more_and_no_messag
     // The call that ends the sign-in, in the data centre where the bot is.
     let hold = stage.sandbox.faults().inject(Fault::hold(SIGN_IN).skip(1).once());
     let file = File::new(MIB);
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
-    soon("the sign-in", stage.sandbox.faults().wait_fired(hold, 1)).await;
-    stage.kill().await;
-    stage.sandbox.faults().release(hold);
+    stage.killed_at(hold, &file).await;
     stage.start().await;
     assert_eq!(stage.end(&file.id).await["status"], "completed");
     stage.arrived(&file);
@@ -95,8 +91,7 @@ async fn a_flood_of_sign_ins_is_waited_for_and_told() {
     stage.start().await;
     stage.sandbox.faults().inject(Fault::rpc_error(SIGN_IN, 420, "FLOOD_WAIT_3").once());
     let file = File::new(1000);
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     let wait = stage.shows(&file.id, "the wait", |progress| progress["retryAfter"].as_u64()).await;
     assert!((1..=4).contains(&wait), "{wait}");
     assert_eq!(stage.end(&file.id).await["status"], "completed");

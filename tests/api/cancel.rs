@@ -53,8 +53,7 @@ async fn a_running_send_stops_and_no_message_stays() {
         let stage = Stage::with(&[("TELESTORE_MAX_CONCURRENT_UPLOADS", "1")]).await;
         let file = File::new(length);
         let hold = stage.sandbox.faults().inject(Fault::hold(at));
-        stage.chunks(&file).await;
-        stage.complete(&file.id).await.ok();
+        stage.queue(&file).await;
         soon("the send", stage.sandbox.faults().wait_fired(hold, 1)).await;
         let begun = Instant::now();
         assert_eq!(cancel(&stage, &file.id).await, cancelled());

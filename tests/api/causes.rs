@@ -103,8 +103,7 @@ async fn an_upload_that_a_person_cancels_is_told_as_cancelled_and_as_nothing_els
                     .await;
             let file = File::in_chunks(length, &[MIB]);
             let hold = stage.sandbox.faults().inject(Fault::hold(at));
-            stage.chunks(&file).await;
-            stage.complete(&file.id).await.ok();
+            stage.queue(&file).await;
             soon("the send", stage.sandbox.faults().wait_fired(hold, 1)).await;
             if by_operator {
                 stage.command(&["uploads", "cancel", &file.id]).await.ok();

@@ -127,8 +127,7 @@ async fn more_chunks_than_a_file_can_have_are_refused_at_once() {
     stage.post("/init-upload", init(10_000, 9_998)).await.error(400);
     // Each byte a chunk, and one too many.
     let file = one_too_many(3, 1);
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     assert_eq!(stage.end(&file.id).await["status"], "completed");
     stage.arrived(&file);
     let mut fields = file.fields(0, &stage.user.auth_token);
@@ -169,8 +168,7 @@ async fn a_refused_chunk_takes_nothing_from_what_is_being_sent() {
     let stage = Stage::new().await;
     let file = File::in_chunks(10, &[5]);
     let held = stage.sandbox.faults().inject(Fault::hold("sendDocument"));
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     soon("the sending", stage.sandbox.faults().wait_fired(held, 1)).await;
     let empty = chunk_form(Vec::new(), file.fields(1, &stage.user.auth_token));
     stage.form("/upload-chunk", empty).await.error(409);

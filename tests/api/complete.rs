@@ -40,8 +40,7 @@ async fn a_chunk_that_comes_again_while_the_file_is_sent_is_fine_and_other_bytes
     let (file, mut other) = (File::new(11 * MIB), File::new(11 * MIB));
     other.id.clone_from(&file.id);
     let send = stage.sandbox.faults().inject(Fault::hold("sendDocument"));
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     soon("the send", stage.sandbox.faults().wait_fired(send, 1)).await;
     let again = stage.chunk(&file, 1).await.ok();
     assert_eq!((&again["received_chunks"], &again["complete"]), (&json!(3), &json!(true)));
@@ -96,8 +95,7 @@ async fn more_files_than_slots_wait_their_turn() {
     let send = stage.sandbox.faults().inject(Fault::hold("sendDocument"));
     let files: Vec<File> = (0..6).map(|n| File::new(10).named(&format!("{n}.bin"))).collect();
     for file in &files {
-        stage.chunks(file).await;
-        stage.complete(&file.id).await.ok();
+        stage.queue(file).await;
     }
     soon("two sends", stage.sandbox.faults().wait_fired(send, 2)).await;
     let waiting = stage.progress(&files[5].id).await.ok();

@@ -154,8 +154,7 @@ async fn killed_after_the_last_chunk() {
 #[tokio::test]
 async fn killed_right_after_completion() {
     let (mut stage, file) = scene(By::Mtproto).await;
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     stage.kill().await;
     recovers(stage, file).await;
 }
@@ -177,8 +176,7 @@ moments!(test_each);
 #[tokio::test]
 async fn killed_again_and_again() {
     let (mut stage, file) = scene(By::Mtproto).await;
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     for skip in [2, 9, 15] {
         stage.kill().await;
         stage.sandbox.faults().clear();

@@ -109,8 +109,7 @@ async fn a_stop_lets_a_bot_finish_its_file() {
     let mut stage = Stage::new().await;
     let hold = stage.sandbox.faults().inject(Fault::hold("sendDocument"));
     let file = File::new(10);
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     soon("the send", stage.sandbox.faults().wait_fired(hold, 1)).await;
     stage.signal("TERM").await;
     stage.sandbox.faults().release(hold);
@@ -169,8 +168,7 @@ async fn moves_to_another_data_centre_where_telegram_says_so() {
     stage.sandbox.add_data_centre(4).await.unwrap();
     let hold = stage.sandbox.faults().inject(Fault::hold(PART).part(60).once());
     let file = File::new(60 * MIB);
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     soon("part 60", stage.sandbox.faults().wait_fired(hold, 1)).await;
     stage.sandbox.move_account(&stage.user, 4);
     stage.sandbox.faults().release(hold);
@@ -197,8 +195,7 @@ async fn waits_for_a_data_centre_that_is_down() {
     stage.sandbox.stop_data_centre(4).await;
     stage.sandbox.move_account(&stage.user, 4);
     let file = File::new(60 * MIB);
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     let away = stage.sandbox.wait_until(|stats| stats.calls("channels.getChannels") >= 2);
     soon("a second try", away).await;
     stage.sandbox.move_account(&stage.user, 2);

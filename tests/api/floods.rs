@@ -45,8 +45,7 @@ async fn long_waits_are_shown_in_every_shape() {
     {
         let flood = stage.sandbox.faults().inject(Fault::flood_as(SEND, shape, 3600).once());
         let file = File::new(1000);
-        stage.chunks(&file).await;
-        stage.complete(&file.id).await.ok();
+        stage.queue(&file).await;
         soon("the wait", stage.sandbox.faults().wait_fired(flood, 1)).await;
         let shown = async {
             loop {

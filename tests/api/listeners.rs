@@ -48,8 +48,7 @@ async fn two_thousand_listeners_cost_little_and_hear_in_time() {
     for _ in 0..UPLOADS {
         let (file, hold) =
             (File::new(1000), stage.sandbox.faults().inject(Fault::hold("sendDocument").once()));
-        stage.chunks(&file).await;
-        stage.complete(&file.id).await.ok();
+        stage.queue(&file).await;
         soon("the sending", stage.sandbox.faults().wait_fired(hold, 1)).await;
         uploads.push((file.id, hold));
     }

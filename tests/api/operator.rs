@@ -146,8 +146,7 @@ async fn a_running_send_that_is_cancelled_stops_and_no_message_stays() {
         .await;
         let file = File::in_chunks(length, &[length]);
         let hold = stage.sandbox.faults().inject(Fault::hold(at));
-        stage.chunks(&file).await;
-        stage.complete(&file.id).await.ok();
+        stage.queue(&file).await;
         soon("the send", stage.sandbox.faults().wait_fired(hold, 1)).await;
         cancelled(&stage, &file.id).await;
         assert_eq!(stage.end(&file.id).await["error"], "Upload cancelled");

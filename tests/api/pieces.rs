@@ -72,12 +72,7 @@ async fn a_worker_that_is_killed_at_any_piece_makes_each_once() {
     for (at, skip) in [("upload.saveBigFilePart", 30), (SEND, 0), (SEND, 1), (SEND, 2)] {
         let mut stage = Stage::with(&PIECES).await;
         let hold = stage.sandbox.faults().inject(Fault::hold(at).skip(skip).once());
-        stage.chunks(&file).await;
-        stage.complete(&file.id).await.ok();
-        soon("the piece", stage.sandbox.faults().wait_fired(hold, 1)).await;
-        stage.kill().await;
-        // Telegram makes the message that it was asked for.
-        stage.sandbox.faults().release(hold);
+        stage.killed_at(hold, &file).await;
         stage.start().await;
         let end = stage.end(&file.id).await;
         assert_eq!(end["status"], "completed", "{at} {skip}: {end}");
@@ -90,8 +85,7 @@ async fn cancelled_at(call: &str, skip: u64) -> (Stage, File, FaultId) {
     let stage = Stage::with(&PIECES).await;
     let file = File::new(25 * MIB);
     let hold = stage.sandbox.faults().inject(Fault::hold(call).skip(skip).once());
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     soon("the piece", stage.sandbox.faults().wait_fired(hold, 1)).await;
     assert!(!stage.sandbox.messages_of(&stage.user).is_empty());
     stage.post("/cancel-upload", json!({ "uploadId": file.id })).await.ok();
@@ -129,8 +123,7 @@ async fn a_piece_that_fails_names_itself_and_the_others_are_kept_for_the_next_tr
     let stage = Stage::with(&PIECES).await;
     let file = File::new(25 * MIB);
     stage.sandbox.faults().inject(Fault::rpc_error(SEND, 400, "MEDIA_INVALID").skip(1).once());
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     let failed = stage.end(&file.id).await;
     let error = failed["error"].as_str().unwrap();
     assert!(error.starts_with(&format!("piece 2 of 3 ({}.002): ", file.name)), "{error}");

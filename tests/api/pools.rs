@@ -103,8 +103,7 @@ async fn files_are_spread_over_all_bots_by_both_ways() {
         assert_eq!(stage.shares(&bots), [2, 1, 1], "in turns");
         let files: Vec<File> = (0..6).map(|_| File::new(1000)).collect();
         for file in &files {
-            stage.chunks(file).await;
-            stage.complete(&file.id).await.ok();
+            stage.queue(file).await;
         }
         for file in &files {
             assert_eq!(stage.end(&file.id).await["status"], "completed");
@@ -152,8 +151,7 @@ async fn a_bot_that_is_kicked_in_the_middle_of_a_file_has_another_one_send_it() 
     let (stage, bots) = pool(2, &MTPROTO).await;
     let hold = stage.sandbox.faults().inject(Fault::hold(PART).skip(5).once());
     let file = File::new(12 * MIB);
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     soon("the middle", stage.sandbox.faults().wait_fired(hold, 1)).await;
     stage.sandbox.set_standing_of_bot(&stage.user.channel_id, &bots[0], Standing::Kicked);
     stage.sandbox.faults().release(hold);
@@ -182,11 +180,7 @@ async fn committed() -> (Stage, Vec<SandboxUser>, File) {
     let (mut stage, bots) = pool(2, &MTPROTO).await;
     let hold = stage.sandbox.faults().inject(Fault::hold(SEND).once());
     let file = File::new(1000);
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
-    soon("the call", stage.sandbox.faults().wait_fired(hold, 1)).await;
-    stage.kill().await;
-    stage.sandbox.faults().release(hold);
+    stage.killed_at(hold, &file).await;
     soon("the message", stage.sandbox.wait_for_message(stage.user.channel_id.as_str(), 1)).await;
     (stage, bots, file)
 }
@@ -233,11 +227,7 @@ async fn a_worker_that_is_killed_behind_a_change_of_bots_makes_one_message() {
         stage.floods(&bots[0], SEND);
         let hold = stage.sandbox.faults().inject(Fault::hold(at).user(&bots[1].user_id).once());
         let file = File::new(1000);
-        stage.chunks(&file).await;
-        stage.complete(&file.id).await.ok();
-        soon("the second bot", stage.sandbox.faults().wait_fired(hold, 1)).await;
-        stage.kill().await;
-        stage.sandbox.faults().release(hold);
+        stage.killed_at(hold, &file).await;
         stage.start().await;
         assert_eq!(stage.end(&file.id).await["status"], "completed", "{at}");
         stage.arrived(&file);
@@ -252,11 +242,7 @@ async fn nobody_sends_again_what_a_bot_may_have_sent_that_is_gone_unless_a_perso
     stage.start().await;
     let hold = stage.sandbox.faults().inject(Fault::hold(SEND).user(&bots[0].user_id).once());
     let file = File::new(1000);
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
-    soon("the call", stage.sandbox.faults().wait_fired(hold, 1)).await;
-    stage.kill().await;
-    stage.sandbox.faults().release(hold);
+    stage.killed_at(hold, &file).await;
     stand_alone(&mut stage, &bots[1].bot_token);
     stage.start().await;
     let end = stage.end(&file.id).await;
@@ -373,8 +359,7 @@ async fn a_cancelled_files_message_is_taken_back_by_the_bot_that_made_it() {
     stage.sends_once(1000).await;
     let hold = stage.sandbox.faults().inject(Fault::hold("messages.sendMedia:claimed").once());
     let file = File::new(1000);
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     soon("the call", stage.sandbox.faults().wait_fired(hold, 1)).await;
     stage.post("/cancel-upload", serde_json::json!({ "uploadId": file.id })).await.ok();
     stage.sandbox.faults().release(hold);

@@ -65,8 +65,7 @@ async fn premium_that_ends_while_a_worker_is_killed_makes_pieces_of_a_file_once(
     stage.premium(true);
     let file = File::new(13 * MIB);
     let hold = stage.sandbox.faults().inject(Fault::hold(BIG).skip(15).once());
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     soon("the part", stage.sandbox.faults().wait_fired(hold, 1)).await;
     stage.kill().await;
     stage.premium(false);
@@ -122,8 +121,7 @@ async fn converted() -> (Stage, File) {
     let stage = Stage::with(&[MTPROTO, VIDEO]).await;
     stage.sandbox.convert_videos(true).unwrap();
     let file = File::new(2 * MIB).named("film.mp4");
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     soon("a look", stage.sandbox.wait_until(|stats| stats.calls(LOOK) > 0)).await;
     (stage, file)
 }
@@ -184,8 +182,7 @@ async fn the_bot_api_answers_when_the_video_is_ready() {
     let stage = Stage::with(&[VIDEO]).await;
     stage.sandbox.convert_videos(true).unwrap();
     let file = File::new(1000).named("film.mp4");
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     let asked = stage.sandbox.wait_until(|stats| stats.calls("sendVideo") > 0);
     soon("the call", asked).await;
     stage.sandbox.convert_videos(false).unwrap();

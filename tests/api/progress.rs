@@ -27,8 +27,7 @@ async fn percentages_keep_to_their_bands_and_never_go_back() {
     let resolving = stage.sandbox.faults().inject(Fault::hold("messages.getDialogs"));
     let sending = stage.sandbox.faults().inject(Fault::hold(PARTS).skip(60));
     let finishing = stage.sandbox.faults().inject(Fault::hold("messages.sendMedia"));
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     let at = async |fault| {
         soon("the stage", stage.sandbox.faults().wait_fired(fault, 1)).await;
         let progress = stage.progress(&file.id).await.ok();
@@ -52,8 +51,7 @@ async fn polls_never_see_less_than_before() {
         // Slow enough to be watched on the way.
         stage.sandbox.network().set_bandwidth(Some(40 * MIB as u64));
         let file = File::new(length);
-        stage.chunks(&file).await;
-        stage.complete(&file.id).await.ok();
+        stage.queue(&file).await;
         let mut seen = vec![0];
         let watch = async {
             loop {
@@ -81,8 +79,7 @@ async fn a_flood_wait_is_shown_and_then_goes_by() {
     let file = File::new(51 * MIB);
     let flood = stage.sandbox.faults().inject(Fault::flood_wait(PARTS, 2).skip(20).once());
     let end_of_it = stage.sandbox.faults().inject(Fault::hold("messages.sendMedia"));
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     soon("the flood wait", stage.sandbox.faults().wait_fired(flood, 1)).await;
     let shown = async {
         loop {

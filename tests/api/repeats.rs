@@ -12,8 +12,7 @@ async fn a_message_that_was_made_before_a_kill_is_found_in_the_channel() {
     let mut stage = Stage::with(&[("TELESTORE_BOT_API_MAX_BYTES", "5")]).await;
     stage.sandbox.faults().inject(Fault::new(SEND, FaultAction::Silence).once());
     let file = File::new(1000);
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     soon("the message", stage.sandbox.wait_for_message(&stage.user.channel_id, 1)).await;
     stage.kill().await;
     stage.sandbox.faults().inject(Fault::rpc_error(SEND, 500, "RANDOM_ID_DUPLICATE"));

@@ -95,8 +95,7 @@ async fn a_full_disk_refuses_new_bytes_and_nothing_else() {
     let stage = Stage::with(&SMALL_DISK).await;
     let hold = stage.sandbox.faults().inject(Fault::hold("sendDocument"));
     let (running, waiting) = (File::in_chunks(2000, &[1000]), File::in_chunks(4000, &[2000]));
-    stage.chunks(&running).await;
-    stage.complete(&running.id).await.ok();
+    stage.queue(&running).await;
     soon("the send", stage.sandbox.faults().wait_fired(hold, 1)).await;
     stage.chunk(&waiting, 0).await.ok();
 
@@ -217,8 +216,7 @@ async fn a_backend_that_is_down_stops_newcomers_only() {
     // Completed now, and killed before it is sent: who it is for is not known any more after the start.
     let third = File::new(3000);
     stage.sandbox.faults().inject(Fault::flood_wait("sendDocument", 10).once());
-    stage.chunks(&third).await;
-    stage.complete(&third.id).await.ok();
+    stage.queue(&third).await;
     let waits = async {
         while stage.progress(&third.id).await.ok()["retryAfter"].is_null() {
             tokio::task::yield_now().await;

@@ -8,8 +8,7 @@ use crate::support::{File, MIB, Stage, files_below, soon};
 /// Sends a file's chunks and completes it; returns once so many parts have gone and the next one is held.
 async fn send_parts(stage: &Stage, file: &File, parts: u64) {
     let hold = stage.sandbox.faults().inject(Fault::hold("upload.saveBigFilePart").skip(parts));
-    stage.chunks(file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(file).await;
     soon("the parts", stage.sandbox.faults().wait_fired(hold, 1)).await;
 }
 

@@ -33,11 +33,6 @@ impl Stage {
         self.sandbox.faults().inject(Fault::unsaid(SEND, unsaid).once());
     }
 
-    async fn queue(&self, file: &File) {
-        self.chunks(file).await;
-        self.complete(&file.id).await.ok();
-    }
-
     /// How many messages of the channel hold a file of this name.
     fn named(&self, name: &str) -> usize {
         self.sandbox.messages_of(&self.user).iter().filter(|message| message.file_name == name).count()
@@ -111,10 +106,7 @@ async fn a_kill_before_the_channel_was_looked_into_is_made_up_for() {
         stage.unsaid(if executed { Unsaid::executed(answer) } else { Unsaid::not_executed(answer) });
         let looks = stage.sandbox.faults().inject(Fault::hold("messages.getHistory").once());
         let file = File::new(100).named(&format!("{executed}.bin"));
-        stage.queue(&file).await;
-        soon("a look", stage.sandbox.faults().wait_fired(looks, 1)).await;
-        stage.kill().await;
-        stage.sandbox.faults().release(looks);
+        stage.killed_at(looks, &file).await;
         stage.start().await;
         assert_eq!(stage.end(&file.id).await["status"], "completed");
         assert_eq!(stage.named(&file.name), 1);
@@ -135,12 +127,7 @@ async fn a_cancelled_file_whose_answer_was_lost_leaves_no_message() {
         .sandbox
         .wait_until(|stats| stats.calls("deleteMessage") + stats.calls("channels.deleteMessages") > 0)
         .await;
-    let gone = async {
-        while stage.named(&file.name) > 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    soon("the end of the message", gone).await;
+    soon("the end of the message", stage.sandbox.wait_until(|_| stage.named(&file.name) == 0)).await;
     assert_eq!(stage.progress(&file.id).await.ok()["error"], "Upload cancelled");
 }
 
@@ -162,14 +149,20 @@ async fn a_token_alone_cannot_look_and_the_setting_decides() {
     }
 }
 
-#[tokio::test]
-async fn what_cannot_be_looked_for_fails_until_a_person_wants_it_sent() {
+/// A file whose message is there, which nobody could find when its answer was lost.
+async fn failed_with_the_session_gone() -> (Stage, File) {
     let stage = Stage::of(of_session(), &[]).await;
     stage.sandbox.revoke_session(&stage.user);
     stage.unsaid(Unsaid::executed(UnsaidAnswer::Restart));
     let file = File::new(100);
     let end = stage.send(&file).await;
     assert!(end["status"] == "failed" && end["error"].as_str().unwrap().contains(LOOK_THERE), "{end}");
+    (stage, file)
+}
+
+#[tokio::test]
+async fn what_cannot_be_looked_for_fails_until_a_person_wants_it_sent() {
+    let (stage, file) = failed_with_the_session_gone().await;
     stage.complete(&file.id).await.ok();
     assert_eq!(stage.end(&file.id).await["status"], "completed");
     assert_eq!(stage.named(&file.name), 2, "by their word");
@@ -177,11 +170,7 @@ async fn what_cannot_be_looked_for_fails_until_a_person_wants_it_sent() {
 
 #[tokio::test]
 async fn a_person_who_completes_again_finds_what_is_there_by_then() {
-    let stage = Stage::of(of_session(), &[]).await;
-    stage.sandbox.revoke_session(&stage.user);
-    stage.unsaid(Unsaid::executed(UnsaidAnswer::Restart));
-    let file = File::new(100);
-    assert_eq!(stage.send(&file).await["status"], "failed");
+    let (stage, file) = failed_with_the_session_gone().await;
     stage.sandbox.restore_session(&stage.user);
     stage.complete(&file.id).await.ok();
     assert_eq!(stage.end(&file.id).await["status"], "completed");

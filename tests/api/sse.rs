@@ -68,8 +68,7 @@ impl Events {
 /// Completes a small file whose sending is held.
 pub(crate) async fn held(stage: &Stage, file: &File) -> FaultId {
     let held = stage.sandbox.faults().inject(Fault::hold("sendDocument"));
-    stage.chunks(file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(file).await;
     soon("the sending", stage.sandbox.faults().wait_fired(held, 1)).await;
     held
 }
@@ -181,8 +180,7 @@ async fn a_stream_goes_on_after_a_kill() {
     let mut stage = Stage::new().await;
     let file = File::new(51 * MIB);
     let hold = stage.sandbox.faults().inject(Fault::hold(PARTS).skip(40));
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     let mut events = Events::open(&stage, &file.id, None).await;
     soon("the parts", stage.sandbox.faults().wait_fired(hold, 1)).await;
     let before = events.next().await.unwrap();

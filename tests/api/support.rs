@@ -12,7 +12,7 @@ use std::time::Duration;
 use reqwest::multipart::Form;
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
-use telestore_sandbox::{Sandbox, SandboxMessage, SandboxUser, UserSpec};
+use telestore_sandbox::{FaultId, Sandbox, SandboxMessage, SandboxUser, UserSpec};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
@@ -415,9 +415,22 @@ impl Stage {
 
     /// Sends a file by the chunked flow and waits until it is in the channel.
     pub(crate) async fn send(&self, file: &File) -> Value {
+        self.queue(file).await;
+        self.end(&file.id).await
+    }
+
+    /// Sends all chunks and completes the file.
+    pub(crate) async fn queue(&self, file: &File) {
         self.chunks(file).await;
         self.complete(&file.id).await.ok();
-        self.end(&file.id).await
+    }
+
+    /// Sends a file by the chunked flow, and kills the worker when a call is held by `hold`. Telegram carries that call out.
+    pub(crate) async fn killed_at(&mut self, hold: FaultId, file: &File) {
+        self.queue(file).await;
+        soon("the call", self.sandbox.faults().wait_fired(hold, 1)).await;
+        self.kill().await;
+        self.sandbox.faults().release(hold);
     }
 
     pub(crate) async fn direct(&self, file: &File) -> Answer {

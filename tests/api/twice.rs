@@ -31,8 +31,7 @@ async fn of_token(settings: &[(&str, &str)]) -> Stage {
 }
 
 async fn begin(stage: &Stage, file: &File) {
-    stage.chunks(file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(file).await;
 }
 
 /// Sends a file whose message is made and whose answer never comes.

@@ -121,8 +121,7 @@ async fn goes_on_after_the_proxy_is_gone(kind: impl Fn() -> ProxyBuilder) {
     stage.sandbox.network().set_bandwidth(Some(8 * MIB as u64));
     stage.start().await;
     let file = File::new(12 * MIB);
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     let some_parts =
         stage.sandbox.wait_until(|stats| stats.parts.values().map(|file| file.total).sum::<u64>() >= 4);
     soon("some parts", some_parts).await;

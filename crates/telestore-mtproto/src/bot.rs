@@ -1,6 +1,5 @@
 //! Signing a bot in: <https://core.telegram.org/method/auth.importBotAuthorization>.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use grammers_tl_types as tl;
@@ -8,11 +7,7 @@ use telestore_types::{ApiId, LoginHold, Secret, SenderId};
 
 use crate::addresses::address_of;
 use crate::answers::{self, Ask, Repeat, SHORT, word};
-use crate::session::known_address;
 use crate::{Account, Calls, Client, Error, ErrorKind, Remedy, Result, Session};
-
-/// The data centre that a bot signs in at first. Telegram sends it home from there.
-const FIRST: u8 = 2;
 
 /// How often a sign-in may be sent to another data centre.
 const MAX_MOVES: u32 = 3;
@@ -43,7 +38,7 @@ impl Client {
     /// Why nobody was signed in: Telegram's error, such as `ACCESS_TOKEN_INVALID`, `API_ID_INVALID` or `FLOOD_WAIT`; and those of
     /// [`new_session`](Self::new_session).
     pub async fn sign_bot_in(&self, token: &Secret, api_id: ApiId, api_hash: &Secret) -> Result<Session> {
-        let (mut dc, mut address) = (FIRST, self.first_address()?);
+        let (mut dc, mut address) = self.first_data_centre()?;
         let call = tl::functions::auth::ImportBotAuthorization {
             flags: 0,
             api_id: api_id.get(),
@@ -75,10 +70,11 @@ impl Client {
     /// [`ErrorKind::BadSession`](crate::ErrorKind::BadSession) if it is none.
     pub fn kept_bot(&self, kept: &Secret) -> Result<Session> {
         let session = Session::read(kept.expose())?;
-        if session.dc_id() != FIRST {
+        let (first, address) = self.first_data_centre()?;
+        if session.dc_id() != first {
             return Ok(session);
         }
-        Ok(Session::new(FIRST, self.first_address()?, *session.expose_key()))
+        Ok(Session::new(first, address, *session.expose_key()))
     }
 
     /// Takes a login that no connection is open for yet, such as that of a bot that is to sign in, for as long as the answer
@@ -88,12 +84,6 @@ impl Client {
     /// [`ErrorKind::LoginBusy`](crate::ErrorKind::LoginBusy)
     pub async fn take_login(&self, login: &SenderId) -> Result<Option<Box<dyn LoginHold>>> {
         self.guard.take(login).await
-    }
-
-    /// Where bots sign in first.
-    fn first_address(&self) -> Result<SocketAddr> {
-        let address = self.config().address.or_else(|| known_address(FIRST.into()));
-        address.ok_or_else(|| Error::not_sent("no address of Telegram is known"))
     }
 }
 

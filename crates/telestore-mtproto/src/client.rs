@@ -7,12 +7,12 @@ use tokio::task::JoinSet;
 
 use crate::account::{Account, Guard};
 use crate::relay::Relay;
-use crate::session::{self, Session};
+use crate::session::{self, Session, known_address};
 use crate::way::{Target, Way};
 use crate::{Error, MtprotoConfig, Result, key_exchange};
 
-/// The data centre that the way is tried to.
-const TRIED: i32 = 2;
+/// The data centre that everybody signs in at first, and that the way is tried to.
+const FIRST: u8 = 2;
 
 /// How many accounts are kept before those without a connection are forgotten.
 const MAX_ACCOUNTS: usize = 1024;
@@ -87,6 +87,18 @@ impl Client {
         Ok(account)
     }
 
+    /// The data centre that everybody signs in at first, and where it is: Telegram sends them home from there. Its address is
+    /// [`MtprotoConfig::address`], if there is one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotSent`](crate::ErrorKind::NotSent) if no address of it is known.
+    pub fn first_data_centre(&self) -> Result<(u8, SocketAddr)> {
+        let address = self.config().address.or_else(|| known_address(FIRST.into()));
+        address
+            .map(|address| (FIRST, address))
+            .ok_or_else(|| Error::not_sent("no address of Telegram is known"))
+    }
+
     /// A session that nobody has signed in with yet: a new key, made with the data centre `dc_id` at `address`, or at another of
     /// its addresses if that is blocked. Its account can make the calls that need no login, and those that sign in.
     ///
@@ -118,9 +130,9 @@ impl Client {
     /// [`ErrorKind::NotSent`](crate::ErrorKind::NotSent), with a text that names the hop at which the way ends: the proxy's
     /// name, the proxy, its user and password, Telegram behind it.
     pub async fn try_way(&self) -> Result<()> {
-        let (known, patience) = (session::known(TRIED, false), self.config.connect_timeout);
+        let (known, patience) = (session::known(FIRST.into(), false), self.config.connect_timeout);
         let addresses = self.config.address.map_or(known, |address| vec![address]);
-        let target = Target::new(TRIED, false, false, addresses);
+        let target = Target::new(FIRST.into(), false, false, addresses);
         let stream = self.way.open(&target, patience).await?;
         let knocked = key_exchange::knock(stream, patience).await;
         knocked.map_err(|why| {

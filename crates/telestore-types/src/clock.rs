@@ -60,10 +60,14 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The time now. It may step back when the machine's clock is set.
     fn now(&self) -> Timestamp;
 
+    /// The machine's clock, which may be wrong. It is this clock, if that follows no other.
+    fn wall(&self) -> Timestamp {
+        self.now()
+    }
+
     /// What to write down, so that the next process goes on from it.
     fn reading(&self) -> Reading {
-        let now = self.now();
-        Reading { at: now, wall: now }
+        Reading { at: self.now(), wall: self.wall() }
     }
 
     /// Goes on from what an earlier process wrote down. Clocks that need nothing of the kind do nothing.
@@ -161,6 +165,10 @@ impl<W: Clock> SteadyClock<W> {
 impl<W: Clock> Clock for SteadyClock<W> {
     fn now(&self) -> Timestamp {
         self.anchor().now()
+    }
+
+    fn wall(&self) -> Timestamp {
+        self.wall.now()
     }
 
     fn reading(&self) -> Reading {

@@ -15,6 +15,10 @@ macro_rules! forward {
                 (**self).now()
             }
 
+            fn wall(&self) -> Timestamp {
+                (**self).wall()
+            }
+
             fn reading(&self) -> Reading {
                 (**self).reading()
             }

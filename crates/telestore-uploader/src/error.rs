@@ -153,7 +153,6 @@ impl Error {
     }
 
     /// A file of `length` bytes is too large for one message of at most `most` bytes.
-    #[cfg(feature = "mtproto")]
     pub(crate) fn too_large(length: u64, most: u64) -> Self {
         Self::new(ErrorKind::TooLarge, format!("file of {length} bytes is over the limit of {most} bytes"))
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use telestore_types::{ResumeState, Sender, TelegramCredentials};
 
 use crate::pool::Sending;
-use crate::{Error, ErrorKind, Handover, Pool, Result, TelegramUploader};
+use crate::{Error, Handover, Pool, Result, TelegramUploader};
 
 /// By which backend a file goes, and with which of the senders.
 #[derive(Debug, Clone)]
@@ -27,8 +27,9 @@ pub struct Chosen {
 /// attempt: in any case if its message [may exist](Handover::Never), and otherwise if that one can go on soon.
 ///
 /// # Errors
-/// [`ErrorKind::TooLarge`] if none takes the length, [`ErrorKind::NotAuthorized`] if those that do lack
-/// credentials, or if it would go as several messages only because the credentials of a better backend cannot be read.
+/// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) if none takes the length,
+/// [`ErrorKind::NotAuthorized`](crate::ErrorKind::NotAuthorized) if those that do lack credentials, or if it would go as several
+/// messages only because the credentials of a better backend cannot be read.
 pub fn select(
     backends: &[Arc<dyn TelegramUploader>],
     length: u64,
@@ -40,10 +41,7 @@ pub fn select(
     let fitting: Vec<_> = backends.iter().filter(fits).collect();
     if fitting.is_empty() {
         let max = backends.iter().map(|backend| backend.capability().max_bytes).max().unwrap_or(0);
-        return Err(Error::new(
-            ErrorKind::TooLarge,
-            format!("file of {length} bytes is over the limit of {max} bytes"),
-        ));
+        return Err(Error::too_large(length, max));
     }
     let requirements = || fitting.iter().map(|backend| backend.capability().requirement);
     let met = |index: &usize| fitting[*index].capability().requirement.is_met_by(credentials);
@@ -128,7 +126,7 @@ mod tests {
     use telestore_types::{ChatId, Secret, SenderId, UserId};
 
     use super::*;
-    use crate::{Capability, MockTelegramUploader, Requirement};
+    use crate::{Capability, ErrorKind, MockTelegramUploader, Requirement};
 
     fn backend(name: &'static str, max_bytes: u64, requirement: Requirement) -> Arc<dyn TelegramUploader> {
         let mut mock = MockTelegramUploader::new();

@@ -39,6 +39,18 @@ fn uploader() -> PiecesUploader {
     PiecesUploader::new(mtproto_with(|config| config.max_failures = 1))
 }
 
+/// Uploads a file whose account loses Premium while the call waits that this fault holds.
+async fn losing_premium(world: &World, at: Fault, bytes: &Bytes) -> (StoredFile, Arc<Recorder>) {
+    let hold = world.sandbox.faults().inject(at.once());
+    let (uploader, listener) = (uploader(), Recorder::new());
+    let (stored, ()) = tokio::join!(uploader.upload(world.request(bytes), listener.clone()), async {
+        world.sandbox.faults().wait_fired(hold, 1).await;
+        world.sandbox.set_premium(&world.user, false);
+        world.sandbox.faults().release(hold);
+    });
+    (stored.unwrap(), listener)
+}
+
 /// Checks that the channel holds the file in pieces of so many parts, and nothing else.
 fn holds(world: &World, stored: &StoredFile, bytes: &Bytes, parts: &[usize]) -> Vec<SandboxMessage> {
     let mut there = world.messages();
@@ -72,16 +84,9 @@ async fn premium_decides_over_one_message_and_is_asked_again() {
 async fn a_file_whose_account_loses_premium_goes_over_to_pieces() {
     // While parts go, and between the last part and the message.
     for (at, skip) in [(BIG, 15), (SEND, 0)] {
-        let world = lowered(true).await;
-        let hold = world.sandbox.faults().inject(Fault::hold(at).skip(skip).once());
-        let bytes = bytes(2, 24 * PART);
-        let (uploader, listener) = (uploader(), Recorder::new());
-        let (stored, ()) = tokio::join!(uploader.upload(world.request(&bytes), listener.clone()), async {
-            world.sandbox.faults().wait_fired(hold, 1).await;
-            world.sandbox.set_premium(&world.user, false);
-            world.sandbox.faults().release(hold);
-        });
-        let there = holds(&world, &stored.unwrap(), &bytes, &[22, 2]);
+        let (world, bytes) = (lowered(true).await, bytes(2, 24 * PART));
+        let (stored, listener) = losing_premium(&world, Fault::hold(at).skip(skip), &bytes).await;
+        let there = holds(&world, &stored, &bytes, &[22, 2]);
         assert_eq!(there[1].caption, "Uploaded: file.bin (2/2)");
         let told = listener.acknowledged();
         assert!(told.is_sorted() && told.last() == Some(&(bytes.len() as u64)), "{at}: {told:?}");
@@ -93,16 +98,9 @@ async fn a_file_whose_account_loses_premium_goes_over_to_pieces() {
 #[tokio::test]
 async fn the_pieces_that_are_left_become_smaller() {
     for (at, skip) in [(BIG, PREMIUM as u64 + 10), (SEND, 1)] {
-        let world = lowered(true).await;
-        let hold = world.sandbox.faults().inject(Fault::hold(at).skip(skip).once());
-        let bytes = bytes(3, 70 * PART);
-        let (uploader, listener) = (uploader(), Recorder::new());
-        let (stored, ()) = tokio::join!(uploader.upload(world.request(&bytes), listener.clone()), async {
-            world.sandbox.faults().wait_fired(hold, 1).await;
-            world.sandbox.set_premium(&world.user, false);
-            world.sandbox.faults().release(hold);
-        });
-        let there = holds(&world, &stored.unwrap(), &bytes, &[44, 22, 4]);
+        let (world, bytes) = (lowered(true).await, bytes(3, 70 * PART));
+        let (stored, listener) = losing_premium(&world, Fault::hold(at).skip(skip), &bytes).await;
+        let there = holds(&world, &stored, &bytes, &[44, 22, 4]);
         assert_eq!(there[2].sent_name, "file.bin.003");
         assert_eq!(listener.checkpoints().last().unwrap().made.len(), 3);
     }

@@ -127,8 +127,7 @@ async fn a_file_waits_for_a_proxy_that_refuses_and_says_why() {
     stage.record();
     stage.start().await;
     let file = File::new(5000);
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     let log = stage.logged("the connection to Telegram failed").await;
     assert!(log.contains("credentials not accepted") && !log.contains("another"), "{log}");
     assert_eq!(stage.progress(&file.id).await.ok()["status"], "uploading");

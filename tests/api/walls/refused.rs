@@ -18,8 +18,7 @@ async fn a_wrong_secret_is_told_while_the_file_waits() {
     stage.record();
     stage.start().await;
     let file = File::new(5000);
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     let log = stage.logged("does not take the secret").await;
     assert!(!log.contains(&"5b".repeat(16)), "{log}");
     assert_eq!(stage.progress(&file.id).await.ok()["status"], "uploading");
@@ -37,8 +36,7 @@ async fn nothing_goes_past_a_proxy_that_lets_nothing_through() {
     stage.record();
     stage.start().await;
     let file = File::new(5000);
-    stage.chunks(&file).await;
-    stage.complete(&file.id).await.ok();
+    stage.queue(&file).await;
     stage.logged("allows no connections to Telegram").await;
     assert_eq!(stage.sandbox.stats().connections_accepted, 0);
     proxy.route(stage.sandbox.mtproto_addr(), stage.sandbox.mtproto_addr());

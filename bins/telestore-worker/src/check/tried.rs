@@ -25,7 +25,8 @@ pub(super) fn numbered<'a>(
     all.into_iter().enumerate().map(|(index, sender)| (sender, words((index, sender)))).collect()
 }
 
-/// Says what works, or what does not, behind `of` whom; returns whether Telegram let the bot or the account in, whatever else is wrong.
+/// Says what works, or what does not, behind `of` whom; returns whether Telegram let the bot or the account in, whatever
+/// else is wrong.
 pub(super) async fn uploader_check(
     name: &'static str,
     of: &str,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use grammers_client::InvocationError;
 use grammers_client::sender::RpcError;
-use telestore::types::telegram::AccountFault;
+use telestore::types::telegram::{AccountFault, application_fault};
 
 /// Why a call, or a sign-in, came to nothing.
 #[derive(Debug)]
@@ -85,12 +85,6 @@ fn words(error: &RpcError) -> String {
             "this number is banned from Telegram: an official app says more, and recover@telegram.org can be asked"
         }
         "PHONE_NUMBER_UNOCCUPIED" | "PHONE_NUMBER_APP_SIGNUP_FORBIDDEN" => NO_ACCOUNT,
-        "API_ID_INVALID" => {
-            "Telegram does not know this api_id with this api_hash: copy both from https://my.telegram.org"
-        }
-        "API_ID_PUBLISHED_FLOOD" => {
-            "this api_id is published somewhere, and too many use it: make one of your own on https://my.telegram.org"
-        }
         "SEND_CODE_UNAVAILABLE" => {
             "Telegram has no other way to send a code to this number: try again later, or use --qr"
         }
@@ -101,7 +95,10 @@ fn words(error: &RpcError) -> String {
             "Telegram does not know this bot token: copy it from @BotFather anew, all of it"
         }
         "PHONE_CODE_EXPIRED" => EXPIRED,
-        name => return unknown(name, error.code),
+        name => match application_fault(name) {
+            Some(known) => known,
+            None => return unknown(name, error.code),
+        },
     };
     format!("{known} ({})", error.name)
 }

@@ -13,7 +13,7 @@ use grammers_client::{Client, InvocationError, tl};
 use grammers_session::updates::UpdatesLike;
 use telestore::types::Secret;
 use telestore::uploader::{MtprotoConfig, User};
-use telestore_mtproto::{Relay, Session, address_of, known_address};
+use telestore_mtproto::{Relay, Session, address_of};
 use tl::Serializable;
 use tl::enums::auth::Authorization;
 use tokio::sync::mpsc;
@@ -23,9 +23,6 @@ use tokio::time::timeout;
 use super::ask::say;
 use super::failure::Failure;
 use super::store::Store;
-
-/// The data centre that everybody begins in.
-const FIRST: u8 = 2;
 
 /// How often one call may be sent to another data centre, and how often it may meet a connection that is gone.
 const MOVES_MAX: u32 = 3;
@@ -64,12 +61,11 @@ pub(super) struct Telegram {
 impl Telegram {
     /// Makes a key with the first data centre. The connection itself is opened by the first call.
     pub(super) async fn connect(config: MtprotoConfig, application: Application) -> Result<Self, Failure> {
-        let address = config.address.or_else(|| known_address(FIRST.into()));
-        let address = address.ok_or_else(|| Failure::told("no address of Telegram is known"))?;
         let keys = telestore_mtproto::Client::new(config);
-        let here = keys.new_session(FIRST, address).await.map_err(Failure::told)?;
-        let relay = keys.relay(FIRST, address).await.map_err(Failure::told)?;
-        let store = Arc::new(Store::new(FIRST.into(), relay.address(), *here.expose_key()));
+        let (first, address) = keys.first_data_centre().map_err(Failure::told)?;
+        let here = keys.new_session(first, address).await.map_err(Failure::told)?;
+        let relay = keys.relay(first, address).await.map_err(Failure::told)?;
+        let store = Arc::new(Store::new(first.into(), relay.address(), *here.expose_key()));
         let config = keys.config();
         let params = ConnectionParams {
             device_model: config.device_model.clone(),

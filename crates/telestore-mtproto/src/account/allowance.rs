@@ -25,6 +25,13 @@ pub struct Allowance {
     pub caption_units: u32,
 }
 
+impl Allowance {
+    /// How many parts a file of any account may have, unless Telegram says otherwise.
+    pub const PARTS: u32 = 4000;
+    /// The same of an account with Telegram Premium.
+    pub const PARTS_PREMIUM: u32 = 8000;
+}
+
 /// What Telegram's configuration says of one kind of accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Numbers {
@@ -43,8 +50,8 @@ impl Default for ClientNumbers {
     /// What holds if Telegram does not say: what it said in 2026.
     fn default() -> Self {
         Self {
-            default: Numbers { parts: 4000, caption_units: 1024 },
-            premium: Numbers { parts: 8000, caption_units: 4096 },
+            default: Numbers { parts: Allowance::PARTS, caption_units: telestore_types::CAPTION_MAX as u32 },
+            premium: Numbers { parts: Allowance::PARTS_PREMIUM, caption_units: 4096 },
         }
     }
 }

@@ -22,27 +22,14 @@ const BEGINNING: i32 = 1;
 const MAX_DIFFERENCES: usize = 20;
 
 /// What has changed in a channel.
-enum Difference {
+pub enum Difference {
     /// Some of it, or all.
     Some { messages: Vec<Message>, until: i32, is_all: bool },
     /// Too much to tell; this is the newest message.
     TooLong { newest: i32 },
 }
 
-/// Asks what has changed in a channel.
-struct Changes(tl::functions::updates::GetChannelDifference);
-
-impl tl::Serializable for Changes {
-    fn serialize(&self, buf: &mut impl Extend<u8>) {
-        self.0.serialize(buf);
-    }
-}
-
-impl tl::RemoteCall for Changes {
-    type Return = tl::enums::updates::ChannelDifference;
-}
-
-impl Ask for Changes {
+impl Ask for tl::functions::updates::GetChannelDifference {
     type Answer = Difference;
 
     const ANSWER_MAX: usize = PAGE_MAX;
@@ -58,7 +45,7 @@ impl Ask for Changes {
         let messages = found.objects("new_messages").take(PAGE as usize);
         let messages = messages.filter_map(|message| Message::read(&message)).collect();
         let until = found.int("pts").ok_or("it names no state")?;
-        Ok(Difference::Some { messages, until, is_all: found.has("final") || until <= self.0.pts })
+        Ok(Difference::Some { messages, until, is_all: found.has("final") || until <= self.pts })
     }
 }
 
@@ -118,7 +105,7 @@ impl Newest {
                 pts,
                 limit,
             };
-            match calls.call(&Changes(ask)).await? {
+            match calls.call(&ask).await? {
                 Difference::TooLong { newest } => {
                     return Ok(Self::From(Back { channel, next: newest }));
                 }

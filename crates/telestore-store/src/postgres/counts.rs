@@ -7,6 +7,19 @@ use super::row::{self, Values};
 use super::{database, sql};
 use crate::{Counts, Cursor, Error, Listing, Result};
 
+/// Reads the uploads of a list, of those that a condition holds for.
+macro_rules! listed {
+    ($condition:literal) => {
+        concat!(
+            "SELECT * FROM uploads WHERE ",
+            $condition,
+            "($1::TEXT IS NULL OR state = $1) AND ($2::TEXT IS NULL OR user_id = $2) \
+             AND ($5::BIGINT IS NULL OR updated_at < $5 OR (updated_at = $5 AND id > $6)) \
+             ORDER BY updated_at DESC, id LIMIT $3 OFFSET $4"
+        )
+    };
+}
+
 /// The uploads of a list, behind `after`, which is by the database's clock.
 pub(super) async fn list(
     on: &mut PgConnection,
@@ -15,17 +28,8 @@ pub(super) async fn list(
 ) -> Result<Vec<Upload>> {
     // With the name itself, so that the index of these is used.
     let list = sql(match listing.handed_over {
-        false => {
-            "SELECT * FROM uploads WHERE ($1::TEXT IS NULL OR state = $1) AND ($2::TEXT IS NULL OR user_id = $2) \
-             AND ($5::BIGINT IS NULL OR updated_at < $5 OR (updated_at = $5 AND id > $6)) \
-             ORDER BY updated_at DESC, id LIMIT $3 OFFSET $4"
-        }
-        true => {
-            "SELECT * FROM uploads WHERE resume_of = 'handed over' AND ($1::TEXT IS NULL OR state = $1) \
-             AND ($2::TEXT IS NULL OR user_id = $2) \
-             AND ($5::BIGINT IS NULL OR updated_at < $5 OR (updated_at = $5 AND id > $6)) \
-             ORDER BY updated_at DESC, id LIMIT $3 OFFSET $4"
-        }
+        false => listed!(""),
+        true => listed!("resume_of = 'handed over' AND "),
     });
     let list = list.bind(listing.state.map(UploadState::as_str));
     let list = list.text(listing.user.as_ref().map(UserId::as_str));

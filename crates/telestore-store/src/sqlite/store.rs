@@ -14,6 +14,19 @@ use crate::{
     Released, Result, SessionStore, Subject, Usage, WorkerInfo,
 };
 
+/// Reads the uploads of a list, of those that a condition holds for.
+macro_rules! listed {
+    ($condition:literal) => {
+        concat!(
+            "SELECT * FROM uploads WHERE ",
+            $condition,
+            "(?1 IS NULL OR state = ?1) AND (?2 IS NULL OR user_id = ?2) \
+             AND (?5 IS NULL OR updated_at < ?5 OR (updated_at = ?5 AND id > ?6)) \
+             ORDER BY updated_at DESC, id LIMIT ?3 OFFSET ?4"
+        )
+    };
+}
+
 #[async_trait]
 impl SessionStore for SqliteSessionStore {
     async fn create(&self, upload: &Upload, anew: bool, limits: &Limits) -> Result<Created> {
@@ -30,16 +43,8 @@ impl SessionStore for SqliteSessionStore {
     async fn list(&self, listing: &Listing) -> Result<Vec<Upload>> {
         // With the name itself, so that the index of these is used.
         let list = match listing.handed_over {
-            false => {
-                "SELECT * FROM uploads WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR user_id = ?2) \
-                 AND (?5 IS NULL OR updated_at < ?5 OR (updated_at = ?5 AND id > ?6)) \
-                 ORDER BY updated_at DESC, id LIMIT ?3 OFFSET ?4"
-            }
-            true => {
-                "SELECT * FROM uploads WHERE resume_of = 'handed over' AND (?1 IS NULL OR state = ?1) \
-                 AND (?2 IS NULL OR user_id = ?2) AND (?5 IS NULL OR updated_at < ?5 OR (updated_at = ?5 AND id > ?6)) \
-                 ORDER BY updated_at DESC, id LIMIT ?3 OFFSET ?4"
-            }
+            false => listed!(""),
+            true => listed!("resume_of = 'handed over' AND "),
         };
         let rows = sqlx::query(list)
             .bind(listing.state.map(UploadState::as_str))

@@ -1,7 +1,8 @@
 //! Files of which no answer came and whose messages can be looked for.
 
 use telestore_types::{
-    Caption, ChatId, HandedOver, MAX_CRASHES, Outcome, Recovery, ResumeState, SendAs, Timestamp, UploadState,
+    Caption, ChatId, HandedOver, MAX_CRASHES, Outcome, Reading, Recovery, ResumeState, SendAs, Timestamp,
+    UploadState,
 };
 
 use super::sessions::{NOW, SECOND, get, lease, one, queued, result};
@@ -9,9 +10,8 @@ use crate::{Completed, Lease, Listing, SessionStore};
 
 fn handed_over() -> HandedOver {
     let chat = ChatId::new("-1001").expect("a chat");
-    let mut handed = HandedOver::new(chat, &Caption::from("Uploaded: a"), SendAs::Document, 1, NOW);
-    handed.by_machine = 1_700_000_000;
-    handed
+    let now = Reading { at: NOW, wall: Timestamp::from_millis(1_700_000_000_000) };
+    HandedOver::new(chat, &Caption::from("Uploaded: a"), SendAs::Document, 1, now)
 }
 
 async fn hand_over(store: &dyn SessionStore, key: u8, now: Timestamp) -> Lease {

@@ -106,6 +106,14 @@ pub(super) fn result() -> StoredFile {
     StoredFile::new(first).and(StoredMessage::new(13, StoredAs::Mtproto { document_id: -5 }, 4))
 }
 
+/// Makes checks, each on what a function opens for it.
+macro_rules! make {
+    ($open:expr; $($check:path,)+) => {
+        // Each on the heap: all of them in one future would be too much for the stack of a thread.
+        $(Box::pin(async { $check(&$open().await).await }).await;)+
+    };
+}
+
 /// Runs every check of the session store contract, each on a store of its own.
 ///
 /// `open` gives two handles on one empty store, as two workers have them: two connections, or two clones. Each check is
@@ -121,74 +129,74 @@ where
         let (one, two) = open().await;
         InTurn::new(Arc::new(one), Arc::new(two))
     };
-    // Each on the heap: all of them in one future would be too much for the stack of a thread.
-    Box::pin(async { creates_once(&both().await).await }).await;
-    Box::pin(async { claims_for_the_first_user(&both().await).await }).await;
-    Box::pin(async { records_chunks(&both().await).await }).await;
-    Box::pin(async { refuses_chunks_too_late(&both().await).await }).await;
-    Box::pin(async { completes_once(&both().await).await }).await;
-    Box::pin(async { append::bytes_follow_each_other(&both().await).await }).await;
-    Box::pin(async { append::of_many_at_one_offset_one_wins(&both().await).await }).await;
-    Box::pin(async { append::a_length_may_be_said_later(&both().await).await }).await;
-    Box::pin(async { append::the_first_value_of_an_option_counts(&both().await).await }).await;
-    Box::pin(async { append::a_thumbnail_is_kept_beside_the_chunks(&both().await).await }).await;
-    Box::pin(async { append::what_is_appended_is_limited_and_counted(&both().await).await }).await;
-    Box::pin(async { leases::leases_in_order(&both().await).await }).await;
-    Box::pin(async { leases::users_take_turns(&both().await).await }).await;
-    Box::pin(async { leases::takes_over_expired_leases(&both().await).await }).await;
-    Box::pin(async { keeps_early_state_for_the_bytes_it_was_made_of(&both().await).await }).await;
-    Box::pin(async { leases::keeps_how_far_it_is(&both().await).await }).await;
-    Box::pin(async { outbox::finishes_with_the_webhook(&both().await).await }).await;
-    Box::pin(async { cancels(&both().await).await }).await;
-    Box::pin(async { outbox::delivers_the_outbox(&both().await).await }).await;
-    Box::pin(async { views::expires(&both().await).await }).await;
-    Box::pin(async { views::counts(&both().await).await }).await;
-    Box::pin(async { views::lists(&both().await).await }).await;
-    Box::pin(async { concurrent_chunks_all_count(&both().await).await }).await;
-    Box::pin(async { quotas::uploads_that_are_not_over_are_counted(&both().await).await }).await;
-    Box::pin(async { quotas::an_address_is_counted_with_and_without_owners(&both().await).await }).await;
-    Box::pin(async { quotas::stored_bytes_are_given_back(&both().await).await }).await;
-    Box::pin(async { quotas::bytes_of_a_day_are_counted_until_midnight(&both().await).await }).await;
-    Box::pin(async { quotas::what_comes_at_once_is_not_more_than_allowed(&both().await).await }).await;
-    Box::pin(async { strangers::an_end_without_a_word_is_put_in_order(&both().await).await }).await;
-    Box::pin(async { strangers::what_was_handed_over_is_never_leased_again(&both().await).await }).await;
-    Box::pin(async { handed_over::it_is_looked_for_whatever_ends_the_attempt(&both().await).await }).await;
-    Box::pin(async { handed_over::a_runner_that_is_gone_leaves_it_to_the_next(&both().await).await }).await;
-    Box::pin(async { handed_over::it_is_never_said_not_to_be_there(&both().await).await }).await;
-    Box::pin(async { strangers::what_ends_the_process_again_and_again_is_given_up(&both().await).await })
-        .await;
-    Box::pin(async { strangers::early_sending_counts_too(&both().await).await }).await;
-    Box::pin(async { strangers::direct_uploads_are_kept_or_abandoned(&both().await).await }).await;
-    Box::pin(async { strangers::another_life_is_never_touched(&both().await).await }).await;
-    Box::pin(async { strangers::users_are_left_out(&both().await).await }).await;
-    Box::pin(async { outbox::events_wait_until_they_are_done(&both().await).await }).await;
-    Box::pin(async { strangers::what_nobody_owns_is_few_and_short_lived(&both().await).await }).await;
-    Box::pin(async { strangers::a_due_time_that_cannot_be_is_due(&both().await).await }).await;
-    Box::pin(async { strangers::the_clock_is_kept(&both().await).await }).await;
-    Box::pin(async { moved::a_moved_chat_is_found_by_its_user_only(&both().await).await }).await;
-    Box::pin(async { bot_keys::the_latest_key_of_each_bot_is_kept(&both().await).await }).await;
-    Box::pin(async { sums::an_empty_chunk_comes_last_in_any_order(&both().await).await }).await;
-    Box::pin(async { sums::chunks_that_cannot_be_the_file_are_not_recorded(&both().await).await }).await;
-    Box::pin(async { views::pages(&both().await).await }).await;
-    Box::pin(async { views::many_are_found_at_once(&both().await).await }).await;
-    Box::pin(async { views::bytes_of_use_are_named(&both().await).await }).await;
-    Box::pin(async { outbox::a_claim_keeps_others_away(&both().await).await }).await;
-    Box::pin(async { workers::no_two_hold_one_upload(&both().await).await }).await;
-    Box::pin(async { workers::an_account_is_used_by_one(&both().await).await }).await;
-    Box::pin(async { workers::an_account_moves(&both().await).await }).await;
-    Box::pin(async { workers::no_two_work_on_one_event(&both().await).await }).await;
-    Box::pin(async { workers::a_release_leaves_what_others_have(&both().await).await }).await;
-    Box::pin(async { workers::those_who_are_gone_are_put_in_order(&both().await).await }).await;
-    Box::pin(async { workers::what_ends_one_worker_after_the_other_is_given_up(&both().await).await }).await;
-    Box::pin(async { workers::workers_are_known_with_what_they_hold(&both().await).await }).await;
-    Box::pin(async { pieces::what_is_there_is_kept_with_the_state(&both().await).await }).await;
-    Box::pin(async { pieces::what_was_handed_over_is_a_message_now(&both().await).await }).await;
-    Box::pin(async { pieces::all_of_it_is_the_result(&both().await).await }).await;
-    Box::pin(async { pieces::another_result_takes_back_what_was_there(&both().await).await }).await;
-    Box::pin(async { pieces::a_cancel_takes_back_what_is_there(&both().await).await }).await;
-    Box::pin(async { pieces::what_goes_with_its_row_is_taken_back(&both().await).await }).await;
-    Box::pin(async { pieces::what_begins_anew_takes_back_what_is_there(&both().await).await }).await;
-    Box::pin(async { pieces::other_bytes_take_back_what_is_there(&both().await).await }).await;
+    make!(both;
+        creates_once,
+        claims_for_the_first_user,
+        records_chunks,
+        refuses_chunks_too_late,
+        completes_once,
+        append::bytes_follow_each_other,
+        append::of_many_at_one_offset_one_wins,
+        append::a_length_may_be_said_later,
+        append::the_first_value_of_an_option_counts,
+        append::a_thumbnail_is_kept_beside_the_chunks,
+        append::what_is_appended_is_limited_and_counted,
+        leases::leases_in_order,
+        leases::users_take_turns,
+        leases::takes_over_expired_leases,
+        keeps_early_state_for_the_bytes_it_was_made_of,
+        leases::keeps_how_far_it_is,
+        outbox::finishes_with_the_webhook,
+        cancels,
+        outbox::delivers_the_outbox,
+        views::expires,
+        views::counts,
+        views::lists,
+        concurrent_chunks_all_count,
+        quotas::uploads_that_are_not_over_are_counted,
+        quotas::an_address_is_counted_with_and_without_owners,
+        quotas::stored_bytes_are_given_back,
+        quotas::bytes_of_a_day_are_counted_until_midnight,
+        quotas::what_comes_at_once_is_not_more_than_allowed,
+        strangers::an_end_without_a_word_is_put_in_order,
+        strangers::what_was_handed_over_is_never_leased_again,
+        handed_over::it_is_looked_for_whatever_ends_the_attempt,
+        handed_over::a_runner_that_is_gone_leaves_it_to_the_next,
+        handed_over::it_is_never_said_not_to_be_there,
+        strangers::what_ends_the_process_again_and_again_is_given_up,
+        strangers::early_sending_counts_too,
+        strangers::direct_uploads_are_kept_or_abandoned,
+        strangers::another_life_is_never_touched,
+        strangers::users_are_left_out,
+        outbox::events_wait_until_they_are_done,
+        strangers::what_nobody_owns_is_few_and_short_lived,
+        strangers::a_due_time_that_cannot_be_is_due,
+        strangers::the_clock_is_kept,
+        moved::a_moved_chat_is_found_by_its_user_only,
+        bot_keys::the_latest_key_of_each_bot_is_kept,
+        sums::an_empty_chunk_comes_last_in_any_order,
+        sums::chunks_that_cannot_be_the_file_are_not_recorded,
+        views::pages,
+        views::many_are_found_at_once,
+        views::bytes_of_use_are_named,
+        outbox::a_claim_keeps_others_away,
+        workers::no_two_hold_one_upload,
+        workers::an_account_is_used_by_one,
+        workers::an_account_moves,
+        workers::no_two_work_on_one_event,
+        workers::a_release_leaves_what_others_have,
+        workers::those_who_are_gone_are_put_in_order,
+        workers::what_ends_one_worker_after_the_other_is_given_up,
+        workers::workers_are_known_with_what_they_hold,
+        pieces::what_is_there_is_kept_with_the_state,
+        pieces::what_was_handed_over_is_a_message_now,
+        pieces::all_of_it_is_the_result,
+        pieces::another_result_takes_back_what_was_there,
+        pieces::a_cancel_takes_back_what_is_there,
+        pieces::what_goes_with_its_row_is_taken_back,
+        pieces::what_begins_anew_takes_back_what_is_there,
+        pieces::other_bytes_take_back_what_is_there,
+    );
 }
 
 async fn creates_once(store: &dyn SessionStore) {

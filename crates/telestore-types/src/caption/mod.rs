@@ -175,8 +175,9 @@ impl From<String> for Caption {
     }
 }
 
-/// What becomes of a character in a message: Telegram's servers drop those that turn or break lines or are drawn over others, and make blanks of the
-/// other ones that control something (TDLib's `clean_input_string`). Done here, so that both APIs give the same text.
+/// What becomes of a character in a message: Telegram's servers drop those that turn or break lines or are drawn over
+/// others, and make blanks of the other ones that control something (TDLib's `clean_input_string`). Done here, so that
+/// both APIs give the same text.
 fn kept(c: char) -> Option<char> {
     match c {
         '\r' | '\u{2028}'..='\u{202e}' | '\u{30a}' | '\u{333}' | '\u{33f}' => None,

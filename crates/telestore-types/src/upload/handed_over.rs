@@ -1,21 +1,22 @@
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{ResumeState, SendAs, Upload};
-use crate::{Caption, ChatId, SenderId, Timestamp};
+use crate::{Caption, ChatId, Reading, SenderId, Timestamp};
 
-/// A file that a server was given whole and of which no answer came: its message may be in the channel, where it can be looked
-/// for.
+/// A file that a server was given whole and of which no answer came: its message may be in the channel, where
+/// it can be looked for.
 ///
 /// Rows keep it as a [`ResumeState`] of no backend.
 ///
 /// ```
-/// use telestore_types::{Caption, ChatId, HandedOver, ResumeState, SendAs, Timestamp};
+/// use telestore_types::{Caption, ChatId, Clock, HandedOver, ResumeState, SendAs, SystemClock};
 ///
 /// let chat = ChatId::new("-1001234567890")?;
-/// let handed = HandedOver::new(chat, &Caption::from("Uploaded: a.txt"), SendAs::Document, 5, Timestamp::from_millis(1_000));
+/// let (caption, now) = (Caption::from("Uploaded: a.txt"), SystemClock.reading());
+/// let handed = HandedOver::new(chat, &caption, SendAs::Document, 5, now);
 /// let state = ResumeState::from(&handed);
 /// assert_eq!(state.handed_over(), Some(handed));
 /// assert_eq!(ResumeState::new("MTProto", *b"part 7").handed_over(), None);
@@ -29,8 +30,8 @@ pub struct HandedOver {
     /// Who sent it, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<SenderId>,
-    /// What tells its message from those of other files: a digest of chat, caption, kind and length. Of two files that have the same,
-    /// one only may be handed over at a time.
+    /// What tells its message from those of other files, see [`mark_of`](Self::mark_of). Of two files that have
+    /// the same, one only may be handed over at a time.
     pub mark: String,
     /// When, by the clock of the store, which may have stood still since.
     pub at: Timestamp,
@@ -49,26 +50,26 @@ impl HandedOver {
     pub const NAME: &str = "handed over";
 
     /// A file of `length` bytes that is handed over now.
-    pub fn new(chat: ChatId, caption: &Caption, send_as: SendAs, length: u64, now: Timestamp) -> Self {
+    pub fn new(chat: ChatId, caption: &Caption, send_as: SendAs, length: u64, now: Reading) -> Self {
+        let (mark, by_machine) = (Self::mark_of(&chat, caption, send_as, length), now.wall.as_secs());
+        Self { chat, sender: None, mark, at: now.at, by_machine, absent_since: None, insisted: false }
+    }
+
+    /// The mark of the message of a file of `length` bytes: a digest of chat, caption, kind and length.
+    pub fn mark_of(chat: &ChatId, caption: &Caption, send_as: SendAs, length: u64) -> String {
         let mut mark = Sha256::new();
         for part in [chat.as_str(), caption.text(), send_as.as_str()] {
             mark.update((part.len() as u64).to_be_bytes());
             mark.update(part);
         }
         mark.update(length.to_be_bytes());
-        let mark = hex::encode(&mark.finalize()[..16]);
-        let by_machine =
-            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
-        Self { chat, sender: None, mark, at: now, by_machine, absent_since: None, insisted: false }
+        hex::encode(&mark.finalize()[..16])
     }
 
-    /// How long ago that was, at least and at most: one of the clocks may have stood still, and one may be wrong.
-    pub fn ages(&self, now: Timestamp) -> (Duration, Duration) {
-        let by_store = now.since(self.at);
-        let machine =
-            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
-        let by_machine = Duration::from_secs(machine.saturating_sub(self.by_machine).max(0).unsigned_abs());
-        (by_store.min(by_machine), by_store.max(by_machine))
+    /// How long ago that was, at most: one of the clocks may have stood still.
+    pub fn age(&self, now: Reading) -> Duration {
+        let by_machine = now.wall.as_secs().saturating_sub(self.by_machine).max(0).unsigned_abs();
+        now.at.since(self.at).max(Duration::from_secs(by_machine))
     }
 
     /// The same, by this sender.

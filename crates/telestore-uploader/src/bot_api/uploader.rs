@@ -209,11 +209,10 @@ impl BotApiUploader {
 
     fn allowed<'a>(&self, request: &'a UploadRequest) -> Result<&'a str> {
         let length = request.source.len();
-        if length > self.config.max_bytes {
-            let text = format!("file of {length} bytes is over the limit of {} bytes", self.config.max_bytes);
-            return Err(Error::new(ErrorKind::TooLarge, text));
+        match self.config.max_bytes {
+            most if length > most => Err(Error::too_large(length, most)),
+            _ => token_of(request.bot()),
         }
-        token_of(request.bot())
     }
 }
 

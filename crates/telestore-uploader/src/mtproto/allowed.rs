@@ -19,7 +19,7 @@ impl Sending<'_> {
         if caption.units() <= CAPTION_MAX {
             return;
         }
-        let longest = match self.history.asked_before {
+        let longest = match self.history.before {
             // Version 0.1 cut them here, and wrote nothing down of it.
             true => self.resume.caption_units.unwrap_or(CAPTION_MAX as u32),
             false => self.longest_caption().await,
@@ -68,7 +68,7 @@ impl Sending<'_> {
 
     /// Whether an earlier call may have made the message.
     fn may_be_there(&self) -> bool {
-        self.history.ambiguous || self.history.asked_before || self.history.before
+        self.history.ambiguous || self.history.before
     }
 
     /// What is to be done instead of failing with `error`: gives the message that an earlier call has made.

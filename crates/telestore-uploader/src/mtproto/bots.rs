@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use telestore_mtproto::{Account, Client, Error as Failed, ErrorKind as Kind, Remedy, Session};
-use telestore_types::telegram::{AccountFault, wait_words};
+use telestore_types::telegram::{AccountFault, application_fault, wait_words};
 use telestore_types::{KeyStore, Secret, Sender};
 use tokio::time::Instant;
 
@@ -209,19 +209,10 @@ fn login_fault(error: &Error) -> Option<Failed> {
 
 /// Why a bot is not let in, in words for the person whose bot it is.
 fn refused(failed: Failed) -> Error {
-    let words = match failed.rpc().map(|rpc| rpc.name()) {
-        Some("ACCESS_TOKEN_INVALID" | "ACCESS_TOKEN_EXPIRED") => {
-            "Telegram does not know this bot token, or it was revoked: copy it from @BotFather anew"
-        }
-        Some("API_ID_INVALID") => {
-            "Telegram does not know this api_id with this api_hash: copy both from https://my.telegram.org"
-        }
-        Some("API_ID_PUBLISHED_FLOOD") => {
-            "this api_id is published somewhere, and too many use it: make one of your own on https://my.telegram.org"
-        }
-        _ => return failed.into(),
-    };
-    let name = failed.rpc().map(|rpc| rpc.name().to_owned()).unwrap_or_default();
+    let Some(name) = failed.rpc().map(|rpc| rpc.name().to_owned()) else { return failed.into() };
+    let unknown = matches!(&*name, "ACCESS_TOKEN_INVALID" | "ACCESS_TOKEN_EXPIRED")
+        .then_some("Telegram does not know this bot token, or it was revoked: copy it from @BotFather anew");
+    let Some(words) = unknown.or_else(|| application_fault(&name)) else { return failed.into() };
     Error::new(ErrorKind::NotAuthorized, format!("the bot cannot sign in: {words} ({name})"))
         .with_source(failed)
 }

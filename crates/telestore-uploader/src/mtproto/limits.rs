@@ -1,14 +1,17 @@
 use std::time::Duration;
 
+use telestore_mtproto::Allowance;
+
 /// The bytes of every part but the last: the most that Telegram takes, and what it recommends.
 pub(crate) const PART_SIZE: usize = 512 * 1024;
 
-/// The most parts that a file of any account may have, and of one with Premium, unless Telegram says otherwise.
-const PARTS: u64 = 4000;
-const PARTS_PREMIUM: u64 = 8000;
-
 /// What every account may send, in bytes: of larger files it is asked.
-pub(crate) const WHOLE_BYTES: u64 = PARTS * PART_SIZE as u64;
+pub(crate) const WHOLE_BYTES: u64 = bytes_in(Allowance::PARTS);
+
+/// What so many parts hold, in bytes.
+const fn bytes_in(parts: u32) -> u64 {
+    parts as u64 * PART_SIZE as u64
+}
 
 /// What an uploader keeps to.
 #[derive(Debug, Clone)]
@@ -24,12 +27,12 @@ pub(crate) struct Limits {
 impl Limits {
     /// The largest file that may be sent, in bytes.
     pub(crate) fn max_bytes(&self) -> u64 {
-        self.max_bytes.unwrap_or(PARTS_PREMIUM * PART_SIZE as u64)
+        self.max_bytes.unwrap_or(bytes_in(Allowance::PARTS_PREMIUM))
     }
 
     /// What one message holds of an account that may send so many parts, in bytes.
     pub(crate) fn bytes_of(&self, parts: u32) -> u64 {
-        (u64::from(parts) * PART_SIZE as u64).min(self.max_bytes.unwrap_or(u64::MAX))
+        bytes_in(parts).min(self.max_bytes.unwrap_or(u64::MAX))
     }
 }
 

@@ -54,8 +54,6 @@ fn is_repeated(error: &CallError) -> bool {
 
 #[derive(Debug, Default)]
 pub(super) struct History {
-    /// An earlier attempt has asked for the message, which may exist.
-    pub(super) asked_before: bool,
     /// The caption was cut once more.
     pub(super) shortened: bool,
     failures: Failures,
@@ -80,8 +78,7 @@ impl<'a> Sending<'a> {
         resume: Resume,
         peer: InputPeer,
     ) -> Self {
-        let (before, asked_before) = (resume.may_exist(), resume.asked_at.is_some());
-        let history = History { before, asked_before, ..History::default() };
+        let history = History { before: resume.may_exist(), ..History::default() };
         Self {
             attempt,
             request,

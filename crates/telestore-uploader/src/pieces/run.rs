@@ -156,9 +156,7 @@ impl Lane<'_> {
         message.size = size;
         self.ledger.made(index, message).await
     }
-}
 
-impl Lane<'_> {
     /// Sends a piece, and has the pool know of it. The caller has told it that the chosen sender sends.
     async fn upload(&self, piece: UploadRequest, sink: Arc<PieceSink>) -> Result<StoredFile> {
         let (pool, chat) = (&self.request.pool, &self.request.credentials.chat_id);

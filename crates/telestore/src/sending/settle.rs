@@ -101,8 +101,8 @@ impl Runner {
         sink: &LeaseSink,
     ) -> Vec<Arc<dyn TelegramUploader>> {
         let caption = request.caption.clone().cut(CAPTION_MAX);
-        let same = sink.handed_to(&handed.chat, &caption).mark == handed.mark;
-        let (_, age) = handed.ages(self.base.now());
+        let same = sink.mark_of(&handed.chat, &caption) == handed.mark;
+        let age = handed.age(self.base.both_times());
         match same && age < self.base.config.result_ttl.max(self.base.config.retry_max_age) {
             true => job.finders().collect(),
             false => Vec::new(),
@@ -149,7 +149,7 @@ impl Runner {
 
     /// What is looked for, and the messages of other files, which are not it. Several users may have one channel.
     async fn lost(&self, handed: &HandedOver, sink: &LeaseSink) -> Result<Lost, Stop> {
-        let (_, ago) = handed.ages(self.base.now());
+        let ago = handed.age(self.base.both_times());
         let mut lost = Lost::new(handed.chat.clone(), ago);
         let mut listing = Listing::first(ROWS).in_state(UploadState::Completed);
         for _ in 0..MAX_READS {

@@ -153,10 +153,16 @@ impl LeaseSink {
         (state.looked_for, state.send_as) = (can, send_as);
     }
 
-    /// What a file is that is handed over now.
-    pub(crate) fn handed_to(&self, chat: &ChatId, caption: &Caption) -> HandedOver {
-        let (size, now) = (self.sending.lease.upload.size(), self.base.now());
-        HandedOver::new(chat.clone(), caption, self.lock().send_as, size, now)
+    /// What tells the message of this file from others, if it goes to this chat with this caption.
+    pub(crate) fn mark_of(&self, chat: &ChatId, caption: &Caption) -> String {
+        HandedOver::mark_of(chat, caption, self.lock().send_as, self.sending.lease.upload.size())
+    }
+
+    /// This file, handed over now by who sends.
+    fn handed_now(&self, chat: &ChatId, caption: &Caption) -> HandedOver {
+        let (state, size) = (self.lock(), self.sending.lease.upload.size());
+        HandedOver::new(chat.clone(), caption, state.send_as, size, self.base.both_times())
+            .by(state.sender.clone())
     }
 
     /// Writes down since when the channel was seen without the message.
@@ -399,10 +405,10 @@ impl ProgressSink for LeaseSink {
             return self.commit(None).await;
         }
         let began = self.lock().taken_back;
-        let mark = self.handed_to(chat, caption).mark;
+        let mark = self.mark_of(chat, caption);
         self.keep_twins_back(&mark).await?;
         // The times are those of now, behind all waiting.
-        let handed = self.handed_to(chat, caption).by(self.lock().sender.clone());
+        let handed = self.handed_now(chat, caption);
         self.write_commit(Some((&handed).into()), true, began).await?;
         // Behind the word of this one, so that of two workers one sees the other.
         let waiting = [UploadState::Queued, UploadState::Sending];

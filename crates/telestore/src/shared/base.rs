@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telestore_store::{ChunkRecord, Limits, SessionStore, WorkerInfo};
-use telestore_types::{Clock, StorageKey, Timestamp, UserId, WorkerId};
+use telestore_types::{Clock, Reading, StorageKey, Timestamp, UserId, WorkerId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +56,11 @@ impl Base {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The time, and what the machine's clock shows.
+    pub(crate) fn both_times(&self) -> Reading {
+        Reading { at: self.clock.now(), wall: self.clock.wall() }
     }
 
     /// What uploads, users and addresses are held to.
