@@ -16,6 +16,8 @@ pub(crate) struct Http {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
+    /// Where what was made is, if the answer says so.
+    pub(crate) location: Option<String>,
 }
 
 impl Answer {
@@ -54,21 +56,23 @@ impl Http {
         load::write_all(self.stream.get_mut(), request)?;
         let status = self.line()?;
         let status = status.split(' ').nth(1).ok_or("no status line")?.parse()?;
-        let mut length = 0;
+        let (mut length, mut location) = (0, None);
         loop {
             let line = self.line()?;
             if line.is_empty() {
                 break;
             }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse()?;
+            if let Some((name, value)) = line.split_once(':') {
+                match name.to_ascii_lowercase().as_str() {
+                    "content-length" => length = value.trim().parse()?,
+                    "location" => location = Some(value.trim().to_owned()),
+                    _ => {}
+                }
             }
         }
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body)?;
-        Ok(Answer { status, body })
+        Ok(Answer { status, body, location })
     }
 
     fn line(&mut self) -> Result<String> {

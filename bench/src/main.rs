@@ -25,6 +25,7 @@ mod servers;
 mod small;
 mod stage;
 mod table;
+mod tus;
 mod yardstick;
 
 use std::path::PathBuf;
@@ -73,6 +74,7 @@ struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
     Receive,
+    Tus,
     Complete,
     Send,
     Pipeline,
@@ -87,6 +89,7 @@ impl Part {
     fn name(self) -> &'static str {
         match self {
             Self::Receive => "receive",
+            Self::Tus => "tus",
             Self::Complete => "complete",
             Self::Send => "send",
             Self::Pipeline => "pipeline",
@@ -101,6 +104,7 @@ impl Part {
     fn run(self, bench: &Bench) -> Result<Vec<Table>> {
         match self {
             Self::Receive => receive::run(bench),
+            Self::Tus => tus::run(bench),
             Self::Complete => complete::run(bench),
             Self::Send => send::run(bench),
             Self::Pipeline => pipeline::run(bench),

@@ -157,6 +157,8 @@ fn every_error_that_a_client_can_see_stands_in_the_api_document() {
     let inner = [
         "a worker's name must be",
         "a token is needed",
+        // Of a client that has gone away.
+        "the bytes ended early: ask where the next byte goes",
         "no token was seen",
         "token is not valid",
         "upload was cancelled: start again with a new id",

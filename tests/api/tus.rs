@@ -5,17 +5,20 @@ mod checksum;
 mod concatenation;
 mod core;
 mod creation;
+mod http2;
 mod kills;
 mod small;
 pub(crate) mod streams;
 mod termination;
+
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 
-use crate::support::{File, Stage};
+use crate::support::{File, Stage, soon};
 
 pub(crate) const OFFSET_STREAM: &str = "application/offset+octet-stream";
 
@@ -84,6 +87,13 @@ impl<'a> Tus<'a> {
 
     /// Waits until the upload is in the channel, as this file.
     pub(crate) async fn arrived(&self, path: &str, file: &File) -> Value {
+        // Its last byte may still be on its way.
+        let begun = async {
+            while self.stage.progress(id_of(path)).await.status == 404 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        soon("the last byte", begun).await;
         let end = self.stage.end(id_of(path)).await;
         assert_eq!(end["status"], "completed", "{end}");
         self.stage.arrived(file);

@@ -11,6 +11,10 @@ say -H 'Expect: 100-continue' -F "authToken=$token" -F "file=@$dir/middle.bin;fi
 # A base address with a slash at its end.
 say -H "Authorization: Bearer $token" -F "file=@$dir/small.bin" -F fileName=curl-slash.bin "$url//upload/"
 
+# -T: the body is the file, of known length, from a pipe, and with 100-continue, which curl says of each.
+say -H "Authorization: Bearer $token" -T "$dir/small.bin" "$url/upload/curl%20-T.bin"
+say -H "Authorization: Bearer $token" -T - "$url/upload/curl-pipe.bin" <"$dir/middle.bin"
+
 size=$(stat -c %s "$dir/big.bin") chunk=5242880
 total=$((size / chunk + 1))
 # -d declares a form, and everybody sends JSON with it.

@@ -1,6 +1,7 @@
 mod chunks;
 mod state;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -379,7 +380,8 @@ impl SessionStore for MemorySessionStore {
         let live = state.uploads.values().filter(|upload| !upload.state.is_over());
         let named =
             live.filter_map(|upload| state.chunks.get(&upload.key)).flat_map(|chunks| chunks.values());
-        Ok(named.map(|chunk| &chunk.blob).filter(|blob| blobs.contains(blob)).cloned().collect())
+        let named: BTreeSet<&BlobName> = named.map(|chunk| &chunk.blob).collect();
+        Ok(blobs.iter().filter(|blob| named.contains(blob)).cloned().collect())
     }
 
     async fn expire(&self, expiry: &Expiry) -> Result<Vec<Expired>> {

@@ -306,7 +306,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// event, unless another worker has claimed it meanwhile: then this is `false`.
     async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> Result<bool>;
 
-    /// Those of these blobs that are of use: that the record of a chunk names, of an upload that is not over.
+    /// Those of these blobs that are of use, each once: that the record of a chunk names, of an upload that is not over.
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>>;
 
     /// Deletes uploads that are past their time; their events stay.

@@ -41,10 +41,10 @@ async fn head_tells_offset_and_length_and_is_not_cached() {
     assert_eq!((number(&answer, "upload-offset"), number(&answer, "upload-length")), (0, 5));
     assert_eq!(answer.headers()["cache-control"], "no-store");
     assert_eq!(answer.headers()["tus-resumable"], "1.0.0");
-    for nowhere in ["/tus/unknown", "/tus/%20", "/tus/a%2Fb", "/tus/.."] {
+    for nowhere in ["/tus/unknown", "/tus/%20", "/tus/a%2Fb"] {
         let answer = tus.head(nowhere).await;
         assert!(!answer.headers().contains_key("upload-offset"), "{nowhere}");
-        assert!([404, 405].contains(&answer.status().as_u16()), "{nowhere}: {}", answer.status());
+        assert_eq!(answer.status(), 404, "{nowhere}");
     }
 }
 
@@ -178,8 +178,14 @@ async fn an_overridden_method_counts() {
     let patch = as_post("PATCH").header("Content-Type", OFFSET_STREAM).header("Upload-Offset", "0");
     let answer = patch.body("hello").send().await.unwrap();
     assert_eq!((answer.status().as_u16(), number(&answer, "upload-offset")), (204, 5));
-    let answer = as_post("HEAD").send().await.unwrap();
-    assert_eq!((answer.status().as_u16(), number(&answer, "upload-offset")), (200, 5));
+    for head in ["HEAD", "Head"] {
+        let answer = as_post(head).send().await.unwrap();
+        assert_eq!(
+            (answer.status().as_u16(), number(&answer, "upload-offset")),
+            (200, 5),
+            "as clients write it"
+        );
+    }
     let (status, words) = refused(as_post("BREW").send().await.unwrap()).await;
     assert!(status == 405, "{status} {words}");
     assert_eq!(as_post("DELETE").send().await.unwrap().status(), 204);

@@ -215,7 +215,11 @@ pub(crate) async fn append(call: Call, id: Segment, Body(body): Body) -> ApiResu
     let id = id_of(&id)?;
     let offset = fields::offset(request)?;
     let (length, digest) = (fields::length(request)?, fields::checksum(request)?);
-    let status = engine.append_status(&id, &caller).await.map_err(|error| of_upload(error.into()))?;
+    let mut status = engine.recorded_status(&id, &caller).await.map_err(|error| of_upload(error.into()))?;
+    if status.receipt.offset != offset {
+        // What a request that still runs has brought may end just there.
+        status = engine.append_status(&id, &caller).await.map_err(|error| of_upload(error.into()))?;
+    }
     let coming = raw::length(request);
     check_append(&status, offset, coming, length)?;
     let limit = engine.config().max_chunk_bytes;

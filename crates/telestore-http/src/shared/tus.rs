@@ -15,9 +15,9 @@ pub(crate) const TUS_VERSION: HeaderName = HeaderName::from_static("tus-version"
 
 const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
 
-/// The method that is meant: what environments cannot send stands in a header, and counts.
+/// The method that is meant: what environments cannot send stands in a header, and counts. Clients write it as `Patch`, too.
 pub(crate) fn method(head: &RequestHead) -> Method {
     let Some(meant) = head.headers().get(METHOD_OVERRIDE) else { return head.method.clone() };
     // What is no method is none that anything answers to.
-    Method::from_bytes(meant.as_bytes().trim_ascii()).unwrap_or(Method::TRACE)
+    Method::from_bytes(&meant.as_bytes().trim_ascii().to_ascii_uppercase()).unwrap_or(Method::TRACE)
 }

@@ -6,7 +6,7 @@ use telestore_types::{
 
 use super::clock::Times as _;
 use super::fault::Tries;
-use super::tx::{Ending, Lent, Tx, in_time};
+use super::tx::{Ending, Lent, Tx, in_time, written};
 use super::{
     PostgresSessionStore, bot_keys, counts, early, leases, moved, outbox, record, row, sweep, usage, workers,
 };
@@ -477,11 +477,6 @@ impl SessionStore for PostgresSessionStore {
     async fn probe(&self) -> Result<()> {
         transact!(self, Ending::PLAIN, None, |tx| counts::probe(tx).await.map(Answer::Changed))
     }
-}
-
-/// Whether a statement wrote anything, and there is something to commit.
-fn written(any: bool) -> Answer<bool> {
-    if any { Answer::Changed(true) } else { Answer::Unchanged(false) }
 }
 
 impl PostgresSessionStore {

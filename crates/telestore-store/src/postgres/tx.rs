@@ -28,6 +28,11 @@ const ASK_EACH: Duration = Duration::from_millis(200);
 /// server ends it.
 const TERMS: &str = "SET LOCAL lock_timeout = '8s'; SET LOCAL idle_in_transaction_session_timeout = '6s'";
 
+/// Whether a statement wrote anything, and there is something to commit.
+pub(super) fn written(any: bool) -> Answer<bool> {
+    if any { Answer::Changed(true) } else { Answer::Unchanged(false) }
+}
+
 /// How a transaction ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Ending {

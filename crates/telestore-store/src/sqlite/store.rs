@@ -346,7 +346,7 @@ impl SessionStore for SqliteSessionStore {
 
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>> {
         let named = sqlx::query(
-            "SELECT blob FROM chunks JOIN uploads ON uploads.key = chunks.key \
+            "SELECT DISTINCT blob FROM chunks JOIN uploads ON uploads.key = chunks.key \
              WHERE blob IN (SELECT value FROM json_each(?)) AND state NOT IN ('completed', 'cancelled')",
         );
         let named = named.bind(outbox::list(blobs.iter().map(BlobName::as_str)));

@@ -76,6 +76,14 @@ impl Telestore {
         self.0.intake.append_status(id, caller).await
     }
 
+    /// The same, of what is recorded now: a request that is not over is left alone.
+    ///
+    /// # Errors
+    /// As [`append_status`](Self::append_status).
+    pub async fn recorded_status(&self, id: &UploadId, caller: &Caller) -> Result<AppendStatus> {
+        self.0.intake.recorded_status(id, caller).await
+    }
+
     /// Puts a file together of [parts](NewFile::partial) of the same user, in this order, and queues it. They share their
     /// bytes, and may be used again until the file is in the channel.
     ///

@@ -90,11 +90,16 @@ impl Intake {
 
     /// How far a file is that is appended to. What has come by a request that is not over is recorded first.
     pub(crate) async fn append_status(&self, id: &UploadId, caller: &Caller) -> Result<AppendStatus> {
-        let mut upload = self.access.find(id, caller).await?.ok_or(Error::NotFound)?;
+        let upload = self.access.find(id, caller).await?.ok_or(Error::NotFound)?;
         if let Some(running) = self.streams.of(&upload.key) {
             running.record().await;
-            upload = self.access.find(id, caller).await?.ok_or(Error::NotFound)?;
         }
+        self.recorded_status(id, caller).await
+    }
+
+    /// The same of what is recorded.
+    pub(crate) async fn recorded_status(&self, id: &UploadId, caller: &Caller) -> Result<AppendStatus> {
+        let upload = self.access.find(id, caller).await?.ok_or(Error::NotFound)?;
         if !upload.kind.is_appended_to() && upload.kind != UploadKind::Concatenated {
             return Err(Error::NotFound);
         }

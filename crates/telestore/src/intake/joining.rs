@@ -106,7 +106,7 @@ mod tests {
     fn many_small_appends_make_few_pieces_and_copy_each_byte_a_few_times() {
         for append in [1024, 64 * 1024, 300 * 1024, 1024 * 1024, 2 * 1024 * 1024] {
             let (mut lengths, mut copied, mut most) = (Vec::new(), 0, 0);
-            let total = (256 * 1024 * 1024).min(append * 8192);
+            let total = (256 * 1024 * 1024).min(append * 8192) / append * append;
             for _ in 0..total / append {
                 lengths.push(append);
                 if lengths.len() % LOOK_EACH as usize == 0 {

@@ -1,0 +1,99 @@
+"""A worker with trouble on the way to it: in the middle of a client's upload the line is cut once, and once the worker is
+killed (SIGKILL) and started again on the same data.
+
+    python trouble.py WORKER BYTES COMMAND…
+
+The worker is started with this process's environment. `{url}` in the command is its address, behind a proxy that counts what
+clients send: after a quarter of BYTES it cuts the line, after half of it it kills the worker. The command must end well, and
+both must have happened.
+"""
+
+import asyncio
+import os
+import pathlib
+import socket
+import sys
+import tempfile
+
+
+def free_port():
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
+
+
+class Trouble:
+    def __init__(self, worker, length, data):
+        self.worker, self.data, self.port = worker, data, free_port()
+        self.cut_at, self.kill_at = length // 4, length // 2
+        self.sent, self.did, self.lines = 0, [], set()
+        self.process, self.busy = None, asyncio.Lock()
+
+    async def start(self):
+        env = dict(os.environ, PORT=str(self.port), TELESTORE_HOST="127.0.0.1", TELESTORE_DATA_DIR=str(self.data))
+        self.process = await asyncio.create_subprocess_exec(
+            self.worker, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        )
+        line = await self.process.stdout.readline()
+        assert line.startswith(b"listening on "), line
+
+    async def make(self):
+        """Makes the trouble that is due, once each."""
+        async with self.busy:
+            if "cut" not in self.did and self.sent >= self.cut_at:
+                self.did.append("cut")
+            elif "killed" not in self.did and self.sent >= self.kill_at:
+                self.did.append("killed")
+                self.process.kill()
+                await self.process.wait()
+                await self.start()
+            else:
+                return
+            for writer in self.lines:
+                writer.transport.abort()
+
+    async def serve(self, reader, writer):
+        self.lines.add(writer)
+        try:
+            from_worker, to_worker = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            writer.transport.abort()
+            return
+        self.lines.add(to_worker)
+
+        async def up():
+            while piece := await reader.read(65536):
+                self.sent += len(piece)
+                to_worker.write(piece)
+                await to_worker.drain()
+                await self.make()
+            to_worker.write_eof()
+
+        async def down():
+            while piece := await from_worker.read(65536):
+                writer.write(piece)
+                await writer.drain()
+            writer.write_eof()
+
+        await asyncio.gather(up(), down(), return_exceptions=True)
+        for end in (writer, to_worker):
+            self.lines.discard(end)
+            end.transport.abort()
+
+
+async def main(worker, length, *command):
+    with tempfile.TemporaryDirectory() as work:
+        trouble = Trouble(worker, int(length), pathlib.Path(work) / "data")
+        await trouble.start()
+        server = await asyncio.start_server(trouble.serve, "127.0.0.1", 0)
+        url = "http://127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+        client = await asyncio.create_subprocess_exec(*(word.replace("{url}", url) for word in command))
+        code = await client.wait()
+        trouble.process.kill()
+        await trouble.process.wait()
+    assert code == 0, f"{command[:2]} ended with {code}, after {trouble.did}"
+    assert trouble.did == ["cut", "killed"], trouble.did
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,32 @@
+// tus-js-client in Node: it goes on by itself after a line that was cut and a worker that was killed.
+//
+//   node with_tus.mjs URL TOKEN FILE NAME [OPTIONS]      OPTIONS: of tus.Upload, as JSON
+
+import assert from "node:assert/strict";
+import { createReadStream, statSync } from "node:fs";
+import * as tus from "tus-js-client";
+
+const [url, token, file, name, options = "{}"] = process.argv.slice(2);
+const upload = await new Promise((resolve, reject) => {
+  const { deferred, ...more } = JSON.parse(options);
+  const upload = new tus.Upload(createReadStream(file), {
+    endpoint: `${url}/tus`,
+    uploadSize: deferred ? undefined : statSync(file).size,
+    metadata: { filename: name, filetype: "application/octet-stream", relativePath: "null" },
+    headers: { Authorization: `Bearer ${token}` },
+    retryDelays: [0, 100, 300, 1000, 1000, 3000, 5000],
+    onError: reject,
+    onSuccess: () => resolve(upload),
+    ...more,
+  });
+  upload.start();
+});
+const id = upload.url.split("/").pop();
+let state;
+let etag = "";
+do {
+  const answer = await fetch(`${url}/upload-progress/${id}?wait=20`, { headers: { "If-None-Match": etag } });
+  etag = answer.headers.get("etag");
+  state = await answer.json();
+} while (state.status === "uploading");
+assert.equal(state.status, "completed", JSON.stringify(state));
