@@ -3,6 +3,7 @@
 pub(crate) mod call;
 pub(crate) mod chunked;
 pub(crate) mod direct;
+pub(crate) mod from_url;
 pub(crate) mod health;
 pub(crate) mod index;
 pub(crate) mod live;

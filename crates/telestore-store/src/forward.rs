@@ -11,8 +11,8 @@ use telestore_types::{
 use crate::rules::NewExtent;
 use crate::{
     Appended, BlobName, Cancelled, Changes, ChunkRecord, Claim, Completed, Counts, Created, Declared,
-    Expired, Expiry, KnownWorker, Lease, Limits, Listing, NewChunk, NewEvent, OptionsSet, OutboxEvent,
-    OutboxKind, Owner, Recorded, Released, Result, SessionStore, Subject, Usage, WorkerInfo,
+    Expired, Expiry, FetchNote, KnownWorker, Lease, Limits, Listing, NewChunk, NewEvent, OptionsSet,
+    OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore, Subject, Usage, WorkerInfo,
 };
 
 /// A session store that hands every call on to `$inner`.
@@ -107,6 +107,26 @@ macro_rules! forward {
 
             async fn end_early(&$self, id: &UploadId, key: &StorageKey, worker: &WorkerId) -> Result<()> {
                 ($inner).end_early(id, key, worker).await
+            }
+
+            async fn begin_fetch(
+                &$self,
+                worker: &WorkerId,
+                now: Timestamp,
+                except: &[UserId],
+            ) -> Result<Option<Upload>> {
+                ($inner).begin_fetch(worker, now, except).await
+            }
+
+            async fn note_fetch(
+                &$self,
+                id: &UploadId,
+                key: &StorageKey,
+                worker: &WorkerId,
+                note: &FetchNote,
+                now: Timestamp,
+            ) -> Result<Option<Vec<BlobName>>> {
+                ($inner).note_fetch(id, key, worker, note, now).await
             }
 
             async fn complete(&$self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Completed> {

@@ -55,8 +55,8 @@ pub use quota::{Exceeded, Limits, More, Quota, Resource, Subject, Usage, Whose, 
 pub use schema::Schema;
 pub use session::{
     Appended, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Cursor, Declared, Expired, Expiry,
-    KnownWorker, Lease, Listing, NewChunk, NewEvent, NewExtent, OptionsSet, OutboxEvent, OutboxKind, Owner,
-    Recorded, Released, SessionStore, Withdrawal, WorkerInfo,
+    FetchNote, KnownWorker, Lease, Listing, NewChunk, NewEvent, NewExtent, OptionsSet, OutboxEvent,
+    OutboxKind, Owner, Recorded, Released, SessionStore, Withdrawal, WorkerInfo,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteSessionStore;

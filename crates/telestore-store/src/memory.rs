@@ -15,8 +15,8 @@ use self::state::{State, Waiting};
 use crate::rules::{self, Admitted, Answer, NewChunk, NewExtent, Rows, Whose};
 use crate::{
     Appended, BlobName, Cancelled, Change, Changes, ChunkRecord, Claim, Completed, Counts, Created, Declared,
-    Expired, Expiry, KnownWorker, Lease, Limits, Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind,
-    Owner, Recorded, Released, Result, SessionStore, Subject, Usage, WorkerInfo,
+    Expired, Expiry, FetchNote, KnownWorker, Lease, Limits, Listing, NewEvent, OptionsSet, OutboxEvent,
+    OutboxKind, Owner, Recorded, Released, Result, SessionStore, Subject, Usage, WorkerInfo,
 };
 
 /// How many changes a worker may leave unread before it is told that it has missed some.
@@ -166,6 +166,26 @@ impl SessionStore for MemorySessionStore {
             upload.early = false;
         }
         Ok(())
+    }
+
+    async fn begin_fetch(
+        &self,
+        worker: &WorkerId,
+        now: Timestamp,
+        except: &[UserId],
+    ) -> Result<Option<Upload>> {
+        Ok(done(rules::begin_fetch(&mut *self.lock().await, worker, now, except).await?))
+    }
+
+    async fn note_fetch(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        worker: &WorkerId,
+        note: &FetchNote,
+        now: Timestamp,
+    ) -> Result<Option<Vec<BlobName>>> {
+        Ok(done(rules::note_fetch(&mut *self.lock().await, id, key, worker, note, now).await?))
     }
 
     async fn complete(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Completed> {

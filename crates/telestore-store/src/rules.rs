@@ -10,6 +10,7 @@
 
 mod append;
 mod chunks;
+mod fetching;
 mod leases;
 mod rows;
 mod unwanted;
@@ -20,6 +21,7 @@ use telestore_types::{Timestamp, Upload};
 
 pub use self::append::{append, declare_size};
 pub use self::chunks::{Admitted, admit, admit_chunk, counted};
+pub use self::fetching::{begin_fetch, note_fetch};
 pub use self::leases::{change_leased, extend, hold_account, lease};
 pub use self::rows::{Answer, Holder, Place, Rows, Whose};
 pub use self::uploads::{begin_early, cancel, claim, complete, create, expire, keep, set_options};

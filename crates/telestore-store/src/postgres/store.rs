@@ -13,8 +13,8 @@ use super::{
 use crate::rules::{self, Answer, NewChunk, NewExtent, Whose};
 use crate::{
     Appended, BlobName, Cancelled, Change, Changes, ChunkRecord, Claim, Completed, Counts, Created, Declared,
-    Expired, Expiry, KnownWorker, Lease, Limits, Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind,
-    Owner, Recorded, Released, Result, SessionStore, Subject, Usage, WorkerInfo,
+    Expired, Expiry, FetchNote, KnownWorker, Lease, Limits, Listing, NewEvent, OptionsSet, OutboxEvent,
+    OutboxKind, Owner, Recorded, Released, Result, SessionStore, Subject, Usage, WorkerInfo,
 };
 
 /// Makes a transaction, which gives an [`Answer`], until it goes well; `$now` is the caller's clock, if the call has it.
@@ -168,6 +168,33 @@ impl SessionStore for PostgresSessionStore {
 
     async fn end_early(&self, id: &UploadId, key: &StorageKey, worker: &WorkerId) -> Result<()> {
         transact!(self, Ending::PLAIN, None, |tx| early::end(tx, id, key, worker).await.map(Answer::Changed))
+    }
+
+    async fn begin_fetch(
+        &self,
+        worker: &WorkerId,
+        now: Timestamp,
+        except: &[UserId],
+    ) -> Result<Option<Upload>> {
+        let begun = transact!(self, Ending::PLAIN, Some(now), |tx| {
+            let now = tx.now();
+            rules::begin_fetch(tx, worker, now, except).await
+        })?;
+        Ok(self.skew.told(begun))
+    }
+
+    async fn note_fetch(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        worker: &WorkerId,
+        note: &FetchNote,
+        now: Timestamp,
+    ) -> Result<Option<Vec<BlobName>>> {
+        transact!(self, Ending::PLAIN, Some(now), |tx| {
+            let (note, now) = (note.clone().moved(|at| tx.at(at)), tx.now());
+            rules::note_fetch(tx, id, key, worker, &note, now).await
+        })
     }
 
     async fn complete(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Completed> {

@@ -5,6 +5,7 @@ pub(crate) mod chunks;
 pub(crate) mod complete;
 pub(crate) mod direct;
 pub(crate) mod options;
+pub(crate) mod remote;
 pub(crate) mod repeats;
 pub(crate) mod waiting;
 
@@ -17,6 +18,7 @@ use crate::shared::access::Access;
 use crate::shared::base::Base;
 use crate::shared::bytes::Bytes;
 use crate::shared::events::Events;
+use crate::shared::fetches::Fetches;
 use crate::shared::ports::Arrivals;
 use crate::shared::sends::Sends;
 
@@ -243,4 +245,5 @@ pub(crate) struct Intake {
     pub(crate) events: Arc<Events>,
     pub(crate) sends: Arc<Sends>,
     pub(crate) arrivals: Arc<dyn Arrivals>,
+    pub(crate) fetches: Arc<Fetches>,
 }

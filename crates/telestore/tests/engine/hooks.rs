@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use telestore::store::rules::NewExtent;
 use telestore::store::{
     Appended, Blob, BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Counts, Created,
-    Declared, Error, Expired, Expiry, KnownWorker, Lease, Limits, NewChunk, NewEvent, OptionsSet,
+    Declared, Error, Expired, Expiry, FetchNote, KnownWorker, Lease, Limits, NewChunk, NewEvent, OptionsSet,
     OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore, Spool, SpooledChunk, Subject,
     Usage, WorkerInfo,
 };
@@ -144,6 +144,8 @@ forward! { SessionStore {
     checkpoint_early(id: &UploadId, key: &StorageKey, expected: Option<&ResumeState>, resume: &ResumeState) -> bool;
     begin_early(id: &UploadId, key: &StorageKey, worker: &WorkerId, now: Timestamp, until: Timestamp) -> bool;
     end_early(id: &UploadId, key: &StorageKey, worker: &WorkerId) -> ();
+    begin_fetch(worker: &WorkerId, now: Timestamp, except: &[UserId]) -> Option<Upload>;
+    note_fetch(id: &UploadId, key: &StorageKey, worker: &WorkerId, note: &FetchNote, now: Timestamp) -> Option<Vec<BlobName>>;
     complete(id: &UploadId, key: &StorageKey, now: Timestamp) -> Completed;
     cancel(id: &UploadId, key: &StorageKey, now: Timestamp) -> Cancelled;
     keep(id: &UploadId, key: &StorageKey) -> Option<Upload>;

@@ -9,6 +9,7 @@ mod early;
 mod early_refusals;
 mod failures;
 mod fairness;
+mod fetching;
 mod handed_over;
 mod hooks;
 mod leases;
