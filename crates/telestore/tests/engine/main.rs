@@ -16,6 +16,7 @@ mod leases;
 mod peers;
 mod ready;
 mod recovery;
+mod repeats;
 mod requests;
 mod resume;
 mod retries;
