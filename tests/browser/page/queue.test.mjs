@@ -238,6 +238,14 @@ test("what another tab sends is left alone", async () => {
   assert.deepEqual(other.states(), {});
   await other.queue.add([given], {});
   assert.equal(other.item("a").error, TEXTS.elsewhere);
+  // The other tab is closed: this one goes on where that was.
+  first.queue.lock();
+  first.queue.items = [];
+  other.queue.unlock();
+  await other.queue.act(other.item("a"), "tryAgain");
+  await other.becomes("a", "sent");
+  assert.equal(made(worker, "POST"), 1, "it is the same upload");
+  assert.deepEqual(worker.of("a"), Buffer.from(await given.file.arrayBuffer()));
 });
 
 test("signing out forgets everything", async () => {

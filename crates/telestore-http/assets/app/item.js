@@ -8,7 +8,7 @@ import { Speed, percent, shown } from "./format.js";
 // missing    the worker has a part, and the browser has no file: it must be chosen again
 // sending    the worker has all of it, and sends it to Telegram
 // sent       it is in the channel; `since`: for longer than this page is open; `skipped`: it was chosen once more
-// failed     `error` says why; `again`: what to do about it: "upload", "complete", "cancel", or nothing
+// failed     `error` says why; `again`: what to do about it: "upload", "complete", "cancel", "add", or nothing
 // unknown    it may be in the channel: `error` says so
 // cancelling, cancelled
 

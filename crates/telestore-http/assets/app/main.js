@@ -63,6 +63,6 @@ async function limit() {
   }
 }
 
-await limit();
+limit();
 await queue.restore();
 access.begin();

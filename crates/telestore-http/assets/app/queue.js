@@ -46,12 +46,16 @@ export class Queue {
   async restore() {
     const others = await this.tabs.others();
     for (const [key, record] of this.records.all()) {
-      if (others.has(key) || this.#find(key)) continue;
-      const item = Item.restored(key, record);
-      this.items.push(item);
-      if (item.state === "sending") this.watch.add(item.id);
+      if (!others.has(key) && !this.#find(key)) this.#restored(key, record);
     }
     this.on.list();
+  }
+
+  #restored(key, record) {
+    const item = Item.restored(key, record);
+    this.items.push(item);
+    if (item.state === "sending") this.watch.add(item.id);
+    return item;
   }
 
   // A valid token is there.
@@ -84,7 +88,7 @@ export class Queue {
     for (const { file, path } of found) {
       const about = { name: file.name, path, size: file.size, mtime: file.lastModified };
       const key = this.records.key(about);
-      const known = this.#find(key) ?? this.#chosenWithoutFolder(about);
+      const known = this.#find(key) ?? this.#chosenWithoutFolder(about) ?? this.#leftByOthers(key, others);
       if (known) counts[this.#again(known, file) ? "added" : "already"] += 1;
       else {
         this.items.push(this.#made({ ...about, key, file, values }, others));
@@ -100,7 +104,7 @@ export class Queue {
     const item = new Item(about);
     if (item.size === 0) item.fail(TEXTS.empty, null);
     else if (this.maxSize !== null && item.size > this.maxSize) item.fail(TEXTS.tooLarge(size(this.maxSize)), null);
-    else if (others.has(item.key)) item.fail(TEXTS.elsewhere, "upload");
+    else if (others.has(item.key)) item.fail(TEXTS.elsewhere, "add");
     return item;
   }
 
@@ -113,6 +117,12 @@ export class Queue {
     if (path) return undefined;
     const same = (item) => item.state === "missing" && item.name === name && item.size === size;
     return this.items.find((item) => same(item) && item.key === this.records.key({ name, path: item.path, size, mtime }));
+  }
+
+  // What another tab had begun when this one was opened, and has not any more.
+  #leftByOthers(key, others) {
+    const record = others.has(key) ? undefined : this.records.get(key);
+    return record && this.#restored(key, record);
   }
 
   // A file that is in the list was chosen once more. Whether that leads to anything.
@@ -451,6 +461,10 @@ export class Queue {
 
   async #tryAgain(item) {
     if (item.again === "cancel") return this.#cancel(item);
+    if (item.again === "add") {
+      this.items = this.items.filter((other) => other !== item);
+      return this.add([item], item.values);
+    }
     if (item.again !== "complete") return this.#restart(item);
     this.#set(item, "sending");
     try {

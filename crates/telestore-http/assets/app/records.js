@@ -22,6 +22,13 @@ export class Records {
     return this.#prefix + JSON.stringify([path || name, size, mtime]);
   }
 
+  // What is remembered of a file, unless it is too old or no record.
+  get(key) {
+    const record = this.#try(() => JSON.parse(this.#storage.getItem(key)));
+    const good = record && typeof record.name === "string" && record.size > 0 && KEPT[record.state];
+    return good && this.#now() - record.at < KEPT[record.state] * DAY ? record : undefined;
+  }
+
   put(key, record) {
     this.#try(() => this.#storage.setItem(key, JSON.stringify({ ...record, at: this.#now() })));
   }
@@ -38,9 +45,8 @@ export class Records {
   all() {
     const found = [];
     for (const key of this.#keys()) {
-      const record = this.#try(() => JSON.parse(this.#storage.getItem(key)));
-      const good = record && typeof record.name === "string" && record.size > 0 && KEPT[record.state];
-      if (good && this.#now() - record.at < KEPT[record.state] * DAY) found.push([key, record]);
+      const record = this.get(key);
+      if (record) found.push([key, record]);
       else this.delete(key);
     }
     return found.sort(([, a], [, b]) => a.at - b.at);
