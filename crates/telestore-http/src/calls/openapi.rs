@@ -16,7 +16,9 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{OpenApi, RefOr};
 
-use crate::calls::{chunked, direct, from_url, health, index, metrics_page, progress, sharex, socket, sse};
+use crate::calls::{
+    app, chunked, direct, from_url, health, index, metrics_page, progress, sharex, socket, sse,
+};
 use crate::shared::encodings;
 use crate::shared::endpoints;
 use crate::shared::error::ErrorBody;
@@ -52,6 +54,8 @@ use shared::Shared;
         document,
         page::page,
         page::asset,
+        app::app,
+        app::file,
     ),
     components(schemas(ErrorBody)),
     modifiers(&Shared),

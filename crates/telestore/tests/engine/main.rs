@@ -6,6 +6,7 @@ mod cancel;
 mod chunks;
 mod direct;
 mod early;
+mod early_peers;
 mod early_refusals;
 mod failures;
 mod fairness;
