@@ -52,7 +52,7 @@ const CIRCLES: [(&str, &str, &str); 13] = [
     ),
     (
         "telestore-store testsuite",
-        "append handed_over leases outbox pieces quotas sessions strangers sums views workers",
+        "append fetching handed_over leases outbox pieces quotas sessions strangers sums views workers",
         "the suite of sessions runs those of its parts, which share its fixtures",
     ),
     ("telestore-uploader bot_api", "preflight uploader", "two halves of one implementation"),
