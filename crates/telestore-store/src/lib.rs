@@ -56,7 +56,7 @@ pub use schema::Schema;
 pub use session::{
     Appended, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Cursor, Declared, Expired, Expiry,
     KnownWorker, Lease, Listing, NewChunk, NewEvent, NewExtent, OptionsSet, OutboxEvent, OutboxKind, Owner,
-    Recorded, Released, SessionStore, Withdrawal, WorkerInfo,
+    Recall, Recorded, Released, SessionStore, Withdrawal, WorkerInfo,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteSessionStore;

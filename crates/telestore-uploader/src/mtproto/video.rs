@@ -1,13 +1,14 @@
 //! Videos that Telegram converts before it makes the message: <https://core.telegram.org/api/files#video-qualities>.
 //!
 //! It has the file and the call, so nothing is sent any more. It is looked whether the message is there, for a while; then the
-//! upload gives its place to others, and the next attempt looks again.
+//! upload gives its place to others, and the next attempt looks again. After a cancel the message is taken back before it is made.
 
 use std::time::Duration;
 
 use telestore_types::StoredFile;
 use tokio::time::Instant;
 
+use super::recall::{LOOKS, is_scheduled, unschedule};
 use super::resume::Pending;
 use super::send::Sending;
 use crate::media::Media;
@@ -22,19 +23,31 @@ const PATIENCE_AFTER_CANCEL: Duration = Duration::from_secs(10 * 60);
 impl Sending<'_> {
     /// Waits for the message.
     pub(super) async fn await_video(&self, pending: Pending) -> Result<StoredFile> {
-        let began = Instant::now();
+        let (began, cancel) = (Instant::now(), &self.request.cancel);
+        let (calls, mut gone) = (&self.attempt.calls, 0);
         for looked in 0.. {
-            let scheduled = self.is_scheduled(pending).await?;
+            let cancelled = cancel.is_cancelled();
+            let scheduled = match cancelled {
+                true => unschedule(calls, &self.peer, pending).await?,
+                false => is_scheduled(calls, &self.peer, pending).await?,
+            };
             if scheduled != Some(true)
                 && let Some(stored) = self.find().await?
             {
                 return Ok(stored);
             }
-            self.attempt.calls.reached();
+            calls.reached();
+            gone += u32::from(cancelled && scheduled == Some(false));
+            if gone >= LOOKS {
+                return Err(Error::cancelled());
+            }
             if began.elapsed() >= self.patience() {
                 return Err(not_yet(scheduled));
             }
-            self.attempt.calls.pause(looked).await;
+            tokio::select! {
+                () = calls.pause(if gone > 0 { gone } else { looked }) => {}
+                () = cancel.cancelled(), if !cancelled => {}
+            }
         }
         Err(not_yet(None))
     }
@@ -44,14 +57,6 @@ impl Sending<'_> {
             true => PATIENCE_AFTER_CANCEL,
             // A longer wait would count as a stall.
             false => PATIENCE.min(self.attempt.calls.config().stall_timeout / 2),
-        }
-    }
-
-    /// Whether Telegram still works on the video; `None` if it does not tell.
-    async fn is_scheduled(&self, pending: Pending) -> Result<Option<bool>> {
-        match self.attempt.calls.is_scheduled(&self.peer, pending.id).await {
-            Err(error) if error.is("BOT_METHOD_INVALID") => Ok(None),
-            scheduled => Ok(Some(scheduled?)),
         }
     }
 
