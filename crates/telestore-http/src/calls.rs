@@ -9,5 +9,6 @@ pub(crate) mod live;
 pub(crate) mod metrics_page;
 pub(crate) mod openapi;
 pub(crate) mod progress;
+pub(crate) mod sharex;
 pub(crate) mod socket;
 pub(crate) mod sse;

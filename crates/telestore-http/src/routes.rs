@@ -5,11 +5,11 @@ use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard};
 use telestore::Telestore;
 
 use crate::calls::index::Listed;
-use crate::calls::{chunked, direct, health, index, metrics_page, openapi, progress, socket, sse};
+use crate::calls::{chunked, direct, health, index, metrics_page, openapi, progress, sharex, socket, sse};
 use crate::layers::old_http::without_chunks;
 use crate::shared::endpoints::{
     ASSET, CANCEL, CHUNK, COMPLETE, DOCUMENT, EVENTS, Endpoint, HEALTH, INDEX, INIT, METRICS, PAGE, PROGRESS,
-    READY, SOCKET, STATUS, UPLOAD, name_of,
+    READY, SHAREX, SOCKET, STATUS, UPLOAD, name_of,
 };
 use crate::shared::options::HttpOptions;
 use crate::shared::{answer, token};
@@ -18,7 +18,7 @@ use crate::shared::{answer, token};
 type Answers = fn() -> Route;
 
 /// Each endpoint and its handler.
-const TABLE: [(Endpoint, Answers); 16] = [
+const TABLE: [(Endpoint, Answers); 17] = [
     (INDEX, || get().to(index::index)),
     (HEALTH, || get().to(health::alive)),
     (READY, || get().to(health::ready)),
@@ -33,6 +33,7 @@ const TABLE: [(Endpoint, Answers); 16] = [
     (STATUS, || get().to(chunked::status)),
     (CANCEL, || web::post().to(chunked::cancel)),
     (UPLOAD, || web::post().to(direct::upload)),
+    (SHAREX, || get().to(sharex::sharex)),
     (DOCUMENT, || get().to(openapi::document)),
     (PAGE, || get().to(openapi::page)),
     (ASSET, || get().to(openapi::asset)),

@@ -17,6 +17,7 @@ pub mod guide {}
 pub use builder::{BuildError, TelestoreBuilder};
 pub use engine::Telestore;
 pub use intake::chunks::Admission;
+pub use intake::repeats::IdempotencyKey;
 pub use intake::{AppendReceipt, ChunkReceipt, DirectFile, FileInfo, IncomingChunk, NewFile};
 pub use operator::Operator;
 pub use service::Running;

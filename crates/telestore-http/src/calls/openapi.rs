@@ -16,7 +16,7 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{OpenApi, RefOr};
 
-use crate::calls::{chunked, direct, health, index, metrics_page, progress, socket, sse};
+use crate::calls::{chunked, direct, health, index, metrics_page, progress, sharex, socket, sse};
 use crate::shared::encodings;
 use crate::shared::endpoints;
 use crate::shared::error::ErrorBody;
@@ -43,6 +43,7 @@ use shared::Shared;
         socket::progress_socket,
         chunked::cancel,
         direct::upload,
+        sharex::sharex,
         index::index,
         health::alive,
         health::ready,

@@ -33,6 +33,7 @@ pub(crate) const SOCKET: Endpoint = get("/ws/upload-progress/{uploadId}");
 pub(crate) const STATUS: Endpoint = get("/upload-status/{uploadId}");
 pub(crate) const CANCEL: Endpoint = post("/cancel-upload");
 pub(crate) const UPLOAD: Endpoint = post("/upload");
+pub(crate) const SHAREX: Endpoint = get("/sharex.sxcu");
 pub(crate) const DOCUMENT: Endpoint = get("/openapi.json");
 pub(crate) const PAGE: Endpoint = get("/docs");
 pub(crate) const ASSET: Endpoint = get("/docs/{file}");
