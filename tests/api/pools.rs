@@ -80,7 +80,7 @@ impl Stage {
         file.assert_is(messages.last().unwrap());
     }
 
-    async fn metric(&self, series: &str) -> f64 {
+    pub(crate) async fn metric(&self, series: &str) -> f64 {
         let answer = self.client.get(self.url("/metrics")).send().await.expect("the worker answers");
         let text = answer.text().await.expect("text");
         let line =

@@ -138,7 +138,12 @@ async fn a_cancelled_file_whose_answer_was_lost_leaves_no_message() {
 /// A file whose answer was lost, and that is cancelled while its message is not in the channel. The server may work on it for longer
 /// than any test takes.
 async fn cancelled_between_two_looks() -> (Stage, File) {
-    let stage = Stage::of(of_session(), &[("TELESTORE_BOT_API_SETTLE", "1h")]).await;
+    cancelled_while_it_may_come("1h").await
+}
+
+/// The same, if the message may come for so long.
+async fn cancelled_while_it_may_come(settle: &str) -> (Stage, File) {
+    let stage = Stage::of(of_session(), &[("TELESTORE_BOT_API_SETTLE", settle)]).await;
     stage.unsaid(Unsaid::not_executed(UnsaidAnswer::Reset));
     let file = File::new(100);
     stage.queue(&file).await;
@@ -160,6 +165,17 @@ impl Stage {
         assert!(answer.status().is_success());
     }
 
+    /// Nothing is left to be done about uploads that are over.
+    async fn is_done(&self) {
+        soon("the end of all events", async {
+            let mut ticks = tokio::time::interval(Duration::from_millis(20));
+            while self.metric("telestore_outbox_events").await > 0.0 {
+                ticks.tick().await;
+            }
+        })
+        .await;
+    }
+
     async fn looked_at_again(&self) {
         let before = self.sandbox.stats().calls(LOOK);
         soon("a look", self.sandbox.wait_until(|stats| stats.calls(LOOK) > before + 1)).await;
@@ -178,7 +194,16 @@ async fn a_message_that_comes_after_a_cancel_between_two_looks_is_taken_back() {
         stage.is_made(&file).await;
         assert_eq!(stage.named(&file.name), 1);
         soon("the end of the message", stage.sandbox.wait_until(|_| stage.named(&file.name) == 0)).await;
+        stage.is_done().await;
     }
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_come_is_looked_for_as_long_as_it_may() {
+    let (stage, file) = cancelled_while_it_may_come("5s").await;
+    stage.looked_at_again().await;
+    stage.is_done().await;
+    assert_eq!(stage.named(&file.name), 0);
 }
 
 #[tokio::test]

@@ -279,7 +279,8 @@ impl ProgressSink for NoProgress {
 ///   if [`Capability::idempotent`] is declared, attempts that are given each other's state make one message.
 /// - After `cancel` it ends within a second with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled), unless Telegram
 ///   has been asked for the message: then it waits for the answer, which alone tells whether there is one, as long as
-///   it would without the cancel, and reports a message that was made as success.
+///   it would without the cancel, and reports a message that was made as success. A message that Telegram makes much later it
+///   leaves to [`recall`](Self::recall) or to the next attempt, since whoever stops may want either.
 /// - A dropped future leaves no task behind that would still send the message.
 /// - One uploader serves many files of many users at once; nothing of one user is used for another.
 /// - Errors say in their [`Verdict`](crate::Verdict) whether the message may exist, and never hold a secret.

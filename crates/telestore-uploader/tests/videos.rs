@@ -125,16 +125,19 @@ async fn a_bot_waits_for_its_message_in_the_channel() {
 }
 
 #[tokio::test]
-async fn a_cancelled_video_is_taken_back_before_it_is_made() {
+async fn an_attempt_that_is_stopped_leaves_the_video_to_the_next_one_or_to_a_recall() {
     let world = converting().await;
-    let cancel = CancellationToken::new();
+    let (cancel, listener) = (CancellationToken::new(), Recorder::new());
     let request = film(&world).stopped_by(cancel.clone());
     let uploader = mtproto_with(|_| {});
-    let (ended, ()) = tokio::join!(uploader.upload(request, Recorder::new()), async {
+    let (ended, ()) = tokio::join!(uploader.upload(request, listener.clone()), async {
         world.sandbox.wait_until(|stats| stats.calls(LOOK) >= 1).await;
         cancel.cancel();
     });
     assert_eq!(ended.unwrap_err().kind(), ErrorKind::Cancelled);
+    assert_eq!(world.sandbox.stats().calls(DELETE), 0, "a worker that ends stops it, too");
+    let state = listener.checkpoints().pop().unwrap();
+    assert_eq!(uploader.recall(&world.credentials(), &state).await.unwrap(), Recalled::Gone);
     assert_eq!(world.sandbox.stats().calls(DELETE), 1);
     world.sandbox.convert_videos(false).unwrap();
     assert_eq!(world.messages().len(), 1, "only the other file's");

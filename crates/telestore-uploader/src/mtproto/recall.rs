@@ -8,18 +8,14 @@ use super::resume::{Pending, Resume};
 use crate::{Recalled, Result};
 
 /// How often it is looked for the message once it is scheduled no more: it may have been made at that moment.
-pub(super) const LOOKS: u32 = 3;
+const LOOKS: u32 = 3;
 
 /// A length that no file has: only what an answer has named is found.
 const NO_LENGTH: Option<u64> = Some(u64::MAX);
 
 /// Takes a scheduled message back, and says whether it is scheduled still; `None` if Telegram does not tell, as it does not
 /// tell bots.
-pub(super) async fn unschedule(
-    calls: &Calls<'_>,
-    peer: &InputPeer,
-    pending: Pending,
-) -> Result<Option<bool>> {
+async fn unschedule(calls: &Calls<'_>, peer: &InputPeer, pending: Pending) -> Result<Option<bool>> {
     let scheduled = is_scheduled(calls, peer, pending).await?;
     if scheduled != Some(true) {
         return Ok(scheduled);

@@ -68,6 +68,8 @@ pub(super) struct History {
     pub(super) ambiguous: bool,
     /// How often Telegram said that it had the call before.
     pub(super) repeated: u32,
+    /// That Telegram will make the message could not be written down, since the attempt was over.
+    pub(super) unwritten: bool,
     /// A second message was begun, since nobody could tell what became of the first.
     pub(super) anew: bool,
 }
@@ -279,7 +281,14 @@ impl<'a> Sending<'a> {
             "[{id}] Telegram converts the video before it makes the message"
         );
         self.resume.scheduled = Some(pending);
-        self.attempt.progress.checkpoint(self.resume.to_state()).await
+        match self.attempt.progress.checkpoint(self.resume.to_state()).await {
+            // The cancel came first, and knows nothing of the message.
+            Err(error) if error.kind() == ErrorKind::Cancelled => {
+                self.history.unwritten = true;
+                Ok(())
+            }
+            written => written,
+        }
     }
 
     /// What is known of the message.

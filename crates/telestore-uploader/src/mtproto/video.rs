@@ -1,14 +1,15 @@
 //! Videos that Telegram converts before it makes the message: <https://core.telegram.org/api/files#video-qualities>.
 //!
 //! It has the file and the call, so nothing is sent any more. It is looked whether the message is there, for a while; then the
-//! upload gives its place to others, and the next attempt looks again. After a cancel the message is taken back before it is made.
+//! upload gives its place to others, and the next attempt looks again. Who cancels has it recalled (`recall.rs`) by the state that
+//! was written down.
 
 use std::time::Duration;
 
 use telestore_types::StoredFile;
 use tokio::time::Instant;
 
-use super::recall::{LOOKS, is_scheduled, unschedule};
+use super::recall::is_scheduled;
 use super::resume::Pending;
 use super::send::Sending;
 use crate::media::Media;
@@ -17,36 +18,31 @@ use crate::{Error, ErrorKind, Result};
 /// How long one attempt waits for a video.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long it waits after a cancel: no further attempt takes the message back.
+/// How long it waits after a cancel if nothing was written down of the message: nobody else takes it back.
 const PATIENCE_AFTER_CANCEL: Duration = Duration::from_secs(10 * 60);
 
 impl Sending<'_> {
     /// Waits for the message.
     pub(super) async fn await_video(&self, pending: Pending) -> Result<StoredFile> {
         let (began, cancel) = (Instant::now(), &self.request.cancel);
-        let (calls, mut gone) = (&self.attempt.calls, 0);
+        let calls = &self.attempt.calls;
         for looked in 0.. {
-            let cancelled = cancel.is_cancelled();
-            let scheduled = match cancelled {
-                true => unschedule(calls, &self.peer, pending).await?,
-                false => is_scheduled(calls, &self.peer, pending).await?,
-            };
+            let scheduled = is_scheduled(calls, &self.peer, pending).await?;
             if scheduled != Some(true)
                 && let Some(stored) = self.find().await?
             {
                 return Ok(stored);
             }
             calls.reached();
-            gone += u32::from(cancelled && scheduled == Some(false));
-            if gone >= LOOKS {
+            if cancel.is_cancelled() && !self.history.unwritten {
                 return Err(Error::cancelled());
             }
             if began.elapsed() >= self.patience() {
                 return Err(not_yet(scheduled));
             }
             tokio::select! {
-                () = calls.pause(if gone > 0 { gone } else { looked }) => {}
-                () = cancel.cancelled(), if !cancelled => {}
+                () = calls.pause(looked) => {}
+                () = cancel.cancelled(), if !cancel.is_cancelled() => {}
             }
         }
         Err(not_yet(None))
