@@ -2,6 +2,7 @@
 
 mod access_log;
 mod accounts;
+mod app;
 mod auth;
 mod bad_input;
 mod bots;

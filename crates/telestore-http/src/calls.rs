@@ -1,5 +1,6 @@
 //! The handlers of the endpoints, and their description.
 
+pub(crate) mod app;
 pub(crate) mod call;
 pub(crate) mod chunked;
 pub(crate) mod direct;

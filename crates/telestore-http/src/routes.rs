@@ -5,11 +5,13 @@ use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard};
 use telestore::Telestore;
 
 use crate::calls::index::Listed;
-use crate::calls::{chunked, direct, health, index, metrics_page, openapi, progress, sharex, socket, sse};
+use crate::calls::{
+    app, chunked, direct, health, index, metrics_page, openapi, progress, sharex, socket, sse,
+};
 use crate::layers::old_http::without_chunks;
 use crate::shared::endpoints::{
-    ASSET, CANCEL, CHUNK, COMPLETE, DOCUMENT, EVENTS, Endpoint, HEALTH, INDEX, INIT, METRICS, PAGE, PROGRESS,
-    READY, SHAREX, SOCKET, STATUS, UPLOAD, name_of,
+    APP, APP_FILE, ASSET, CANCEL, CHUNK, COMPLETE, DOCUMENT, EVENTS, Endpoint, HEALTH, INDEX, INIT, METRICS,
+    PAGE, PROGRESS, READY, SHAREX, SOCKET, STATUS, UPLOAD, name_of,
 };
 use crate::shared::options::HttpOptions;
 use crate::shared::{answer, token};
@@ -18,7 +20,7 @@ use crate::shared::{answer, token};
 type Answers = fn() -> Route;
 
 /// Each endpoint and its handler.
-const TABLE: [(Endpoint, Answers); 17] = [
+const TABLE: [(Endpoint, Answers); 19] = [
     (INDEX, || get().to(index::index)),
     (HEALTH, || get().to(health::alive)),
     (READY, || get().to(health::ready)),
@@ -37,6 +39,8 @@ const TABLE: [(Endpoint, Answers); 17] = [
     (DOCUMENT, || get().to(openapi::document)),
     (PAGE, || get().to(openapi::page)),
     (ASSET, || get().to(openapi::asset)),
+    (APP, || get().to(app::app)),
+    (APP_FILE, || get().to(app::file)),
 ];
 
 static ENDPOINTS: [Endpoint; TABLE.len()] = {

@@ -16,7 +16,7 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{OpenApi, RefOr};
 
-use crate::calls::{chunked, direct, health, index, metrics_page, progress, sharex, socket, sse};
+use crate::calls::{app, chunked, direct, health, index, metrics_page, progress, sharex, socket, sse};
 use crate::shared::encodings;
 use crate::shared::endpoints;
 use crate::shared::error::ErrorBody;
@@ -51,6 +51,8 @@ use shared::Shared;
         document,
         page::page,
         page::asset,
+        app::app,
+        app::file,
     ),
     components(schemas(ErrorBody)),
     modifiers(&Shared),

@@ -8,7 +8,7 @@ use actix_web::HttpRequest;
 pub struct Endpoint {
     /// `GET` or `POST`.
     pub method: &'static str,
-    /// As documented, with `{uploadId}` where the id goes, and `{file}` for whatever a page is made of.
+    /// As documented, with `{uploadId}` where the id goes, and `{version}` and `{file}` for whatever a page is made of.
     pub path: &'static str,
 }
 
@@ -37,6 +37,8 @@ pub(crate) const SHAREX: Endpoint = get("/sharex.sxcu");
 pub(crate) const DOCUMENT: Endpoint = get("/openapi.json");
 pub(crate) const PAGE: Endpoint = get("/docs");
 pub(crate) const ASSET: Endpoint = get("/docs/{file}");
+pub(crate) const APP: Endpoint = get("/app");
+pub(crate) const APP_FILE: Endpoint = get("/app/{version}/{file}");
 
 /// What the names of the resources begin with that [`routes`](crate::routes) mounts. actix finds a resource's name from
 /// the path of a request, so that middlewares know before routing, and below any scope, what is asked for.
