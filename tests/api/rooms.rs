@@ -30,7 +30,7 @@ const PLANS: [(&str, &str, &[&[&str]]); 3] = [
             &["config", "metrics", "seal", "caller", "fetches"],
             &["error"],
             &["base", "ports", "source", "tasks"],
-            &["keys", "logins"],
+            &["keys", "logins", "lost"],
             &["backends", "bytes", "events", "sends"],
             &["access", "job"],
             &["quotas", "sendable"],
@@ -52,13 +52,13 @@ const CIRCLES: [(&str, &str, &str); 13] = [
     ),
     (
         "telestore-store testsuite",
-        "append fetching handed_over leases outbox pieces quotas sessions strangers sums views workers",
+        "append fetching handed_over leases outbox pieces quotas sessions strangers streamed sums views workers",
         "the suite of sessions runs those of its parts, which share its fixtures",
     ),
     ("telestore-uploader bot_api", "preflight uploader", "two halves of one implementation"),
     (
         "telestore-http calls",
-        "chunked direct from_url openapi progress sharex socket sse",
+        "chunked direct from_url openapi progress put sharex socket sse tus",
         "the API document names the calls, whose own documents name the errors that it describes",
     ),
     (

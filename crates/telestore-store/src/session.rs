@@ -14,13 +14,13 @@ use telestore_types::{
 };
 
 pub use self::answers::{
-    Appended, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Declared, Expired, Lease,
-    OptionsSet, Owner, Recorded, Released,
+    Appended, Cancelled, ChunkRecord, Claim, Completed, Concatenated, Counts, Created, Declared, Expired,
+    Lease, OptionsSet, Owner, Recorded, Released,
 };
-pub use self::events::{NewEvent, OutboxEvent, OutboxKind, Withdrawal};
+pub use self::events::{NewEvent, OutboxEvent, OutboxKind, Recall, Withdrawal};
 pub use self::fetching::FetchNote;
 pub use self::known::{KnownWorker, WorkerInfo};
-pub use self::new::{NewChunk, NewExtent};
+pub use self::new::{Concatenation, JoinedExtent, NewChunk, NewExtent};
 pub use self::questions::{Cursor, Expiry, Listing};
 use crate::{BlobName, Changes, Limits, Result, Subject, Usage};
 
@@ -98,6 +98,15 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Acknowledges bytes that follow those of an upload, by comparing and setting its length: **the commit point**; see
     /// [`Upload::append`]. Of two calls for one offset one stores, and the other is told where the file ends by then.
     async fn append(&self, new: &NewExtent) -> Result<Appended>;
+
+    /// Puts one piece in the place of the last ones of an upload that is appended to, whose bytes it holds: many small
+    /// pieces are many files and many rows. `false`, with nothing changed, if these are not its last pieces, or if it does
+    /// not receive any more.
+    async fn join(&self, join: &JoinedExtent) -> Result<bool>;
+
+    /// Makes an upload of the bytes of [parts](telestore_types::UploadKind::Partial) of its owner, in this order, and queues
+    /// it, all at once. The records of both name the same bytes from then on.
+    async fn concatenate(&self, new: &Concatenation) -> Result<Concatenated>;
 
     /// Writes down how long an upload is that began without saying so; see [`Upload::declare_size`].
     async fn declare_size(
@@ -178,6 +187,10 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Stops an upload; its lease is lost, its chunk records go.
     async fn cancel(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Cancelled>;
+
+    /// Forgets an upload that is completed: its row goes, and the records of its chunks, whose bytes it names. Its messages
+    /// and events stay. `None`, with nothing changed, if it is not there, or not completed.
+    async fn forget(&self, id: &UploadId, key: &StorageKey) -> Result<Option<Vec<BlobName>>>;
 
     /// Writes down, flushed, that the client of a direct upload does not wait any more; see [`Upload::keep`]. Gives the
     /// upload as it is then.
@@ -292,8 +305,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     ) -> Result<OutboxEvent>;
 
     /// Claims for `worker`, until then, events of this kind that are [due](telestore_types::is_due) and that nobody has
-    /// claimed, the oldest first, of none of the users in `except`. Of withdrawals, none of a user whose account another
-    /// worker holds; the account is held as long as the claim.
+    /// claimed, the oldest first, of none of the users in `except`. Of those that [need the account](OutboxKind::needs_account),
+    /// none of a user whose account another worker holds; the account is held as long as the claim.
     async fn outbox_lease(
         &self,
         worker: &WorkerId,
@@ -310,9 +323,12 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Takes a delivered (or given up) event out. `false` if another worker has claimed it meanwhile.
     async fn outbox_done(&self, event: &OutboxEvent) -> Result<bool>;
 
-    /// Counts a failed delivery and lets the claim go until `at`; the same claim may still [end](Self::outbox_done) the
-    /// event, unless another worker has claimed it meanwhile: then this is `false`.
+    /// Counts a failed delivery, writes down the body that `event` has by now, and lets the claim go until `at`; the same claim may
+    /// still [end](Self::outbox_done) the event, unless another worker has claimed it meanwhile: then this is `false`.
     async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> Result<bool>;
+
+    /// The events of this kind that are not done, claimed or not, due or not: `limit` of them at most.
+    async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>>;
 
     /// Those of these blobs that are of use: that the record of a chunk names, of an upload that is not over.
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>>;

@@ -1,8 +1,8 @@
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
-use telestore::store::More;
+use telestore::store::{More, SpooledChunk};
 use telestore::types::{FileName, TopicId};
-use telestore::{DirectFile, DirectReceipt};
+use telestore::{Caller, DirectFile, DirectReceipt, Error, Telestore};
 use utoipa::ToSchema;
 
 use crate::calls::call::Call;
@@ -57,7 +57,7 @@ struct FileForm {
 /// A file that is in the channel.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Sent {
+pub(crate) struct Sent {
     /// The Bot API's `file_id`, or with MTProto the document id in decimal digits.
     file_id: String,
     /// The name that it has there.
@@ -77,7 +77,7 @@ struct Sent {
 
 impl Sent {
     /// The answer to `request`.
-    fn of(receipt: DirectReceipt, request: &HttpRequest) -> Self {
+    pub(crate) fn of(receipt: DirectReceipt, request: &HttpRequest) -> Self {
         let first = receipt.stored.messages().first();
         let link = first.and_then(|message| message.link(receipt.topic_id.and_then(TopicId::thread)));
         let progress = || format!("{}/upload-progress/{}", client::base_of(request), receipt.upload_id);
@@ -144,10 +144,21 @@ pub(crate) async fn upload(call: Call, Body(payload): Body) -> ApiResult {
         .with_thumbnail(form.thumbnail())
         .with_sha256(part.sha256)
         .with_key(key);
-    let receipt = if known {
-        engine.upload_again(file, part.spooled, &caller).await?
-    } else {
-        engine.upload_file(file, part.spooled, &caller).await?
-    };
+    let receipt = sent_once(engine, file, part.spooled, known, &caller).await?;
     Ok(HttpResponse::Ok().json(Sent::of(receipt, request)))
+}
+
+/// Waits until a file is in the channel: one whose bytes are `known` has been asked for before.
+pub(crate) async fn sent_once(
+    engine: &Telestore,
+    file: DirectFile,
+    spooled: SpooledChunk,
+    known: bool,
+    caller: &Caller,
+) -> Result<DirectReceipt, Error> {
+    if known {
+        engine.upload_again(file, spooled, caller).await
+    } else {
+        engine.upload_file(file, spooled, caller).await
+    }
 }

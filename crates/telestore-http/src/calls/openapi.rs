@@ -17,7 +17,7 @@ use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{OpenApi, RefOr};
 
 use crate::calls::{
-    app, chunked, direct, from_url, health, index, metrics_page, progress, sharex, socket, sse,
+    app, chunked, direct, from_url, health, index, metrics_page, progress, put, sharex, socket, sse, tus,
 };
 use crate::shared::encodings;
 use crate::shared::endpoints;
@@ -47,6 +47,12 @@ use shared::Shared;
         direct::upload,
         from_url::from_url,
         sharex::sharex,
+        put::put,
+        tus::options,
+        tus::create,
+        tus::status,
+        tus::append,
+        tus::end,
         index::index,
         health::alive,
         health::ready,
@@ -62,6 +68,7 @@ use shared::Shared;
     tags(
         (name = "chunked", description = "A large file: send its chunks, complete it, watch its progress"),
         (name = "direct", description = "A small file in one request"),
+        (name = "tus", description = "A file by any client of tus 1.0.0, which goes on where it stopped"),
         (name = "service", description = "The worker itself")
     )
 )]

@@ -188,6 +188,17 @@ impl Rows for State {
         Ok(())
     }
 
+    async fn records(&mut self, key: &StorageKey) -> Result<Vec<ChunkRecord>> {
+        Ok(self.chunks.get(key).into_iter().flat_map(BTreeMap::values).cloned().collect())
+    }
+
+    async fn delete_chunk(&mut self, key: &StorageKey, index: ChunkIndex) -> Result<()> {
+        if let Some(chunks) = self.chunks.get_mut(key) {
+            chunks.remove(&index);
+        }
+        Ok(())
+    }
+
     async fn count(&mut self, of: Subject<'_>, bytes: u64, now: Timestamp) -> Result<()> {
         let today = day_of(now);
         let (day, counted) = self.traffic.entry(of.name()).or_default();
@@ -352,7 +363,7 @@ impl Rows for State {
         let may = |event: &NewEvent| {
             let user = event.user_id.as_ref();
             user.is_none_or(|user| !except.contains(user))
-                && (kind != OutboxKind::Withdrawal || self.may_use(user, worker, now))
+                && (!kind.needs_account() || self.may_use(user, worker, now))
         };
         let due = self.outbox.iter().filter(|waiting| {
             waiting.event.event.kind == kind

@@ -4,59 +4,19 @@ use telestore_types::{
     UploadOptions, UploadState, UserId, WorkerId,
 };
 
+use super::again::{ask, transact};
 use super::clock::Times as _;
-use super::fault::Tries;
-use super::tx::{Ending, Lent, Tx, in_time};
+use super::tx::Ending;
 use super::{
     PostgresSessionStore, bot_keys, counts, early, leases, moved, outbox, record, row, sweep, usage, workers,
 };
 use crate::rules::{self, Answer, NewChunk, NewExtent, Whose};
 use crate::{
-    Appended, BlobName, Cancelled, Change, Changes, ChunkRecord, Claim, Completed, Counts, Created, Declared,
-    Expired, Expiry, FetchNote, KnownWorker, Lease, Limits, Listing, NewEvent, OptionsSet, OutboxEvent,
-    OutboxKind, Owner, Recorded, Released, Result, SessionStore, Subject, Usage, WorkerInfo,
+    Appended, BlobName, Cancelled, Change, Changes, ChunkRecord, Claim, Completed, Concatenated,
+    Concatenation, Counts, Created, Declared, Expired, Expiry, FetchNote, JoinedExtent, KnownWorker, Lease,
+    Limits, Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result,
+    SessionStore, Subject, Usage, WorkerInfo,
 };
-
-/// Makes a transaction, which gives an [`Answer`], until it goes well; `$now` is the caller's clock, if the call has it.
-macro_rules! transact {
-    ($store:expr, $ending:expr, $now:expr, |$tx:ident| $rule:expr) => {{
-        let mut tries = Tries::default();
-        loop {
-            let begun = Tx::begin($store, $ending, $now).await;
-            let done = match begun {
-                Ok(mut begun) => {
-                    let $tx = &mut begun;
-                    let answer = in_time(async { $rule }).await;
-                    begun.end(answer).await
-                }
-                Err(error) => Err(error),
-            };
-            match done {
-                Err(error) if tries.again(&error).await => {}
-                done => break done,
-            }
-        }
-    }};
-}
-
-/// Asks a question, again if the connection was cut.
-macro_rules! ask {
-    ($store:expr, |$on:ident| $question:expr) => {{
-        let mut tries = Tries::default();
-        loop {
-            let asked = async {
-                let mut lent = Lent::to_read($store).await?;
-                let $on = &mut *lent;
-                let answer = $question;
-                lent.back(answer).await
-            };
-            match in_time(asked).await {
-                Err(error) if tries.again(&error).await => {}
-                answered => break answered,
-            }
-        }
-    }};
-}
 
 #[async_trait]
 impl SessionStore for PostgresSessionStore {
@@ -97,9 +57,30 @@ impl SessionStore for PostgresSessionStore {
     async fn append(&self, new: &NewExtent) -> Result<Appended> {
         let appended = transact!(self, Ending::PLAIN, Some(new.now), |tx| {
             let new = NewExtent { now: tx.now(), ..new.clone() };
-            rules::append(tx, &new).await
+            let answer = rules::append(tx, &new).await;
+            if let Ok(Answer::Changed(Appended::Stored(upload, _))) = &answer {
+                tx.tell_queued(upload);
+            }
+            answer
         })?;
         Ok(self.skew.told(appended))
+    }
+
+    async fn join(&self, join: &JoinedExtent) -> Result<bool> {
+        transact!(self, Ending::PLAIN, None, |tx| rules::join(tx, join).await)
+    }
+
+    async fn concatenate(&self, new: &Concatenation) -> Result<Concatenated> {
+        let made = transact!(self, Ending::PLAIN, Some(new.upload.created_at), |tx| {
+            let mut kept = new.clone();
+            kept.upload.shift(tx.ahead());
+            let answer = rules::concatenate(tx, &kept).await;
+            if let Ok(Answer::Changed(Concatenated::Made(upload))) = &answer {
+                tx.tell_queued(upload);
+            }
+            answer
+        })?;
+        Ok(self.skew.told(made))
     }
 
     async fn declare_size(
@@ -111,7 +92,11 @@ impl SessionStore for PostgresSessionStore {
     ) -> Result<Declared> {
         let declared = transact!(self, Ending::PLAIN, Some(now), |tx| {
             let now = tx.now();
-            rules::declare_size(tx, id, key, size, now).await
+            let answer = rules::declare_size(tx, id, key, size, now).await;
+            if let Ok(Answer::Changed(Declared::Known(upload))) = &answer {
+                tx.tell_queued(upload);
+            }
+            answer
         })?;
         Ok(self.skew.told(declared))
     }
@@ -217,6 +202,10 @@ impl SessionStore for PostgresSessionStore {
             answer
         })?;
         Ok(self.skew.told(cancelled))
+    }
+
+    async fn forget(&self, id: &UploadId, key: &StorageKey) -> Result<Option<Vec<BlobName>>> {
+        transact!(self, Ending::PLAIN, None, |tx| rules::forget(tx, id, key).await)
     }
 
     async fn keep(&self, id: &UploadId, key: &StorageKey) -> Result<Option<Upload>> {
@@ -416,6 +405,10 @@ impl SessionStore for PostgresSessionStore {
             }
             outbox::later(tx, event, at).await.map(written)
         })
+    }
+
+    async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {
+        ask!(self, |on| outbox::listed(on, kind, limit).await)
     }
 
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>> {

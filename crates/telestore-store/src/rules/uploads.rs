@@ -1,11 +1,11 @@
 use telestore_types::{StorageKey, Timestamp, Upload, UploadId, UploadOptions, UploadState, WorkerId};
 
 use super::leases::hold;
-use super::unwanted::Made;
+use super::unwanted::{Coming, Made};
 use super::{Answer, Rows, check};
 use crate::{
-    Cancelled, ChunkRecord, Claim, Completed, Created, Expired, Expiry, Limits, More, OptionsSet, Owner,
-    Result, Subject,
+    BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Expired, Expiry, Limits, More, OptionsSet,
+    Owner, Result, Subject,
 };
 
 /// [`SessionStore::create`](crate::SessionStore::create).
@@ -137,7 +137,7 @@ pub async fn cancel(
     let Some(mut upload) = rows.life(id, key).await? else {
         return Ok(Answer::Unchanged(Cancelled::NotFound));
     };
-    let made = Made::of(&upload);
+    let (made, coming) = (Made::of(&upload), Coming::of(&upload));
     if !upload.cancel(now) {
         return Ok(Answer::Unchanged(Cancelled::Over(Box::new(upload))));
     }
@@ -145,9 +145,30 @@ pub async fn cancel(
     if let Some(made) = made {
         made.withdraw(rows, &upload, now).await?;
     }
+    if let Some(coming) = coming {
+        coming.recall(rows, &upload, now).await?;
+    }
     rows.end_lease(key).await?;
     let blobs = rows.delete_chunks(key).await?;
     Ok(Answer::Changed(Cancelled::Now { upload: Box::new(upload), blobs }))
+}
+
+/// [`SessionStore::forget`](crate::SessionStore::forget).
+///
+/// # Errors
+/// Those of the rows.
+pub async fn forget(
+    rows: &mut dyn Rows,
+    id: &UploadId,
+    key: &StorageKey,
+) -> Result<Answer<Option<Vec<BlobName>>>> {
+    let found = rows.life(id, key).await?;
+    if found.is_none_or(|upload| upload.state != UploadState::Completed) {
+        return Ok(Answer::Unchanged(None));
+    }
+    let blobs = rows.delete_chunks(key).await?;
+    rows.delete(key).await?;
+    Ok(Answer::Changed(Some(blobs)))
 }
 
 /// [`SessionStore::keep`](crate::SessionStore::keep).

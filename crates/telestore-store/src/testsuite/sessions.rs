@@ -10,8 +10,8 @@ use telestore_types::{
 
 use super::in_turn::InTurn;
 use super::{
-    append, bot_keys, fetching, handed_over, leases, moved, outbox, pieces, quotas, strangers, sums, views,
-    workers,
+    append, bot_keys, fetching, handed_over, leases, moved, outbox, pieces, quotas, strangers, streamed,
+    sums, views, workers,
 };
 use crate::{
     BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Lease, Limits, NewChunk, Owner, Recorded,
@@ -143,6 +143,10 @@ where
         append::the_first_value_of_an_option_counts,
         append::a_thumbnail_is_kept_beside_the_chunks,
         append::what_is_appended_is_limited_and_counted,
+        streamed::the_last_byte_completes_what_is_streamed,
+        streamed::the_last_pieces_become_one,
+        streamed::parts_become_a_file,
+        streamed::files_may_be_put_together_at_once,
         leases::leases_in_order,
         leases::users_take_turns,
         leases::takes_over_expired_leases,
@@ -165,6 +169,9 @@ where
         handed_over::it_is_looked_for_whatever_ends_the_attempt,
         handed_over::a_runner_that_is_gone_leaves_it_to_the_next,
         handed_over::it_is_never_said_not_to_be_there,
+        handed_over::a_cancel_has_it_recalled,
+        handed_over::nothing_is_recalled_of_what_was_not_begun,
+        handed_over::a_recall_keeps_what_was_seen,
         strangers::what_ends_the_process_again_and_again_is_given_up,
         strangers::early_sending_counts_too,
         strangers::direct_uploads_are_kept_or_abandoned,

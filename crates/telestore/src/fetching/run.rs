@@ -224,7 +224,7 @@ impl Fetching {
         if !blobs.is_empty() {
             self.sends.early.forget(&upload.key);
         }
-        self.bytes.delete_quietly(&blobs).await;
+        self.bytes.delete_of(upload, &blobs).await;
         Ok(true)
     }
 

@@ -7,12 +7,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use telestore::store::rules::NewExtent;
+use telestore::store::rules::{Concatenation, JoinedExtent, NewExtent};
 use telestore::store::{
-    Appended, Blob, BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Counts, Created,
-    Declared, Error, Expired, Expiry, FetchNote, KnownWorker, Lease, Limits, NewChunk, NewEvent, OptionsSet,
-    OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore, Spool, SpooledChunk, Subject,
-    Usage, WorkerInfo,
+    Appended, Blob, BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Concatenated, Counts,
+    Created, Declared, Error, Expired, Expiry, FetchNote, KnownWorker, Lease, Limits, NewChunk, NewEvent,
+    OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore, Spool,
+    SpooledChunk, Subject, Usage, WorkerInfo,
 };
 use telestore::types::{
     ChatId, ChunkIndex, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
@@ -144,6 +144,8 @@ forward! { SessionStore {
     claim(id: &UploadId, key: &StorageKey, owner: &Owner, limits: &Limits) -> Claim;
     record_chunk(new: NewChunk) -> Recorded;
     append(new: &NewExtent) -> Appended;
+    join(join: &JoinedExtent) -> bool;
+    concatenate(new: &Concatenation) -> Concatenated;
     declare_size(id: &UploadId, key: &StorageKey, size: u64, now: Timestamp) -> Declared;
     set_options(id: &UploadId, key: &StorageKey, named: &UploadOptions, thumbnail: Option<&ChunkRecord>, now: Timestamp) -> OptionsSet;
     usage(of: Subject<'_>, now: Timestamp) -> Usage;
@@ -155,6 +157,7 @@ forward! { SessionStore {
     note_fetch(id: &UploadId, key: &StorageKey, worker: &WorkerId, note: &FetchNote, now: Timestamp) -> Option<Vec<BlobName>>;
     complete(id: &UploadId, key: &StorageKey, now: Timestamp) -> Completed;
     cancel(id: &UploadId, key: &StorageKey, now: Timestamp) -> Cancelled;
+    forget(id: &UploadId, key: &StorageKey) -> Option<Vec<BlobName>>;
     keep(id: &UploadId, key: &StorageKey) -> Option<Upload>;
     lease(worker: &WorkerId, now: Timestamp, until: Timestamp, except: &[UserId]) -> Option<Lease>;
     next_due(worker: &WorkerId) -> Option<Timestamp>;
@@ -182,6 +185,7 @@ forward! { SessionStore {
     outbox_next_due() -> Option<Timestamp>;
     outbox_done(event: &OutboxEvent) -> bool;
     outbox_later(event: &OutboxEvent, at: Timestamp) -> bool;
+    outbox_list(kind: OutboxKind, limit: u32) -> Vec<NewEvent>;
     named(blobs: &[BlobName]) -> Vec<BlobName>;
     expire(expiry: &Expiry) -> Vec<Expired>;
     moved_chat(user: &UserId, chat: &ChatId) -> Option<ChatId>;
