@@ -10,6 +10,8 @@ pub(crate) mod live;
 pub(crate) mod metrics_page;
 pub(crate) mod openapi;
 pub(crate) mod progress;
+pub(crate) mod put;
 pub(crate) mod sharex;
 pub(crate) mod socket;
 pub(crate) mod sse;
+pub(crate) mod tus;

@@ -57,7 +57,7 @@ struct FileForm {
 /// A file that is in the channel.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Sent {
+pub(crate) struct Sent {
     /// The Bot API's `file_id`, or with MTProto the document id in decimal digits.
     file_id: String,
     /// The name that it has there.
@@ -77,7 +77,7 @@ struct Sent {
 
 impl Sent {
     /// The answer to `request`.
-    fn of(receipt: DirectReceipt, request: &HttpRequest) -> Self {
+    pub(crate) fn of(receipt: DirectReceipt, request: &HttpRequest) -> Self {
         let first = receipt.stored.messages().first();
         let link = first.and_then(|message| message.link(receipt.topic_id.and_then(TopicId::thread)));
         let progress = || format!("{}/upload-progress/{}", client::base_of(request), receipt.upload_id);

@@ -16,7 +16,9 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{OpenApi, RefOr};
 
-use crate::calls::{app, chunked, direct, health, index, metrics_page, progress, sharex, socket, sse};
+use crate::calls::{
+    app, chunked, direct, health, index, metrics_page, progress, put, sharex, socket, sse, tus,
+};
 use crate::shared::encodings;
 use crate::shared::endpoints;
 use crate::shared::error::ErrorBody;
@@ -43,6 +45,12 @@ use shared::Shared;
         socket::progress_socket,
         chunked::cancel,
         direct::upload,
+        put::put,
+        tus::options,
+        tus::create,
+        tus::status,
+        tus::append,
+        tus::end,
         sharex::sharex,
         index::index,
         health::alive,
@@ -59,6 +67,7 @@ use shared::Shared;
     tags(
         (name = "chunked", description = "A large file: send its chunks, complete it, watch its progress"),
         (name = "direct", description = "A small file in one request"),
+        (name = "tus", description = "A file by any client of tus 1.0.0, which goes on where it stopped"),
         (name = "service", description = "The worker itself")
     )
 )]

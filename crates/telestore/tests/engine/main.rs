@@ -22,6 +22,7 @@ mod resume;
 mod retries;
 mod standing;
 mod strangers;
+mod streams;
 mod support;
 mod tokens;
 mod uploader;
