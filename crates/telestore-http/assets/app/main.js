@@ -39,7 +39,7 @@ const queue = new Queue({ tus, worker, tabs, records: new Records(root.pathname,
   token: (words) => access.ask(words),
 });
 const view = new View(queue);
-const access = new Access({ token, worker, queue, say });
+const access = new Access({ token, tus, queue, say });
 new Chooser({ queue, access, say });
 
 $("pause-all").addEventListener("click", ({ target }) => (target.dataset.action === "resume" ? queue.resumeAll() : queue.pauseAll()));

@@ -15,7 +15,7 @@ pub(crate) mod waiting;
 use std::sync::Arc;
 
 use telestore_types::{
-    FileDigest, FileName, Metadata, Thumbnail, Timestamp, Upload, UploadId, UploadKind, UploadOptions,
+    FileDigest, FileName, Metadata, Thumbnail, Timestamp, UploadId, UploadKind, UploadOptions,
     UploadState,
 };
 
