@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::iter;
 use rand::RngExt;
+use reqwest::RequestBuilder;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -25,9 +26,23 @@ enum By {
     Digest,
     /// The same, on the part.
     ContentDigest,
+    /// As the body of a `PUT`.
+    Put,
+    /// The same, by the digest of the body.
+    PutDigest,
 }
 
-const BYS: [By; 3] = [By::Key, By::Digest, By::ContentDigest];
+impl By {
+    fn is_put(self) -> bool {
+        matches!(self, Self::Put | Self::PutDigest)
+    }
+
+    fn has_key(self) -> bool {
+        matches!(self, Self::Key | Self::Put)
+    }
+}
+
+const BYS: [By; 5] = [By::Key, By::Digest, By::ContentDigest, By::Put, By::PutDigest];
 
 fn numbered(number: usize, bytes: usize) -> File {
     File::new(bytes).named(&format!("file-{number}.bin"))
@@ -35,18 +50,38 @@ fn numbered(number: usize, bytes: usize) -> File {
 
 /// The request, as its client writes it each time.
 fn request(stage: &Stage, file: &File, by: By) -> Vec<u8> {
-    let boundary = format!("b{}", file.id);
-    let digest = Sha256::digest(&file.bytes);
-    let of_part = match by {
-        By::ContentDigest => {
-            use base64::Engine;
-            format!(
-                "Content-Digest: sha-256=:{}:\r\n",
-                base64::engine::general_purpose::STANDARD.encode(digest)
-            )
+    let key = if by.has_key() { format!("Idempotency-Key: \"{}\"\r\n", file.id) } else { String::new() };
+    let (call, more, body) = match by.is_put() {
+        true if by == By::PutDigest => {
+            (format!("PUT /upload/{}", file.name), content_digest(file), file.bytes.clone())
         }
-        _ => String::new(),
+        true => (format!("PUT /upload/{}", file.name), String::new(), file.bytes.clone()),
+        false => {
+            let boundary = format!("b{}", file.id);
+            let kind = format!("Content-Type: multipart/form-data; boundary={boundary}\r\n");
+            ("POST /upload".to_owned(), kind, form_as_written(file, by, &boundary))
+        }
     };
+    let mut request = format!(
+        "{call} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n{key}{more}Content-Length: {}\r\n\r\n",
+        stage.address(),
+        stage.user.auth_token,
+        body.len()
+    )
+    .into_bytes();
+    request.extend_from_slice(&body);
+    request
+}
+
+fn content_digest(file: &File) -> String {
+    use base64::Engine;
+    let digest = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(&file.bytes));
+    format!("Content-Digest: sha-256=:{digest}:\r\n")
+}
+
+fn form_as_written(file: &File, by: By, boundary: &str) -> Vec<u8> {
+    let digest = Sha256::digest(&file.bytes);
+    let of_part = if by == By::ContentDigest { content_digest(file) } else { String::new() };
     let field = |name: &str, value: &str| {
         format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
     };
@@ -58,17 +93,7 @@ fn request(stage: &Stage, file: &File, by: By) -> Vec<u8> {
     .into_bytes();
     body.extend_from_slice(&file.bytes);
     body.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
-    let key = if by == By::Key { format!("Idempotency-Key: \"{}\"\r\n", file.id) } else { String::new() };
-    let mut request = format!(
-        "POST /upload HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n{key}Content-Type: multipart/form-data; \
-         boundary={boundary}\r\nContent-Length: {}\r\n\r\n",
-        stage.address(),
-        stage.user.auth_token,
-        body.len()
-    )
-    .into_bytes();
-    request.extend_from_slice(&body);
-    request
+    body
 }
 
 /// Sends a request, and cuts its connection: somewhere in it, or behind it, while the answer is outstanding or on its way.
@@ -92,8 +117,28 @@ async fn cut(stage: &Stage, request: &[u8]) {
     }
 }
 
-/// The form, as a client of the standard kind sends it.
+/// The same, as a client of the standard kind sends it.
 async fn ask(stage: &Stage, file: &File, by: By) -> Option<Answer> {
+    let request = if by.is_put() { put(stage, file, by) } else { post(stage, file, by) };
+    let request = request.bearer_auth(&stage.user.auth_token);
+    let request = if by.has_key() { request.header("Idempotency-Key", &file.id) } else { request };
+    let answer = request.send().await.ok()?;
+    let status = answer.status().as_u16();
+    let body = serde_json::from_slice(&answer.bytes().await.ok()?).ok()?;
+    assert_eq!(status == 201, by.is_put() && status < 300, "{status} {body}");
+    Some(Answer { status: if status == 201 { 200 } else { status }, body })
+}
+
+fn put(stage: &Stage, file: &File, by: By) -> RequestBuilder {
+    // The digest may stand in another place the second time.
+    let query = match by {
+        By::PutDigest => format!("?sha256={}", hex::encode(Sha256::digest(&file.bytes))),
+        _ => String::new(),
+    };
+    stage.client.put(stage.url(&format!("/upload/{}{query}", file.name))).body(file.bytes.clone())
+}
+
+fn post(stage: &Stage, file: &File, by: By) -> RequestBuilder {
     let part = Part::bytes(file.bytes.clone()).file_name(file.name.clone());
     let digest = Sha256::digest(&file.bytes);
     let form = match by {
@@ -101,12 +146,7 @@ async fn ask(stage: &Stage, file: &File, by: By) -> Option<Answer> {
         // What came before the file on the first time may come behind it.
         _ => Form::new().text("sha256", hex::encode(digest)),
     };
-    let request = stage.client.post(stage.url("/upload")).bearer_auth(&stage.user.auth_token);
-    let request = if by == By::Key { request.header("Idempotency-Key", &file.id) } else { request };
-    let answer = request.multipart(form.part("file", part)).send().await.ok()?;
-    let status = answer.status().as_u16();
-    let body = serde_json::from_slice(&answer.bytes().await.ok()?).ok()?;
-    Some(Answer { status, body })
+    stage.client.post(stage.url("/upload")).multipart(form.part("file", part))
 }
 
 fn messages(stage: &Stage, file: &File) -> Vec<i64> {

@@ -1,8 +1,8 @@
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
-use telestore::store::More;
+use telestore::store::{More, SpooledChunk};
 use telestore::types::{FileName, TopicId};
-use telestore::{DirectFile, DirectReceipt};
+use telestore::{Caller, DirectFile, DirectReceipt, Error, Telestore};
 use utoipa::ToSchema;
 
 use crate::calls::call::Call;
@@ -144,10 +144,21 @@ pub(crate) async fn upload(call: Call, Body(payload): Body) -> ApiResult {
         .with_thumbnail(form.thumbnail())
         .with_sha256(part.sha256)
         .with_key(key);
-    let receipt = if known {
-        engine.upload_again(file, part.spooled, &caller).await?
-    } else {
-        engine.upload_file(file, part.spooled, &caller).await?
-    };
+    let receipt = sent_once(engine, file, part.spooled, known, &caller).await?;
     Ok(HttpResponse::Ok().json(Sent::of(receipt, request)))
+}
+
+/// Waits until a file is in the channel: one whose bytes are `known` has been asked for before.
+pub(crate) async fn sent_once(
+    engine: &Telestore,
+    file: DirectFile,
+    spooled: SpooledChunk,
+    known: bool,
+    caller: &Caller,
+) -> Result<DirectReceipt, Error> {
+    if known {
+        engine.upload_again(file, spooled, caller).await
+    } else {
+        engine.upload_file(file, spooled, caller).await
+    }
 }

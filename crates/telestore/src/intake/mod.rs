@@ -15,8 +15,7 @@ pub(crate) mod waiting;
 use std::sync::Arc;
 
 use telestore_types::{
-    FileDigest, FileName, Metadata, Thumbnail, Timestamp, UploadId, UploadKind, UploadOptions,
-    UploadState,
+    FileDigest, FileName, Metadata, Thumbnail, Timestamp, UploadId, UploadKind, UploadOptions, UploadState,
 };
 
 use crate::intake::repeats::IdempotencyKey;
