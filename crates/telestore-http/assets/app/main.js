@@ -2,7 +2,7 @@
 
 import { Access } from "./access.js";
 import { Chooser } from "./chooser.js";
-import { size } from "./format.js";
+import { limit } from "./format.js";
 import { Queue } from "./queue.js";
 import { Records, Token } from "./records.js";
 import { Tabs } from "./tabs.js";
@@ -54,15 +54,15 @@ window.addEventListener("beforeunload", (event) => {
 });
 
 // The largest file is known before any is chosen, so that none is sent in vain.
-async function limit() {
+async function learnLimit() {
   try {
     queue.maxSize = await tus.maxSize();
-    if (queue.maxSize) $("limit").textContent = TEXTS.limit(size(queue.maxSize));
+    if (queue.maxSize) $("limit").textContent = TEXTS.limit(limit(queue.maxSize));
   } catch {
     // The worker refuses what is too large, then.
   }
 }
 
-limit();
+learnLimit();
 await queue.restore();
 access.begin();
