@@ -30,7 +30,7 @@ const PLANS: [(&str, &str, &[&[&str]]); 3] = [
             &["config", "metrics", "seal", "caller"],
             &["error"],
             &["base", "ports", "tasks"],
-            &["keys", "logins"],
+            &["keys", "logins", "lost"],
             &["backends", "bytes", "events", "sends"],
             &["access", "job"],
             &["quotas", "sendable"],

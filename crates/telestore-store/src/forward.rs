@@ -288,6 +288,10 @@ macro_rules! forward {
                 ($inner).outbox_later(event, at).await
             }
 
+            async fn outbox_list(&$self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {
+                ($inner).outbox_list(kind, limit).await
+            }
+
             async fn named(&$self, blobs: &[BlobName]) -> Result<Vec<BlobName>> {
                 ($inner).named(blobs).await
             }

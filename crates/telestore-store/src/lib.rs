@@ -56,7 +56,8 @@ pub use schema::Schema;
 pub use session::{
     Appended, Cancelled, ChunkRecord, Claim, Completed, Concatenated, Concatenation, Counts, Created, Cursor,
     Declared, Expired, Expiry, JoinedExtent, KnownWorker, Lease, Listing, NewChunk, NewEvent, NewExtent,
-    OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, SessionStore, Withdrawal, WorkerInfo,
+    OptionsSet, OutboxEvent, OutboxKind, Owner, Recall, Recorded, Released, SessionStore, Withdrawal,
+    WorkerInfo,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteSessionStore;

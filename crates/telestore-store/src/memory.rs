@@ -370,8 +370,16 @@ impl SessionStore for MemorySessionStore {
             return Ok(false);
         };
         waiting.event.attempt += 1;
+        waiting.event.event.body.clone_from(&event.event.body);
         (waiting.due, waiting.claimed) = (at, None);
         Ok(true)
+    }
+
+    async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {
+        let state = self.lock().await;
+        let listed =
+            state.outbox.iter().map(|waiting| &waiting.event.event).filter(|event| event.kind == kind);
+        Ok(listed.take(limit as usize).cloned().collect())
     }
 
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>> {

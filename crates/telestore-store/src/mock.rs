@@ -137,6 +137,7 @@ pub trait SessionCalls: Send + Sync {
     async fn outbox_next_due(&self) -> Result<Option<Timestamp>>;
     async fn outbox_done(&self, event: &OutboxEvent) -> Result<bool>;
     async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> Result<bool>;
+    async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>>;
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>>;
     async fn expire(&self, expiry: &Expiry) -> Result<Vec<Expired>>;
     async fn clock(&self) -> Result<Option<Reading>>;

@@ -16,7 +16,7 @@ pub use self::answers::{
     Appended, Cancelled, ChunkRecord, Claim, Completed, Concatenated, Counts, Created, Declared, Expired,
     Lease, OptionsSet, Owner, Recorded, Released,
 };
-pub use self::events::{NewEvent, OutboxEvent, OutboxKind, Withdrawal};
+pub use self::events::{NewEvent, OutboxEvent, OutboxKind, Recall, Withdrawal};
 pub use self::known::{KnownWorker, WorkerInfo};
 pub use self::new::{Concatenation, JoinedExtent, NewChunk, NewExtent};
 pub use self::questions::{Cursor, Expiry, Listing};
@@ -283,8 +283,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     ) -> Result<OutboxEvent>;
 
     /// Claims for `worker`, until then, events of this kind that are [due](telestore_types::is_due) and that nobody has
-    /// claimed, the oldest first, of none of the users in `except`. Of withdrawals, none of a user whose account another
-    /// worker holds; the account is held as long as the claim.
+    /// claimed, the oldest first, of none of the users in `except`. Of those that [need the account](OutboxKind::needs_account),
+    /// none of a user whose account another worker holds; the account is held as long as the claim.
     async fn outbox_lease(
         &self,
         worker: &WorkerId,
@@ -301,9 +301,12 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Takes a delivered (or given up) event out. `false` if another worker has claimed it meanwhile.
     async fn outbox_done(&self, event: &OutboxEvent) -> Result<bool>;
 
-    /// Counts a failed delivery and lets the claim go until `at`; the same claim may still [end](Self::outbox_done) the
-    /// event, unless another worker has claimed it meanwhile: then this is `false`.
+    /// Counts a failed delivery, writes down the body that `event` has by now, and lets the claim go until `at`; the same claim may
+    /// still [end](Self::outbox_done) the event, unless another worker has claimed it meanwhile: then this is `false`.
     async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> Result<bool>;
+
+    /// The events of this kind that are not done, claimed or not, due or not: `limit` of them at most.
+    async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>>;
 
     /// Those of these blobs that are of use: that the record of a chunk names, of an upload that is not over.
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>>;

@@ -350,7 +350,7 @@ impl Rows for State {
         let may = |event: &NewEvent| {
             let user = event.user_id.as_ref();
             user.is_none_or(|user| !except.contains(user))
-                && (kind != OutboxKind::Withdrawal || self.may_use(user, worker, now))
+                && (!kind.needs_account() || self.may_use(user, worker, now))
         };
         let due = self.outbox.iter().filter(|waiting| {
             waiting.event.event.kind == kind

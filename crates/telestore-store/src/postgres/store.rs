@@ -380,6 +380,10 @@ impl SessionStore for PostgresSessionStore {
         })
     }
 
+    async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {
+        ask!(self, |on| outbox::listed(on, kind, limit).await)
+    }
+
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>> {
         ask!(self, |on| record::named(on, blobs).await)
     }

@@ -344,6 +344,10 @@ impl SessionStore for SqliteSessionStore {
         outbox::later(&self.writer, event, at).await
     }
 
+    async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {
+        outbox::listed(&self.readers, kind, limit).await
+    }
+
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>> {
         let named = sqlx::query(
             "SELECT blob FROM chunks JOIN uploads ON uploads.key = chunks.key \

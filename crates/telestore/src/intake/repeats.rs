@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use telestore_store::{BlobName, Check, Created, Digest, Spool, SpooledChunk};
-use telestore_types::{ContentDigest, Outcome, Upload, UploadId, UploadKind, UploadState, UserId};
+use telestore_types::{
+    ContentDigest, Outcome, Upload, UploadId, UploadKind, UploadOptions, UploadState, UserId,
+};
 
 use crate::intake::{DirectFile, FileInfo, Intake};
 use crate::shared::access::missing_token;
@@ -193,7 +195,7 @@ fn is_there(upload: &Upload) -> bool {
 fn fingerprint(direct: &DirectFile, bytes: &str) -> String {
     let picture = direct.thumbnail.as_ref().map(|picture| Digest::of(picture.bytes()));
     // The digest says the same as the bytes, which may come with it one time and without it another.
-    let mut options = direct.options.clone();
+    let mut options: UploadOptions = direct.options.clone();
     options.sha256 = None;
     let told = (direct.file_name.as_str(), bytes, &options, picture);
     // Of texts and numbers: it does not fail.
@@ -203,7 +205,7 @@ fn fingerprint(direct: &DirectFile, bytes: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use telestore_types::{FileName, UploadOptions};
+    use telestore_types::FileName;
 
     use super::*;
 

@@ -11,6 +11,7 @@ pub(crate) mod events;
 pub(crate) mod job;
 pub(crate) mod keys;
 pub(crate) mod logins;
+pub(crate) mod lost;
 pub(crate) mod metrics;
 pub(crate) mod ports;
 pub(crate) mod quotas;
