@@ -2,6 +2,7 @@
 
 mod access_log;
 mod accounts;
+mod app;
 mod auth;
 mod bad_input;
 mod bots;
@@ -27,8 +28,10 @@ mod floods;
 mod floors;
 mod flows;
 mod forms;
+mod from_url;
 mod hostile;
 mod http2;
+mod idempotency;
 mod kinds;
 mod limits;
 mod listeners;
@@ -78,6 +81,7 @@ mod support;
 mod tenants;
 mod tls;
 mod token_names;
+mod tools;
 mod tus;
 mod twice;
 mod waiting;

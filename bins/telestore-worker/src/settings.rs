@@ -13,6 +13,7 @@ mod addresses;
 mod cors;
 mod definition;
 mod error;
+mod fetching;
 mod file;
 mod limits;
 mod log;
@@ -36,12 +37,13 @@ pub(crate) use self::addresses::{MtprotoAddresses, allowed};
 pub(crate) use self::cors::CorsOrigins;
 pub(crate) use self::definition::{Definition, definitions, definitions_of};
 pub(crate) use self::error::{ConfigError, bad};
+pub(crate) use self::fetching::FetchSettings;
 pub(crate) use self::limits::LimitSettings;
 pub(crate) use self::log::{LogFormat, LogSettings};
 pub(crate) use self::message::MessageSettings;
 pub(crate) use self::origin::{Origin, Origins};
 pub(crate) use self::sending::SendingSettings;
-pub(crate) use self::server::{ConnectionSettings, ServerSettings};
+pub(crate) use self::server::{AppPage, ConnectionSettings, ServerSettings};
 pub(crate) use self::storage::{DataSettings, StorageSettings};
 pub(crate) use self::users::{StandAloneSettings, UserSettings};
 pub(crate) use self::values::{size, time};
@@ -68,6 +70,8 @@ pub(crate) struct Settings {
     #[command(flatten)]
     pub(crate) sending: SendingSettings,
     #[command(flatten)]
+    pub(crate) fetching: FetchSettings,
+    #[command(flatten)]
     pub(crate) message: MessageSettings,
     #[command(flatten)]
     pub(crate) limits: LimitSettings,
@@ -87,6 +91,15 @@ impl Settings {
     pub(crate) fn read(written: &Written) -> Result<Self, ConfigError> {
         let (settings, origins) = written.read::<Self>()?;
         Ok(Self { origins, ..settings })
+    }
+
+    /// Whether there is a page for people.
+    pub(crate) fn shows_app(&self) -> bool {
+        match self.server.app {
+            AppPage::Auto => self.users.backend_url.is_none(),
+            AppPage::On => true,
+            AppPage::Off => false,
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! The handlers of the endpoints, and their description.
 
+pub(crate) mod app;
 pub(crate) mod call;
 pub(crate) mod chunked;
 pub(crate) mod direct;
+pub(crate) mod from_url;
 pub(crate) mod health;
 pub(crate) mod index;
 pub(crate) mod live;
@@ -10,6 +12,7 @@ pub(crate) mod metrics_page;
 pub(crate) mod openapi;
 pub(crate) mod progress;
 pub(crate) mod put;
+pub(crate) mod sharex;
 pub(crate) mod socket;
 pub(crate) mod sse;
 pub(crate) mod tus;

@@ -36,6 +36,8 @@ pub(super) const UPLOADS: Table = Table {
         ("mime_type", Text),
         ("options", Text),
         ("metadata", Text),
+        ("fingerprint", Text),
+        ("source", Token),
         ("user_id", Text),
         ("address", Text),
         ("sealed_token", Token),

@@ -4,60 +4,19 @@ use telestore_types::{
     UploadOptions, UploadState, UserId, WorkerId,
 };
 
+use super::again::{ask, transact};
 use super::clock::Times as _;
-use super::fault::Tries;
-use super::tx::{Ending, Lent, Tx, in_time, written};
+use super::tx::{Ending, written};
 use super::{
     PostgresSessionStore, bot_keys, counts, early, leases, moved, outbox, record, row, sweep, usage, workers,
 };
 use crate::rules::{self, Answer, NewChunk, NewExtent, Whose};
 use crate::{
     Appended, BlobName, Cancelled, Change, Changes, ChunkRecord, Claim, Completed, Concatenated,
-    Concatenation, Counts, Created, Declared, Expired, Expiry, JoinedExtent, KnownWorker, Lease, Limits,
-    Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore,
-    Subject, Usage, WorkerInfo,
+    Concatenation, Counts, Created, Declared, Expired, Expiry, FetchNote, JoinedExtent, KnownWorker, Lease,
+    Limits, Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result,
+    SessionStore, Subject, Usage, WorkerInfo,
 };
-
-/// Makes a transaction, which gives an [`Answer`], until it goes well; `$now` is the caller's clock, if the call has it.
-macro_rules! transact {
-    ($store:expr, $ending:expr, $now:expr, |$tx:ident| $rule:expr) => {{
-        let mut tries = Tries::default();
-        loop {
-            let begun = Tx::begin($store, $ending, $now).await;
-            let done = match begun {
-                Ok(mut begun) => {
-                    let $tx = &mut begun;
-                    let answer = in_time(async { $rule }).await;
-                    begun.end(answer).await
-                }
-                Err(error) => Err(error),
-            };
-            match done {
-                Err(error) if tries.again(&error).await => {}
-                done => break done,
-            }
-        }
-    }};
-}
-
-/// Asks a question, again if the connection was cut.
-macro_rules! ask {
-    ($store:expr, |$on:ident| $question:expr) => {{
-        let mut tries = Tries::default();
-        loop {
-            let asked = async {
-                let mut lent = Lent::to_read($store).await?;
-                let $on = &mut *lent;
-                let answer = $question;
-                lent.back(answer).await
-            };
-            match in_time(asked).await {
-                Err(error) if tries.again(&error).await => {}
-                answered => break answered,
-            }
-        }
-    }};
-}
 
 #[async_trait]
 impl SessionStore for PostgresSessionStore {
@@ -194,6 +153,33 @@ impl SessionStore for PostgresSessionStore {
 
     async fn end_early(&self, id: &UploadId, key: &StorageKey, worker: &WorkerId) -> Result<()> {
         transact!(self, Ending::PLAIN, None, |tx| early::end(tx, id, key, worker).await.map(Answer::Changed))
+    }
+
+    async fn begin_fetch(
+        &self,
+        worker: &WorkerId,
+        now: Timestamp,
+        except: &[UserId],
+    ) -> Result<Option<Upload>> {
+        let begun = transact!(self, Ending::PLAIN, Some(now), |tx| {
+            let now = tx.now();
+            rules::begin_fetch(tx, worker, now, except).await
+        })?;
+        Ok(self.skew.told(begun))
+    }
+
+    async fn note_fetch(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        worker: &WorkerId,
+        note: &FetchNote,
+        now: Timestamp,
+    ) -> Result<Option<Vec<BlobName>>> {
+        transact!(self, Ending::PLAIN, Some(now), |tx| {
+            let (note, now) = (note.clone().moved(|at| tx.at(at)), tx.now());
+            rules::note_fetch(tx, id, key, worker, &note, now).await
+        })
     }
 
     async fn complete(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Completed> {
@@ -419,6 +405,10 @@ impl SessionStore for PostgresSessionStore {
             }
             outbox::later(tx, event, at).await.map(written)
         })
+    }
+
+    async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {
+        ask!(self, |on| outbox::listed(on, kind, limit).await)
     }
 
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>> {

@@ -1,7 +1,7 @@
 use telestore_types::{StorageKey, Timestamp, Upload, UploadId, UploadOptions, UploadState, WorkerId};
 
 use super::leases::hold;
-use super::unwanted::Made;
+use super::unwanted::{Coming, Made};
 use super::{Answer, Rows, check};
 use crate::{
     BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Expired, Expiry, Limits, More, OptionsSet,
@@ -19,16 +19,17 @@ pub async fn create(
     limits: &Limits,
 ) -> Result<Answer<Created>> {
     let found = rows.load(&upload.id).await?;
-    if let Some(found) = found.as_ref().filter(|found| !(anew && found.state.is_over())) {
+    // A result is never wiped: whoever saw the upload cancelled may come when another has made it again, and sent it.
+    if let Some(found) = found.as_ref().filter(|found| !(anew && found.state == UploadState::Cancelled)) {
         return Ok(Answer::Unchanged(Created::Exists(Box::new(found.clone()))));
     }
-    // One that is over is counted no more, so it needs no room of its own.
+    // One that was cancelled is counted no more, so it needs no room of its own.
     if let Err(exceeded) = check(rows, upload, limits, &More::UPLOAD, upload.created_at).await? {
         return Ok(Answer::Unchanged(Created::TooMuch(exceeded)));
     }
-    if let Some(over) = found {
-        rows.delete_chunks(&over.key).await?;
-        rows.delete(&over.key).await?;
+    if let Some(cancelled) = found {
+        rows.delete_chunks(&cancelled.key).await?;
+        rows.delete(&cancelled.key).await?;
     }
     if let Some(most) = limits.unowned.filter(|_| upload.user_id.is_none()) {
         rows.make_room(most).await?;
@@ -136,13 +137,16 @@ pub async fn cancel(
     let Some(mut upload) = rows.life(id, key).await? else {
         return Ok(Answer::Unchanged(Cancelled::NotFound));
     };
-    let made = Made::of(&upload);
+    let (made, coming) = (Made::of(&upload), Coming::of(&upload));
     if !upload.cancel(now) {
         return Ok(Answer::Unchanged(Cancelled::Over(Box::new(upload))));
     }
     rows.save(&upload).await?;
     if let Some(made) = made {
         made.withdraw(rows, &upload, now).await?;
+    }
+    if let Some(coming) = coming {
+        coming.recall(rows, &upload, now).await?;
     }
     rows.end_lease(key).await?;
     let blobs = rows.delete_chunks(key).await?;

@@ -56,8 +56,8 @@ pub(super) async fn load(on: &mut SqliteConnection, id: &UploadId) -> Result<Opt
 
 pub(super) async fn insert(on: &mut SqliteConnection, upload: &Upload) -> Result<()> {
     let insert = sqlx::query(
-        "INSERT INTO uploads (id, key, file_name, file_size, total_chunks, kind, state, address, created_at, updated_at, \
-         received_chunks, received_bytes, progress, attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0)",
+        "INSERT INTO uploads (id, key, file_name, file_size, total_chunks, kind, state, address, fingerprint, created_at, \
+         updated_at, received_chunks, received_bytes, progress, attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0)",
     );
     crate::row::bind_new(insert, upload).execute(&mut *on).await.map_err(database)?;
     save(on, upload).await
@@ -69,7 +69,7 @@ macro_rules! update_sql {
         "UPDATE uploads SET file_size = ?, total_chunks = ?, options = ?, metadata = ?, mime_type = ?, user_id = ?, sealed_token = ?, state = ?, received_chunks = ?, \
          received_bytes = ?, progress = ?, attempt = ?, queued_at = ?, next_attempt_at = ?, error = ?, stored = ?, \
          resume = ?, resume_of = ?, resume_sender = ?, outcome = ?, kind = ?, maybe_sent = ?, early = ?, worker = ?, \
-         crashes = ?, updated_at = ? WHERE id = ? AND key = ?"
+         crashes = ?, updated_at = ?, file_name = ?, source = ? WHERE id = ? AND key = ?"
     };
 }
 pub(super) use update_sql;

@@ -10,8 +10,8 @@ use telestore_types::{
 
 use super::in_turn::InTurn;
 use super::{
-    append, bot_keys, handed_over, leases, moved, outbox, pieces, quotas, strangers, streamed, sums, views,
-    workers,
+    append, bot_keys, fetching, handed_over, leases, moved, outbox, pieces, quotas, strangers, streamed,
+    sums, views, workers,
 };
 use crate::{
     BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Lease, Limits, NewChunk, Owner, Recorded,
@@ -132,6 +132,7 @@ where
     };
     make!(both;
         creates_once,
+        a_result_makes_no_room,
         claims_for_the_first_user,
         records_chunks,
         refuses_chunks_too_late,
@@ -168,6 +169,9 @@ where
         handed_over::it_is_looked_for_whatever_ends_the_attempt,
         handed_over::a_runner_that_is_gone_leaves_it_to_the_next,
         handed_over::it_is_never_said_not_to_be_there,
+        handed_over::a_cancel_has_it_recalled,
+        handed_over::nothing_is_recalled_of_what_was_not_begun,
+        handed_over::a_recall_keeps_what_was_seen,
         strangers::what_ends_the_process_again_and_again_is_given_up,
         strangers::early_sending_counts_too,
         strangers::direct_uploads_are_kept_or_abandoned,
@@ -201,11 +205,15 @@ where
         pieces::what_goes_with_its_row_is_taken_back,
         pieces::what_begins_anew_takes_back_what_is_there,
         pieces::other_bytes_take_back_what_is_there,
+        fetching::one_worker_fetches_at_a_time,
+        fetching::a_fetch_is_written_down_by_its_worker_only,
+        fetching::what_a_dead_worker_fetched_is_let_go,
+        fetching::a_cancelled_or_complete_one_is_not_fetched,
     );
 }
 
 async fn creates_once(store: &dyn SessionStore) {
-    let first = upload("a", 1, 2, 20);
+    let first = Upload { fingerprint: Some("0a".to_owned()), ..upload("a", 1, 2, 20) };
     assert_eq!(store.get(&first.id).await.expect("reads"), None);
     assert_eq!(store.create(&first, false, &LIMITS).await.expect("creates"), Created::New);
     assert_eq!(get(store, "a").await, first, "what was created reads back whole");
@@ -219,6 +227,18 @@ async fn creates_once(store: &dyn SessionStore) {
     assert_eq!(get(store, "a").await, second);
     let late = store.record_chunk(new_chunk(&first, &chunk(0, 1, 1, "late"))).await;
     assert_eq!(late.expect("records"), Recorded::NotFound, "a late chunk of the first life stays out");
+}
+
+async fn a_result_makes_no_room(store: &dyn SessionStore) {
+    let first = Upload { user_id: Some(UserId::new("u")), ..upload("a", 1, 1, 10) };
+    store.create(&first, false, &LIMITS).await.expect("creates");
+    record(store, &first, &chunk(0, 10, 1, "a")).await;
+    store.complete(&first.id, &first.key, NOW).await.expect("completes");
+    let lease = lease(store, NOW).await.expect("due");
+    assert!(store.finish(&lease, &result(), None, NOW).await.expect("finishes"));
+    let second = upload("a", 2, 1, 10);
+    assert!(matches!(store.create(&second, true, &LIMITS).await.expect("creates"), Created::Exists(_)));
+    assert_eq!(get(store, "a").await.state, UploadState::Completed);
 }
 
 async fn claims_for_the_first_user(store: &dyn SessionStore) {

@@ -35,6 +35,10 @@ pub struct NewUpload {
     pub options: UploadOptions,
     /// What the client wants to know later.
     pub metadata: Metadata,
+    /// By what a repeat of its request is known.
+    pub fingerprint: Option<String>,
+    /// Where the worker fetches it from, sealed.
+    pub source: Option<Vec<u8>>,
     /// How it comes.
     pub kind: UploadKind,
     /// When.
@@ -53,6 +57,8 @@ impl NewUpload {
             mime_type: None,
             options: UploadOptions::default(),
             metadata: Metadata::new(),
+            fingerprint: None,
+            source: None,
             kind: UploadKind::Appended,
             now,
         }
@@ -99,5 +105,17 @@ impl NewUpload {
     #[must_use]
     pub fn with_metadata(self, metadata: Metadata) -> Self {
         Self { metadata, ..self }
+    }
+
+    /// The worker fetches its bytes from there, which is sealed.
+    #[must_use]
+    pub fn with_source(self, source: Option<Vec<u8>>) -> Self {
+        Self { source, ..self }
+    }
+
+    /// A repeat of its request is known by this, if by anything.
+    #[must_use]
+    pub fn with_fingerprint(self, fingerprint: Option<String>) -> Self {
+        Self { fingerprint, ..self }
     }
 }
