@@ -43,7 +43,7 @@ pub(super) async fn of(on: &mut PgConnection, key: &StorageKey) -> Result<Vec<Ch
 /// Those of these blobs that are of use.
 pub(super) async fn named(on: &mut PgConnection, blobs: &[BlobName]) -> Result<Vec<BlobName>> {
     let names: Vec<&str> = blobs.iter().map(BlobName::as_str).collect();
-    let named = sql("SELECT blob FROM chunks JOIN uploads ON uploads.key = chunks.key \
+    let named = sql("SELECT DISTINCT blob FROM chunks JOIN uploads ON uploads.key = chunks.key \
          WHERE blob = ANY($1) AND state NOT IN ('completed', 'cancelled')");
     named.bind(names).fetch_all(on).await.map_err(database)?.iter().map(row::blob).collect()
 }
