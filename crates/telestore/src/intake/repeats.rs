@@ -5,13 +5,13 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use telestore_store::{BlobName, Check, Created, Digest, Spool, SpooledChunk};
 use telestore_types::{
-    ContentDigest, Outcome, Upload, UploadId, UploadKind, UploadOptions, UploadState, UserId,
+    ContentDigest, OptionError, Outcome, Upload, UploadId, UploadKind, UploadOptions, UploadState, UserId,
 };
 
 use crate::intake::{DirectFile, FileInfo, Intake};
 use crate::shared::access::missing_token;
 use crate::shared::caller::Caller;
-use crate::shared::error::{Error, Result};
+use crate::shared::error::{Conflict, Error, Result};
 
 /// What the ids of direct uploads begin with, for those who read them; 32 hexadecimal digits follow. That they are direct
 /// stands in their rows.
@@ -176,8 +176,17 @@ impl Intake {
             return Ok(Place::There(found));
         }
         self.access.claim(&found, caller).await?;
-        self.adopt(&found, &file.options, file.thumbnail.as_ref()).await?;
-        Ok(Place::Again(found))
+        // The bytes are the same, whether or not their digest came with them the first time.
+        let mut options = file.options.clone();
+        options.sha256 = None;
+        match self.adopt(&found, &options, file.thumbnail.as_ref()).await {
+            // The first request has gone on meanwhile.
+            Err(Error::Conflict(Conflict::Options(OptionError::Late(_)))) => {
+                let now = self.base.sessions.get(&file.id).await?;
+                Ok(Place::There(now.ok_or(Error::SendAgain)?))
+            }
+            adopted => adopted.map(|()| Place::Again(found)),
+        }
     }
 }
 
