@@ -1,5 +1,6 @@
 mod answers;
 mod events;
+mod fetching;
 mod known;
 mod new;
 mod questions;
@@ -17,6 +18,7 @@ pub use self::answers::{
     Lease, OptionsSet, Owner, Recorded, Released,
 };
 pub use self::events::{NewEvent, OutboxEvent, OutboxKind, Recall, Withdrawal};
+pub use self::fetching::FetchNote;
 pub use self::known::{KnownWorker, WorkerInfo};
 pub use self::new::{Concatenation, JoinedExtent, NewChunk, NewExtent};
 pub use self::questions::{Cursor, Expiry, Listing};
@@ -159,6 +161,26 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Writes down that `worker` has stopped. If another one has begun meanwhile, nothing changes.
     async fn end_early(&self, id: &UploadId, key: &StorageKey, worker: &WorkerId) -> Result<()>;
+
+    /// Gives `worker` an upload to fetch, if one is [to be fetched](Upload::is_to_fetch) that is [due](telestore_types::is_due) and
+    /// that no worker fetches, of none of the users in `except`: the oldest.
+    async fn begin_fetch(
+        &self,
+        worker: &WorkerId,
+        now: Timestamp,
+        except: &[UserId],
+    ) -> Result<Option<Upload>>;
+
+    /// Writes down what has become of a fetch, and gives the bytes that are of no more use. `None`, with nothing changed, if `worker`
+    /// does not fetch it (any more).
+    async fn note_fetch(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        worker: &WorkerId,
+        note: &FetchNote,
+        now: Timestamp,
+    ) -> Result<Option<Vec<BlobName>>>;
 
     /// Checks that nothing is missing and queues the upload; see [`Upload::complete`].
     async fn complete(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Completed>;

@@ -10,8 +10,8 @@ use telestore_types::{
 
 use super::in_turn::InTurn;
 use super::{
-    append, bot_keys, handed_over, leases, moved, outbox, pieces, quotas, strangers, streamed, sums, views,
-    workers,
+    append, bot_keys, fetching, handed_over, leases, moved, outbox, pieces, quotas, strangers, streamed,
+    sums, views, workers,
 };
 use crate::{
     BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Lease, Limits, NewChunk, Owner, Recorded,
@@ -205,6 +205,10 @@ where
         pieces::what_goes_with_its_row_is_taken_back,
         pieces::what_begins_anew_takes_back_what_is_there,
         pieces::other_bytes_take_back_what_is_there,
+        fetching::one_worker_fetches_at_a_time,
+        fetching::a_fetch_is_written_down_by_its_worker_only,
+        fetching::what_a_dead_worker_fetched_is_let_go,
+        fetching::a_cancelled_or_complete_one_is_not_fetched,
     );
 }
 
