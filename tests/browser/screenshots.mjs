@@ -7,8 +7,9 @@ const MIB = 1024 * 1024;
 export async function screenshots({ browser, worker, channel, files, token, directory }) {
   const page = await browser.page(worker.url);
   browser.expected.push("404");
-  await channel.put("network", { bandwidth: 4 * MIB });
+  await channel.put("network", { bandwidth: 3 * MIB });
   await page.setViewportSize({ width: 760, height: 700 });
+  await page.emulateMedia({ reducedMotion: "reduce" });
   await page.goto(`${worker.url}/app`);
   await page.locator("#token").fill(token);
   await page.locator("#token-use").click();
@@ -18,11 +19,11 @@ export async function screenshots({ browser, worker, channel, files, token, dire
   await page.locator("#folder").setInputFiles(folder(files));
   await page.waitForFunction(() => document.querySelectorAll("#list > li[data-state=sending]").length === 1);
   await line(page, 7 * MIB);
-  await page.locator("#files").setInputFiles([files.make("sunset over the bay.mp4", 50 * MIB), files.make("interview.wav", 24 * MIB)]);
-  const moving = (state, least) => page.waitForFunction(([state, least]) =>
-    [...document.querySelectorAll(`#list > li[data-state=${state}] progress`)].some((bar) => bar.value >= least), [state, least]);
-  await moving("uploading", 25);
-  await moving("sending", 20);
+  await page.locator("#files").setInputFiles([files.make("sunset over the bay.mp4", 50 * MIB), files.make("interview.wav", 44 * MIB)]);
+  await page.waitForFunction(() => {
+    const bars = [...document.querySelectorAll("#list > li[data-state=uploading] progress, #list > li[data-state=sending] progress")];
+    return bars.length === 3 && bars.every((bar) => bar.value >= 12);
+  });
   await page.evaluate(() => document.activeElement?.blur());
   for (const [name, scheme, width] of [["app-light", "light", 760], ["app-dark", "dark", 760], ["app-narrow", "light", 320]]) {
     await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
@@ -32,6 +33,6 @@ export async function screenshots({ browser, worker, channel, files, token, dire
 }
 
 function folder(files) {
-  files.make("summer/lake.mov", 40 * MIB);
+  files.make("summer/lake.mov", 48 * MIB);
   return `${files.dir}/summer`;
 }
