@@ -52,13 +52,13 @@ const CIRCLES: [(&str, &str, &str); 13] = [
     ),
     (
         "telestore-store testsuite",
-        "append handed_over leases outbox pieces quotas sessions strangers sums views workers",
+        "append handed_over leases outbox pieces quotas sessions strangers streamed sums views workers",
         "the suite of sessions runs those of its parts, which share its fixtures",
     ),
     ("telestore-uploader bot_api", "preflight uploader", "two halves of one implementation"),
     (
         "telestore-http calls",
-        "chunked direct openapi progress socket sse",
+        "chunked direct openapi progress put socket sse tus",
         "the API document names the calls, whose own documents name the errors that it describes",
     ),
     (

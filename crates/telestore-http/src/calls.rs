@@ -9,5 +9,7 @@ pub(crate) mod live;
 pub(crate) mod metrics_page;
 pub(crate) mod openapi;
 pub(crate) mod progress;
+pub(crate) mod put;
 pub(crate) mod socket;
 pub(crate) mod sse;
+pub(crate) mod tus;

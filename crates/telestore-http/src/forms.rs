@@ -9,4 +9,5 @@ pub(crate) mod form;
 pub(crate) mod head;
 pub(crate) mod json;
 pub(crate) mod parts;
+pub(crate) mod raw;
 pub(crate) mod tap;

@@ -10,5 +10,6 @@ pub(crate) mod old_http;
 pub(crate) mod paths;
 pub(crate) mod request_id;
 pub(crate) mod trust_proxies;
+pub(crate) mod tus;
 pub(crate) mod upgrade;
 pub(crate) mod watch;

@@ -24,6 +24,7 @@ pub use layers::measure::measure;
 pub use layers::paths::{Paths, PathsService, paths};
 pub use layers::request_id::{RequestId, request_id};
 pub use layers::trust_proxies::trust_proxies;
+pub use layers::tus::as_tus;
 pub use layers::watch::{Watch, WatchService, Watched, turn_away_crowds};
 pub use routes::{endpoints, no_such_endpoint, routes};
 pub use server::expect::Expectations;

@@ -5,20 +5,21 @@ use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard};
 use telestore::Telestore;
 
 use crate::calls::index::Listed;
-use crate::calls::{chunked, direct, health, index, metrics_page, openapi, progress, socket, sse};
+use crate::calls::{chunked, direct, health, index, metrics_page, openapi, progress, put, socket, sse, tus};
 use crate::layers::old_http::without_chunks;
+use crate::layers::tus::as_tus;
 use crate::shared::endpoints::{
     ASSET, CANCEL, CHUNK, COMPLETE, DOCUMENT, EVENTS, Endpoint, HEALTH, INDEX, INIT, METRICS, PAGE, PROGRESS,
-    READY, SOCKET, STATUS, UPLOAD, name_of,
+    PUT, READY, SOCKET, STATUS, TUS_APPEND, TUS_CREATE, TUS_END, TUS_OPTIONS, TUS_STATUS, UPLOAD, name_of,
 };
 use crate::shared::options::HttpOptions;
-use crate::shared::{answer, token};
+use crate::shared::{answer, token, tus as words_of_tus};
 
 /// What answers at an endpoint.
 type Answers = fn() -> Route;
 
 /// Each endpoint and its handler.
-const TABLE: [(Endpoint, Answers); 16] = [
+const TABLE: [(Endpoint, Answers); 22] = [
     (INDEX, || get().to(index::index)),
     (HEALTH, || get().to(health::alive)),
     (READY, || get().to(health::ready)),
@@ -33,6 +34,12 @@ const TABLE: [(Endpoint, Answers); 16] = [
     (STATUS, || get().to(chunked::status)),
     (CANCEL, || web::post().to(chunked::cancel)),
     (UPLOAD, || web::post().to(direct::upload)),
+    (PUT, || web::put().to(put::put)),
+    (TUS_OPTIONS, || meant(Method::OPTIONS).to(tus::options)),
+    (TUS_CREATE, || meant(Method::POST).to(tus::create)),
+    (TUS_STATUS, || meant(Method::HEAD).to(tus::status)),
+    (TUS_APPEND, || meant(Method::PATCH).to(tus::append)),
+    (TUS_END, || meant(Method::DELETE).to(tus::end)),
     (DOCUMENT, || get().to(openapi::document)),
     (PAGE, || get().to(openapi::page)),
     (ASSET, || get().to(openapi::asset)),
@@ -51,6 +58,11 @@ fn get() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Method(Method::HEAD)))
 }
 
+/// For the method that is meant, which is not always the one that is sent.
+fn meant(method: Method) -> Route {
+    web::route().guard(guard::fn_guard(move |context| method == words_of_tus::method(context.head())))
+}
+
 /// Everything that [`routes`] mounts.
 pub fn endpoints() -> &'static [Endpoint] {
     &ENDPOINTS
@@ -65,25 +77,43 @@ pub fn routes(engine: Telestore, options: HttpOptions) -> impl FnOnce(&mut Servi
             .app_data(Data::new(engine))
             .app_data(Data::new(options))
             .app_data(Data::new(Listed(&ENDPOINTS)));
-        for (endpoint, answers) in &TABLE {
-            mount(config, endpoint.path, endpoint, *answers);
+        let mut paths: Vec<&str> = TABLE.iter().map(|(endpoint, _)| endpoint.path).collect();
+        paths.dedup();
+        for path in paths {
+            mount(config, path, path);
         }
         // Within a scope, `/api` and `/api/` are two paths, of which clients take either.
-        mount(config, "", &INDEX, TABLE[0].1);
+        mount(config, "", INDEX.path);
     }
 }
 
-fn mount(config: &mut ServiceConfig, path: &str, endpoint: &Endpoint, answers: Answers) {
-    let method = endpoint.method;
-    let wrong_method = move |request: HttpRequest| async move { answer::wrong_method(&request, method) };
-    let resource: Resource = web::resource(path).name(&name_of(endpoint.path)).route(answers());
+/// Mounts all endpoints of a path.
+fn mount(config: &mut ServiceConfig, path: &str, documented: &'static str) {
+    let at = || TABLE.iter().filter(|(endpoint, _)| endpoint.path == documented);
+    let methods: Vec<&str> = at().map(|(endpoint, _)| endpoint.method).collect();
+    let wrong_method = move |request: HttpRequest| {
+        let answer = answer::wrong_method(&request, &methods);
+        async move { answer }
+    };
+    let mut resource: Resource = web::resource(path).name(&name_of(documented));
+    for (_, answers) in at() {
+        resource = resource.route(answers());
+    }
+    let of_tus = documented.starts_with(TUS_CREATE.path);
+    if of_tus {
+        // Any address of a server tells what is spoken.
+        resource = resource.route(meant(Method::OPTIONS).to(tus::options));
+    }
     // What comes with the routes stands here; the rest is for those who mount them.
-    config.service(
-        resource
-            .default_service(web::to(wrong_method))
-            .wrap(from_fn(token::explain))
-            .wrap(from_fn(without_chunks)),
-    );
+    let resource = resource
+        .default_service(web::to(wrong_method))
+        .wrap(from_fn(token::explain))
+        .wrap(from_fn(without_chunks));
+    if of_tus {
+        config.service(resource.wrap(from_fn(as_tus)))
+    } else {
+        config.service(resource)
+    };
 }
 
 /// The answer for every other path, for a service that mounts nothing else.

@@ -28,6 +28,7 @@ use crate::layers::measure::measure;
 use crate::layers::paths::paths;
 use crate::layers::request_id::request_id;
 use crate::layers::trust_proxies::trust_proxies;
+use crate::layers::tus::as_tus;
 use crate::layers::watch::turn_away_crowds;
 use crate::routes::routes;
 use crate::server::expect::Expectations;
@@ -113,7 +114,7 @@ impl HttpService {
     /// From outside in: [`paths`](crate::paths()) (what was asked for), [`Connections::watch`] (who sends too slowly),
     /// [`trust_proxies`](crate::trust_proxies()) (who calls), [`request_id`](crate::request_id()) (the span of log lines),
     /// [`access`](crate::access()) (lines with addresses), [`measure`](crate::measure()), [`headers`](crate::headers()),
-    /// [`cors`](crate::cors()), [`compress`](crate::compress()), [`turn_away_crowds`](crate::turn_away_crowds()),
+    /// [`cors`](crate::cors()), [`as_tus`](crate::as_tus()), [`compress`](crate::compress()), [`turn_away_crowds`](crate::turn_away_crowds()),
     /// [`limits`](crate::limits()) (who calls too often).
     ///
     /// Other routes of the app are wrapped, too: they are measured, compressed, limited and logged, and open to the same
@@ -150,6 +151,7 @@ impl HttpService {
             .wrap(limits(limiter))
             .wrap(from_fn(turn_away_crowds))
             .wrap(from_fn(compress))
+            .wrap(from_fn(as_tus))
             .wrap(cors(&settings.options.origins))
             .wrap(from_fn(headers))
             .wrap(from_fn(measure))

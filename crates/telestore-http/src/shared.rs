@@ -20,4 +20,5 @@ pub(crate) mod rates;
 pub(crate) mod slashes;
 pub(crate) mod token;
 pub(crate) mod told;
+pub(crate) mod tus;
 pub(crate) mod words;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use telestore_store::{ChunkRecord, ChunkStore};
+use telestore_store::{ChunkRecord, ChunkStore, Digest};
 use telestore_types::{ByteSource, SourceError};
 use tokio::sync::watch;
 
@@ -57,6 +57,21 @@ impl GrowingFile {
         }
     }
 
+    /// Puts a chunk in the place of the last ones, from its own place on, which it holds the bytes of. `false`, with nothing
+    /// changed, if it does not end where they end.
+    pub fn join(&self, chunk: &ChunkRecord) -> bool {
+        let (mut pieces, index) = (self.pieces(), chunk.index.get() as usize);
+        let end = pieces.last().map_or(0, |piece| piece.end());
+        let Some(first) = pieces.get(index) else { return false };
+        let joined = Piece::new(chunk.clone(), first.start);
+        let fits = joined.end() == end;
+        if fits {
+            pieces.truncate(index);
+            pieces.push(Arc::new(joined));
+        }
+        fits
+    }
+
     /// The chunks that are there without a gap.
     pub fn chunks(&self) -> Vec<ChunkRecord> {
         self.pieces().iter().map(|piece| piece.chunk.clone()).collect()
@@ -93,25 +108,54 @@ impl ByteSource for GrowingFile {
 }
 
 /// The ranges of the file of `new` that hold other bytes, or the same elsewhere, than in the file of `old`. Both are
-/// chunks in order from the first one on, and only what `old` covered is compared.
+/// chunks in order from the first one on, and only what `old` covered is compared. Several chunks that became one hold the
+/// same bytes.
 pub fn changed(old: &[ChunkRecord], new: &[ChunkRecord]) -> Vec<Range<u64>> {
     let mut ranges: Vec<Range<u64>> = Vec::new();
-    let (mut old_start, mut new_start) = (0, 0);
-    for (index, old) in old.iter().enumerate() {
-        let end = old_start + old.length;
-        let same = new.get(index).is_some_and(|new| {
-            old_start == new_start && (new.length, new.crc32c) == (old.length, old.crc32c)
-        });
-        if !same {
+    let (mut old, mut new) = (Run::of(old), Run::of(new));
+    while let Some((start, mut before)) = old.next() {
+        let mut now = new.next().filter(|(at, _)| *at == start);
+        // Until both end at one place.
+        while let Some((_, now)) = &mut now
+            && now.0 != before.0
+        {
+            let (shorter, rest) = if now.0 < before.0 { (now, &mut new) } else { (&mut before, &mut old) };
+            let Some((_, next)) = rest.next() else { break };
+            *shorter = (shorter.0 + next.0, Digest::joined(shorter.1, next.1, next.0));
+        }
+        let end = start + before.0;
+        if now.is_none_or(|(_, now)| now != before) {
             match ranges.last_mut() {
-                Some(last) if last.end == old_start => last.end = end,
-                _ => ranges.push(old_start..end),
+                Some(last) if last.end == start => last.end = end,
+                _ => ranges.push(start..end),
             }
         }
-        old_start = end;
-        new_start += new.get(index).map_or(0, |new| new.length);
     }
     ranges
+}
+
+/// Chunks that follow each other.
+struct Run<'a> {
+    rest: std::slice::Iter<'a, ChunkRecord>,
+    at: u64,
+}
+
+impl<'a> Run<'a> {
+    fn of(chunks: &'a [ChunkRecord]) -> Self {
+        Self { rest: chunks.iter(), at: 0 }
+    }
+}
+
+impl Iterator for Run<'_> {
+    /// Where a chunk begins, its length and its digest.
+    type Item = (u64, (u64, u32));
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let chunk = self.rest.next()?;
+        let start = self.at;
+        self.at += chunk.length;
+        Some((start, (chunk.length, chunk.crc32c)))
+    }
 }
 
 #[cfg(test)]
@@ -173,5 +217,42 @@ mod tests {
         assert_eq!(ranges(&old, &new), [(10, 35)], "what follows lies elsewhere");
         assert_eq!(ranges(&old, &old[..1]), [(10, 35)]);
         assert_eq!(ranges(&old[..1], &old), []);
+    }
+
+    #[test]
+    fn chunks_that_became_one_hold_the_same_bytes() {
+        let text = b"some bytes of a file";
+        let of = |ends: &[usize]| -> Vec<ChunkRecord> {
+            let starts = [0].iter().chain(ends);
+            let chunk = |(index, (start, end)): (u32, (&usize, &usize))| {
+                let (bytes, index) = (&text[*start..*end], ChunkIndex::new(index, 100).unwrap());
+                ChunkRecord::new(index, bytes.len() as u64, Digest::of(bytes), BlobName::new("b"))
+            };
+            (0..).zip(starts.zip(ends)).map(chunk).collect()
+        };
+        assert_eq!(changed(&of(&[3, 5, 9, 12]), &of(&[3, 12, 20])), []);
+        assert_eq!(changed(&of(&[3, 12]), &of(&[3, 5, 9, 12])), []);
+        assert_eq!(
+            changed(&of(&[3, 5, 9]), &of(&[3, 12])),
+            [3..9],
+            "nobody knows what the first of them are"
+        );
+        let mut other = of(&[3, 12]);
+        other[1].crc32c ^= 1;
+        assert_eq!(changed(&of(&[3, 5, 9, 12]), &other), [3..12]);
+    }
+
+    #[tokio::test]
+    async fn the_last_chunks_may_become_one() {
+        let store = MemoryChunkStore::new();
+        let file = GrowingFile::new(Arc::new(store.clone()), 9);
+        for (index, bytes) in [(0, &b"ab"[..]), (1, b"c"), (2, b"de")] {
+            file.push(&stored(&store, index, bytes).await);
+        }
+        assert!(!file.join(&stored(&store, 1, b"c").await), "it ends elsewhere");
+        assert!(file.join(&stored(&store, 1, b"cde").await));
+        assert!(file.push(&stored(&store, 2, b"fghi").await));
+        assert_eq!(&file.read_at(1, 6).await.unwrap()[..], b"bcdefg");
+        assert_eq!(file.count(), 3);
     }
 }

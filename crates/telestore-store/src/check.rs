@@ -1,3 +1,6 @@
+use crc_fast::{CrcAlgorithm, Digest as Crc};
+use md5::Md5;
+use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 use telestore_types::ContentDigest;
 
@@ -11,10 +14,14 @@ pub struct Check {
 }
 
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "each chunk that is checked has one, for as long as it comes")]
 enum Running {
     Sha256(Sha256),
     Sha512(Sha512),
     Crc32c(Digest),
+    Sha1(Sha1),
+    Md5(Md5),
+    Crc32(Crc),
 }
 
 impl Check {
@@ -24,6 +31,9 @@ impl Check {
             ContentDigest::Sha256(_) => Running::Sha256(Sha256::new()),
             ContentDigest::Sha512(_) => Running::Sha512(Sha512::new()),
             ContentDigest::Crc32c(_) => Running::Crc32c(Digest::default()),
+            ContentDigest::Sha1(_) => Running::Sha1(Sha1::new()),
+            ContentDigest::Md5(_) => Running::Md5(Md5::new()),
+            ContentDigest::Crc32(_) => Running::Crc32(Crc::new(CrcAlgorithm::Crc32IsoHdlc)),
         };
         Self { expected, running }
     }
@@ -34,6 +44,9 @@ impl Check {
             Running::Sha256(running) => running.update(bytes),
             Running::Sha512(running) => running.update(bytes),
             Running::Crc32c(running) => running.update(bytes),
+            Running::Sha1(running) => running.update(bytes),
+            Running::Md5(running) => running.update(bytes),
+            Running::Crc32(running) => running.update(bytes),
         }
     }
 
@@ -46,6 +59,11 @@ impl Check {
             Running::Sha256(running) => ContentDigest::Sha256(running.finalize().into()),
             Running::Sha512(running) => ContentDigest::Sha512(running.finalize().into()),
             Running::Crc32c(running) => ContentDigest::Crc32c(running.value()),
+            Running::Sha1(running) => ContentDigest::Sha1(running.finalize().into()),
+            Running::Md5(running) => ContentDigest::Md5(running.finalize().into()),
+            Running::Crc32(running) => {
+                ContentDigest::Crc32(u32::try_from(running.finalize()).unwrap_or(u32::MAX))
+            }
         };
         if found == self.expected {
             return Ok(());
@@ -65,6 +83,10 @@ mod tests {
             ContentDigest::Sha256(Sha256::digest(text).into()),
             ContentDigest::Sha512(Sha512::digest(text).into()),
             ContentDigest::Crc32c(Digest::of(text)),
+            ContentDigest::Sha1(Sha1::digest(text).into()),
+            ContentDigest::Md5(Md5::digest(text).into()),
+            // As zlib says.
+            ContentDigest::Crc32(0x9f59_7f55),
         ];
         for expected in digests {
             let check = |pieces: &[&[u8]]| {

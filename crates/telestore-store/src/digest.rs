@@ -1,4 +1,4 @@
-use crc_fast::{CrcAlgorithm, Digest as Crc};
+use crc_fast::{CrcAlgorithm, Digest as Crc, checksum_combine};
 
 /// CRC-32C (Castagnoli) over a run of bytes: it finds damaged and mixed up bytes at almost no cost.
 ///
@@ -28,6 +28,18 @@ impl Digest {
         let mut digest = Self::default();
         digest.update(bytes);
         digest.value()
+    }
+
+    /// The digest of two pieces as one, of their digests and the length of the second.
+    ///
+    /// ```
+    /// use telestore_store::Digest;
+    ///
+    /// assert_eq!(Digest::joined(Digest::of(b"1234"), Digest::of(b"56789"), 5), Digest::of(b"123456789"));
+    /// ```
+    pub fn joined(first: u32, second: u32, second_length: u64) -> u32 {
+        let joined = checksum_combine(CrcAlgorithm::Crc32Iscsi, first.into(), second.into(), second_length);
+        u32::try_from(joined).unwrap_or(u32::MAX)
     }
 }
 

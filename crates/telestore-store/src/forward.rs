@@ -10,9 +10,10 @@ use telestore_types::{
 
 use crate::rules::NewExtent;
 use crate::{
-    Appended, BlobName, Cancelled, Changes, ChunkRecord, Claim, Completed, Counts, Created, Declared,
-    Expired, Expiry, KnownWorker, Lease, Limits, Listing, NewChunk, NewEvent, OptionsSet, OutboxEvent,
-    OutboxKind, Owner, Recorded, Released, Result, SessionStore, Subject, Usage, WorkerInfo,
+    Appended, BlobName, Cancelled, Changes, ChunkRecord, Claim, Completed, Concatenated, Concatenation,
+    Counts, Created, Declared, Expired, Expiry, JoinedExtent, KnownWorker, Lease, Limits, Listing, NewChunk,
+    NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore, Subject,
+    Usage, WorkerInfo,
 };
 
 /// A session store that hands every call on to `$inner`.
@@ -53,6 +54,14 @@ macro_rules! forward {
 
             async fn append(&$self, new: &NewExtent) -> Result<Appended> {
                 ($inner).append(new).await
+            }
+
+            async fn join(&$self, join: &JoinedExtent) -> Result<bool> {
+                ($inner).join(join).await
+            }
+
+            async fn concatenate(&$self, new: &Concatenation) -> Result<Concatenated> {
+                ($inner).concatenate(new).await
             }
 
             async fn declare_size(
@@ -115,6 +124,10 @@ macro_rules! forward {
 
             async fn cancel(&$self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Cancelled> {
                 ($inner).cancel(id, key, now).await
+            }
+
+            async fn forget(&$self, id: &UploadId, key: &StorageKey) -> Result<Option<Vec<BlobName>>> {
+                ($inner).forget(id, key).await
             }
 
             async fn keep(&$self, id: &UploadId, key: &StorageKey) -> Result<Option<Upload>> {

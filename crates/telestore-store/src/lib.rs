@@ -54,9 +54,9 @@ pub use quota::{Exceeded, Limits, More, Quota, Resource, Subject, Usage, Whose, 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use schema::Schema;
 pub use session::{
-    Appended, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Cursor, Declared, Expired, Expiry,
-    KnownWorker, Lease, Listing, NewChunk, NewEvent, NewExtent, OptionsSet, OutboxEvent, OutboxKind, Owner,
-    Recorded, Released, SessionStore, Withdrawal, WorkerInfo,
+    Appended, Cancelled, ChunkRecord, Claim, Completed, Concatenated, Concatenation, Counts, Created, Cursor,
+    Declared, Expired, Expiry, JoinedExtent, KnownWorker, Lease, Listing, NewChunk, NewEvent, NewExtent,
+    OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, SessionStore, Withdrawal, WorkerInfo,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteSessionStore;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use telestore_types::{
     ChatId, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
-    UploadOptions, UserId, WorkerId,
+    UploadOptions, UploadState, UserId, WorkerId,
 };
 use tokio::sync::{Mutex, MutexGuard, broadcast};
 
@@ -14,9 +14,10 @@ pub use self::chunks::MemoryChunkStore;
 use self::state::{State, Waiting};
 use crate::rules::{self, Admitted, Answer, NewChunk, NewExtent, Rows, Whose};
 use crate::{
-    Appended, BlobName, Cancelled, Change, Changes, ChunkRecord, Claim, Completed, Counts, Created, Declared,
-    Expired, Expiry, KnownWorker, Lease, Limits, Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind,
-    Owner, Recorded, Released, Result, SessionStore, Subject, Usage, WorkerInfo,
+    Appended, BlobName, Cancelled, Change, Changes, ChunkRecord, Claim, Completed, Concatenated,
+    Concatenation, Counts, Created, Declared, Expired, Expiry, JoinedExtent, KnownWorker, Lease, Limits,
+    Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore,
+    Subject, Usage, WorkerInfo,
 };
 
 /// How many changes a worker may leave unread before it is told that it has missed some.
@@ -51,6 +52,13 @@ impl MemorySessionStore {
     fn tell(&self, change: Change) {
         // Nobody may listen.
         let _ = self.changes.send(change);
+    }
+
+    /// Tells of an upload that has completed itself.
+    fn tell_queued(&self, upload: &Upload) {
+        if upload.state == UploadState::Queued {
+            self.tell(Change::Queued);
+        }
     }
 
     /// Applies a transition to a leased upload.
@@ -105,7 +113,23 @@ impl SessionStore for MemorySessionStore {
     }
 
     async fn append(&self, new: &NewExtent) -> Result<Appended> {
-        Ok(done(rules::append(&mut *self.lock().await, new).await?))
+        let appended = done(rules::append(&mut *self.lock().await, new).await?);
+        if let Appended::Stored(upload, _) = &appended {
+            self.tell_queued(upload);
+        }
+        Ok(appended)
+    }
+
+    async fn join(&self, join: &JoinedExtent) -> Result<bool> {
+        Ok(done(rules::join(&mut *self.lock().await, join).await?))
+    }
+
+    async fn concatenate(&self, new: &Concatenation) -> Result<Concatenated> {
+        let made = done(rules::concatenate(&mut *self.lock().await, new).await?);
+        if let Concatenated::Made(upload) = &made {
+            self.tell_queued(upload);
+        }
+        Ok(made)
     }
 
     async fn declare_size(
@@ -115,7 +139,11 @@ impl SessionStore for MemorySessionStore {
         size: u64,
         now: Timestamp,
     ) -> Result<Declared> {
-        Ok(done(rules::declare_size(&mut *self.lock().await, id, key, size, now).await?))
+        let declared = done(rules::declare_size(&mut *self.lock().await, id, key, size, now).await?);
+        if let Declared::Known(upload) = &declared {
+            self.tell_queued(upload);
+        }
+        Ok(declared)
     }
 
     async fn set_options(
@@ -182,6 +210,10 @@ impl SessionStore for MemorySessionStore {
             self.tell(Change::Cancelled(key.clone()));
         }
         Ok(cancelled)
+    }
+
+    async fn forget(&self, id: &UploadId, key: &StorageKey) -> Result<Option<Vec<BlobName>>> {
+        Ok(done(rules::forget(&mut *self.lock().await, id, key).await?))
     }
 
     async fn keep(&self, id: &UploadId, key: &StorageKey) -> Result<Option<Upload>> {

@@ -14,9 +14,10 @@ use telestore_types::{
 
 use crate::rules::NewExtent;
 use crate::{
-    Appended, Blob, BlobName, Cancelled, Changes, ChunkRecord, Claim, Completed, Counts, Created, Declared,
-    Expired, Expiry, KnownWorker, Lease, Limits, Listing, NewChunk, NewEvent, OptionsSet, OutboxEvent,
-    OutboxKind, Owner, Recorded, Released, Result, Spool, SpooledChunk, Subject, Usage, WorkerInfo,
+    Appended, Blob, BlobName, Cancelled, Changes, ChunkRecord, Claim, Completed, Concatenated, Concatenation,
+    Counts, Created, Declared, Expired, Expiry, JoinedExtent, KnownWorker, Lease, Limits, Listing, NewChunk,
+    NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, Spool, SpooledChunk,
+    Subject, Usage, WorkerInfo,
 };
 
 /// What a [`MockSessionStore`] is asked.
@@ -31,6 +32,8 @@ pub trait SessionCalls: Send + Sync {
     async fn claim(&self, id: &UploadId, key: &StorageKey, owner: &Owner, limits: &Limits) -> Result<Claim>;
     async fn record_chunk(&self, new: NewChunk) -> Result<Recorded>;
     async fn append(&self, new: &NewExtent) -> Result<Appended>;
+    async fn join(&self, join: &JoinedExtent) -> Result<bool>;
+    async fn concatenate(&self, new: &Concatenation) -> Result<Concatenated>;
     async fn declare_size(
         &self,
         id: &UploadId,
@@ -66,6 +69,7 @@ pub trait SessionCalls: Send + Sync {
     async fn end_early(&self, id: &UploadId, key: &StorageKey, worker: &WorkerId) -> Result<()>;
     async fn complete(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Completed>;
     async fn cancel(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Cancelled>;
+    async fn forget(&self, id: &UploadId, key: &StorageKey) -> Result<Option<Vec<BlobName>>>;
     async fn keep(&self, id: &UploadId, key: &StorageKey) -> Result<Option<Upload>>;
     async fn lease(
         &self,

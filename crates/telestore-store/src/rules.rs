@@ -10,6 +10,7 @@
 
 mod append;
 mod chunks;
+mod concatenate;
 mod leases;
 mod rows;
 mod unwanted;
@@ -18,15 +19,16 @@ mod workers;
 
 use telestore_types::{Timestamp, Upload};
 
-pub use self::append::{append, declare_size};
+pub use self::append::{append, declare_size, join};
 pub use self::chunks::{Admitted, admit, admit_chunk, counted};
+pub use self::concatenate::concatenate;
 pub use self::leases::{change_leased, extend, hold_account, lease};
 pub use self::rows::{Answer, Holder, Place, Rows, Whose};
-pub use self::uploads::{begin_early, cancel, claim, complete, create, expire, keep, set_options};
+pub use self::uploads::{begin_early, cancel, claim, complete, create, expire, forget, keep, set_options};
 pub use self::workers::{add_event, outbox_lease, release};
 pub use crate::quota::day_of;
+pub use crate::{Concatenation, JoinedExtent, NewChunk, NewExtent};
 use crate::{Exceeded, Limits, More, Result};
-pub use crate::{NewChunk, NewExtent};
 
 /// Checks that the owner of an upload, and the clients at its address, may take so much more.
 ///

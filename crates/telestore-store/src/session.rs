@@ -13,12 +13,12 @@ use telestore_types::{
 };
 
 pub use self::answers::{
-    Appended, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Declared, Expired, Lease,
-    OptionsSet, Owner, Recorded, Released,
+    Appended, Cancelled, ChunkRecord, Claim, Completed, Concatenated, Counts, Created, Declared, Expired,
+    Lease, OptionsSet, Owner, Recorded, Released,
 };
 pub use self::events::{NewEvent, OutboxEvent, OutboxKind, Withdrawal};
 pub use self::known::{KnownWorker, WorkerInfo};
-pub use self::new::{NewChunk, NewExtent};
+pub use self::new::{Concatenation, JoinedExtent, NewChunk, NewExtent};
 pub use self::questions::{Cursor, Expiry, Listing};
 use crate::{BlobName, Changes, Limits, Result, Subject, Usage};
 
@@ -98,6 +98,15 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// [`Upload::append`]. Of two calls for one offset one stores, and the other is told where the file ends by then.
     async fn append(&self, new: &NewExtent) -> Result<Appended>;
 
+    /// Puts one piece in the place of the last ones of an upload that is appended to, whose bytes it holds: many small
+    /// pieces are many files and many rows. `false`, with nothing changed, if these are not its last pieces, or if it does
+    /// not receive any more.
+    async fn join(&self, join: &JoinedExtent) -> Result<bool>;
+
+    /// Makes an upload of the bytes of [parts](telestore_types::UploadKind::Partial) of its owner, in this order, and queues
+    /// it, all at once. The records of both name the same bytes from then on.
+    async fn concatenate(&self, new: &Concatenation) -> Result<Concatenated>;
+
     /// Writes down how long an upload is that began without saying so; see [`Upload::declare_size`].
     async fn declare_size(
         &self,
@@ -157,6 +166,10 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Stops an upload; its lease is lost, its chunk records go.
     async fn cancel(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Cancelled>;
+
+    /// Forgets an upload that is completed: its row goes, and the records of its chunks, whose bytes it names. Its messages
+    /// and events stay. `None`, with nothing changed, if it is not there, or not completed.
+    async fn forget(&self, id: &UploadId, key: &StorageKey) -> Result<Option<Vec<BlobName>>>;
 
     /// Writes down, flushed, that the client of a direct upload does not wait any more; see [`Upload::keep`]. Gives the
     /// upload as it is then.

@@ -15,6 +15,7 @@ mod pieces;
 mod quotas;
 mod sessions;
 mod strangers;
+mod streamed;
 mod sums;
 mod views;
 mod workers;

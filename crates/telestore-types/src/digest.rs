@@ -76,15 +76,24 @@ pub enum ContentDigest {
     Sha512([u8; 64]),
     /// CRC-32C.
     Crc32c(u32),
+    /// SHA-1. It finds bytes that were damaged, and stops nobody who damages them on purpose; so do those below.
+    Sha1([u8; 20]),
+    /// MD5.
+    Md5([u8; 16]),
+    /// CRC-32, as of zip and Ethernet.
+    Crc32(u32),
 }
 
 impl ContentDigest {
-    /// The algorithm's name in the registry of RFC 9530.
+    /// The algorithm's name, as the registry of RFC 9530 writes it if it knows it.
     pub const fn algorithm(&self) -> &'static str {
         match self {
             Self::Sha256(_) => "sha-256",
             Self::Sha512(_) => "sha-512",
             Self::Crc32c(_) => "crc32c",
+            Self::Sha1(_) => "sha-1",
+            Self::Md5(_) => "md5",
+            Self::Crc32(_) => "crc32",
         }
     }
 }

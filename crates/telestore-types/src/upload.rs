@@ -223,7 +223,9 @@ impl Upload {
     pub fn chunk_verdict(&self, old: Option<(u64, u32)>, new: (u64, u32)) -> ChunkVerdict {
         match self.state {
             // Its bytes have no places but the next one.
-            UploadState::Receiving | UploadState::Failed if self.kind == UploadKind::Appended => {
+            UploadState::Receiving | UploadState::Failed
+                if self.kind.is_appended_to() || self.kind == UploadKind::Concatenated =>
+            {
                 ChunkVerdict::Conflict
             }
             UploadState::Receiving | UploadState::Failed => ChunkVerdict::Store,
@@ -287,6 +289,9 @@ impl Upload {
                 return Ok(Completion::Already);
             }
             UploadState::Cancelled => return Err(CompletionError::Cancelled),
+            UploadState::Receiving | UploadState::Failed if self.kind == UploadKind::Partial => {
+                return Err(CompletionError::Partial);
+            }
             UploadState::Receiving | UploadState::Failed => {}
         }
         self.check_whole()?;

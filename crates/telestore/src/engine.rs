@@ -1,5 +1,6 @@
 //! The façade: what the rooms do, under one handle.
 
+mod appended;
 mod direct;
 
 use std::fmt;
@@ -14,7 +15,8 @@ use telestore_types::{ContentDigest, Secret, UploadEvent, UploadId, UploadOption
 use crate::builder::TelestoreBuilder;
 use crate::delivery::outbox::Delivery;
 use crate::intake::chunks::Admission;
-use crate::intake::{AppendReceipt, ChunkReceipt, FileInfo, IncomingChunk, Intake, NewFile};
+use crate::intake::streams::Streams;
+use crate::intake::{ChunkReceipt, FileInfo, IncomingChunk, Intake};
 use crate::sending::early::Early;
 use crate::sending::runner::Runner;
 use crate::shared::access::Access;
@@ -135,6 +137,7 @@ fn intake(shared: &Shared, early: &Arc<Early>) -> Intake {
         bytes: Arc::clone(&shared.bytes),
         events: Arc::clone(&shared.events),
         sends: Arc::clone(&shared.sends),
+        streams: Streams::default(),
         arrivals: Arc::new(Arc::clone(early)),
     }
 }
@@ -288,42 +291,6 @@ impl Telestore {
         caller: &Caller,
     ) -> Result<ChunkReceipt> {
         self.0.intake.write_chunk(chunk, spooled, caller).await
-    }
-
-    /// Begins a file whose bytes come one piece behind the other, and whose length may be said later. Doing so again with
-    /// the same words changes nothing.
-    ///
-    /// # Errors
-    /// As [`init`](Self::init); [`Error::Unauthorized`] without a token.
-    pub async fn begin(&self, file: &NewFile, caller: &Caller) -> Result<AppendReceipt> {
-        self.0.intake.begin(file, caller).await
-    }
-
-    /// Makes spooled bytes the next ones of a file that was [begun](Self::begin), if it ends at `offset`. When it returns,
-    /// they survive a crash. Of two calls for one offset, one is refused.
-    ///
-    /// # Errors
-    /// Nothing was recorded then. [`Error::Offset`] if the file ends elsewhere, [`Error::SizeMismatch`] if it would
-    /// be longer than declared, [`Error::Conflict`] if nothing can be appended (any more); [`Error::NotFound`],
-    /// [`Error::Forbidden`], [`Error::InvalidToken`], [`Error::TooLarge`], [`Error::TooManyRequests`],
-    /// [`Error::QuotaFull`].
-    pub async fn append(
-        &self,
-        id: &UploadId,
-        offset: u64,
-        spooled: SpooledChunk,
-        caller: &Caller,
-    ) -> Result<AppendReceipt> {
-        self.0.intake.append(id, offset, spooled, caller).await
-    }
-
-    /// Says how long a file is that was [begun](Self::begin) without. It cannot be completed before.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] if another length was said before, [`Error::SizeMismatch`] if more is there;
-    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::InvalidToken`], [`Error::TooLarge`], [`Error::NeedsSession`].
-    pub async fn declare_size(&self, id: &UploadId, bytes: u64, caller: &Caller) -> Result<AppendReceipt> {
-        self.0.intake.declare_size(id, bytes, caller).await
     }
 
     /// Names options for an upload that is there. The first value of each counts; none comes once completion was asked for, unless

@@ -16,8 +16,9 @@ pub mod guide {}
 
 pub use builder::{BuildError, TelestoreBuilder};
 pub use engine::Telestore;
+pub use intake::appending::Appending;
 pub use intake::chunks::Admission;
-pub use intake::{AppendReceipt, ChunkReceipt, DirectFile, FileInfo, IncomingChunk, NewFile};
+pub use intake::{AppendReceipt, AppendStatus, ChunkReceipt, DirectFile, FileInfo, IncomingChunk, NewFile};
 pub use operator::Operator;
 pub use service::Running;
 pub use shared::caller::Caller;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use telestore::store::rules::{NewChunk, NewExtent};
+use telestore::store::rules::{Concatenation, JoinedExtent, NewChunk, NewExtent};
 use telestore::store::*;
 use telestore::types::{
     ChatId, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
@@ -67,6 +67,8 @@ forward! {
     async fn claim(&self, id: &UploadId, key: &StorageKey, owner: &Owner, limits: &Limits) -> Claim;
     async fn record_chunk(&self, new: NewChunk) -> Recorded;
     async fn append(&self, new: &NewExtent) -> Appended;
+    async fn join(&self, join: &JoinedExtent) -> bool;
+    async fn concatenate(&self, new: &Concatenation) -> Concatenated;
     async fn declare_size(&self, id: &UploadId, key: &StorageKey, size: u64, now: Timestamp) -> Declared;
     async fn set_options(&self, id: &UploadId, key: &StorageKey, named: &UploadOptions, thumbnail: Option<&ChunkRecord>, now: Timestamp) -> OptionsSet;
     async fn usage(&self, of: Subject<'_>, now: Timestamp) -> Usage;
@@ -76,6 +78,7 @@ forward! {
     async fn end_early(&self, id: &UploadId, key: &StorageKey, worker: &WorkerId) -> ();
     async fn complete(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Completed;
     async fn cancel(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Cancelled;
+    async fn forget(&self, id: &UploadId, key: &StorageKey) -> Option<Vec<BlobName>>;
     async fn keep(&self, id: &UploadId, key: &StorageKey) -> Option<Upload>;
     async fn lease(&self, worker: &WorkerId, now: Timestamp, until: Timestamp, except: &[UserId]) -> Option<Lease>;
     async fn next_due(&self, worker: &WorkerId) -> Option<Timestamp>;

@@ -5,10 +5,12 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::web::{self, Data};
 use actix_web::{Error, FromRequest, HttpRequest};
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use telestore::types::UploadId;
 use telestore::{Caller, Telestore};
 
+use crate::forms::head::reading;
 use crate::forms::json;
 use crate::shared::error::ApiError;
 use crate::shared::number::Text;
@@ -44,6 +46,11 @@ impl Call {
         token::of_listener(&self.engine, &self.options, &self.request).await
     }
 
+    /// The caller of a call that needs a valid token, in whatever mode, by the header or the query.
+    pub(crate) async fn user(&self) -> Result<Caller, ApiError> {
+        token::of_user(&self.engine, &self.options, &self.request).await
+    }
+
     /// A JSON body and the caller. The header is looked at before the body.
     pub(crate) async fn json<T: WithToken>(&self, payload: web::Payload) -> Result<(T, Caller), ApiError> {
         let header = self.caller().await?;
@@ -75,5 +82,19 @@ impl FromRequest for Id {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let id = web::Path::<String>::extract(request).into_inner();
         ready(id.and_then(|id| Ok(Self(UploadId::new(id.into_inner()).map_err(ApiError::from)?))))
+    }
+}
+
+/// The last segment of a call's path, as it is meant: decoded, in whatever charset it was written.
+pub(crate) struct Segment(pub(crate) String);
+
+impl FromRequest for Segment {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let last = request.path().rsplit('/').next().unwrap_or_default();
+        let bytes: Vec<u8> = percent_decode_str(last).collect();
+        ready(Ok(Self(reading(&bytes))))
     }
 }

@@ -1,8 +1,8 @@
 use actix_web::HttpResponse;
 use serde::Serialize;
-use telestore::DirectFile;
 use telestore::store::More;
 use telestore::types::FileName;
+use telestore::{DirectFile, DirectReceipt};
 use utoipa::ToSchema;
 
 use crate::calls::call::Call;
@@ -57,7 +57,7 @@ struct FileForm {
 /// A file that is in the channel.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Sent {
+pub(crate) struct Sent {
     /// The Bot API's `file_id`, or with MTProto the document id in decimal digits.
     file_id: String,
     /// The name that it has there.
@@ -116,11 +116,16 @@ pub(crate) async fn upload(call: Call, Body(payload): Body) -> ApiResult {
         .with_options(named)
         .with_thumbnail(form.thumbnail());
     let receipt = engine.upload_file(file, part.spooled, &caller).await?;
-    Ok(HttpResponse::Ok().json(Sent {
+    Ok(HttpResponse::Ok().json(sent(receipt)))
+}
+
+/// What is told of a file that is in the channel.
+pub(crate) fn sent(receipt: DirectReceipt) -> Sent {
+    Sent {
         file_id: receipt.stored.file_id(),
         file_name: receipt.file_name,
         message_id: receipt.stored.message_id(),
         messages: several(receipt.stored.messages()),
         success: true,
-    }))
+    }
 }

@@ -16,7 +16,7 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{OpenApi, RefOr};
 
-use crate::calls::{chunked, direct, health, index, metrics_page, progress, socket, sse};
+use crate::calls::{chunked, direct, health, index, metrics_page, progress, put, socket, sse, tus};
 use crate::shared::encodings;
 use crate::shared::endpoints;
 use crate::shared::error::ErrorBody;
@@ -43,6 +43,12 @@ use shared::Shared;
         socket::progress_socket,
         chunked::cancel,
         direct::upload,
+        put::put,
+        tus::options,
+        tus::create,
+        tus::status,
+        tus::append,
+        tus::end,
         index::index,
         health::alive,
         health::ready,
@@ -56,6 +62,7 @@ use shared::Shared;
     tags(
         (name = "chunked", description = "A large file: send its chunks, complete it, watch its progress"),
         (name = "direct", description = "A small file in one request"),
+        (name = "tus", description = "A file by any client of tus 1.0.0, which goes on where it stopped"),
         (name = "service", description = "The worker itself")
     )
 )]

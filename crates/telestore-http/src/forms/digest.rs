@@ -8,9 +8,17 @@ const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 
 /// The digests of a part's `Content-Digest` (RFC 9530) that are known here; the others are ignored, as it says.
 pub(crate) fn of_headers(headers: &HeaderMap) -> Result<Vec<ContentDigest>, ApiError> {
-    let malformed = || ApiError::invalid("Content-Digest is malformed: send sha-256=:<base64>:");
+    of_field_named(headers, &CONTENT_DIGEST)
+}
+
+/// The same of another field of RFC 9530.
+pub(crate) fn of_field_named(headers: &HeaderMap, name: &HeaderName) -> Result<Vec<ContentDigest>, ApiError> {
+    let malformed = || {
+        let name = if *name == CONTENT_DIGEST { "Content-Digest" } else { "Repr-Digest" };
+        ApiError::invalid(format!("{name} is malformed: send sha-256=:<base64>:"))
+    };
     let mut lines = Vec::new();
-    for line in headers.get_all(CONTENT_DIGEST) {
+    for line in headers.get_all(name) {
         lines.push(line.to_str().map_err(|_| malformed())?);
     }
     let fields: Dictionary = Parser::new(&lines.join(", ")).parse().map_err(|_| malformed())?;

@@ -16,8 +16,12 @@ use crate::shared::limiter::Limiter;
 use crate::shared::proxy::{TrustedProxies, address_of};
 use crate::shared::token;
 
-/// The calls whose bodies are files.
-const FILES: [&str; 2] = ["/upload", "/upload-chunk"];
+/// Whether the body of a call is a file, or a part of one: what is mounted below a scope ends alike.
+fn takes_a_file(path: &str) -> bool {
+    let mut segments = path.trim_end_matches('/').rsplit('/');
+    let (last, before) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
+    ["upload", "upload-chunk", "tus"].contains(&last) || ["upload", "tus"].contains(&before)
+}
 
 /// What is looked at before a client is told to go on with a file: the token of its header.
 ///
@@ -39,9 +43,7 @@ impl Expectations {
 
     /// Whether the app will refuse the request, whatever its body is.
     async fn is_refused(&self, request: &Request) -> bool {
-        let path = request.path().trim_end_matches('/');
-        let Some(token) =
-            token::bearer(&request.head().headers).filter(|_| FILES.iter().any(|file| path.ends_with(file)))
+        let Some(token) = token::bearer(&request.head().headers).filter(|_| takes_a_file(request.path()))
         else {
             return false;
         };

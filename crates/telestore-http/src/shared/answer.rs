@@ -17,13 +17,22 @@ pub(crate) fn error(status: StatusCode, message: impl Into<String>) -> HttpRespo
     answer
 }
 
-/// The answer if only `method` will do.
-pub(crate) fn wrong_method(request: &HttpRequest, method: &str) -> HttpResponse {
+/// The answer if only these methods will do.
+pub(crate) fn wrong_method(request: &HttpRequest, methods: &[&str]) -> HttpResponse {
     let message =
         format!("{} is not allowed for {}; GET / lists the endpoints", request.method(), request.path());
     let mut answer = error(StatusCode::METHOD_NOT_ALLOWED, message);
-    let allowed = if method == "GET" { "GET, HEAD, OPTIONS" } else { "POST, OPTIONS" };
-    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    let mut allowed = Vec::new();
+    for method in methods.iter().filter(|method| **method != "OPTIONS") {
+        allowed.push(*method);
+        if *method == "GET" {
+            allowed.push("HEAD");
+        }
+    }
+    allowed.push("OPTIONS");
+    if let Ok(allowed) = HeaderValue::from_str(&allowed.join(", ")) {
+        answer.headers_mut().insert(ALLOW, allowed);
+    }
     answer
 }
 

@@ -6,9 +6,10 @@ use actix_web::HttpRequest;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Endpoint {
-    /// `GET` or `POST`.
+    /// `GET`, `POST`, …
     pub method: &'static str,
-    /// As documented, with `{uploadId}` where the id goes, and `{file}` for whatever a page is made of.
+    /// As documented, with `{uploadId}` where the id goes, `{fileName}` for the name of a file, and `{file}` for whatever a
+    /// page is made of.
     pub path: &'static str,
 }
 
@@ -18,6 +19,10 @@ const fn get(path: &'static str) -> Endpoint {
 
 const fn post(path: &'static str) -> Endpoint {
     Endpoint { method: "POST", path }
+}
+
+const fn of(method: &'static str, path: &'static str) -> Endpoint {
+    Endpoint { method, path }
 }
 
 pub(crate) const INDEX: Endpoint = get("/");
@@ -33,6 +38,12 @@ pub(crate) const SOCKET: Endpoint = get("/ws/upload-progress/{uploadId}");
 pub(crate) const STATUS: Endpoint = get("/upload-status/{uploadId}");
 pub(crate) const CANCEL: Endpoint = post("/cancel-upload");
 pub(crate) const UPLOAD: Endpoint = post("/upload");
+pub(crate) const PUT: Endpoint = of("PUT", "/upload/{fileName}");
+pub(crate) const TUS_OPTIONS: Endpoint = of("OPTIONS", "/tus");
+pub(crate) const TUS_CREATE: Endpoint = post("/tus");
+pub(crate) const TUS_STATUS: Endpoint = of("HEAD", "/tus/{uploadId}");
+pub(crate) const TUS_APPEND: Endpoint = of("PATCH", "/tus/{uploadId}");
+pub(crate) const TUS_END: Endpoint = of("DELETE", "/tus/{uploadId}");
 pub(crate) const DOCUMENT: Endpoint = get("/openapi.json");
 pub(crate) const PAGE: Endpoint = get("/docs");
 pub(crate) const ASSET: Endpoint = get("/docs/{file}");
@@ -50,6 +61,11 @@ pub(crate) fn name_of(path: &str) -> String {
 /// `None` if the path belongs to somebody else's route, or to none.
 pub(crate) fn asked_for(request: &HttpRequest) -> Option<&str> {
     request.match_name()?.strip_prefix(NAMED)
+}
+
+/// Whether `request` arrives at an endpoint of tus.
+pub(crate) fn is_tus(request: &HttpRequest) -> bool {
+    asked_for(request).is_some_and(|path| path == TUS_CREATE.path || path == TUS_STATUS.path)
 }
 
 /// Where the routes are mounted: the part of the path of `request` before that of its endpoint, without a slash at its

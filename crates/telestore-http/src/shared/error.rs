@@ -16,6 +16,7 @@ use crate::shared::{measures, told};
 pub fn status_of(error: &Error) -> StatusCode {
     match error {
         Error::Invalid(_)
+        | Error::OtherBytes(_)
         | Error::Value(_)
         | Error::MissingChunks { .. }
         | Error::SizeMismatch { .. }
@@ -59,6 +60,8 @@ pub(crate) enum ApiError {
     MediaType(String),
     /// There is no room for the file of somebody of whom nothing is known yet.
     StrangersFull,
+    /// The same error with the status that a protocol has for it.
+    As(StatusCode, Box<ApiError>),
 }
 
 pub(crate) type ApiResult = Result<HttpResponse, ApiError>;
@@ -67,17 +70,33 @@ impl ApiError {
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::Engine(Error::Invalid(message.into()))
     }
+
+    /// The same error with another status.
+    pub(crate) fn with_status(self, status: StatusCode) -> Self {
+        match self {
+            Self::As(_, error) => Self::As(status, error),
+            error => Self::As(status, Box::new(error)),
+        }
+    }
+
+    /// What it is, whatever its status.
+    pub(crate) fn kind(&self) -> &Self {
+        match self {
+            Self::As(_, error) => error,
+            error => error,
+        }
+    }
 }
 
 impl ApiError {
     /// Whether it is about a token that was tried and is not valid.
     pub(crate) fn is_refused_token(&self) -> bool {
-        matches!(self, Self::Engine(Error::InvalidToken(_)))
+        matches!(self.kind(), Self::Engine(Error::InvalidToken(_)))
     }
 
     /// Why a caller is refused, for those who read who was.
     fn refusal(&self) -> Option<Reason> {
-        let reason = match self {
+        let reason = match self.kind() {
             Self::Engine(Error::InvalidToken(_)) => "invalid_token",
             Self::Engine(Error::Unauthorized(_)) | Self::NoBearer(_) | Self::TokenFirst { .. } => {
                 "missing_token"
@@ -92,7 +111,7 @@ impl ApiError {
     /// Tells the operator why the worker does not serve. What is told elsewhere, where it begins or for each upload (a full
     /// disk, a stop, a failed upload), and what is a caller's own doing is not.
     fn tell_cause(&self) {
-        let cause = match self {
+        let cause = match self.kind() {
             Self::Engine(Error::Storage(source)) => source.to_string(),
             Self::Engine(Error::StoreUnavailable(source)) => source.to_string(),
             Self::Engine(Error::BackendUnavailable(source)) => source.to_string(),
@@ -106,18 +125,18 @@ impl ApiError {
     /// Whether it says that a token is missing.
     pub(crate) fn is_missing_token(&self) -> bool {
         matches!(
-            self,
+            self.kind(),
             Self::Engine(Error::Unauthorized(_)) | Self::NoBearer(_) | Self::TokenFirst { limit: None }
         )
     }
 
     /// When the same call may be made again, in whole seconds.
     fn retry_after(&self) -> Option<u64> {
-        match self {
+        match self.kind() {
             Self::Engine(Error::TooManyRequests { retry_after, .. }) => {
                 Some(u64::try_from(retry_after.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1))
             }
-            _ if self.status_code() == StatusCode::SERVICE_UNAVAILABLE => Some(5),
+            error if error.status() == StatusCode::SERVICE_UNAVAILABLE => Some(5),
             _ => None,
         }
     }
@@ -159,6 +178,7 @@ impl fmt::Display for ApiError {
                 "worker takes in too many files at the moment of whose senders it knows nothing yet; try again in a \
                  moment, or send authToken before the file, as a bearer token",
             ),
+            Self::As(_, error) => error.fmt(f),
         }
     }
 }
@@ -207,12 +227,13 @@ impl ApiError {
             Self::Form(fault) if fault.is_unsupported() => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Form(_) => StatusCode::BAD_REQUEST,
             Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::As(status, _) => *status,
         }
     }
 
     pub(crate) fn body(&self) -> ErrorBody {
         let body = ErrorBody::new(self.to_string());
-        let Self::Engine(error) = self else { return body };
+        let Self::Engine(error) = self.kind() else { return body };
         match *error {
             Error::MissingChunks { received, total } => {
                 ErrorBody { received: Some(received.into()), total: Some(total), ..body }
@@ -239,10 +260,10 @@ impl ResponseError for ApiError {
         if let Some(seconds) = self.retry_after() {
             response.insert_header((RETRY_AFTER, seconds));
         }
-        if matches!(self, Self::Encoded(_)) {
+        if matches!(self.kind(), Self::Encoded(_)) {
             response.insert_header((ACCEPT_ENCODING, "identity"));
         }
-        if matches!(self, Self::TooSlow | Self::StrangersFull) {
+        if matches!(self.kind(), Self::TooSlow | Self::StrangersFull) {
             response.force_close();
         }
         let mut response = response.json(self.body());

@@ -91,7 +91,7 @@ impl Route {
 
 /// Counts a request that is refused for a limit.
 pub(crate) fn refused(error: &ApiError) {
-    let limit = match error {
+    let limit = match error.kind() {
         ApiError::Engine(Refusal::TooManyRequests { what, .. }) => *what,
         ApiError::Engine(Refusal::QuotaFull { .. }) => "stored bytes",
         ApiError::Engine(Refusal::NoSpace) => DISK,

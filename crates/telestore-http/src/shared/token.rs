@@ -125,6 +125,23 @@ pub(crate) async fn of_good_header(
     Ok(caller)
 }
 
+/// The caller of a call that needs a valid token, in whatever mode: that of the header, else `?token=`.
+pub(crate) async fn of_user(
+    engine: &Telestore,
+    options: &HttpOptions,
+    request: &HttpRequest,
+) -> Result<Caller, ApiError> {
+    let query = Query::<Listening>::from_query(request.query_string()).map_err(|_| bad_query())?;
+    let of_query = query.into_inner().token.filter(|token| !token.is_empty()).map(Secret::new);
+    let token = bearer(request.headers()).or(of_query);
+    let caller = Caller::new(token, address(options, request));
+    limiter::let_in(engine, request, &caller).await?;
+    if caller.user().is_none() {
+        return Err(ApiError::NoBearer("the request has none"));
+    }
+    Ok(caller)
+}
+
 /// The caller with the token of the header if there is one, else with that of the body. The header is checked before a body is taken in, so
 /// it must be the one that counts.
 pub(crate) async fn either(

@@ -188,6 +188,17 @@ impl Rows for State {
         Ok(())
     }
 
+    async fn records(&mut self, key: &StorageKey) -> Result<Vec<ChunkRecord>> {
+        Ok(self.chunks.get(key).into_iter().flat_map(BTreeMap::values).cloned().collect())
+    }
+
+    async fn delete_chunk(&mut self, key: &StorageKey, index: ChunkIndex) -> Result<()> {
+        if let Some(chunks) = self.chunks.get_mut(key) {
+            chunks.remove(&index);
+        }
+        Ok(())
+    }
+
     async fn count(&mut self, of: Subject<'_>, bytes: u64, now: Timestamp) -> Result<()> {
         let today = day_of(now);
         let (day, counted) = self.traffic.entry(of.name()).or_default();
@@ -286,7 +297,9 @@ impl Rows for State {
         let unfinished = |upload: &&Upload| match upload.state {
             UploadState::Sending => matches!(whose, Whose::Own(_)),
             UploadState::Queued => upload.kind == UploadKind::Direct,
-            UploadState::Receiving => upload.early || upload.kind != UploadKind::Chunked,
+            UploadState::Receiving => {
+                upload.early || matches!(upload.kind, UploadKind::Direct | UploadKind::Kept)
+            }
             _ => false,
         };
         let of = |upload: &&Upload| self.is_of(upload.worker.as_ref(), whose, now);

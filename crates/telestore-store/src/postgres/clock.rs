@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use telestore_types::{Timestamp, Upload};
 
 use crate::{
-    Appended, Cancelled, Completed, Counts, Created, Cursor, Declared, Expired, KnownWorker, Lease,
-    OptionsSet, OutboxEvent, Recorded, Released,
+    Appended, Cancelled, Completed, Concatenated, Counts, Created, Cursor, Declared, Expired, KnownWorker,
+    Lease, OptionsSet, OutboxEvent, Recorded, Released,
 };
 
 /// Clocks that differ by less than this are told as one, so that a moment reads the same each time.
@@ -149,6 +149,14 @@ impl Times for Appended {
         match self {
             Self::Stored(upload, _) | Self::Refused(_, upload) => upload.shift(by),
             Self::TooLarge { .. } | Self::TooMuch(_) | Self::NotFound => {}
+        }
+    }
+}
+
+impl Times for Concatenated {
+    fn shift(&mut self, by: i64) {
+        if let Self::Made(upload) = self {
+            upload.shift(by);
         }
     }
 }

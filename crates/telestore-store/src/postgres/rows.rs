@@ -3,7 +3,7 @@ use telestore_types::{ChunkIndex, StorageKey, Timestamp, Upload, UploadId, UserI
 
 use super::row::{self, Values};
 use super::tx::Tx;
-use super::{database, leases, lock, outbox, sql, sweep, usage, workers};
+use super::{database, leases, lock, outbox, record, sql, sweep, usage, workers};
 use crate::rules::{Holder, Place, Rows, Whose};
 use crate::{
     BlobName, ChunkRecord, Expiry, Lease, NewEvent, OutboxEvent, OutboxKind, Result, Subject, Usage,
@@ -47,6 +47,16 @@ impl Rows for Tx {
         let put = put.bind(key.as_str()).bind(i64::from(chunk.index.get())).bind(row::signed(chunk.length));
         let put = put.bind(i64::from(chunk.crc32c)).text(chunk.blob.as_str());
         put.execute(&mut **self).await.map_err(database)?;
+        Ok(())
+    }
+
+    async fn records(&mut self, key: &StorageKey) -> Result<Vec<ChunkRecord>> {
+        record::of(self, key).await
+    }
+
+    async fn delete_chunk(&mut self, key: &StorageKey, index: ChunkIndex) -> Result<()> {
+        let delete = sql("DELETE FROM chunks WHERE key = $1 AND idx = $2").bind(key.as_str());
+        delete.bind(i64::from(index.get())).execute(&mut **self).await.map_err(database)?;
         Ok(())
     }
 

@@ -12,9 +12,10 @@ use super::{
 };
 use crate::rules::{self, Answer, NewChunk, NewExtent, Whose};
 use crate::{
-    Appended, BlobName, Cancelled, Change, Changes, ChunkRecord, Claim, Completed, Counts, Created, Declared,
-    Expired, Expiry, KnownWorker, Lease, Limits, Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind,
-    Owner, Recorded, Released, Result, SessionStore, Subject, Usage, WorkerInfo,
+    Appended, BlobName, Cancelled, Change, Changes, ChunkRecord, Claim, Completed, Concatenated,
+    Concatenation, Counts, Created, Declared, Expired, Expiry, JoinedExtent, KnownWorker, Lease, Limits,
+    Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore,
+    Subject, Usage, WorkerInfo,
 };
 
 /// Makes a transaction, which gives an [`Answer`], until it goes well; `$now` is the caller's clock, if the call has it.
@@ -97,9 +98,30 @@ impl SessionStore for PostgresSessionStore {
     async fn append(&self, new: &NewExtent) -> Result<Appended> {
         let appended = transact!(self, Ending::PLAIN, Some(new.now), |tx| {
             let new = NewExtent { now: tx.now(), ..new.clone() };
-            rules::append(tx, &new).await
+            let answer = rules::append(tx, &new).await;
+            if let Ok(Answer::Changed(Appended::Stored(upload, _))) = &answer {
+                tx.tell_queued(upload);
+            }
+            answer
         })?;
         Ok(self.skew.told(appended))
+    }
+
+    async fn join(&self, join: &JoinedExtent) -> Result<bool> {
+        transact!(self, Ending::PLAIN, None, |tx| rules::join(tx, join).await)
+    }
+
+    async fn concatenate(&self, new: &Concatenation) -> Result<Concatenated> {
+        let made = transact!(self, Ending::PLAIN, Some(new.upload.created_at), |tx| {
+            let mut kept = new.clone();
+            kept.upload.shift(tx.ahead());
+            let answer = rules::concatenate(tx, &kept).await;
+            if let Ok(Answer::Changed(Concatenated::Made(upload))) = &answer {
+                tx.tell_queued(upload);
+            }
+            answer
+        })?;
+        Ok(self.skew.told(made))
     }
 
     async fn declare_size(
@@ -111,7 +133,11 @@ impl SessionStore for PostgresSessionStore {
     ) -> Result<Declared> {
         let declared = transact!(self, Ending::PLAIN, Some(now), |tx| {
             let now = tx.now();
-            rules::declare_size(tx, id, key, size, now).await
+            let answer = rules::declare_size(tx, id, key, size, now).await;
+            if let Ok(Answer::Changed(Declared::Known(upload))) = &answer {
+                tx.tell_queued(upload);
+            }
+            answer
         })?;
         Ok(self.skew.told(declared))
     }
@@ -190,6 +216,10 @@ impl SessionStore for PostgresSessionStore {
             answer
         })?;
         Ok(self.skew.told(cancelled))
+    }
+
+    async fn forget(&self, id: &UploadId, key: &StorageKey) -> Result<Option<Vec<BlobName>>> {
+        transact!(self, Ending::PLAIN, None, |tx| rules::forget(tx, id, key).await)
     }
 
     async fn keep(&self, id: &UploadId, key: &StorageKey) -> Result<Option<Upload>> {

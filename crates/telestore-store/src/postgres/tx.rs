@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
-use telestore_types::{Timestamp, UserId};
+use telestore_types::{Timestamp, Upload, UploadState, UserId};
 use tokio::time::{Instant, timeout};
 
 use super::clock::moved;
@@ -159,6 +159,13 @@ impl Tx {
     /// A moment that the caller reckons from its `now`, by the database's clock.
     pub(super) fn at(&self, told: Timestamp) -> Timestamp {
         moved(told, self.ahead)
+    }
+
+    /// Tells of an upload that has completed itself.
+    pub(super) fn tell_queued(&mut self, upload: &Upload) {
+        if upload.state == UploadState::Queued {
+            self.tell(Change::Queued);
+        }
     }
 
     /// Tells those who listen, once it is committed.

@@ -1,7 +1,7 @@
-use telestore_types::{StorageKey, Timestamp, UploadId};
+use telestore_types::{StorageKey, Timestamp, UploadId, UploadState};
 
 use super::{Answer, Rows, check, counted};
-use crate::{Appended, ChunkRecord, Declared, More, NewExtent, Result};
+use crate::{Appended, ChunkRecord, Declared, JoinedExtent, More, NewExtent, Result};
 
 /// [`SessionStore::append`](crate::SessionStore::append).
 ///
@@ -33,6 +33,31 @@ pub async fn append(rows: &mut dyn Rows, new: &NewExtent) -> Result<Answer<Appen
     rows.put_chunk(&new.key, &chunk).await?;
     rows.save(&upload).await?;
     Ok(Answer::Changed(Appended::Stored(Box::new(upload), chunk)))
+}
+
+/// [`SessionStore::join`](crate::SessionStore::join).
+///
+/// # Errors
+/// Those of the rows.
+pub async fn join(rows: &mut dyn Rows, join: &JoinedExtent) -> Result<Answer<bool>> {
+    let (Some(mut upload), Some(joined)) = (rows.life(&join.id, &join.key).await?, join.record()) else {
+        return Ok(Answer::Unchanged(false));
+    };
+    if upload.state != UploadState::Receiving || !upload.kind.is_appended_to() {
+        return Ok(Answer::Unchanged(false));
+    }
+    let mut records = rows.records(&join.key).await?;
+    records.retain(|record| !record.index.is_thumbnail());
+    if !records.ends_with(&join.pieces) {
+        return Ok(Answer::Unchanged(false));
+    }
+    for piece in &join.pieces {
+        rows.delete_chunk(&join.key, piece.index).await?;
+    }
+    rows.put_chunk(&join.key, &joined).await?;
+    upload.received_chunks = joined.index.get() + 1;
+    rows.save(&upload).await?;
+    Ok(Answer::Changed(true))
 }
 
 /// [`SessionStore::declare_size`](crate::SessionStore::declare_size).

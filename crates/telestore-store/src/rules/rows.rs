@@ -71,6 +71,12 @@ pub trait Rows: Send {
     /// Puts the record of a chunk in its place.
     async fn put_chunk(&mut self, key: &StorageKey, chunk: &ChunkRecord) -> Result<()>;
 
+    /// The chunks of an upload in order, and behind them its thumbnail.
+    async fn records(&mut self, key: &StorageKey) -> Result<Vec<ChunkRecord>>;
+
+    /// Deletes the record of a chunk.
+    async fn delete_chunk(&mut self, key: &StorageKey, index: ChunkIndex) -> Result<()>;
+
     /// Counts bytes of a day of a user or an address.
     async fn count(&mut self, of: Subject<'_>, bytes: u64, now: Timestamp) -> Result<()>;
 

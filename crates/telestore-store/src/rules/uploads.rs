@@ -1,11 +1,11 @@
-use telestore_types::{StorageKey, Timestamp, Upload, UploadId, UploadOptions, WorkerId};
+use telestore_types::{StorageKey, Timestamp, Upload, UploadId, UploadOptions, UploadState, WorkerId};
 
 use super::leases::hold;
 use super::unwanted::Made;
 use super::{Answer, Rows, check};
 use crate::{
-    Cancelled, ChunkRecord, Claim, Completed, Created, Expired, Expiry, Limits, More, OptionsSet, Owner,
-    Result, Subject,
+    BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Expired, Expiry, Limits, More, OptionsSet,
+    Owner, Result, Subject,
 };
 
 /// [`SessionStore::create`](crate::SessionStore::create).
@@ -147,6 +147,24 @@ pub async fn cancel(
     rows.end_lease(key).await?;
     let blobs = rows.delete_chunks(key).await?;
     Ok(Answer::Changed(Cancelled::Now { upload: Box::new(upload), blobs }))
+}
+
+/// [`SessionStore::forget`](crate::SessionStore::forget).
+///
+/// # Errors
+/// Those of the rows.
+pub async fn forget(
+    rows: &mut dyn Rows,
+    id: &UploadId,
+    key: &StorageKey,
+) -> Result<Answer<Option<Vec<BlobName>>>> {
+    let found = rows.life(id, key).await?;
+    if found.is_none_or(|upload| upload.state != UploadState::Completed) {
+        return Ok(Answer::Unchanged(None));
+    }
+    let blobs = rows.delete_chunks(key).await?;
+    rows.delete(key).await?;
+    Ok(Answer::Changed(Some(blobs)))
 }
 
 /// [`SessionStore::keep`](crate::SessionStore::keep).

@@ -9,10 +9,10 @@ use std::fmt;
 
 use telestore_types::{
     AppendError, ChunkIndex, ChunkVerdict, Completion, CompletionError, OptionError, Recovery, Timestamp,
-    Upload, UploadState, UserId,
+    Upload, UploadId, UploadState, UserId,
 };
 
-use crate::{BlobName, Exceeded};
+use crate::{BlobName, Digest, Exceeded};
 
 /// A chunk that was acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,18 @@ impl ChunkRecord {
     /// The chunk at place `index`: so many bytes, with this CRC-32C, which are there.
     pub fn new(index: ChunkIndex, length: u64, crc32c: u32, blob: BlobName) -> Self {
         Self { index, length, crc32c, blob }
+    }
+
+    /// The chunk that holds the bytes of all of these, which follow each other, at the place of the first one; `None` if there
+    /// are none.
+    pub fn joined(chunks: &[Self], blob: BlobName) -> Option<Self> {
+        let (first, rest) = chunks.split_first()?;
+        let mut joined = Self { blob, ..first.clone() };
+        for chunk in rest {
+            joined.crc32c = Digest::joined(joined.crc32c, chunk.crc32c, chunk.length);
+            joined.length += chunk.length;
+        }
+        Some(joined)
     }
 }
 
@@ -145,6 +157,28 @@ pub enum Appended {
     TooMuch(Exceeded),
     /// There is no such upload (any more). Nothing has changed.
     NotFound,
+}
+
+/// What putting an upload together of parts did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Concatenated {
+    /// It is there, and waits to be sent.
+    Made(Box<Upload>),
+    /// There is an upload with its id. Nothing has changed.
+    Exists,
+    /// There is no such part of this owner. Nothing has changed.
+    NoPart(UploadId),
+    /// This part is not whole. Nothing has changed.
+    Unfinished(UploadId),
+    /// The parts have more pieces than an upload may have. Nothing has changed.
+    TooMany,
+    /// It would be larger than allowed. Nothing has changed.
+    TooLarge {
+        /// How many bytes it would have.
+        received: u64,
+    },
+    /// Its owner or the clients at its address would have more than they may. Nothing has changed.
+    TooMuch(Exceeded),
 }
 
 /// What saying how long an upload is did.

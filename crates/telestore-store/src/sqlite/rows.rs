@@ -48,6 +48,17 @@ impl Rows for SqliteConnection {
         Ok(())
     }
 
+    async fn records(&mut self, key: &StorageKey) -> Result<Vec<ChunkRecord>> {
+        let rows = sqlx::query("SELECT * FROM chunks WHERE key = ? ORDER BY idx").bind(key.as_str());
+        rows.fetch_all(self).await.map_err(database)?.iter().map(row::chunk).collect()
+    }
+
+    async fn delete_chunk(&mut self, key: &StorageKey, index: ChunkIndex) -> Result<()> {
+        let delete = sqlx::query("DELETE FROM chunks WHERE key = ? AND idx = ?");
+        delete.bind(key.as_str()).bind(index.get()).execute(self).await.map_err(database)?;
+        Ok(())
+    }
+
     async fn count(&mut self, of: Subject<'_>, bytes: u64, now: Timestamp) -> Result<()> {
         usage::count(self, of, bytes, now).await
     }

@@ -9,9 +9,10 @@ use super::{
 };
 use crate::rules::{self, NewChunk, NewExtent, Whose};
 use crate::{
-    Appended, BlobName, Cancelled, ChunkRecord, Claim, Completed, Counts, Created, Declared, Expired, Expiry,
-    KnownWorker, Lease, Limits, Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded,
-    Released, Result, SessionStore, Subject, Usage, WorkerInfo,
+    Appended, BlobName, Cancelled, ChunkRecord, Claim, Completed, Concatenated, Concatenation, Counts,
+    Created, Declared, Expired, Expiry, JoinedExtent, KnownWorker, Lease, Limits, Listing, NewEvent,
+    OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore, Subject, Usage,
+    WorkerInfo,
 };
 
 /// Reads the uploads of a list, of those that a condition holds for.
@@ -72,6 +73,18 @@ impl SessionStore for SqliteSessionStore {
     async fn append(&self, new: &NewExtent) -> Result<Appended> {
         let mut tx = self.begin().await?;
         let answer = rules::append(&mut *tx, new).await?;
+        tx.answer(answer).await
+    }
+
+    async fn join(&self, join: &JoinedExtent) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let answer = rules::join(&mut *tx, join).await?;
+        tx.answer(answer).await
+    }
+
+    async fn concatenate(&self, new: &Concatenation) -> Result<Concatenated> {
+        let mut tx = self.begin().await?;
+        let answer = rules::concatenate(&mut *tx, new).await?;
         tx.answer(answer).await
     }
 
@@ -166,6 +179,12 @@ impl SessionStore for SqliteSessionStore {
     async fn cancel(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Cancelled> {
         let mut tx = self.begin().await?;
         let answer = rules::cancel(&mut *tx, id, key, now).await?;
+        tx.answer(answer).await
+    }
+
+    async fn forget(&self, id: &UploadId, key: &StorageKey) -> Result<Option<Vec<BlobName>>> {
+        let mut tx = self.begin().await?;
+        let answer = rules::forget(&mut *tx, id, key).await?;
         tx.answer(answer).await
     }
 

@@ -10,7 +10,8 @@ use telestore_types::{
 
 use super::in_turn::InTurn;
 use super::{
-    append, bot_keys, handed_over, leases, moved, outbox, pieces, quotas, strangers, sums, views, workers,
+    append, bot_keys, handed_over, leases, moved, outbox, pieces, quotas, strangers, streamed, sums, views,
+    workers,
 };
 use crate::{
     BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Lease, Limits, NewChunk, Owner, Recorded,
@@ -141,6 +142,10 @@ where
         append::the_first_value_of_an_option_counts,
         append::a_thumbnail_is_kept_beside_the_chunks,
         append::what_is_appended_is_limited_and_counted,
+        streamed::the_last_byte_completes_what_is_streamed,
+        streamed::the_last_pieces_become_one,
+        streamed::parts_become_a_file,
+        streamed::files_may_be_put_together_at_once,
         leases::leases_in_order,
         leases::users_take_turns,
         leases::takes_over_expired_leases,

@@ -35,6 +35,9 @@ pub enum CompletionError {
         /// How many bytes are there.
         received: u64,
     },
+    /// It is a part of another file, and nothing by itself.
+    #[error("this upload is a part of another file, and is sent with that only")]
+    Partial,
     /// No request with a token was seen yet, so nobody is known to send it for.
     #[error("no token was seen for this upload")]
     NoOwner,

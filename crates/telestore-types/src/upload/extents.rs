@@ -1,7 +1,10 @@
 //! Uploads whose bytes come one piece behind the other.
 
-use super::{CompletionError, Upload, UploadKind, UploadState};
-use crate::{ChunkIndex, MAX_CHUNKS, Timestamp};
+use super::{Completion, CompletionError, Upload, UploadKind, UploadState};
+use crate::{ChunkIndex, MAX_CHUNKS, Outcome, Timestamp};
+
+/// Why a file without bytes is not sent. Whoever streams one learns of its length too late to be refused.
+const EMPTY: &str = "file is empty: Telegram takes no files without bytes";
 
 /// Why bytes were not appended, or a length was not declared. Nothing has changed then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +74,20 @@ impl Upload {
         let index = ChunkIndex::new(self.received_chunks, MAX_CHUNKS).map_err(|_| AppendError::TooMany)?;
         (self.received_chunks, self.received_bytes) = (self.received_chunks + 1, received);
         self.updated_at = now;
+        self.complete_by_itself(now);
         Ok(index)
+    }
+
+    /// Completes a [streamed](UploadKind::Streamed) or [concatenated](UploadKind::Concatenated) upload that has an owner and is
+    /// as long as was declared. What appends
+    /// to it, or declares its length, calls this; whoever makes one of no bytes calls it, too.
+    pub fn complete_by_itself(&mut self, now: Timestamp) {
+        let by_itself = matches!(self.kind, UploadKind::Streamed | UploadKind::Concatenated);
+        let receives = self.state == UploadState::Receiving;
+        if by_itself && receives && self.complete(now) == Ok(Completion::Queued) && self.file_size == Some(0)
+        {
+            self.fail(EMPTY, Outcome::Refused, now);
+        }
     }
 
     /// Says how long the file is. Saying so again changes nothing.
@@ -89,13 +105,14 @@ impl Upload {
         }
         self.file_size = Some(size);
         self.updated_at = now;
+        self.complete_by_itself(now);
         Ok(())
     }
 
     /// What is there can only grow: a failed one is completed again with the same bytes.
     fn check_appended_to(&self) -> Result<(), AppendError> {
         match self.state {
-            _ if self.kind != UploadKind::Appended => Err(AppendError::NotAppended),
+            _ if !self.kind.is_appended_to() => Err(AppendError::NotAppended),
             UploadState::Receiving => Ok(()),
             UploadState::Cancelled => Err(AppendError::Cancelled),
             _ => Err(AppendError::Complete),
@@ -159,6 +176,31 @@ mod tests {
         assert_eq!(upload.complete(NOW), Ok(Completion::Queued));
         upload.fail("no", crate::Outcome::GaveUp, NOW);
         assert_eq!(upload.complete(NOW), Ok(Completion::Queued), "with what is there");
+    }
+
+    #[test]
+    fn the_last_byte_completes_what_is_streamed() {
+        let streamed = |size| Upload { kind: UploadKind::Streamed, ..upload(size) };
+        let mut whole = streamed(Some(10));
+        whole.append(0, 4, NOW).unwrap();
+        assert_eq!(whole.state, UploadState::Receiving);
+        assert_eq!(whole.append(4, 6, NOW).map(ChunkIndex::get), Ok(1));
+        assert_eq!((whole.state, whole.total_chunks), (UploadState::Queued, Some(2)));
+        assert_eq!(whole.append(10, 0, NOW), Err(AppendError::Complete));
+        let mut deferred = streamed(None);
+        deferred.append(0, 4, NOW).unwrap();
+        deferred.declare_size(4, NOW).unwrap();
+        assert_eq!(deferred.state, UploadState::Queued);
+        let mut empty = streamed(Some(0));
+        empty.complete_by_itself(NOW);
+        assert_eq!((empty.state, empty.outcome), (UploadState::Failed, Some(Outcome::Refused)));
+        let mut nobodys = Upload { user_id: None, ..streamed(Some(4)) };
+        nobodys.append(0, 4, NOW).unwrap();
+        assert_eq!(nobodys.state, UploadState::Receiving, "nobody is known to send it for");
+        let mut part = Upload { kind: UploadKind::Partial, ..upload(Some(4)) };
+        part.append(0, 4, NOW).unwrap();
+        assert_eq!(part.state, UploadState::Receiving);
+        assert_eq!(part.complete(NOW), Err(CompletionError::Partial), "it is never sent by itself");
     }
 
     #[test]

@@ -77,6 +77,12 @@ impl NewUpload {
         Self { file_size, total_chunks: None, kind: UploadKind::Appended, ..self }
     }
 
+    /// The same, of this kind: [streamed](UploadKind::Streamed) or [partial](UploadKind::Partial).
+    #[must_use]
+    pub fn of_kind(self, kind: UploadKind) -> Self {
+        Self { kind, ..self }
+    }
+
     /// It has this type of content.
     #[must_use]
     pub fn with_mime_type(self, mime_type: Option<String>) -> Self {

@@ -8,7 +8,7 @@ use telestore_types::{
     AppendError, ChunkIndex, NewUpload, StorageKey, Upload, UploadId, UploadKind, UploadState, mime_type_of,
 };
 
-use crate::intake::{AppendReceipt, Intake, NewFile};
+use crate::intake::{AppendReceipt, AppendStatus, Intake, NewFile};
 use crate::shared::access::{concerns, missing_token};
 use crate::shared::caller::Caller;
 use crate::shared::error::{Conflict, Error, Result};
@@ -31,31 +31,98 @@ impl Intake {
         }
         // As with chunks: an explicit start may use the id of a cancelled upload again, but never wipes a result.
         let anew = found.is_some_and(|found| found.state == UploadState::Cancelled);
-        let key = StorageKey::from_random(rand::random());
-        let new = NewUpload::new(file.id.clone(), key, file.file_name.clone(), self.base.now());
-        let mime_type = file.mime_type.as_deref().and_then(mime_type_of).map(str::to_owned);
-        let new = new.appended(file.size).with_mime_type(mime_type);
-        let new = new.with_options(file.options.clone()).with_metadata(file.metadata.clone());
-        let mut upload = Upload::new(new);
-        let owner = self.access.owner(&upload, token, user)?;
-        (upload.user_id, upload.sealed_token) = (Some(owner.user_id), Some(owner.sealed_token));
-        upload.address = self.access.address_key(caller);
+        let mut upload = self.of_owner(file, caller, file.size).await?;
+        upload.complete_by_itself(self.base.now());
         match self.base.sessions.create(&upload, anew, &self.base.limits()).await? {
-            Created::New => Ok(AppendReceipt::of(&upload)),
+            Created::New => {
+                if file.thumbnail.is_some() {
+                    self.adopt(&upload, &file.options, file.thumbnail.as_ref()).await?;
+                }
+                self.events.publish(&upload);
+                Ok(self.receipt(&upload))
+            }
             Created::TooMuch(exceeded) => Err(self.access.too_much(exceeded)),
             Created::Exists(found) => self.is_the_same(&found, file, caller).await,
         }
     }
 
+    /// A new upload that is the caller's.
+    pub(super) async fn of_owner(
+        &self,
+        file: &NewFile,
+        caller: &Caller,
+        size: Option<u64>,
+    ) -> Result<Upload> {
+        let (user, token) = self.access.user_of(caller).await?.ok_or_else(missing_token)?;
+        let key = StorageKey::from_random(rand::random());
+        let new = NewUpload::new(file.id.clone(), key, file.file_name.clone(), self.base.now());
+        let mime_type = file.mime_type.as_deref().and_then(mime_type_of).map(str::to_owned);
+        let new = new.appended(size).of_kind(file.kind).with_mime_type(mime_type);
+        let new = new.with_options(file.options.clone()).with_metadata(file.metadata.clone());
+        let mut upload = Upload::new(new);
+        let owner = self.access.owner(&upload, token, user)?;
+        (upload.user_id, upload.sealed_token) = (Some(owner.user_id), Some(owner.sealed_token));
+        upload.address = self.access.address_key(caller);
+        Ok(upload)
+    }
+
     async fn is_the_same(&self, found: &Upload, file: &NewFile, caller: &Caller) -> Result<AppendReceipt> {
         self.access.check_access(found, caller).await?;
         let size = file.size.is_none() || file.size == found.file_size;
-        if found.kind != UploadKind::Appended || !found.file_name.is_same(&file.file_name) || !size {
+        if found.kind != file.kind || !found.file_name.is_same(&file.file_name) || !size {
             return Err(Error::Conflict(Conflict::OtherFile(found.id.clone())));
         }
         self.access.claim(found, caller).await?;
-        self.adopt(found, &file.options, None).await?;
-        Ok(AppendReceipt::of(found))
+        self.adopt(found, &file.options, file.thumbnail.as_ref()).await?;
+        Ok(self.receipt(found))
+    }
+
+    pub(super) fn receipt(&self, upload: &Upload) -> AppendReceipt {
+        let config = &self.base.config;
+        let kept = match upload.state {
+            UploadState::Receiving => config.session_ttl,
+            UploadState::Failed => config.failed_ttl,
+            _ => config.result_ttl,
+        };
+        let (offset, size) = (upload.received_bytes, upload.file_size);
+        AppendReceipt { offset, size, kept_until: upload.updated_at + kept }
+    }
+
+    /// How far a file is that is appended to. What has come by a request that is not over is recorded first.
+    pub(crate) async fn append_status(&self, id: &UploadId, caller: &Caller) -> Result<AppendStatus> {
+        let mut upload = self.access.find(id, caller).await?.ok_or(Error::NotFound)?;
+        if let Some(running) = self.streams.of(&upload.key) {
+            running.record().await;
+            upload = self.access.find(id, caller).await?.ok_or(Error::NotFound)?;
+        }
+        if !upload.kind.is_appended_to() && upload.kind != UploadKind::Concatenated {
+            return Err(Error::NotFound);
+        }
+        let (kind, state) = (upload.kind, upload.state);
+        Ok(AppendStatus { receipt: self.receipt(&upload), kind, state, metadata: upload.metadata })
+    }
+
+    /// Ends a file that is appended to, and forgets it if it is in the channel already; the message stays.
+    pub(crate) async fn terminate(&self, id: &UploadId, caller: &Caller) -> Result<()> {
+        let upload = self.access.find(id, caller).await?.ok_or(Error::NotFound)?;
+        let ours = upload.kind.is_appended_to() || upload.kind == UploadKind::Concatenated;
+        if !ours || upload.state == UploadState::Cancelled {
+            return Err(Error::NotFound);
+        }
+        let intake = self.clone();
+        detached(async move {
+            if let Some(running) = intake.streams.of(&upload.key) {
+                running.stop().await;
+            }
+            if intake.cancel_now(&upload).await?.is_none() {
+                return Ok(());
+            }
+            let blobs = intake.base.sessions.forget(&upload.id, &upload.key).await?.unwrap_or_default();
+            intake.bytes.delete_of(&upload, &blobs).await;
+            intake.events.bus.forget(&upload.id);
+            Ok(())
+        })
+        .await
     }
 
     /// Makes spooled bytes the next ones of a file. When it returns, they survive a crash.
@@ -70,7 +137,7 @@ impl Intake {
             Ok(admitted) if spooled.length > 0 => admitted,
             other => {
                 self.bytes.discard_quietly(spooled).await;
-                return other.map(|(upload, _)| AppendReceipt::of(&upload));
+                return other.map(|(upload, _)| self.receipt(&upload));
             }
         };
         // It goes on even if the caller does not: between the bytes and their record, a dropped request would leave an
@@ -117,7 +184,9 @@ impl Intake {
                 METRICS.received.increment(length);
                 self.arrivals.arrived(&upload, &chunk);
                 self.still_there(&blob, length, put_at).await?;
-                return Ok(AppendReceipt::of(&upload));
+                self.completed_itself(&upload).await;
+                self.join_small(&upload).await;
+                return Ok(self.receipt(&upload));
             }
             Appended::Refused(error, _) => error.into(),
             Appended::TooLarge { .. } => Error::TooLarge { what: "file", limit: limits.max_bytes },
@@ -142,9 +211,25 @@ impl Intake {
             self.access.check_sendable_by(user, token, size).await?;
         }
         match self.base.sessions.declare_size(&upload.id, &upload.key, size, self.base.now()).await? {
-            Declared::Known(upload) => Ok(AppendReceipt::of(&upload)),
+            Declared::Known(upload) => {
+                self.completed_itself(&upload).await;
+                Ok(self.receipt(&upload))
+            }
             Declared::Refused(error) => Err(error.into()),
             Declared::NotFound => Err(Error::NotFound),
+        }
+    }
+
+    /// Tells of an upload whose last byte has completed it.
+    pub(super) async fn completed_itself(&self, upload: &Upload) {
+        match upload.state {
+            UploadState::Queued => {
+                tracing::info!("[{}] Upload queued", upload.id);
+                self.events.publish_queued(upload).await;
+                self.base.work.notify_one();
+            }
+            UploadState::Failed => self.events.publish(upload),
+            _ => {}
         }
     }
 

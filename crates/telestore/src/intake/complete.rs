@@ -67,7 +67,7 @@ impl Intake {
                 self.events.publish(&upload);
                 self.events.bus.forget(&upload.id);
                 // It is cancelled whatever becomes of the bytes.
-                self.bytes.delete_quietly(&blobs).await;
+                self.bytes.delete_of(&upload, &blobs).await;
                 Ok(None)
             }
         }

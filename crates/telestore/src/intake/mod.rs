@@ -1,16 +1,23 @@
 //! What comes in: uploads are made, their chunks are put and recorded, and completion and cancellation are asked for.
 
 pub(crate) mod appended;
+pub(crate) mod appending;
 pub(crate) mod chunks;
 pub(crate) mod complete;
 pub(crate) mod direct;
+pub(crate) mod joining;
 pub(crate) mod options;
+pub(crate) mod parts;
+pub(crate) mod streams;
 pub(crate) mod waiting;
 
 use std::sync::Arc;
 
-use telestore_types::{FileName, Metadata, Thumbnail, Upload, UploadId, UploadOptions};
+use telestore_types::{
+    FileName, Metadata, Thumbnail, Timestamp, UploadId, UploadKind, UploadOptions, UploadState,
+};
 
+use crate::intake::streams::Streams;
 use crate::shared::access::Access;
 use crate::shared::base::Base;
 use crate::shared::bytes::Bytes;
@@ -152,15 +159,38 @@ pub struct NewFile {
     pub mime_type: Option<String>,
     /// How its message is to be.
     pub options: UploadOptions,
+    /// The picture that stands for it.
+    pub thumbnail: Option<Thumbnail>,
     /// What the client wants to know later.
     pub metadata: Metadata,
+    /// [`Appended`](UploadKind::Appended), [`Streamed`](UploadKind::Streamed) or [`Partial`](UploadKind::Partial).
+    pub kind: UploadKind,
 }
 
 impl NewFile {
-    /// A file of a length that is not known yet.
+    /// A file of a length that is not known yet. It is completed when that is asked for.
     pub fn new(id: UploadId, file_name: FileName) -> Self {
         let (options, metadata) = (UploadOptions::default(), Metadata::new());
-        Self { id, file_name, size: None, mime_type: None, options, metadata }
+        let kind = UploadKind::Appended;
+        Self { id, file_name, size: None, mime_type: None, options, thumbnail: None, metadata, kind }
+    }
+
+    /// Its last byte completes it. If it has none, it has failed as soon as that is known.
+    #[must_use]
+    pub fn streamed(self) -> Self {
+        Self { kind: UploadKind::Streamed, ..self }
+    }
+
+    /// It is a part of a file that is [put together](crate::Telestore::concatenate) later, and is not sent by itself.
+    #[must_use]
+    pub fn partial(self) -> Self {
+        Self { kind: UploadKind::Partial, ..self }
+    }
+
+    /// This picture stands for it, if any.
+    #[must_use]
+    pub fn with_thumbnail(self, thumbnail: Option<Thumbnail>) -> Self {
+        Self { thumbnail, ..self }
     }
 
     /// It has so many bytes.
@@ -171,8 +201,8 @@ impl NewFile {
 
     /// It has this type of content.
     #[must_use]
-    pub fn with_mime_type(self, mime_type: impl Into<String>) -> Self {
-        Self { mime_type: Some(mime_type.into()), ..self }
+    pub fn with_mime_type(self, mime_type: impl Into<Option<String>>) -> Self {
+        Self { mime_type: mime_type.into(), ..self }
     }
 
     /// Its message is to be like this.
@@ -196,13 +226,25 @@ pub struct AppendReceipt {
     pub offset: u64,
     /// The length of the file, if that is known.
     pub size: Option<u64>,
+    /// Until when it is kept, unless more comes.
+    pub kept_until: Timestamp,
+}
+
+/// A file that is appended to, or was, or was put together of parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AppendStatus {
+    /// How much of it is safe.
+    pub receipt: AppendReceipt,
+    /// How it comes.
+    pub kind: UploadKind,
+    /// Where it is in its life.
+    pub state: UploadState,
+    /// What the client wanted to know later.
+    pub metadata: Metadata,
 }
 
 impl AppendReceipt {
-    pub(crate) fn of(upload: &Upload) -> Self {
-        Self { offset: upload.received_bytes, size: upload.file_size }
-    }
-
     /// Whether all of it is there.
     pub fn is_complete(&self) -> bool {
         self.size == Some(self.offset)
@@ -217,5 +259,6 @@ pub(crate) struct Intake {
     pub(crate) bytes: Arc<Bytes>,
     pub(crate) events: Arc<Events>,
     pub(crate) sends: Arc<Sends>,
+    pub(crate) streams: Streams,
     pub(crate) arrivals: Arc<dyn Arrivals>,
 }

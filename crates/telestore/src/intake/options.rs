@@ -1,5 +1,6 @@
 //! How the message of an upload is to be. What is named first counts.
 
+use bytes::Bytes;
 use telestore_store::{ChunkRecord, Digest, OptionsSet};
 use telestore_types::{ChunkIndex, Thumbnail, ThumbnailMark, Upload, UploadId, UploadOptions};
 
@@ -40,17 +41,23 @@ impl Intake {
         if upload.options.thumbnail.is_some() {
             return self.adopt_now(upload, &named, None).await;
         }
-        let mut spool = self.bytes.chunks.spool().await?;
-        spool.write(bytes.clone()).await?;
-        let spooled = spool.finish().await?;
         // As with chunks: between the bytes and their record, a dropped request would leave an orphan.
-        let (intake, upload) = (self.clone(), upload.clone());
+        let (intake, upload, bytes) = (self.clone(), upload.clone(), bytes.clone());
         detached(async move {
-            let blob = intake.bytes.chunks.put(&upload.key, ChunkIndex::THUMBNAIL, spooled).await?;
-            let record = ChunkRecord::new(ChunkIndex::THUMBNAIL, length, crc32c, blob);
+            let record = intake.put_thumbnail(&upload, bytes).await?;
             intake.adopt_now(&upload, &named, Some(record)).await
         })
         .await
+    }
+
+    /// Puts the bytes of a thumbnail.
+    pub(super) async fn put_thumbnail(&self, upload: &Upload, bytes: Bytes) -> Result<ChunkRecord> {
+        let mut spool = self.bytes.chunks.spool().await?;
+        spool.write(bytes).await?;
+        let spooled = spool.finish().await?;
+        let (length, crc32c) = (spooled.length, spooled.crc32c);
+        let blob = self.bytes.chunks.put(&upload.key, ChunkIndex::THUMBNAIL, spooled).await?;
+        Ok(ChunkRecord::new(ChunkIndex::THUMBNAIL, length, crc32c, blob))
     }
 
     async fn adopt_now(

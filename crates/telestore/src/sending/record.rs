@@ -57,6 +57,7 @@ impl Runner {
         self.base.outbox.notify_one();
         self.events.publish_end(lease).await;
         self.bytes.delete_all_quietly(upload).await;
+        self.bytes.end_parts_quietly(upload).await;
         Ok(())
     }
 

@@ -20,6 +20,9 @@ pub enum Error {
     /// What was given cannot be read, or is not what it should be.
     #[error("{0}")]
     Invalid(String),
+    /// The bytes do not have the digest that was sent with them.
+    #[error("{0}")]
+    OtherBytes(String),
     /// There is no such upload.
     #[error("Upload session not found")]
     NotFound,
@@ -194,6 +197,12 @@ pub enum Conflict {
     /// Nothing can be appended, or not this.
     #[error(transparent)]
     Append(AppendError),
+    /// Another request goes on with this upload, so what this one has sent and was not recorded is not taken.
+    #[error("another request goes on with this upload: ask where its next byte goes")]
+    TakenOver,
+    /// The bytes of a request ended before it said so; what had come is recorded, unless a digest was to be compared.
+    #[error("the bytes ended early: ask where the next byte goes")]
+    Cut,
     /// An option of the message was named with another value before, or is named too late.
     #[error(transparent)]
     Options(OptionError),
@@ -216,7 +225,7 @@ impl From<StoreError> for Error {
         match error {
             StoreError::NoSpace(_) => Self::NoSpace,
             // Sent again, they help only if the digest is right: a client that computes another one is told, too.
-            error @ StoreError::DigestMismatch { .. } => Self::Invalid(format!(
+            error @ StoreError::DigestMismatch { .. } => Self::OtherBytes(format!(
                 "{error}: if it is the digest of just these bytes, they changed on their way: send them again; if not, correct it"
             )),
             error @ StoreError::Unavailable { .. } => Self::StoreUnavailable(error),

@@ -96,7 +96,7 @@ impl Upkeep {
                 }
                 _ => {}
             }
-            self.bytes.delete_quietly(blobs).await;
+            self.bytes.delete_of(upload, blobs).await;
         }
     }
 
@@ -135,7 +135,7 @@ impl Upkeep {
             // A watcher that is left looks, and finds nothing.
             self.events.bus.forget(&upload.id);
             // Each by itself: bytes that cannot be deleted do not keep the others.
-            self.bytes.delete_quietly(blobs).await;
+            self.bytes.delete_of(upload, blobs).await;
         }
         Ok(expired.len() as u64 >= u64::from(BATCH))
     }

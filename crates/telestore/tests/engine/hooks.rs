@@ -7,10 +7,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use telestore::store::rules::NewExtent;
+use telestore::store::rules::{Concatenation, JoinedExtent, NewExtent};
 use telestore::store::{
-    Appended, Blob, BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Counts, Created,
-    Declared, Error, Expired, Expiry, KnownWorker, Lease, Limits, NewChunk, NewEvent, OptionsSet,
+    Appended, Blob, BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Concatenated, Counts,
+    Created, Declared, Error, Expired, Expiry, KnownWorker, Lease, Limits, NewChunk, NewEvent, OptionsSet,
     OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore, Spool, SpooledChunk, Subject,
     Usage, WorkerInfo,
 };
@@ -137,6 +137,8 @@ forward! { SessionStore {
     claim(id: &UploadId, key: &StorageKey, owner: &Owner, limits: &Limits) -> Claim;
     record_chunk(new: NewChunk) -> Recorded;
     append(new: &NewExtent) -> Appended;
+    join(join: &JoinedExtent) -> bool;
+    concatenate(new: &Concatenation) -> Concatenated;
     declare_size(id: &UploadId, key: &StorageKey, size: u64, now: Timestamp) -> Declared;
     set_options(id: &UploadId, key: &StorageKey, named: &UploadOptions, thumbnail: Option<&ChunkRecord>, now: Timestamp) -> OptionsSet;
     usage(of: Subject<'_>, now: Timestamp) -> Usage;
@@ -146,6 +148,7 @@ forward! { SessionStore {
     end_early(id: &UploadId, key: &StorageKey, worker: &WorkerId) -> ();
     complete(id: &UploadId, key: &StorageKey, now: Timestamp) -> Completed;
     cancel(id: &UploadId, key: &StorageKey, now: Timestamp) -> Cancelled;
+    forget(id: &UploadId, key: &StorageKey) -> Option<Vec<BlobName>>;
     keep(id: &UploadId, key: &StorageKey) -> Option<Upload>;
     lease(worker: &WorkerId, now: Timestamp, until: Timestamp, except: &[UserId]) -> Option<Lease>;
     next_due(worker: &WorkerId) -> Option<Timestamp>;

@@ -20,6 +20,7 @@ mod resume;
 mod retries;
 mod standing;
 mod strangers;
+mod streams;
 mod support;
 mod tokens;
 mod uploader;

@@ -12,7 +12,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr};
 use utoipa::{IntoResponses, ToSchema};
 
 use super::shared::text_header;
-use crate::calls::{progress, socket};
+use crate::calls::{progress, put, socket, tus};
 use crate::shared::error::{ApiError, ErrorBody};
 use crate::shared::fault::{Fault, Place};
 use crate::shared::token;
@@ -78,6 +78,58 @@ refusals! {
         size_mismatch = CompletionError::SizeMismatch { declared: 11, received: 10 },
         bad_id = BadValue::UploadId,
         telegram_not_set_up = not_set_up();
+    /// The bytes do not have the digest that came with them, a value breaks its rule, the file is empty, or the user has not
+    /// set up Telegram.
+    BadRaw:
+        empty = BadValue::EmptyFile,
+        bad_name = BadValue::LongFileName,
+        cut = Error::Invalid(
+            "body ended before it was complete: the connection broke, or Content-Length says more than came".into()
+        ),
+        telegram_not_set_up = not_set_up();
+    /// A field of the head is missing or malformed, or contradicts the upload; or the user has not set up Telegram.
+    BadTus:
+        no_length = Error::Invalid(
+            "upload-length is missing: send the length of the file in bytes, or upload-defer-length: 1".into()
+        ),
+        other_length = tus::refusal::other_length(14),
+        telegram_not_set_up = not_set_up();
+    /// The upload was put together of parts.
+    FinalUpload:
+        parts = tus::refusal::final_upload();
+    /// There is no such upload of this user, it has failed, or it was ended.
+    NoUpload:
+        unknown_upload = Error::NotFound;
+    /// The upload ends elsewhere: ask where.
+    WrongOffset:
+        offset = Error::Offset { expected: 5_242_880 };
+    /// Another version of tus is asked for, or none. `Tus-Version` says which one is spoken.
+    OtherVersion:
+        missing = tus::refusal::other_version(None),
+        other = tus::refusal::other_version(Some("0.2.2"));
+    /// There would be more bytes than were declared, the file is over its limit or that of the user's Telegram credentials, or
+    /// a body with a digest is too long.
+    TooLong:
+        too_long = tus::refusal::too_long(14, 15),
+        digest = tus::refusal::long_body(52_428_800),
+        file = Error::TooLarge { what: "file", limit: 2_097_152_000 },
+        needs_session = Error::NeedsSession { limit: 52_428_800 };
+    /// The body has another type than `application/offset+octet-stream`, or is encoded.
+    NoBytes:
+        no_bytes = tus::refusal::no_bytes(),
+        gzip = ApiError::Encoded("gzip".into());
+    /// Another request goes on with the upload, or the worker is busy: ask again where the next byte goes.
+    Locked:
+        taken_over = ApiError::from(Error::Conflict(Contradiction::TakenOver)).with_status(StatusCode::LOCKED);
+    /// The body does not have its digest; none of it was taken.
+    OtherTusBytes:
+        other_bytes = tus::refusal::other_bytes(
+            Error::OtherBytes("bytes do not have the sha-1 digest that was sent with them".into()).into()
+        );
+    /// The body is a form, compressed or otherwise encoded. `Accept-Encoding` says which encodings are taken.
+    NoForm:
+        form = put::no_form(),
+        gzip = ApiError::Encoded("gzip".into());
     /// The id cannot be one, or the user has not set up Telegram.
     BadId:
         bad_id = BadValue::UploadId,

@@ -108,7 +108,7 @@ impl Early {
         let in_pieces = match upload.kind {
             UploadKind::Chunked => upload.total_chunks != Some(1),
             // Nothing is said of a file whose length nobody knows.
-            UploadKind::Appended => size.is_some_and(|size| chunk.length < size),
+            UploadKind::Appended | UploadKind::Streamed => size.is_some_and(|size| chunk.length < size),
             _ => false,
         };
         let worth_it = self.from.is_some_and(|from| size.is_some_and(|size| size >= from))

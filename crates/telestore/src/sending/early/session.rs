@@ -322,7 +322,12 @@ impl Session {
             let Some(chunks) = chunks else { return false };
             idle = Instant::now() + base.config.eager_idle;
             for chunk in chunks {
+                let joins = are_joined(&known, &chunk) && file.join(&chunk);
+                if joins {
+                    known.retain(|index, _| *index < chunk.index.get());
+                }
                 match known.insert(chunk.index.get(), chunk.clone()) {
+                    _ if joins => {}
                     Some(old) if old.blob == chunk.blob => {}
                     Some(old) if (old.length, old.crc32c) == (chunk.length, chunk.crc32c) => {
                         file.rename(&chunk);
@@ -385,12 +390,19 @@ async fn from_elsewhere(
             continue;
         }
         let Ok(chunks) = base.file_chunks(key).await else { continue };
-        let is_new = |chunk: &ChunkRecord| !known.contains_key(&chunk.index.get());
+        let is_new =
+            |chunk: &ChunkRecord| known.get(&chunk.index.get()).is_none_or(|known| known.blob != chunk.blob);
         let new: Vec<_> = chunks.into_iter().filter(is_new).collect();
         if !new.is_empty() {
             return Some(new);
         }
     }
+}
+
+/// Whether a chunk holds the bytes of the last ones that are known, from its own place on.
+fn are_joined(known: &BTreeMap<u32, ChunkRecord>, chunk: &ChunkRecord) -> bool {
+    let last: Vec<_> = known.range(chunk.index.get()..).map(|(_, known)| known.clone()).collect();
+    last.len() > 1 && ChunkRecord::joined(&last, chunk.blob.clone()).is_some_and(|joined| joined == *chunk)
 }
 
 /// Lets the file begin with what is there; gives every chunk that is known, by its place.
