@@ -165,6 +165,9 @@ fn every_error_that_a_client_can_see_stands_in_the_api_document() {
         ": use a new id for another file",
         "bytes were declared, the chunks hold",
         "the next byte of this upload is at offset",
+        "an idempotency key has 1 to",
+        "visible ASCII characters",
+        "this idempotency key was used for another file",
         "bytes, the most that can be sent with these Telegram credentials: larger files need a Telegram session, or",
     ];
     let (api, mut unknown, mut seen) = (document("docs/API.md"), Vec::new(), 0);

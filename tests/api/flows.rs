@@ -163,8 +163,10 @@ async fn direct_uploads_of_any_size_choose_the_api_by_size() {
         let message = stage.arrived(&file);
         assert_eq!((message.via, message.mime_type.as_str()), (via, "application/pdf"));
         let file_id = if via == Via::BotApi { message.file_id } else { message.document_id.to_string() };
+        let channel = stage.user.channel_id.to_string();
+        let url = format!("https://t.me/c/{}/{}", channel.trim_start_matches("-100"), message.message_id);
         let expected = json!({
-            "success": true, "messageId": message.message_id, "fileId": file_id, "fileName": "document.pdf",
+            "success": true, "messageId": message.message_id, "fileId": file_id, "fileName": "document.pdf", "url": url,
         });
         assert_eq!(answer, expected);
     }

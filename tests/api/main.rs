@@ -2,6 +2,7 @@
 
 mod access_log;
 mod accounts;
+mod app;
 mod auth;
 mod bad_input;
 mod bots;
@@ -29,6 +30,7 @@ mod flows;
 mod forms;
 mod hostile;
 mod http2;
+mod idempotency;
 mod kinds;
 mod limits;
 mod listeners;
@@ -78,6 +80,7 @@ mod support;
 mod tenants;
 mod tls;
 mod token_names;
+mod tools;
 mod tus;
 mod twice;
 mod waiting;

@@ -1,6 +1,6 @@
 // A real browser uploads through the demo page, by Server-Sent Events and by WebSocket, and reads refusals.
 //
-//   node drive.mjs <demo link> <control URL> [--screenshot <file>]
+//   node drive.mjs <demo link> <control URL>
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
-const [link, control, flag, picture] = process.argv.slice(2);
+const [link, control] = process.argv.slice(2);
 const at = new URLSearchParams(new URL(link).hash.slice(1));
 const worker = at.get("worker");
 const PATIENCE = 60_000;
@@ -22,7 +22,6 @@ const context = await chromium.launchPersistentContext(profile, {
   executablePath: execFileSync("sh", ["-c", "command -v chromium"]).toString().trim(),
   headless: true,
   viewport: { width: 860, height: 770 },
-  deviceScaleFactor: flag ? 1.5 : 1,
   args: [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -38,17 +37,13 @@ try {
     if (request.url().startsWith("data:") || ["127.0.0.1", "localhost"].includes(new URL(request.url()).hostname)) return;
     complaints.push(`the page asked for ${request.url()}`);
   });
-  if (flag === "--screenshot") {
-    await screenshot(page, picture);
-  } else {
-    await upload(page, "sse");
-    await upload(page, "ws");
-    await refusals(page);
-    await errors(page);
-    await names(page);
-    await narrow(page);
-    await tryItOut(page);
-  }
+  await upload(page, "sse");
+  await upload(page, "ws");
+  await refusals(page);
+  await errors(page);
+  await names(page);
+  await narrow(page);
+  await tryItOut(page);
   assert.deepEqual(complaints, []);
 } finally {
   await context.close();
@@ -269,15 +264,4 @@ async function tryItOut(page) {
     assert.match(await code.innerText(), /^200/, `${name}: ${said}`);
     console.log(`/docs, ${name}: 200`);
   }
-}
-
-async function screenshot(page, path) {
-  await network(9 * 1024 * 1024);
-  await open(page, "sse");
-  await page.locator("#start").click();
-  await page.locator("#demo[data-stage=sending]").waitFor();
-  await page.waitForFunction(() => Number(document.getElementById("bar").getAttribute("aria-valuenow")) >= 62);
-  await page.locator("#demo").evaluate((demo) => Promise.all(demo.getAnimations({ subtree: true }).map((a) => a.finished)));
-  await page.screenshot({ path });
-  console.log(`${path} is written`);
 }

@@ -191,6 +191,23 @@ impl<'a> Person<'a> {
         soon("a file in one request", sent).await
     }
 
+    /// Sends a file in one request, and repeats that under one key until there is an answer.
+    pub(crate) async fn repeats(&self, file: &File) -> Said {
+        let form = || file.direct(&self.user.auth_token);
+        let upload = |client: &Client, base: &str| {
+            client.post(format!("{base}/upload")).header("Idempotency-Key", &file.id).multipart(form())
+        };
+        let sent = async {
+            loop {
+                match self.once(&upload).await {
+                    Said::Away | Said::ComeAgain | Said::Nothing => Self::pause().await,
+                    said => return said,
+                }
+            }
+        };
+        soon("a file in one request that is repeated", sent).await
+    }
+
     /// How many messages of this name are in the channel.
     pub(crate) fn messages(&self, name: &str) -> usize {
         let messages = self.cluster.sandbox.messages_of(&self.user);

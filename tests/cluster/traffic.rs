@@ -12,17 +12,28 @@ use crate::support::{File, MIB};
 /// while they arrive.
 #[derive(Debug, Clone, Copy)]
 enum Way {
-    Chunked { bytes: usize, chunk: usize },
-    Direct { bytes: usize },
+    Chunked {
+        bytes: usize,
+        chunk: usize,
+    },
+    Direct {
+        bytes: usize,
+    },
+    /// The same, repeated with its key until there is an answer.
+    Repeated {
+        bytes: usize,
+    },
 }
 
-const WAYS: [Way; 6] = [
+const WAYS: [Way; 8] = [
     Way::Chunked { bytes: 12 * MIB, chunk: 4 * MIB },
     Way::Chunked { bytes: 11 * MIB, chunk: 2 * MIB },
     Way::Chunked { bytes: 3 * MIB, chunk: MIB },
     Way::Chunked { bytes: 700_000, chunk: 256 * 1024 },
     Way::Direct { bytes: 300_000 },
     Way::Direct { bytes: 2 * MIB },
+    Way::Repeated { bytes: 300_000 },
+    Way::Repeated { bytes: 2 * MIB },
 ];
 
 /// What a person knows of a file.
@@ -88,9 +99,13 @@ async fn keeps_sending(person: &Person<'_>, way: Way, over: &AtomicBool) -> Vec<
                 person.cluster.arrived(&person.user, &file);
                 known
             }
-            Way::Direct { bytes } => {
+            Way::Direct { bytes } | Way::Repeated { bytes } => {
                 let file = File::new(bytes + sent.len()).named(&name);
-                match person.sends_directly(&file).await {
+                let said = match way {
+                    Way::Repeated { .. } => person.repeats(&file).await,
+                    _ => person.sends_directly(&file).await,
+                };
+                match said {
                     Said::Answer(200, _) => {
                         person.cluster.arrived(&person.user, &file);
                         Known::There

@@ -73,6 +73,8 @@ mod with_sandbox {
             .with("backend_url", sandbox.backend_url(), "--backend-url")
             .with("bot_api_url", sandbox.bot_api_url(), "--bot-api-url")
             .with("mtproto_server_key", sandbox.server_key(), "--mtproto-server-key")
+            // The sandbox's backend has no page.
+            .with("app", "on", "--app")
             .with("data_dir", data_dir, "--dir");
         let config = Settings::read(&written).and_then(config::load).map_err(|error| error.to_string())?;
         Worker::start(&config).await.map_err(|error| error.to_string())
@@ -115,7 +117,10 @@ mod with_sandbox {
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         say(&format!(
             "worker: http://{worker}\n\n\
-             In a browser, a page that uploads and shows the progress live:\n\n\
+             In a browser, a page that sends files and folders, with this token:\n\n\
+             \x20 http://{worker}/app\n\
+             \x20 {token}\n\n\
+             Another one, which shows how chunks go and progress comes live:\n\n\
              \x20 {backend}/demo#worker=http://{worker}&token={token}\n\n\
              Or, in another terminal:\n\n\
              \x20 # a small file, by the Bot API\n\

@@ -167,6 +167,7 @@ fn settings(config: &Config, page: MetricsPage) -> ServiceSettings {
         .with_connection_limits(connections)
         .with_trusted_proxies(server.proxies())
         .with_origins(&server.cors_origins.0)
+        .with_app(config.settings.shows_app())
         .with_access_log(watch.access_log)
         .with_spool_budget(SpoolBudget::new(config.settings.connections.unknown_sender_bytes))
         .with_metrics(page)
@@ -185,6 +186,9 @@ pub(crate) fn other_address(config: &Config) -> String {
 fn announce(config: &Config, address: SocketAddr) -> io::Result<()> {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     writeln!(io::stdout(), "listening on {scheme}://{address}")?;
+    if config.settings.shows_app() {
+        tracing::info!(path = "/app", "there is a page for people");
+    }
     match &config.access {
         // A URL may carry a password.
         Access::Backend { .. } => tracing::info!(%address, "serving the users of the TeleStore backend"),

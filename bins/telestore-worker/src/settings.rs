@@ -41,7 +41,7 @@ pub(crate) use self::log::{LogFormat, LogSettings};
 pub(crate) use self::message::MessageSettings;
 pub(crate) use self::origin::{Origin, Origins};
 pub(crate) use self::sending::SendingSettings;
-pub(crate) use self::server::{ConnectionSettings, ServerSettings};
+pub(crate) use self::server::{AppPage, ConnectionSettings, ServerSettings};
 pub(crate) use self::storage::{DataSettings, StorageSettings};
 pub(crate) use self::users::{StandAloneSettings, UserSettings};
 pub(crate) use self::values::{size, time};
@@ -87,6 +87,15 @@ impl Settings {
     pub(crate) fn read(written: &Written) -> Result<Self, ConfigError> {
         let (settings, origins) = written.read::<Self>()?;
         Ok(Self { origins, ..settings })
+    }
+
+    /// Whether there is a page for people.
+    pub(crate) fn shows_app(&self) -> bool {
+        match self.server.app {
+            AppPage::Auto => self.users.backend_url.is_none(),
+            AppPage::On => true,
+            AppPage::Off => false,
+        }
     }
 }
 

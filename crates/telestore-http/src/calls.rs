@@ -1,5 +1,6 @@
 //! The handlers of the endpoints, and their description.
 
+pub(crate) mod app;
 pub(crate) mod call;
 pub(crate) mod chunked;
 pub(crate) mod direct;
@@ -10,6 +11,7 @@ pub(crate) mod metrics_page;
 pub(crate) mod openapi;
 pub(crate) mod progress;
 pub(crate) mod put;
+pub(crate) mod sharex;
 pub(crate) mod socket;
 pub(crate) mod sse;
 pub(crate) mod tus;

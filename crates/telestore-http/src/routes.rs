@@ -5,12 +5,15 @@ use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard};
 use telestore::Telestore;
 
 use crate::calls::index::Listed;
-use crate::calls::{chunked, direct, health, index, metrics_page, openapi, progress, put, socket, sse, tus};
+use crate::calls::{
+    app, chunked, direct, health, index, metrics_page, openapi, progress, put, sharex, socket, sse, tus,
+};
 use crate::layers::old_http::without_chunks;
 use crate::layers::tus::as_tus;
 use crate::shared::endpoints::{
-    ASSET, CANCEL, CHUNK, COMPLETE, DOCUMENT, EVENTS, Endpoint, HEALTH, INDEX, INIT, METRICS, PAGE, PROGRESS,
-    PUT, READY, SOCKET, STATUS, TUS_APPEND, TUS_CREATE, TUS_END, TUS_OPTIONS, TUS_STATUS, UPLOAD, name_of,
+    APP, APP_FILE, ASSET, CANCEL, CHUNK, COMPLETE, DOCUMENT, EVENTS, Endpoint, HEALTH, INDEX, INIT, METRICS,
+    PAGE, PROGRESS, PUT, READY, SHAREX, SOCKET, STATUS, TUS_APPEND, TUS_CREATE, TUS_END, TUS_OPTIONS,
+    TUS_STATUS, UPLOAD, name_of,
 };
 use crate::shared::options::HttpOptions;
 use crate::shared::{answer, token, tus as words_of_tus};
@@ -19,7 +22,7 @@ use crate::shared::{answer, token, tus as words_of_tus};
 type Answers = fn() -> Route;
 
 /// Each endpoint and its handler.
-const TABLE: [(Endpoint, Answers); 22] = [
+const TABLE: [(Endpoint, Answers); 25] = [
     (INDEX, || get().to(index::index)),
     (HEALTH, || get().to(health::alive)),
     (READY, || get().to(health::ready)),
@@ -34,6 +37,7 @@ const TABLE: [(Endpoint, Answers); 22] = [
     (STATUS, || get().to(chunked::status)),
     (CANCEL, || web::post().to(chunked::cancel)),
     (UPLOAD, || web::post().to(direct::upload)),
+    (SHAREX, || get().to(sharex::sharex)),
     (PUT, || web::put().to(put::put)),
     (TUS_OPTIONS, || meant(Method::OPTIONS).to(tus::options)),
     (TUS_CREATE, || meant(Method::POST).to(tus::create)),
@@ -43,6 +47,8 @@ const TABLE: [(Endpoint, Answers); 22] = [
     (DOCUMENT, || get().to(openapi::document)),
     (PAGE, || get().to(openapi::page)),
     (ASSET, || get().to(openapi::asset)),
+    (APP, || get().to(app::app)),
+    (APP_FILE, || get().to(app::file)),
 ];
 
 static ENDPOINTS: [Endpoint; TABLE.len()] = {

@@ -8,6 +8,7 @@ pub(crate) mod encodings;
 pub(crate) mod endpoints;
 pub(crate) mod error;
 pub(crate) mod fault;
+pub(crate) mod idempotency;
 pub(crate) mod limiter;
 pub(crate) mod measures;
 pub(crate) mod messages;

@@ -230,16 +230,17 @@ mod tests {
             };
             (0..).zip(starts.zip(ends)).map(chunk).collect()
         };
+        let one = |range: Range<u64>| vec![range];
         assert_eq!(changed(&of(&[3, 5, 9, 12]), &of(&[3, 12, 20])), []);
         assert_eq!(changed(&of(&[3, 12]), &of(&[3, 5, 9, 12])), []);
         assert_eq!(
             changed(&of(&[3, 5, 9]), &of(&[3, 12])),
-            [3..9],
+            one(3..9),
             "nobody knows what the first of them are"
         );
         let mut other = of(&[3, 12]);
         other[1].crc32c ^= 1;
-        assert_eq!(changed(&of(&[3, 5, 9, 12]), &other), [3..12]);
+        assert_eq!(changed(&of(&[3, 5, 9, 12]), &other), one(3..12));
     }
 
     #[tokio::test]

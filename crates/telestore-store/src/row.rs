@@ -123,6 +123,7 @@ pub(crate) fn upload(row: &impl Columns) -> Result<Upload> {
         mime_type: row.text("mime_type")?,
         options: json(row, "options")?,
         metadata: json(row, "metadata")?,
+        fingerprint: row.text("fingerprint")?,
         user_id: row.text("user_id")?.map(UserId::new),
         address: row.text("address")?.map(AddressKey::new),
         sealed_token: row.bytes("sealed_token")?,
@@ -190,7 +191,7 @@ pub(crate) fn event(row: &impl Columns) -> Result<OutboxEvent> {
 }
 
 /// Binds what the row of a new upload needs, in the order `id, key, file_name, file_size, total_chunks, kind, state,
-/// address, created_at, updated_at`.
+/// address, fingerprint, created_at, updated_at`.
 pub(crate) fn bind_new<'q, V: Values<'q>>(to: V, upload: &'q Upload) -> V {
     to.text(upload.id.as_str())
         .text(upload.key.as_str())
@@ -200,6 +201,7 @@ pub(crate) fn bind_new<'q, V: Values<'q>>(to: V, upload: &'q Upload) -> V {
         .text(upload.kind.as_str())
         .text(upload.state.as_str())
         .text(upload.address.as_ref().map(AddressKey::as_str))
+        .text(upload.fingerprint.as_deref())
         .int(upload.created_at.as_millis())
         .int(upload.updated_at.as_millis())
 }

@@ -63,8 +63,7 @@ use crate::{BlobName, Changes, Limits, Result, Subject, Usage};
 pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Creates an upload, unless there is one with its id.
     ///
-    /// With `anew`, one that is over (completed or cancelled) makes room: its rows go, its bytes are left to the
-    /// sweeper. A new one must be within the `limits` of its owner and its address, with room for bytes. If a new one
+    /// With `anew`, one that was cancelled makes room: its rows go, its bytes are left to the sweeper. A result does not. A new one must be within the `limits` of its owner and its address, with room for bytes. If a new one
     /// has no owner and there are [`Limits::unowned`] of its kind, the oldest of these goes: its first chunk would make it
     /// again.
     async fn create(&self, upload: &Upload, anew: bool, limits: &Limits) -> Result<Created>;

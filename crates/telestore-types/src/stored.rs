@@ -80,6 +80,27 @@ impl StoredMessage {
     pub fn file_id(&self) -> String {
         self.stored_as.file_id()
     }
+
+    /// The address that Telegram's clients open the message by; in the topic that the message `thread` opened, if there is one. `None` if there is none: messages of
+    /// channels and supergroups have addresses, those of basic groups and of persons have none.
+    ///
+    /// ```
+    /// use telestore_types::{ChatId, StoredAs, StoredMessage};
+    ///
+    /// let message = StoredMessage::new(7, StoredAs::Mtproto { document_id: 70 }, 500);
+    /// let of = |chat: &str| message.clone().in_chat(ChatId::new(chat).unwrap());
+    /// assert_eq!(of("-1001234567890").link(None).unwrap(), "https://t.me/c/1234567890/7");
+    /// assert_eq!(of("-1001234567890").link(Some(3)).unwrap(), "https://t.me/c/1234567890/3/7");
+    /// assert_eq!(of("@holidays").link(None).unwrap(), "https://t.me/holidays/7");
+    /// assert_eq!(of("-42").link(None), None, "a basic group");
+    /// ```
+    pub fn link(&self, thread: Option<i32>) -> Option<String> {
+        let chat = self.chat_id.as_ref()?;
+        let name = chat.as_str().strip_prefix('@').map(str::to_owned);
+        let place = name.or_else(|| Some(format!("c/{}", chat.channel_id()?)))?;
+        let topic = thread.map(|thread| format!("/{thread}")).unwrap_or_default();
+        Some(format!("https://t.me/{place}{topic}/{}", self.message_id))
+    }
 }
 
 /// What Telegram gave back for a file: the messages that hold it, in the order of its bytes. There is at least one.

@@ -104,6 +104,9 @@ pub struct Upload {
     pub options: UploadOptions,
     /// What its client wants to know later.
     pub metadata: Metadata,
+    /// What its request was: a digest of the file and its options, by which a repeat of the request is known. `None` if nobody
+    /// asks for that.
+    pub fingerprint: Option<String>,
     /// Whose it is, once a token was seen.
     pub user_id: Option<UserId>,
     /// A name for the address that created it, if that is limited.
@@ -175,6 +178,7 @@ impl Upload {
             mime_type: new.mime_type,
             options: new.options,
             metadata: new.metadata,
+            fingerprint: new.fingerprint,
             user_id: None,
             address: None,
             sealed_token: None,

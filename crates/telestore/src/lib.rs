@@ -18,6 +18,7 @@ pub use builder::{BuildError, TelestoreBuilder};
 pub use engine::Telestore;
 pub use intake::appending::Appending;
 pub use intake::chunks::Admission;
+pub use intake::repeats::IdempotencyKey;
 pub use intake::{AppendReceipt, AppendStatus, ChunkReceipt, DirectFile, FileInfo, IncomingChunk, NewFile};
 pub use operator::Operator;
 pub use service::Running;

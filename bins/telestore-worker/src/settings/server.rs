@@ -12,6 +12,15 @@ const MIN_HTTP_THREADS: usize = 8;
 /// More than this actix-server refuses.
 const MAX_HTTP_THREADS: usize = 512;
 
+/// When there is a page for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AppPage {
+    /// If there is no backend, which has a page of its own.
+    Auto,
+    On,
+    Off,
+}
+
 /// Where and how the worker listens.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Server")]
@@ -45,6 +54,10 @@ pub(crate) struct ServerSettings {
     /// Origins whose pages may call, comma-separated, each as `https://app.example`; `*` for all
     #[arg(long, env = "TELESTORE_CORS_ORIGINS", value_name = "ORIGIN,…", default_value = "*")]
     pub(crate) cors_origins: CorsOrigins,
+
+    /// Whether [a page for people](#the-page) is at `/app`: `on`, `off`, or `auto`, which is `on` without `BACKEND_URL`
+    #[arg(long, env = "TELESTORE_APP", value_name = "auto|on|off", default_value = "auto", value_parser = values::one_of([("auto", AppPage::Auto), ("on", AppPage::On), ("off", AppPage::Off)]))]
+    pub(crate) app: AppPage,
 
     /// Threads that serve HTTP, 512 at most [default: the number of CPUs, at least 8]
     ///

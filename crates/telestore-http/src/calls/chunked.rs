@@ -83,6 +83,7 @@ pub(crate) async fn chunk(call: Call, Body(payload): Body) -> ApiResult {
         what: "chunk",
         max_bytes,
         whole: false,
+        known: false,
         options,
     };
     let mut form = Form::read(engine, request, payload, header, limits).await?;

@@ -1,21 +1,21 @@
-use actix_web::HttpResponse;
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
-use telestore::store::More;
-use telestore::types::FileName;
-use telestore::{DirectFile, DirectReceipt};
+use telestore::store::{More, SpooledChunk};
+use telestore::types::{FileName, TopicId};
+use telestore::{Caller, DirectFile, DirectReceipt, Error, Telestore};
 use utoipa::ToSchema;
 
 use crate::calls::call::Call;
 use crate::calls::openapi::refusals::{
-    BadForm, BytesTooLarge, EncodedForm, NoRoom, NoSpace, SendingFailed, TooMany, TooSlow, UnauthorizedForm,
+    BadForm, BytesTooLarge, EncodedForm, NoRoom, NoSpace, OtherRequest, SendingFailed, TooMany, TooSlow,
+    UnauthorizedForm,
 };
 use crate::forms::encoded::Body;
 use crate::forms::form;
 use crate::forms::form::{Form, Limits};
-use crate::shared::endpoints;
 use crate::shared::error::ApiResult;
 use crate::shared::messages::{Message, several};
-use crate::shared::token;
+use crate::shared::{client, endpoints, idempotency, token};
 
 /// A file in one request.
 #[derive(ToSchema)]
@@ -70,38 +70,65 @@ pub(crate) struct Sent {
     #[schema(nullable = false)]
     messages: Option<Vec<Message>>,
     success: bool,
+    /// Where to look at it: the message in Telegram; if it has no address there, what the worker says of the upload.
+    #[schema(example = "https://t.me/c/1234567890/12345")]
+    url: String,
+}
+
+impl Sent {
+    /// The answer to `request`.
+    pub(crate) fn of(receipt: DirectReceipt, request: &HttpRequest) -> Self {
+        let first = receipt.stored.messages().first();
+        let link = first.and_then(|message| message.link(receipt.topic_id.and_then(TopicId::thread)));
+        let progress = || format!("{}/upload-progress/{}", client::base_of(request), receipt.upload_id);
+        Self {
+            url: link.unwrap_or_else(progress),
+            file_id: receipt.stored.file_id(),
+            message_id: receipt.stored.message_id(),
+            messages: several(receipt.stored.messages()),
+            file_name: receipt.file_name,
+            success: true,
+        }
+    }
 }
 
 /// Sends a file in one request
 ///
-/// Answers when the file is in the channel.
+/// Answers when the file is in the channel. A request that comes again, because its answer was lost, gets the answer of the
+/// first: it is known by its `Idempotency-Key`, or else by the SHA-256 that comes with the file.
 #[utoipa::path(
     post,
     path = endpoints::UPLOAD.path,
     tag = "direct",
     security((), ("token" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A name for this request, new for each: a repeat has the same")),
     request_body(content = FileForm, content_type = "multipart/form-data"),
     responses(
         (status = 200, description = "It is in the channel", body = Sent, example = json!({
             "success": true, "messageId": 12345, "fileId": "BQACAgQAAx0CZ", "fileName": "hello.txt",
+            "url": "https://t.me/c/1234567890/12345",
         })),
-        BadForm, UnauthorizedForm, TooSlow, BytesTooLarge, EncodedForm, TooMany, SendingFailed, NoRoom, NoSpace,
+        BadForm, UnauthorizedForm, TooSlow, BytesTooLarge, EncodedForm, OtherRequest, TooMany, SendingFailed, NoRoom, NoSpace,
     )
 )]
 pub(crate) async fn upload(call: Call, Body(payload): Body) -> ApiResult {
     let Call { engine, options, request } = &call;
     let header = call.good_caller().await?;
-    let bytes = form::declared(request);
-    engine.check_sendable(&header, bytes).await?;
-    let more = More::UPLOAD.with_stored_bytes(bytes).with_bytes(bytes);
-    engine.check_quotas(&header, &more).await?;
-    let max_bytes = engine.config().max_file_bytes;
+    let key = idempotency::key_of(request)?;
+    let known = idempotency::has_file(engine, key.as_ref(), &header).await?;
+    if !known {
+        let bytes = form::declared(request);
+        engine.check_sendable(&header, bytes).await?;
+        let more = More::UPLOAD.with_stored_bytes(bytes).with_bytes(bytes);
+        engine.check_quotas(&header, &more).await?;
+    }
     let limits = Limits {
         file_field: "file",
         digest_field: Some("sha256"),
         what: "file",
-        max_bytes,
+        max_bytes: engine.config().max_file_bytes,
         whole: true,
+        known,
         options,
     };
     let mut form = Form::read(engine, request, payload, header, limits).await?;
@@ -114,18 +141,24 @@ pub(crate) async fn upload(call: Call, Body(payload): Body) -> ApiResult {
     let file = DirectFile::new(file_name)
         .with_mime_type(part.mime_type)
         .with_options(named)
-        .with_thumbnail(form.thumbnail());
-    let receipt = engine.upload_file(file, part.spooled, &caller).await?;
-    Ok(HttpResponse::Ok().json(sent(receipt)))
+        .with_thumbnail(form.thumbnail())
+        .with_sha256(part.sha256)
+        .with_key(key);
+    let receipt = sent_once(engine, file, part.spooled, known, &caller).await?;
+    Ok(HttpResponse::Ok().json(Sent::of(receipt, request)))
 }
 
-/// What is told of a file that is in the channel.
-pub(crate) fn sent(receipt: DirectReceipt) -> Sent {
-    Sent {
-        file_id: receipt.stored.file_id(),
-        file_name: receipt.file_name,
-        message_id: receipt.stored.message_id(),
-        messages: several(receipt.stored.messages()),
-        success: true,
+/// Waits until a file is in the channel: one whose bytes are `known` has been asked for before.
+pub(crate) async fn sent_once(
+    engine: &Telestore,
+    file: DirectFile,
+    spooled: SpooledChunk,
+    known: bool,
+    caller: &Caller,
+) -> Result<DirectReceipt, Error> {
+    if known {
+        engine.upload_again(file, spooled, caller).await
+    } else {
+        engine.upload_file(file, spooled, caller).await
     }
 }

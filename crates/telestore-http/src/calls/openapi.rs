@@ -16,7 +16,9 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{OpenApi, RefOr};
 
-use crate::calls::{chunked, direct, health, index, metrics_page, progress, put, socket, sse, tus};
+use crate::calls::{
+    app, chunked, direct, health, index, metrics_page, progress, put, sharex, socket, sse, tus,
+};
 use crate::shared::encodings;
 use crate::shared::endpoints;
 use crate::shared::error::ErrorBody;
@@ -43,6 +45,7 @@ use shared::Shared;
         socket::progress_socket,
         chunked::cancel,
         direct::upload,
+        sharex::sharex,
         put::put,
         tus::options,
         tus::create,
@@ -56,6 +59,8 @@ use shared::Shared;
         document,
         page::page,
         page::asset,
+        app::app,
+        app::file,
     ),
     components(schemas(ErrorBody)),
     modifiers(&Shared),

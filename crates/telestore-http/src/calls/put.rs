@@ -9,23 +9,24 @@ use telestore::types::{ContentDigest, FileName};
 use telestore::{DirectFile, Error};
 
 use crate::calls::call::{Call, Segment};
-use crate::calls::direct::{self, Sent};
+use crate::calls::direct::{Sent, sent_once};
 use crate::calls::openapi::refusals::{
-    BadRaw, BytesTooLarge, NoForm, NoSpace, SendingFailed, TooMany, TooSlow, Unauthorized, Unavailable,
+    BadRaw, BytesTooLarge, NoForm, NoSpace, OtherRequest, SendingFailed, TooMany, TooSlow, Unauthorized,
+    Unavailable,
 };
 use crate::forms::encoded::Body;
 use crate::forms::{digest, raw};
-use crate::shared::endpoints;
 use crate::shared::error::{ApiError, ApiResult};
 use crate::shared::named::Named;
-use crate::shared::token;
+use crate::shared::{endpoints, idempotency, token};
 
 /// Another name for the same: the body is the whole file (RFC 9530, 3).
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
 /// Sends a file that is the body of the request
 ///
-/// Answers when the file is in the channel, as `POST /upload` does. The body may be of unknown length.
+/// Answers when the file is in the channel, as `POST /upload` does, also when the request comes again. The body may be of
+/// unknown length.
 #[utoipa::path(
     put,
     path = endpoints::PUT.path,
@@ -40,14 +41,16 @@ const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
         ("sendAs" = Option<String>, Query, description = "As what the file is sent: document, video, audio or photo"),
         ("sha256" = Option<String>, Query, description = "The SHA-256 of the file"),
         ("Content-Digest" = Option<String>, Header, description = "A digest of the body (RFC 9530)"),
+        ("Idempotency-Key" = Option<String>, Header, description = "A name for this request, new for each: a repeat has the same"),
     ),
     security(("token" = [])),
     request_body(description = "The bytes of the file", content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
         (status = 201, description = "It is in the channel", body = Sent, example = json!({
             "success": true, "messageId": 12345, "fileId": "BQACAgQAAx0CZ", "fileName": "hello.txt",
+            "url": "https://t.me/c/1234567890/12345",
         })),
-        BadRaw, Unauthorized, TooSlow, BytesTooLarge, NoForm, TooMany, SendingFailed, Unavailable, NoSpace,
+        BadRaw, Unauthorized, TooSlow, BytesTooLarge, NoForm, OtherRequest, TooMany, SendingFailed, Unavailable, NoSpace,
     )
 )]
 pub(crate) async fn put(call: Call, name: Segment, Body(body): Body) -> ApiResult {
@@ -67,13 +70,21 @@ pub(crate) async fn put(call: Call, name: Segment, Body(body): Body) -> ApiResul
     if coming > limit {
         return Err(Error::TooLarge { what: "file", limit }.into());
     }
-    engine.check_sendable(&caller, coming).await?;
-    engine.check_quotas(&caller, &More::UPLOAD.with_stored_bytes(coming).with_bytes(coming)).await?;
-    let spooled = raw::spool(engine, body, &digests, &caller).await?;
+    let key = idempotency::key_of(request)?;
+    let known = idempotency::has_file(engine, key.as_ref(), &caller).await?;
+    if !known {
+        engine.check_sendable(&caller, coming).await?;
+        engine.check_quotas(&caller, &More::UPLOAD.with_stored_bytes(coming).with_bytes(coming)).await?;
+    }
+    let spooled = raw::spool(engine, body, &digests, &caller, known).await?;
     let declared = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let file = DirectFile::new(file_name).with_mime_type(declared.map(str::to_owned)).with_options(named);
-    let receipt = engine.upload_file(file, spooled, &caller).await?;
-    Ok(HttpResponse::Created().json(direct::sent(receipt)))
+    let file = DirectFile::new(file_name)
+        .with_mime_type(declared.map(str::to_owned))
+        .with_options(named)
+        .with_sha256(digests.iter().find_map(digest::sha256))
+        .with_key(key);
+    let receipt = sent_once(engine, file, spooled, known, &caller).await?;
+    Ok(HttpResponse::Created().json(Sent::of(receipt, request)))
 }
 
 fn digests(headers: &HeaderMap) -> Result<Vec<ContentDigest>, ApiError> {

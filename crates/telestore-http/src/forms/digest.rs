@@ -1,6 +1,6 @@
 use actix_web::http::header::{HeaderMap, HeaderName};
 use sfv::{BareItem, Dictionary, ListEntry, Parser};
-use telestore::types::ContentDigest;
+use telestore::types::{ContentDigest, FileDigest};
 
 use crate::shared::error::ApiError;
 
@@ -50,6 +50,14 @@ pub(crate) fn of_field(name: &str, text: &str) -> Result<ContentDigest, ApiError
         ApiError::invalid(format!("form field {name} must be the SHA-256 in 64 hexadecimal digits"))
     })?;
     Ok(ContentDigest::Sha256(digest))
+}
+
+/// The digest of a file by which a repeat of its request is known, if it is such a one.
+pub(crate) fn sha256(digest: &ContentDigest) -> Option<FileDigest> {
+    match digest {
+        ContentDigest::Sha256(digest) => Some(FileDigest::from(*digest)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

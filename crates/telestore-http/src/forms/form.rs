@@ -7,7 +7,9 @@ use actix_web::HttpRequest;
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::Payload;
 use telestore::store::SpooledChunk;
-use telestore::types::{ContentDigest, Error as Value, FileName, Thumbnail, UploadId, UploadOptions};
+use telestore::types::{
+    ContentDigest, Error as Value, FileDigest, FileName, Thumbnail, UploadId, UploadOptions,
+};
 use telestore::{Admission, Auth, Caller, Error, Telestore};
 
 use crate::forms::digest;
@@ -20,7 +22,7 @@ use crate::shared::fault::printable;
 use crate::shared::named::Named;
 use crate::shared::{number, token};
 use crate::{HttpOptions, client_address};
-use contents::{at_most, broken, spool, text};
+use contents::{at_most, broken, fill, text};
 
 /// The field with the token.
 const TOKEN: &str = "authToken";
@@ -45,6 +47,8 @@ pub(crate) struct Form {
     caller: Caller,
     /// To take the file in.
     admission: Option<Admission>,
+    /// Whether the bytes of the file were kept, so that they can be read.
+    kept: bool,
     /// How many more bytes of text its fields may have.
     text_left: usize,
 }
@@ -55,6 +59,8 @@ pub(crate) struct FilePart {
     pub(crate) spooled: SpooledChunk,
     pub(crate) file_name: Option<String>,
     pub(crate) mime_type: Option<String>,
+    /// The SHA-256 that was sent with it, and that it has.
+    pub(crate) sha256: Option<FileDigest>,
     /// What it holds of the strangers' budget, until it is known whose it is.
     pub(crate) share: Option<Share>,
 }
@@ -72,6 +78,8 @@ pub(crate) struct Limits<'a> {
     pub(crate) max_bytes: u64,
     /// Whether the part is the whole file.
     pub(crate) whole: bool,
+    /// Whether the bytes are there already, and are counted only.
+    pub(crate) known: bool,
     pub(crate) options: &'a HttpOptions,
 }
 
@@ -94,7 +102,7 @@ impl Form {
         if declared(request) > limits.max_bytes {
             return Err(limits.too_large());
         }
-        let admission = engine.check_intake().await?;
+        let admission = if limits.known { None } else { Some(engine.check_intake().await?) };
         let mut form = Self {
             fields: HashMap::new(),
             file: None,
@@ -103,7 +111,8 @@ impl Form {
             digest_field: limits.digest_field,
             other_file: None,
             caller: header,
-            admission: Some(admission),
+            admission,
+            kept: !limits.known,
             text_left: limits.options.max_json_bytes,
         };
         let mut parts = Parts::new(request.headers(), payload).map_err(ApiError::Form)?;
@@ -138,18 +147,22 @@ impl Form {
             let mut digests = digest::of_headers(&head.digests)?;
             digests.extend(self.digest()?);
             let share = self.share(engine, request, limits).await?;
-            self.check_sendable(engine, if limits.whole { declared(request) } else { self.file_size() })
-                .await?;
+            if !limits.known {
+                let length = if limits.whole { declared(request) } else { self.file_size() };
+                self.check_sendable(engine, length).await?;
+            }
             let sender = Some(&self.caller).filter(|_| limits.whole);
             // There is one file, so it is there still.
-            let admission = match self.admission.take() {
-                Some(admission) => admission,
-                None => engine.check_intake().await?,
+            let spool = match self.admission.take() {
+                Some(admission) => admission.spool().await?,
+                None if limits.known => engine.counting(),
+                None => engine.check_intake().await?.spool().await?,
             };
             let part = parts.file(field);
-            let (spooled, share) = spool(engine, part, &digests, share, admission, sender, limits).await?;
+            let (spooled, share) = fill(engine, part, spool, &digests, share, sender, limits).await?;
             let mime_type = head.content_type.map(|kind| kind.to_string());
-            self.file = Some(FilePart { spooled, file_name: head.file_name, mime_type, share });
+            let (file_name, sha256) = (head.file_name, digests.iter().find_map(digest::sha256));
+            self.file = Some(FilePart { spooled, file_name, mime_type, sha256, share });
             return Ok(());
         }
         if head.name == THUMBNAIL {
@@ -239,8 +252,12 @@ impl Form {
 
     /// Compares the bytes with a digest that came after them, which means to read them again.
     async fn check_late_digest(&mut self, engine: &Telestore) -> Result<(), ApiError> {
-        if let (Some(digest), Some(file)) = (self.digest()?, &self.file) {
-            engine.verify(&file.spooled, digest).await?;
+        let kept = self.kept;
+        if let (Some(digest), Some(file)) = (self.digest()?, &mut self.file) {
+            if kept {
+                engine.verify(&file.spooled, digest).await?;
+            }
+            file.sha256 = file.sha256.or_else(|| digest::sha256(&digest));
         }
         Ok(())
     }

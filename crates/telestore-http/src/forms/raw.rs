@@ -45,15 +45,19 @@ pub(crate) async fn append(mut body: Payload, mut appending: Appending) -> Resul
     }
 }
 
-/// Spools a body that is a whole file, as it comes.
+/// Spools a body that is a whole file, as it comes. If the file is `known`, its bytes are there already, and are counted only.
 pub(crate) async fn spool(
     engine: &Telestore,
     mut body: Payload,
     digests: &[ContentDigest],
     sender: &Caller,
+    known: bool,
 ) -> Result<SpooledChunk, ApiError> {
     let limit = engine.config().max_file_bytes;
-    let mut spool = engine.check_intake().await?.spool().await?;
+    let mut spool = match known {
+        true => engine.counting(),
+        false => engine.check_intake().await?.spool().await?,
+    };
     for digest in digests {
         spool.expect(*digest);
     }
@@ -64,7 +68,7 @@ pub(crate) async fn spool(
         if length > limit {
             return Err(Error::TooLarge { what: "file", limit }.into());
         }
-        if length >= look_at {
+        if length >= look_at && !known {
             engine.check_space().await?;
             engine.check_sendable(sender, length).await?;
             look_at = length + LOOK_AFTER;

@@ -109,6 +109,13 @@ impl ServiceSettings {
         self
     }
 
+    /// Whether there is a page for people at `/app`; there is none otherwise.
+    #[must_use]
+    pub fn with_app(mut self, shown: bool) -> Self {
+        self.options.app = shown;
+        self
+    }
+
     /// What `GET /metrics` shows; without this, the page is not there.
     #[must_use]
     pub fn with_metrics(mut self, page: MetricsPage) -> Self {

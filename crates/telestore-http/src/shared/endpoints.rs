@@ -8,8 +8,8 @@ use actix_web::HttpRequest;
 pub struct Endpoint {
     /// `GET`, `POST`, …
     pub method: &'static str,
-    /// As documented, with `{uploadId}` where the id goes, `{fileName}` for the name of a file, and `{file}` for whatever a
-    /// page is made of.
+    /// As documented, with `{uploadId}` where the id goes, `{fileName}` for the name of a file, and `{version}` and `{file}` for
+    /// whatever a page is made of.
     pub path: &'static str,
 }
 
@@ -38,6 +38,7 @@ pub(crate) const SOCKET: Endpoint = get("/ws/upload-progress/{uploadId}");
 pub(crate) const STATUS: Endpoint = get("/upload-status/{uploadId}");
 pub(crate) const CANCEL: Endpoint = post("/cancel-upload");
 pub(crate) const UPLOAD: Endpoint = post("/upload");
+pub(crate) const SHAREX: Endpoint = get("/sharex.sxcu");
 pub(crate) const PUT: Endpoint = of("PUT", "/upload/{fileName}");
 pub(crate) const TUS_OPTIONS: Endpoint = of("OPTIONS", "/tus");
 pub(crate) const TUS_CREATE: Endpoint = post("/tus");
@@ -47,6 +48,8 @@ pub(crate) const TUS_END: Endpoint = of("DELETE", "/tus/{uploadId}");
 pub(crate) const DOCUMENT: Endpoint = get("/openapi.json");
 pub(crate) const PAGE: Endpoint = get("/docs");
 pub(crate) const ASSET: Endpoint = get("/docs/{file}");
+pub(crate) const APP: Endpoint = get("/app");
+pub(crate) const APP_FILE: Endpoint = get("/app/{version}/{file}");
 
 /// What the names of the resources begin with that [`routes`](crate::routes) mounts. actix finds a resource's name from
 /// the path of a request, so that middlewares know before routing, and below any scope, what is asked for.

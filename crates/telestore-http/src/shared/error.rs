@@ -25,11 +25,13 @@ pub fn status_of(error: &Error) -> StatusCode {
         Error::Forbidden => StatusCode::FORBIDDEN,
         Error::NotFound | Error::NotStarted => StatusCode::NOT_FOUND,
         Error::Conflict(_) | Error::Offset { .. } => StatusCode::CONFLICT,
+        Error::OtherRequest => StatusCode::UNPROCESSABLE_ENTITY,
         Error::TooLarge { .. } | Error::NeedsSession { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Error::BackendUnavailable(_) | Error::StoreUnavailable(_) | Error::ShuttingDown => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Error::BackendUnavailable(_)
+        | Error::StoreUnavailable(_)
+        | Error::SendAgain
+        | Error::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
         Error::NoSpace | Error::QuotaFull { .. } => StatusCode::INSUFFICIENT_STORAGE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -27,6 +27,8 @@ pub struct HttpOptions {
     /// How often a listener hears something when nothing changes. A WebSocket that is silent for three times as long
     /// is closed.
     pub heartbeat: Duration,
+    /// Whether there is a page for people at `/app`, which sends files by tus.
+    pub app: bool,
 }
 
 impl Default for HttpOptions {
@@ -39,6 +41,7 @@ impl Default for HttpOptions {
             origins: Vec::new(),
             spool_budget: SpoolBudget::default(),
             heartbeat: Duration::from_secs(15),
+            app: false,
         }
     }
 }

@@ -6,9 +6,10 @@ use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName};
 use ipnet::IpNet;
 
-use crate::shared::client::{ClientAddress, ClientScheme};
+use crate::shared::client::{ClientAddress, ClientHost, ClientScheme, host_of};
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(crate) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The most of a header that is looked at. Nobody needs more hops than fit.
@@ -66,7 +67,8 @@ pub(crate) fn take_down(request: &ServiceRequest, trusted: &TrustedProxies) {
         return;
     };
     let headers = request.headers();
-    let secure = is_https(headers, &said(headers));
+    let hops = said(headers);
+    let (secure, host) = (is_https(headers, &hops), host(headers));
     let mut extensions = request.extensions_mut();
     if let Some(address) = address_of(peer, headers, trusted) {
         extensions.insert(ClientAddress(address));
@@ -74,6 +76,21 @@ pub(crate) fn take_down(request: &ServiceRequest, trusted: &TrustedProxies) {
     if let Some(secure) = secure {
         extensions.insert(ClientScheme { secure });
     }
+    if let Some(host) = host {
+        extensions.insert(ClientHost(host));
+    }
+}
+
+/// The host that the client called, as the last proxy tells it.
+fn host(headers: &HeaderMap) -> Option<String> {
+    if headers.contains_key(X_FORWARDED_HOST) {
+        return host_of(elements(headers, &X_FORWARDED_HOST).first()?);
+    }
+    let told = elements(headers, &FORWARDED);
+    let pairs = pairs(told.first()?)?;
+    let mut hosts = pairs.iter().filter_map(|pair| pair.split_once('='));
+    let (_, host) = hosts.find(|(name, _)| name.trim().eq_ignore_ascii_case("host"))?;
+    host_of(host.trim().trim_matches('"'))
 }
 
 /// The client's address, if `peer` is a trusted proxy that says something of it.

@@ -30,6 +30,9 @@ impl fmt::Display for Words<'_> {
                  TELESTORE_API_ID and TELESTORE_API_HASH for its bot), \
                  or a local Bot API server (TELEGRAM_BOT_API_URL and TELESTORE_BOT_API_MAX_BYTES of the worker)"
             ),
+            Error::OtherRequest => f.write_str(
+                "Idempotency-Key was used for another file, or with other options: use a new one for each request",
+            ),
             Error::UploadFailed { why, outcome } => f.write_str(of_failure(why, *outcome)),
             error => write!(f, "{error}"),
         }

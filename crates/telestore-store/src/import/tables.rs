@@ -36,6 +36,7 @@ pub(super) const UPLOADS: Table = Table {
         ("mime_type", Text),
         ("options", Text),
         ("metadata", Text),
+        ("fingerprint", Text),
         ("user_id", Text),
         ("address", Text),
         ("sealed_token", Token),

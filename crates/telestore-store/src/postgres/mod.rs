@@ -1,5 +1,6 @@
 //! Uploads in a PostgreSQL database that many workers share.
 
+mod again;
 mod bot_keys;
 mod check;
 mod clock;

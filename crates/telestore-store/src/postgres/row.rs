@@ -106,8 +106,9 @@ pub(super) async fn load_all(on: &mut PgConnection, ids: &[UploadId]) -> Result<
 
 pub(super) async fn insert(on: &mut PgConnection, new: &Upload) -> Result<()> {
     let insert = sql(
-        "INSERT INTO uploads (id, key, file_name, file_size, total_chunks, kind, state, address, created_at, updated_at, \
-         received_chunks, received_bytes, progress, attempt) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, 0, 0)",
+        "INSERT INTO uploads (id, key, file_name, file_size, total_chunks, kind, state, address, fingerprint, created_at, \
+         updated_at, received_chunks, received_bytes, progress, attempt) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, 0, 0)",
     );
     bind_new(insert, new).execute(&mut *on).await.map_err(database)?;
     save(on, new).await

@@ -4,9 +4,9 @@ use telestore_types::{
     UploadOptions, UploadState, UserId, WorkerId,
 };
 
+use super::again::{ask, transact};
 use super::clock::Times as _;
-use super::fault::Tries;
-use super::tx::{Ending, Lent, Tx, in_time};
+use super::tx::Ending;
 use super::{
     PostgresSessionStore, bot_keys, counts, early, leases, moved, outbox, record, row, sweep, usage, workers,
 };
@@ -17,47 +17,6 @@ use crate::{
     Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore,
     Subject, Usage, WorkerInfo,
 };
-
-/// Makes a transaction, which gives an [`Answer`], until it goes well; `$now` is the caller's clock, if the call has it.
-macro_rules! transact {
-    ($store:expr, $ending:expr, $now:expr, |$tx:ident| $rule:expr) => {{
-        let mut tries = Tries::default();
-        loop {
-            let begun = Tx::begin($store, $ending, $now).await;
-            let done = match begun {
-                Ok(mut begun) => {
-                    let $tx = &mut begun;
-                    let answer = in_time(async { $rule }).await;
-                    begun.end(answer).await
-                }
-                Err(error) => Err(error),
-            };
-            match done {
-                Err(error) if tries.again(&error).await => {}
-                done => break done,
-            }
-        }
-    }};
-}
-
-/// Asks a question, again if the connection was cut.
-macro_rules! ask {
-    ($store:expr, |$on:ident| $question:expr) => {{
-        let mut tries = Tries::default();
-        loop {
-            let asked = async {
-                let mut lent = Lent::to_read($store).await?;
-                let $on = &mut *lent;
-                let answer = $question;
-                lent.back(answer).await
-            };
-            match in_time(asked).await {
-                Err(error) if tries.again(&error).await => {}
-                answered => break answered,
-            }
-        }
-    }};
-}
 
 #[async_trait]
 impl SessionStore for PostgresSessionStore {

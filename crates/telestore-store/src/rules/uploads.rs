@@ -19,16 +19,17 @@ pub async fn create(
     limits: &Limits,
 ) -> Result<Answer<Created>> {
     let found = rows.load(&upload.id).await?;
-    if let Some(found) = found.as_ref().filter(|found| !(anew && found.state.is_over())) {
+    // A result is never wiped: whoever saw the upload cancelled may come when another has made it again, and sent it.
+    if let Some(found) = found.as_ref().filter(|found| !(anew && found.state == UploadState::Cancelled)) {
         return Ok(Answer::Unchanged(Created::Exists(Box::new(found.clone()))));
     }
-    // One that is over is counted no more, so it needs no room of its own.
+    // One that was cancelled is counted no more, so it needs no room of its own.
     if let Err(exceeded) = check(rows, upload, limits, &More::UPLOAD, upload.created_at).await? {
         return Ok(Answer::Unchanged(Created::TooMuch(exceeded)));
     }
-    if let Some(over) = found {
-        rows.delete_chunks(&over.key).await?;
-        rows.delete(&over.key).await?;
+    if let Some(cancelled) = found {
+        rows.delete_chunks(&cancelled.key).await?;
+        rows.delete(&cancelled.key).await?;
     }
     if let Some(most) = limits.unowned.filter(|_| upload.user_id.is_none()) {
         rows.make_room(most).await?;

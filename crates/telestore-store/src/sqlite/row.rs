@@ -56,8 +56,8 @@ pub(super) async fn load(on: &mut SqliteConnection, id: &UploadId) -> Result<Opt
 
 pub(super) async fn insert(on: &mut SqliteConnection, upload: &Upload) -> Result<()> {
     let insert = sqlx::query(
-        "INSERT INTO uploads (id, key, file_name, file_size, total_chunks, kind, state, address, created_at, updated_at, \
-         received_chunks, received_bytes, progress, attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0)",
+        "INSERT INTO uploads (id, key, file_name, file_size, total_chunks, kind, state, address, fingerprint, created_at, \
+         updated_at, received_chunks, received_bytes, progress, attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0)",
     );
     crate::row::bind_new(insert, upload).execute(&mut *on).await.map_err(database)?;
     save(on, upload).await

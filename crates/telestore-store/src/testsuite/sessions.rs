@@ -132,6 +132,7 @@ where
     };
     make!(both;
         creates_once,
+        a_result_makes_no_room,
         claims_for_the_first_user,
         records_chunks,
         refuses_chunks_too_late,
@@ -205,7 +206,7 @@ where
 }
 
 async fn creates_once(store: &dyn SessionStore) {
-    let first = upload("a", 1, 2, 20);
+    let first = Upload { fingerprint: Some("0a".to_owned()), ..upload("a", 1, 2, 20) };
     assert_eq!(store.get(&first.id).await.expect("reads"), None);
     assert_eq!(store.create(&first, false, &LIMITS).await.expect("creates"), Created::New);
     assert_eq!(get(store, "a").await, first, "what was created reads back whole");
@@ -219,6 +220,18 @@ async fn creates_once(store: &dyn SessionStore) {
     assert_eq!(get(store, "a").await, second);
     let late = store.record_chunk(new_chunk(&first, &chunk(0, 1, 1, "late"))).await;
     assert_eq!(late.expect("records"), Recorded::NotFound, "a late chunk of the first life stays out");
+}
+
+async fn a_result_makes_no_room(store: &dyn SessionStore) {
+    let first = Upload { user_id: Some(UserId::new("u")), ..upload("a", 1, 1, 10) };
+    store.create(&first, false, &LIMITS).await.expect("creates");
+    record(store, &first, &chunk(0, 10, 1, "a")).await;
+    store.complete(&first.id, &first.key, NOW).await.expect("completes");
+    let lease = lease(store, NOW).await.expect("due");
+    assert!(store.finish(&lease, &result(), None, NOW).await.expect("finishes"));
+    let second = upload("a", 2, 1, 10);
+    assert!(matches!(store.create(&second, true, &LIMITS).await.expect("creates"), Created::Exists(_)));
+    assert_eq!(get(store, "a").await.state, UploadState::Completed);
 }
 
 async fn claims_for_the_first_user(store: &dyn SessionStore) {

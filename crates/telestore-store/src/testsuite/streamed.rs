@@ -148,7 +148,7 @@ async fn bytes_live_as_long_as_a_record_names_them(
     assert_eq!(forgotten.len(), 6, "{forgotten:?}");
     assert!(store.get(&whole.id).await.expect("reads").is_none());
     assert_eq!(store.forget(&whole.id, &whole.key).await.expect("answers"), None);
-    let expiry = Expiry::new(&[UploadState::Cancelled], NOW + SECOND, 10);
+    let expiry = Expiry::new([UploadState::Cancelled], NOW + SECOND, 10);
     assert_eq!(store.expire(&expiry).await.expect("expires").len(), 2);
 }
 

@@ -35,6 +35,8 @@ pub struct NewUpload {
     pub options: UploadOptions,
     /// What the client wants to know later.
     pub metadata: Metadata,
+    /// By what a repeat of its request is known.
+    pub fingerprint: Option<String>,
     /// How it comes.
     pub kind: UploadKind,
     /// When.
@@ -53,6 +55,7 @@ impl NewUpload {
             mime_type: None,
             options: UploadOptions::default(),
             metadata: Metadata::new(),
+            fingerprint: None,
             kind: UploadKind::Appended,
             now,
         }
@@ -99,5 +102,11 @@ impl NewUpload {
     #[must_use]
     pub fn with_metadata(self, metadata: Metadata) -> Self {
         Self { metadata, ..self }
+    }
+
+    /// A repeat of its request is known by this, if by anything.
+    #[must_use]
+    pub fn with_fingerprint(self, fingerprint: Option<String>) -> Self {
+        Self { fingerprint, ..self }
     }
 }

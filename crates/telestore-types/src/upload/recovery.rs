@@ -107,7 +107,12 @@ impl Upload {
 
     fn give_up_crashing(&mut self, now: Timestamp) {
         if self.handed_over().is_some() {
-            return self.cut_off(now);
+            let error = format!(
+                "the worker ended {MAX_CRASHES} times while it looked for the message of this file, without getting further: \
+                 it was stopped that often, or what the Telegram server of this account answers ends it. The file may \
+                 be in the channel already: look there before you complete the upload again"
+            );
+            return self.fail(&error, Outcome::Ambiguous, now);
         }
         let error = format!(
             "the worker ended {MAX_CRASHES} times while it sent this file, without getting further: it was stopped \

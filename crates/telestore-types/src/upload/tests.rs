@@ -1,5 +1,5 @@
 use super::*;
-use crate::{StoredAs, StoredMessage};
+use crate::{Caption, ChatId, Clock, HandedOver, MAX_CRASHES, SendAs, StoredAs, StoredMessage, SystemClock};
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_000);
 
@@ -104,6 +104,35 @@ fn a_flood_wait_uses_up_no_attempt() {
     upload.start_attempt(NOW);
     upload.retry_later(NOW, true, NOW);
     assert_eq!(upload.attempt, 1);
+}
+
+#[test]
+fn too_many_ends_of_the_process_fail_it_and_say_what_it_did() {
+    let ended = |state: Option<ResumeState>| {
+        let mut upload = complete();
+        upload.complete(NOW).unwrap();
+        upload.start_attempt(NOW);
+        if let Some(state) = state {
+            upload.commit(40, Some(state));
+        }
+        for _ in 1..MAX_CRASHES {
+            assert_eq!(upload.recover(NOW), Recovery::GoesOn);
+            upload.start_attempt(NOW);
+        }
+        assert_eq!(upload.recover(NOW), Recovery::Failed);
+        upload
+    };
+    let sent = ended(None);
+    assert_eq!((sent.outcome, sent.maybe_sent), (Some(Outcome::Crashed), false));
+    assert!(sent.error.unwrap().contains("is not in the channel"));
+
+    let chat = ChatId::new("-1001234567890").unwrap();
+    let handed = HandedOver::new(chat, &Caption::from("a"), SendAs::Document, 10, SystemClock.reading());
+    let looked_for = ended(Some((&handed).into()));
+    assert_eq!((looked_for.outcome, looked_for.maybe_sent), (Some(Outcome::Ambiguous), true));
+    assert_eq!(looked_for.handed_over(), Some(handed), "who completes it again goes on from here");
+    let error = looked_for.error.unwrap();
+    assert!(error.contains("looked for the message") && error.contains("look there"), "{error}");
 }
 
 #[test]

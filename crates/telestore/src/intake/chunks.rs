@@ -156,7 +156,7 @@ impl Intake {
     fn new_upload(&self, file: &FileInfo, kind: UploadKind, caller: &Caller) -> Upload {
         let key = StorageKey::from_random(rand::random());
         let new = NewUpload::new(file.id.clone(), key, file.file_name.clone(), self.base.now());
-        let new = new.with_options(file.options.clone());
+        let new = new.with_options(file.options.clone()).with_fingerprint(file.fingerprint.clone());
         let upload = Upload::new(match kind {
             UploadKind::Direct => new.direct(file.file_size),
             _ => new.in_chunks(file.file_size, file.total_chunks),
@@ -167,7 +167,7 @@ impl Intake {
     }
 
     /// The same, with the token's user as its owner; `None` without a token.
-    async fn owned_upload(
+    pub(super) async fn owned_upload(
         &self,
         file: &FileInfo,
         kind: UploadKind,

@@ -47,7 +47,7 @@ fn worth_joining(pieces: &[ChunkRecord]) -> &[ChunkRecord] {
 impl Intake {
     /// Joins the last pieces of an upload if they are many and small. If that fails, they stay as they are.
     pub(super) async fn join_small(&self, upload: &Upload) {
-        if upload.state != UploadState::Receiving || upload.received_chunks % LOOK_EACH != 0 {
+        if upload.state != UploadState::Receiving || !upload.received_chunks.is_multiple_of(LOOK_EACH) {
             return;
         }
         if let Err(error) = self.join(upload).await {

@@ -8,15 +8,17 @@ pub(crate) mod direct;
 pub(crate) mod joining;
 pub(crate) mod options;
 pub(crate) mod parts;
+pub(crate) mod repeats;
 pub(crate) mod streams;
 pub(crate) mod waiting;
 
 use std::sync::Arc;
 
 use telestore_types::{
-    FileName, Metadata, Thumbnail, Timestamp, UploadId, UploadKind, UploadOptions, UploadState,
+    FileDigest, FileName, Metadata, Thumbnail, Timestamp, UploadId, UploadKind, UploadOptions, UploadState,
 };
 
+use crate::intake::repeats::IdempotencyKey;
 use crate::intake::streams::Streams;
 use crate::shared::access::Access;
 use crate::shared::base::Base;
@@ -41,12 +43,15 @@ pub struct FileInfo {
     pub options: UploadOptions,
     /// The picture that stands for it, of which the same holds.
     pub thumbnail: Option<Thumbnail>,
+    /// By what a repeat of its request is known.
+    pub(crate) fingerprint: Option<String>,
 }
 
 impl FileInfo {
     /// A file of so many bytes, in so many chunks.
     pub fn new(id: UploadId, file_name: FileName, file_size: u64, total_chunks: u32) -> Self {
-        Self { id, file_name, file_size, total_chunks, options: UploadOptions::default(), thumbnail: None }
+        let (options, thumbnail, fingerprint) = (UploadOptions::default(), None, None);
+        Self { id, file_name, file_size, total_chunks, options, thumbnail, fingerprint }
     }
 
     /// Its message is to be like this.
@@ -74,12 +79,18 @@ pub struct DirectFile {
     pub options: UploadOptions,
     /// The picture that stands for it.
     pub thumbnail: Option<Thumbnail>,
+    /// The client's name for the request: one that comes again under it is carried out once.
+    pub key: Option<IdempotencyKey>,
+    /// The SHA-256 that its client sent with the file, and that the bytes have. Without a key, a request that comes again
+    /// is known by it.
+    pub sha256: Option<FileDigest>,
 }
 
 impl DirectFile {
     /// A file of this name, without a content type.
     pub fn new(file_name: FileName) -> Self {
-        Self { file_name, mime_type: None, options: UploadOptions::default(), thumbnail: None }
+        let (options, thumbnail) = (UploadOptions::default(), None);
+        Self { file_name, mime_type: None, options, thumbnail, key: None, sha256: None }
     }
 
     /// It has this type of content, if any.
@@ -98,6 +109,20 @@ impl DirectFile {
     #[must_use]
     pub fn with_thumbnail(self, thumbnail: Option<Thumbnail>) -> Self {
         Self { thumbnail, ..self }
+    }
+}
+
+impl DirectFile {
+    /// Its request has this name, if any.
+    #[must_use]
+    pub fn with_key(self, key: Option<IdempotencyKey>) -> Self {
+        Self { key, ..self }
+    }
+
+    /// Its client has sent this digest with it, if any, and its bytes have it.
+    #[must_use]
+    pub fn with_sha256(self, sha256: Option<FileDigest>) -> Self {
+        Self { sha256, ..self }
     }
 }
 

@@ -98,6 +98,14 @@ pub enum Error {
         /// What it sent, in bytes.
         received: u64,
     },
+    /// The name of the request was given to another one before: one for another file, or for another message.
+    #[error(
+        "this idempotency key was used for another file, or with other options: use a new one for each request"
+    )]
+    OtherRequest,
+    /// The request that this one repeats has failed just now, and the bytes of this one were not kept.
+    #[error("the request that this one repeats has failed just now: send it again")]
+    SendAgain,
     /// The user has not set up Telegram; the backend's words.
     #[error("{0}")]
     NotConfigured(String),
@@ -148,6 +156,7 @@ impl Error {
             | Self::BackendUnavailable(_)
             | Self::ShuttingDown
             | Self::NoSpace
+            | Self::SendAgain
             | Self::StoreUnavailable(_)
             | Self::Storage(_) => Verdict::Temporary,
             Self::UploadFailed { .. } => Verdict::Ambiguous,

@@ -8,7 +8,7 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
-use telestore_types::{AddressKey, Secret, StorageKey, network_of};
+use telestore_types::{AddressKey, Secret, StorageKey, UserId, network_of};
 
 const NONCE_BYTES: usize = 24;
 
@@ -93,6 +93,14 @@ impl Sealer {
         let name = format!("address {}", network_of(address));
         let digest = self.names.clone().chain_update(name).finalize().into_bytes();
         AddressKey::new(hex::encode(&digest[..16]))
+    }
+
+    /// A name for a request of a user that is `known_by` this, in 32 hexadecimal digits. Without the key nobody finds it from
+    /// these.
+    pub(crate) fn request_name(&self, user: &UserId, known_by: &str) -> String {
+        let name = format!("request {} {user} {known_by}", user.as_str().len());
+        let digest = self.names.clone().chain_update(name).finalize().into_bytes();
+        hex::encode(&digest[..16])
     }
 
     /// Seals `secret` for one upload.

@@ -11,6 +11,7 @@ use crate::shared::bytes::Bytes;
 use crate::shared::error::Result;
 use crate::shared::events::Events;
 use crate::shared::sends::Sends;
+use crate::shared::sends::early::is_under_way;
 use crate::shared::tasks::Task;
 use crate::upkeep::orphans::Orphans;
 
@@ -114,7 +115,21 @@ impl Upkeep {
             while self.sweep_some(states, unowned, now - ttl, &mut swept).await? {}
         }
         self.orphans.sweep().await?;
+        self.forget_what_ended_elsewhere().await?;
         Ok(swept)
+    }
+
+    /// What was sent early here may have been completed and sent by another worker, which tells nobody.
+    async fn forget_what_ended_elsewhere(&self) -> Result<()> {
+        if self.base.config.alone {
+            return Ok(());
+        }
+        for (id, key) in self.sends.early.at_rest() {
+            if !is_under_way(self.base.sessions.get(&id).await?.as_ref(), &key) {
+                self.sends.early.forget(&key);
+            }
+        }
+        Ok(())
     }
 
     /// Deletes a bounded number, and says whether there may be more.

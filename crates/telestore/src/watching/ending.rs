@@ -1,6 +1,6 @@
 //! Waiting for the end of a file that came in one request.
 
-use telestore_types::{FileName, StoredFile, Upload, UploadState, UploadStatus};
+use telestore_types::{FileName, StoredFile, TopicId, Upload, UploadId, UploadState, UploadStatus};
 
 use crate::shared::error::{Error, Result};
 use crate::watching::Watching;
@@ -10,8 +10,12 @@ use crate::watching::watch::Watch;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DirectReceipt {
+    /// The worker's name for its upload.
+    pub upload_id: UploadId,
     /// The messages that hold it.
     pub stored: StoredFile,
+    /// The topic that they are in, if the chat is a forum.
+    pub topic_id: Option<TopicId>,
     /// The name that the document got.
     pub file_name: FileName,
 }
@@ -33,9 +37,12 @@ impl Watching {
             let Some(event) = next? else { break };
             return match (event.status, event.stored) {
                 (UploadStatus::Uploading, _) => continue,
-                (UploadStatus::Completed, Some(stored)) => {
-                    Ok(DirectReceipt { stored, file_name: upload.file_name })
-                }
+                (UploadStatus::Completed, Some(stored)) => Ok(DirectReceipt {
+                    upload_id: upload.id,
+                    topic_id: upload.options.topic_id.or(self.base.config.message.topic_id),
+                    stored,
+                    file_name: upload.file_name,
+                }),
                 _ => {
                     let why = event.error.unwrap_or_else(|| "upload failed".to_owned());
                     Err(Error::upload_failed(why, event.outcome))

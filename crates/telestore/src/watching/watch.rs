@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telestore_progress::Subscription;
-use telestore_types::{UploadEvent, UploadId};
+use telestore_types::{Upload, UploadEvent, UploadId};
 use tokio::time::{Instant, sleep_until};
 
 use crate::shared::base::Base;
@@ -46,6 +46,12 @@ impl Watching {
         let upload = self.access.find(id, caller).await?.ok_or(Error::NotStarted)?;
         watch.first = self.events.event_now(upload).await?;
         Ok(watch)
+    }
+
+    /// Gives a watch that has begun to listen the state of its upload, which was read since.
+    pub(crate) async fn look(&self, watch: &mut Watch, upload: &Upload) -> Result<()> {
+        watch.first = self.events.event_now(upload.clone()).await?;
+        Ok(())
     }
 
     /// Watches an upload that may not be there yet.

@@ -15,18 +15,18 @@ use crate::uploader::Scripted;
 
 /// Takes files early, or refuses each of them. Clones count together.
 #[derive(Debug, Clone)]
-struct Way {
+pub(crate) struct Way {
     name: &'static str,
     refusal: Option<ErrorKind>,
     calls: Arc<watch::Sender<usize>>,
 }
 
 impl Way {
-    fn new(name: &'static str, refusal: Option<ErrorKind>) -> Self {
+    pub(crate) fn new(name: &'static str, refusal: Option<ErrorKind>) -> Self {
         Self { name, refusal, calls: Arc::default() }
     }
 
-    async fn called(&self) {
+    pub(crate) async fn called(&self) {
         let mut calls = self.calls.subscribe();
         let called = calls.wait_for(|calls| *calls > 0);
         tokio::time::timeout(Duration::from_secs(60), called).await.expect("comes soon").unwrap();

@@ -32,6 +32,7 @@ struct State {
     broken: Vec<&'static str>,
     after: HashMap<&'static str, Hook>,
     hanging: Vec<&'static str>,
+    calls: HashMap<&'static str, usize>,
 }
 
 impl Hooks {
@@ -67,6 +68,11 @@ impl Hooks {
         self.0.lock().unwrap().hanging.push(method);
     }
 
+    /// How often `method` was called.
+    pub(crate) fn calls(&self, method: &'static str) -> usize {
+        self.0.lock().unwrap().calls.get(method).copied().unwrap_or(0)
+    }
+
     async fn may_hang(&self, method: &'static str) {
         let hangs = self.0.lock().unwrap().hanging.contains(&method);
         if hangs {
@@ -76,6 +82,7 @@ impl Hooks {
 
     fn check(&self, method: &'static str) -> Result<()> {
         let mut state = self.0.lock().unwrap();
+        *state.calls.entry(method).or_default() += 1;
         if state.broken.contains(&method) {
             return Err(Error::failed("hook", format!("{method} is broken")));
         }

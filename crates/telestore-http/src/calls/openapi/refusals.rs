@@ -203,6 +203,9 @@ refusals! {
         chunk = Error::TooLarge { what: "chunk", limit: 52_428_800 },
         file = Error::TooLarge { what: "file", limit: 2_097_152_000 },
         needs_session = Error::NeedsSession { limit: 52_428_800 };
+    /// `Idempotency-Key` was used for another file, or with other options.
+    OtherRequest:
+        another_file = Error::OtherRequest;
     /// Too much of a user, or from an address. `Retry-After` and `retryAfter` say when to try again.
     TooMany:
         requests = too_many("requests of this user", 1),

@@ -5,9 +5,9 @@ use std::time::Instant;
 use actix_multipart::MultipartError;
 use actix_web::error::PayloadError;
 use bytes::Bytes;
-use telestore::store::SpooledChunk;
+use telestore::store::{Spool, SpooledChunk};
 use telestore::types::ContentDigest;
-use telestore::{Admission, Caller, Telestore};
+use telestore::{Caller, Telestore};
 
 use super::{FILE_NAME, Limits};
 use crate::forms::head::{PartHead, reading};
@@ -21,16 +21,15 @@ use crate::shared::patience::is_too_slow;
 const LOOK_AFTER: u64 = 1024 * 1024;
 
 /// Spools the bytes of the file as they arrive.
-pub(super) async fn spool(
+pub(super) async fn fill(
     engine: &Telestore,
     mut part: Part,
+    mut spool: Box<dyn Spool>,
     digests: &[ContentDigest],
     mut share: Option<Share>,
-    admission: Admission,
     sender: Option<&Caller>,
     limits: Limits<'_>,
 ) -> Result<(SpooledChunk, Option<Share>), ApiError> {
-    let mut spool = admission.spool().await?;
     for digest in digests {
         spool.expect(*digest);
     }
@@ -44,7 +43,7 @@ pub(super) async fn spool(
         if let Some(share) = &mut share {
             share.take(piece.len() as u64).await?;
         }
-        if length >= look_at {
+        if length >= look_at && !limits.known {
             engine.check_space().await?;
             if let Some(sender) = sender {
                 engine.check_sendable(sender, length).await?;

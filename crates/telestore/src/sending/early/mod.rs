@@ -117,12 +117,17 @@ impl Early {
             && upload.crashes < MAX_EARLY_CRASHES;
         let (true, Some(user)) = (worth_it, &upload.user_id) else { return };
         let mut entries = self.sends.early.entries();
-        let entry = entries.entry(upload.key.clone()).or_insert_with(|| Entry::new(user.clone()));
-        if let Some(running) = entry.running() {
+        if let Some(running) = entries.get(&upload.key).and_then(Entry::running) {
             // If it is just ending, the next chunk begins another.
             let _ = running.arrived.send(chunk.clone());
             return;
         }
+        if upload.early && upload.worker.as_ref().is_some_and(|worker| *worker != self.base.worker) {
+            // Another worker sends it, and looks for new chunks by itself.
+            return;
+        }
+        let new = || Entry::new(upload.id.clone(), user.clone());
+        let entry = entries.entry(upload.key.clone()).or_insert_with(new);
         let waits = entry.not_before.is_some_and(|at| at > self.base.now());
         if waits || self.base.shutdown.is_cancelled() || !self.has_room(&entries, user) {
             return;

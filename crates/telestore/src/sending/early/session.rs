@@ -18,7 +18,7 @@ use super::{Early, EarlyUpload};
 use crate::shared::base::Base;
 use crate::shared::job::Job;
 use crate::shared::metrics::Ongoing;
-use crate::shared::sends::early::Running;
+use crate::shared::sends::early::{Running, is_under_way};
 
 /// Whose a state is that only says that there is none yet: no backend has this name.
 const MARK: &str = "nobody";
@@ -29,8 +29,8 @@ const MAX_FAILURES: u32 = 5;
 /// How long early sending rests after that, and after a failure that does not pass; the attempt that counts will tell.
 const REST: Duration = Duration::from_secs(10 * 60);
 
-/// How long it rests if another worker uses the login.
-const LOGIN_BUSY: Duration = Duration::from_secs(10);
+/// How long it rests if another worker has the upload, its user's account or the login.
+const ELSEWHERE: Duration = Duration::from_secs(10);
 
 /// How often to look for chunks that other workers took in.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -101,7 +101,11 @@ impl Session {
         let until = now + base.config.account_hold;
         match base.sessions.begin_early(&self.of.id, &self.of.key, &base.worker, now, until).await {
             Ok(true) => {}
-            Ok(false) => return self.forget_if_over().await,
+            Ok(false) => {
+                // Another worker has it or its user's account, or it is over. The next chunks need not ask the same.
+                self.rest(ELSEWHERE);
+                return self.forget_if_over().await;
+            }
             Err(error) => {
                 tracing::debug!(upload = %self.of.id, %error, "could not begin to send early");
                 return self.rest(REST);
@@ -234,11 +238,7 @@ impl Session {
     /// does for one that is on its way.
     async fn forget_if_over(&self) {
         let Ok(upload) = self.early.base.sessions.get(&self.of.id).await else { return };
-        let on_its_way = |upload: &Upload| {
-            use UploadState::{Queued, Receiving, Sending};
-            upload.key == self.of.key && matches!(upload.state, Receiving | Queued | Sending)
-        };
-        if !upload.as_ref().is_some_and(on_its_way) {
+        if !is_under_way(upload.as_ref(), &self.of.key) {
             self.early.sends.early.entries().remove(&self.of.key);
         }
     }
@@ -354,7 +354,7 @@ impl Session {
         // If no time is named, the pauses grow as after other errors.
         let wait = error.retry_after().filter(|wait| !wait.is_zero());
         if error.kind() == ErrorKind::LoginBusy {
-            return Next::Rest(LOGIN_BUSY);
+            return Next::Rest(ELSEWHERE);
         }
         // Bytes that are gone were replaced meanwhile: the next look finds the new ones.
         let passes = error.verdict() == Verdict::Temporary || error.kind() == ErrorKind::SourceDamaged;

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use telestore_store::ChunkRecord;
-use telestore_types::{ResumeState, StorageKey, Timestamp, Upload, UserId};
+use telestore_types::{ResumeState, StorageKey, Timestamp, Upload, UploadId, UploadState, UserId};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,7 @@ pub(crate) struct EarlySends(Mutex<HashMap<StorageKey, Entry>>);
 /// What is known of one upload that still receives.
 #[derive(Debug)]
 pub(crate) struct Entry {
+    pub(crate) id: UploadId,
     pub(crate) user: UserId,
     /// What Telegram has of it, in bytes.
     pub(crate) sent: u64,
@@ -99,6 +100,13 @@ impl EarlySends {
         }
     }
 
+    /// The uploads of which something is known and which are not sent now.
+    pub(crate) fn at_rest(&self) -> Vec<(UploadId, StorageKey)> {
+        let entries = self.entries();
+        let at_rest = entries.iter().filter(|(_, entry)| entry.running().is_none());
+        at_rest.map(|(key, entry)| (entry.id.clone(), key.clone())).collect()
+    }
+
     /// Drops early sending of an upload that is over.
     pub(crate) fn forget(&self, key: &StorageKey) {
         let entry = self.entries().remove(key);
@@ -108,9 +116,15 @@ impl EarlySends {
     }
 }
 
+/// Whether what is known of an upload may be of use: it receives, or a runner may ask for it.
+pub(crate) fn is_under_way(row: Option<&Upload>, key: &StorageKey) -> bool {
+    use UploadState::{Queued, Receiving, Sending};
+    row.is_some_and(|row| row.key == *key && matches!(row.state, Receiving | Queued | Sending))
+}
+
 impl Entry {
-    pub(crate) fn new(user: UserId) -> Self {
-        Self { user, sent: 0, session: None, not_before: None }
+    pub(crate) fn new(id: UploadId, user: UserId) -> Self {
+        Self { id, user, sent: 0, session: None, not_before: None }
     }
 
     pub(crate) fn running(&self) -> Option<&Running> {
