@@ -16,7 +16,7 @@ use crate::meter::Rate;
 use crate::options::UploadOptions;
 use crate::source::Source;
 use crate::tus;
-use crate::upload::{self, Start, Upload};
+use crate::upload::{self, Upload};
 use crate::upload_url::UploadUrl;
 
 /// How long a worker may be away in a row, as when it is restarted.
@@ -86,23 +86,7 @@ impl Client {
     /// The upload waits and tries again for as long as the patience lasts, and goes on where the worker is. Where it is lost to the worker
     /// before its end, it begins anew. Its message is made at most once.
     pub fn upload(&self, source: Source, options: UploadOptions) -> Upload {
-        upload::start(Arc::clone(&self.0), Start::Anew, source, options)
-    }
-
-    /// Creates an upload without sending a byte, for whoever keeps its address before: [`send`](Self::send) sends it.
-    ///
-    /// # Errors
-    /// What [`upload`](Self::upload) ends with, too: the worker refuses such a file, or is away for too long; or the file is empty or
-    /// cannot be read.
-    pub async fn create(&self, source: &Source, options: UploadOptions) -> Result<UploadUrl> {
-        let options = upload::prepared(options, source).await?;
-        tus::create(&self.0, None, source.length(), &options.encoded()).await
-    }
-
-    /// Sends an upload that was [created](Self::create) a moment ago, and spares the question how much the worker has of it. Otherwise it is
-    /// as [`resume`](Self::resume).
-    pub fn send(&self, url: &UploadUrl, source: Source, options: UploadOptions) -> Upload {
-        upload::start(Arc::clone(&self.0), Start::Created(url.clone()), source, options)
+        upload::start(Arc::clone(&self.0), None, source, options)
     }
 
     /// Goes on with an upload, from what the worker has of it; also one of which it has all, and one that has ended: the worker is
@@ -111,7 +95,7 @@ impl Client {
     /// It ends with [`ErrorKind::Gone`] if the worker does not know it. Whether the file may be in the channel then, is what
     /// [`before_last`](UploadOptions::before_last) tells.
     pub fn resume(&self, url: &UploadUrl, source: Source, options: UploadOptions) -> Upload {
-        upload::start(Arc::clone(&self.0), Start::Begun(url.clone()), source, options)
+        upload::start(Arc::clone(&self.0), Some(url.clone()), source, options)
     }
 
     /// What the worker knows of an upload.
@@ -208,6 +192,8 @@ impl ClientBuilder {
         let mut http = Http::builder()
             .connect_timeout(CONNECT)
             .tcp_keepalive(Duration::from_secs(30))
+            // A connection for each upload: one that stands still, or breaks, holds up no other.
+            .http1_only()
             .user_agent(&self.user_agent)
             // The token goes nowhere else, and a body cannot follow.
             .redirect(Policy::none());

@@ -44,8 +44,8 @@ pub enum ErrorKind {
     Corrupt,
     /// What answers is no TeleStore worker, or not one that this client understands.
     Protocol,
-    /// The client could not keep its own state: the callback of
-    /// [`before_last`](crate::UploadOptions::before_last) failed.
+    /// The client could not keep its own state: a callback, [`created`](crate::UploadOptions::created) or
+    /// [`before_last`](crate::UploadOptions::before_last), failed.
     State,
 }
 

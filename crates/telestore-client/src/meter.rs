@@ -27,6 +27,11 @@ impl Rate {
         Self { bytes_per_second: bytes_per_second.max(1), next: Arc::new(Mutex::new(Instant::now())) }
     }
 
+    /// How much goes at once: little enough that several uploads take turns within seconds.
+    fn slice(&self) -> usize {
+        usize::try_from(self.bytes_per_second / 4).unwrap_or(SLICE).clamp(512, SLICE)
+    }
+
     async fn pass(&self, bytes: usize) {
         let takes = Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64);
         let turn = {
@@ -58,7 +63,8 @@ impl Meter {
             if bytes.is_empty() {
                 return None;
             }
-            let slice = bytes.split_to(SLICE.min(bytes.len()));
+            let most = meter.rate.as_ref().map_or(SLICE, Rate::slice);
+            let slice = bytes.split_to(most.min(bytes.len()));
             meter.pass(slice.len()).await;
             Some((Ok::<_, Infallible>(slice), (bytes, meter)))
         });

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use telestore_types::{FileDigest, FileName, SendAs, Thumbnail, TopicId};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::upload_url::UploadUrl;
 
 /// Files up to this size have their SHA-256 sent ahead, unless [`UploadOptions::digest_up_to`] says else. They are read
 /// twice for it, the second time from memory as a rule.
@@ -15,6 +16,9 @@ const DIGEST_UP_TO: u64 = 64 * 1024 * 1024;
 
 /// What is called before the last bytes of a file go out.
 pub(crate) type BeforeLast = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
+
+/// What is called with the address of a new upload.
+pub(crate) type Created = Arc<dyn Fn(&UploadUrl) -> io::Result<()> + Send + Sync>;
 
 /// How an upload, and the message of its file, is to be. What is not named is as the worker's settings say.
 ///
@@ -43,6 +47,7 @@ pub struct UploadOptions {
     pub(crate) metadata: Vec<(String, String)>,
     pub(crate) digest_up_to: u64,
     pub(crate) segment: Option<u64>,
+    pub(crate) created: Option<Created>,
     pub(crate) before_last: Option<BeforeLast>,
 }
 
@@ -60,6 +65,7 @@ impl Default for UploadOptions {
             metadata: Vec::new(),
             digest_up_to: DIGEST_UP_TO,
             segment: None,
+            created: None,
             before_last: None,
         }
     }
@@ -161,6 +167,13 @@ impl UploadOptions {
     /// fast and less after a connection broke. So many bytes are held in memory.
     pub fn segment_bytes(mut self, bytes: u64) -> Self {
         self.segment = Some(bytes.max(1));
+        self
+    }
+
+    /// Called with the address of each upload that [`upload`](crate::Client::upload) creates, before a byte of the file goes out, on a thread
+    /// that may block: for whoever keeps it, to [resume](crate::Client::resume) in another process. If it fails, nothing goes out.
+    pub fn created(mut self, call: impl Fn(&UploadUrl) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        self.created = Some(Arc::new(call));
         self
     }
 

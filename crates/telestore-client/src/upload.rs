@@ -68,39 +68,29 @@ impl Drop for Upload {
     }
 }
 
-/// Where an upload starts.
-pub(crate) enum Start {
-    /// With a new upload.
-    Anew,
-    /// With one that was just created: the worker has nothing of it.
-    Created(UploadUrl),
-    /// With one that was begun.
-    Begun(UploadUrl),
-}
-
-/// Starts one.
-pub(crate) fn start(calls: Arc<Calls>, start: Start, source: Source, options: UploadOptions) -> Upload {
+/// Starts one: at the address of one that was begun, or anew.
+pub(crate) fn start(
+    calls: Arc<Calls>,
+    at: Option<UploadUrl>,
+    source: Source,
+    options: UploadOptions,
+) -> Upload {
     let (report, progress) = Report::new();
-    let at = match &start {
-        Start::Anew => None,
-        Start::Created(url) | Start::Begun(url) => Some(url.clone()),
-    };
-    let (told, url) = watch::channel(at);
+    let (told, url) = watch::channel(at.clone());
     let total = source.length();
     report.change(|progress| progress.total = total);
     let task = tokio::spawn(async move {
         let mut source = source;
-        match start {
-            Start::Anew => anew(&calls, &report, options, source, &told).await,
-            Start::Created(url) => run(&calls, &report, &options, &url, &mut source, true).await,
-            Start::Begun(url) => run(&calls, &report, &options, &url, &mut source, false).await,
+        match at {
+            Some(url) => run(&calls, &report, &options, &url, &mut source, false).await,
+            None => anew(&calls, &report, options, source, &told).await,
         }
     });
     Upload { progress, url, task }
 }
 
-/// What [`start`] begins with: the options, with what is known of the source.
-pub(crate) async fn prepared(mut options: UploadOptions, source: &Source) -> Result<UploadOptions> {
+/// The options, with what is known of the source.
+async fn prepared(mut options: UploadOptions, source: &Source) -> Result<UploadOptions> {
     if source.length() == Some(0) {
         return Err(empty());
     }
@@ -128,6 +118,7 @@ async fn anew(
     loop {
         let url = tus::create(calls, Some(report), source.length(), &options.encoded()).await?;
         told.send_replace(Some(url.clone()));
+        kept(calls, &options, &url).await?;
         tries += 1;
         match run(calls, report, &options, &url, &mut source, true).await {
             // Nothing of it can be in the channel. A stream cannot be read again.
@@ -137,6 +128,18 @@ async fn anew(
             ended => return ended,
         }
     }
+}
+
+/// Has the caller keep the address of a new upload.
+async fn kept(calls: &Calls, options: &UploadOptions, url: &UploadUrl) -> Result<()> {
+    let Some(call) = options.created.clone() else { return Ok(()) };
+    let address = url.clone();
+    let kept = tokio::task::spawn_blocking(move || call(&address)).await.map_err(std::io::Error::other);
+    if let Err(error) = kept.and_then(|kept| kept) {
+        tus::terminate(calls, url).await;
+        return Err(Error::new(ErrorKind::State, error.to_string()));
+    }
+    Ok(())
 }
 
 /// Sends what the worker does not have, and waits for the message.

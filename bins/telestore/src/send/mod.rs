@@ -54,7 +54,9 @@ pub(crate) async fn send(asked: &WorkerArgs, args: &SendArgs) -> Result<Exit, Fa
 /// The state of this user.
 pub(crate) fn opened() -> Result<Arc<State>, Failure> {
     let dir = places::state()?;
-    State::open(&dir).map_err(|error| Failure::new(Exit::Failed, format!("{}: {error}", dir.display())))
+    State::open(&dir).map_err(|error| {
+        Failure::new(Exit::Failed, format!("what is known of uploads, in {}: {error}", dir.display()))
+    })
 }
 
 async fn all(run: Arc<Run>, found: Found) -> Exit {

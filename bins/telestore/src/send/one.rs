@@ -3,7 +3,7 @@
 use std::fs::Metadata;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
@@ -181,42 +181,30 @@ impl One<'_> {
                 Some(source) => source,
                 None => Source::file(kept.path)?,
             };
-            let (record, fresh) = match known.take() {
-                Some(record) => (record, false),
-                None => (self.begin(kept, &source).await?, true),
-            };
-            self.run.show.begun(self.entry, record.url.upload_id());
-            let options = self.before_last(kept, &record);
-            let client = &self.run.worker.client;
-            let upload = match fresh {
-                true => client.send(&record.url, source, options),
-                false => client.resume(&record.url, source, options),
+            let (client, options) = (&self.run.worker.client, self.writes_down(kept, known.clone()));
+            let upload = match &known {
+                Some(record) => client.resume(&record.url, source, options),
+                None => client.upload(source, options),
             };
             let cut = match self.drive(upload, false).await {
                 Ok(delivered) => return Ok(delivered),
                 Err(cut) => cut,
             };
-            known = self.next(kept, record, cut, &mut asked_again).await?;
+            known = self.next(kept, cut, &mut asked_again).await?;
         }
         Err(Cut::Failed(ErrorKind::Gone, "the worker lost it again and again".to_owned()))
     }
 
     /// Whether to try once more after a failure: with the upload that is given, or anew.
-    async fn next(
-        &self,
-        kept: &Kept<'_>,
-        record: Record,
-        cut: Cut,
-        asked_again: &mut bool,
-    ) -> Result<Option<Record>, Cut> {
-        let written = kept.held.record()?.unwrap_or(record);
+    async fn next(&self, kept: &Kept<'_>, cut: Cut, asked_again: &mut bool) -> Result<Option<Record>, Cut> {
+        let Some(record) = kept.held.record()? else { return Err(cut) };
         match cut {
-            Cut::Failed(ErrorKind::Gone, _) if written.ending => Err(Cut::Failed(
+            Cut::Failed(ErrorKind::Gone, _) if record.ending => Err(Cut::Failed(
                 ErrorKind::Lost,
                 format!(
                     "the worker knows upload {} no longer, and may have had all of it: look into the channel; if the file is not there, \
                      --again sends it anew",
-                    written.url.upload_id()
+                    record.url.upload_id()
                 ),
             )),
             Cut::Failed(ErrorKind::Gone, _) => {
@@ -226,57 +214,49 @@ impl One<'_> {
             // What failed in an earlier run may go well now, from what the worker has of it; or from what is here.
             Cut::Failed(ErrorKind::Failed, text) if !text.contains(MAYBE) && !*asked_again => {
                 *asked_again = true;
-                if self.run.worker.client.send_again(&written.url).await? {
-                    return Ok(Some(written));
+                if self.run.worker.client.send_again(&record.url).await? {
+                    return Ok(Some(record));
                 }
                 kept.held.forget()?;
                 Ok(None)
             }
-            Cut::Failed(ErrorKind::Changed | ErrorKind::Empty, text) => {
+            Cut::Failed(kind @ (ErrorKind::Changed | ErrorKind::Empty), text) => {
                 kept.held.forget()?;
-                Err(Cut::Failed(ErrorKind::Changed, text))
+                Err(Cut::Failed(kind, text))
             }
             cut => Err(cut),
         }
     }
 
-    /// Creates an upload, and writes it down before a byte of it goes out.
-    async fn begin(&mut self, kept: &Kept<'_>, source: &Source) -> Result<Record, Cut> {
-        let client = &self.run.worker.client;
-        let url: UploadUrl = tokio::select! {
-            _ = stopped(self.stop) => return Err(Cut::Stopped),
-            url = client.create(source, self.run.message.options.clone()) => url?,
+    /// The options, with what is written down on the way: an upload before a byte of it goes out, and once more before the last ones do.
+    fn writes_down(&self, kept: &Kept<'_>, known: Option<Record>) -> UploadOptions {
+        let record = Arc::new(Mutex::new(known));
+        let (state, print, first) = (Arc::clone(kept.state), kept.print.clone(), Arc::clone(&record));
+        let (server, by) = (self.run.worker.client.base_url().to_owned(), self.run.worker.by.clone());
+        let (path, size) = (kept.path.to_string_lossy().into_owned(), kept.about.len());
+        let mark = self.run.message.mark.clone();
+        let created = move |url: &UploadUrl| {
+            let (server, path, options) = (server.clone(), path.clone(), mark.clone());
+            let (url, by) = (url.clone(), by.clone());
+            let record = Record { server, path, size, url, begun: now(), options, by, ending: false };
+            state.save(&print, &record)?;
+            *first.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(record);
+            Ok(())
         };
-        let record = Record {
-            server: client.base_url().to_owned(),
-            path: kept.path.to_string_lossy().into_owned(),
-            size: kept.about.len(),
-            url,
-            begun: now(),
-            options: self.run.message.mark.clone(),
-            by: self.run.worker.by.clone(),
-            ending: false,
-        };
-        let (state, print, to_save) = (Arc::clone(kept.state), kept.print.clone(), record.clone());
-        let saved = tokio::task::spawn_blocking(move || state.save(&print, &to_save)).await;
-        saved.map_err(io::Error::other)??;
-        Ok(record)
-    }
-
-    /// The options, with what is written down before the last bytes go out.
-    fn before_last(&self, kept: &Kept<'_>, record: &Record) -> UploadOptions {
-        let options = self.run.message.options.clone();
-        if record.ending {
-            return options;
-        }
         let (state, print) = (Arc::clone(kept.state), kept.print.clone());
-        let record = Record { ending: true, ..record.clone() };
-        options.before_last(move || state.save(&print, &record))
+        let before_last = move || {
+            let known = record.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+            match known.filter(|record| !record.ending) {
+                Some(record) => state.save(&print, &Record { ending: true, ..record }),
+                None => Ok(()),
+            }
+        };
+        self.run.message.options.clone().created(created).before_last(before_last)
     }
 
     /// Shows an upload until it ends, or until it is told to stop.
     async fn drive(&mut self, mut upload: Upload, cancels: bool) -> Result<Delivered, Cut> {
-        let (mut states, mut shown) = (upload.progress(), !cancels);
+        let (mut states, mut shown) = (upload.progress(), false);
         loop {
             tokio::select! {
                 biased;

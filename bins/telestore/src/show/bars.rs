@@ -92,6 +92,19 @@ impl Bars {
     }
 }
 
+/// Where a bar is, and what stands behind it.
+fn draw(bar: &ProgressBar, state: &Progress) {
+    let (at, words) = match state.phase {
+        Phase::Starting | Phase::Uploading => (state.sent, ""),
+        Phase::Queued => (state.delivered, "waits at the worker"),
+        Phase::Sending | Phase::Done => (state.delivered, "goes to Telegram"),
+        _ => (state.sent, ""),
+    };
+    let trouble = state.trouble.as_ref().map(|trouble| format!("{}; trying again", Shown(trouble)));
+    bar.set_position(at);
+    bar.set_message(trouble.unwrap_or_else(|| words.to_owned()));
+}
+
 impl Show for Bars {
     fn plan(&self, files: usize, bytes: u64) {
         let mut all = self.all();
@@ -102,16 +115,15 @@ impl Show for Bars {
         self.count(&all);
     }
 
-    fn begun(&self, entry: &Entry, _: &str) {
-        let mut all = self.all();
-        let shown = all.under_way.values().filter(|row| row.bar.is_some()).count();
-        let bar = (shown < MANY).then(|| self.bar(entry));
-        all.under_way.insert(entry.index, Row { bar, sent: 0, phase: Phase::Starting });
-    }
+    fn begun(&self, _: &Entry, _: &str) {}
 
     fn state(&self, entry: &Entry, state: &Progress) {
         let mut all = self.all();
-        let Some(row) = all.under_way.get_mut(&entry.index) else { return };
+        let shown = all.under_way.values().filter(|row| row.bar.is_some()).count();
+        let row = all.under_way.entry(entry.index).or_insert_with(|| {
+            let bar = (shown < MANY).then(|| self.bar(entry));
+            Row { bar, sent: 0, phase: Phase::Starting }
+        });
         let begins = row.phase < Phase::Uploading && state.phase >= Phase::Uploading;
         let handed_over = row.phase < Phase::Queued && state.phase >= Phase::Queued;
         (row.sent, row.phase) = (state.sent, state.phase);
@@ -120,15 +132,7 @@ impl Show for Bars {
                 bar.set_style(style(TELEGRAM));
                 bar.set_length(state.total.unwrap_or(state.sent));
             }
-            let trouble = state.trouble.as_ref().map(|trouble| format!("{}; trying again", Shown(trouble)));
-            let (at, words) = match state.phase {
-                Phase::Starting | Phase::Uploading => (state.sent, ""),
-                Phase::Queued => (state.delivered, "waits at the worker"),
-                Phase::Sending | Phase::Done => (state.delivered, "goes to Telegram"),
-                _ => (state.sent, ""),
-            };
-            bar.set_position(at);
-            bar.set_message(trouble.unwrap_or_else(|| words.to_owned()));
+            draw(bar, state);
             if begins {
                 // What was there before says nothing of how fast it goes.
                 bar.reset_eta();

@@ -16,15 +16,21 @@ const PACE: Duration = Duration::from_secs(1);
 
 /// The last that was told of each file.
 #[derive(Default)]
-pub(super) struct Json(Mutex<HashMap<usize, (Instant, Phase)>>);
+pub(super) struct Json(Mutex<HashMap<usize, Told>>);
+
+/// When it was told, and what of it is told at once if it changes.
+type Told = (Instant, Phase, Option<String>);
 
 impl Json {
-    /// Whether it is time to tell of a file again: at once of each new phase.
-    fn is_time(&self, index: usize, phase: Phase) -> bool {
+    /// Whether it is time to tell of a file again: at once of each new phase, and of what is waited for.
+    fn is_time(&self, index: usize, state: &Progress) -> bool {
         let mut told = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let due = told.get(&index).is_none_or(|(at, before)| at.elapsed() >= PACE || *before != phase);
+        let is_known = |(at, phase, trouble): &Told| {
+            at.elapsed() < PACE && *phase == state.phase && *trouble == state.trouble
+        };
+        let due = !told.get(&index).is_some_and(is_known);
         if due {
-            told.insert(index, (Instant::now(), phase));
+            told.insert(index, (Instant::now(), state.phase, state.trouble.clone()));
         }
         due
     }
@@ -46,7 +52,7 @@ impl Show for Json {
     }
 
     fn state(&self, entry: &Entry, state: &Progress) {
-        if self.is_time(entry.index, state.phase) {
+        if self.is_time(entry.index, state) {
             print(&json!({
                 "event": "progress", "file": entry.name, "phase": state.phase.as_str(), "sent": state.sent,
                 "kept": state.kept, "total": state.total, "delivered": state.delivered, "waitsFor": state.trouble,

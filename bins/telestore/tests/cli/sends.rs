@@ -110,9 +110,8 @@ async fn what_cannot_be_sent_does_not_hold_up_the_rest() {
         (&5.into(), &sent.into(), &failed.into())
     );
     assert_eq!(summary["leftOut"], 1);
-    let of = |name: &str| {
-        events.iter().find(|event| event["file"].as_str().is_some_and(|file| file.ends_with(name)))
-    };
+    let failed: Vec<_> = events.iter().filter(|event| event["event"] == "failed").collect();
+    let of = |name: &str| failed.iter().find(|event| event["file"].as_str().unwrap().ends_with(name));
     assert_eq!(of("empty.bin").unwrap()["kind"], "empty");
     assert_eq!(of("missing.bin").unwrap()["kind"], "source");
     assert!(scene.mock.messages().iter().any(|(name, _)| name == "na\u{fffd}ve.bin"));

@@ -80,3 +80,14 @@ async fn completions_and_the_manual_are_printed() {
     let ran = scene.run(&["--help"]).await.ends(0);
     assert!(ran.out.contains("Exit codes"), "{}", ran.out);
 }
+
+#[tokio::test]
+async fn a_proxy_is_taken_from_the_environment() {
+    let scene = Scene::with(1, 100).await;
+    let folder = scene.files();
+    let mut command = scene.program(&["send", folder.to_str().unwrap()]);
+    command.env("TELESTORE_URL", "http://worker.invalid").env("HTTP_PROXY", &scene.mock.url);
+    scene.start(command).end().await.ends(0);
+    assert_eq!(scene.mock.requests("POST /tus")[0].header("host"), Some("worker.invalid"));
+    scene.arrived(&["0000.bin"]);
+}

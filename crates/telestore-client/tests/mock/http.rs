@@ -74,6 +74,11 @@ impl Connection {
         let mut lines = head.lines();
         let mut first = lines.next().unwrap().split(' ');
         let (method, path) = (first.next().unwrap().to_owned(), first.next().unwrap().to_owned());
+        // A proxy is told the whole address.
+        let path = match path.split_once("://") {
+            Some((_, rest)) => rest[rest.find('/').unwrap()..].to_owned(),
+            None => path,
+        };
         let headers = lines.filter_map(|line| {
             let (name, value) = line.split_once(':')?;
             Some((name.to_lowercase(), value.trim().to_owned()))

@@ -97,13 +97,13 @@ async fn nothing_is_not_sent() {
 async fn whether_the_file_may_be_in_the_channel_is_known_when_the_worker_forgets() {
     let scene = Scene::of(2 * MIB).await;
     let options = UploadOptions::new().segment_bytes(MIB as u64);
-    let url = scene.client.create(&scene.source(), options.clone()).await.unwrap();
+    let url = scene.begun().await;
     scene.mock.forget();
     let before = scene.client.resume(&url, scene.source(), options.clone()).await.unwrap_err();
     assert_eq!(before.kind(), ErrorKind::Gone);
     // Forgotten while the last bytes are on their way.
+    let url = scene.begun().await;
     scene.mock.fault("PATCH /tus/", &[Fault::Status(503, "", ""), Fault::Status(404, "", "")]);
-    let url = scene.client.create(&scene.source(), options.clone()).await.unwrap();
     let calls = Arc::new(AtomicUsize::new(0));
     let counts = Arc::clone(&calls);
     let whole = UploadOptions::new().before_last(move || {
@@ -117,6 +117,25 @@ async fn whether_the_file_may_be_in_the_channel_is_known_when_the_worker_forgets
     let error = scene.client.upload(scene.source(), refuses).await.unwrap_err();
     assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::State, "no space for it"));
     assert!(scene.mock.messages().is_empty());
+}
+
+#[tokio::test]
+async fn an_address_is_kept_before_a_byte_goes_out_or_nothing_does() {
+    let scene = Scene::of(1000).await;
+    let (kept, mock) = (Arc::new(std::sync::Mutex::new(Vec::new())), scene.mock.clone());
+    let keeps = Arc::clone(&kept);
+    let options = UploadOptions::new().created(move |url| {
+        keeps.lock().unwrap().push((url.clone(), mock.requests("PATCH /tus/").len()));
+        Ok(())
+    });
+    let delivered = scene.client.upload(scene.source(), options).await.unwrap();
+    let url = scene.client.url_of(&delivered.upload_id).unwrap();
+    assert_eq!(*kept.lock().unwrap(), [(url, 0)]);
+    let refuses = UploadOptions::new().created(|_| Err(std::io::Error::other("no space for it")));
+    let error = scene.client.upload(scene.source(), refuses).await.unwrap_err();
+    assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::State, "no space for it"));
+    assert_eq!(scene.mock.uploads().len(), 1, "what was begun has ended");
+    scene.arrived();
 }
 
 #[tokio::test]
@@ -168,7 +187,7 @@ async fn options_reach_the_worker() {
 #[tokio::test]
 async fn an_upload_is_looked_at_and_cancelled() {
     let scene = Scene::of(2 * MIB).await;
-    let url = scene.client.create(&scene.source(), UploadOptions::new()).await.unwrap();
+    let url = scene.begun().await;
     let total = Some(2 * MIB as u64);
     assert_eq!(scene.client.status(&url).await.unwrap(), Status::Receiving { kept: 0, total });
     assert_eq!(scene.client.cancel(&url).await.unwrap(), Cancelled::Yes);

@@ -10,9 +10,9 @@ mod ends;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use telestore_client::{Client, ClientBuilder, Delivered, Result, Source, UploadOptions};
+use telestore_client::{Client, ClientBuilder, Delivered, Result, Source, UploadOptions, UploadUrl};
 
-use self::mock::{Mock, TOKEN};
+use self::mock::{Fault, Mock, TOKEN};
 
 const MIB: usize = 1024 * 1024;
 
@@ -48,6 +48,15 @@ impl Scene {
     /// Sends it in parts of a MiB.
     async fn send(&self) -> Result<Delivered> {
         self.client.upload(self.source(), UploadOptions::new().segment_bytes(MIB as u64)).await
+    }
+
+    /// An upload of it of which the worker has nothing.
+    async fn begun(&self) -> UploadUrl {
+        let before = self.mock.requests("PATCH /tus/").len();
+        self.mock.fault("PATCH /tus/", &[Fault::Hang]);
+        let upload = self.client.upload(self.source(), UploadOptions::new());
+        self.mock.asked("PATCH /tus/", before + 1).await;
+        upload.url().await.unwrap()
     }
 
     /// The file is in the channel, once.
