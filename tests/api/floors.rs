@@ -8,8 +8,9 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 fn floor(name: &str) -> Option<u32> {
     Some(match name {
         "telestore-types" => 0,
-        "telestore-store" | "telestore-mtproto" | "telestore-progress" | "telestore-backend"
-        | "telestore-client" => 10,
+        "telestore-net" => 5,
+        "telestore-client" | "telestore-fetch" | "telestore-store" | "telestore-mtproto"
+        | "telestore-progress" | "telestore-backend" => 10,
         "telestore-merger" | "telestore-uploader" => 15,
         "telestore" => 20,
         "telestore-http" => 30,

@@ -28,6 +28,7 @@ mod floods;
 mod floors;
 mod flows;
 mod forms;
+mod from_url;
 mod hostile;
 mod http2;
 mod idempotency;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
 use telestore_sandbox::{Fault, Sandbox, SandboxUser, Standing, UserSpec, Via};
 
 use crate::pieces;
@@ -79,7 +80,7 @@ impl Stage {
         file.assert_is(messages.last().unwrap());
     }
 
-    async fn metric(&self, series: &str) -> f64 {
+    pub(crate) async fn metric(&self, series: &str) -> f64 {
         let answer = self.client.get(self.url("/metrics")).send().await.expect("the worker answers");
         let text = answer.text().await.expect("text");
         let line =
@@ -253,6 +254,29 @@ async fn nobody_sends_again_what_a_bot_may_have_sent_that_is_gone_unless_a_perso
     stage.complete(&file.id).await.ok();
     assert_eq!(stage.end(&file.id).await["status"], "completed");
     assert_eq!(stage.shares(&bots), [1, 1]);
+}
+
+#[tokio::test]
+async fn a_piece_that_a_bot_may_have_sent_that_is_gone_is_named_and_sent_again_if_a_person_says_so() {
+    let settings = [MTPROTO[0], ("TELESTORE_PIECE_BYTES", "12 MiB"), ("TELESTORE_EAGER", "off")];
+    let (mut stage, bots) = before(2, &settings).await;
+    stand_alone(&mut stage, &format!("{},{}", bots[0].bot_token, bots[1].bot_token));
+    stage.start().await;
+    let hold = stage.sandbox.faults().inject(Fault::hold(SEND).user(&bots[0].user_id).once());
+    let file = File::new(30 * MIB);
+    stage.killed_at(hold, &file).await;
+    soon("its message", stage.sandbox.wait_until(|_| stage.shares(&bots)[0] == 1)).await;
+    stand_alone(&mut stage, &bots[1].bot_token);
+    stage.start().await;
+    let end = stage.end(&file.id).await;
+    let error = end["error"].as_str().unwrap_or_default();
+    assert!(end["status"] == "failed" && error.contains("The file may be in the channel already"), "{end}");
+    assert!(error.starts_with("piece ") && error.contains(" of 3 ("), "{error}");
+    assert!(error.contains(&format!("bot:{} was asked to send it", bots[0].bot_user_id)), "{error}");
+    stage.complete(&file.id).await.ok();
+    let end = stage.end(&file.id).await;
+    assert_eq!((&end["status"], end["messages"].as_array().map(Vec::len)), (&json!("completed"), Some(3)));
+    assert_eq!(stage.shares(&bots), [1, 3], "by their word");
 }
 
 #[tokio::test]

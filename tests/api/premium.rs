@@ -10,6 +10,7 @@ use crate::support::{File, MIB, Stage, chunk_form, soon};
 const BIG: &str = "upload.saveBigFilePart";
 const SEND: &str = "messages.sendMedia";
 const LOOK: &str = "messages.getScheduledMessages";
+const UNSCHEDULE: &str = "messages.deleteScheduledMessages";
 
 /// Everything of more than 1 MiB by MTProto.
 const MTPROTO: (&str, &str) = ("TELESTORE_BOT_API_MAX_BYTES", "1 MiB");
@@ -166,15 +167,37 @@ async fn a_worker_that_stops_leaves_the_video_to_the_next_one() {
 }
 
 #[tokio::test]
-async fn a_cancelled_video_is_taken_back_when_it_comes() {
+async fn a_cancelled_video_is_taken_back_before_it_is_made() {
     let (stage, file) = converted().await;
     stage.post("/cancel-upload", json!({ "uploadId": file.id })).await.ok();
-    looked_at_again(&stage).await;
-    stage.sandbox.convert_videos(false).unwrap();
-    let gone = stage.sandbox.wait_until(|stats| stats.calls("channels.deleteMessages") > 0);
+    let gone = stage.sandbox.wait_until(|stats| stats.calls(UNSCHEDULE) > 0);
     soon("what is taken back", gone).await;
-    let empty = stage.sandbox.wait_until(|_| stage.sandbox.messages_of(&stage.user).is_empty());
-    soon("the end of the message", empty).await;
+    stage.sandbox.convert_videos(false).unwrap();
+    assert!(stage.sandbox.messages_of(&stage.user).is_empty());
+}
+
+#[tokio::test]
+async fn a_video_that_is_cancelled_before_it_was_looked_for_again_is_taken_back() {
+    for kill in [false, true] {
+        let (mut stage, file) = converted().await;
+        // Telegram is away, so that the next attempt gets nowhere.
+        let away = stage.sandbox.faults().inject(Fault::drop_connection("mtproto.connect"));
+        stage.kill().await;
+        stage.start().await;
+        soon("an attempt", stage.sandbox.faults().wait_fired(away, 1)).await;
+        stage.post("/cancel-upload", json!({ "uploadId": file.id })).await.ok();
+        if kill {
+            stage.kill().await;
+        }
+        stage.sandbox.faults().clear();
+        if kill {
+            stage.start().await;
+        }
+        let gone = stage.sandbox.wait_until(|stats| stats.calls(UNSCHEDULE) > 0);
+        soon("what is taken back", gone).await;
+        stage.sandbox.convert_videos(false).unwrap();
+        assert!(stage.sandbox.messages_of(&stage.user).is_empty(), "{kill}");
+    }
 }
 
 #[tokio::test]

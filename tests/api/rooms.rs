@@ -18,7 +18,7 @@ const PLANS: [(&str, &str, &[&[&str]]); 3] = [
         "",
         &[
             &["shared"],
-            &["intake", "sending", "delivery", "watching", "upkeep"],
+            &["intake", "fetching", "sending", "delivery", "watching", "upkeep"],
             // The façade: the handle, how it is made, what runs in the background, and the operator's handle.
             &["engine builder service operator", "guide"],
         ],
@@ -27,10 +27,10 @@ const PLANS: [(&str, &str, &[&[&str]]); 3] = [
         "telestore",
         "shared",
         &[
-            &["config", "metrics", "seal", "caller"],
+            &["config", "metrics", "seal", "caller", "fetches"],
             &["error"],
-            &["base", "ports", "tasks"],
-            &["keys", "logins"],
+            &["base", "ports", "source", "tasks"],
+            &["keys", "logins", "lost"],
             &["backends", "bytes", "events", "sends"],
             &["access", "job"],
             &["quotas", "sendable"],
@@ -52,13 +52,13 @@ const CIRCLES: [(&str, &str, &str); 13] = [
     ),
     (
         "telestore-store testsuite",
-        "append handed_over leases outbox pieces quotas sessions strangers streamed sums views workers",
+        "append fetching handed_over leases outbox pieces quotas sessions strangers streamed sums views workers",
         "the suite of sessions runs those of its parts, which share its fixtures",
     ),
     ("telestore-uploader bot_api", "preflight uploader", "two halves of one implementation"),
     (
         "telestore-http calls",
-        "chunked direct openapi progress put sharex socket sse tus",
+        "chunked direct from_url openapi progress put sharex socket sse tus",
         "the API document names the calls, whose own documents name the errors that it describes",
     ),
     (

@@ -5,12 +5,16 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use reqwest::multipart::{Form, Part};
 use serde_json::json;
 use telestore_sandbox::{Fault, Unsaid, UnsaidAnswer, UserSpec, Via};
 
 use crate::support::{File, Stage, soon};
 
 const SEND: &str = "sendDocument";
+
+/// The look of an account into a channel.
+const LOOK: &str = "messages.getHistory";
 
 const ANSWERS: [UnsaidAnswer; 3] = [UnsaidAnswer::Restart, UnsaidAnswer::BadGateway, UnsaidAnswer::Reset];
 
@@ -129,6 +133,107 @@ async fn a_cancelled_file_whose_answer_was_lost_leaves_no_message() {
         .await;
     soon("the end of the message", stage.sandbox.wait_until(|_| stage.named(&file.name) == 0)).await;
     assert_eq!(stage.progress(&file.id).await.ok()["error"], "Upload cancelled");
+}
+
+/// A file whose answer was lost, and that is cancelled while its message is not in the channel. The server may work on it for longer
+/// than any test takes.
+async fn cancelled_between_two_looks() -> (Stage, File) {
+    cancelled_while_it_may_come("1h").await
+}
+
+/// The same, if the message may come for so long.
+async fn cancelled_while_it_may_come(settle: &str) -> (Stage, File) {
+    let stage = Stage::of(of_session(), &[("TELESTORE_BOT_API_SETTLE", settle)]).await;
+    stage.unsaid(Unsaid::not_executed(UnsaidAnswer::Reset));
+    let file = File::new(100);
+    stage.queue(&file).await;
+    let looked = stage.sandbox.wait_until(|stats| stats.calls(LOOK) > 0);
+    soon("a look", looked).await;
+    stage.post("/cancel-upload", json!({ "uploadId": file.id })).await.ok();
+    assert_eq!(stage.progress(&file.id).await.ok()["error"], "Upload cancelled");
+    (stage, file)
+}
+
+impl Stage {
+    /// The server has made the message after all.
+    async fn is_made(&self, file: &File) {
+        let url = format!("{}/bot{}/sendDocument", self.sandbox.bot_api_url(), self.user.bot_token);
+        let document = Part::bytes(file.bytes.to_vec()).file_name(file.name.clone());
+        let form = Form::new().text("chat_id", self.user.channel_id.clone()).part("document", document);
+        let form = form.text("caption", format!("Uploaded: {}", file.name));
+        let answer = reqwest::Client::new().post(url).multipart(form).send().await.expect("an answer");
+        assert!(answer.status().is_success());
+    }
+
+    /// Nothing is left to be done about uploads that are over.
+    async fn is_done(&self) {
+        soon("the end of all events", async {
+            let mut ticks = tokio::time::interval(Duration::from_millis(20));
+            while self.metric("telestore_outbox_events").await > 0.0 {
+                ticks.tick().await;
+            }
+        })
+        .await;
+    }
+
+    async fn looked_at_again(&self) {
+        let before = self.sandbox.stats().calls(LOOK);
+        soon("a look", self.sandbox.wait_until(|stats| stats.calls(LOOK) > before + 1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_comes_after_a_cancel_between_two_looks_is_taken_back() {
+    for kill in [false, true] {
+        let (mut stage, file) = cancelled_between_two_looks().await;
+        if kill {
+            stage.kill().await;
+            stage.start().await;
+        }
+        stage.looked_at_again().await;
+        stage.is_made(&file).await;
+        assert_eq!(stage.named(&file.name), 1);
+        soon("the end of the message", stage.sandbox.wait_until(|_| stage.named(&file.name) == 0)).await;
+        stage.is_done().await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_come_is_looked_for_as_long_as_it_may() {
+    let (stage, file) = cancelled_while_it_may_come("5s").await;
+    stage.looked_at_again().await;
+    stage.is_done().await;
+    assert_eq!(stage.named(&file.name), 0);
+}
+
+#[tokio::test]
+async fn a_cancel_takes_back_no_message_of_another_upload_of_the_same_file() {
+    let (mut stage, file) = cancelled_between_two_looks().await;
+    let first = stage.user.clone();
+    let spec = UserSpec::new("second").channel(Some(first.channel_id.as_str()));
+    stage.user = stage.sandbox.add_user(spec);
+    let twin = || File::new(100).named(&file.name);
+    // It is in the channel.
+    let there = stage.send(&twin()).await["messageId"].clone();
+    stage.looked_at_again().await;
+    assert_eq!(stage.named(&file.name), 1);
+    // It comes, and only it goes.
+    let second = std::mem::replace(&mut stage.user, first);
+    stage.is_made(&file).await;
+    soon("the end of the message", stage.sandbox.wait_until(|_| stage.named(&file.name) == 1)).await;
+    assert_eq!(json!(stage.sandbox.messages_of(&second)[0].message_id), there);
+}
+
+#[tokio::test]
+async fn what_may_be_either_of_two_messages_is_nobodys() {
+    let (mut stage, file) = cancelled_between_two_looks().await;
+    let spec = UserSpec::new("second").channel(Some(stage.user.channel_id.as_str()));
+    stage.user = stage.sandbox.add_user(spec);
+    stage.unsaid(Unsaid::executed(UnsaidAnswer::Reset));
+    let end = stage.send(&File::new(100).named(&file.name)).await;
+    assert!(end["status"] == "failed" && end["error"].as_str().unwrap().contains(LOOK_THERE), "{end}");
+    stage.looked_at_again().await;
+    assert_eq!(stage.named(&file.name), 1, "it is the second one's");
 }
 
 #[tokio::test]

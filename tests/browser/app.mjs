@@ -212,9 +212,9 @@ async function cancel(page) {
 // What the worker does not take is not sent, and told in words.
 async function refusedFiles(page) {
   browser.taken();
-  await page.locator("#limit", { hasText: "Files up to 64.0 MiB" }).waitFor();
+  await page.locator("#limit", { hasText: "Files up to 64 MiB" }).waitFor();
   await page.locator("#files").setInputFiles([files.make("too large.iso", LARGEST + 1), files.make("empty.txt", 0)]);
-  await row(page, "too large.iso").locator(".text", { hasText: "larger than the 64.0 MiB that this worker takes" }).waitFor();
+  await row(page, "too large.iso").locator(".text", { hasText: "larger than the 64 MiB that this worker takes" }).waitFor();
   await row(page, "empty.txt").locator(".text", { hasText: "Telegram takes no empty files" }).waitFor();
   assert.deepEqual(browser.taken().filter(({ method }) => method === "POST"), []);
   await accessible(page, "files that are refused");

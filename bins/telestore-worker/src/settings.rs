@@ -13,6 +13,7 @@ mod addresses;
 mod cors;
 mod definition;
 mod error;
+mod fetching;
 mod file;
 mod limits;
 mod log;
@@ -36,6 +37,7 @@ pub(crate) use self::addresses::{MtprotoAddresses, allowed};
 pub(crate) use self::cors::CorsOrigins;
 pub(crate) use self::definition::{Definition, definitions, definitions_of};
 pub(crate) use self::error::{ConfigError, bad};
+pub(crate) use self::fetching::FetchSettings;
 pub(crate) use self::limits::LimitSettings;
 pub(crate) use self::log::{LogFormat, LogSettings};
 pub(crate) use self::message::MessageSettings;
@@ -67,6 +69,8 @@ pub(crate) struct Settings {
     pub(crate) storage: StorageSettings,
     #[command(flatten)]
     pub(crate) sending: SendingSettings,
+    #[command(flatten)]
+    pub(crate) fetching: FetchSettings,
     #[command(flatten)]
     pub(crate) message: MessageSettings,
     #[command(flatten)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use telestore::backend::{
     CachedCredentialProvider, HttpConfig, HttpCredentialProvider, HttpWebhookSender, StaticCredentialProvider,
 };
+use telestore::fetch::HttpFetcher;
 use telestore::store::PostgresSessionStore;
 use telestore::types::{ChatId, Secret, SystemClock, TelegramCredentials, UserId};
 use telestore::uploader::{BotApiConfig, BotApiUploader, MtprotoUploader, PiecesUploader};
@@ -46,6 +47,8 @@ pub(crate) enum WireError {
     Seal(#[from] telestore::SealError),
     #[error(transparent)]
     Backend(#[from] telestore::backend::Error),
+    #[error(transparent)]
+    Fetch(#[from] telestore::fetch::Error),
     #[error(transparent)]
     Uploader(#[from] telestore::uploader::Error),
     #[error(transparent)]
@@ -97,6 +100,11 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
         None => builder,
     };
     let builder = builder.worker(worker).worker_info(worker_info::of_this()).config(config.engine.clone());
+    let fetched = config.settings.fetching.config(config.engine.max_file_bytes);
+    let builder = match fetched.map(HttpFetcher::new).transpose()? {
+        Some(fetcher) => builder.fetcher(fetcher),
+        None => builder,
+    };
     Ok(Wired { engine: with_access(builder, config)?.build()?, lock })
 }
 

@@ -6,14 +6,15 @@ use telestore::Telestore;
 
 use crate::calls::index::Listed;
 use crate::calls::{
-    app, chunked, direct, health, index, metrics_page, openapi, progress, put, sharex, socket, sse, tus,
+    app, chunked, direct, from_url, health, index, metrics_page, openapi, progress, put, sharex, socket, sse,
+    tus,
 };
 use crate::layers::old_http::without_chunks;
 use crate::layers::tus::as_tus;
 use crate::shared::endpoints::{
-    APP, APP_FILE, ASSET, CANCEL, CHUNK, COMPLETE, DOCUMENT, EVENTS, Endpoint, HEALTH, INDEX, INIT, METRICS,
-    PAGE, PROGRESS, PUT, READY, SHAREX, SOCKET, STATUS, TUS_APPEND, TUS_CREATE, TUS_END, TUS_OPTIONS,
-    TUS_STATUS, UPLOAD, name_of,
+    APP, APP_FILE, ASSET, CANCEL, CHUNK, COMPLETE, DOCUMENT, EVENTS, Endpoint, FROM_URL, HEALTH, INDEX, INIT,
+    METRICS, PAGE, PROGRESS, PUT, READY, SHAREX, SOCKET, STATUS, TUS_APPEND, TUS_CREATE, TUS_END,
+    TUS_OPTIONS, TUS_STATUS, UPLOAD, name_of,
 };
 use crate::shared::options::HttpOptions;
 use crate::shared::{answer, token, tus as words_of_tus};
@@ -22,7 +23,7 @@ use crate::shared::{answer, token, tus as words_of_tus};
 type Answers = fn() -> Route;
 
 /// Each endpoint and its handler.
-const TABLE: [(Endpoint, Answers); 25] = [
+const TABLE: [(Endpoint, Answers); 26] = [
     (INDEX, || get().to(index::index)),
     (HEALTH, || get().to(health::alive)),
     (READY, || get().to(health::ready)),
@@ -37,6 +38,7 @@ const TABLE: [(Endpoint, Answers); 25] = [
     (STATUS, || get().to(chunked::status)),
     (CANCEL, || web::post().to(chunked::cancel)),
     (UPLOAD, || web::post().to(direct::upload)),
+    (FROM_URL, || web::post().to(from_url::from_url)),
     (SHAREX, || get().to(sharex::sharex)),
     (PUT, || web::put().to(put::put)),
     (TUS_OPTIONS, || meant(Method::OPTIONS).to(tus::options)),

@@ -4,8 +4,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use grammers_tl_types as tl;
+use telestore_net::is_public;
 
-use crate::allowed::{is_public, is_telegrams};
+use crate::allowed::is_telegrams;
 use crate::session;
 
 /// How many addresses are tried at the port that they name, and of how many the further ports are.

@@ -3,10 +3,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use grammers_tl_types as tl;
+use telestore_net::AllowedAddresses;
 use telestore_types::{ApiId, Clock, Proxy, SystemClock};
 
 use crate::addresses::candidates;
-use crate::allowed::AllowedAddresses;
 use crate::key_exchange::{self, ServerKey};
 use crate::way::{Target, Way};
 use crate::{Error, Result};

@@ -30,7 +30,6 @@ pub use grammers_tl_types as tl;
 
 pub use account::{Account, Allowance, Chat, Location, SentMessages};
 pub use addresses::address_of;
-pub use allowed::AllowedAddresses;
 pub use calls::{Calls, Failures, Step, Waits};
 pub use chats::{Dialogs, NextDialogs, Refusal, VisibleChannel, VisibleGroup};
 pub use client::Client;
@@ -44,5 +43,6 @@ pub use packing::Packing;
 pub use password::prove_password;
 pub use relay::Relay;
 pub use session::{Session, known_address};
+pub use telestore_net::AllowedAddresses;
 pub use users::User;
 pub use wire::Body;

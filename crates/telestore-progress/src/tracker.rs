@@ -5,7 +5,7 @@ use telestore_types::{Stage, Timestamp, UploadEvent, UploadId, UploadStatus};
 /// The documented percentage for a stage, and for `sent` of `total` acknowledged bytes while sending.
 pub fn percentage(stage: Stage, sent: u64, total: u64) -> u8 {
     match stage {
-        Stage::Queued => 0,
+        Stage::Fetching | Stage::Queued => 0,
         Stage::Connecting => 5,
         Stage::Resolving => 15,
         Stage::Sending => {

@@ -11,9 +11,9 @@ use telestore_types::{
 use crate::rules::NewExtent;
 use crate::{
     Appended, BlobName, Cancelled, Changes, ChunkRecord, Claim, Completed, Concatenated, Concatenation,
-    Counts, Created, Declared, Expired, Expiry, JoinedExtent, KnownWorker, Lease, Limits, Listing, NewChunk,
-    NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore, Subject,
-    Usage, WorkerInfo,
+    Counts, Created, Declared, Expired, Expiry, FetchNote, JoinedExtent, KnownWorker, Lease, Limits, Listing,
+    NewChunk, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore,
+    Subject, Usage, WorkerInfo,
 };
 
 /// A session store that hands every call on to `$inner`.
@@ -116,6 +116,26 @@ macro_rules! forward {
 
             async fn end_early(&$self, id: &UploadId, key: &StorageKey, worker: &WorkerId) -> Result<()> {
                 ($inner).end_early(id, key, worker).await
+            }
+
+            async fn begin_fetch(
+                &$self,
+                worker: &WorkerId,
+                now: Timestamp,
+                except: &[UserId],
+            ) -> Result<Option<Upload>> {
+                ($inner).begin_fetch(worker, now, except).await
+            }
+
+            async fn note_fetch(
+                &$self,
+                id: &UploadId,
+                key: &StorageKey,
+                worker: &WorkerId,
+                note: &FetchNote,
+                now: Timestamp,
+            ) -> Result<Option<Vec<BlobName>>> {
+                ($inner).note_fetch(id, key, worker, note, now).await
             }
 
             async fn complete(&$self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Completed> {
@@ -286,6 +306,10 @@ macro_rules! forward {
 
             async fn outbox_later(&$self, event: &OutboxEvent, at: Timestamp) -> Result<bool> {
                 ($inner).outbox_later(event, at).await
+            }
+
+            async fn outbox_list(&$self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {
+                ($inner).outbox_list(kind, limit).await
             }
 
             async fn named(&$self, blobs: &[BlobName]) -> Result<Vec<BlobName>> {

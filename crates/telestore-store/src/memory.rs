@@ -15,9 +15,9 @@ use self::state::{State, Waiting};
 use crate::rules::{self, Admitted, Answer, NewChunk, NewExtent, Rows, Whose};
 use crate::{
     Appended, BlobName, Cancelled, Change, Changes, ChunkRecord, Claim, Completed, Concatenated,
-    Concatenation, Counts, Created, Declared, Expired, Expiry, JoinedExtent, KnownWorker, Lease, Limits,
-    Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore,
-    Subject, Usage, WorkerInfo,
+    Concatenation, Counts, Created, Declared, Expired, Expiry, FetchNote, JoinedExtent, KnownWorker, Lease,
+    Limits, Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result,
+    SessionStore, Subject, Usage, WorkerInfo,
 };
 
 /// How many changes a worker may leave unread before it is told that it has missed some.
@@ -196,6 +196,26 @@ impl SessionStore for MemorySessionStore {
         Ok(())
     }
 
+    async fn begin_fetch(
+        &self,
+        worker: &WorkerId,
+        now: Timestamp,
+        except: &[UserId],
+    ) -> Result<Option<Upload>> {
+        Ok(done(rules::begin_fetch(&mut *self.lock().await, worker, now, except).await?))
+    }
+
+    async fn note_fetch(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        worker: &WorkerId,
+        note: &FetchNote,
+        now: Timestamp,
+    ) -> Result<Option<Vec<BlobName>>> {
+        Ok(done(rules::note_fetch(&mut *self.lock().await, id, key, worker, note, now).await?))
+    }
+
     async fn complete(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Completed> {
         let completed = done(rules::complete(&mut *self.lock().await, id, key, now).await?);
         if matches!(completed, Completed::Accepted(telestore_types::Completion::Queued, _)) {
@@ -370,8 +390,16 @@ impl SessionStore for MemorySessionStore {
             return Ok(false);
         };
         waiting.event.attempt += 1;
+        waiting.event.event.body.clone_from(&event.event.body);
         (waiting.due, waiting.claimed) = (at, None);
         Ok(true)
+    }
+
+    async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {
+        let state = self.lock().await;
+        let listed =
+            state.outbox.iter().map(|waiting| &waiting.event.event).filter(|event| event.kind == kind);
+        Ok(listed.take(limit as usize).cloned().collect())
     }
 
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>> {

@@ -15,9 +15,9 @@ use telestore_types::{
 use crate::rules::NewExtent;
 use crate::{
     Appended, Blob, BlobName, Cancelled, Changes, ChunkRecord, Claim, Completed, Concatenated, Concatenation,
-    Counts, Created, Declared, Expired, Expiry, JoinedExtent, KnownWorker, Lease, Limits, Listing, NewChunk,
-    NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, Spool, SpooledChunk,
-    Subject, Usage, WorkerInfo,
+    Counts, Created, Declared, Expired, Expiry, FetchNote, JoinedExtent, KnownWorker, Lease, Limits, Listing,
+    NewChunk, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, Spool,
+    SpooledChunk, Subject, Usage, WorkerInfo,
 };
 
 /// What a [`MockSessionStore`] is asked.
@@ -67,6 +67,20 @@ pub trait SessionCalls: Send + Sync {
         until: Timestamp,
     ) -> Result<bool>;
     async fn end_early(&self, id: &UploadId, key: &StorageKey, worker: &WorkerId) -> Result<()>;
+    async fn begin_fetch(
+        &self,
+        worker: &WorkerId,
+        now: Timestamp,
+        except: &[UserId],
+    ) -> Result<Option<Upload>>;
+    async fn note_fetch(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        worker: &WorkerId,
+        note: &FetchNote,
+        now: Timestamp,
+    ) -> Result<Option<Vec<BlobName>>>;
     async fn complete(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Completed>;
     async fn cancel(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Cancelled>;
     async fn forget(&self, id: &UploadId, key: &StorageKey) -> Result<Option<Vec<BlobName>>>;
@@ -137,6 +151,7 @@ pub trait SessionCalls: Send + Sync {
     async fn outbox_next_due(&self) -> Result<Option<Timestamp>>;
     async fn outbox_done(&self, event: &OutboxEvent) -> Result<bool>;
     async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> Result<bool>;
+    async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>>;
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>>;
     async fn expire(&self, expiry: &Expiry) -> Result<Vec<Expired>>;
     async fn clock(&self) -> Result<Option<Reading>>;

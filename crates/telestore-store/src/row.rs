@@ -124,6 +124,7 @@ pub(crate) fn upload(row: &impl Columns) -> Result<Upload> {
         options: json(row, "options")?,
         metadata: json(row, "metadata")?,
         fingerprint: row.text("fingerprint")?,
+        source: row.bytes("source")?,
         user_id: row.text("user_id")?.map(UserId::new),
         address: row.text("address")?.map(AddressKey::new),
         sealed_token: row.bytes("sealed_token")?,
@@ -208,8 +209,8 @@ pub(crate) fn bind_new<'q, V: Values<'q>>(to: V, upload: &'q Upload) -> V {
 
 /// Binds everything that a transition may change, in the order `file_size, total_chunks, options, metadata, mime_type,
 /// user_id, sealed_token, state, received_chunks, received_bytes, progress, attempt, queued_at, next_attempt_at, error,
-/// stored, resume, resume_of, resume_sender, outcome, kind, maybe_sent, early, worker, crashes, updated_at`, and `id` and
-/// `key` to find the row.
+/// stored, resume, resume_of, resume_sender, outcome, kind, maybe_sent, early, worker, crashes, updated_at, file_name,
+/// source`, and `id` and `key` to find the row.
 pub(crate) fn bind_update<'q, V: Values<'q>>(to: V, upload: &'q Upload) -> Result<V> {
     let stored = upload.stored.as_ref().map(serde_json::to_string).transpose().map_err(|_| bad("stored"))?;
     let resume = upload.resume.as_ref();
@@ -240,6 +241,8 @@ pub(crate) fn bind_update<'q, V: Values<'q>>(to: V, upload: &'q Upload) -> Resul
         .text(upload.worker.as_ref().map(WorkerId::as_str))
         .int(i64::from(upload.crashes))
         .int(upload.updated_at.as_millis())
+        .text(upload.file_name.as_str())
+        .bytes(upload.source.as_deref())
         .text(upload.id.as_str())
         .text(upload.key.as_str()))
 }

@@ -11,6 +11,7 @@
 mod append;
 mod chunks;
 mod concatenate;
+mod fetching;
 mod leases;
 mod rows;
 mod unwanted;
@@ -22,6 +23,7 @@ use telestore_types::{Timestamp, Upload};
 pub use self::append::{append, declare_size, join};
 pub use self::chunks::{Admitted, admit, admit_chunk, counted};
 pub use self::concatenate::concatenate;
+pub use self::fetching::{begin_fetch, note_fetch};
 pub use self::leases::{change_leased, extend, hold_account, lease};
 pub use self::rows::{Answer, Holder, Place, Rows, Whose};
 pub use self::uploads::{begin_early, cancel, claim, complete, create, expire, forget, keep, set_options};

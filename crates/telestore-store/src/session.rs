@@ -1,5 +1,6 @@
 mod answers;
 mod events;
+mod fetching;
 mod known;
 mod new;
 mod questions;
@@ -16,7 +17,8 @@ pub use self::answers::{
     Appended, Cancelled, ChunkRecord, Claim, Completed, Concatenated, Counts, Created, Declared, Expired,
     Lease, OptionsSet, Owner, Recorded, Released,
 };
-pub use self::events::{NewEvent, OutboxEvent, OutboxKind, Withdrawal};
+pub use self::events::{NewEvent, OutboxEvent, OutboxKind, Recall, Withdrawal};
+pub use self::fetching::FetchNote;
 pub use self::known::{KnownWorker, WorkerInfo};
 pub use self::new::{Concatenation, JoinedExtent, NewChunk, NewExtent};
 pub use self::questions::{Cursor, Expiry, Listing};
@@ -160,6 +162,26 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Writes down that `worker` has stopped. If another one has begun meanwhile, nothing changes.
     async fn end_early(&self, id: &UploadId, key: &StorageKey, worker: &WorkerId) -> Result<()>;
 
+    /// Gives `worker` an upload to fetch, if one is [to be fetched](Upload::is_to_fetch) that is [due](telestore_types::is_due) and
+    /// that no worker fetches, of none of the users in `except`: the oldest.
+    async fn begin_fetch(
+        &self,
+        worker: &WorkerId,
+        now: Timestamp,
+        except: &[UserId],
+    ) -> Result<Option<Upload>>;
+
+    /// Writes down what has become of a fetch, and gives the bytes that are of no more use. `None`, with nothing changed, if `worker`
+    /// does not fetch it (any more).
+    async fn note_fetch(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        worker: &WorkerId,
+        note: &FetchNote,
+        now: Timestamp,
+    ) -> Result<Option<Vec<BlobName>>>;
+
     /// Checks that nothing is missing and queues the upload; see [`Upload::complete`].
     async fn complete(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Completed>;
 
@@ -283,8 +305,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     ) -> Result<OutboxEvent>;
 
     /// Claims for `worker`, until then, events of this kind that are [due](telestore_types::is_due) and that nobody has
-    /// claimed, the oldest first, of none of the users in `except`. Of withdrawals, none of a user whose account another
-    /// worker holds; the account is held as long as the claim.
+    /// claimed, the oldest first, of none of the users in `except`. Of those that [need the account](OutboxKind::needs_account),
+    /// none of a user whose account another worker holds; the account is held as long as the claim.
     async fn outbox_lease(
         &self,
         worker: &WorkerId,
@@ -301,9 +323,12 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Takes a delivered (or given up) event out. `false` if another worker has claimed it meanwhile.
     async fn outbox_done(&self, event: &OutboxEvent) -> Result<bool>;
 
-    /// Counts a failed delivery and lets the claim go until `at`; the same claim may still [end](Self::outbox_done) the
-    /// event, unless another worker has claimed it meanwhile: then this is `false`.
+    /// Counts a failed delivery, writes down the body that `event` has by now, and lets the claim go until `at`; the same claim may
+    /// still [end](Self::outbox_done) the event, unless another worker has claimed it meanwhile: then this is `false`.
     async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> Result<bool>;
+
+    /// The events of this kind that are not done, claimed or not, due or not: `limit` of them at most.
+    async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>>;
 
     /// Those of these blobs that are of use: that the record of a chunk names, of an upload that is not over.
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>>;

@@ -6,6 +6,7 @@
 mod append;
 mod bot_keys;
 mod chunks;
+mod fetching;
 mod handed_over;
 mod in_turn;
 mod leases;

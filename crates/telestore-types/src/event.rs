@@ -9,6 +9,8 @@ use crate::{Outcome, StoredFile, StoredMessage, UploadId};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Stage {
+    /// The worker fetches the file from where its user said.
+    Fetching,
     /// Waiting for its turn, or for the time of its next attempt.
     Queued,
     /// Fetching credentials and connecting to Telegram.

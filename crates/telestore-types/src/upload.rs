@@ -1,5 +1,6 @@
 mod completion;
 mod extents;
+mod fetching;
 mod fit;
 mod handed_over;
 mod kind;
@@ -107,6 +108,8 @@ pub struct Upload {
     /// What its request was: a digest of the file and its options, by which a repeat of the request is known. `None` if nobody
     /// asks for that.
     pub fingerprint: Option<String>,
+    /// Where its bytes are fetched from, sealed, while some are still to be fetched; only who sealed it reads it.
+    pub source: Option<Vec<u8>>,
     /// Whose it is, once a token was seen.
     pub user_id: Option<UserId>,
     /// A name for the address that created it, if that is limited.
@@ -179,6 +182,7 @@ impl Upload {
             options: new.options,
             metadata: new.metadata,
             fingerprint: new.fingerprint,
+            source: new.source,
             user_id: None,
             address: None,
             sealed_token: None,
@@ -276,6 +280,7 @@ impl Upload {
         self.progress = 0;
         self.crashes = 0;
         self.early = false;
+        self.source = None;
         self.maybe_sent = false;
         self.insist();
         (self.error, self.outcome) = (None, None);
@@ -415,7 +420,7 @@ impl Upload {
         (self.error, self.outcome) = (Some("Upload cancelled".to_owned()), Some(Outcome::Cancelled));
         self.resume = None;
         self.stored = None;
-        self.sealed_token = None;
+        (self.sealed_token, self.source) = (None, None);
         self.next_attempt_at = None;
         self.early = false;
         self.updated_at = now;
@@ -427,9 +432,10 @@ impl Upload {
         self.stored.as_ref().filter(|_| self.state == UploadState::Completed)
     }
 
-    /// What the stored row alone tells a listener; `None` before completion was asked for.
+    /// What the stored row alone tells a listener; `None` before completion was asked for, unless the worker fetches it.
     pub fn event(&self, now: Timestamp) -> Option<UploadEvent> {
         let (status, stage) = match self.state {
+            UploadState::Receiving if self.is_to_fetch() => (UploadStatus::Uploading, Stage::Fetching),
             UploadState::Receiving => return None,
             UploadState::Queued => (UploadStatus::Uploading, Stage::Queued),
             UploadState::Sending => (UploadStatus::Uploading, Stage::Connecting),

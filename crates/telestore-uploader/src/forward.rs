@@ -8,7 +8,9 @@ use telestore_types::{
     Caption, ChatId, KeyStore, LoginGuard, ResumeState, Stage, StoredFile, TelegramCredentials,
 };
 
-use crate::{Capability, Found, Handover, Lost, ProgressSink, Result, TelegramUploader, UploadRequest};
+use crate::{
+    Capability, Found, Handover, Lost, ProgressSink, Recalled, Result, TelegramUploader, UploadRequest,
+};
 
 macro_rules! forward {
     ($holder:ident) => {
@@ -61,6 +63,14 @@ macro_rules! forward {
 
             async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
                 (**self).withdraw(credentials, stored).await
+            }
+
+            async fn recall(
+                &self,
+                credentials: &TelegramCredentials,
+                state: &ResumeState,
+            ) -> Result<Recalled> {
+                (**self).recall(credentials, state).await
             }
 
             fn guard_logins(&self, guard: Arc<dyn LoginGuard>) {

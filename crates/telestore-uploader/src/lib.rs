@@ -29,7 +29,7 @@ pub mod testsuite;
 
 pub use capability::{Capability, Handover, Requirement};
 pub use error::{Error, ErrorKind, Result};
-pub use lost::{Found, Known, Lost};
+pub use lost::{Found, Known, Lost, Recalled};
 pub use metrics::describe_metrics;
 #[cfg(feature = "mock")]
 pub use mockall;

@@ -75,6 +75,16 @@ pub enum Found {
     Unclear,
 }
 
+/// What comes of an upload that is over, and of whose message nobody wants to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Recalled {
+    /// No message, and none will: it was taken back, or there was none.
+    Gone,
+    /// One may come yet.
+    NotYet,
+}
+
 #[cfg(test)]
 mod tests {
     use telestore_types::StoredAs;

@@ -10,7 +10,9 @@ use telestore_types::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Capability, Error, ErrorKind, Found, Handover, Lost, Pool, Requirement, Result, caption_of};
+use crate::{
+    Capability, Error, ErrorKind, Found, Handover, Lost, Pool, Recalled, Requirement, Result, caption_of,
+};
 
 /// One attempt to send one file.
 ///
@@ -59,6 +61,8 @@ pub struct UploadRequest {
     /// The bytes of the file, as ranges, that are not those any more which the state in `resume` was made of; sorted,
     /// without overlaps. What was sent of them is to be sent again.
     pub changed: Vec<Range<u64>>,
+    /// Whether it is sent once more if nobody can tell whether its message was made: at the risk of a second one.
+    pub again: bool,
     /// Stop as soon as this is cancelled.
     pub cancel: CancellationToken,
 }
@@ -86,6 +90,7 @@ impl UploadRequest {
             source,
             resume: None,
             changed: Vec::new(),
+            again: false,
             cancel: CancellationToken::new(),
         }
     }
@@ -148,6 +153,12 @@ impl UploadRequest {
     #[must_use]
     pub fn resuming(self, resume: Option<ResumeState>) -> Self {
         Self { resume, ..self }
+    }
+
+    /// It is sent once more if nobody can tell whether its message was made, or it is not.
+    #[must_use]
+    pub fn again_if_unknown(self, again: bool) -> Self {
+        Self { again, ..self }
     }
 
     /// It stops as soon as this is cancelled.
@@ -261,11 +272,15 @@ impl ProgressSink for NoProgress {
 ///   [`send_early`](Self::send_early).
 /// - A name that is too long for Telegram is shortened before its extension.
 /// - It [commits](ProgressSink::commit) before each step that may make the message.
+/// - If Telegram has a message that no call names and that is not found, it ends with
+///   [`ErrorKind::AnswerLost`](crate::ErrorKind::AnswerLost), or makes another one if [`UploadRequest::again`] says so. An
+///   attempt that goes on from the state of one that ended so is what a person wants: it looks once more, and makes another one.
 /// - If [`Capability::resumable`] is declared, it checkpoints whatever a later attempt needs *before* that matters;
 ///   if [`Capability::idempotent`] is declared, attempts that are given each other's state make one message.
 /// - After `cancel` it ends within a second with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled), unless Telegram
 ///   has been asked for the message: then it waits for the answer, which alone tells whether there is one, as long as
-///   it would without the cancel, and reports a message that was made as success.
+///   it would without the cancel, and reports a message that was made as success. A message that Telegram makes much later it
+///   leaves to [`recall`](Self::recall) or to the next attempt, since whoever stops may want either.
 /// - A dropped future leaves no task behind that would still send the message.
 /// - One uploader serves many files of many users at once; nothing of one user is used for another.
 /// - Errors say in their [`Verdict`](crate::Verdict) whether the message may exist, and never hold a secret.
@@ -359,6 +374,18 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
         let _ = (credentials, stored);
         Ok(false)
+    }
+
+    /// Takes back the message that may come of an upload which was cancelled between two attempts, and of which this backend has
+    /// written `state`: Telegram makes some messages long after it was asked for them. It may be asked again after an error.
+    ///
+    /// What a state does not tell apart from the messages of others stays.
+    ///
+    /// # Errors
+    /// As [`upload`](Self::upload).
+    async fn recall(&self, credentials: &TelegramCredentials, state: &ResumeState) -> Result<Recalled> {
+        let _ = (credentials, state);
+        Ok(Recalled::Gone)
     }
 
     /// Asks `guard` before each connection to Telegram from now on that must be the only one of its login. Called by an

@@ -106,3 +106,75 @@ async fn other_files_are_not_taken_over() {
     repeats(&world);
     assert_eq!(world.fails(&uploader, &bytes(4, 1000)).await.kind(), ErrorKind::AnswerLost);
 }
+
+/// Telegram says three times, which is as often as it is asked, that it had the call.
+fn repeats_for_one_attempt(world: &World) {
+    world.sandbox.faults().inject(Fault::rpc_error(SEND, 500, "RANDOM_ID_DUPLICATE").times(3));
+}
+
+fn asking_three_times() -> telestore_uploader::MtprotoUploader {
+    mtproto_with(|config| config.max_failures = 2)
+}
+
+/// What tells one message from another in a state.
+fn random_id(state: &ResumeState) -> Value {
+    let written: Value = serde_json::from_slice(state.of(BACKEND).expect("of this backend")).expect("JSON");
+    written["random_id"].clone()
+}
+
+#[tokio::test]
+async fn what_no_call_names_is_made_once_more_if_that_is_wanted() {
+    for length in [1000, 11 * 1024 * 1024] {
+        let (world, bytes, listener) = (World::new().await, bytes(6, length), Recorder::new());
+        repeats_for_one_attempt(&world);
+        let request = world.request(&bytes).again_if_unknown(true);
+        let stored = asking_three_times().upload(request, listener.clone()).await.unwrap();
+        world.holds_once(&stored, &bytes);
+        let states = listener.checkpoints();
+        let (first, last) = (states.first().map(random_id), states.last().map(random_id));
+        assert!(first.is_some() && first != last, "it is another message");
+    }
+}
+
+#[tokio::test]
+async fn what_is_made_once_more_may_be_there_twice_and_is_made_once_only() {
+    for names_the_next in [true, false] {
+        let (world, bytes, listener) = (World::new().await, bytes(7, 1000), Recorder::new());
+        world.sandbox.faults().inject(Fault::lose_answer(SEND).once());
+        let impatient = mtproto_with(|config| config.max_failures = 0);
+        impatient.upload(world.request(&bytes), listener.clone()).await.unwrap_err();
+        // Another process posts its twin: neither can be told from the other.
+        mtproto().upload(world.request(&bytes), Recorder::new()).await.unwrap();
+        match names_the_next {
+            true => repeats_for_one_attempt(&world),
+            false => repeats(&world),
+        }
+        let state = listener.checkpoints().pop().map(|state| aged(&state));
+        let again = world.request(&bytes).again_if_unknown(true).resuming(state);
+        let ended = asking_three_times().upload(again, Recorder::new()).await;
+        match names_the_next {
+            true => drop(ended.unwrap()),
+            false => assert_eq!(ended.unwrap_err().kind(), ErrorKind::AnswerLost),
+        }
+        assert_eq!(world.messages().len(), 2 + usize::from(names_the_next));
+    }
+}
+
+#[tokio::test]
+async fn a_person_who_sends_again_what_no_call_names_has_it_looked_for_first() {
+    for found in [true, false] {
+        let (world, bytes, listener) = (World::new().await, bytes(8, 1000), Recorder::new());
+        repeats_for_one_attempt(&world);
+        let error = asking_three_times().upload(world.request(&bytes), listener.clone()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AnswerLost, "{error}");
+        if found {
+            // It came after all.
+            mtproto().upload(world.request(&bytes), Recorder::new()).await.unwrap();
+        }
+        let again = world.request(&bytes).resuming(listener.checkpoints().pop());
+        let before = world.sandbox.stats().calls(SEND);
+        let stored = asking_three_times().upload(again, Recorder::new()).await.unwrap();
+        world.holds_once(&stored, &bytes);
+        assert_eq!(world.sandbox.stats().calls(SEND) - before, u64::from(!found));
+    }
+}

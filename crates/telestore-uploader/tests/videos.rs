@@ -10,10 +10,13 @@ use common::{World, bot_of, mtproto_with};
 use telestore_sandbox::{Fault, Kind};
 use telestore_types::{FileName, ResumeState, SendAs, StoredFile};
 use telestore_uploader::testsuite::{Recorder, bytes};
-use telestore_uploader::{CancellationToken, ErrorKind, MtprotoUploader, TelegramUploader, UploadRequest};
+use telestore_uploader::{
+    CancellationToken, ErrorKind, MtprotoUploader, Recalled, TelegramUploader, UploadRequest,
+};
 
 const SEND: &str = "messages.sendMedia";
 const LOOK: &str = "messages.getScheduledMessages";
+const DELETE: &str = "messages.deleteScheduledMessages";
 
 static FILM: Bytes = Bytes::from_static(include_bytes!("../src/media/samples/behind.mp4"));
 
@@ -122,19 +125,76 @@ async fn a_bot_waits_for_its_message_in_the_channel() {
 }
 
 #[tokio::test]
-async fn a_message_that_comes_after_a_cancel_is_named_so_that_it_can_be_taken_back() {
+async fn an_attempt_that_is_stopped_leaves_the_video_to_the_next_one_or_to_a_recall() {
+    let world = converting().await;
+    let (cancel, listener) = (CancellationToken::new(), Recorder::new());
+    let request = film(&world).stopped_by(cancel.clone());
+    let uploader = mtproto_with(|_| {});
+    let (ended, ()) = tokio::join!(uploader.upload(request, listener.clone()), async {
+        world.sandbox.wait_until(|stats| stats.calls(LOOK) >= 1).await;
+        cancel.cancel();
+    });
+    assert_eq!(ended.unwrap_err().kind(), ErrorKind::Cancelled);
+    assert_eq!(world.sandbox.stats().calls(DELETE), 0, "a worker that ends stops it, too");
+    let state = listener.checkpoints().pop().unwrap();
+    assert_eq!(uploader.recall(&world.credentials(), &state).await.unwrap(), Recalled::Gone);
+    assert_eq!(world.sandbox.stats().calls(DELETE), 1);
+    world.sandbox.convert_videos(false).unwrap();
+    assert_eq!(world.messages().len(), 1, "only the other file's");
+}
+
+#[tokio::test]
+async fn a_message_that_is_made_before_a_cancel_is_named_so_that_it_can_be_taken_back() {
     let world = converting().await;
     let cancel = CancellationToken::new();
     let request = film(&world).stopped_by(cancel.clone());
     let uploader = mtproto_with(|_| {});
+    let look = world.sandbox.faults().inject(Fault::hold(LOOK).once());
     let (stored, ()) = tokio::join!(uploader.upload(request, Recorder::new()), async {
-        world.sandbox.wait_until(|stats| stats.calls(LOOK) >= 1).await;
+        world.sandbox.faults().wait_fired(look, 1).await;
         cancel.cancel();
-        let before = world.sandbox.stats().calls(LOOK);
-        world.sandbox.wait_until(|stats| stats.calls(LOOK) > before + 1).await;
         world.sandbox.convert_videos(false).unwrap();
+        world.sandbox.faults().release(look);
     });
     is_there_once(&world, &stored.unwrap(), 1);
+    assert_eq!(world.sandbox.stats().calls(DELETE), 0);
+}
+
+#[tokio::test]
+async fn a_video_is_recalled_that_no_attempt_waits_for() {
+    for made in [false, true] {
+        let world = converting().await;
+        let state = killed_at(&world, film(&world), 1).await.unwrap();
+        if made {
+            world.sandbox.convert_videos(false).unwrap();
+            assert_eq!(world.messages().len(), 2);
+        }
+        let uploader = mtproto_with(|_| {});
+        for _ in 0..2 {
+            let recalled = uploader.recall(&world.credentials(), &state).await.unwrap();
+            assert_eq!(recalled, Recalled::Gone, "also if it is asked again");
+        }
+        assert_eq!(world.sandbox.stats().calls(DELETE), u64::from(!made));
+        world.sandbox.convert_videos(false).unwrap();
+        assert_eq!(world.messages().len(), 1, "only the other file's");
+    }
+}
+
+#[tokio::test]
+async fn a_bot_recalls_its_video_once_that_is_in_the_channel() {
+    let world = converting().await;
+    let bot = bot_of(&world.user);
+    let (uploader, listener) = (world.mtproto_for_bots(), Recorder::new());
+    let request = film(&world).with_credentials(Arc::new(bot.clone()));
+    tokio::select! {
+        ended = uploader.upload(request, listener.clone()) => panic!("{ended:?}"),
+        () = world.sandbox.wait_until(|stats| stats.calls(LOOK) >= 1) => {}
+    }
+    let state = listener.checkpoints().pop().unwrap();
+    assert_eq!(uploader.recall(&bot, &state).await.unwrap(), Recalled::NotYet);
+    world.sandbox.convert_videos(false).unwrap();
+    assert_eq!(uploader.recall(&bot, &state).await.unwrap(), Recalled::Gone);
+    assert_eq!(world.messages().len(), 1, "only the other file's");
 }
 
 #[tokio::test]

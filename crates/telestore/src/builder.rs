@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use telestore_backend::{CredentialProvider, NoWebhook, WebhookSender};
+use telestore_fetch::Fetcher;
 use telestore_progress::{LocalProgressBus, ProgressBus};
 use telestore_store::{ChunkStore, SessionStore, WorkerInfo};
 use telestore_types::{Clock, KeyStore, SteadyClock, TelegramCredentials, WorkerId};
@@ -13,6 +14,7 @@ use crate::shared::base::Base;
 use crate::shared::bytes::Bytes;
 use crate::shared::config::EngineConfig;
 use crate::shared::events::Events;
+use crate::shared::fetches::Fetches;
 use crate::shared::keys::SealedKeys;
 use crate::shared::logins::Logins;
 use crate::shared::metrics::completed_of;
@@ -35,6 +37,7 @@ pub struct TelestoreBuilder {
     webhooks: Option<Arc<dyn WebhookSender>>,
     uploaders: Vec<Arc<dyn TelegramUploader>>,
     bus: Option<Arc<dyn ProgressBus>>,
+    fetcher: Option<Arc<dyn Fetcher>>,
     clock: Option<Arc<dyn Clock>>,
     sealer: Option<Sealer>,
     standing: Option<TelegramCredentials>,
@@ -71,6 +74,12 @@ impl TelestoreBuilder {
     /// Adds a way to Telegram. The first that fits a file by size and credentials takes it. At least one is required.
     pub fn uploader(mut self, uploader: impl TelegramUploader) -> Self {
         self.uploaders.push(Arc::new(uploader));
+        self
+    }
+
+    /// What fetches files from where users say; nothing is fetched unless set.
+    pub fn fetcher(mut self, fetcher: impl Fetcher) -> Self {
+        self.fetcher = Some(Arc::new(fetcher));
         self
     }
 
@@ -171,6 +180,7 @@ impl TelestoreBuilder {
             bytes: Arc::new(Bytes::new(Arc::clone(&base), self.chunks.ok_or(BuildError("a chunk store"))?)),
             events: Arc::new(Events::new(Arc::clone(&base), bus)),
             sends: Arc::new(Sends::new(Arc::clone(&base))),
+            fetches: Arc::new(Fetches::new(self.fetcher)),
             base,
             backends,
         };

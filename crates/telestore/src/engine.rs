@@ -2,6 +2,7 @@
 
 mod appended;
 mod direct;
+mod fetching;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use telestore_types::{ContentDigest, Secret, UploadEvent, UploadId, UploadOption
 
 use crate::builder::TelestoreBuilder;
 use crate::delivery::outbox::Delivery;
+use crate::fetching::Fetching;
 use crate::intake::chunks::Admission;
 use crate::intake::streams::Streams;
 use crate::intake::{ChunkReceipt, FileInfo, IncomingChunk, Intake};
@@ -27,6 +29,7 @@ use crate::shared::caller::Caller;
 use crate::shared::config::EngineConfig;
 use crate::shared::error::{Error, Result};
 use crate::shared::events::Events;
+use crate::shared::fetches::Fetches;
 use crate::shared::sends::Sends;
 use crate::shared::tasks::Tasks;
 use crate::upkeep::orphans::Orphans;
@@ -51,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) bytes: Arc<Bytes>,
     pub(crate) events: Arc<Events>,
     pub(crate) sends: Arc<Sends>,
+    pub(crate) fetches: Arc<Fetches>,
 }
 
 /// The rooms, which do not know each other.
@@ -58,6 +62,7 @@ pub(crate) struct Rooms {
     pub(crate) shared: Shared,
     pub(crate) intake: Intake,
     pub(crate) runner: Runner,
+    pub(crate) fetching: Fetching,
     pub(crate) early: Arc<Early>,
     pub(crate) delivery: Delivery,
     pub(crate) watching: Watching,
@@ -75,7 +80,7 @@ impl Rooms {
         webhooks: Arc<dyn WebhookSender>,
         standing: Option<Arc<Standing>>,
     ) -> Self {
-        let Shared { base, backends, access, bytes, events, sends } = &shared;
+        let Shared { base, backends, access, bytes, events, sends, .. } = &shared;
         let base = || Arc::clone(base);
         let backends = || Arc::clone(backends);
         let access = || Arc::clone(access);
@@ -86,8 +91,10 @@ impl Rooms {
         let early = Arc::new(Early::new(base(), backends(), bytes(), sends()));
         let delivery =
             Delivery { base: base(), backends: backends(), sends: sends(), webhooks: Arc::clone(&webhooks) };
+        let intake = intake(&shared, &early);
         Self {
-            intake: intake(&shared, &early),
+            fetching: fetching::room(&shared, &intake),
+            intake,
             runner: Runner {
                 base: base(),
                 backends: backends(),
@@ -139,6 +146,7 @@ fn intake(shared: &Shared, early: &Arc<Early>) -> Intake {
         sends: Arc::clone(&shared.sends),
         streams: Streams::default(),
         arrivals: Arc::new(Arc::clone(early)),
+        fetches: Arc::clone(&shared.fetches),
     }
 }
 

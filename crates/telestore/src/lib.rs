@@ -3,6 +3,7 @@
 mod builder;
 mod delivery;
 mod engine;
+mod fetching;
 mod intake;
 mod operator;
 mod sending;
@@ -18,6 +19,7 @@ pub use builder::{BuildError, TelestoreBuilder};
 pub use engine::Telestore;
 pub use intake::appending::Appending;
 pub use intake::chunks::Admission;
+pub use intake::remote::RemoteFile;
 pub use intake::repeats::IdempotencyKey;
 pub use intake::{AppendReceipt, AppendStatus, ChunkReceipt, DirectFile, FileInfo, IncomingChunk, NewFile};
 pub use operator::Operator;
@@ -35,6 +37,7 @@ pub use watching::report::ChunkStatus;
 pub use watching::watch::Watch;
 
 pub use telestore_backend as backend;
+pub use telestore_fetch as fetch;
 pub use telestore_merger as merger;
 pub use telestore_progress as progress;
 pub use telestore_store as store;

@@ -90,6 +90,15 @@ impl Telestore {
                 rooms.watching.observed.run_all(&rooms.tasks.observer).await;
             },
         );
+        if self.can_fetch() {
+            self.keep_alive(
+                &mut tasks,
+                |all| &all.fetches,
+                |rooms| async move {
+                    rooms.fetching.run_all(&rooms.tasks.fetches).await;
+                },
+            );
+        }
         let upkeep = self.0.upkeep.clone();
         tasks.spawn(async move { upkeep.listen().await });
         if let Some(standing) = self.0.standing.clone() {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Memory, answer, load, until } from "./support.mjs";
 
-const { size, duration, percent, shown, Speed } = await load("format.js");
+const { size, limit, duration, percent, shown, Speed } = await load("format.js");
 const { Records, Token } = await load("records.js");
 const { fromDrop, fromInput } = await load("files.js");
 const { Tabs } = await load("tabs.js");
@@ -16,6 +16,7 @@ const { Aborted, Refused, Unreachable } = await load("http.js");
 test("numbers and times are as people read them", () => {
   assert.deepEqual([0, 999, 1023, 1024, 12.3 * 1048576, 1048575, 2 ** 40].map(size),
     ["0 bytes", "999 bytes", "1023 bytes", "1.0 KiB", "12.3 MiB", "1.0 MiB", "1.0 TiB"]);
+  assert.deepEqual([2000 * 1048576, 64 * 1048576, 1000].map(limit), ["2000 MiB", "64 MiB", "1000 bytes"]);
   assert.deepEqual([0.2, 59, 60, 61, 3600, 7500, 400000].map(duration), ["1 s", "59 s", "1 min", "2 min", "1 h", "2 h 5 min", "5 days"]);
   assert.deepEqual([[0, 0], [999, 1000], [1000, 1000], [1, 1000]].map(([part, whole]) => percent(part, whole)), [0, 99, 100, 0]);
 });

@@ -169,3 +169,12 @@ test("who stops it hears so, also while it waits", async () => {
 test("names of all kinds go as base64 of UTF-8", () => {
   assert.equal(metadata({ filename: "naïve ☂.txt", caption: null, silent: "true" }), "filename bmHDr3ZlIOKYgi50eHQ=,silent dHJ1ZQ==");
 });
+
+test("a token is checked by a question that only those with a good one get answered", async () => {
+  const worker = new FakeWorker();
+  const tus = new Tus("http://here/tus", () => ({}), worker);
+  await tus.check("good");
+  await assert.rejects(tus.check("bad"), { status: 401 });
+  worker.faults = [{ method: "HEAD", status: 423 }];
+  await assert.rejects(tus.check("good"), { status: 423 });
+});

@@ -76,6 +76,8 @@ forward! {
     async fn checkpoint_early(&self, id: &UploadId, key: &StorageKey, expected: Option<&ResumeState>, resume: &ResumeState) -> bool;
     async fn begin_early(&self, id: &UploadId, key: &StorageKey, worker: &WorkerId, now: Timestamp, until: Timestamp) -> bool;
     async fn end_early(&self, id: &UploadId, key: &StorageKey, worker: &WorkerId) -> ();
+    async fn begin_fetch(&self, worker: &WorkerId, now: Timestamp, except: &[UserId]) -> Option<Upload>;
+    async fn note_fetch(&self, id: &UploadId, key: &StorageKey, worker: &WorkerId, note: &FetchNote, now: Timestamp) -> Option<Vec<BlobName>>;
     async fn complete(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Completed;
     async fn cancel(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Cancelled;
     async fn forget(&self, id: &UploadId, key: &StorageKey) -> Option<Vec<BlobName>>;
@@ -93,7 +95,7 @@ forward! {
     async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> bool;
     async fn beat(&self, worker: &WorkerId, until: Timestamp) -> ();
     async fn introduce(&self, worker: &WorkerId, info: &WorkerInfo, now: Timestamp, until: Timestamp) -> ();
-    async fn workers(&self, now: Timestamp) -> Vec<KnownWorker>;
+    async fn workers(&self, now: Timestamp) -> Vec<FetchNote, KnownWorker>;
     async fn living(&self, now: Timestamp, after: Option<&WorkerId>, limit: u32) -> Vec<WorkerId>;
     async fn release(&self, worker: &WorkerId, now: Timestamp, limit: u32) -> Vec<Released>;
     async fn release_gone(&self, worker: &WorkerId, now: Timestamp, limit: u32) -> Vec<Released>;
@@ -102,6 +104,7 @@ forward! {
     async fn outbox_next_due(&self) -> Option<Timestamp>;
     async fn outbox_done(&self, event: &OutboxEvent) -> bool;
     async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> bool;
+    async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Vec<NewEvent>;
     async fn named(&self, blobs: &[BlobName]) -> Vec<BlobName>;
     async fn expire(&self, expiry: &Expiry) -> Vec<Expired>;
     async fn clock(&self) -> Option<Reading>;

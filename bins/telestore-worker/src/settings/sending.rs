@@ -85,7 +85,7 @@ pub(crate) struct SendingSettings {
 
     /// What is done with a file that the Bot API had whole, if it does not answer and [nobody can tell](#lost-answers) whether its message is there: `fail`, with words that say where to look, or `again`, at the risk of a second message
     ///
-    /// The worker looks into the channel first, where a session, or a bot with `api_id` and `api_hash`, can.
+    /// The worker looks into the channel first, where a session, or a bot with `api_id` and `api_hash`, can. It is the same with a message that Telegram says it had before and that no call names.
     #[arg(long, env = "TELESTORE_BOT_API_UNKNOWN", value_name = "fail|again", default_value = "fail", value_parser = values::one_of([("fail", Unknown::Fail), ("again", Unknown::Again)]))]
     pub(crate) bot_api_unknown: Unknown,
 

@@ -8,12 +8,12 @@ const $ = (id) => document.getElementById(id);
 
 export class Access {
   #token;
-  #worker;
+  #tus;
   #queue;
   #say;
 
-  constructor({ token, worker, queue, say }) {
-    [this.#token, this.#worker, this.#queue, this.#say] = [token, worker, queue, say];
+  constructor({ token, tus, queue, say }) {
+    [this.#token, this.#tus, this.#queue, this.#say] = [token, tus, queue, say];
     $("access-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submitted();
@@ -51,7 +51,7 @@ export class Access {
     $("token-use").disabled = true;
     this.#say(TEXTS.tokenChecking);
     try {
-      await this.#worker.check(value);
+      await this.#tus.check(value);
       this.#token.set(value, $("token-keep").checked);
       $("token").value = "";
       this.#accepted();
@@ -94,6 +94,6 @@ export class Access {
 
 function why(error) {
   if (!(error instanceof Refused)) return TEXTS.tokenUnreachable;
-  if (error.status === 401) return error.words ? `${TEXTS.tokenUnknown} (${error.words})` : TEXTS.tokenUnknown;
-  return TEXTS.tokenRefused(sentence(error.words || TEXTS.badAnswer));
+  if (error.status === 401) return TEXTS.tokenUnknown;
+  return error.words ? TEXTS.tokenRefused(sentence(error.words)) : TEXTS.tokenLater;
 }

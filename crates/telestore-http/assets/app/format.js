@@ -9,6 +9,12 @@ export function size(bytes) {
   return `${unit === 0 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
 }
 
+// A limit, which must not be rounded up: 2000 MiB.
+export function limit(bytes) {
+  const mebibytes = bytes / 1048576;
+  return Number.isInteger(mebibytes) ? `${mebibytes} MiB` : size(bytes);
+}
+
 export const rate = (bytesPerSecond) => `${size(bytesPerSecond)}/s`;
 
 // 45 s, 3 min, 2 h 5 min. Rounded up, so that it never says 0 of what is not there yet.

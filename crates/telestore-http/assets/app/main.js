@@ -2,7 +2,7 @@
 
 import { Access } from "./access.js";
 import { Chooser } from "./chooser.js";
-import { size } from "./format.js";
+import { limit } from "./format.js";
 import { Queue } from "./queue.js";
 import { Records, Token } from "./records.js";
 import { Tabs } from "./tabs.js";
@@ -39,7 +39,7 @@ const queue = new Queue({ tus, worker, tabs, records: new Records(root.pathname,
   token: (words) => access.ask(words),
 });
 const view = new View(queue);
-const access = new Access({ token, worker, queue, say });
+const access = new Access({ token, tus, queue, say });
 new Chooser({ queue, access, say });
 
 $("pause-all").addEventListener("click", ({ target }) => (target.dataset.action === "resume" ? queue.resumeAll() : queue.pauseAll()));
@@ -54,15 +54,15 @@ window.addEventListener("beforeunload", (event) => {
 });
 
 // The largest file is known before any is chosen, so that none is sent in vain.
-async function limit() {
+async function learnLimit() {
   try {
     queue.maxSize = await tus.maxSize();
-    if (queue.maxSize) $("limit").textContent = TEXTS.limit(size(queue.maxSize));
+    if (queue.maxSize) $("limit").textContent = TEXTS.limit(limit(queue.maxSize));
   } catch {
     // The worker refuses what is too large, then.
   }
 }
 
-limit();
+learnLimit();
 await queue.restore();
 access.begin();

@@ -2,7 +2,7 @@
 
 import { Aborted, Refused } from "./http.js";
 import { Item } from "./item.js";
-import { Speed, size } from "./format.js";
+import { Speed, limit } from "./format.js";
 import { TEXTS } from "./texts.js";
 import { Failed, sentence, upload } from "./upload.js";
 import { Watch } from "./watch.js";
@@ -103,7 +103,7 @@ export class Queue {
   #made(about, others) {
     const item = new Item(about);
     if (item.size === 0) item.fail(TEXTS.empty, null);
-    else if (this.maxSize !== null && item.size > this.maxSize) item.fail(TEXTS.tooLarge(size(this.maxSize)), null);
+    else if (this.maxSize !== null && item.size > this.maxSize) item.fail(TEXTS.tooLarge(limit(this.maxSize)), null);
     else if (others.has(item.key)) item.fail(TEXTS.elsewhere, "add");
     return item;
   }

@@ -8,6 +8,7 @@ export const TEXTS = {
   tokenChecking: "Checking the token…",
   tokenUnknown: "The worker does not take this token. Check that it is whole and has not run out, then enter it again.",
   tokenUnreachable: "The worker does not answer at the moment. Check the connection, then try again.",
+  tokenLater: "The worker cannot check the token now. Try again in a moment.",
   tokenRefused: (words) => `The worker cannot check the token now: ${words}`,
   signOutAsks: "Signing out stops what is on its way, and this browser forgets the list. Sign out?",
   signedOut: "Signed out.",

@@ -11,6 +11,9 @@ export function metadata(values) {
   return named.map(([key, value]) => `${key} ${base64(String(value))}`).join(",");
 }
 
+// What no upload is called.
+const NOBODY = "token-check";
+
 function base64(text) {
   let bytes = "";
   for (const byte of new TextEncoder().encode(text)) bytes += String.fromCharCode(byte);
@@ -38,6 +41,17 @@ export class Tus {
   async maxSize() {
     const answer = await this.#http.ask("OPTIONS", this.#endpoint);
     return count(answer, "Tus-Max-Size");
+  }
+
+  // Rejects with Refused and 401 if the token may not be used.
+  async check(token) {
+    try {
+      const headers = { ...VERSION, Authorization: `Bearer ${token}` };
+      await this.#http.ask("HEAD", this.#url(NOBODY), { headers, patience: 20 });
+    } catch (error) {
+      // There is no such upload, which only those learn who may ask.
+      if (error.status !== 404) throw error;
+    }
   }
 
   // Answers with the id of the new upload.

@@ -2,9 +2,6 @@
 
 import { ask } from "./http.js";
 
-// What no upload is called.
-const NOBODY = "token-check";
-
 export class Worker {
   #root;
   #authorization;
@@ -15,16 +12,6 @@ export class Worker {
     this.#root = root;
     this.#authorization = authorization;
     this.#ask = asks;
-  }
-
-  // Rejects with Refused and 401 if the token may not be used.
-  async check(token) {
-    try {
-      await this.#ask("GET", this.#url(`upload-progress/${NOBODY}`), { headers: { Authorization: `Bearer ${token}` }, patience: 20 });
-    } catch (error) {
-      // There is no such upload, which only those learn who may ask.
-      if (error.status !== 404) throw error;
-    }
   }
 
   progress(id, wait, etag, signal) {

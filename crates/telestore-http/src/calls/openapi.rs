@@ -17,7 +17,7 @@ use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{OpenApi, RefOr};
 
 use crate::calls::{
-    app, chunked, direct, health, index, metrics_page, progress, put, sharex, socket, sse, tus,
+    app, chunked, direct, from_url, health, index, metrics_page, progress, put, sharex, socket, sse, tus,
 };
 use crate::shared::encodings;
 use crate::shared::endpoints;
@@ -45,6 +45,7 @@ use shared::Shared;
         socket::progress_socket,
         chunked::cancel,
         direct::upload,
+        from_url::from_url,
         sharex::sharex,
         put::put,
         tus::options,

@@ -71,6 +71,7 @@ pub(crate) struct Progress {
 #[schema(rename_all = "snake_case")]
 #[allow(dead_code, reason = "the schema of a type that knows no schemas")]
 enum Stage {
+    Fetching,
     Queued,
     Connecting,
     Resolving,

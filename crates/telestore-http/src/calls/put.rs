@@ -58,13 +58,14 @@ pub(crate) async fn put(call: Call, name: Segment, Body(body): Body) -> ApiResul
     let caller = call.user().await?;
     let (file_name, query) = (FileName::of_file(&name.0)?, Query::from_query(request.query_string()));
     let mut query: HashMap<String, String> = query.map(Query::into_inner).map_err(|_| token::bad_query())?;
-    let named = Named::of_form(|name| query.remove(name)).read()?;
+    let mut named = Named::of_form(|name| query.remove(name)).read()?;
     let kind = raw::content_type(request);
     if kind.as_deref() == Some("multipart/form-data") {
         return Err(no_form());
     }
     let mut digests = digests(request.headers())?;
-    digests.extend(named.sha256.map(|digest| ContentDigest::Sha256(*digest.bytes())));
+    // It is compared with what comes, and is no option any more: a repeat may have it in another place.
+    digests.extend(named.sha256.take().map(|digest| ContentDigest::Sha256(*digest.bytes())));
     let coming = raw::length(request).unwrap_or(1);
     let limit = engine.config().max_file_bytes;
     if coming > limit {

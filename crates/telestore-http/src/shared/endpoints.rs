@@ -38,6 +38,7 @@ pub(crate) const SOCKET: Endpoint = get("/ws/upload-progress/{uploadId}");
 pub(crate) const STATUS: Endpoint = get("/upload-status/{uploadId}");
 pub(crate) const CANCEL: Endpoint = post("/cancel-upload");
 pub(crate) const UPLOAD: Endpoint = post("/upload");
+pub(crate) const FROM_URL: Endpoint = post("/uploads/from-url");
 pub(crate) const SHAREX: Endpoint = get("/sharex.sxcu");
 pub(crate) const PUT: Endpoint = of("PUT", "/upload/{fileName}");
 pub(crate) const TUS_OPTIONS: Endpoint = of("OPTIONS", "/tus");

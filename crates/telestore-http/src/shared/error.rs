@@ -23,7 +23,7 @@ pub fn status_of(error: &Error) -> StatusCode {
         | Error::NotConfigured(_) => StatusCode::BAD_REQUEST,
         Error::Unauthorized(_) | Error::InvalidToken(_) => StatusCode::UNAUTHORIZED,
         Error::Forbidden => StatusCode::FORBIDDEN,
-        Error::NotFound | Error::NotStarted => StatusCode::NOT_FOUND,
+        Error::NotFound | Error::NotStarted | Error::FetchesNothing => StatusCode::NOT_FOUND,
         Error::Conflict(_) | Error::Offset { .. } => StatusCode::CONFLICT,
         Error::OtherRequest => StatusCode::UNPROCESSABLE_ENTITY,
         Error::TooLarge { .. } | Error::NeedsSession { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -60,6 +60,8 @@ pub(crate) enum ApiError {
     Form(Fault),
     /// The body is of another kind than the call takes; the words say which is right.
     MediaType(String),
+    /// The worker fetches no files.
+    FetchesNothing,
     /// There is no room for the file of somebody of whom nothing is known yet.
     StrangersFull,
     /// The same error with the status that a protocol has for it.
@@ -176,6 +178,9 @@ impl fmt::Display for ApiError {
             ),
             Self::Form(fault) => fault.fmt(f),
             Self::MediaType(message) => f.write_str(message),
+            Self::FetchesNothing => f.write_str(
+                "this worker fetches no files from addresses; its operator may allow it with TELESTORE_FROM_URL=on",
+            ),
             Self::StrangersFull => f.write_str(
                 "worker takes in too many files at the moment of whose senders it knows nothing yet; try again in a \
                  moment, or send authToken before the file, as a bearer token",
@@ -229,6 +234,7 @@ impl ApiError {
             Self::Form(fault) if fault.is_unsupported() => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Form(_) => StatusCode::BAD_REQUEST,
             Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::FetchesNothing => StatusCode::NOT_FOUND,
             Self::As(status, _) => *status,
         }
     }

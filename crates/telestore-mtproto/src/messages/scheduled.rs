@@ -7,7 +7,7 @@ use tl::enums::InputPeer;
 
 use super::message::Message;
 use super::search::Wanted;
-use crate::answers::{self, Ask, MESSAGES_MAX, Object, PAGE_MAX};
+use crate::answers::{self, Ask, MESSAGES_MAX, Object, PAGE_MAX, SHORT};
 use crate::{Calls, Result};
 
 /// How many are looked at. A chat has at most a hundred that its administrators have scheduled, and those that are converted.
@@ -34,6 +34,17 @@ impl Ask for tl::functions::messages::GetScheduledHistory {
     }
 }
 
+impl Ask for tl::functions::messages::DeleteScheduledMessages {
+    type Answer = ();
+
+    const ANSWER_MAX: usize = SHORT;
+
+    /// What it tells of is looked at by [`Calls::is_scheduled`].
+    fn read(&self, answer: &[u8]) -> answers::Result<()> {
+        Object::of("Updates", answer).map(drop)
+    }
+}
+
 fn listed(answer: &[u8]) -> answers::Result<Vec<Message>> {
     let messages = Object::of("messages.Messages", answer)?.objects("messages");
     let messages = messages.take(LISTED_MAX).filter(|message| message.is("message"));
@@ -48,6 +59,16 @@ impl Calls<'_> {
     pub async fn is_scheduled(&self, peer: &InputPeer, id: i32) -> Result<bool> {
         let ask = tl::functions::messages::GetScheduledMessages { peer: peer.clone(), id: vec![id] };
         Ok(self.call(&ask).await?.is_some())
+    }
+
+    /// Takes a message back before it is made. Nothing is said of one that is not scheduled any more: it may be made by now. A
+    /// bot cannot.
+    ///
+    /// # Errors
+    /// Those of a call. It may be asked again after any of them.
+    pub async fn delete_scheduled(&self, peer: &InputPeer, id: i32) -> Result<()> {
+        let delete = tl::functions::messages::DeleteScheduledMessages { peer: peer.clone(), id: vec![id] };
+        self.call(&delete).await
     }
 
     /// Looks for a message whose answer was lost among those that are still to be made. If two could be it, neither is. For a

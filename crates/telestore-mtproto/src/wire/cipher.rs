@@ -25,16 +25,10 @@ impl Cipher {
         Self { data: Box::new(auth_key), id, answers: AuthKey::from_bytes(auth_key) }
     }
 
-    /// Pads and encrypts packets; two at a time cost less.
+    /// Pads and encrypts packets; [several](ige::SIDE_BY_SIDE) at a time cost less.
     pub(crate) fn seal(&self, packets: &mut [Unsealed]) {
         let keys: Vec<_> = packets.iter_mut().map(|packet| self.prepare(packet)).collect();
-        let mut packets = packets.iter_mut().map(|packet| packet.parts().1).zip(&keys);
-        while let Some(first) = packets.next() {
-            match packets.next() {
-                Some(second) => ige::encrypt_both(first, second),
-                None => ige::encrypt(first.0, first.1),
-            }
-        }
+        ige::encrypt_all(packets.iter_mut().map(|packet| packet.parts().1).zip(&keys));
     }
 
     /// Takes the encryption off a packet that [`seal`](Self::seal) made, in place.

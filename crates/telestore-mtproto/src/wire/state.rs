@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::envelope::Envelope;
 use super::event::{Event, MsgId};
 use super::flight::Flight;
+use super::ige;
 use super::packet::{Body, Packet};
 use super::request::{Answer, Request};
 use super::unasked::Unasked;
@@ -25,8 +26,8 @@ const READ_MAX: usize = ANSWER_MAX + 64 * 1024;
 /// A buffer that is larger goes once it is empty: large answers are rare.
 const READ_KEPT: usize = 128 * 1024;
 
-/// How many calls are packed at a time: two packets are encrypted side by side.
-const TOGETHER: usize = 2;
+/// How many calls are packed at a time.
+const TOGETHER: usize = ige::SIDE_BY_SIDE;
 
 /// One correction is enough for a call, and some may cross; more mean that corrections do not help.
 const MAX_REFUSALS: u32 = 8;
@@ -86,7 +87,7 @@ impl Wire {
         self.envelope.told_ahead()
     }
 
-    /// Packs the next call or two, unless a packet is still being written. Says whether there is a new packet.
+    /// Packs the next calls, unless a packet is still being written. Says whether there is a new packet.
     pub(crate) fn pack(&mut self) -> bool {
         if self.is_writing() {
             return false;

@@ -37,6 +37,7 @@ pub(super) const UPLOADS: Table = Table {
         ("options", Text),
         ("metadata", Text),
         ("fingerprint", Text),
+        ("source", Token),
         ("user_id", Text),
         ("address", Text),
         ("sealed_token", Token),

@@ -278,6 +278,17 @@ impl Rows for State {
         Ok(due.min_by_key(|upload| (turn(upload), upload.queued_at, upload.id.clone())).cloned())
     }
 
+    async fn next_fetch(&mut self, now: Timestamp, except: &[UserId]) -> Result<Option<Upload>> {
+        let wanted = |upload: &&Upload| {
+            upload.is_to_fetch()
+                && upload.worker.is_none()
+                && upload.is_due(now)
+                && upload.user_id.as_ref().is_none_or(|user| !except.contains(user))
+        };
+        let found = self.uploads.values().filter(wanted);
+        Ok(found.min_by_key(|upload| (upload.created_at, upload.id.clone())).cloned())
+    }
+
     async fn holder(&mut self, user: &UserId) -> Result<Option<Holder>> {
         Ok(self.accounts.get(user).cloned())
     }
@@ -298,7 +309,9 @@ impl Rows for State {
             UploadState::Sending => matches!(whose, Whose::Own(_)),
             UploadState::Queued => upload.kind == UploadKind::Direct,
             UploadState::Receiving => {
-                upload.early || matches!(upload.kind, UploadKind::Direct | UploadKind::Kept)
+                upload.early
+                    || matches!(upload.kind, UploadKind::Direct | UploadKind::Kept)
+                    || (upload.source.is_some() && upload.worker.is_some())
             }
             _ => false,
         };
@@ -350,7 +363,7 @@ impl Rows for State {
         let may = |event: &NewEvent| {
             let user = event.user_id.as_ref();
             user.is_none_or(|user| !except.contains(user))
-                && (kind != OutboxKind::Withdrawal || self.may_use(user, worker, now))
+                && (!kind.needs_account() || self.may_use(user, worker, now))
         };
         let due = self.outbox.iter().filter(|waiting| {
             waiting.event.event.kind == kind

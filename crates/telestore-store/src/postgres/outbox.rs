@@ -26,7 +26,7 @@ pub(super) async fn add(
     Ok(())
 }
 
-/// The oldest event that this worker may claim; of a withdrawal, the account is locked and free for it.
+/// The oldest event that this worker may claim; if it needs an account, that is locked and free for it.
 pub(super) async fn next(
     tx: &mut Tx,
     worker: &WorkerId,
@@ -37,9 +37,8 @@ pub(super) async fn next(
     let mut except = row::all_written(except.iter().map(UserId::as_str));
     loop {
         let Some(found) = candidate(tx, worker, kind, now, &except).await? else { return Ok(None) };
-        let user = match (kind, &found.event.user_id) {
-            (OutboxKind::Withdrawal, Some(user)) => user,
-            _ => return Ok(Some(found)),
+        let Some(user) = found.event.user_id.as_ref().filter(|_| kind.needs_account()) else {
+            return Ok(Some(found));
         };
         if leases::is_free(tx, user, worker, now).await? {
             return Ok(Some(found));
@@ -55,19 +54,18 @@ async fn candidate(
     now: Timestamp,
     except: &[String],
 ) -> Result<Option<OutboxEvent>> {
-    let next = sql(
-        "SELECT * FROM outbox WHERE kind = $1 AND (due_at <= $2 OR due_at > $3) \
+    let next = sql("SELECT * FROM outbox WHERE kind = $1 AND (due_at <= $2 OR due_at > $3) \
          AND (claimed_until IS NULL OR claimed_until <= $2 OR claimed_until > $3) \
          AND (user_id IS NULL OR user_id <> ALL($4)) \
-         AND (kind <> 'withdrawal' OR NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.user_id = outbox.user_id \
+         AND (NOT $6 OR NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.user_id = outbox.user_id \
               AND worker <> $5 AND until > $2 AND until <= $3)) \
-         ORDER BY due_at, seq LIMIT 1 FOR UPDATE OF outbox SKIP LOCKED",
-    )
+         ORDER BY due_at, seq LIMIT 1 FOR UPDATE OF outbox SKIP LOCKED")
     .bind(kind.as_str())
     .bind(now.as_millis())
     .bind((now + LONGEST_PAUSE).as_millis())
     .bind(except)
-    .bind(worker.as_str());
+    .bind(worker.as_str())
+    .bind(kind.needs_account());
     let found = next.fetch_optional(on).await.map_err(database)?;
     found.as_ref().map(row::event).transpose()
 }
@@ -97,9 +95,17 @@ pub(super) async fn done(on: &mut PgConnection, event: &OutboxEvent) -> Result<b
 }
 
 pub(super) async fn later(on: &mut PgConnection, event: &OutboxEvent, at: Timestamp) -> Result<bool> {
-    let later =
-        sql("UPDATE outbox SET attempt = attempt + 1, due_at = $1, claimed_by = NULL, claimed_until = NULL \
-         WHERE event_id = $2 AND claim = $3");
-    let later = later.bind(at.as_millis()).text(event.event.event_id.as_str()).bind(event.claim.as_str());
+    let later = sql(
+        "UPDATE outbox SET attempt = attempt + 1, due_at = $1, body = $2, claimed_by = NULL, claimed_until = NULL \
+         WHERE event_id = $3 AND claim = $4",
+    );
+    let later = later.bind(at.as_millis()).text(event.event.body.as_str());
+    let later = later.text(event.event.event_id.as_str()).bind(event.claim.as_str());
     Ok(later.execute(on).await.map_err(database)?.rows_affected() == 1)
+}
+
+pub(super) async fn listed(on: &mut PgConnection, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {
+    let listed = sql("SELECT * FROM outbox WHERE kind = $1 ORDER BY seq LIMIT $2");
+    let rows = listed.bind(kind.as_str()).bind(i64::from(limit)).fetch_all(on).await.map_err(database)?;
+    rows.iter().map(|row| Ok(row::event(row)?.event)).collect()
 }

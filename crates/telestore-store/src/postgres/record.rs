@@ -11,7 +11,7 @@ use crate::{BlobName, ChunkRecord, Recorded, Result};
 const WRITE: &str = concat!(
     "WITH written AS (",
     row::update_sql!(),
-    ") INSERT INTO chunks (key, idx, length, crc32c, blob) VALUES ($29, $30, $31, $32, $33) \
+    ") INSERT INTO chunks (key, idx, length, crc32c, blob) VALUES ($31, $32, $33, $34, $35) \
      ON CONFLICT (key, idx) DO UPDATE SET length = EXCLUDED.length, crc32c = EXCLUDED.crc32c, blob = EXCLUDED.blob"
 );
 

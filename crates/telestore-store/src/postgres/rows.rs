@@ -104,6 +104,10 @@ impl Rows for Tx {
         leases::next(self, worker, now, except).await
     }
 
+    async fn next_fetch(&mut self, now: Timestamp, except: &[UserId]) -> Result<Option<Upload>> {
+        leases::next_fetch(self, now, except).await
+    }
+
     async fn holder(&mut self, user: &UserId) -> Result<Option<Holder>> {
         if !self.lock_account(user).await? {
             lock::wait_for(self, lock::of_account(user)).await?;

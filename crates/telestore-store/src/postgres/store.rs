@@ -13,9 +13,9 @@ use super::{
 use crate::rules::{self, Answer, NewChunk, NewExtent, Whose};
 use crate::{
     Appended, BlobName, Cancelled, Change, Changes, ChunkRecord, Claim, Completed, Concatenated,
-    Concatenation, Counts, Created, Declared, Expired, Expiry, JoinedExtent, KnownWorker, Lease, Limits,
-    Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore,
-    Subject, Usage, WorkerInfo,
+    Concatenation, Counts, Created, Declared, Expired, Expiry, FetchNote, JoinedExtent, KnownWorker, Lease,
+    Limits, Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result,
+    SessionStore, Subject, Usage, WorkerInfo,
 };
 
 #[async_trait]
@@ -153,6 +153,33 @@ impl SessionStore for PostgresSessionStore {
 
     async fn end_early(&self, id: &UploadId, key: &StorageKey, worker: &WorkerId) -> Result<()> {
         transact!(self, Ending::PLAIN, None, |tx| early::end(tx, id, key, worker).await.map(Answer::Changed))
+    }
+
+    async fn begin_fetch(
+        &self,
+        worker: &WorkerId,
+        now: Timestamp,
+        except: &[UserId],
+    ) -> Result<Option<Upload>> {
+        let begun = transact!(self, Ending::PLAIN, Some(now), |tx| {
+            let now = tx.now();
+            rules::begin_fetch(tx, worker, now, except).await
+        })?;
+        Ok(self.skew.told(begun))
+    }
+
+    async fn note_fetch(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        worker: &WorkerId,
+        note: &FetchNote,
+        now: Timestamp,
+    ) -> Result<Option<Vec<BlobName>>> {
+        transact!(self, Ending::PLAIN, Some(now), |tx| {
+            let (note, now) = (note.clone().moved(|at| tx.at(at)), tx.now());
+            rules::note_fetch(tx, id, key, worker, &note, now).await
+        })
     }
 
     async fn complete(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Completed> {
@@ -378,6 +405,10 @@ impl SessionStore for PostgresSessionStore {
             }
             outbox::later(tx, event, at).await.map(written)
         })
+    }
+
+    async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {
+        ask!(self, |on| outbox::listed(on, kind, limit).await)
     }
 
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>> {

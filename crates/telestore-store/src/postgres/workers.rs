@@ -94,13 +94,15 @@ pub(super) async fn unfinished(
     let rows = match whose {
         Whose::Own(own) => {
             sql("SELECT * FROM uploads WHERE (state = 'sending' OR (state = 'queued' AND kind = 'direct') \
-             OR (state = 'receiving' AND (early OR kind IN ('direct', 'kept')))) AND (worker IS NULL OR worker = $1) \
+             OR (state = 'receiving' AND (early OR kind IN ('direct', 'kept') \
+             OR (source IS NOT NULL AND worker IS NOT NULL)))) AND (worker IS NULL OR worker = $1) \
              ORDER BY id LIMIT $2 FOR UPDATE")
             .bind(own.as_str())
             .bind(i64::from(limit))
         }
         Whose::Gone(own) => sql("SELECT * FROM uploads WHERE ((state = 'queued' AND kind = 'direct') \
-             OR (state = 'receiving' AND (early OR kind IN ('direct', 'kept')))) AND worker <> $1 \
+             OR (state = 'receiving' AND (early OR kind IN ('direct', 'kept') \
+             OR (source IS NOT NULL AND worker IS NOT NULL)))) AND worker <> $1 \
              AND worker NOT IN (SELECT id FROM workers WHERE until > $2 AND until <= $3) \
              ORDER BY id LIMIT $4 FOR UPDATE")
         .bind(own.as_str())

@@ -107,6 +107,9 @@ pub trait Rows: Send {
     /// The upload that `worker` is to lease next; see [`SessionStore::lease`](crate::SessionStore::lease).
     async fn next(&mut self, worker: &WorkerId, now: Timestamp, except: &[UserId]) -> Result<Option<Upload>>;
 
+    /// The upload that is to be fetched next; see [`SessionStore::begin_fetch`](crate::SessionStore::begin_fetch).
+    async fn next_fetch(&mut self, now: Timestamp, except: &[UserId]) -> Result<Option<Upload>>;
+
     /// Who holds the account of a user, or held it last.
     async fn holder(&mut self, user: &UserId) -> Result<Option<Holder>>;
 
@@ -117,7 +120,7 @@ pub trait Rows: Send {
     async fn beat(&mut self, worker: &WorkerId, until: Timestamp) -> Result<()>;
 
     /// Uploads of these workers that their end has left in the middle of something: those that are sent, those that are
-    /// sent early, and those of which a client waits for the end.
+    /// sent early or fetched, and those of which a client waits for the end.
     async fn unfinished(&mut self, whose: Whose<'_>, now: Timestamp, limit: u32) -> Result<Vec<Upload>>;
 
     /// Ends the claims and holds of these workers, and forgets when they were alive.

@@ -1,7 +1,7 @@
 use telestore_types::{StorageKey, Timestamp, Upload, UploadId, UploadOptions, UploadState, WorkerId};
 
 use super::leases::hold;
-use super::unwanted::Made;
+use super::unwanted::{Coming, Made};
 use super::{Answer, Rows, check};
 use crate::{
     BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Expired, Expiry, Limits, More, OptionsSet,
@@ -137,13 +137,16 @@ pub async fn cancel(
     let Some(mut upload) = rows.life(id, key).await? else {
         return Ok(Answer::Unchanged(Cancelled::NotFound));
     };
-    let made = Made::of(&upload);
+    let (made, coming) = (Made::of(&upload), Coming::of(&upload));
     if !upload.cancel(now) {
         return Ok(Answer::Unchanged(Cancelled::Over(Box::new(upload))));
     }
     rows.save(&upload).await?;
     if let Some(made) = made {
         made.withdraw(rows, &upload, now).await?;
+    }
+    if let Some(coming) = coming {
+        coming.recall(rows, &upload, now).await?;
     }
     rows.end_lease(key).await?;
     let blobs = rows.delete_chunks(key).await?;

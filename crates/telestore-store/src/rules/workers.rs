@@ -84,7 +84,7 @@ async fn claim(
     now: Timestamp,
     until: Timestamp,
 ) -> Result<()> {
-    if let (OutboxKind::Withdrawal, Some(user)) = (event.event.kind, &event.event.user_id) {
+    if let Some(user) = event.event.user_id.as_ref().filter(|_| event.event.kind.needs_account()) {
         // If another worker holds it, the worker that added this one asks before it begins.
         hold(rows, user, worker, now, until).await?;
     }

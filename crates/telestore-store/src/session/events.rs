@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use telestore_types::{StorageKey, StoredFile, Timestamp, UploadId, UserId};
+use telestore_types::{ResumeState, SenderId, StorageKey, StoredFile, Timestamp, Upload, UploadId, UserId};
 
 /// What is to be done about an event of the outbox.
 ///
@@ -14,6 +14,8 @@ pub enum OutboxKind {
     Webhook,
     /// The message of a cancelled upload is to be taken back.
     Withdrawal,
+    /// The message that may come of a cancelled upload is to be looked for, and taken back once it is there.
+    Recall,
 }
 
 impl OutboxKind {
@@ -22,12 +24,21 @@ impl OutboxKind {
         match self {
             Self::Webhook => "webhook",
             Self::Withdrawal => "withdrawal",
+            Self::Recall => "recall",
+        }
+    }
+
+    /// Whether it is done by the account of its user, which one worker uses at a time.
+    pub const fn needs_account(self) -> bool {
+        match self {
+            Self::Webhook => false,
+            Self::Withdrawal | Self::Recall => true,
         }
     }
 
     /// Reads a stored name back.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Webhook, Self::Withdrawal].into_iter().find(|kind| kind.as_str() == name)
+        [Self::Webhook, Self::Withdrawal, Self::Recall].into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
@@ -68,6 +79,11 @@ impl NewEvent {
             sealed_token: None,
             body: body.into(),
         }
+    }
+
+    /// A message that may come and is to be taken back, with the sealed token that it is done with.
+    pub fn recall(event_id: impl Into<String>, body: impl Into<String>) -> Self {
+        Self { kind: OutboxKind::Recall, ..Self::withdrawal(event_id, body) }
     }
 
     /// The same, of this user, with the sealed token that it needs.
@@ -112,6 +128,65 @@ impl Withdrawal {
     /// The messages in `stored`, which `backend` has made.
     pub fn new(backend: impl Into<String>, key: StorageKey, stored: StoredFile) -> Self {
         Self { backend: backend.into(), key, stored }
+    }
+
+    /// Reads a body.
+    pub fn read(body: &str) -> Option<Self> {
+        serde_json::from_str(body).ok()
+    }
+
+    /// The body.
+    pub fn to_json(&self) -> String {
+        // Texts and numbers always make JSON.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// What the body of a [recall](OutboxKind::Recall) says, as JSON: how far a cancelled upload was, whose message may come yet.
+///
+/// ```
+/// use telestore_store::Recall;
+/// use telestore_types::{ResumeState, StorageKey};
+///
+/// let state = ResumeState::new("MTProto", *b"part 7");
+/// let recall = Recall::new(StorageKey::from_random([1; 16]), 2_000, state);
+/// assert_eq!(Recall::read(&recall.to_json()), Some(recall));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Recall {
+    /// The life of the upload: its token is sealed with it.
+    pub key: StorageKey,
+    /// How many bytes its file had.
+    pub size: u64,
+    /// Who wrote the state.
+    backend: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sender: Option<SenderId>,
+    /// The state.
+    #[serde(with = "hex")]
+    state: Vec<u8>,
+}
+
+impl Recall {
+    /// The message that may come of `state`, of a file of `size` bytes.
+    pub fn new(key: StorageKey, size: u64, state: ResumeState) -> Self {
+        Self { key, size, backend: state.backend, sender: state.sender, state: state.bytes }
+    }
+
+    /// The message that may come of `upload` if it is cancelled now; `None` if nothing was begun that could make one. Whether one
+    /// can come is told by the backend that wrote the state.
+    pub fn of(upload: &Upload) -> Option<Self> {
+        let state =
+            upload.resume.clone().filter(|state| !state.backend.is_empty() && !state.bytes.is_empty())?;
+        // Before completion was asked for, no message is.
+        let asked_for = upload.queued_at.is_some() && !upload.state.is_over();
+        asked_for.then(|| Self::new(upload.key.clone(), upload.size(), state))
+    }
+
+    /// How far the upload was.
+    pub fn state(&self) -> ResumeState {
+        ResumeState::new(self.backend.clone(), self.state.clone()).by(self.sender.clone())
     }
 
     /// Reads a body.

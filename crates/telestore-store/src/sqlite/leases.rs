@@ -92,3 +92,19 @@ pub(super) async fn extend(on: &mut SqliteConnection, key: &StorageKey, until: T
     extend.bind(until.as_millis()).bind(key.as_str()).execute(on).await.map_err(database)?;
     Ok(())
 }
+
+/// The one that is to be fetched next.
+pub(super) async fn next_fetch(
+    on: &mut SqliteConnection,
+    now: Timestamp,
+    except: &[UserId],
+) -> Result<Option<Upload>> {
+    let next = sqlx::query(
+        "SELECT * FROM uploads WHERE state = 'receiving' AND source IS NOT NULL AND worker IS NULL \
+         AND (next_attempt_at IS NULL OR next_attempt_at <= ?1 OR next_attempt_at > ?2) \
+         AND (user_id IS NULL OR user_id NOT IN (SELECT value FROM json_each(?3))) ORDER BY created_at, id LIMIT 1",
+    );
+    let next = next.bind(now.as_millis()).bind((now + LONGEST_PAUSE).as_millis());
+    let next = next.bind(outbox::list(except.iter().map(UserId::as_str)));
+    next.fetch_optional(on).await.map_err(database)?.as_ref().map(row::upload).transpose()
+}

@@ -24,7 +24,7 @@ pub(super) async fn add(
     Ok(())
 }
 
-/// The oldest event that this worker may claim. Of withdrawals, none whose account another worker holds.
+/// The oldest event that this worker may claim, of none whose account another worker holds, if it is needed.
 pub(super) async fn next(
     on: &mut SqliteConnection,
     worker: &WorkerId,
@@ -36,7 +36,7 @@ pub(super) async fn next(
         "SELECT * FROM outbox WHERE kind = ?1 AND (due_at <= ?2 OR due_at > ?3) \
          AND (claimed_until IS NULL OR claimed_until <= ?2 OR claimed_until > ?3) \
          AND (user_id IS NULL OR user_id NOT IN (SELECT value FROM json_each(?4))) \
-         AND (kind != 'withdrawal' OR NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.user_id = outbox.user_id \
+         AND (NOT ?6 OR NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.user_id = outbox.user_id \
               AND worker != ?5 AND until > ?2 AND until <= ?3)) \
          ORDER BY due_at, rowid LIMIT 1",
     )
@@ -44,7 +44,8 @@ pub(super) async fn next(
     .bind(now.as_millis())
     .bind((now + LONGEST_PAUSE).as_millis())
     .bind(list(except.iter().map(UserId::as_str)))
-    .bind(worker.as_str());
+    .bind(worker.as_str())
+    .bind(kind.needs_account());
     let found = next.fetch_optional(on).await.map_err(database)?;
     found.as_ref().map(row::event).transpose()
 }
@@ -77,11 +78,18 @@ pub(super) async fn done(writer: &SqlitePool, event: &OutboxEvent) -> Result<boo
 
 pub(super) async fn later(writer: &SqlitePool, event: &OutboxEvent, at: Timestamp) -> Result<bool> {
     let later = sqlx::query(
-        "UPDATE outbox SET attempt = attempt + 1, due_at = ?, claimed_by = NULL, claimed_until = NULL \
+        "UPDATE outbox SET attempt = attempt + 1, due_at = ?, body = ?, claimed_by = NULL, claimed_until = NULL \
          WHERE event_id = ? AND claim = ?",
     );
-    let later = later.bind(at.as_millis()).bind(&event.event.event_id).bind(&event.claim);
+    let later = later.bind(at.as_millis()).bind(&event.event.body);
+    let later = later.bind(&event.event.event_id).bind(&event.claim);
     Ok(later.execute(writer).await.map_err(database)?.rows_affected() == 1)
+}
+
+pub(super) async fn listed(readers: &SqlitePool, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {
+    let listed = sqlx::query("SELECT * FROM outbox WHERE kind = ? ORDER BY rowid LIMIT ?");
+    let rows = listed.bind(kind.as_str()).bind(limit).fetch_all(readers).await.map_err(database)?;
+    rows.iter().map(|row| Ok(row::event(row)?.event)).collect()
 }
 
 /// A list of texts as one value of a query, for `json_each`.

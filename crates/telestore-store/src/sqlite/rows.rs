@@ -101,6 +101,10 @@ impl Rows for SqliteConnection {
         leases::next(self, worker, now, except).await
     }
 
+    async fn next_fetch(&mut self, now: Timestamp, except: &[UserId]) -> Result<Option<Upload>> {
+        leases::next_fetch(self, now, except).await
+    }
+
     async fn holder(&mut self, user: &UserId) -> Result<Option<Holder>> {
         workers::holder(self, user).await
     }

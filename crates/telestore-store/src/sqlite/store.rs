@@ -10,9 +10,9 @@ use super::{
 use crate::rules::{self, NewChunk, NewExtent, Whose};
 use crate::{
     Appended, BlobName, Cancelled, ChunkRecord, Claim, Completed, Concatenated, Concatenation, Counts,
-    Created, Declared, Expired, Expiry, JoinedExtent, KnownWorker, Lease, Limits, Listing, NewEvent,
-    OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore, Subject, Usage,
-    WorkerInfo,
+    Created, Declared, Expired, Expiry, FetchNote, JoinedExtent, KnownWorker, Lease, Limits, Listing,
+    NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore, Subject,
+    Usage, WorkerInfo,
 };
 
 /// Reads the uploads of a list, of those that a condition holds for.
@@ -168,6 +168,30 @@ impl SessionStore for SqliteSessionStore {
         let end = end.bind(id.as_str()).bind(key.as_str()).bind(worker.as_str());
         end.execute(&self.writer).await.map_err(database)?;
         Ok(())
+    }
+
+    async fn begin_fetch(
+        &self,
+        worker: &WorkerId,
+        now: Timestamp,
+        except: &[UserId],
+    ) -> Result<Option<Upload>> {
+        let mut tx = self.begin().await?;
+        let answer = rules::begin_fetch(&mut *tx, worker, now, except).await?;
+        tx.answer(answer).await
+    }
+
+    async fn note_fetch(
+        &self,
+        id: &UploadId,
+        key: &StorageKey,
+        worker: &WorkerId,
+        note: &FetchNote,
+        now: Timestamp,
+    ) -> Result<Option<Vec<BlobName>>> {
+        let mut tx = self.begin().await?;
+        let answer = rules::note_fetch(&mut *tx, id, key, worker, note, now).await?;
+        tx.answer(answer).await
     }
 
     async fn complete(&self, id: &UploadId, key: &StorageKey, now: Timestamp) -> Result<Completed> {
@@ -342,6 +366,10 @@ impl SessionStore for SqliteSessionStore {
 
     async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> Result<bool> {
         outbox::later(&self.writer, event, at).await
+    }
+
+    async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {
+        outbox::listed(&self.readers, kind, limit).await
     }
 
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>> {

@@ -86,13 +86,15 @@ pub(super) async fn unfinished(
     let rows = match whose {
         Whose::Own(own) => sqlx::query(
             "SELECT * FROM uploads WHERE (state = 'sending' OR (state = 'queued' AND kind = 'direct') \
-             OR (state = 'receiving' AND (early OR kind IN ('direct', 'kept')))) AND (worker IS NULL OR worker = ?) LIMIT ?",
+             OR (state = 'receiving' AND (early OR kind IN ('direct', 'kept') \
+             OR (source IS NOT NULL AND worker IS NOT NULL)))) AND (worker IS NULL OR worker = ?) LIMIT ?",
         )
         .bind(own.as_str())
         .bind(limit),
         Whose::Gone(own) => sqlx::query(
             "SELECT * FROM uploads WHERE ((state = 'queued' AND kind = 'direct') \
-             OR (state = 'receiving' AND (early OR kind IN ('direct', 'kept')))) AND worker != ?1 \
+             OR (state = 'receiving' AND (early OR kind IN ('direct', 'kept') \
+             OR (source IS NOT NULL AND worker IS NOT NULL)))) AND worker != ?1 \
              AND worker NOT IN (SELECT id FROM workers WHERE until > ?2 AND until <= ?3) LIMIT ?4",
         )
         .bind(own.as_str())

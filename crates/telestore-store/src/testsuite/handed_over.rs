@@ -5,8 +5,8 @@ use telestore_types::{
     UploadState,
 };
 
-use super::sessions::{NOW, SECOND, get, lease, one, queued, result};
-use crate::{Completed, Lease, Listing, SessionStore};
+use super::sessions::{NOW, SECOND, get, lease, one, queued, result, worker};
+use crate::{Completed, Lease, Listing, OutboxEvent, OutboxKind, Recall, SessionStore};
 
 fn handed_over() -> HandedOver {
     let chat = ChatId::new("-1001").expect("a chat");
@@ -15,11 +15,15 @@ fn handed_over() -> HandedOver {
 }
 
 async fn hand_over(store: &dyn SessionStore, key: u8, now: Timestamp) -> Lease {
-    queued(store, "a", key, std::time::Duration::ZERO).await;
+    hand_over_of(store, "a", key, now).await
+}
+
+async fn hand_over_of(store: &dyn SessionStore, name: &str, key: u8, now: Timestamp) -> Lease {
+    queued(store, name, key, std::time::Duration::ZERO).await;
     let held = lease(store, now).await.expect("due");
     let state = ResumeState::from(&handed_over());
     assert!(store.commit(&held, 90, Some(state)).await.expect("writes"));
-    assert!(get(store, "a").await.maybe_sent);
+    assert!(get(store, name).await.maybe_sent);
     held
 }
 
@@ -77,4 +81,84 @@ pub(super) async fn it_is_never_said_not_to_be_there(store: &dyn SessionStore) {
     assert!(matches!(completed, Completed::Accepted(..)));
     let insisted = lease(store, now).await.expect("due").upload.handed_over().expect("it may be there");
     assert!(insisted.insisted && insisted.mark == handed_over().mark);
+}
+
+async fn cancel(store: &dyn SessionStore, name: &str, now: Timestamp) {
+    let row = get(store, name).await;
+    store.cancel(&row.id, &row.key, now).await.expect("cancels");
+    assert_eq!(get(store, name).await.resume, None);
+}
+
+async fn recalls(store: &dyn SessionStore, now: Timestamp) -> Vec<OutboxEvent> {
+    let until = now + SECOND * 30;
+    store.outbox_lease(&one(), OutboxKind::Recall, now, until, 9, &[]).await.expect("claims")
+}
+
+/// The one message that is recalled, which is done then.
+async fn recalled(store: &dyn SessionStore, name: &str, now: Timestamp) -> Recall {
+    let events = recalls(store, now).await;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].event.user_id, get(store, name).await.user_id);
+    assert_eq!(events[0].event.sealed_token.as_deref(), Some(&b"t"[..]), "it is done with the user's token");
+    assert!(store.outbox_done(&events[0]).await.expect("writes"));
+    Recall::read(&events[0].event.body).expect("a body that can be read")
+}
+
+pub(super) async fn a_cancel_has_it_recalled(store: &dyn SessionStore) {
+    // While it is sent, between two looks, and after nobody could tell.
+    for (key, name) in [(1, "a"), (2, "b"), (3, "c")] {
+        let held = hand_over_of(store, name, key, NOW).await;
+        match key {
+            1 => {}
+            2 => assert!(store.retry_later(&held, NOW + SECOND, false, NOW).await.expect("writes")),
+            _ => assert!(store.fail(&held, "no", Outcome::Ambiguous, NOW).await.expect("writes")),
+        }
+        cancel(store, name, NOW).await;
+        let (row, recall) = (get(store, name).await, recalled(store, name, NOW).await);
+        assert_eq!((recall.key.clone(), recall.size), (row.key.clone(), row.size()));
+        assert_eq!(recall.state().handed_over(), Some(handed_over()));
+    }
+}
+
+pub(super) async fn nothing_is_recalled_of_what_was_not_begun(store: &dyn SessionStore) {
+    // There is no message.
+    let held = hand_over(store, 1, NOW).await;
+    assert!(store.uncommit(&held).await.expect("writes"));
+    cancel(store, "a", NOW).await;
+    assert_eq!(recalls(store, NOW).await, []);
+    // It is known.
+    let held = hand_over_of(store, "b", 2, NOW).await;
+    assert!(store.finish(&held, &result(), None, NOW).await.expect("finishes"));
+    let row = get(store, "b").await;
+    store.cancel(&row.id, &row.key, NOW).await.expect("answers");
+    assert_eq!(recalls(store, NOW).await, []);
+    // A backend says what comes of its own state.
+    queued(store, "c", 3, std::time::Duration::ZERO).await;
+    let held = lease(store, NOW).await.expect("due");
+    let state = ResumeState::new("MTProto", *b"part 7");
+    assert!(store.checkpoint(&held, 50, Some(state.clone())).await.expect("writes"));
+    cancel(store, "c", NOW).await;
+    assert_eq!(recalled(store, "c", NOW).await.state(), state);
+}
+
+pub(super) async fn a_recall_keeps_what_was_seen(store: &dyn SessionStore) {
+    hand_over(store, 1, NOW).await;
+    cancel(store, "a", NOW).await;
+    let list = async || store.outbox_list(OutboxKind::Recall, 9).await.expect("lists");
+    let mut event = recalls(store, NOW).await.pop().expect("due");
+    assert_eq!(list().await, [event.event.clone()], "also if it is claimed");
+    event.event.body = "{\"seen\":1}".to_owned();
+    assert!(store.outbox_later(&event, NOW + SECOND).await.expect("writes"));
+    assert_eq!(list().await, [event.event.clone()], "and not due");
+    assert!(store.outbox_list(OutboxKind::Webhook, 9).await.expect("lists").is_empty());
+    assert!(store.outbox_list(OutboxKind::Recall, 0).await.expect("lists").is_empty());
+    // Another worker uses the account.
+    let user = event.event.user_id.clone().expect("a user");
+    store.leave_account(&user, &one()).await.expect("writes");
+    let later = NOW + SECOND;
+    assert!(store.hold_account(&user, &worker("two"), later, later + SECOND * 30).await.expect("answers"));
+    assert_eq!(recalls(store, later).await, []);
+    store.leave_account(&user, &worker("two")).await.expect("writes");
+    let again = recalls(store, later).await;
+    assert_eq!((again[0].event.body.as_str(), again[0].attempt), ("{\"seen\":1}", 1));
 }

@@ -10,8 +10,8 @@ use telestore_types::{
 
 use super::in_turn::InTurn;
 use super::{
-    append, bot_keys, handed_over, leases, moved, outbox, pieces, quotas, strangers, streamed, sums, views,
-    workers,
+    append, bot_keys, fetching, handed_over, leases, moved, outbox, pieces, quotas, strangers, streamed,
+    sums, views, workers,
 };
 use crate::{
     BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Lease, Limits, NewChunk, Owner, Recorded,
@@ -169,6 +169,9 @@ where
         handed_over::it_is_looked_for_whatever_ends_the_attempt,
         handed_over::a_runner_that_is_gone_leaves_it_to_the_next,
         handed_over::it_is_never_said_not_to_be_there,
+        handed_over::a_cancel_has_it_recalled,
+        handed_over::nothing_is_recalled_of_what_was_not_begun,
+        handed_over::a_recall_keeps_what_was_seen,
         strangers::what_ends_the_process_again_and_again_is_given_up,
         strangers::early_sending_counts_too,
         strangers::direct_uploads_are_kept_or_abandoned,
@@ -202,6 +205,10 @@ where
         pieces::what_goes_with_its_row_is_taken_back,
         pieces::what_begins_anew_takes_back_what_is_there,
         pieces::other_bytes_take_back_what_is_there,
+        fetching::one_worker_fetches_at_a_time,
+        fetching::a_fetch_is_written_down_by_its_worker_only,
+        fetching::what_a_dead_worker_fetched_is_let_go,
+        fetching::a_cancelled_or_complete_one_is_not_fetched,
     );
 }
 

@@ -33,6 +33,12 @@ pub struct HandedOver {
     /// What tells its message from those of other files, see [`mark_of`](Self::mark_of). Of two files that have
     /// the same, one only may be handed over at a time.
     pub mark: String,
+    /// The text that its message has, which it is looked for by. Versions before 0.2.1 wrote down the mark only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caption: Option<String>,
+    /// As what it was sent.
+    #[serde(default)]
+    pub send_as: SendAs,
     /// When, by the clock of the store, which may have stood still since.
     pub at: Timestamp,
     /// When, by the clock of the machine, which may be wrong: in seconds since 1970.
@@ -51,8 +57,17 @@ impl HandedOver {
 
     /// A file of `length` bytes that is handed over now.
     pub fn new(chat: ChatId, caption: &Caption, send_as: SendAs, length: u64, now: Reading) -> Self {
-        let (mark, by_machine) = (Self::mark_of(&chat, caption, send_as, length), now.wall.as_secs());
-        Self { chat, sender: None, mark, at: now.at, by_machine, absent_since: None, insisted: false }
+        Self {
+            mark: Self::mark_of(&chat, caption, send_as, length),
+            chat,
+            sender: None,
+            caption: Some(caption.text().to_owned()),
+            send_as,
+            at: now.at,
+            by_machine: now.wall.as_secs(),
+            absent_since: None,
+            insisted: false,
+        }
     }
 
     /// The mark of the message of a file of `length` bytes: a digest of chat, caption, kind and length.
@@ -70,6 +85,12 @@ impl HandedOver {
     pub fn age(&self, now: Reading) -> Duration {
         let by_machine = now.wall.as_secs().saturating_sub(self.by_machine).max(0).unsigned_abs();
         now.at.since(self.at).max(Duration::from_secs(by_machine))
+    }
+
+    /// The same, seen not to be in the channel at `now` for the first time.
+    #[must_use]
+    pub fn absent(self, now: Timestamp) -> Self {
+        Self { absent_since: Some(now), ..self }
     }
 
     /// The same, by this sender.

@@ -37,6 +37,8 @@ pub struct NewUpload {
     pub metadata: Metadata,
     /// By what a repeat of its request is known.
     pub fingerprint: Option<String>,
+    /// Where the worker fetches it from, sealed.
+    pub source: Option<Vec<u8>>,
     /// How it comes.
     pub kind: UploadKind,
     /// When.
@@ -56,6 +58,7 @@ impl NewUpload {
             options: UploadOptions::default(),
             metadata: Metadata::new(),
             fingerprint: None,
+            source: None,
             kind: UploadKind::Appended,
             now,
         }
@@ -102,6 +105,12 @@ impl NewUpload {
     #[must_use]
     pub fn with_metadata(self, metadata: Metadata) -> Self {
         Self { metadata, ..self }
+    }
+
+    /// The worker fetches its bytes from there, which is sealed.
+    #[must_use]
+    pub fn with_source(self, source: Option<Vec<u8>>) -> Self {
+        Self { source, ..self }
     }
 
     /// A repeat of its request is known by this, if by anything.

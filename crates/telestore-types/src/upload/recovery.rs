@@ -50,6 +50,9 @@ impl Upload {
 
     /// Puts it in order after the process that had it has ended, whatever for.
     pub fn recover(&mut self, now: Timestamp) -> Recovery {
+        if self.leave_fetch() {
+            return Recovery::GoesOn;
+        }
         match (self.state, self.kind) {
             // Its client got no answer, and nobody else knows the id.
             (UploadState::Receiving, UploadKind::Direct) => {

@@ -68,7 +68,7 @@ impl Sending<'_> {
 
     /// Whether an earlier call may have made the message.
     fn may_be_there(&self) -> bool {
-        self.history.ambiguous || self.history.before
+        self.history.ambiguous || self.history.before || self.history.anew
     }
 
     /// What is to be done instead of failing with `error`: gives the message that an earlier call has made.

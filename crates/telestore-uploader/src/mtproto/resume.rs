@@ -47,6 +47,9 @@ pub(crate) struct Resume {
     /// Whether the message may exist, made by this account.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     committed: bool,
+    /// Telegram had a call for the message, no call names it, and it was not found: who goes on from here wants it made anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) unnamed: bool,
     /// How long the caption was when the message was asked for last, if it was cut: so it is in every attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) caption_units: Option<u32>,
@@ -99,6 +102,7 @@ impl Resume {
             access_hash: None,
             asked_at: None,
             committed: false,
+            unnamed: false,
             caption_units: None,
             scheduled: None,
             confirmed: Vec::new(),
@@ -150,13 +154,30 @@ impl Resume {
         (self.committed, self.asked_at) = (false, None);
     }
 
+    /// Begins another message of the same file, whatever became of the one before.
+    pub(crate) fn begin_anew(&mut self, now: Timestamp) {
+        self.uncommit();
+        (self.random_id, self.unnamed) = (random_id(), false);
+        self.restart(now);
+    }
+
     /// What another sender may do with a stored state. One that cannot be read is begun anew by anybody.
     pub(crate) fn handover(state: &ResumeState) -> Handover {
-        let read = state.of(NAME).and_then(|bytes| serde_json::from_slice(bytes).ok());
-        match read.filter(|read: &Self| read.backend == BACKEND && read.version == VERSION) {
+        match Self::read(state) {
             Some(read) if read.may_exist() => Handover::Never,
             _ => Handover::Anew,
         }
+    }
+
+    /// A stored state, if it is ours.
+    pub(crate) fn read(state: &ResumeState) -> Option<Self> {
+        let read = state.of(NAME).and_then(|bytes| serde_json::from_slice(bytes).ok());
+        read.filter(|read: &Self| read.backend == BACKEND && read.version == VERSION)
+    }
+
+    /// The chat that the message goes to, by its newest name.
+    pub(crate) fn chat(&self) -> Option<ChatId> {
+        ChatId::new(self.moved_to.as_deref().unwrap_or(&self.chat)).ok()
     }
 
     /// Says which account the parts are of from now on; forgets them if they were of another one. The channel's
@@ -326,6 +347,17 @@ mod tests {
         let of_before = Resume { asked_at: Some(7), ..state };
         assert_eq!(handover(&of_before), Handover::Never);
         assert_eq!(Resume::handover(&ResumeState::new(NAME, *b"{}")), Handover::Anew);
+    }
+
+    #[test]
+    fn another_message_has_nothing_of_the_one_before() {
+        let mut state = Resume { unnamed: true, ..sent() };
+        state.commit(Some(7));
+        let before = go_on(&state.to_state(), LENGTH, 1);
+        assert!(before.unnamed && before.may_exist());
+        state.begin_anew(at(1));
+        assert_ne!((state.random_id, state.file_id), (before.random_id, before.file_id));
+        assert!(!state.unnamed && !state.may_exist() && state.confirmed_bytes() == 0);
     }
 
     #[test]

@@ -56,7 +56,7 @@ fn is_repeated(error: &CallError) -> bool {
 pub(super) struct History {
     /// The caption was cut once more.
     pub(super) shortened: bool,
-    failures: Failures,
+    pub(super) failures: Failures,
     missing: u32,
     restarted: bool,
     resolved: bool,
@@ -67,7 +67,11 @@ pub(super) struct History {
     /// A call was written and has no answer: the message may exist.
     pub(super) ambiguous: bool,
     /// How often Telegram said that it had the call before.
-    repeated: u32,
+    pub(super) repeated: u32,
+    /// That Telegram will make the message could not be written down, since the attempt was over.
+    pub(super) unwritten: bool,
+    /// A second message was begun, since nobody could tell what became of the first.
+    pub(super) anew: bool,
 }
 
 impl<'a> Sending<'a> {
@@ -101,6 +105,12 @@ impl<'a> Sending<'a> {
             // Telegram has all of it.
             self.attempt.progress.acknowledged(self.request.source.len());
             return Ok(());
+        }
+        if self.resume.unnamed {
+            self.found = self.look_once_more().await?;
+            if self.found.is_some() {
+                return Ok(());
+            }
         }
         let sent = match self.attempt.check_length(self.request.source.len()).await {
             Ok(()) => self.send_parts().await,
@@ -203,8 +213,10 @@ impl<'a> Sending<'a> {
                 biased;
                 () = cancel.cancelled(), if !cancelled => {}
                 recovered = self.recover(error) => if let Err(error) = recovered {
-                    let stored = if self.history.repeated > 0 { self.search().await } else { None };
-                    return stored.ok_or_else(|| self.given_up(error));
+                    if self.history.repeated == 0 {
+                        return Err(self.given_up(error));
+                    }
+                    self.found = self.unnamed(error, cancelled).await?;
                 },
             }
         }
@@ -223,9 +235,10 @@ impl<'a> Sending<'a> {
 
     /// Why it is not tried any more. What is for good does not say that there is no message, if an answer was lost
     /// before.
-    fn given_up(&self, error: Error) -> Error {
+    pub(super) fn given_up(&self, error: Error) -> Error {
         let for_good = error.verdict() == Verdict::Permanent && error.kind() != ErrorKind::Cancelled;
-        if !self.history.ambiguous || !for_good {
+        let may_exist = self.history.ambiguous || self.history.anew;
+        if !may_exist || !for_good {
             return error;
         }
         let text = format!("{error}; an earlier call, whose answer was lost, may have made the message");
@@ -268,7 +281,14 @@ impl<'a> Sending<'a> {
             "[{id}] Telegram converts the video before it makes the message"
         );
         self.resume.scheduled = Some(pending);
-        self.attempt.progress.checkpoint(self.resume.to_state()).await
+        match self.attempt.progress.checkpoint(self.resume.to_state()).await {
+            // The cancel came first, and knows nothing of the message.
+            Err(error) if error.kind() == ErrorKind::Cancelled => {
+                self.history.unwritten = true;
+                Ok(())
+            }
+            written => written,
+        }
     }
 
     /// What is known of the message.
@@ -378,7 +398,7 @@ impl<'a> Sending<'a> {
     }
 
     /// Sends the parts to where the account is now. The message stays the same one.
-    async fn follow(&mut self) -> Result<()> {
+    pub(super) async fn follow(&mut self) -> Result<()> {
         self.history.missing = 0;
         // It stayed behind, too.
         self.thumb = None;

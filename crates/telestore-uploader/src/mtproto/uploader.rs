@@ -14,13 +14,14 @@ use super::bots::Bots;
 use super::find;
 use super::limits::{Limits, PART_SIZE, WHOLE_BYTES};
 use super::parts::{self, BIG_FILE};
+use super::recall;
 use super::resume::{About, NAME, Resume};
 use super::send::{Sending, chat_of};
 use super::windows::{PARTS_IN_FLIGHT, Windows};
 use crate::media::Media;
 use crate::{
-    Capability, Error, ErrorKind, Found, Handover, Lost, NoProgress, ProgressSink, Requirement, Result,
-    TelegramUploader, UploadRequest,
+    Capability, Error, ErrorKind, Found, Handover, Lost, NoProgress, ProgressSink, Recalled, Requirement,
+    Result, TelegramUploader, UploadRequest,
 };
 
 /// How long parts in flight may go without an answer after a cancel: who goes on would have to send them once more.
@@ -348,6 +349,15 @@ impl TelegramUploader for MtprotoUploader {
             Ok(gone)
         };
         self.with(credentials, deleting).await
+    }
+
+    async fn recall(&self, credentials: &TelegramCredentials, state: &ResumeState) -> Result<Recalled> {
+        match Resume::read(state).filter(|resume| resume.scheduled.is_some()) {
+            Some(resume) => {
+                self.with(credentials, async |attempt| recall::recall(attempt, &resume).await).await
+            }
+            None => Ok(Recalled::Gone),
+        }
     }
 
     fn guard_logins(&self, guard: Arc<dyn LoginGuard>) {

@@ -1,13 +1,15 @@
 //! Videos that Telegram converts before it makes the message: <https://core.telegram.org/api/files#video-qualities>.
 //!
 //! It has the file and the call, so nothing is sent any more. It is looked whether the message is there, for a while; then the
-//! upload gives its place to others, and the next attempt looks again.
+//! upload gives its place to others, and the next attempt looks again. Who cancels has it recalled (`recall.rs`) by the state that
+//! was written down.
 
 use std::time::Duration;
 
 use telestore_types::StoredFile;
 use tokio::time::Instant;
 
+use super::recall::is_scheduled;
 use super::resume::Pending;
 use super::send::Sending;
 use crate::media::Media;
@@ -16,25 +18,32 @@ use crate::{Error, ErrorKind, Result};
 /// How long one attempt waits for a video.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long it waits after a cancel: no further attempt takes the message back.
+/// How long it waits after a cancel if nothing was written down of the message: nobody else takes it back.
 const PATIENCE_AFTER_CANCEL: Duration = Duration::from_secs(10 * 60);
 
 impl Sending<'_> {
     /// Waits for the message.
     pub(super) async fn await_video(&self, pending: Pending) -> Result<StoredFile> {
-        let began = Instant::now();
+        let (began, cancel) = (Instant::now(), &self.request.cancel);
+        let calls = &self.attempt.calls;
         for looked in 0.. {
-            let scheduled = self.is_scheduled(pending).await?;
+            let scheduled = is_scheduled(calls, &self.peer, pending).await?;
             if scheduled != Some(true)
                 && let Some(stored) = self.find().await?
             {
                 return Ok(stored);
             }
-            self.attempt.calls.reached();
+            calls.reached();
+            if cancel.is_cancelled() && !self.history.unwritten {
+                return Err(Error::cancelled());
+            }
             if began.elapsed() >= self.patience() {
                 return Err(not_yet(scheduled));
             }
-            self.attempt.calls.pause(looked).await;
+            tokio::select! {
+                () = calls.pause(looked) => {}
+                () = cancel.cancelled(), if !cancel.is_cancelled() => {}
+            }
         }
         Err(not_yet(None))
     }
@@ -44,14 +53,6 @@ impl Sending<'_> {
             true => PATIENCE_AFTER_CANCEL,
             // A longer wait would count as a stall.
             false => PATIENCE.min(self.attempt.calls.config().stall_timeout / 2),
-        }
-    }
-
-    /// Whether Telegram still works on the video; `None` if it does not tell.
-    async fn is_scheduled(&self, pending: Pending) -> Result<Option<bool>> {
-        match self.attempt.calls.is_scheduled(&self.peer, pending.id).await {
-            Err(error) if error.is("BOT_METHOD_INVALID") => Ok(None),
-            scheduled => Ok(Some(scheduled?)),
         }
     }
 

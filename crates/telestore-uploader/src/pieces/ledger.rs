@@ -104,6 +104,23 @@ impl Ledger {
         self.state().each[index].committed = false;
     }
 
+    /// Another session of the same account goes on with a piece.
+    pub(super) fn adopt(&self, index: usize, sender: Option<SenderId>) {
+        self.state().each[index].sender = sender;
+    }
+
+    /// Nobody can tell whether a piece is a message: this attempt is to end, and one that goes on from here sends it anew, since
+    /// a person wants that. Killed in between, the file fails all the same.
+    pub(super) async fn give_up(&self, index: usize) -> Result<()> {
+        let _writing = self.writing.lock().await;
+        self.progress.commit(None).await?;
+        let forget = |state: &mut State| {
+            let piece = &mut state.each[index];
+            (piece.state, piece.committed, piece.sender) = (Vec::new(), false, None);
+        };
+        self.progress.checkpoint(self.changed(forget)).await
+    }
+
     async fn write(&self, change: impl FnOnce(&mut State)) -> Result<()> {
         let _writing = self.writing.lock().await;
         self.progress.checkpoint(self.changed(change)).await

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use telestore_types::{ChatId, KeyStore, LoginGuard, ResumeState, StoredFile, TelegramCredentials};
 
 use crate::{
-    Capability, Error, ErrorKind, Found, Handover, Lost, ProgressSink, Result, TelegramUploader,
+    Capability, Error, ErrorKind, Found, Handover, Lost, ProgressSink, Recalled, Result, TelegramUploader,
     UploadRequest,
 };
 use ledger::Ledger;
@@ -201,6 +201,14 @@ impl TelegramUploader for PiecesUploader {
 
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
         self.inner.withdraw(credentials, stored).await
+    }
+
+    async fn recall(&self, credentials: &TelegramCredentials, state: &ResumeState) -> Result<Recalled> {
+        // Pieces are documents, which Telegram makes at once.
+        match State::is_one(Some(state), self.inner.name()) {
+            true => Ok(Recalled::Gone),
+            false => self.inner.recall(credentials, state).await,
+        }
     }
 
     fn guard_logins(&self, guard: Arc<dyn LoginGuard>) {

@@ -24,8 +24,7 @@ struct State {
     waiting: BTreeSet<usize>,
     /// How many are being sent.
     flying: usize,
-    /// All senders that there are, and those that still send.
-    all: Vec<Name>,
+    /// The senders that still send.
     alive: Vec<Name>,
 }
 
@@ -39,9 +38,9 @@ enum Next {
 }
 
 impl Queue {
-    /// `alive` are those of `all` senders that send in this attempt.
-    pub(super) fn new(waiting: BTreeSet<usize>, all: Vec<Name>, alive: Vec<Name>) -> Self {
-        let state = State { waiting, flying: 0, alive, all };
+    /// `alive` are the senders that send in this attempt.
+    pub(super) fn new(waiting: BTreeSet<usize>, alive: Vec<Name>) -> Self {
+        let state = State { waiting, flying: 0, alive };
         Self { state: Mutex::new(state), changed: watch::channel(()).0 }
     }
 
@@ -97,10 +96,10 @@ impl State {
     }
 
     /// Whether nobody else is to send a piece. What one has begun is for that one as long as it sends; what may be a message
-    /// already, as long as there is that one at all: another could only make a second message.
+    /// already, for that one alone: another could only make a second message.
     fn is_free(&self, piece: &Piece, sender: &Name) -> bool {
-        let others = if piece.committed { &self.all } else { &self.alive };
-        !piece.is_begun() || piece.sender == *sender || !others.contains(&piece.sender)
+        let left = piece.sender.is_none() || !piece.committed && !self.alive.contains(&piece.sender);
+        !piece.is_begun() || piece.sender == *sender || left
     }
 }
 
@@ -117,8 +116,7 @@ mod tests {
     }
 
     fn queue(pieces: &[Piece]) -> State {
-        let all = vec![name("a"), name("b")];
-        State { waiting: (0..pieces.len()).collect(), flying: 0, alive: all.clone(), all }
+        State { waiting: (0..pieces.len()).collect(), flying: 0, alive: vec![name("a"), name("b")] }
     }
 
     #[test]
@@ -145,14 +143,14 @@ mod tests {
         let mut queue = queue(&pieces);
         queue.alive.pop();
         assert_eq!(queue.next(&name("a"), &pieces), Next::Nothing);
-        queue.all.pop();
-        assert_eq!(queue.next(&name("a"), &pieces), Next::Send(0), "there is no such sender any more");
+        queue.alive.push(name("b"));
+        assert_eq!(queue.next(&name("b"), &pieces), Next::Send(0));
     }
 
     #[tokio::test]
     async fn a_sender_waits_for_what_another_gives_back() {
         let both = vec![name("a"), name("b")];
-        let queue = Queue::new(BTreeSet::from([0]), both.clone(), both);
+        let queue = Queue::new(BTreeSet::from([0]), both);
         let pieces = || vec![Piece::default()];
         assert_eq!(queue.next(&name("a"), pieces).await, Some(0));
         let (one, other) = (name("a"), name("b"));

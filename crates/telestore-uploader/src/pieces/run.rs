@@ -21,16 +21,16 @@ pub(super) async fn run(
     request: &UploadRequest,
     ledger: &Arc<Ledger>,
 ) -> Result<StoredFile> {
+    let all = senders(inner, request);
+    give_up_for_gone(request, ledger, &all).await?;
     ledger.begin().await?;
     let pieces = ledger.pieces();
     let left = pieces.iter().enumerate().filter(|(_, piece)| piece.stored.is_none());
     let left: BTreeSet<usize> = left.map(|(index, _)| index).collect();
-    let all = senders(inner, request);
     let committed = pieces.iter().filter(|piece| piece.stored.is_none() && piece.committed);
     let committed: Vec<_> = committed.map(|piece| piece.sender.clone()).collect();
     let senders: Vec<_> = all.iter().filter(|sender| works(sender, request, &committed)).cloned().collect();
-    let names = |senders: &[Option<Sender>]| senders.iter().map(name_of).collect();
-    let queue = Queue::new(left, names(&all), names(&senders));
+    let queue = Queue::new(left, senders.iter().map(name_of).collect());
     let stop = request.cancel.child_token();
     let lane = |sender: Option<Sender>| {
         let lane = Lane { inner, request, ledger, queue: &queue, stop: &stop, sender };
@@ -54,6 +54,34 @@ pub(super) async fn run(
         Some(stored) => Ok(stored),
         None => Err(failed.unwrap_or_else(Error::cancelled).with_made(made)),
     }
+}
+
+/// Gives the file up if a piece may be a message of a sender that is gone: nobody can tell, and another one would make a second
+/// message. A session may be another one of the same account, which makes the same message, unless there is none any more.
+async fn give_up_for_gone(
+    request: &UploadRequest,
+    ledger: &Arc<Ledger>,
+    all: &[Option<Sender>],
+) -> Result<()> {
+    let has_session = all.iter().flatten().any(|sender| sender.session_string().is_some());
+    let (count, mut failed) = (ledger.count(), None);
+    for (index, piece) in ledger.pieces().into_iter().enumerate() {
+        let may_exist = piece.committed && piece.stored.is_none();
+        let Some(gone) = piece.sender.clone().filter(|_| may_exist) else { continue };
+        if all.iter().any(|sender| name_of(sender).as_ref() == Some(&gone)) {
+            continue;
+        }
+        if has_session && !gone.is_bot() {
+            ledger.adopt(index, name_of(&request.sender));
+            continue;
+        }
+        ledger.give_up(index).await?;
+        let text = format!("{gone} was asked to send it, and is not among the bots any more");
+        let name = piece_name(&request.file_name, index + 1);
+        failed
+            .get_or_insert_with(|| Error::new(ErrorKind::AnswerLost, text).of_piece(&name, index + 1, count));
+    }
+    failed.map_or(Ok(()), Err)
 }
 
 /// Whether `error` is the one to tell rather than the one that came before: what passes first decides when it is tried again.

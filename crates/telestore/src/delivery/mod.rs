@@ -1,4 +1,5 @@
 //! What follows a send: webhooks are delivered, and messages that nobody wants are taken back.
 
 pub(crate) mod outbox;
+mod recalls;
 mod withdrawals;

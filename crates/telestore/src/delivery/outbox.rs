@@ -21,7 +21,7 @@ const AT_A_TIME: usize = 16;
 /// How many of them may be one user's: a backend or a Telegram server that hangs for one holds up nobody else.
 const OF_ONE_USER: usize = 4;
 
-/// How many may be messages to take back: webhooks always have places.
+/// How many may be messages to take back, and how many to look for: webhooks always have places.
 const WITHDRAWALS: usize = 4;
 
 /// How long this worker keeps an event to itself while it works on it; then any worker may.
@@ -43,7 +43,7 @@ impl Places {
     /// Whether there is one more for an event of this kind.
     fn is_free_for(&self, kind: OutboxKind) -> bool {
         let of_kind = self.0.values().filter(|(other, _)| *other == kind).count();
-        of_kind < if kind == OutboxKind::Withdrawal { WITHDRAWALS } else { AT_A_TIME }
+        of_kind < if kind.needs_account() { WITHDRAWALS } else { AT_A_TIME }
     }
 
     /// Takes a place for an event; says no for one that is worked on already, whose claim has run out meanwhile.
@@ -86,7 +86,7 @@ impl Delivery {
         tasks: &mut JoinSet<Ended>,
     ) -> Result<usize> {
         let mut begun = 0;
-        for kind in [OutboxKind::Webhook, OutboxKind::Withdrawal] {
+        for kind in [OutboxKind::Webhook, OutboxKind::Withdrawal, OutboxKind::Recall] {
             while places.is_free_for(kind) && !self.base.shutdown.is_cancelled() {
                 let Some(event) = self.claim(kind, &places.full()).await? else { break };
                 if !places.take(&event.event) {
@@ -116,6 +116,7 @@ impl Delivery {
         let delivered = match event.event.kind {
             OutboxKind::Webhook => self.tell_backend(event).await,
             OutboxKind::Withdrawal => self.withdraw(event).await,
+            OutboxKind::Recall => self.recall(event).await,
         };
         if delivered.is_err() {
             // It was not written down how it ended: if that is possible now, nobody has to wait for the claim to run out.

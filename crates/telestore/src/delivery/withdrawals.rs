@@ -1,12 +1,13 @@
 //! Messages that nobody wants: each is taken back, as often as that takes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_backend::Error as BackendError;
 use telestore_store::{Lease, NewEvent, OutboxEvent, Withdrawal};
-use telestore_types::{StoredFile, StoredMessage, TelegramCredentials, UploadState};
-use telestore_uploader::{TelegramUploader, Verdict};
+use telestore_types::{StorageKey, StoredFile, StoredMessage, TelegramCredentials, UploadState};
+use telestore_uploader::{Error, TelegramUploader, Verdict};
 
 use crate::delivery::outbox::{CLAIM, Delivery};
 use crate::shared::base::new_event_id;
@@ -14,16 +15,16 @@ use crate::shared::error::Result;
 use crate::shared::ports::Withdrawals;
 
 /// How long it is tried to take a message back.
-const WITHDRAW_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub(super) const WITHDRAW_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// How often at least: what is past its time when its upload goes may be older than that from the beginning.
-const WITHDRAW_TRIES: u32 = 12;
+pub(super) const WITHDRAW_TRIES: u32 = 12;
 
 /// The pauses before that is tried again: the first, which doubles, and the longest.
 const WITHDRAW_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60 * 60));
 
 /// How long one try may take; whatever its end, the next one comes later.
-const WITHDRAW_WITHIN: Duration = Duration::from_secs(60);
+pub(super) const WITHDRAW_WITHIN: Duration = Duration::from_secs(60);
 
 #[async_trait]
 impl Withdrawals for Delivery {
@@ -99,21 +100,33 @@ impl Delivery {
         self.done(event).await
     }
 
+    /// The way to Telegram of this name.
+    pub(super) fn backend(&self, name: &str) -> std::result::Result<&Arc<dyn TelegramUploader>, Unwilling> {
+        let gone = || Unwilling::ForGood("the worker has no such way to Telegram any more".to_owned());
+        self.backends.uploaders.iter().find(|known| known.name() == name).ok_or_else(gone)
+    }
+
+    /// What the file of an event was sent with.
+    pub(super) async fn credentials_of(
+        &self,
+        event: &OutboxEvent,
+        key: &StorageKey,
+    ) -> std::result::Result<Arc<TelegramCredentials>, Unwilling> {
+        let sealed = event.event.sealed_token.as_deref().ok_or_else(Unwilling::unreadable)?;
+        let lost =
+            |_| Unwilling::ForGood("the token that it was sent with cannot be read any more".to_owned());
+        let token = self.backends.sealer.open(key, sealed).map_err(lost)?;
+        self.backends.credentials_of(&token).await.map_err(Unwilling::of_backend)
+    }
+
     async fn try_to_withdraw(
         &self,
         event: &OutboxEvent,
         withdrawal: Option<Withdrawal>,
     ) -> std::result::Result<(), Unwilling> {
-        let unreadable = || Unwilling::ForGood("what was written down of it cannot be read".to_owned());
-        let Withdrawal { backend, key, stored, .. } = withdrawal.ok_or_else(unreadable)?;
-        let backend = self.backends.uploaders.iter().find(|known| known.name() == backend);
-        let gone = || Unwilling::ForGood("the worker has no such way to Telegram any more".to_owned());
-        let backend = backend.ok_or_else(gone)?;
-        let sealed = event.event.sealed_token.as_deref().ok_or_else(unreadable)?;
-        let lost =
-            |_| Unwilling::ForGood("the token that it was sent with cannot be read any more".to_owned());
-        let token = self.backends.sealer.open(&key, sealed).map_err(lost)?;
-        let credentials = self.backends.credentials_of(&token).await.map_err(Unwilling::of_backend)?;
+        let Withdrawal { backend, key, stored, .. } = withdrawal.ok_or_else(Unwilling::unreadable)?;
+        let backend = self.backend(&backend)?;
+        let credentials = self.credentials_of(event, &key).await?;
         let senders: Vec<_> = backend.capability().requirement.senders(&credentials).cloned().collect();
         // In a basic group each account has numbers of its own, and would delete something else.
         let in_channels = |message: &StoredMessage| {
@@ -124,7 +137,7 @@ impl Delivery {
         }
         // A bot may delete what it has sent, and not always what another has: each takes its messages back, and for the last
         // one none is there.
-        let mut ended = Err(unreadable());
+        let mut ended = Err(Unwilling::unreadable());
         for sender in &senders {
             ended = match (ended, withdraw_by(backend.as_ref(), &credentials.only(sender), &stored).await) {
                 (_, Ok(())) => return Ok(()),
@@ -137,7 +150,7 @@ impl Delivery {
 }
 
 /// Takes a message back with these credentials.
-async fn withdraw_by(
+pub(super) async fn withdraw_by(
     backend: &dyn TelegramUploader,
     credentials: &TelegramCredentials,
     stored: &StoredFile,
@@ -145,18 +158,30 @@ async fn withdraw_by(
     match backend.withdraw(credentials, stored).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(Unwilling::ForGood("Telegram does not let it be deleted".to_owned())),
-        Err(error) if error.verdict() == Verdict::Permanent => Err(Unwilling::ForGood(error.to_string())),
-        Err(error) => Err(Unwilling::Passing(error.to_string())),
+        Err(error) => Err(Unwilling::of_telegram(&error)),
     }
 }
 
 /// Why a message was not taken back.
-enum Unwilling {
+pub(super) enum Unwilling {
     Passing(String),
     ForGood(String),
 }
 
 impl Unwilling {
+    /// What was written down of the event cannot be read.
+    pub(super) fn unreadable() -> Self {
+        Self::ForGood("what was written down of it cannot be read".to_owned())
+    }
+
+    /// What a way to Telegram said.
+    pub(super) fn of_telegram(error: &Error) -> Self {
+        match error.verdict() {
+            Verdict::Permanent => Self::ForGood(error.to_string()),
+            _ => Self::Passing(error.to_string()),
+        }
+    }
+
     fn of_backend(error: BackendError) -> Self {
         match error {
             BackendError::InvalidToken | BackendError::NotConfigured(_) => Self::ForGood(error.to_string()),

@@ -165,7 +165,7 @@ impl Intake {
         Ok((upload, index))
     }
 
-    async fn put_and_append(
+    pub(super) async fn put_and_append(
         &self,
         upload: Upload,
         offset: u64,
@@ -210,10 +210,16 @@ impl Intake {
         if let Some((user, token)) = self.access.user_of(caller).await? {
             self.access.check_sendable_by(user, token, size).await?;
         }
+        Ok(self.receipt(&self.declare_now(&upload, size).await?))
+    }
+
+    /// Says how long this life of an upload is, without asking who says so.
+    pub(super) async fn declare_now(&self, upload: &Upload, size: u64) -> Result<Upload> {
+        self.check_size(Some(size))?;
         match self.base.sessions.declare_size(&upload.id, &upload.key, size, self.base.now()).await? {
             Declared::Known(upload) => {
                 self.completed_itself(&upload).await;
-                Ok(self.receipt(&upload))
+                Ok(*upload)
             }
             Declared::Refused(error) => Err(error.into()),
             Declared::NotFound => Err(Error::NotFound),

@@ -49,6 +49,7 @@ impl Intake {
     }
 
     pub(crate) async fn cancel_now(&self, upload: &Upload) -> Result<Option<UploadEvent>> {
+        self.fetches.stop(&upload.key);
         self.sends.early.forget(&upload.key);
         // First the send, so that a message that was already accepted is recorded and not disowned.
         self.sends.stop(&upload.key).await;

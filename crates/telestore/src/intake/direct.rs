@@ -1,7 +1,7 @@
 //! A whole file in one request, whose client waits for the end.
 
 use telestore_store::{Cancelled, SpooledChunk};
-use telestore_types::{ChunkIndex, Upload, UploadId};
+use telestore_types::{ChunkIndex, Upload, UploadId, UploadState};
 
 use crate::intake::repeats::{DIRECT, Place, Taken};
 use crate::intake::waiting::CallerWaits;
@@ -104,6 +104,13 @@ impl Intake {
 
     /// Ends an upload of which nobody knows the id, and which will never be whole.
     async fn abandon(&self, upload: &Upload) {
+        // Unless a repeat of its request has filled it meanwhile.
+        if upload.fingerprint.is_some()
+            && let Ok(Some(now)) = self.base.sessions.get(&upload.id).await
+            && (now.key != upload.key || now.state != UploadState::Receiving)
+        {
+            return;
+        }
         match self.base.sessions.cancel(&upload.id, &upload.key, self.base.now()).await {
             Ok(Cancelled::Now { blobs, .. }) => self.bytes.delete_quietly(&blobs).await,
             Ok(_) => {}

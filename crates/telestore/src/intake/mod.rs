@@ -8,6 +8,7 @@ pub(crate) mod direct;
 pub(crate) mod joining;
 pub(crate) mod options;
 pub(crate) mod parts;
+pub(crate) mod remote;
 pub(crate) mod repeats;
 pub(crate) mod streams;
 pub(crate) mod waiting;
@@ -24,6 +25,7 @@ use crate::shared::access::Access;
 use crate::shared::base::Base;
 use crate::shared::bytes::Bytes;
 use crate::shared::events::Events;
+use crate::shared::fetches::Fetches;
 use crate::shared::ports::Arrivals;
 use crate::shared::sends::Sends;
 
@@ -286,4 +288,5 @@ pub(crate) struct Intake {
     pub(crate) sends: Arc<Sends>,
     pub(crate) streams: Streams,
     pub(crate) arrivals: Arc<dyn Arrivals>,
+    pub(crate) fetches: Arc<Fetches>,
 }

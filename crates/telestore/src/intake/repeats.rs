@@ -194,9 +194,8 @@ fn is_there(upload: &Upload) -> bool {
 /// A digest of what a request asks for: the file, and how its message is to be.
 fn fingerprint(direct: &DirectFile, bytes: &str) -> String {
     let picture = direct.thumbnail.as_ref().map(|picture| Digest::of(picture.bytes()));
-    // The digest says the same as the bytes, which may come with it one time and without it another.
-    let options = UploadOptions { sha256: None, ..direct.options.clone() };
-    let told = (direct.file_name.as_str(), bytes, &options, picture);
+    let options: &UploadOptions = &direct.options;
+    let told = (direct.file_name.as_str(), bytes, options, picture);
     // Of texts and numbers: it does not fail.
     let told = serde_json::to_vec(&told).unwrap_or_default();
     hex::encode(Sha256::digest(told))

@@ -19,6 +19,7 @@ use crate::sending::runner::Runner;
 use crate::sending::settle::Settled;
 use crate::sending::sink::LeaseSink;
 use crate::sending::stop::Stop;
+use crate::shared::config::Unknown;
 use crate::shared::job::{Job, Unready};
 use crate::shared::metrics::{self, ErrorKind as Kind};
 use crate::shared::sends::STOP_WITHIN;
@@ -58,6 +59,7 @@ impl Runner {
         let source = expected.as_ref().map_or(merged, |expected| Arc::<HashedFile>::clone(&expected.file));
         let progress = with_digest(sink, expected);
         let request = job.request(upload, source, stop.clone());
+        let request = request.again_if_unknown(self.base.config.unknown == Unknown::Again);
         let mut request = request.with_thumbnail(self.thumbnail(upload, thumbnails, sink).await?);
         sink.may_be_looked_for(job.may_be_looked_for(self.base.config.unknown), request.send_as);
         let mime_type = request.mime_type.clone();

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use telestore_store::{Cursor, Listing};
 use telestore_types::{CAPTION_MAX, HandedOver, Outcome, StoredFile, Upload, UploadState, Verdict};
-use telestore_uploader::{Found, Lost, TelegramUploader, UploadRequest};
+use telestore_uploader::{Found, TelegramUploader, UploadRequest};
 
 use crate::sending::runner::Runner;
 use crate::sending::sink::LeaseSink;
@@ -13,17 +12,6 @@ use crate::sending::stop::{LOOK_THERE, Stop};
 use crate::shared::config::Unknown;
 use crate::shared::job::Job;
 use crate::shared::metrics::ErrorKind as Kind;
-
-/// How many rows are read at once, and how often, for the messages of other files.
-const ROWS: u32 = 500;
-const MAX_READS: u32 = 40;
-
-/// How much earlier a file must have ended, by its row, than another one was handed over, so that its message was there
-/// first: clocks of workers differ.
-const SURELY_EARLIER: Duration = Duration::from_secs(15 * 60);
-
-/// How many bytes in a second a Bot API server passes on to Telegram, at least: so much longer a large file may be on its way.
-const PASSED_ON: u64 = 256 * 1024;
 
 /// What is certain.
 pub(super) enum Settled {
@@ -50,7 +38,7 @@ impl Runner {
         sink.pulse().uncommit();
         let (mut later, mut looked) = (None, false);
         for finder in self.able(job, request, &handed, sink) {
-            let lost = self.lost(&handed, sink).await?;
+            let lost = sink.patiently(|| self.base.lost(&handed)).await.map_err(Stop::unread)?;
             match finder.find(request, &lost).await {
                 Ok(Found::There(stored)) => match self.is_anothers(&stored, &handed, sink).await? {
                     false => {
@@ -66,7 +54,7 @@ impl Runner {
                 Ok(Found::NotThere) => {
                     let now = self.base.now();
                     let since = *handed.absent_since.get_or_insert(now);
-                    if now.since(since) >= self.patience(upload) {
+                    if now.since(since) >= self.base.config.patience(upload.size()) {
                         tracing::info!("[{}] Its message is not in the channel; sending it again", upload.id);
                         return Ok(Settled::NotThere);
                     }
@@ -109,20 +97,27 @@ impl Runner {
         }
     }
 
-    /// Whether a message that was found may be another file's: one that has ended meanwhile, or whose message is looked for, too.
+    /// Whether a message that was found may be another file's: one that has ended meanwhile, or whose message is looked for, too,
+    /// be it to be taken back.
     async fn is_anothers(
         &self,
         stored: &StoredFile,
         handed: &HandedOver,
         sink: &LeaseSink,
     ) -> Result<bool, Stop> {
-        let known = self.lost(handed, sink).await?;
+        let (base, key) = (&self.base, sink.key());
+        let looked_for = [UploadState::Queued, UploadState::Sending, UploadState::Failed];
+        // First, so that one that ends now is seen below.
+        let has_twin = || base.has_twin(&handed.mark, key, &looked_for);
+        let is_recalled = || base.is_recalled(&handed.mark, key);
+        let twin = sink.patiently(has_twin).await.map_err(Stop::unread)?
+            || sink.patiently(is_recalled).await.map_err(Stop::unread)?;
+        let known = sink.patiently(|| base.lost(handed)).await.map_err(Stop::unread)?;
         let taken = stored.messages().iter().any(|message| {
             let chat = message.chat_id.as_ref().unwrap_or(&handed.chat);
             known.is_known(chat, message.message_id)
         });
-        let looked_for = [UploadState::Queued, UploadState::Sending, UploadState::Failed];
-        Ok(taken || sink.has_twin(&handed.mark, &looked_for).await.map_err(Stop::unread)?)
+        Ok(taken || twin)
     }
 
     /// What is done if nobody can tell.
@@ -140,33 +135,5 @@ impl Runner {
             why: format!("Telegram did not say whether it has made the message. {LOOK_THERE}"),
             outcome: Outcome::Ambiguous,
         })
-    }
-
-    /// How long a server may still work on a file that is not in the channel.
-    fn patience(&self, upload: &Upload) -> Duration {
-        self.base.config.settle_after + Duration::from_secs(upload.size() / PASSED_ON)
-    }
-
-    /// What is looked for, and the messages of other files, which are not it. Several users may have one channel.
-    async fn lost(&self, handed: &HandedOver, sink: &LeaseSink) -> Result<Lost, Stop> {
-        let ago = handed.age(self.base.both_times());
-        let mut lost = Lost::new(handed.chat.clone(), ago);
-        let mut listing = Listing::first(ROWS).in_state(UploadState::Completed);
-        for _ in 0..MAX_READS {
-            let rows = sink.patiently(|| self.base.sessions.list(&listing)).await.map_err(Stop::unread)?;
-            let mut reached = rows.len() < ROWS as usize;
-            for row in &rows {
-                let earlier = row.updated_at + SURELY_EARLIER <= handed.at;
-                for message in row.result().iter().flat_map(|stored| stored.messages()) {
-                    lost.leave_out(message, earlier);
-                }
-                reached |= earlier;
-            }
-            match rows.last().filter(|_| !reached) {
-                Some(last) => listing = listing.after(Cursor::of(last)),
-                None => break,
-            }
-        }
-        Ok(lost)
     }
 }

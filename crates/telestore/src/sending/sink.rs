@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_progress::Tracker;
-use telestore_store::{Cursor, Error as StoreError, Listing};
+use telestore_store::Error as StoreError;
 use telestore_types::{
-    Caption, ChatId, HandedOver, ResumeState, SendAs, Sender, SenderId, Stage, StoredFile, Upload, UploadId,
-    UploadState,
+    Caption, ChatId, HandedOver, ResumeState, SendAs, Sender, SenderId, Stage, StorageKey, StoredFile,
+    Upload, UploadId, UploadState,
 };
 use telestore_uploader::{Error, ErrorKind, ProgressSink, Result};
 use tracing::Span;
@@ -23,9 +23,6 @@ use crate::shared::sends::twins::{Twin, Twins};
 
 /// The pauses before something is written down again: the first one, and the longest.
 const WRITE_AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-
-/// How many files whose messages are looked for are compared with one that is to be handed over.
-const TWINS: u32 = 1000;
 
 /// Where a backend tells how far it is with a leased upload.
 pub(crate) struct LeaseSink {
@@ -147,6 +144,10 @@ impl LeaseSink {
         &self.sending.lease.upload.id
     }
 
+    pub(crate) fn key(&self) -> &StorageKey {
+        &self.sending.lease.upload.key
+    }
+
     /// A message of which no answer comes can be looked for from now on, or not.
     pub(crate) fn may_be_looked_for(&self, can: bool, send_as: SendAs) {
         let mut state = self.lock();
@@ -201,29 +202,6 @@ impl LeaseSink {
     /// The attempt is over and written down.
     pub(crate) fn let_twins_go(&self) {
         self.lock().twin = None;
-    }
-
-    /// Whether another file with this mark is handed over, of whichever user and worker, in one of these states.
-    ///
-    /// # Errors
-    /// The store's; `None` when the send is to stop.
-    pub(crate) async fn has_twin(
-        &self,
-        mark: &str,
-        states: &[UploadState],
-    ) -> std::result::Result<bool, Option<StoreError>> {
-        let mut listing = Listing::first(TWINS).handed_over();
-        loop {
-            let rows = self.patiently(|| self.base.sessions.list(&listing)).await?;
-            let others = rows.iter().filter(|row| row.id != *self.upload_id() && states.contains(&row.state));
-            if others.filter_map(Upload::handed_over).any(|other| other.mark == mark) {
-                return Ok(true);
-            }
-            match rows.last().filter(|_| rows.len() == TWINS as usize) {
-                Some(last) => listing = listing.after(Cursor::of(last)),
-                None => return Ok(false),
-            }
-        }
     }
 
     /// Writes down that the message may exist; `once` if the attempt is not repeated from that.
@@ -412,7 +390,8 @@ impl ProgressSink for LeaseSink {
         self.write_commit(Some((&handed).into()), true, began).await?;
         // Behind the word of this one, so that of two workers one sees the other.
         let waiting = [UploadState::Queued, UploadState::Sending];
-        if self.has_twin(&mark, &waiting).await.map_err(not_written_by)? {
+        let has_twin = || self.base.has_twin(&mark, self.key(), &waiting);
+        if self.patiently(has_twin).await.map_err(not_written_by)? {
             let text = "the message of another upload of the same file is being looked for";
             return Err(Error::new(ErrorKind::Unavailable, text));
         }

@@ -123,6 +123,9 @@ pub struct EngineConfig {
     pub measured_users: BTreeSet<UserId>,
 }
 
+/// How many bytes in a second a Bot API server passes on to Telegram, at least: so much longer a large file may be on its way.
+const PASSED_ON: u64 = 256 * 1024;
+
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 impl Default for EngineConfig {
@@ -174,6 +177,11 @@ impl EngineConfig {
     pub(crate) fn pause(&self, attempt: u32) -> Duration {
         let doubled = self.retry_first_pause.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)));
         doubled.min(self.retry_max_pause).mul_f64(rand::random::<f64>())
+    }
+
+    /// How long a server may still work on a file of `size` bytes that is not in the channel.
+    pub(crate) fn patience(&self, size: u64) -> Duration {
+        self.settle_after + Duration::from_secs(size / PASSED_ON)
     }
 
     /// How long to wait if Telegram asked for it. None puts a file off for ever. If it did not say how long, each

@@ -106,6 +106,9 @@ pub enum Error {
     /// The request that this one repeats has failed just now, and the bytes of this one were not kept.
     #[error("the request that this one repeats has failed just now: send it again")]
     SendAgain,
+    /// It has nothing to fetch files with.
+    #[error("this worker fetches no files")]
+    FetchesNothing,
     /// The user has not set up Telegram; the backend's words.
     #[error("{0}")]
     NotConfigured(String),

@@ -1,7 +1,7 @@
 //! What one room asks of another without knowing it: the façade puts them together.
 
 use async_trait::async_trait;
-use telestore_store::{ChunkRecord, Lease};
+use telestore_store::{ChunkRecord, Lease, Spool, SpooledChunk};
 use telestore_types::{StoredFile, Upload};
 
 use crate::shared::error::Result;
@@ -10,6 +10,22 @@ use crate::shared::error::Result;
 pub(crate) trait Arrivals: Send + Sync {
     /// `chunk` is recorded. Returns at once.
     fn arrived(&self, upload: &Upload, chunk: &ChunkRecord);
+}
+
+/// Who takes the bytes of uploads in that come one piece behind the other.
+#[async_trait]
+pub(crate) trait Filling: Send + Sync {
+    /// Begins to take a piece in.
+    async fn spool(&self) -> Result<Box<dyn Spool>>;
+
+    /// Makes a piece the next one of `upload`, if that ends at `offset`. When it returns, the piece survives a crash.
+    async fn append(&self, upload: &Upload, offset: u64, spooled: SpooledChunk) -> Result<()>;
+
+    /// Says how long the file is. Saying so again changes nothing.
+    async fn declare(&self, upload: &Upload, size: u64) -> Result<()>;
+
+    /// Has it sent.
+    async fn complete(&self, upload: &Upload) -> Result<()>;
 }
 
 /// Who takes messages back.

@@ -34,6 +34,7 @@ pub(crate) struct Tasks {
     pub(crate) sweeper: Task,
     pub(crate) pulse: Task,
     pub(crate) observer: Task,
+    pub(crate) fetches: Task,
 }
 
 impl Default for Tasks {
@@ -44,6 +45,7 @@ impl Default for Tasks {
             sweeper: Task::new("sweeper"),
             pulse: Task::new("pulse"),
             observer: Task::new("observer"),
+            fetches: Task::new("fetches"),
         }
     }
 }
@@ -51,7 +53,7 @@ impl Default for Tasks {
 impl Tasks {
     /// What is wrong with one of them, if something is.
     pub(crate) fn wrong(&self) -> Option<String> {
-        let all = [&self.uploads, &self.outbox, &self.sweeper, &self.pulse, &self.observer];
+        let all = [&self.uploads, &self.outbox, &self.sweeper, &self.pulse, &self.observer, &self.fetches];
         all.into_iter().find_map(Task::wrong)
     }
 }

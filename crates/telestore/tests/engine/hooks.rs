@@ -10,9 +10,9 @@ use async_trait::async_trait;
 use telestore::store::rules::{Concatenation, JoinedExtent, NewExtent};
 use telestore::store::{
     Appended, Blob, BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Concatenated, Counts,
-    Created, Declared, Error, Expired, Expiry, KnownWorker, Lease, Limits, NewChunk, NewEvent, OptionsSet,
-    OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore, Spool, SpooledChunk, Subject,
-    Usage, WorkerInfo,
+    Created, Declared, Error, Expired, Expiry, FetchNote, KnownWorker, Lease, Limits, NewChunk, NewEvent,
+    OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore, Spool,
+    SpooledChunk, Subject, Usage, WorkerInfo,
 };
 use telestore::types::{
     ChatId, ChunkIndex, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
@@ -153,6 +153,8 @@ forward! { SessionStore {
     checkpoint_early(id: &UploadId, key: &StorageKey, expected: Option<&ResumeState>, resume: &ResumeState) -> bool;
     begin_early(id: &UploadId, key: &StorageKey, worker: &WorkerId, now: Timestamp, until: Timestamp) -> bool;
     end_early(id: &UploadId, key: &StorageKey, worker: &WorkerId) -> ();
+    begin_fetch(worker: &WorkerId, now: Timestamp, except: &[UserId]) -> Option<Upload>;
+    note_fetch(id: &UploadId, key: &StorageKey, worker: &WorkerId, note: &FetchNote, now: Timestamp) -> Option<Vec<BlobName>>;
     complete(id: &UploadId, key: &StorageKey, now: Timestamp) -> Completed;
     cancel(id: &UploadId, key: &StorageKey, now: Timestamp) -> Cancelled;
     forget(id: &UploadId, key: &StorageKey) -> Option<Vec<BlobName>>;
@@ -183,6 +185,7 @@ forward! { SessionStore {
     outbox_next_due() -> Option<Timestamp>;
     outbox_done(event: &OutboxEvent) -> bool;
     outbox_later(event: &OutboxEvent, at: Timestamp) -> bool;
+    outbox_list(kind: OutboxKind, limit: u32) -> Vec<NewEvent>;
     named(blobs: &[BlobName]) -> Vec<BlobName>;
     expire(expiry: &Expiry) -> Vec<Expired>;
     moved_chat(user: &UserId, chat: &ChatId) -> Option<ChatId>;

@@ -10,6 +10,7 @@ mod early_peers;
 mod early_refusals;
 mod failures;
 mod fairness;
+mod fetching;
 mod handed_over;
 mod hooks;
 mod leases;

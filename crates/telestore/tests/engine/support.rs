@@ -117,7 +117,7 @@ impl World {
         self.another(uploader).worker(WorkerId::new("peer").unwrap()).build().unwrap()
     }
 
-    fn another(&self, uploader: impl TelegramUploader) -> TelestoreBuilder {
+    pub(crate) fn another(&self, uploader: impl TelegramUploader) -> TelestoreBuilder {
         engine_on(self.sessions.clone(), self.chunks.clone(), &self.clock, &self.forgotten).uploader(uploader)
     }
 

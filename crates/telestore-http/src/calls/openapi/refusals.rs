@@ -71,6 +71,16 @@ refusals! {
                 .into()
         ),
         telegram_not_set_up = not_set_up();
+    /// The JSON is not the documented one, a value breaks its rule, the address is none or may not be asked, or the user has not
+    /// set up Telegram.
+    BadAddress:
+        no_address = Error::Invalid("the address must be http:// or https://".into()),
+        inside = Error::Invalid(
+            "the address leads to where the worker makes no connections; its operator may allow it with \
+             TELESTORE_FROM_URL_ADDRESSES"
+                .into()
+        ),
+        telegram_not_set_up = not_set_up();
     /// Chunks are missing, they do not add up to the declared size, the JSON is not the documented one, or the user has
     /// not set up Telegram.
     Incomplete:
@@ -166,6 +176,9 @@ refusals! {
     /// There is no such upload, or it was cancelled.
     NotFound:
         unknown_upload = Error::NotFound;
+    /// The worker does not do that, unless its operator wants it to.
+    SwitchedOff:
+        off = ApiError::FetchesNothing;
     /// There is no such upload, or its completion was not asked for yet.
     NotStarted:
         not_started = Error::NotStarted;

@@ -1,0 +1,101 @@
+//! What is known around a message whose answer was lost: the messages of other files, and files whose messages could not be told
+//! from it. Several users may have one channel, so all rows count.
+
+use std::time::Duration;
+
+use telestore_store::{Cursor, Listing, OutboxKind, Recall, Result};
+use telestore_types::{HandedOver, StorageKey, Upload, UploadState};
+use telestore_uploader::Lost;
+
+use crate::shared::base::Base;
+
+/// How many rows are read at once, and how often, for the messages of other files.
+const ROWS: u32 = 500;
+const MAX_READS: u32 = 40;
+
+/// How many files whose messages are looked for are compared with one, at once.
+const TWINS: u32 = 1000;
+
+/// How much earlier a file must have ended, by its row, than another one was handed over, so that its message was there
+/// first: clocks of workers differ.
+const SURELY_EARLIER: Duration = Duration::from_secs(15 * 60);
+
+impl Base {
+    /// What is looked for, and the messages of other files, which are not it.
+    pub(crate) async fn lost(&self, handed: &HandedOver) -> Result<Lost> {
+        let mut lost = Lost::new(handed.chat.clone(), handed.age(self.both_times()));
+        let mut listing = Listing::first(ROWS).in_state(UploadState::Completed);
+        for _ in 0..MAX_READS {
+            let rows = self.sessions.list(&listing).await?;
+            let mut reached = rows.len() < ROWS as usize;
+            for row in &rows {
+                let earlier = row.updated_at + SURELY_EARLIER <= handed.at;
+                for message in row.result().iter().flat_map(|stored| stored.messages()) {
+                    lost.leave_out(message, earlier);
+                }
+                reached |= earlier;
+            }
+            match rows.last().filter(|_| !reached) {
+                Some(last) => listing = listing.after(Cursor::of(last)),
+                None => break,
+            }
+        }
+        Ok(lost)
+    }
+
+    /// Whether another file than that of `key` with this mark is handed over, of whichever user and worker, in one of these states.
+    pub(crate) async fn has_twin(
+        &self,
+        mark: &str,
+        key: &StorageKey,
+        states: &[UploadState],
+    ) -> Result<bool> {
+        let mut listing = Listing::first(TWINS).handed_over();
+        loop {
+            let rows = self.sessions.list(&listing).await?;
+            let others = rows.iter().filter(|row| row.key != *key && states.contains(&row.state));
+            if others.filter_map(Upload::handed_over).any(|other| other.mark == mark) {
+                return Ok(true);
+            }
+            match rows.last().filter(|_| rows.len() == TWINS as usize) {
+                Some(last) => listing = listing.after(Cursor::of(last)),
+                None => return Ok(false),
+            }
+        }
+    }
+
+    /// Whether the message of a cancelled file with this mark, other than that of `key`, may come yet.
+    pub(crate) async fn is_recalled(&self, mark: &str, key: &StorageKey) -> Result<bool> {
+        let recalls = self.sessions.outbox_list(OutboxKind::Recall, TWINS).await?;
+        let others = recalls.iter().filter_map(|event| Recall::read(&event.body));
+        let mut marks =
+            others.filter(|other| other.key != *key).filter_map(|other| other.state().handed_over());
+        Ok(marks.any(|other| other.mark == mark) || recalls.len() == TWINS as usize)
+    }
+
+    /// Whether another file than that of `key`, of `size` bytes, may be a message by now although no row names one. Whoever takes a
+    /// message back looks at that first and at those that rows name then, so that one that ends meanwhile is seen.
+    pub(crate) async fn is_under_way(&self, key: &StorageKey, size: u64) -> Result<bool> {
+        for state in [UploadState::Sending, UploadState::Queued, UploadState::Failed] {
+            let (mut listing, mut reads) = (Listing::first(ROWS).in_state(state), 0);
+            loop {
+                let rows = self.sessions.list(&listing).await?;
+                reads += 1;
+                let mut others = rows.iter().filter(|row| row.key != *key);
+                if others.any(|other| may_be_a_message(other, size)) || reads == MAX_READS {
+                    return Ok(true);
+                }
+                match rows.last().filter(|_| rows.len() == ROWS as usize) {
+                    Some(last) => listing = listing.after(Cursor::of(last)),
+                    None => break,
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn may_be_a_message(upload: &Upload, size: u64) -> bool {
+    let is_begun = upload.resume.as_ref().is_some_and(|state| !state.bytes.is_empty());
+    upload.size() == size && (upload.state == UploadState::Sending || upload.maybe_sent || is_begun)
+}

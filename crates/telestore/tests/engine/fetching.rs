@@ -1,0 +1,270 @@
+//! Files that the engine fetches, from a server in memory.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use telestore::fetch::{Ask, Error as FetchError, ErrorKind as Kind, Fetched, Fetcher, Told};
+use telestore::store::SessionStore;
+use telestore::types::{FileName, Outcome, Secret, Stage, Upload, UploadId, UploadState};
+use telestore::{Caller, Error, IdempotencyKey, RemoteFile, Telestore};
+
+use crate::support::{SECOND, TOKEN, World, token};
+
+/// One file, at every address but those that begin with `bad`.
+#[derive(Debug, Clone, Default)]
+struct Files(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    body: Vec<u8>,
+    version: Option<String>,
+    name: Option<FileName>,
+    /// How the next fetches end: after so many bytes, for this reason.
+    breaks: VecDeque<(usize, Kind)>,
+    /// What was asked for.
+    asks: Vec<(u64, Option<String>)>,
+}
+
+impl Files {
+    fn of(body: &[u8]) -> Self {
+        let files = Self::default();
+        files.0.lock().unwrap().body = body.to_vec();
+        files
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.0.lock().unwrap());
+    }
+
+    fn breaking(&self, after: usize, kind: Kind) {
+        self.change(|state| state.breaks.push_back((after, kind)));
+    }
+
+    fn asks(&self) -> Vec<(u64, Option<String>)> {
+        self.0.lock().unwrap().asks.clone()
+    }
+}
+
+/// It comes three bytes at a time.
+struct Coming {
+    told: Told,
+    left: Bytes,
+    end: Option<Kind>,
+}
+
+#[async_trait]
+impl Fetcher for Files {
+    fn look_at(&self, address: &Secret) -> telestore::fetch::Result<Option<FileName>> {
+        match address.expose() {
+            bad if bad.starts_with("bad") => Err(FetchError::new(Kind::Address, "the address is bad")),
+            good => Ok(good.rsplit('/').next().and_then(|name| FileName::new(name).ok())),
+        }
+    }
+
+    async fn fetch(&self, ask: Ask) -> telestore::fetch::Result<Box<dyn Fetched>> {
+        let mut state = self.0.lock().unwrap();
+        state.asks.push((ask.from, ask.version.clone()));
+        let from = if ask.from > 0 && ask.version == state.version { ask.from } else { 0 };
+        let mut told = Told::new();
+        (told.from, told.length) = (from, Some(state.body.len() as u64));
+        (told.version, told.file_name) = (state.version.clone(), state.name.clone());
+        let mut left = Bytes::copy_from_slice(&state.body[from as usize..]);
+        let end = state.breaks.pop_front();
+        if let Some((after, _)) = end {
+            left.truncate(after);
+        }
+        Ok(Box::new(Coming { told, left, end: end.map(|(_, kind)| kind) }))
+    }
+}
+
+#[async_trait]
+impl Fetched for Coming {
+    fn told(&self) -> &Told {
+        &self.told
+    }
+
+    async fn next(&mut self) -> telestore::fetch::Result<Option<Bytes>> {
+        if !self.left.is_empty() {
+            return Ok(Some(self.left.split_to(self.left.len().min(3))));
+        }
+        self.end.map_or(Ok(None), |kind| Err(FetchError::new(kind, "it broke")))
+    }
+}
+
+fn world(files: &Files) -> World {
+    let files = files.clone();
+    World::with(|builder| builder.fetcher(files))
+}
+
+async fn ask(engine: &Telestore, remote: &RemoteFile) -> telestore::Result<UploadId> {
+    engine.fetch(remote, &Caller::from(token(TOKEN))).await
+}
+
+fn remote() -> RemoteFile {
+    RemoteFile::new("memory/film.mp4?secret".into())
+}
+
+/// Lets time pass until an upload has ended.
+async fn ended(world: &World, id: &UploadId) -> Upload {
+    for _ in 0..1_000 {
+        let upload = world.sessions.inner.get(id).await.unwrap().unwrap();
+        if matches!(upload.state, UploadState::Completed | UploadState::Failed | UploadState::Cancelled) {
+            return upload;
+        }
+        world.clock.advance(SECOND);
+        tokio::time::sleep(SECOND).await;
+    }
+    panic!("it never ends");
+}
+
+const BODY: &[u8] = b"a file that lies elsewhere";
+
+#[tokio::test(start_paused = true)]
+async fn a_file_is_fetched_and_sent() {
+    let files = Files::of(BODY);
+    files.change(|state| state.name = FileName::new("theirs.mp4").ok());
+    let world = world(&files);
+    let id = ask(&world.engine, &remote()).await.unwrap();
+    let queued = world.sessions.inner.get(&id).await.unwrap().unwrap();
+    assert_eq!(queued.event(queued.created_at).unwrap().stage, Stage::Fetching);
+    let source = queued.source.unwrap();
+    assert!(!source.windows(6).any(|window| window == b"secret"), "it is sealed");
+    let running = world.engine.start().await.unwrap();
+    let upload = ended(&world, &id).await;
+    assert_eq!((upload.state, upload.file_name.as_str()), (UploadState::Completed, "theirs.mp4"));
+    assert_eq!(upload.source, None);
+    assert_eq!(world.uploader.sent(), [BODY]);
+    let own = remote().with_file_name(FileName::new("own.mp4").ok());
+    let id = ask(&world.engine, &own).await.unwrap();
+    assert_eq!(ended(&world, &id).await.file_name.as_str(), "own.mp4");
+    running.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_breaks_goes_on_by_its_version_or_is_compared() {
+    for version in [Some("v1".to_owned()), None] {
+        let files = Files::of(BODY);
+        files.change(|state| state.version.clone_from(&version));
+        for after in [0, 7, 4] {
+            files.breaking(after, Kind::Passing);
+        }
+        let world = world(&files);
+        let running = world.engine.start().await.unwrap();
+        let id = ask(&world.engine, &remote()).await.unwrap();
+        assert_eq!(ended(&world, &id).await.state, UploadState::Completed);
+        assert_eq!(world.uploader.sent(), [BODY]);
+        let from: Vec<u64> = files.asks().iter().map(|(from, _)| *from).collect();
+        assert_eq!(from, if version.is_some() { [0, 0, 7, 11] } else { [0; 4] });
+        running.shutdown().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_has_changed_is_not_put_together_of_two() {
+    let files = Files::of(BODY);
+    files.breaking(7, Kind::Passing);
+    let world = world(&files);
+    let running = world.engine.start().await.unwrap();
+    let id = ask(&world.engine, &remote()).await.unwrap();
+    while files.asks().is_empty() {
+        tokio::time::sleep(SECOND / 10).await;
+    }
+    tokio::time::sleep(SECOND).await;
+    files.change(|state| state.body[0] = b'A');
+    let upload = ended(&world, &id).await;
+    assert_eq!(upload.outcome, Some(Outcome::Refused));
+    assert!(upload.error.unwrap().contains("another one than when"));
+    assert_eq!((upload.received_bytes, world.chunks.inner.blobs()), (0, 0));
+    running.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_is_given_up_after_five_tries_or_by_a_word() {
+    for (kind, tries, outcome) in [(Kind::Passing, 5, Outcome::GaveUp), (Kind::Refused, 1, Outcome::Refused)]
+    {
+        let files = Files::of(BODY);
+        for _ in 0..9 {
+            files.breaking(0, kind);
+        }
+        let world = world(&files);
+        let running = world.engine.start().await.unwrap();
+        let id = ask(&world.engine, &remote()).await.unwrap();
+        let upload = ended(&world, &id).await;
+        assert_eq!((files.asks().len(), upload.outcome), (tries, Some(outcome)));
+        let error = upload.error.unwrap();
+        assert!(error.starts_with("it broke") && !error.contains("secret"), "{error}");
+        running.shutdown().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_process_goes_on_with_what_is_there() {
+    let files = Files::of(BODY);
+    files.change(|state| state.version = Some("v1".to_owned()));
+    files.breaking(7, Kind::Passing);
+    let world = world(&files);
+    // Killed when the bytes are there and before it is written down how the fetch ended.
+    let (reached, _) = world.sessions.hooks.halt("append");
+    let running = world.engine.start().await.unwrap();
+    let id = ask(&world.engine, &remote()).await.unwrap();
+    reached.notified().await;
+    drop(running);
+    let next = world.another(world.uploader.clone()).fetcher(files.clone()).build().unwrap();
+    let running = next.start().await.unwrap();
+    assert_eq!(ended(&world, &id).await.state, UploadState::Completed);
+    assert_eq!(files.asks(), [(0, None), (7, Some("v1".to_owned()))]);
+    assert_eq!(world.uploader.sent(), [BODY]);
+    running.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_ends_a_fetch() {
+    let files = Files::of(BODY);
+    let world = world(&files);
+    let (reached, go_on) = world.sessions.hooks.halt("note_fetch");
+    let running = world.engine.start().await.unwrap();
+    let id = ask(&world.engine, &remote()).await.unwrap();
+    reached.notified().await;
+    world.engine.cancel(&id, &Caller::from(token(TOKEN))).await.unwrap();
+    go_on.notify_one();
+    tokio::time::sleep(SECOND * 30).await;
+    let upload = world.sessions.inner.get(&id).await.unwrap().unwrap();
+    assert_eq!((upload.state, upload.source), (UploadState::Cancelled, None));
+    assert_eq!((world.uploader.attempts(), world.chunks.inner.blobs()), (0, 0));
+    running.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_comes_again_is_one_upload() {
+    let files = Files::of(BODY);
+    let world = world(&files);
+    let keyed = || remote().with_key(IdempotencyKey::new("a-key").ok());
+    let running = world.engine.start().await.unwrap();
+    files.breaking(0, Kind::Refused);
+    let id = ask(&world.engine, &keyed()).await.unwrap();
+    assert_eq!(ask(&world.engine, &keyed()).await.unwrap(), id);
+    assert_eq!(ended(&world, &id).await.state, UploadState::Failed);
+    // What failed is begun anew.
+    assert_eq!(ask(&world.engine, &keyed()).await.unwrap(), id);
+    assert_eq!(ended(&world, &id).await.state, UploadState::Completed);
+    assert_eq!(ask(&world.engine, &keyed()).await.unwrap(), id);
+    assert_eq!(world.uploader.attempts(), 1);
+    let other = RemoteFile::new("memory/other.mp4".into()).with_key(IdempotencyKey::new("a-key").ok());
+    let refused = ask(&world.engine, &other).await;
+    assert!(matches!(refused, Err(Error::OtherRequest)), "{refused:?}");
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_address_a_token_and_a_fetcher_are_needed() {
+    let world = world(&Files::of(BODY));
+    let refused = ask(&world.engine, &RemoteFile::new("bad".into())).await;
+    assert!(matches!(refused, Err(Error::Invalid(words)) if words == "the address is bad"));
+    let refused = world.engine.fetch(&remote(), &Caller::nobody()).await;
+    assert!(matches!(refused, Err(Error::Unauthorized(_))), "{refused:?}");
+    let without = World::new();
+    assert!(world.engine.can_fetch() && !without.engine.can_fetch());
+    assert!(matches!(ask(&without.engine, &remote()).await, Err(Error::FetchesNothing)));
+}
