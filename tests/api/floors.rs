@@ -9,12 +9,12 @@ fn floor(name: &str) -> Option<u32> {
     Some(match name {
         "telestore-types" => 0,
         "telestore-net" => 5,
-        "telestore-fetch" | "telestore-store" | "telestore-mtproto" | "telestore-progress"
-        | "telestore-backend" => 10,
+        "telestore-client" | "telestore-fetch" | "telestore-store" | "telestore-mtproto"
+        | "telestore-progress" | "telestore-backend" => 10,
         "telestore-merger" | "telestore-uploader" => 15,
         "telestore" => 20,
         "telestore-http" => 30,
-        "telestore-worker" => 40,
+        "telestore-worker" | "telestore-cli" => 40,
         "e2e" | "telestore-bench" => 50,
         _ => return None,
     })
@@ -70,6 +70,18 @@ fn only_the_http_floor_and_the_roof_know_actix() {
 }
 
 #[test]
+fn the_client_knows_the_ground_floor_alone_and_its_program_the_client() {
+    let all = dependencies();
+    for (package, known) in [
+        ("telestore-client", &["telestore-types"][..]),
+        ("telestore-cli", &["telestore-client", "telestore-types"]),
+    ] {
+        let ours: Vec<_> = all[package].iter().filter(|name| name.starts_with("telestore")).collect();
+        assert_eq!(ours, known, "{package}");
+    }
+}
+
+#[test]
 fn the_ground_floor_does_no_io() {
     let all = dependencies();
     for name in ["tokio", "reqwest", "sqlx"] {
@@ -97,10 +109,13 @@ fn what_is_below_http_speaks_without_its_words_and_without_names_of_settings() {
     let (mut seen, mut found) = (0, Vec::new());
     for krate in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../crates")).unwrap() {
         let krate = krate.unwrap().path();
-        // The sandbox plays what clients and operators meet.
+        // The sandbox plays what clients and operators meet, and the client speaks the API from its other side.
         // Templates of captions are a language, whose words are the same wherever they are read.
         let language = krate.join("src/caption/piece.rs");
-        if !krate.ends_with("telestore-http") && !krate.ends_with("telestore-sandbox") {
+        let knows = ["telestore-http", "telestore-sandbox", "telestore-client"]
+            .iter()
+            .any(|name| krate.ends_with(name));
+        if !knows {
             walk(&krate.join("src"), &mut |file, source| {
                 if file == language {
                     return;

@@ -1,0 +1,5 @@
+//! The program `telestore`.
+
+fn main() -> std::process::ExitCode {
+    telestore_cli::main()
+}

@@ -1,0 +1,195 @@
+//! Bars on a terminal: one for each file that goes to the worker, and one for all. Without colours.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use telestore_client::{Phase, Progress};
+use telestore_types::Shown;
+
+use super::{End, Entry, Show, Summary, words};
+use crate::exit::Exit;
+
+/// Files with a bar at a time. The others are counted below.
+const MANY: usize = 12;
+
+/// The width of a name, as the templates have it.
+const WIDTH: usize = 28;
+
+const FILE: &str = "{prefix:28!} [{bar:20}] {percent:>3}% {binary_bytes:>10} of {binary_total_bytes:<10} {binary_bytes_per_sec:>12} {eta:>4} left  {msg}";
+const STREAM: &str = "{prefix:28!} {spinner} {binary_bytes:>10} {binary_bytes_per_sec:>12}  {msg}";
+const TELEGRAM: &str = "{prefix:28!} [{bar:20}] {percent:>3}% {msg}";
+const ALL: &str = "{prefix:28!} [{bar:20}] {percent:>3}% {binary_bytes:>10} of {binary_total_bytes:<10} {binary_bytes_per_sec:>12} {eta:>4} left  {msg}";
+
+pub(super) struct Bars {
+    screen: MultiProgress,
+    whole: ProgressBar,
+    all: Mutex<All>,
+}
+
+#[derive(Default)]
+struct All {
+    files: usize,
+    ended: usize,
+    /// Bytes of those that have ended.
+    done: u64,
+    under_way: HashMap<usize, Row>,
+}
+
+/// A file under way.
+struct Row {
+    bar: Option<ProgressBar>,
+    sent: u64,
+    phase: Phase,
+}
+
+/// The end of a long name: it tells more than the beginning of a path.
+fn short(name: &str) -> String {
+    let letters = name.chars().count();
+    match letters > WIDTH {
+        true => format!("…{}", name.chars().skip(letters + 1 - WIDTH).collect::<String>()),
+        false => name.to_owned(),
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.progress_chars("=> ")
+}
+
+impl Bars {
+    pub(super) fn new() -> Self {
+        let screen = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        let whole = screen.add(ProgressBar::new(0).with_style(style(ALL)));
+        Self { screen, whole, all: Mutex::new(All::default()) }
+    }
+
+    fn all(&self) -> std::sync::MutexGuard<'_, All> {
+        self.all.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn bar(&self, entry: &Entry) -> ProgressBar {
+        let bar = match entry.size {
+            Some(size) => ProgressBar::new(size).with_style(style(FILE)),
+            None => ProgressBar::no_length().with_style(style(STREAM)),
+        };
+        let bar = self.screen.insert_before(&self.whole, bar.with_prefix(short(&entry.name)));
+        bar.enable_steady_tick(Duration::from_secs(1));
+        bar
+    }
+
+    fn count(&self, all: &All) {
+        let out = all.done + all.under_way.values().map(|row| row.sent).sum::<u64>();
+        self.whole.set_position(out);
+        let waiting = all.under_way.values().filter(|row| row.phase >= Phase::Queued).count();
+        let waiting = if waiting == 0 { String::new() } else { format!(", {waiting} at the worker") };
+        self.whole.set_message(format!("{} of {} ended{waiting}", all.ended, words::files(all.files)));
+    }
+
+    fn line(&self, text: &str) {
+        let _ = self.screen.println(Shown(text).to_string());
+    }
+}
+
+/// Where a bar is, and what stands behind it.
+fn draw(bar: &ProgressBar, state: &Progress) {
+    let (at, words) = match state.phase {
+        Phase::Starting | Phase::Uploading => (state.sent, ""),
+        Phase::Queued => (state.delivered, "waits at the worker"),
+        Phase::Sending | Phase::Done => (state.delivered, "goes to Telegram"),
+        _ => (state.sent, ""),
+    };
+    let trouble = state.trouble.as_ref().map(|trouble| format!("{}; trying again", Shown(trouble)));
+    bar.set_position(at);
+    bar.set_message(trouble.unwrap_or_else(|| words.to_owned()));
+}
+
+impl Show for Bars {
+    fn plan(&self, files: usize, bytes: u64) {
+        let mut all = self.all();
+        all.files = files;
+        self.whole.set_length(bytes);
+        self.whole.set_prefix("all");
+        self.whole.enable_steady_tick(Duration::from_secs(1));
+        self.count(&all);
+    }
+
+    fn begun(&self, _: &Entry, _: &str) {}
+
+    fn state(&self, entry: &Entry, state: &Progress) {
+        let mut all = self.all();
+        let shown = all.under_way.values().filter(|row| row.bar.is_some()).count();
+        let row = all.under_way.entry(entry.index).or_insert_with(|| {
+            let bar = (shown < MANY).then(|| self.bar(entry));
+            Row { bar, sent: 0, phase: Phase::Starting }
+        });
+        let begins = row.phase < Phase::Uploading && state.phase >= Phase::Uploading;
+        let handed_over = row.phase < Phase::Queued && state.phase >= Phase::Queued;
+        (row.sent, row.phase) = (state.sent, state.phase);
+        if let Some(bar) = &row.bar {
+            if handed_over {
+                bar.set_style(style(TELEGRAM));
+                bar.set_length(state.total.unwrap_or(state.sent));
+            }
+            draw(bar, state);
+            if begins {
+                // What was there before says nothing of how fast it goes.
+                bar.reset_eta();
+            }
+        }
+        self.count(&all);
+        if begins && state.sent > 0 {
+            self.whole.reset_eta();
+        }
+    }
+
+    fn ended(&self, entry: &Entry, end: &End) {
+        let mut all = self.all();
+        let row = all.under_way.remove(&entry.index);
+        let sent = row.as_ref().map_or(0, |row| row.sent);
+        if let Some(bar) = row.and_then(|row| row.bar) {
+            bar.finish_and_clear();
+            self.screen.remove(&bar);
+        }
+        all.done += entry.size.unwrap_or(sent);
+        all.ended += 1;
+        self.count(&all);
+        drop(all);
+        if let Some(line) = words::end(&entry.name, end) {
+            self.line(&line);
+        }
+    }
+
+    fn note(&self, text: &str) {
+        self.line(text);
+    }
+
+    fn summary(&self, summary: &Summary, _: Exit) {
+        self.whole.finish_and_clear();
+        let _ = self.screen.clear();
+        crate::say(&words::summary(summary));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_name_the_end_is_shown() {
+        assert_eq!(short("a.mkv"), "a.mkv");
+        let long = short(&format!("{}/ä.mkv", "x".repeat(60)));
+        assert!(
+            long.starts_with('…') && long.ends_with("xx/ä.mkv") && long.chars().count() == WIDTH,
+            "{long}"
+        );
+    }
+
+    #[test]
+    fn templates_can_be_read() {
+        for template in [FILE, STREAM, TELEGRAM, ALL] {
+            assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
+        }
+    }
+}
