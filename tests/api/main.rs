@@ -10,6 +10,7 @@ mod cancel;
 mod causes;
 mod check;
 mod chunk_counts;
+mod client;
 mod collector;
 mod complete;
 mod config;

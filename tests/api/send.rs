@@ -119,7 +119,10 @@ async fn a_client_that_cannot_go_on_cancels_its_upload() {
     std::fs::File::options().write(true).open(&path).unwrap().set_len(2 * MIB as u64).unwrap();
     let id = sending.id.clone();
     let (success, words) = sending.end().await;
-    assert!(!success && words.contains("cannot read the file") && words.contains("cancelled"), "{words}");
+    assert!(
+        !success && words.contains("changed while it was sent") && words.contains("cancelled"),
+        "{words}"
+    );
     assert_eq!(stage.state(&id).await, "cancelled");
     stage.emptied(&["chunks", "spool"]).await;
     assert_eq!(stage.messages(), 0);
@@ -128,15 +131,20 @@ async fn a_client_that_cannot_go_on_cancels_its_upload() {
 #[tokio::test]
 async fn what_the_worker_does_not_take_is_known_before_a_byte_is_sent() {
     let stage = Stage::with(&[("TELESTORE_MAX_FILE_BYTES", "2MiB")]).await;
-    let path = file(&stage, 3 * MIB);
-    let sending = Sending::begin(&mut stage.sends(&path, &["--chunk-bytes", "1MiB"])).await;
-    let (success, words) = sending.end().await;
-    assert!(!success && words.contains("413"), "{words}");
+    let large = file(&stage, 3 * MIB);
+    let words = refused(&mut stage.sends(&large, &["--chunk-bytes", "1MiB"])).await;
+    assert!(words.contains("413"), "{words}");
     let path = file(&stage, MIB);
-    let sending = Sending::begin(&mut send(&stage.url(""), "nobody's", &path, &[])).await;
-    let (success, words) = sending.end().await;
-    assert!(!success && words.contains("401") && !words.contains("nobody's"), "{words}");
+    let words = refused(&mut send(&stage.url(""), "nobody's", &path, &[])).await;
+    assert!(words.contains("401") && !words.contains("nobody's"), "{words}");
     assert!(!words.contains("cancel") && !words.contains("--resume"), "there is nothing to cancel: {words}");
+}
+
+/// The words of a client that begins nothing.
+async fn refused(command: &mut Command) -> String {
+    let ran = soon("the client to end", command.output()).await.unwrap();
+    assert!(!ran.status.success() && ran.stdout.is_empty(), "{ran:?}");
+    String::from_utf8(ran.stderr).unwrap()
 }
 
 #[tokio::test]
@@ -169,13 +177,11 @@ async fn a_killed_client_goes_on_by_its_id_and_sends_nothing_twice() {
     let id = sending.id.clone();
     let resume = ["--chunk-bytes", "1MiB", "--resume", &id];
 
-    // Other pieces of the file, and another file, do not fit.
-    let (success, words) = Sending::begin(&mut stage.sends(&path, &["--resume", &id])).await.end().await;
-    assert!(!success && words.contains("--chunk-bytes"), "{words}");
+    // Another file does not fit.
     let other = stage.dir.path().join("other.bin");
     std::fs::copy(&path, &other).unwrap();
-    let refused = stage.sends(&other, &resume).output().await.unwrap();
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("another file"), "{refused:?}");
+    let words = refused(&mut stage.sends(&other, &resume)).await;
+    assert!(words.contains("another file"), "{words}");
 
     // Killed again where it waits: everything is there.
     let mut sending = Sending::begin(&mut stage.sends(&path, &resume)).await;
@@ -212,21 +218,29 @@ async fn a_failed_upload_is_not_sent_again_by_going_on() {
 
 #[tokio::test]
 async fn a_worker_that_stays_away_is_given_up_with_the_way_to_go_on() {
-    let stage = Stage::new().await;
-    let path = file(&stage, 1000);
-    // Held, so that nobody else takes it, and without a listener, so that it refuses.
-    let held = TcpSocket::new_v4().unwrap();
-    held.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
-    let to = format!("http://{}", held.local_addr().unwrap());
-    let token = stage.user.auth_token.clone();
-    let sending = Sending::begin(&mut send(&to, &token, &path, &["--patience", "1s"])).await;
+    let mut stage = Stage::new().await;
+    stage.sandbox.network().set_bandwidth(Some(MIB as u64));
+    let path = file(&stage, 30 * MIB);
+    let args = ["--patience", "1s", "--chunk-bytes", "1MiB"];
+    let mut sending = Sending::begin(&mut stage.sends(&path, &args)).await;
+    sending.says("chunk 1 of 30").await;
+    stage.kill().await;
     let id = sending.id.clone();
     let (success, words) = sending.end().await;
     assert!(
         !success && words.contains(&format!("--resume {id}")) && words.contains("cannot reach"),
         "{words}"
     );
-    assert!(!words.contains(&token), "{words}");
+    // Held, so that nobody else takes it, and without a listener, so that it refuses.
+    let held = TcpSocket::new_v4().unwrap();
+    held.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let to = format!("http://{}", held.local_addr().unwrap());
+    let token = stage.user.auth_token.clone();
+    let words = refused(&mut send(&to, &token, &path, &args)).await;
+    assert!(
+        words.contains("cannot reach") && !words.contains("--resume") && !words.contains(&token),
+        "{words}"
+    );
 }
 
 #[tokio::test]

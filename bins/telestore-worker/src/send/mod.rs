@@ -1,239 +1,206 @@
-//! `telestore-worker send`: a client that sends a file by the documented calls.
+//! `telestore-worker send`: sends one file by `telestore-client`. For more than one, and for going on by itself, there is `telestore`.
 
-mod calls;
-mod id;
+mod mark;
 
 use std::io::{self, Write};
-use std::path::Path;
 use std::time::Duration;
 
-use bytesize::ByteSize;
-use reqwest::multipart::{Form, Part};
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
-use telestore::types::Shown;
-use tokio::fs::File;
-use tokio::io::AsyncReadExt;
+use futures_util::{FutureExt, StreamExt};
+use telestore::types::{Shown, pasted};
+use telestore_client::{
+    Cancelled, Client, Delivered, Error, ErrorKind, Phase, Progress, Source, Upload, UploadOptions, UploadUrl,
+};
 
-use self::calls::{Calls, Failure};
 use crate::cli::SendArgs;
 use crate::serve::told_to_stop;
 
 /// How long a cancel may take when the client gives up: the worker answers it within a second.
 const CANCEL: Duration = Duration::from_secs(5);
 
+/// Why a file is not sent.
+enum Failure {
+    /// The upload has ended, or there is none.
+    Over(String),
+    /// The client cannot go on.
+    GaveUp(String),
+}
+
 /// Sends a file, and waits until it is in the channel. A client that gives up cancels its upload; one that was killed goes
 /// on with `--resume`.
 pub(crate) async fn send(args: SendArgs) -> Result<(), String> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let calls = Calls::new(&args)?;
-    let failed = |error: io::Error| format!("{}: {error}", args.file.display());
+    let client = client(&args)?;
     if args.chunk_bytes == 0 {
         return Err("--chunk-bytes: must be at least 1".to_owned());
     }
+    let shown = args.file.display();
     // Before it is opened: opening a pipe waits for its writer.
-    if !tokio::fs::metadata(&args.file).await.map_err(failed)?.is_file() {
+    let about = tokio::fs::metadata(&args.file).await.map_err(|error| format!("{shown}: {error}"))?;
+    if !about.is_file() {
         return Err(format!(
-            "{} is not a file: what comes from a pipe or a device has no size before its end, so put it into a file first",
-            args.file.display()
+            "{shown} is not a file: what comes from a pipe or a device has no size before its end, so put it into a file first"
         ));
     }
-    let file = File::open(&args.file).await.map_err(failed)?;
-    let about = file.metadata().await.map_err(failed)?;
-    let name = name_of(&args.file)?;
-    let id = match &args.resume {
-        Some(id) => id::fits(id, &name, &about).map(|()| id.clone())?,
-        None => id::new(&name, &about),
-    };
-    let sender = Sender { calls, args: &args, name, length: about.len(), id };
-    sender.announce();
-    // A program that reads the id may tell the client to stop at once.
-    let stop = told_to_stop();
-    let sent = tokio::select! {
-        sent = sender.run(file) => sent,
-        () = stop => Err(Failure::GaveUp("stopped".to_owned())),
-    };
-    match sent {
-        Ok((result, digest)) => {
-            say(&format!("completed: messageId {}, fileId {}", result["messageId"], result["fileId"]));
-            say(&format!("sha256 {digest}  {}", args.file.display()));
-            Ok(())
-        }
-        Err(Failure::Over(why)) => Err(why),
-        Err(Failure::Refused(why) | Failure::GaveUp(why)) => Err(sender.give_up(&why).await),
-    }
-}
-
-struct Sender<'a> {
-    calls: Calls,
-    args: &'a SendArgs,
-    name: String,
-    length: u64,
-    id: String,
-}
-
-impl Sender<'_> {
-    /// The id comes first: with it, a client that was killed goes on.
-    fn announce(&self) {
-        say(&format!("upload {}", self.id));
-        if self.args.resume.is_none() {
-            say(&format!("if this is interrupted, go on by adding: --resume {}", self.id));
-        }
-    }
-
-    async fn run(&self, mut file: File) -> Result<(Value, String), Failure> {
-        let there = if self.args.resume.is_some() { self.there().await } else { self.begin().await };
-        // Nothing was begun, or it is not this client's to cancel.
-        let there = there.map_err(|failure| match failure {
-            Failure::Refused(why) => Failure::Over(why),
-            other => other,
-        })?;
-        let digest = self.chunks(&mut file, &there).await?;
-        // What was completed before is not completed again: after a failure, that would send the file again.
-        if self.progress().await?.is_none() {
-            self.complete().await?;
-        }
-        Ok((self.wait().await?, digest))
-    }
-
-    fn total(&self) -> u64 {
-        self.length.div_ceil(self.size()).max(1)
-    }
-
-    fn size(&self) -> u64 {
-        self.args.chunk_bytes
-    }
-
-    /// Has the worker say what is wrong before a byte of the file is sent.
-    async fn begin(&self) -> Result<Vec<u64>, Failure> {
-        let upload = json!({ "uploadId": self.id, "fileName": self.name, "totalChunks": self.total(), "fileSize": self.length });
-        self.calls.ask(|calls| calls.post("/init-upload").json(&upload)).await?;
-        Ok(Vec::new())
-    }
-
-    /// Which chunks of the upload are there.
-    async fn there(&self) -> Result<Vec<u64>, Failure> {
-        let path = format!("/upload-status/{}", self.id);
-        let Some(status) = self.calls.ask_for(|calls| calls.get(&path)).await? else {
-            return Err(Failure::Over(format!(
-                "the worker knows no upload {}: it has not begun, was cancelled, or is past its time. If the file is not in the \
-                 channel, send it without --resume",
-                self.id
-            )));
-        };
-        if status["total_chunks"] != self.total() {
-            return Err(Failure::Over(format!(
-                "upload {} has {} chunks, and this file has {} of {}: give --chunk-bytes as before",
-                self.id,
-                status["total_chunks"],
-                self.total(),
-                ByteSize(self.args.chunk_bytes)
-            )));
-        }
-        let indices = status["received_chunk_indices"].as_array().into_iter().flatten();
-        Ok(indices.filter_map(Value::as_u64).collect())
-    }
-
-    /// Reads the whole file, sends what is not there, and returns the digest.
-    async fn chunks(&self, file: &mut File, there: &[u64]) -> Result<String, Failure> {
-        let (size, total, mut digest) = (self.size(), self.total(), Sha256::new());
-        for index in 0..total {
-            let length = usize::try_from(size.min(self.length - index * size)).unwrap_or(usize::MAX);
-            let bytes = read(file, length).await?;
-            digest.update(&bytes);
-            if !there.contains(&index) {
-                self.chunk(index, &bytes).await?;
-                say(&format!("chunk {} of {total}", index + 1));
-            }
-        }
-        Ok(hex::encode(digest.finalize()))
-    }
-
-    async fn chunk(&self, index: u64, bytes: &[u8]) -> Result<(), Failure> {
-        let form = || {
-            Form::new()
-                .text("uploadId", self.id.clone())
-                .text("chunkIndex", index.to_string())
-                .text("totalChunks", self.total().to_string())
-                .text("fileName", self.name.clone())
-                .text("fileSize", self.length.to_string())
-                .part("chunk", Part::bytes(bytes.to_vec()).file_name("blob"))
-        };
-        self.calls.ask(|calls| calls.post("/upload-chunk").multipart(form())).await.map(|_| ())
-    }
-
-    /// A lost answer may be to a completion that has failed since. Asking again would send the file again, so the client
-    /// looks first.
-    async fn complete(&self) -> Result<(), Failure> {
-        let body = json!({ "uploadId": self.id });
-        let looks = async || self.progress().await.map(|found| found.is_some());
-        self.calls.ask_unless(looks, |calls| calls.post("/complete-upload").json(&body)).await
-    }
-
-    /// `None` before completion was asked for.
-    async fn progress(&self) -> Result<Option<Value>, Failure> {
-        let path = format!("/upload-progress/{}", self.id);
-        self.calls.ask_for(|calls| calls.get(&path)).await
-    }
-
-    /// Polls as often as the document recommends.
-    async fn wait(&self) -> Result<Value, Failure> {
-        let mut shown = None;
-        loop {
-            let gone = || {
-                Failure::Over(format!("upload {} is gone from the worker: look into the channel", self.id))
+    let name = args.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mark = mark::of(&name, &about);
+    let first = Source::file(&args.file).map_err(|error| error.to_string())?;
+    let digest = first.digest().await.map_err(|error| error.to_string())?.unwrap_or_default();
+    let options = UploadOptions::new()
+        .file_name(&name)
+        .and_then(|options| options.metadata(mark::NAME, &mark))
+        .map_err(|error| format!("{shown}: {error}"))?
+        .sha256(digest)
+        .segment_bytes(args.chunk_bytes);
+    // From here to the end: a program that reads the id may tell the client to stop at once.
+    let mut stop = Box::pin(told_to_stop());
+    let mut upload = match &args.resume {
+        Some(id) => {
+            let url = tokio::select! {
+                url = known(&client, &args, id, &mark) => url?,
+                () = &mut stop => return Err("stopped".to_owned()),
             };
-            let progress = self.progress().await?.ok_or_else(gone)?;
-            if shown.as_ref() != Some(&progress["progress"]) {
-                say(&format!("{} {}%", progress["status"].as_str().unwrap_or("?"), progress["progress"]));
-                shown = Some(progress["progress"].clone());
-            }
-            match progress["status"].as_str() {
-                Some("completed") => return Ok(progress),
-                Some("failed") => {
-                    let why = progress["error"].as_str().unwrap_or("upload failed");
-                    return Err(Failure::Over(format!("upload {}: {why}", self.id)));
-                }
-                _ => tokio::time::sleep(Duration::from_secs(1)).await,
-            }
+            say(&format!("upload {id}"));
+            client.resume(&url, first, options)
         }
+        // Has the worker say what is wrong before a byte of the file is sent.
+        None => client.upload(first, options.created(announced)),
+    };
+    let failure = match run(&mut upload, &args, &mut stop).await {
+        Ok(delivered) => {
+            let file = serde_json::Value::from(delivered.file_id);
+            say(&format!("completed: messageId {}, fileId {file}", delivered.message_id));
+            say(&format!("sha256 {}  {shown}", hex::encode(digest)));
+            return Ok(());
+        }
+        Err(failure) => failure,
+    };
+    match (failure, upload.url().now_or_never().flatten()) {
+        (Failure::GaveUp(why), Some(url)) => {
+            drop(upload);
+            Err(give_up(&client, &url, &why).await)
+        }
+        (Failure::Over(why) | Failure::GaveUp(why), _) => Err(why),
     }
+}
 
-    /// Cancels the upload, so that its bytes do not stay, and says what became of it.
-    async fn give_up(&self, why: &str) -> String {
-        let body = json!({ "uploadId": self.id });
-        let cancelled = tokio::select! {
-            answer = tokio::time::timeout(CANCEL, self.calls.once(self.calls.post("/cancel-upload").json(&body))) => {
-                answer.ok().and_then(Result::ok)
+/// The id comes first: with it, a client that was killed goes on.
+fn announced(url: &UploadUrl) -> io::Result<()> {
+    say(&format!("upload {}", url.upload_id()));
+    say(&format!("if this is interrupted, go on by adding: --resume {}", url.upload_id()));
+    Ok(())
+}
+
+fn client(args: &SendArgs) -> Result<Client, String> {
+    let to = pasted::base_url(&args.to).map_err(|fault| format!("--to: {fault}"))?;
+    let mut builder = Client::builder(to).token(args.token.clone()).patience(args.patience);
+    if let Some(path) = &args.ca {
+        builder = builder.ca(path);
+    }
+    builder.build().map_err(|error| match error.to_string() {
+        text if text.starts_with("the token ") => {
+            text.replacen("the token ", "the token (--token, TELESTORE_TOKEN) ", 1)
+        }
+        text => format!("--ca: {text}"),
+    })
+}
+
+/// The upload to go on with.
+async fn known(client: &Client, args: &SendArgs, id: &str, mark: &str) -> Result<UploadUrl, String> {
+    let url = client.url_of(id).map_err(|error| format!("--resume: {error}"))?;
+    let known = client.metadata(&url).await.map_err(|error| error.to_string())?;
+    // Uploads of other clients have no mark.
+    let of_another =
+        known.and_then(|known| known.get(mark::NAME).cloned()).is_some_and(|known| known != mark);
+    match of_another {
+        true => Err(format!(
+            "upload {id} was begun with another file than {}, or the file has changed since: send it without --resume",
+            args.file.display()
+        )),
+        false => Ok(url),
+    }
+}
+
+async fn run(
+    upload: &mut Upload,
+    args: &SendArgs,
+    stop: &mut (impl Future<Output = ()> + Unpin),
+) -> Result<Delivered, Failure> {
+    let (mut states, mut told) = (upload.progress(), Told::new(args.chunk_bytes));
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut *stop => return Err(Failure::GaveUp("stopped".to_owned())),
+            Some(state) = states.next() => told.tell(&state),
+            ended = &mut *upload => {
+                return ended.map_err(|error| failure(upload, &error));
             }
-            // Told again, it does not wait.
-            () = told_to_stop() => None,
-        };
-        match cancelled {
-            Some(answer) if answer["messageId"].is_null() => format!("{why}; the upload is cancelled"),
-            Some(answer) => format!(
-                "{why}; too late to cancel: the file is in the channel, messageId {}",
-                answer["messageId"]
-            ),
-            None => format!(
-                "{why}; the upload could not be cancelled, and the worker keeps what it has: go on by adding --resume {}",
-                self.id
-            ),
         }
     }
 }
 
-async fn read(file: &mut File, length: usize) -> Result<Vec<u8>, Failure> {
-    let mut bytes = vec![0; length];
-    let read = file.read_exact(&mut bytes).await;
-    read.map_err(|error| Failure::GaveUp(format!("cannot read the file: {error}")))?;
-    Ok(bytes)
+fn failure(upload: &Upload, error: &Error) -> Failure {
+    let url = upload.url().now_or_never().flatten();
+    let id = url.as_ref().map_or("", UploadUrl::upload_id);
+    match error.kind() {
+        ErrorKind::Gone => Failure::Over(format!(
+            "the worker knows no upload {id}: it has not begun, was cancelled, or is past its time. If the file is not in the \
+             channel, send it without --resume"
+        )),
+        ErrorKind::Failed => Failure::Over(format!("upload {id}: {error}")),
+        ErrorKind::Lost => Failure::Over(error.to_string()),
+        _ => Failure::GaveUp(error.to_string()),
+    }
 }
 
-/// What to call the file. No file is refused for a name that is no UTF-8: it is read as well as it can be.
-fn name_of(path: &Path) -> Result<String, String> {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    name.ok_or_else(|| format!("{} is not a file name", Shown(&path.to_string_lossy())))
+/// What was said of an upload so far.
+struct Told {
+    chunk: u64,
+    chunks: u64,
+    percent: Option<u64>,
+    trouble: bool,
+}
+
+impl Told {
+    fn new(chunk: u64) -> Self {
+        Self { chunk, chunks: 0, percent: None, trouble: false }
+    }
+
+    fn tell(&mut self, state: &Progress) {
+        if let Some(trouble) = state.trouble.as_ref().filter(|_| !self.trouble) {
+            say(&format!("{trouble}; trying again"));
+        }
+        self.trouble = state.trouble.is_some();
+        if let Some(total) = state.total.filter(|_| state.phase >= Phase::Uploading) {
+            let all = total.div_ceil(self.chunk).max(1);
+            let there = if state.kept == total { all } else { state.kept / self.chunk };
+            for chunk in self.chunks..there {
+                say(&format!("chunk {} of {all}", chunk + 1));
+            }
+            self.chunks = self.chunks.max(there);
+        }
+        if let Some(percent) = state.percent.filter(|_| state.percent != self.percent) {
+            say(&format!("uploading {percent}%"));
+            self.percent = state.percent;
+        }
+    }
+}
+
+/// Cancels the upload, so that its bytes do not stay, and says what became of it.
+async fn give_up(client: &Client, url: &UploadUrl, why: &str) -> String {
+    let cancelled = tokio::select! {
+        answer = tokio::time::timeout(CANCEL, client.cancel(url)) => answer.ok().and_then(Result::ok),
+        // Told again, it does not wait.
+        () = told_to_stop() => None,
+    };
+    match cancelled {
+        Some(Cancelled::Delivered(message)) => {
+            format!("{why}; too late to cancel: the file is in the channel, messageId {message}")
+        }
+        Some(_) => format!("{why}; the upload is cancelled"),
+        None => format!(
+            "{why}; the upload could not be cancelled, and the worker keeps what it has: go on by adding --resume {}",
+            url.upload_id()
+        ),
+    }
 }
 
 fn say(line: &str) {
