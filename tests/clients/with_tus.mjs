@@ -11,7 +11,8 @@ const upload = await new Promise((resolve, reject) => {
   const { deferred, ...more } = JSON.parse(options);
   const upload = new tus.Upload(createReadStream(file), {
     endpoint: `${url}/tus`,
-    uploadSize: deferred ? undefined : statSync(file).size,
+    // It reads the size of a file by itself, and refuses to be told of it if it sends parts side by side.
+    uploadSize: deferred || more.parallelUploads ? undefined : statSync(file).size,
     metadata: { filename: name, filetype: "application/octet-stream", relativePath: "null" },
     headers: { Authorization: `Bearer ${token}` },
     retryDelays: [0, 100, 300, 1000, 1000, 3000, 5000],
