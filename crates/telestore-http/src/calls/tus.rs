@@ -151,7 +151,7 @@ pub(crate) async fn create(call: Call, Body(body): Body) -> ApiResult {
             ("Upload-Concat" = Option<String>, description = "As it was sent"),
             ("Upload-Expires" = String, description = "Until when it is kept, unless more comes"),
         )),
-        Unauthorized, NoUpload, Locked,
+        Unauthorized, NoUpload, OtherVersion, Locked,
     )
 )]
 pub(crate) async fn status(call: Call, id: Segment) -> ApiResult {

@@ -21,6 +21,8 @@ pub(super) fn of_upload(error: ApiError) -> ApiError {
         }
         ApiError::Engine(Error::SizeMismatch { declared, received }) => too_long(declared, received),
         ApiError::Engine(Error::OtherBytes(_)) => other_bytes(error),
+        // What came is recorded. Clients take 408 for the end, and ask where to go on after this.
+        ApiError::TooSlow => error.with_status(StatusCode::LOCKED),
         error => error,
     }
 }
@@ -90,5 +92,6 @@ mod tests {
         let mismatch = Error::OtherBytes("other".to_owned());
         assert_eq!(of_upload(mismatch.into()).status().as_u16(), 460);
         assert_eq!(of_upload(Conflict::TakenOver.into()).status(), StatusCode::LOCKED);
+        assert_eq!(of_upload(ApiError::TooSlow).status(), StatusCode::LOCKED);
     }
 }
