@@ -135,8 +135,9 @@ async fn each_example_works_as_it_stands_in_the_order_of_the_page() {
             let answer = reader.tries(method, path, operation).await;
             let expected = match path.as_str() {
                 path if path.starts_with("/ws/") => 400,
-                // Off, unless the operator switches it on.
+                // Off, unless the operator switches it on, or there is no backend that has a page.
                 "/uploads/from-url" => 404,
+                path if path.starts_with("/app") => 404,
                 // Its bytes came with the call before.
                 "/tus/{uploadId}" if method == "patch" => 409,
                 _ => success(operation),
@@ -155,6 +156,12 @@ async fn each_example_works_as_it_stands_in_the_order_of_the_page() {
         }
     }
     let messages = reader.stage.sandbox.messages_of(&reader.stage.user);
-    let sent: Vec<_> = messages.iter().map(|message| (message.file_name.as_str(), message.size)).collect();
-    assert_eq!(sent, [("hello.txt", FILE.len() as u64); 3], "in chunks once, and in one request each time");
+    // What came by tus has no name, and was deleted before or after it was sent.
+    let named = messages.iter().filter(|message| !message.file_name.starts_with("upload-"));
+    let sent: Vec<_> = named.map(|message| (message.file_name.as_str(), message.size)).collect();
+    assert_eq!(
+        sent,
+        [("hello.txt", FILE.len() as u64); 5],
+        "in chunks once, and by each of two requests twice"
+    );
 }

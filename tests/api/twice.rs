@@ -23,6 +23,9 @@ const TOO_OFTEN: &str = "The file is not in the channel; complete the upload aga
 /// The same while its message was looked for.
 const LOOKED_TOO_OFTEN: &str = "while it looked for the message of this file";
 
+/// How often the worker is killed, at least.
+const KILLS: usize = 100;
+
 /// A file of ten bytes with a name of its own, by which the sandbox counts it.
 fn small(number: usize) -> File {
     File::new(10).named(&format!("file-{number}.bin"))
@@ -192,21 +195,14 @@ async fn a_hundred_kills_lose_no_small_file_whose_message_can_be_looked_for() {
     assert_eq!(failed, 0, "of {queued}");
 }
 
-/// Kills the worker again and again while it sends small files. Gives how many there were, and how many of them failed.
-async fn a_hundred_kills(mut stage: Stage) -> (usize, usize) {
-    const KILLS: usize = 100;
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
-    println!("SEED={seed}");
-    let mut random = StdRng::seed_from_u64(seed);
-    // Answers take their time, so that kills find some of them outstanding.
-    stage.sandbox.faults().inject(Fault::new(SEND, FaultAction::Delay(Duration::from_millis(40))));
-    let (mut pending, mut queued) = (Vec::new(), Vec::new());
-    let begin = Instant::now();
-    // On a slow machine most lives are too short for a file.
+/// Kills the worker in the middle of what it does. Gives the files whose completion was not acknowledged, and all others.
+async fn killed_again_and_again(stage: &mut Stage, random: &mut StdRng) -> (Vec<File>, Vec<File>) {
+    let (mut pending, mut queued, begin) = (Vec::new(), Vec::new(), Instant::now());
     let mut kills = 0;
+    // On a slow machine most lives are too short for a file.
     while kills < KILLS || queued.len() < KILLS / 2 {
         kills += 1;
-        let mut client = Client { stage: &stage, pending, queued };
+        let mut client = Client { stage, pending, queued };
         let life = Duration::from_millis(random.random_range(1..250));
         let _ = timeout(life, client.work()).await;
         (pending, queued) = (client.pending, client.queued);
@@ -214,6 +210,17 @@ async fn a_hundred_kills(mut stage: Stage) -> (usize, usize) {
         stage.start().await;
     }
     println!("{kills} kills and {} files in {:.0?}", queued.len(), begin.elapsed());
+    (pending, queued)
+}
+
+/// Kills the worker again and again while it sends small files. Gives how many there were, and how many of them failed.
+async fn a_hundred_kills(mut stage: Stage) -> (usize, usize) {
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
+    println!("SEED={seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    // Answers take their time, so that kills find some of them outstanding.
+    stage.sandbox.faults().inject(Fault::new(SEND, FaultAction::Delay(Duration::from_millis(40))));
+    let (mut pending, mut queued) = killed_again_and_again(&mut stage, &mut random).await;
     stage.sandbox.faults().clear();
     let client = Client { stage: &stage, pending: Vec::new(), queued: Vec::new() };
     for file in &pending {
