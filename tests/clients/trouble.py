@@ -9,11 +9,15 @@ both must have happened.
 """
 
 import asyncio
+import json
 import os
 import pathlib
+import re
 import socket
 import sys
 import tempfile
+import time
+import urllib.request
 
 
 def free_port():
@@ -27,7 +31,7 @@ class Trouble:
         self.worker, self.data, self.port = worker, data, free_port()
         self.cut_at, self.kill_at = length // 4, length // 2
         self.sent, self.did, self.lines = 0, [], set()
-        self.process, self.busy = None, asyncio.Lock()
+        self.process, self.busy, self.begun = None, asyncio.Lock(), None
 
     async def start(self):
         env = dict(os.environ, PORT=str(self.port), TELESTORE_HOST="127.0.0.1", TELESTORE_DATA_DIR=str(self.data))
@@ -52,6 +56,17 @@ class Trouble:
             for writer in self.lines:
                 writer.transport.abort()
 
+    def end(self):
+        """Waits until the last upload by tus is in the channel: some clients do not."""
+        while True:
+            address = f"http://127.0.0.1:{self.port}/upload-progress/{self.begun}"
+            with urllib.request.urlopen(address) as answer:
+                state = json.load(answer)
+            if state["status"] != "uploading":
+                assert state["status"] == "completed", state
+                return
+            time.sleep(0.05)
+
     async def serve(self, reader, writer):
         self.lines.add(writer)
         try:
@@ -71,6 +86,8 @@ class Trouble:
 
         async def down():
             while piece := await from_worker.read(65536):
+                if begun := re.search(rb"(?i)\nlocation: *(?:[^\r\n]*/)?([^/\r\n]+)\r\n", piece):
+                    self.begun = begun[1].decode()
                 writer.write(piece)
                 await writer.drain()
             writer.write_eof()
@@ -89,6 +106,8 @@ async def main(worker, length, *command):
         url = "http://127.0.0.1:%d" % server.sockets[0].getsockname()[1]
         client = await asyncio.create_subprocess_exec(*(word.replace("{url}", url) for word in command))
         code = await client.wait()
+        if code == 0:
+            await asyncio.to_thread(trouble.end)
         trouble.process.kill()
         await trouble.process.wait()
     assert code == 0, f"{command[:2]} ended with {code}, after {trouble.did}"

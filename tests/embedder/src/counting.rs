@@ -95,7 +95,7 @@ forward! {
     async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> bool;
     async fn beat(&self, worker: &WorkerId, until: Timestamp) -> ();
     async fn introduce(&self, worker: &WorkerId, info: &WorkerInfo, now: Timestamp, until: Timestamp) -> ();
-    async fn workers(&self, now: Timestamp) -> Vec<FetchNote, KnownWorker>;
+    async fn workers(&self, now: Timestamp) -> Vec<KnownWorker>;
     async fn living(&self, now: Timestamp, after: Option<&WorkerId>, limit: u32) -> Vec<WorkerId>;
     async fn release(&self, worker: &WorkerId, now: Timestamp, limit: u32) -> Vec<Released>;
     async fn release_gone(&self, worker: &WorkerId, now: Timestamp, limit: u32) -> Vec<Released>;
