@@ -13,6 +13,9 @@ use crate::support::{File, soon};
 /// What is said of a file that may be in the channel.
 const LOOK_THERE: &str = "look there before you complete the upload again";
 
+/// What is said of a file whose worker was killed again and again while it sent it.
+const NOT_THERE: &str = "The file is not in the channel; complete the upload again to try once more";
+
 /// The longest pause before something is sent again; real clients take `Retry-After`, which is longer.
 const PAUSE: Duration = Duration::from_millis(400);
 
@@ -71,6 +74,9 @@ impl<'a> Person<'a> {
         }
         if path == "/upload" && text.contains(LOOK_THERE) {
             return Said::LookThere;
+        }
+        if path == "/upload" && text.contains(NOT_THERE) {
+            return Said::ComeAgain;
         }
         assert!(status == 503 && again, "{path}: {status} {text}, Retry-After: {again}");
         self.refused.fetch_add(1, Ordering::Relaxed);
@@ -154,11 +160,7 @@ impl<'a> Person<'a> {
             }
             let why = end["error"].as_str().unwrap_or_default();
             let maybe = why.contains(LOOK_THERE);
-            assert!(
-                maybe || why.contains("complete the upload again to try once more"),
-                "{}: {end}",
-                file.name
-            );
+            assert!(maybe || why.contains(NOT_THERE), "{}: {end}", file.name);
             if maybe && self.messages(&file.name) > 0 {
                 self.post("/cancel-upload", file).await;
                 return false;

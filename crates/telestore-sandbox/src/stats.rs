@@ -26,6 +26,10 @@ pub struct Stats {
     pub connections: BTreeMap<String, usize>,
     /// The most MTProto connections open at once, per user id.
     pub max_connections: BTreeMap<String, usize>,
+    /// Logins ended because two connections sent with one at the same time, by user id; see
+    /// [`enforce_single_connection`](crate::SandboxBuilder::enforce_single_connection). Unlike the line above, this leaves out a
+    /// connection whose client has ended, and whose end was not noticed yet.
+    pub logins_ended: BTreeMap<String, u64>,
     /// TCP connections that ever reached the MTProto server.
     pub connections_accepted: u64,
     /// Calls of the credentials route, per auth token.
@@ -138,6 +142,10 @@ impl StatsBook {
 
     pub(crate) fn sign_in(&self, user_id: &str) {
         self.write(|stats| *stats.sign_ins.entry(user_id.to_owned()).or_default() += 1);
+    }
+
+    pub(crate) fn login_ended(&self, user_id: &str) {
+        self.write(|stats| *stats.logins_ended.entry(user_id.to_owned()).or_default() += 1);
     }
 
     pub(crate) fn bot_sign_in(&self, user_id: &str) {

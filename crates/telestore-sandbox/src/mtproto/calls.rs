@@ -110,7 +110,9 @@ async fn key_state(caller: &Caller) -> KeyState {
     if !ruled || matches!(state, KeyState::Unregistered(_)) || sends_alone(caller).await {
         return state;
     }
-    tracing::warn!(user = caller.key.owner(), "second connection sends, session revoked");
+    let owner = caller.key.owner();
+    tracing::warn!(user = owner, "second connection sends, session revoked");
+    caller.link.shared.stats.login_ended(owner.unwrap_or_default());
     let revoked = KeyState::Unregistered(DUPLICATED.to_owned());
     caller.key.set_state(revoked.clone());
     revoked
