@@ -56,7 +56,7 @@ impl Http {
         load::write_all(self.stream.get_mut(), request)?;
         let status = self.line()?;
         let status = status.split(' ').nth(1).ok_or("no status line")?.parse()?;
-        let (mut length, mut location) = (0, None);
+        let (mut length, mut chunked, mut location) = (0, false, None);
         loop {
             let line = self.line()?;
             if line.is_empty() {
@@ -65,14 +65,33 @@ impl Http {
             if let Some((name, value)) = line.split_once(':') {
                 match name.to_ascii_lowercase().as_str() {
                     "content-length" => length = value.trim().parse()?,
+                    "transfer-encoding" => chunked = value.trim().eq_ignore_ascii_case("chunked"),
                     "location" => location = Some(value.trim().to_owned()),
                     _ => {}
                 }
             }
         }
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body)?;
+        let body = if chunked { self.chunks()? } else { self.bytes(length)? };
         Ok(Answer { status, body, location })
+    }
+
+    /// A body in chunks, which Node's servers write for an empty one, too.
+    fn chunks(&mut self) -> Result<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            let length = usize::from_str_radix(&self.line()?, 16)?;
+            body.extend(self.bytes(length)?);
+            self.line()?;
+            if length == 0 {
+                return Ok(body);
+            }
+        }
+    }
+
+    fn bytes(&mut self, length: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.stream.read_exact(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn line(&mut self) -> Result<String> {
