@@ -1,8 +1,8 @@
 //! Concatenation.
 
-use telestore_sandbox::UserSpec;
+use telestore_sandbox::{Fault, UserSpec};
 
-use crate::support::{File, MIB, Stage};
+use crate::support::{File, MIB, Stage, soon};
 use crate::tus::{Tus, id_of, name_of, number, path_of, refused};
 
 /// The paths of parts that hold the bytes of `file`, each ending where `ends` says.
@@ -60,6 +60,19 @@ async fn a_final_upload_takes_no_bytes() {
     let (status, words) = refused(tus.patch(&path, 2000).body("more").send().await.unwrap()).await;
     assert!(status == 403 && words.contains("final upload"), "{status} {words}");
     tus.arrived(&path, &file).await;
+}
+
+/// Termination: "the Server SHOULD respond with the 404 Not Found or 410 Gone status", also to a PATCH.
+#[tokio::test]
+async fn a_final_upload_that_was_ended_is_gone() {
+    let stage = Stage::new().await;
+    let (tus, file) = (Tus::new(&stage), File::new(2000));
+    let parts = parts_of(&tus, &file, &[1000, 2000]).await;
+    let held = stage.sandbox.faults().inject(Fault::hold("sendDocument"));
+    let path = tus.begin(&[("Upload-Concat", &format!("final;{}", parts.join(" ")))]).await;
+    soon("the send", stage.sandbox.faults().wait_fired(held, 1)).await;
+    assert_eq!(tus.request("DELETE", &path).send().await.unwrap().status(), 204);
+    assert_eq!(refused(tus.patch(&path, 2000).body("more").send().await.unwrap()).await.0, 404);
 }
 
 /// What cannot be put together is refused, and the parts stay.

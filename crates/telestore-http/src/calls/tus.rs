@@ -289,11 +289,12 @@ fn check_append(
     coming: Option<u64>,
     length: Option<u64>,
 ) -> Result<(), ApiError> {
-    if status.kind == UploadKind::Concatenated {
-        return Err(refusal::final_upload());
-    }
+    // Termination: one that was ended is gone, of whichever kind.
     if matches!(status.state, UploadState::Failed | UploadState::Cancelled) {
         return Err(Error::NotFound.into());
+    }
+    if status.kind == UploadKind::Concatenated {
+        return Err(refusal::final_upload());
     }
     if offset != status.receipt.offset {
         return Err(Error::Offset { expected: status.receipt.offset }.into());
