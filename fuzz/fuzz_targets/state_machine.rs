@@ -23,11 +23,14 @@ fuzz_target!(|input: &[u8]| {
 fn run(input: &mut Unstructured<'_>) -> Result<()> {
     let (id, name) = (UploadId::new("a").unwrap(), FileName::new("a.bin").unwrap());
     let new = NewUpload::new(id, StorageKey::from_random([0; 16]), name, at(0));
-    let mut upload = Upload::new(match input.int_in_range(0..=3)? {
+    let mut upload = Upload::new(match input.int_in_range(0..=6)? {
         0 => new.in_chunks(SIZE, CHUNKS),
         1 => direct(new),
         2 => new.appended(Some(SIZE)),
-        _ => new.appended(None),
+        3 => new.appended(None),
+        4 => new.appended(Some(SIZE)).of_kind(UploadKind::Streamed),
+        5 => new.appended(None).of_kind(UploadKind::Streamed),
+        _ => new.appended(None).of_kind(UploadKind::Partial),
     });
     // The chunks that a store would have.
     let mut chunks = BTreeMap::new();
@@ -61,7 +64,7 @@ fn step(
     let sending = upload.state == UploadState::Sending;
     match input.int_in_range(0..=14)? {
         0 => upload.user_id = Some(UserId::new("u")),
-        1 | 2 if upload.kind != UploadKind::Appended => {
+        1 | 2 if !upload.kind.is_appended_to() => {
             chunk(upload, chunks, now, input)?;
         }
         3 => {
@@ -145,8 +148,8 @@ fn chunk(
 
 fn complete(upload: &mut Upload, chunks: &Chunks, now: Timestamp) {
     let received = chunks.values().map(|chunk| chunk.0).sum::<u64>();
-    let all = upload.kind == UploadKind::Appended || chunks.len() == CHUNKS as usize;
-    let whole = all && Some(received) == upload.file_size;
+    let all = upload.kind.is_appended_to() || chunks.len() == CHUNKS as usize;
+    let whole = all && Some(received) == upload.file_size && upload.kind != UploadKind::Partial;
     let before = upload.clone();
     match upload.complete(now) {
         Ok(Completion::Queued) => assert!(whole && upload.user_id.is_some(), "{before:?}"),
@@ -176,6 +179,9 @@ fn append(
         Ok(index) => {
             assert_eq!(offset, before.received_bytes);
             assert_eq!(chunks.insert(index.get(), (length, 0)), None, "a place is taken once");
+            let whole = upload.user_id.is_some() && upload.file_size == Some(upload.received_bytes);
+            let completed = upload.kind == UploadKind::Streamed && whole;
+            assert_eq!(upload.state != UploadState::Receiving, completed, "the last byte completes it");
         }
         Err(_) => assert_eq!(*upload, before),
     }
@@ -187,7 +193,10 @@ fn check(before: &Upload, upload: &Upload, chunks: &Chunks, now: Timestamp) {
     assert_eq!(upload.received_chunks as usize, chunks.len());
     assert_eq!(upload.received_bytes, chunks.values().map(|chunk| chunk.0).sum::<u64>());
     assert_eq!(UploadState::parse(upload.state.as_str()), Some(upload.state));
+    // One without a byte is over as soon as that is known.
+    let empty = upload.kind == UploadKind::Streamed && upload.file_size == Some(0);
     let allowed = before.state == upload.state
+        || (empty && (before.state, upload.state) == (Receiving, Failed))
         || matches!(
             (before.state, upload.state),
             (Receiving | Failed, Queued)
