@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use actix_web::App;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceResponse};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::Method;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::rt::{System, SystemRunner};
 use actix_web::test::{TestRequest, call_service, init_service};
 use async_trait::async_trait;
@@ -59,8 +60,6 @@ struct Upload {
     kind: Kind,
     length: Option<u64>,
     bytes: Vec<u8>,
-    /// Whether a HEAD finds it: not once it was ended, nor without a byte, which is none that Telegram takes.
-    is_there: bool,
     /// Whether its client has ended it.
     ended: bool,
     /// Whether its message is in the channel, for sure.
@@ -70,6 +69,17 @@ struct Upload {
 }
 
 impl Upload {
+    /// One that was just made at this place.
+    fn new(at: usize, location: &str, kind: Kind, length: Option<u64>, bytes: Vec<u8>) -> Self {
+        let (path, name) = (format!("/{location}"), name(at));
+        Self { path, name, kind, length, bytes, ended: false, sent: false, parts: Vec::new() }
+    }
+
+    /// Whether a HEAD finds it: not once it was ended, nor without a byte, which is no file that Telegram takes.
+    fn is_there(&self) -> bool {
+        !self.ended && (self.kind == Kind::Partial || self.length != Some(0))
+    }
+
     fn offset(&self) -> u64 {
         self.bytes.len() as u64
     }
@@ -126,11 +136,11 @@ async fn run(input: &mut Unstructured<'_>) -> Result<()> {
     let channel = Channel::default();
     let engine = engine(&channel);
     let service = HttpService::new(&engine, ServiceSettings::default());
-    let app = init_service(service.wrap(App::new().configure(service.routes()))).await;
+    let worker = init_service(service.wrap(App::new().configure(service.routes()))).await;
     let mut uploads: Vec<Upload> = Vec::new();
     let mut done = Ok(());
     while !input.is_empty() && done.is_ok() {
-        done = step(&app, &engine, &mut uploads, input).await;
+        done = step(&worker, &engine, &mut uploads, input).await;
     }
     send(&engine, &mut uploads).await;
     check(&uploads, &channel.lock().unwrap());
@@ -138,19 +148,15 @@ async fn run(input: &mut Unstructured<'_>) -> Result<()> {
 }
 
 async fn step(
-    app: &impl Service<
-        actix_http::Request,
-        Response = ServiceResponse<impl MessageBody>,
-        Error = actix_web::Error,
-    >,
+    worker: &impl Worker,
     engine: &Telestore,
     uploads: &mut Vec<Upload>,
     input: &mut Unstructured<'_>,
 ) -> Result<()> {
     let step = input.int_in_range(0..=9)?;
     match step {
-        0 | 1 if uploads.len() < UPLOADS => return create(app, uploads, input).await,
-        2 if uploads.len() < UPLOADS && !uploads.is_empty() => return join(app, uploads, input).await,
+        0 | 1 if uploads.len() < UPLOADS => return create(worker, uploads, input).await,
+        2 if uploads.len() < UPLOADS && !uploads.is_empty() => return join(worker, uploads, input).await,
         9 => send(engine, uploads).await,
         _ => {}
     }
@@ -163,13 +169,13 @@ async fn step(
     }
     let upload = &mut uploads[at];
     match step {
-        7 => look(app, upload).await,
+        7 => look(worker, upload).await,
         8 => {
-            let (status, _) = call(app, tus(Method::DELETE, &upload.path)).await;
+            let (status, _) = worker.answer(tus(Method::DELETE, &upload.path)).await;
             assert_eq!(status, if upload.ended { 404 } else { 204 }, "{upload:?}");
-            (upload.is_there, upload.ended) = (false, true);
+            upload.ended = true;
         }
-        _ => append(app, upload, input).await?,
+        _ => append(worker, upload, input).await?,
     }
     Ok(())
 }
@@ -181,23 +187,36 @@ fn tus(method: Method, path: &str) -> TestRequest {
         .insert_header(("Authorization", format!("Bearer {TOKEN}")))
 }
 
-/// The status and the headers of an answer, which is never one of a fault.
-async fn call(
-    app: &impl Service<
-        actix_http::Request,
-        Response = ServiceResponse<impl MessageBody>,
-        Error = actix_web::Error,
-    >,
-    request: TestRequest,
-) -> (u16, BTreeMap<String, String>) {
-    let answer = call_service(app, request.to_request()).await;
-    assert!(!answer.status().is_server_error(), "{:?}", answer.status());
-    assert_eq!(answer.headers().get("tus-resumable").unwrap(), "1.0.0");
-    let text =
-        |(name, value): (&actix_web::http::header::HeaderName, &actix_web::http::header::HeaderValue)| {
+/// What the file at this place is called.
+fn name(at: usize) -> String {
+    format!("{at}.bin")
+}
+
+fn creation(at: usize) -> TestRequest {
+    let name = BASE64_STANDARD.encode(name(at));
+    tus(Method::POST, "/tus").insert_header(("Upload-Metadata", format!("filename {name}")))
+}
+
+/// The routes in their layers.
+trait Worker {
+    /// The status and the headers of an answer, which is never one of a fault.
+    async fn answer(&self, request: TestRequest) -> (u16, BTreeMap<String, String>);
+}
+
+impl<S, B> Worker for S
+where
+    S: Service<actix_http::Request, Response = ServiceResponse<B>, Error = actix_web::Error>,
+    B: MessageBody,
+{
+    async fn answer(&self, request: TestRequest) -> (u16, BTreeMap<String, String>) {
+        let answer = call_service(self, request.to_request()).await;
+        assert!(!answer.status().is_server_error(), "{:?}", answer.status());
+        assert_eq!(answer.headers().get("tus-resumable").unwrap(), "1.0.0");
+        let text = |(name, value): (&HeaderName, &HeaderValue)| {
             (name.as_str().to_owned(), value.to_str().unwrap().to_owned())
         };
-    (answer.status().as_u16(), answer.headers().iter().map(text).collect())
+        (answer.status().as_u16(), answer.headers().iter().map(text).collect())
+    }
 }
 
 fn some_bytes(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
@@ -224,18 +243,8 @@ fn with_body(
     Ok((request.insert_header(("Upload-Checksum", format!("sha256 {sum}"))), is_wrong))
 }
 
-async fn create(
-    app: &impl Service<
-        actix_http::Request,
-        Response = ServiceResponse<impl MessageBody>,
-        Error = actix_web::Error,
-    >,
-    uploads: &mut Vec<Upload>,
-    input: &mut Unstructured<'_>,
-) -> Result<()> {
-    let name = format!("{}.bin", uploads.len());
-    let named = format!("filename {}", BASE64_STANDARD.encode(&name));
-    let mut request = tus(Method::POST, "/tus").insert_header(("Upload-Metadata", named));
+async fn create(worker: &impl Worker, uploads: &mut Vec<Upload>, input: &mut Unstructured<'_>) -> Result<()> {
+    let mut request = creation(uploads.len());
     let (length, deferred): (Option<u64>, bool) =
         (if input.arbitrary()? { Some(input.int_in_range(0..=LONGEST)?) } else { None }, input.arbitrary()?);
     let kind = if input.arbitrary()? { Kind::Partial } else { Kind::Streamed };
@@ -254,7 +263,7 @@ async fn create(
         bytes = some_bytes(input)?;
         (request, is_wrong) = with_body(request, &bytes, input)?;
     }
-    let (status, headers) = call(app, request).await;
+    let (status, headers) = worker.answer(request).await;
     let too_long = length.is_some_and(|length| bytes.len() as u64 > length);
     let expected = match (length.is_some() == deferred, too_long, is_wrong) {
         (true, ..) => 400,
@@ -264,85 +273,42 @@ async fn create(
     };
     assert_eq!(status, expected, "{length:?} {deferred} {bytes:?}");
     if status == 201 {
-        let path = format!("/{}", headers["location"]);
         let offset = has_body.then(|| bytes.len().to_string());
         assert_eq!(headers.get("upload-offset"), offset.as_ref());
-        let is_there = kind == Kind::Partial || length != Some(0);
-        uploads.push(Upload {
-            path,
-            name,
-            kind,
-            length,
-            bytes,
-            is_there,
-            ended: false,
-            sent: false,
-            parts: Vec::new(),
-        });
+        uploads.push(Upload::new(uploads.len(), &headers["location"], kind, length, bytes));
     }
     Ok(())
 }
 
 /// Puts two together, which may be one, or none that can be put together.
-async fn join(
-    app: &impl Service<
-        actix_http::Request,
-        Response = ServiceResponse<impl MessageBody>,
-        Error = actix_web::Error,
-    >,
-    uploads: &mut Vec<Upload>,
-    input: &mut Unstructured<'_>,
-) -> Result<()> {
+async fn join(worker: &impl Worker, uploads: &mut Vec<Upload>, input: &mut Unstructured<'_>) -> Result<()> {
     let parts = vec![input.choose_index(uploads.len())?, input.choose_index(uploads.len())?];
     if parts.iter().any(|part| is_spent(uploads, *part)) {
         return Ok(());
     }
-    let name = format!("{}.bin", uploads.len());
-    let request = tus(Method::POST, "/tus")
-        .insert_header(("Upload-Metadata", format!("filename {}", BASE64_STANDARD.encode(&name))))
-        .insert_header((
-            "Upload-Concat",
-            format!("final;{} {}", uploads[parts[0]].path, uploads[parts[1]].path),
-        ));
-    let (status, headers) = call(app, request).await;
+    let named = format!("final;{} {}", uploads[parts[0]].path, uploads[parts[1]].path);
+    let request = creation(uploads.len()).insert_header(("Upload-Concat", named));
+    let (status, headers) = worker.answer(request).await;
     let usable = |at: &usize| {
         let part = &uploads[*at];
-        part.is_there && part.kind == Kind::Partial && part.is_whole()
+        part.is_there() && part.kind == Kind::Partial && part.is_whole()
     };
     assert_eq!(status, if parts.iter().all(usable) { 201 } else { 400 }, "{parts:?} of {uploads:?}");
     if status == 201 {
         let bytes: Vec<u8> = parts.iter().flat_map(|at| uploads[*at].bytes.clone()).collect();
-        let (path, is_there) = (format!("/{}", headers["location"]), !bytes.is_empty());
         let length = Some(bytes.len() as u64);
-        uploads.push(Upload {
-            path,
-            name,
-            kind: Kind::Final,
-            length,
-            bytes,
-            is_there,
-            ended: false,
-            sent: false,
-            parts,
-        });
+        let whole = Upload::new(uploads.len(), &headers["location"], Kind::Final, length, bytes);
+        uploads.push(Upload { parts, ..whole });
     }
     Ok(())
 }
 
 /// Whether a part belongs to a file that is over, so that it may be gone.
 fn is_spent(uploads: &[Upload], part: usize) -> bool {
-    uploads.iter().any(|upload| upload.parts.contains(&part) && (upload.sent || !upload.is_there))
+    uploads.iter().any(|upload| upload.parts.contains(&part) && (upload.sent || !upload.is_there()))
 }
 
-async fn append(
-    app: &impl Service<
-        actix_http::Request,
-        Response = ServiceResponse<impl MessageBody>,
-        Error = actix_web::Error,
-    >,
-    upload: &mut Upload,
-    input: &mut Unstructured<'_>,
-) -> Result<()> {
+async fn append(worker: &impl Worker, upload: &mut Upload, input: &mut Unstructured<'_>) -> Result<()> {
     let bytes = some_bytes(input)?;
     let offset = if input.ratio(1, 8)? { input.int_in_range(0..=LONGEST)? } else { upload.offset() };
     let length = if input.ratio(1, 4)? { Some(input.int_in_range(0..=2 * LONGEST)?) } else { None };
@@ -351,10 +317,10 @@ async fn append(
         request = request.insert_header(("Upload-Length", length));
     }
     let (request, is_wrong) = with_body(request, &bytes, input)?;
-    let (status, headers) = call(app, request).await;
+    let (status, headers) = worker.answer(request).await;
     let received = offset + bytes.len() as u64;
     let expected = match upload.length.or(length) {
-        _ if !upload.is_there => 404,
+        _ if !upload.is_there() => 404,
         _ if upload.kind == Kind::Final => 403,
         _ if offset != upload.offset() => 409,
         Some(known) if length.is_some_and(|length| length != known) => 400,
@@ -370,26 +336,16 @@ async fn append(
         upload.bytes.extend(bytes);
         assert_eq!(headers["upload-offset"], upload.offset().to_string());
     }
-    if upload.kind == Kind::Streamed && upload.length == Some(0) {
-        upload.is_there = false;
-    }
     Ok(())
 }
 
-async fn look(
-    app: &impl Service<
-        actix_http::Request,
-        Response = ServiceResponse<impl MessageBody>,
-        Error = actix_web::Error,
-    >,
-    upload: &Upload,
-) {
-    let (status, headers) = call(app, tus(Method::HEAD, &upload.path)).await;
-    if !upload.is_there {
-        assert_eq!(status, StatusCode::NOT_FOUND.as_u16(), "{upload:?}");
+async fn look(worker: &impl Worker, upload: &Upload) {
+    let (status, headers) = worker.answer(tus(Method::HEAD, &upload.path)).await;
+    if !upload.is_there() {
+        assert_eq!(status, 404, "{upload:?}");
         return;
     }
-    assert_eq!(status, StatusCode::OK.as_u16(), "{upload:?}");
+    assert_eq!(status, 200, "{upload:?}");
     assert_eq!(headers["upload-offset"], upload.offset().to_string());
     assert_eq!(headers.get("upload-length").cloned(), upload.length.map(|length| length.to_string()));
     assert_eq!(headers.contains_key("upload-defer-length"), upload.length.is_none());
@@ -400,7 +356,7 @@ async fn look(
 async fn send(engine: &Telestore, uploads: &mut [Upload]) {
     while engine.step().await.unwrap() {}
     for upload in uploads {
-        upload.sent |= upload.kind != Kind::Partial && upload.is_there && upload.is_whole();
+        upload.sent |= upload.kind != Kind::Partial && upload.is_there() && upload.is_whole();
     }
 }
 

@@ -40,5 +40,5 @@ async fn killed_a_hundred_times_at_random() {
     let (files, untold) = traffic.goes_on_while(async { drop(join_all((0..3).map(kill)).await) }).await;
     let (took, refused) = (began.elapsed(), traffic.refused());
     println!("{files} files in {took:?}, {untold} of unknown end, {refused} answers to come again");
-    cluster.leaves_nothing(KILLS * ORPHANS).await;
+    cluster.leaves_nothing_after_restarts(KILLS * ORPHANS).await;
 }

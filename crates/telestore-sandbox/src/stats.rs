@@ -27,8 +27,9 @@ pub struct Stats {
     /// The most MTProto connections open at once, per user id.
     pub max_connections: BTreeMap<String, usize>,
     /// Logins ended because two connections sent with one at the same time, by user id; see
-    /// [`enforce_single_connection`](crate::SandboxBuilder::enforce_single_connection). Unlike the line above, this leaves out a
-    /// connection whose client has ended, and whose end was not noticed yet.
+    /// [`enforce_single_connection`](crate::SandboxBuilder::enforce_single_connection). Unlike
+    /// [`max_connections`](Self::max_connections) this leaves out a connection whose client has ended, and whose end was not
+    /// noticed yet.
     pub logins_ended: BTreeMap<String, u64>,
     /// TCP connections that ever reached the MTProto server.
     pub connections_accepted: u64,

@@ -159,10 +159,7 @@ pub(crate) async fn status(call: Call, id: Segment) -> ApiResult {
     let caller = call.user().await?;
     let status = call.engine.append_status(&id_of(&id)?, &caller).await;
     let status = status.map_err(|error| of_upload(error.into()))?;
-    // Who has lost a file, or wants it sent after all, sends it again: tus knows no other way.
-    if matches!(status.state, UploadState::Failed | UploadState::Cancelled) {
-        return Err(Error::NotFound.into());
-    }
+    check_is_there(&status)?;
     let mut answer = HttpResponse::Ok();
     // Core, HEAD: proxies must not remember it.
     answer.insert_header((CACHE_CONTROL, "no-store")).insert_header((UPLOAD_OFFSET, status.receipt.offset));
@@ -282,6 +279,15 @@ fn is_over(status: &AppendStatus, receipt: &AppendReceipt) -> bool {
     status.receipt.size.is_none() && status.kind == UploadKind::Streamed && receipt.is_complete()
 }
 
+/// One that was ended is gone, of whichever kind (Termination). So is one that has failed: who has lost a file, or wants it sent
+/// after all, sends it again, since tus knows no other way.
+fn check_is_there(status: &AppendStatus) -> Result<(), ApiError> {
+    match status.state {
+        UploadState::Failed | UploadState::Cancelled => Err(Error::NotFound.into()),
+        _ => Ok(()),
+    }
+}
+
 /// What is known to be wrong before a byte has come.
 fn check_append(
     status: &AppendStatus,
@@ -289,10 +295,7 @@ fn check_append(
     coming: Option<u64>,
     length: Option<u64>,
 ) -> Result<(), ApiError> {
-    // Termination: one that was ended is gone, of whichever kind.
-    if matches!(status.state, UploadState::Failed | UploadState::Cancelled) {
-        return Err(Error::NotFound.into());
-    }
+    check_is_there(status)?;
     if status.kind == UploadKind::Concatenated {
         return Err(refusal::final_upload());
     }
