@@ -7,6 +7,7 @@ use std::time::Duration;
 use grammers_tl_types as tl;
 use telestore_types::LoginHold;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -140,6 +141,8 @@ struct Schedule {
     wrote: Instant,
     /// No call since.
     used: Instant,
+    /// Whether there was a call at all.
+    greeted: bool,
 }
 
 impl Task {
@@ -170,11 +173,15 @@ impl Task {
     /// Works until the connection breaks (`Some`) or is not needed any more (`None`).
     async fn serve(&mut self) -> Option<Broken> {
         let now = Instant::now();
-        let mut schedule = Schedule { ping: now + self.timing.ping, heard: now, wrote: now, used: now };
-        let mut greeted = false;
+        let ping = now + self.timing.ping;
+        let mut schedule = Schedule { ping, heard: now, wrote: now, used: now, greeted: false };
+        let mut answered = false;
         loop {
             if self.term.is_over() {
                 return Some(Broken::TermOver);
+            }
+            if !self.wire.is_writing() {
+                self.gather(&mut answered, &mut schedule).await;
             }
             if self.wire.pack() {
                 schedule.wrote = Instant::now();
@@ -186,6 +193,7 @@ impl Task {
             tokio::select! {
                 read = reader.read(spare) => {
                     schedule.heard = Instant::now();
+                    answered = true;
                     let taken = match read {
                         Ok(count) => self.wire.received(count, schedule.heard),
                         Err(error) => Err(Broken::Io(error.kind().to_string())),
@@ -203,14 +211,7 @@ impl Task {
                     Err(error) => return Some(Broken::Io(error.kind().to_string())),
                 },
                 request = self.inbox.recv() => match request {
-                    Some(request) => {
-                        schedule.used = Instant::now();
-                        self.wire.flight.enqueue(request);
-                        if !std::mem::replace(&mut greeted, true) && self.term.left().is_some() {
-                            // Telegram is told at once how long the connection lasts.
-                            schedule.ping = schedule.used;
-                        }
-                    }
+                    Some(request) => self.enqueue(request, &mut schedule),
                     None => return None,
                 },
                 () = self.stop.cancelled() => return None,
@@ -221,6 +222,26 @@ impl Task {
                     }
                 }
             }
+        }
+    }
+
+    /// Takes the calls that wait to be sent, since packets cost less if several are sealed at a time. Who got an answer has
+    /// its next call ready at once, if it is given its turn.
+    async fn gather(&mut self, answered: &mut bool, schedule: &mut Schedule) {
+        if std::mem::take(answered) {
+            yield_now().await;
+        }
+        while let Ok(request) = self.inbox.try_recv() {
+            self.enqueue(request, schedule);
+        }
+    }
+
+    fn enqueue(&mut self, request: Request, schedule: &mut Schedule) {
+        schedule.used = Instant::now();
+        self.wire.flight.enqueue(request);
+        if !std::mem::replace(&mut schedule.greeted, true) && self.term.left().is_some() {
+            // Telegram is told at once how long the connection lasts.
+            schedule.ping = schedule.used;
         }
     }
 

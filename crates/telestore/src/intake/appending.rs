@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
+use crate::intake::inbox::{self, Incoming};
 use crate::intake::streams::{Order, Place};
 use crate::intake::{AppendReceipt, Intake};
 use crate::shared::caller::Caller;
@@ -21,16 +22,6 @@ const MOST_PIECES: u64 = 5000;
 /// After how many bytes the disk is looked at again.
 const LOOK_AFTER: u64 = 1024 * 1024;
 
-/// How many reads of a connection may wait to be written.
-const WAITING: usize = 4;
-
-/// What a request says.
-enum Incoming {
-    Bytes(Bytes),
-    /// All of it has come.
-    End,
-}
-
 /// Bytes on their way to the end of an upload; made by [`Telestore::appending`](crate::Telestore::appending). They are
 /// recorded piece by piece as they come, by a task of its own.
 ///
@@ -38,7 +29,7 @@ enum Incoming {
 /// digest was to be compared: then none of it.
 #[derive(Debug)]
 pub struct Appending {
-    incoming: mpsc::Sender<Incoming>,
+    incoming: inbox::Writer,
     ended: JoinHandle<Result<AppendReceipt>>,
 }
 
@@ -48,9 +39,9 @@ impl Appending {
     /// # Errors
     /// Those of [`Telestore::append`](crate::Telestore::append); [`Conflict::TakenOver`]. Nothing more is taken then.
     pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        match self.incoming.send(Incoming::Bytes(bytes)).await {
+        match self.incoming.write(bytes).await {
             Ok(()) => Ok(()),
-            Err(_) => Err(self.given_up().await),
+            Err(inbox::Closed) => Err(self.given_up().await),
         }
     }
 
@@ -69,8 +60,8 @@ impl Appending {
     /// # Errors
     /// As [`write`](Self::write); [`Error::OtherBytes`] if the bytes do not have the digest that was expected.
     pub async fn finish(self) -> Result<AppendReceipt> {
-        // A task that has ended says why.
-        let _ = self.incoming.send(Incoming::End).await;
+        self.incoming.end();
+        // A task that has ended before says why.
         self.ended.await.map_err(|died| Error::Storage(Box::new(died)))?
     }
 
@@ -161,7 +152,7 @@ impl Intake {
             expected,
             piece: None,
         };
-        let (incoming, inbox) = mpsc::channel(WAITING);
+        let (incoming, inbox) = inbox::inbox(writer.most);
         let ended = tokio::spawn(writer.run(place, asked, inbox).in_current_span());
         Ok(Appending { incoming, ended })
     }
@@ -180,7 +171,7 @@ impl Writer {
         mut self,
         place: Place,
         mut asked: mpsc::Receiver<Order>,
-        mut inbox: mpsc::Receiver<Incoming>,
+        mut inbox: inbox::Reader,
     ) -> Result<AppendReceipt> {
         let shutdown = self.intake.base.shutdown.clone();
         let ended = loop {
@@ -189,17 +180,17 @@ impl Writer {
                 Some(order) = asked.recv() => match order {
                     Order::Stop => Err(Conflict::TakenOver.into()),
                     Order::Record(told) => {
-                        let recorded = self.record_unless_expected().await;
+                        let recorded = self.record_what_came(&mut inbox).await;
                         let _ = told.send(());
                         recorded
                     }
                 },
                 // What has come is kept, and another process takes the rest.
-                () = shutdown.cancelled() => self.record_unless_expected().await.and(Err(Error::ShuttingDown)),
-                incoming = inbox.recv() => match incoming {
-                    Some(Incoming::Bytes(bytes)) => self.take(bytes).await,
-                    Some(Incoming::End) => break self.record().await.map(|()| self.receipt),
-                    None => self.record_unless_expected().await.and(Err(Conflict::Cut.into())),
+                () = shutdown.cancelled() => self.record_what_came(&mut inbox).await.and(Err(Error::ShuttingDown)),
+                incoming = inbox.read() => match incoming {
+                    Incoming::Bytes(pieces) => self.take_all(pieces).await,
+                    Incoming::End => break self.record().await.map(|()| self.receipt),
+                    Incoming::Cut => self.record_unless_expected().await.and(Err(Conflict::Cut.into())),
                 },
             };
             if let Err(error) = step {
@@ -209,6 +200,13 @@ impl Writer {
         // Others are told only now.
         drop(place);
         ended
+    }
+
+    async fn take_all(&mut self, pieces: Vec<Bytes>) -> Result<()> {
+        for piece in pieces {
+            self.take(piece).await?;
+        }
+        Ok(())
     }
 
     async fn take(&mut self, mut bytes: Bytes) -> Result<()> {
@@ -256,6 +254,11 @@ impl Writer {
             self.piece = Some(Piece { spool, length: 0, look_at: LOOK_AFTER });
         }
         self.piece.as_mut().ok_or(Error::NotFound)
+    }
+
+    async fn record_what_came(&mut self, inbox: &mut inbox::Reader) -> Result<()> {
+        self.take_all(inbox.read_now()).await?;
+        self.record_unless_expected().await
     }
 
     /// With a digest it is known only at the end whether these are the bytes.

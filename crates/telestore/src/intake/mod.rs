@@ -5,6 +5,7 @@ pub(crate) mod appending;
 pub(crate) mod chunks;
 pub(crate) mod complete;
 pub(crate) mod direct;
+mod inbox;
 pub(crate) mod joining;
 pub(crate) mod options;
 pub(crate) mod parts;
