@@ -25,6 +25,7 @@ mod examples;
 mod expectations;
 mod faults;
 mod file_names;
+mod files;
 mod floods;
 mod floors;
 mod flows;

@@ -4,6 +4,7 @@ pub(crate) mod app;
 pub(crate) mod call;
 pub(crate) mod chunked;
 pub(crate) mod direct;
+pub(crate) mod files;
 pub(crate) mod from_url;
 pub(crate) mod health;
 pub(crate) mod index;

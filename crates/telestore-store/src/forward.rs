@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
-    UploadOptions, UserId, WorkerId,
+    ChatId, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload,
+    UploadId, UploadOptions, UserId, WorkerId,
 };
 
 use crate::rules::NewExtent;
 use crate::{
     Appended, BlobName, Cancelled, Changes, ChunkRecord, Claim, Completed, Concatenated, Concatenation,
-    Counts, Created, Declared, Expired, Expiry, FetchNote, JoinedExtent, KnownWorker, Lease, Limits, Listing,
-    NewChunk, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore,
-    Subject, Usage, WorkerInfo,
+    Counts, Created, Declared, Expired, Expiry, FetchNote, FileListing, JoinedExtent, KnownWorker, Lease,
+    Limits, Listing, NewChunk, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released,
+    Result, SessionStore, Subject, Usage, WorkerInfo,
 };
 
 /// A session store that hands every call on to `$inner`.
@@ -342,6 +342,24 @@ macro_rules! forward {
 
             async fn save_bot_key(&$self, key: &StorageKey, sealed: &[u8]) -> Result<()> {
                 ($inner).save_bot_key(key, sealed).await
+            }
+
+            async fn files(&$self, listing: &FileListing) -> Result<Vec<IndexedFile>> {
+                ($inner).files(listing).await
+            }
+
+            async fn file(&$self, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>> {
+                ($inner).file(user, id).await
+            }
+
+            async fn delete_file(
+                &$self,
+                user: &UserId,
+                id: &FileId,
+                events: &[NewEvent],
+                now: Timestamp,
+            ) -> Result<Option<IndexedFile>> {
+                ($inner).delete_file(user, id, events, now).await
             }
 
             async fn counts(&$self) -> Result<Counts> {

@@ -210,6 +210,8 @@ async fn copy_all(
     for table in &OTHERS {
         copier.table(table, from, to).await?;
     }
+    let place = "SELECT setval(pg_get_serial_sequence('files', 'place'), COALESCE((SELECT MAX(place) FROM files), 0) + 1)";
+    sqlx::query(place).persistent(false).execute(&mut *to).await.map_err(unavailable)?;
     let turn = "SELECT setval('turn', COALESCE((SELECT MAX(turn) FROM turns), 0) + 1)";
     sqlx::query(turn).persistent(false).execute(to).await.map_err(unavailable)?;
     Ok(imported)

@@ -55,9 +55,9 @@ pub use quota::{Exceeded, Limits, More, Quota, Resource, Subject, Usage, Whose, 
 pub use schema::Schema;
 pub use session::{
     Appended, Cancelled, ChunkRecord, Claim, Completed, Concatenated, Concatenation, Counts, Created, Cursor,
-    Declared, Expired, Expiry, FetchNote, JoinedExtent, KnownWorker, Lease, Listing, NewChunk, NewEvent,
-    NewExtent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recall, Recorded, Released, SessionStore,
-    Withdrawal, WorkerInfo,
+    Declared, Expired, Expiry, FetchNote, FileListing, JoinedExtent, KnownWorker, Lease, Listing, NewChunk,
+    NewEvent, NewExtent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recall, Recorded, Released,
+    SessionStore, Withdrawal, WorkerInfo,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteSessionStore;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
-    UploadOptions, UploadState, UserId, WorkerId,
+    ChatId, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload,
+    UploadId, UploadOptions, UploadState, UserId, WorkerId,
 };
 use tokio::sync::{Mutex, MutexGuard, broadcast};
 
@@ -16,9 +16,9 @@ use self::state::{State, Waiting};
 use crate::rules::{self, Admitted, Answer, NewChunk, NewExtent, Rows, Whose};
 use crate::{
     Appended, BlobName, Cancelled, Change, Changes, ChunkRecord, Claim, Completed, Concatenated,
-    Concatenation, Counts, Created, Declared, Expired, Expiry, FetchNote, JoinedExtent, KnownWorker, Lease,
-    Limits, Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result,
-    SessionStore, Subject, Usage, WorkerInfo,
+    Concatenation, Counts, Created, Declared, Expired, Expiry, FetchNote, FileListing, JoinedExtent,
+    KnownWorker, Lease, Limits, Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded,
+    Released, Result, SessionStore, Subject, Usage, WorkerInfo,
 };
 
 /// How many changes a worker may leave unread before it is told that it has missed some.
@@ -401,6 +401,29 @@ impl SessionStore for MemorySessionStore {
         let listed =
             state.outbox.iter().map(|waiting| &waiting.event.event).filter(|event| event.kind == kind);
         Ok(listed.take(limit as usize).cloned().collect())
+    }
+
+    async fn files(&self, listing: &FileListing) -> Result<Vec<IndexedFile>> {
+        Ok(self.lock().await.files(listing))
+    }
+
+    async fn file(&self, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>> {
+        let state = self.lock().await;
+        Ok(state.files.iter().find(|file| file.user_id == *user && file.id == *id).cloned())
+    }
+
+    async fn delete_file(
+        &self,
+        user: &UserId,
+        id: &FileId,
+        events: &[NewEvent],
+        now: Timestamp,
+    ) -> Result<Option<IndexedFile>> {
+        let deleted = done(rules::delete_file(&mut *self.lock().await, user, id, events, now).await?);
+        if deleted.is_some() && !events.is_empty() {
+            self.tell(Change::Event);
+        }
+        Ok(deleted)
     }
 
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>> {

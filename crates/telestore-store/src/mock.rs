@@ -8,16 +8,16 @@ use std::ops::{Deref, DerefMut};
 use async_trait::async_trait;
 use bytes::Bytes;
 use telestore_types::{
-    ChatId, ChunkIndex, ContentDigest, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp,
-    Upload, UploadId, UploadOptions, UserId, WorkerId,
+    ChatId, ChunkIndex, ContentDigest, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey,
+    StoredFile, Timestamp, Upload, UploadId, UploadOptions, UserId, WorkerId,
 };
 
 use crate::rules::NewExtent;
 use crate::{
     Appended, Blob, BlobName, Cancelled, Changes, ChunkRecord, Claim, Completed, Concatenated, Concatenation,
-    Counts, Created, Declared, Expired, Expiry, FetchNote, JoinedExtent, KnownWorker, Lease, Limits, Listing,
-    NewChunk, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, Spool,
-    SpooledChunk, Subject, Usage, WorkerInfo,
+    Counts, Created, Declared, Expired, Expiry, FetchNote, FileListing, JoinedExtent, KnownWorker, Lease,
+    Limits, Listing, NewChunk, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released,
+    Result, Spool, SpooledChunk, Subject, Usage, WorkerInfo,
 };
 
 /// What a [`MockSessionStore`] is asked.
@@ -152,6 +152,15 @@ pub trait SessionCalls: Send + Sync {
     async fn outbox_done(&self, event: &OutboxEvent) -> Result<bool>;
     async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> Result<bool>;
     async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>>;
+    async fn files(&self, listing: &FileListing) -> Result<Vec<IndexedFile>>;
+    async fn file(&self, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>>;
+    async fn delete_file(
+        &self,
+        user: &UserId,
+        id: &FileId,
+        events: &[NewEvent],
+        now: Timestamp,
+    ) -> Result<Option<IndexedFile>>;
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>>;
     async fn expire(&self, expiry: &Expiry) -> Result<Vec<Expired>>;
     async fn clock(&self) -> Result<Option<Reading>>;

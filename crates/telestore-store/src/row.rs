@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use telestore_types::{
-    AddressKey, ChunkIndex, FileName, Outcome, ResumeState, SenderId, StorageKey, StoredFile, Timestamp,
-    Upload, UploadId, UploadKind, UploadState, UserId, WorkerId, is_due,
+    AddressKey, ChunkIndex, FileDigest, FileId, FileName, IndexedFile, Outcome, ResumeState, SenderId,
+    StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadKind, UploadState, UserId, WorkerId, is_due,
 };
 
 use crate::{
@@ -150,6 +150,40 @@ pub(crate) fn upload(row: &impl Columns) -> Result<Upload> {
         created_at: time(row, "created_at")?,
         updated_at: time(row, "updated_at")?,
     })
+}
+
+pub(crate) fn file(row: &impl Columns) -> Result<IndexedFile> {
+    let stored: StoredFile = serde_json::from_str(&text(row, "stored")?).map_err(|_| bad("stored"))?;
+    let size = number(row, "size")?;
+    let sha256 = row.text("sha256")?.map(|sha256| FileDigest::parse(&sha256));
+    Ok(IndexedFile {
+        id: FileId::parse(&text(row, "id")?).map_err(|_| bad("id"))?,
+        place: number(row, "place")?,
+        upload_id: UploadId::new(text(row, "upload_id")?).map_err(|_| bad("upload_id"))?,
+        user_id: UserId::new(text(row, "user_id")?),
+        file_name: FileName::of_file(&text(row, "file_name")?).map_err(|_| bad("file_name"))?,
+        size,
+        mime_type: row.text("mime_type")?,
+        sha256: sha256.transpose().map_err(|_| bad("sha256"))?,
+        created_at: time(row, "created_at")?,
+        stored: stored.of_size(size),
+    })
+}
+
+/// Binds a file, in the order `id, upload_id, user_id, file_name, folded, size, mime_type, sha256, stored, created_at`.
+pub(crate) fn bind_file<'q, V: Values<'q>>(to: V, file: &'q IndexedFile) -> Result<V> {
+    let stored = serde_json::to_string(&file.stored).map_err(|_| bad("stored"))?;
+    Ok(to
+        .text(file.id.as_str())
+        .text(file.upload_id.as_str())
+        .text(file.user_id.as_str())
+        .text(file.file_name.as_str())
+        .made(Some(file.folded_name()))
+        .int(signed(file.size))
+        .text(file.mime_type.as_deref())
+        .made(file.sha256.map(|sha256| sha256.to_string()))
+        .made(Some(stored))
+        .int(file.created_at.as_millis()))
 }
 
 pub(crate) fn key(row: &impl Columns) -> Result<StorageKey> {

@@ -1,6 +1,7 @@
 mod answers;
 mod events;
 mod fetching;
+mod files;
 mod known;
 mod new;
 mod questions;
@@ -9,8 +10,8 @@ use std::fmt;
 
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
-    UploadOptions, UserId, WorkerId,
+    ChatId, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload,
+    UploadId, UploadOptions, UserId, WorkerId,
 };
 
 pub use self::answers::{
@@ -19,6 +20,7 @@ pub use self::answers::{
 };
 pub use self::events::{NewEvent, OutboxEvent, OutboxKind, Recall, Withdrawal};
 pub use self::fetching::FetchNote;
+pub use self::files::FileListing;
 pub use self::known::{KnownWorker, WorkerInfo};
 pub use self::new::{Concatenation, JoinedExtent, NewChunk, NewExtent};
 pub use self::questions::{Cursor, Expiry, Listing};
@@ -241,7 +243,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Takes the word of [`commit`](Self::commit) back: Telegram has refused the file, and it goes another way.
     async fn uncommit(&self, lease: &Lease) -> Result<bool>;
 
-    /// Records, flushed, the result of a leased upload and its webhook.
+    /// Records, flushed, the result of a leased upload and its webhook. It is a [file](IndexedFile) of its owner from then on.
     async fn finish(
         &self,
         lease: &Lease,
@@ -329,6 +331,22 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// The events of this kind that are not done, claimed or not, due or not: `limit` of them at most.
     async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>>;
+
+    /// Files of a user, the newest first.
+    async fn files(&self, listing: &FileListing) -> Result<Vec<IndexedFile>>;
+
+    /// One file of a user.
+    async fn file(&self, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>>;
+
+    /// Takes a file of a user out of the index, and gives it, and adds, flushed, the events that take its messages back. `None`,
+    /// with nothing changed, if it is not there.
+    async fn delete_file(
+        &self,
+        user: &UserId,
+        id: &FileId,
+        events: &[NewEvent],
+        now: Timestamp,
+    ) -> Result<Option<IndexedFile>>;
 
     /// Those of these blobs that are of use, each once: that the record of a chunk names, of an upload that is not over.
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>>;

@@ -7,6 +7,7 @@ mod append;
 mod bot_keys;
 mod chunks;
 mod fetching;
+mod files;
 mod handed_over;
 mod in_turn;
 mod leases;

@@ -30,6 +30,15 @@ pub enum StoredAs {
 }
 
 impl StoredAs {
+    /// The name of the backend that sent it, as it calls itself.
+    pub fn backend(&self) -> &str {
+        match self {
+            Self::BotApi { .. } => "Bot API",
+            Self::Mtproto { .. } => "MTProto",
+            Self::Other { kind, .. } => kind,
+        }
+    }
+
     /// The `fileId` of the documented API: the Bot API's `file_id`, the document id in decimal digits, or what another
     /// backend calls it.
     pub fn file_id(&self) -> String {

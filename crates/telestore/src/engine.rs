@@ -3,6 +3,7 @@
 mod appended;
 mod direct;
 mod fetching;
+mod files;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,6 +17,7 @@ use telestore_types::{ContentDigest, Secret, UploadEvent, UploadId, UploadOption
 use crate::builder::TelestoreBuilder;
 use crate::delivery::outbox::Delivery;
 use crate::fetching::Fetching;
+use crate::files::Files;
 use crate::intake::chunks::Admission;
 use crate::intake::streams::Streams;
 use crate::intake::{ChunkReceipt, FileInfo, IncomingChunk, Intake};
@@ -63,6 +65,7 @@ pub(crate) struct Rooms {
     pub(crate) intake: Intake,
     pub(crate) runner: Runner,
     pub(crate) fetching: Fetching,
+    pub(crate) files: Files,
     pub(crate) early: Arc<Early>,
     pub(crate) delivery: Delivery,
     pub(crate) watching: Watching,
@@ -94,6 +97,7 @@ impl Rooms {
         let intake = intake(&shared, &early);
         Self {
             fetching: fetching::room(&shared, &intake),
+            files: Files { base: base(), access: access() },
             intake,
             runner: Runner {
                 base: base(),

@@ -4,6 +4,7 @@ mod builder;
 mod delivery;
 mod engine;
 mod fetching;
+mod files;
 mod intake;
 mod operator;
 mod sending;
@@ -17,6 +18,7 @@ pub mod guide {}
 
 pub use builder::{BuildError, TelestoreBuilder};
 pub use engine::Telestore;
+pub use files::{FilePage, FileQuery};
 pub use intake::appending::Appending;
 pub use intake::chunks::Admission;
 pub use intake::remote::RemoteFile;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use telestore::store::rules::{Concatenation, JoinedExtent, NewChunk, NewExtent};
 use telestore::store::*;
 use telestore::types::{
-    ChatId, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
+    ChatId, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
     UploadOptions, UserId, WorkerId,
 };
 
@@ -113,6 +113,9 @@ forward! {
     async fn save_moved_chat(&self, user: &UserId, chat: &ChatId, moved_to: &ChatId) -> ();
     async fn bot_key(&self, key: &StorageKey) -> Option<Vec<u8>>;
     async fn save_bot_key(&self, key: &StorageKey, sealed: &[u8]) -> ();
+    async fn files(&self, listing: &FileListing) -> Vec<IndexedFile>;
+    async fn file(&self, user: &UserId, id: &FileId) -> Option<IndexedFile>;
+    async fn delete_file(&self, user: &UserId, id: &FileId, events: &[NewEvent], now: Timestamp) -> Option<IndexedFile>;
     async fn counts(&self) -> Counts;
     async fn probe(&self) -> ();
 }

@@ -23,7 +23,7 @@ pub fn status_of(error: &Error) -> StatusCode {
         | Error::NotConfigured(_) => StatusCode::BAD_REQUEST,
         Error::Unauthorized(_) | Error::InvalidToken(_) => StatusCode::UNAUTHORIZED,
         Error::Forbidden => StatusCode::FORBIDDEN,
-        Error::NotFound | Error::NotStarted | Error::FetchesNothing => StatusCode::NOT_FOUND,
+        Error::NotFound | Error::NoFile | Error::NotStarted | Error::FetchesNothing => StatusCode::NOT_FOUND,
         Error::Conflict(_) | Error::Offset { .. } => StatusCode::CONFLICT,
         Error::OtherRequest => StatusCode::UNPROCESSABLE_ENTITY,
         Error::TooLarge { .. } | Error::NeedsSession { .. } => StatusCode::PAYLOAD_TOO_LARGE,

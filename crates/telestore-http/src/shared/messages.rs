@@ -14,12 +14,17 @@ pub(crate) struct Message {
     size: u64,
 }
 
-/// The messages of a file that is in several; the documented fields say all of one that is in one.
-pub(crate) fn several(messages: &[StoredMessage]) -> Option<Vec<Message>> {
+/// All messages of a file.
+pub(crate) fn all(messages: &[StoredMessage]) -> Vec<Message> {
     let shown = |message: &StoredMessage| Message {
         file_id: message.file_id(),
         message_id: message.message_id,
         size: message.size,
     };
-    (messages.len() > 1).then(|| messages.iter().map(shown).collect())
+    messages.iter().map(shown).collect()
+}
+
+/// The messages of a file that is in several; the documented fields say all of one that is in one.
+pub(crate) fn several(messages: &[StoredMessage]) -> Option<Vec<Message>> {
+    (messages.len() > 1).then(|| all(messages))
 }

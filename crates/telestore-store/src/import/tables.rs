@@ -96,7 +96,25 @@ pub(super) const OUTBOX: Table = Table {
 
 /// Not the workers, and whose accounts they hold: the command that imports has ended them. A worker that once looked around
 /// in the other database has left rows there.
-pub(super) const OTHERS: [Table; 5] = [
+pub(super) const OTHERS: [Table; 6] = [
+    Table {
+        name: "files",
+        order: "place",
+        columns: &[
+            ("place", Int),
+            ("id", Text),
+            ("upload_id", Text),
+            ("user_id", Text),
+            ("file_name", Text),
+            ("folded", Text),
+            ("size", Int),
+            ("mime_type", Text),
+            ("sha256", Text),
+            ("stored", Text),
+            ("created_at", Time),
+        ],
+        had: "ON CONFLICT DO NOTHING",
+    },
     Table {
         name: "turns",
         order: "user_id",

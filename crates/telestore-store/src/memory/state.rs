@@ -3,15 +3,15 @@ use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, ChunkIndex, LONGEST_PAUSE, Reading, StorageKey, Timestamp, Upload, UploadId, UploadKind,
-    UploadState, UserId, WorkerId, is_due,
+    ChatId, ChunkIndex, FileId, IndexedFile, LONGEST_PAUSE, Reading, StorageKey, Timestamp, Upload, UploadId,
+    UploadKind, UploadState, UserId, WorkerId, is_due,
 };
 
 use crate::quota::day_of;
 use crate::rules::{Holder, Place, Rows, Whose};
 use crate::{
-    BlobName, ChunkRecord, Counts, Expiry, KnownWorker, Lease, Listing, NewEvent, OutboxEvent, OutboxKind,
-    Result, Subject, Usage,
+    BlobName, ChunkRecord, Counts, Expiry, FileListing, KnownWorker, Lease, Listing, NewEvent, OutboxEvent,
+    OutboxKind, Result, Subject, Usage,
 };
 
 /// The rows, as maps.
@@ -33,6 +33,10 @@ pub(super) struct State {
     pub(super) moved_chats: HashMap<UserId, (ChatId, ChatId)>,
     /// What each bot has signed in with, sealed.
     pub(super) bot_keys: HashMap<StorageKey, Vec<u8>>,
+    /// The files, the newest last.
+    pub(super) files: Vec<IndexedFile>,
+    /// How many files there ever were.
+    placed: u64,
 }
 
 /// An event of the outbox.
@@ -129,6 +133,15 @@ impl State {
         let mut found: Vec<Upload> = self.uploads.values().filter(wanted).cloned().collect();
         found.sort_by_key(|upload| (Reverse(upload.updated_at), upload.id.clone()));
         found.into_iter().skip(listing.skip as usize).take(listing.limit as usize).collect()
+    }
+
+    pub(super) fn files(&self, listing: &FileListing) -> Vec<IndexedFile> {
+        let wanted = |file: &&IndexedFile| {
+            file.user_id == listing.user
+                && listing.before.is_none_or(|place| file.place < place)
+                && listing.search.as_ref().is_none_or(|search| file.folded_name().contains(search))
+        };
+        self.files.iter().rev().filter(wanted).take(listing.limit as usize).cloned().collect()
     }
 
     pub(super) fn next_due(&self, worker: &WorkerId) -> Option<Timestamp> {
@@ -390,6 +403,19 @@ impl Rows for State {
                 && (!expiry.unowned || upload.user_id.is_none())
         };
         Ok(self.uploads.values().filter(past).take(expiry.limit as usize).cloned().collect())
+    }
+
+    async fn put_file(&mut self, file: &IndexedFile) -> Result<()> {
+        if !self.files.iter().any(|known| known.id == file.id) {
+            self.placed += 1;
+            self.files.push(IndexedFile { place: self.placed, ..file.clone() });
+        }
+        Ok(())
+    }
+
+    async fn take_file(&mut self, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>> {
+        let at = self.files.iter().position(|file| file.user_id == *user && file.id == *id);
+        Ok(at.map(|at| self.files.remove(at)))
     }
 
     async fn forget_days(&mut self, before: Timestamp) -> Result<()> {

@@ -7,6 +7,7 @@ mod clock;
 mod counts;
 mod early;
 mod fault;
+mod files;
 mod leases;
 mod listen;
 mod lock;

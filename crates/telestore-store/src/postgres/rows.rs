@@ -1,9 +1,11 @@
 use async_trait::async_trait;
-use telestore_types::{ChunkIndex, StorageKey, Timestamp, Upload, UploadId, UserId, WorkerId};
+use telestore_types::{
+    ChunkIndex, FileId, IndexedFile, StorageKey, Timestamp, Upload, UploadId, UserId, WorkerId,
+};
 
 use super::row::{self, Values};
 use super::tx::Tx;
-use super::{database, leases, lock, outbox, record, sql, sweep, usage, workers};
+use super::{database, files, leases, lock, outbox, record, sql, sweep, usage, workers};
 use crate::rules::{Holder, Place, Rows, Whose};
 use crate::{
     BlobName, ChunkRecord, Expiry, Lease, NewEvent, OutboxEvent, OutboxKind, Result, Subject, Usage,
@@ -151,6 +153,14 @@ impl Rows for Tx {
 
     async fn past(&mut self, expiry: &Expiry) -> Result<Vec<Upload>> {
         sweep::past(self, expiry).await
+    }
+
+    async fn put_file(&mut self, file: &IndexedFile) -> Result<()> {
+        files::put(self, file).await
+    }
+
+    async fn take_file(&mut self, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>> {
+        files::take(self, user, id).await
     }
 
     async fn forget_days(&mut self, before: Timestamp) -> Result<()> {

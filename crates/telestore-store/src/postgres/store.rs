@@ -1,21 +1,22 @@
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, Completion, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
-    UploadOptions, UploadState, UserId, WorkerId,
+    ChatId, Completion, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey, StoredFile,
+    Timestamp, Upload, UploadId, UploadOptions, UploadState, UserId, WorkerId,
 };
 
 use super::again::{ask, transact};
 use super::clock::Times as _;
 use super::tx::{Ending, written};
 use super::{
-    PostgresSessionStore, bot_keys, counts, early, leases, moved, outbox, record, row, sweep, usage, workers,
+    PostgresSessionStore, bot_keys, counts, early, files, leases, moved, outbox, record, row, sweep, usage,
+    workers,
 };
 use crate::rules::{self, Answer, NewChunk, NewExtent, Whose};
 use crate::{
     Appended, BlobName, Cancelled, Change, Changes, ChunkRecord, Claim, Completed, Concatenated,
-    Concatenation, Counts, Created, Declared, Expired, Expiry, FetchNote, JoinedExtent, KnownWorker, Lease,
-    Limits, Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result,
-    SessionStore, Subject, Usage, WorkerInfo,
+    Concatenation, Counts, Created, Declared, Expired, Expiry, FetchNote, FileListing, JoinedExtent,
+    KnownWorker, Lease, Limits, Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded,
+    Released, Result, SessionStore, Subject, Usage, WorkerInfo,
 };
 
 #[async_trait]
@@ -409,6 +410,31 @@ impl SessionStore for PostgresSessionStore {
 
     async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {
         ask!(self, |on| outbox::listed(on, kind, limit).await)
+    }
+
+    async fn files(&self, listing: &FileListing) -> Result<Vec<IndexedFile>> {
+        Ok(self.skew.told(ask!(self, |on| files::list(on, listing).await)?))
+    }
+
+    async fn file(&self, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>> {
+        Ok(self.skew.told(ask!(self, |on| files::find(on, user, id).await)?))
+    }
+
+    async fn delete_file(
+        &self,
+        user: &UserId,
+        id: &FileId,
+        events: &[NewEvent],
+        now: Timestamp,
+    ) -> Result<Option<IndexedFile>> {
+        let deleted = transact!(self, Ending::FLUSHED_AND_CERTAIN, Some(now), |tx| {
+            let now = tx.now();
+            if !events.is_empty() {
+                tx.tell(Change::Event);
+            }
+            rules::delete_file(tx, user, id, events, now).await
+        })?;
+        Ok(self.skew.told(deleted))
     }
 
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>> {

@@ -1,4 +1,4 @@
-use telestore_types::{Timestamp, Upload, UploadState, UserId, WorkerId, is_due};
+use telestore_types::{IndexedFile, Timestamp, Upload, UploadState, UserId, WorkerId, is_due};
 
 use super::unwanted::Made;
 use super::{Answer, Holder, Rows, token};
@@ -128,6 +128,9 @@ pub async fn change_leased(
     }
     if over {
         rows.end_lease(&upload.key).await?;
+    }
+    if let Some(file) = IndexedFile::of(&upload) {
+        rows.put_file(&file).await?;
     }
     if let Some((event, now)) = event {
         rows.add_event(&upload.id, event, now).await?;

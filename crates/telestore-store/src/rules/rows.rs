@@ -1,5 +1,7 @@
 use async_trait::async_trait;
-use telestore_types::{ChunkIndex, StorageKey, Timestamp, Upload, UploadId, UserId, WorkerId};
+use telestore_types::{
+    ChunkIndex, FileId, IndexedFile, StorageKey, Timestamp, Upload, UploadId, UserId, WorkerId,
+};
 
 use crate::{
     BlobName, ChunkRecord, Expiry, Lease, NewEvent, OutboxEvent, OutboxKind, Result, Subject, Usage,
@@ -143,6 +145,12 @@ pub trait Rows: Send {
 
     /// Uploads that are past their time, [`Expiry::limit`] at most.
     async fn past(&mut self, expiry: &Expiry) -> Result<Vec<Upload>>;
+
+    /// Adds a file to the index, behind all others. One that is there stays as it is.
+    async fn put_file(&mut self, file: &IndexedFile) -> Result<()>;
+
+    /// Takes a file of this user out of the index, and gives it.
+    async fn take_file(&mut self, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>>;
 
     /// Forgets the bytes of days before `before`.
     async fn forget_days(&mut self, before: Timestamp) -> Result<()>;

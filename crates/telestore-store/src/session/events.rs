@@ -122,12 +122,22 @@ pub struct Withdrawal {
     pub key: StorageKey,
     /// The messages.
     pub stored: StoredFile,
+    /// Whether they were a file that its user has deleted, and not those of a cancelled upload.
+    #[serde(default)]
+    pub of_file: bool,
 }
 
 impl Withdrawal {
     /// The messages in `stored`, which `backend` has made.
     pub fn new(backend: impl Into<String>, key: StorageKey, stored: StoredFile) -> Self {
-        Self { backend: backend.into(), key, stored }
+        Self { backend: backend.into(), key, stored, of_file: false }
+    }
+
+    /// The same, of a file that its user has deleted.
+    #[must_use]
+    pub fn of_file(mut self) -> Self {
+        self.of_file = true;
+        self
     }
 
     /// Reads a body.

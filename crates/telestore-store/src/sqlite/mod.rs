@@ -2,6 +2,7 @@
 
 mod bot_keys;
 mod counts;
+mod files;
 mod group;
 mod leases;
 mod moved;

@@ -1,18 +1,18 @@
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, Outcome, Reading, ResumeState, SenderId, StorageKey, StoredFile, Timestamp, Upload, UploadId,
-    UploadOptions, UploadState, UserId, WorkerId,
+    ChatId, FileId, IndexedFile, Outcome, Reading, ResumeState, SenderId, StorageKey, StoredFile, Timestamp,
+    Upload, UploadId, UploadOptions, UploadState, UserId, WorkerId,
 };
 
 use super::{
-    SqliteSessionStore, bot_keys, counts, database, leases, moved, outbox, row, sweep, usage, workers,
+    SqliteSessionStore, bot_keys, counts, database, files, leases, moved, outbox, row, sweep, usage, workers,
 };
 use crate::rules::{self, NewChunk, NewExtent, Whose};
 use crate::{
     Appended, BlobName, Cancelled, ChunkRecord, Claim, Completed, Concatenated, Concatenation, Counts,
-    Created, Declared, Expired, Expiry, FetchNote, JoinedExtent, KnownWorker, Lease, Limits, Listing,
-    NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore, Subject,
-    Usage, WorkerInfo,
+    Created, Declared, Expired, Expiry, FetchNote, FileListing, JoinedExtent, KnownWorker, Lease, Limits,
+    Listing, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore,
+    Subject, Usage, WorkerInfo,
 };
 
 /// Reads the uploads of a list, of those that a condition holds for.
@@ -370,6 +370,26 @@ impl SessionStore for SqliteSessionStore {
 
     async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {
         outbox::listed(&self.readers, kind, limit).await
+    }
+
+    async fn files(&self, listing: &FileListing) -> Result<Vec<IndexedFile>> {
+        files::list(&self.readers, listing).await
+    }
+
+    async fn file(&self, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>> {
+        files::find(&self.readers, user, id).await
+    }
+
+    async fn delete_file(
+        &self,
+        user: &UserId,
+        id: &FileId,
+        events: &[NewEvent],
+        now: Timestamp,
+    ) -> Result<Option<IndexedFile>> {
+        let mut tx = self.begin_flushed().await?;
+        let answer = rules::delete_file(&mut *tx, user, id, events, now).await?;
+        tx.answer(answer).await
     }
 
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>> {

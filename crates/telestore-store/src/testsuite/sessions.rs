@@ -10,8 +10,8 @@ use telestore_types::{
 
 use super::in_turn::InTurn;
 use super::{
-    append, bot_keys, fetching, handed_over, leases, moved, outbox, pieces, quotas, strangers, streamed,
-    sums, views, workers,
+    append, bot_keys, fetching, files, handed_over, leases, moved, outbox, pieces, quotas, strangers,
+    streamed, sums, views, workers,
 };
 use crate::{
     BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Lease, Limits, NewChunk, Owner, Recorded,
@@ -183,6 +183,10 @@ where
         strangers::the_clock_is_kept,
         moved::a_moved_chat_is_found_by_its_user_only,
         bot_keys::the_latest_key_of_each_bot_is_kept,
+        files::a_completed_upload_is_a_file_of_its_user,
+        files::files_come_in_pages_the_newest_first,
+        files::files_are_found_by_a_part_of_their_names,
+        files::a_file_is_deleted_once_with_its_event,
         sums::an_empty_chunk_comes_last_in_any_order,
         sums::chunks_that_cannot_be_the_file_are_not_recorded,
         views::pages,

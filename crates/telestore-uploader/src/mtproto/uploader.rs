@@ -344,7 +344,9 @@ impl TelegramUploader for MtprotoUploader {
                     (Ok(peer), Some(chat)) if chat_of(&peer).as_ref() == Some(chat) => peer,
                     (_, Some(chat)) => attempt.calls.locate(chat).await?,
                 };
-                gone &= attempt.calls.delete_message(&peer, message_id).await?;
+                // None to delete: an earlier try may have lost its answer, or this account may not.
+                gone &= attempt.calls.delete_message(&peer, message_id).await?
+                    || attempt.calls.message(&peer, message_id).await?.is_none();
             }
             Ok(gone)
         };

@@ -65,6 +65,10 @@ impl Delivery {
     pub(super) async fn withdraw(&self, event: &OutboxEvent) -> Result<()> {
         let withdrawal = Withdrawal::read(&event.event.body);
         let message_id = withdrawal.as_ref().map(|withdrawal| withdrawal.stored.message_id());
+        let of = match &withdrawal {
+            Some(Withdrawal { of_file: true, .. }) => "deleted file",
+            _ => "cancelled upload",
+        };
         let now = self.base.now();
         // The try counts before it begins: whatever it does to this process, the next one comes later.
         let (first, longest) = WITHDRAW_AGAIN;
@@ -74,7 +78,7 @@ impl Delivery {
         let why = match tried.unwrap_or_else(|_| Err(Unwilling::Passing("no answer came in time".to_owned())))
         {
             Ok(()) => {
-                tracing::info!(message_id, "[{}] Message of a cancelled upload deleted", event.upload_id);
+                tracing::info!(message_id, "[{}] Message of a {of} deleted", event.upload_id);
                 return self.done(event).await;
             }
             Err(Unwilling::Passing(why))
@@ -84,7 +88,7 @@ impl Delivery {
                     message_id,
                     why,
                     seconds = pause.as_secs(),
-                    "[{}] Message of a cancelled upload could not be deleted; trying again",
+                    "[{}] Message of a {of} could not be deleted; trying again",
                     event.upload_id
                 );
                 return Ok(());
@@ -94,7 +98,7 @@ impl Delivery {
         tracing::warn!(
             message_id,
             why,
-            "[{}] Upload was cancelled, but its message could not be deleted: delete it by hand",
+            "[{}] Message of a {of} could not be deleted: delete it by hand",
             event.upload_id
         );
         self.done(event).await

@@ -26,9 +26,11 @@ impl Intake {
             None => (UploadId::new(format!("{DIRECT}{:032x}", rand::random::<u128>()))?, None),
         };
         concerns(&id);
+        let mut options = direct.options.clone();
+        options.sha256 = direct.sha256.or(options.sha256);
         let file = FileInfo::new(id, direct.file_name.clone(), bytes.0, 1)
             .with_thumbnail(direct.thumbnail.clone())
-            .with_options(direct.options.clone());
+            .with_options(options);
         let file = FileInfo { fingerprint, ..file };
         self.check_file(&file)?;
         Ok(file)

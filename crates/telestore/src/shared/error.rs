@@ -26,6 +26,9 @@ pub enum Error {
     /// There is no such upload.
     #[error("Upload session not found")]
     NotFound,
+    /// There is no such file of this user.
+    #[error("file not found: it was deleted, or is none of this user; GET /files lists those that are")]
+    NoFile,
     /// There is no such upload, or it was not completed yet.
     #[error("Upload not found or not started")]
     NotStarted,

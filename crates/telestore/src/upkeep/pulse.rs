@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use telestore_store::Change;
+use telestore_types::{Timestamp, is_due};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::shared::config::EngineConfig;
@@ -130,13 +131,13 @@ impl Upkeep {
     pub(crate) async fn listen(&self) {
         let mut changes = self.base.sessions.changes();
         let mut look: Option<Instant> = None;
+        let mut told = Told::default();
         loop {
             let change = tokio::select! {
                 change = changes.next() => change,
                 () = sleep_until(look.unwrap_or_else(Instant::now)), if look.is_some() => {
                     look = None;
-                    self.base.work.notify_one();
-                    self.base.outbox.notify_one();
+                    self.look_for(std::mem::take(&mut told)).await;
                     continue;
                 }
                 () = self.base.shutdown.cancelled() => return,
@@ -147,8 +148,41 @@ impl Upkeep {
                     self.sends.stop_if_lost(&key).await;
                 }
                 // Whatever else it is.
-                _ => _ = look.get_or_insert_with(|| Instant::now() + LEFT_TO_OTHERS),
+                change => {
+                    told.note(&change);
+                    look.get_or_insert_with(|| Instant::now() + LEFT_TO_OTHERS);
+                }
             }
         }
+    }
+
+    /// Wakes what has something to do. To ask whether anything is left costs less than to try and take it, and mostly the worker
+    /// that told of it has taken it.
+    async fn look_for(&self, told: Told) {
+        let (sessions, now) = (&self.base.sessions, self.base.now());
+        let is_left = |due: telestore_store::Result<Option<Timestamp>>| {
+            // Whoever is woken finds out what is wrong with the store.
+            due.map_or(true, |due| due.is_some_and(|due| is_due(due, now)))
+        };
+        if told.queued && is_left(sessions.next_due(&self.base.worker).await) {
+            self.base.work.notify_one();
+        }
+        if told.event && is_left(sessions.outbox_next_due().await) {
+            self.base.outbox.notify_one();
+        }
+    }
+}
+
+/// What other workers have told of.
+#[derive(Debug, Default)]
+struct Told {
+    queued: bool,
+    event: bool,
+}
+
+impl Told {
+    fn note(&mut self, change: &Change) {
+        self.queued |= !matches!(change, Change::Event);
+        self.event |= !matches!(change, Change::Queued);
     }
 }

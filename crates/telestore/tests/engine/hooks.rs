@@ -10,13 +10,13 @@ use async_trait::async_trait;
 use telestore::store::rules::{Concatenation, JoinedExtent, NewExtent};
 use telestore::store::{
     Appended, Blob, BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Concatenated, Counts,
-    Created, Declared, Error, Expired, Expiry, FetchNote, KnownWorker, Lease, Limits, NewChunk, NewEvent,
-    OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore, Spool,
+    Created, Declared, Error, Expired, Expiry, FetchNote, FileListing, KnownWorker, Lease, Limits, NewChunk,
+    NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore, Spool,
     SpooledChunk, Subject, Usage, WorkerInfo,
 };
 use telestore::types::{
-    ChatId, ChunkIndex, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload, UploadId,
-    UploadOptions, UserId, WorkerId,
+    ChatId, ChunkIndex, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey, StoredFile,
+    Timestamp, Upload, UploadId, UploadOptions, UserId, WorkerId,
 };
 use tokio::sync::Notify;
 
@@ -192,6 +192,9 @@ forward! { SessionStore {
     save_moved_chat(user: &UserId, chat: &ChatId, moved_to: &ChatId) -> ();
     bot_key(key: &StorageKey) -> Option<Vec<u8>>;
     save_bot_key(key: &StorageKey, sealed: &[u8]) -> ();
+    files(listing: &FileListing) -> Vec<IndexedFile>;
+    file(user: &UserId, id: &FileId) -> Option<IndexedFile>;
+    delete_file(user: &UserId, id: &FileId, events: &[NewEvent], now: Timestamp) -> Option<IndexedFile>;
     clock() -> Option<Reading>;
     save_clock(reading: Reading) -> ();
     counts() -> Counts;

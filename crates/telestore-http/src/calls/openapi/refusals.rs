@@ -12,7 +12,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr};
 use utoipa::{IntoResponses, ToSchema};
 
 use super::shared::text_header;
-use crate::calls::{progress, put, socket, tus};
+use crate::calls::{files, progress, put, socket, tus};
 use crate::shared::error::{ApiError, ErrorBody};
 use crate::shared::fault::{Fault, Place};
 use crate::shared::token;
@@ -176,6 +176,14 @@ refusals! {
     /// There is no such upload, or it was cancelled.
     NotFound:
         unknown_upload = Error::NotFound;
+    /// There is no such file of this user.
+    NoFile:
+        unknown_file = Error::NoFile;
+    /// `limit` is no number from 1 to 1000, `cursor` is none of these answers, or the user has not set up Telegram.
+    BadList:
+        bad_limit = files::bad_limit(),
+        bad_cursor = files::bad_cursor(),
+        telegram_not_set_up = not_set_up();
     /// The worker does not do that, unless its operator wants it to.
     SwitchedOff:
         off = ApiError::FetchesNothing;

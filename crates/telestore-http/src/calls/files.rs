@@ -1,0 +1,230 @@
+//! Files: what completed uploads have become.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use actix_web::HttpResponse;
+use actix_web::web::{Path, Query};
+use serde::{Deserialize, Serialize};
+use telestore::types::{FileId, IndexedFile, Timestamp, UploadId};
+use telestore::{Caller, Error, FileQuery};
+use utoipa::ToSchema;
+
+use crate::calls::call::Call;
+use crate::calls::openapi::refusals::{BadId, BadList, NoFile, Storage, TooMany, Unauthorized, Unavailable};
+use crate::shared::endpoints;
+use crate::shared::error::{ApiError, ApiResult};
+use crate::shared::messages::{Message, all};
+use crate::shared::token;
+
+/// How many files a page has if nothing is said.
+const PAGE: u32 = 100;
+
+/// The most that a page has.
+const PAGE_MAX: u32 = 1000;
+
+/// What the query of a list may say. Whatever else it says is no matter.
+#[derive(Deserialize)]
+pub(crate) struct Listing {
+    limit: Option<String>,
+    cursor: Option<String>,
+    q: Option<String>,
+}
+
+impl Listing {
+    fn read(self) -> Result<FileQuery, ApiError> {
+        let said = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let limit = said(self.limit).map_or(Ok(PAGE), |limit| limit.parse().map_err(|_| bad_limit()))?;
+        if !(1..=PAGE_MAX).contains(&limit) {
+            return Err(bad_limit());
+        }
+        let mut query = FileQuery::first(limit);
+        if let Some(cursor) = said(self.cursor) {
+            query = query.before(cursor.parse().map_err(|_| bad_cursor())?);
+        }
+        Ok(match said(self.q) {
+            Some(search) => query.named(search),
+            None => query,
+        })
+    }
+}
+
+pub(crate) fn bad_limit() -> ApiError {
+    ApiError::invalid(format!("limit must be a number from 1 to {PAGE_MAX}"))
+}
+
+pub(crate) fn bad_cursor() -> ApiError {
+    ApiError::invalid(
+        "cursor is none that this worker gave: take the one of the page before, or leave it out",
+    )
+}
+
+/// A file, which stays until it is deleted.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct File {
+    /// Whether what lies in the channel is compressed.
+    compressed: bool,
+    /// When it was in the channel: RFC 3339, in UTC.
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// Whether what lies in the channel is encrypted.
+    encrypted: bool,
+    /// The client's name for it.
+    file_name: String,
+    /// Its name in the index.
+    id: String,
+    /// The messages that hold it, in the order of its bytes.
+    #[schema(min_items = 1)]
+    messages: Vec<Message>,
+    /// Its type of content, if the client said one.
+    mime_type: Option<String>,
+    /// The SHA-256 of its bytes in hexadecimal digits, if the client said it.
+    sha256: Option<String>,
+    /// How many bytes it has.
+    size: u64,
+    /// The upload that it was.
+    #[schema(value_type = String)]
+    upload_id: UploadId,
+}
+
+impl From<IndexedFile> for File {
+    fn from(file: IndexedFile) -> Self {
+        Self {
+            compressed: false,
+            created_at: told(file.created_at),
+            encrypted: false,
+            file_name: file.file_name.as_str().to_owned(),
+            id: file.id.to_string(),
+            messages: all(file.stored.messages()),
+            mime_type: file.mime_type,
+            sha256: file.sha256.map(|sha256| sha256.to_string()),
+            size: file.size,
+            upload_id: file.upload_id,
+        }
+    }
+}
+
+/// A page of files.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Page {
+    /// What asks for the next page; nothing if this is the last one.
+    cursor: Option<String>,
+    /// The files, the newest first.
+    files: Vec<File>,
+}
+
+/// Lists files
+///
+/// The caller's own, the newest first. A completed upload is a file until it is deleted, however long the upload itself is
+/// remembered.
+#[utoipa::path(
+    get,
+    path = endpoints::FILES.path,
+    tag = "files",
+    security(("token" = [])),
+    params(
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many at most; 100 if nothing is said"),
+        ("cursor" = Option<String>, Query, description = "The `cursor` of the page before"),
+        ("q" = Option<String>, Query, description = "Only files whose name has this in it; small and capital letters are the same"),
+    ),
+    responses(
+        (status = 200, description = "A page of files", body = Page, example = json!({
+            "files": [{
+                "id": "0f8fad5bd9cb469fa16570867728950e", "uploadId": "1763790000000_k3j9x0abc", "fileName": "video.mp4",
+                "size": 104_857_600, "mimeType": "video/mp4", "sha256": null, "createdAt": "2026-11-22T05:40:00.000Z",
+                "messages": [{ "messageId": 7, "fileId": "70", "size": 104_857_600 }],
+                "encrypted": false, "compressed": false,
+            }],
+            "cursor": "1"
+        })),
+        BadList, Unauthorized, TooMany, Storage, Unavailable,
+    )
+)]
+pub(crate) async fn list(call: Call) -> ApiResult {
+    let caller = user(&call).await?;
+    let listing = Query::<Listing>::from_query(call.request.query_string());
+    let listing = listing.map_err(|_| ApiError::invalid("query is malformed"))?.into_inner().read()?;
+    let page = call.engine.files(&listing, &caller).await?;
+    let files = page.files.into_iter().map(File::from).collect();
+    Ok(HttpResponse::Ok().json(Page { cursor: page.next.map(|place| place.to_string()), files }))
+}
+
+/// Shows a file
+#[utoipa::path(
+    get,
+    path = endpoints::FILE.path,
+    tag = "files",
+    security(("token" = [])),
+    params(("id" = String, Path, description = "The file's `id`")),
+    responses(
+        (status = 200, description = "The file", body = File, example = json!({
+            "id": "0f8fad5bd9cb469fa16570867728950e", "uploadId": "1763790000000_k3j9x0abc", "fileName": "video.mp4",
+            "size": 104_857_600, "mimeType": "video/mp4", "sha256": null, "createdAt": "2026-11-22T05:40:00.000Z",
+            "messages": [{ "messageId": 7, "fileId": "70", "size": 104_857_600 }], "encrypted": false, "compressed": false,
+        })),
+        BadId, Unauthorized, NoFile, TooMany, Storage, Unavailable,
+    )
+)]
+pub(crate) async fn show(call: Call, id: Path<String>) -> ApiResult {
+    let caller = user(&call).await?;
+    let file = call.engine.file(&read(&id)?, &caller).await?;
+    Ok(HttpResponse::Ok().json(File::from(file)))
+}
+
+/// Deletes a file
+///
+/// It is gone from the index at once and for good. Its messages are deleted right after that, and again and again until they
+/// are gone.
+#[utoipa::path(
+    delete,
+    path = endpoints::DELETE_FILE.path,
+    tag = "files",
+    security(("token" = [])),
+    params(("id" = String, Path, description = "The file's `id`")),
+    responses(
+        (status = 204, description = "It is deleted"),
+        BadId, Unauthorized, NoFile, TooMany, Storage, Unavailable,
+    )
+)]
+pub(crate) async fn delete(call: Call, id: Path<String>) -> ApiResult {
+    let caller = user(&call).await?;
+    call.engine.delete_file(&read(&id)?, &caller).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Files are shown to nobody without a token, whatever the mode.
+async fn user(call: &Call) -> Result<Caller, ApiError> {
+    let caller = call.caller().await?;
+    token::authenticate(&call.engine, &call.request, &caller).await?;
+    Ok(caller)
+}
+
+fn told(at: Timestamp) -> String {
+    let since = Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(0));
+    humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string()
+}
+
+/// What cannot be a name is the name of no file.
+fn read(id: &str) -> Result<FileId, ApiError> {
+    FileId::parse(id).map_err(|_| Error::NoFile.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing(query: &str) -> Result<FileQuery, ApiError> {
+        Query::<Listing>::from_query(query).unwrap().into_inner().read()
+    }
+
+    #[test]
+    fn a_query_says_which_files() {
+        assert_eq!(listing("").unwrap(), FileQuery::first(100));
+        assert_eq!(listing("limit=&cursor=&q=").unwrap(), FileQuery::first(100));
+        let all = FileQuery::first(1000).before(7).named("a b%");
+        assert_eq!(listing("limit=1000&cursor=7&q=a+b%25&else=1").unwrap(), all);
+        for wrong in ["limit=0", "limit=1001", "limit=-1", "limit=ten", "cursor=-1", "cursor=x"] {
+            assert!(listing(wrong).is_err(), "{wrong}");
+        }
+    }
+}

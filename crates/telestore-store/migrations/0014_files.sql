@@ -1,0 +1,21 @@
+-- The files that completed uploads have become, until they are deleted. Those that came later have higher places.
+CREATE TABLE files (
+    place      INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    -- The key of the upload.
+    id         TEXT    NOT NULL UNIQUE,
+    upload_id  TEXT    NOT NULL,
+    user_id    TEXT    NOT NULL,
+    file_name  TEXT    NOT NULL,
+    -- The name as a search compares it.
+    folded     TEXT    NOT NULL,
+    size       INTEGER NOT NULL,
+    mime_type  TEXT,
+    sha256     TEXT,
+    stored     TEXT    NOT NULL,
+    created_at INTEGER NOT NULL
+);
+CREATE INDEX files_user ON files (user_id, place);
+INSERT INTO files (id, upload_id, user_id, file_name, folded, size, mime_type, sha256, stored, created_at)
+    SELECT key, id, user_id, file_name, lower(file_name), file_size, mime_type, json_extract(options, '$.sha256'), stored, updated_at
+    FROM uploads WHERE state = 'completed' AND stored IS NOT NULL AND user_id IS NOT NULL AND file_size >= 0
+    ORDER BY updated_at, id;

@@ -1,0 +1,37 @@
+//! The files that completed uploads have become.
+
+use sqlx::PgConnection;
+use telestore_types::{FileId, IndexedFile, UserId};
+
+use super::row::{self, Values};
+use super::{database, sql};
+use crate::{FileListing, Result};
+
+pub(super) async fn put(on: &mut PgConnection, file: &IndexedFile) -> Result<()> {
+    let put = sql(
+        "INSERT INTO files (id, upload_id, user_id, file_name, folded, size, mime_type, sha256, stored, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
+    );
+    row::bind_file(put, file)?.execute(on).await.map_err(database)?;
+    Ok(())
+}
+
+pub(super) async fn take(on: &mut PgConnection, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>> {
+    let take = sql("DELETE FROM files WHERE id = $1 AND user_id = $2 RETURNING *");
+    let taken = take.text(id.as_str()).text(user.as_str()).fetch_optional(on).await.map_err(database)?;
+    taken.as_ref().map(row::file).transpose()
+}
+
+pub(super) async fn list(on: &mut PgConnection, listing: &FileListing) -> Result<Vec<IndexedFile>> {
+    let list = sql("SELECT * FROM files WHERE user_id = $1 AND ($2::BIGINT IS NULL OR place < $2) \
+         AND ($3::TEXT IS NULL OR position($3 IN folded) > 0) ORDER BY place DESC LIMIT $4");
+    let list = list.text(listing.user.as_str()).bind(listing.before.map(row::signed));
+    let list = list.text(listing.search.as_deref()).bind(i64::from(listing.limit));
+    list.fetch_all(on).await.map_err(database)?.iter().map(row::file).collect()
+}
+
+pub(super) async fn find(on: &mut PgConnection, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>> {
+    let find = sql("SELECT * FROM files WHERE id = $1 AND user_id = $2");
+    let found = find.text(id.as_str()).text(user.as_str()).fetch_optional(on).await.map_err(database)?;
+    found.as_ref().map(row::file).transpose()
+}

@@ -1,0 +1,22 @@
+use telestore_types::{FileId, IndexedFile, Timestamp, UserId};
+
+use super::{Answer, Rows};
+use crate::{NewEvent, Result};
+
+/// [`SessionStore::delete_file`](crate::SessionStore::delete_file).
+///
+/// # Errors
+/// Those of the rows.
+pub async fn delete_file(
+    rows: &mut dyn Rows,
+    user: &UserId,
+    id: &FileId,
+    events: &[NewEvent],
+    now: Timestamp,
+) -> Result<Answer<Option<IndexedFile>>> {
+    let Some(file) = rows.take_file(user, id).await? else { return Ok(Answer::Unchanged(None)) };
+    for event in events {
+        rows.add_event(&file.upload_id, event, now).await?;
+    }
+    Ok(Answer::Changed(Some(file)))
+}

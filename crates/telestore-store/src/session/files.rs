@@ -1,0 +1,45 @@
+//! What the index of files is asked for.
+
+use telestore_types::{IndexedFile, UserId};
+
+/// Which files of a user to list.
+///
+/// ```
+/// # use telestore_store::FileListing;
+/// # use telestore_types::UserId;
+/// let listing = FileListing::first(UserId::new("42"), 20).named("Holiday");
+/// assert_eq!(listing.search.as_deref(), Some("holiday"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileListing {
+    /// Whose files.
+    pub user: UserId,
+    /// Only those whose name has this in it, [folded](IndexedFile::folded) as the names are.
+    pub search: Option<String>,
+    /// Only those behind the file at this [place](IndexedFile::place), which was the last of an earlier page.
+    pub before: Option<u64>,
+    /// How many to give at most.
+    pub limit: u32,
+}
+
+impl FileListing {
+    /// The newest so many of a user.
+    pub fn first(user: UserId, limit: u32) -> Self {
+        Self { user, search: None, before: None, limit }
+    }
+
+    /// The same, of those whose name has this text in it; small and capital letters are the same.
+    #[must_use]
+    pub fn named(mut self, search: &str) -> Self {
+        self.search = Some(IndexedFile::folded(search));
+        self
+    }
+
+    /// The same, of those behind this place.
+    #[must_use]
+    pub fn before(mut self, place: impl Into<Option<u64>>) -> Self {
+        self.before = place.into();
+        self
+    }
+}

@@ -1,0 +1,43 @@
+//! The files that completed uploads have become.
+
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqlitePool;
+use telestore_types::{FileId, IndexedFile, UserId};
+
+use super::{database, row};
+use crate::{FileListing, Result};
+
+/// `instr` knows no wildcards: whatever is looked for is meant as it is.
+const LIST: &str = "SELECT * FROM files WHERE user_id = ?1 AND (?2 IS NULL OR place < ?2) \
+                    AND (?3 IS NULL OR instr(folded, ?3) > 0) ORDER BY place DESC LIMIT ?4";
+
+pub(super) async fn put(on: &mut SqliteConnection, file: &IndexedFile) -> Result<()> {
+    let put = sqlx::query(
+        "INSERT OR IGNORE INTO files (id, upload_id, user_id, file_name, folded, size, mime_type, sha256, stored, created_at) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    );
+    row::bind_file(put, file)?.execute(on).await.map_err(database)?;
+    Ok(())
+}
+
+pub(super) async fn take(
+    on: &mut SqliteConnection,
+    user: &UserId,
+    id: &FileId,
+) -> Result<Option<IndexedFile>> {
+    let take = sqlx::query("DELETE FROM files WHERE id = ? AND user_id = ? RETURNING *");
+    let taken = take.bind(id.as_str()).bind(user.as_str()).fetch_optional(on).await.map_err(database)?;
+    taken.as_ref().map(row::file).transpose()
+}
+
+pub(super) async fn list(readers: &SqlitePool, listing: &FileListing) -> Result<Vec<IndexedFile>> {
+    let list = sqlx::query(LIST).bind(listing.user.as_str()).bind(listing.before.map(row::signed));
+    let list = list.bind(listing.search.as_deref()).bind(listing.limit);
+    list.fetch_all(readers).await.map_err(database)?.iter().map(row::file).collect()
+}
+
+pub(super) async fn find(readers: &SqlitePool, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>> {
+    let find = sqlx::query("SELECT * FROM files WHERE id = ? AND user_id = ?");
+    let found = find.bind(id.as_str()).bind(user.as_str()).fetch_optional(readers).await.map_err(database)?;
+    found.as_ref().map(row::file).transpose()
+}

@@ -1,0 +1,97 @@
+//! What completed uploads become.
+
+use std::time::Duration;
+
+use telestore_types::{FileId, IndexedFile, Timestamp, UploadState, UserId};
+
+use super::sessions::{NOW, SECOND, get, lease, one, queued_by, result};
+use crate::{Expiry, FileListing, NewEvent, OutboxKind, SessionStore};
+
+/// An upload of `user` that is completed.
+async fn sent(store: &dyn SessionStore, user: &str, name: &str, key: u8) -> IndexedFile {
+    queued_by(user, store, name, key, Duration::ZERO).await;
+    let held = lease(store, NOW).await.expect("due");
+    assert!(store.finish(&held, &result(), None, NOW + SECOND).await.expect("finishes"));
+    let upload = get(store, name).await;
+    IndexedFile::of(&upload).expect("it is completed")
+}
+
+async fn listed(store: &dyn SessionStore, listing: &FileListing) -> Vec<String> {
+    let files = store.files(listing).await.expect("lists");
+    files.into_iter().map(|file| file.upload_id.to_string()).collect()
+}
+
+fn user(name: &str) -> UserId {
+    UserId::new(name)
+}
+
+pub(super) async fn a_completed_upload_is_a_file_of_its_user(store: &dyn SessionStore) {
+    queued_by("u", store, "waits", 9, SECOND * 9).await;
+    let sent = sent(store, "u", "a", 1).await;
+    let kept = store.file(&user("u"), &sent.id).await.expect("reads").expect("is there");
+    assert_eq!(IndexedFile { place: 0, ..kept.clone() }, sent);
+    assert_eq!((kept.size, kept.stored.messages().len()), (10, 2));
+    assert_eq!(kept.created_at, NOW + SECOND);
+    assert_eq!(store.files(&FileListing::first(user("u"), 9)).await.expect("lists"), [kept]);
+    assert_eq!(store.file(&user("other"), &sent.id).await.expect("reads"), None, "it is another's");
+    assert_eq!(listed(store, &FileListing::first(user("other"), 9)).await, [""; 0]);
+    // The upload goes in time, and the file stays.
+    let expiry = Expiry::new([UploadState::Completed], NOW + SECOND * 99, 9);
+    assert_eq!(store.expire(&expiry).await.expect("expires").len(), 1);
+    assert_eq!(listed(store, &FileListing::first(user("u"), 9)).await, ["a"]);
+}
+
+pub(super) async fn files_come_in_pages_the_newest_first(store: &dyn SessionStore) {
+    for (key, name) in (1..).zip(["a", "b", "c", "d", "e"]) {
+        sent(store, "u", name, key).await;
+        sent(store, "v", &format!("of-v-{name}"), key + 100).await;
+    }
+    let first = FileListing::first(user("u"), 2);
+    let page = store.files(&first).await.expect("lists");
+    assert_eq!(page.iter().map(|file| file.upload_id.as_str()).collect::<Vec<_>>(), ["e", "d"]);
+    // What comes meanwhile moves no page.
+    sent(store, "u", "f", 6).await;
+    let last = page.last().expect("two").place;
+    assert_eq!(listed(store, &first.clone().before(last)).await, ["c", "b"]);
+    assert_eq!(listed(store, &FileListing::first(user("u"), 9)).await, ["f", "e", "d", "c", "b", "a"]);
+    assert_eq!(listed(store, &first.before(0)).await, [""; 0]);
+}
+
+pub(super) async fn files_are_found_by_a_part_of_their_names(store: &dyn SessionStore) {
+    sent(store, "u", "a", 1).await;
+    let all = FileListing::first(user("u"), 9);
+    for (search, found) in [
+        ("", 1),
+        ("video", 1),
+        ("DEO.MP", 1),
+        ("mp4", 1),
+        ("%", 0),
+        ("_", 0),
+        ("v.deo", 0),
+        ("'", 0),
+        ("\0", 0),
+    ] {
+        assert_eq!(listed(store, &all.clone().named(search)).await.len(), found, "{search:?}");
+    }
+}
+
+pub(super) async fn a_file_is_deleted_once_with_its_event(store: &dyn SessionStore) {
+    let file = sent(store, "u", "a", 1).await;
+    let event = |id: &str| NewEvent::withdrawal(id, "{}").of_user(Some(user("u")), Some(b"token".to_vec()));
+    let delete = async |of: &str, id: &FileId, event: &NewEvent| {
+        store.delete_file(&user(of), id, std::slice::from_ref(event), NOW).await.expect("deletes")
+    };
+    assert_eq!(delete("other", &file.id, &event("e0")).await, None);
+    let deleted = delete("u", &file.id, &event("e1")).await.expect("it is there");
+    assert_eq!((deleted.id, deleted.stored), (file.id.clone(), file.stored));
+    assert_eq!(delete("u", &file.id, &event("e2")).await, None, "once");
+    assert_eq!(store.file(&user("u"), &file.id).await.expect("reads"), None);
+    let now: Timestamp = NOW + SECOND;
+    let events = store.outbox_lease(&one(), OutboxKind::Withdrawal, now, now + SECOND * 30, 9, &[]).await;
+    let events = events.expect("claims");
+    assert_eq!(events.iter().map(|event| event.event.event_id.as_str()).collect::<Vec<_>>(), ["e1"]);
+    assert_eq!(events[0].upload_id.as_str(), "a");
+    // The same name sent again is another file.
+    let again = sent(store, "u", "b", 2).await;
+    assert!(again.id != file.id && store.file(&user("u"), &again.id).await.expect("reads").is_some());
+}
