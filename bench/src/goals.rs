@@ -52,6 +52,8 @@ const GOALS: &[Goal] = &[
     goal("seconds after `/complete-upload`", AtMost(1.0), 2, ["pipeline", "pipeline", "1000", "after"]),
     goal("8 uploads of 500 MiB at once, peak RSS MiB", AtMost(96.0), 1, ["poll", "poll", CROWD, "rss"]),
     goal("polling meanwhile, p99 ms", AtMost(20.0), 1, ["poll", "poll", CROWD, "p99"]),
+    goal("a page of 100,000 files in SQLite, p50 ms", AtMost(20.0), 1, ["index", "index", "SQLite", "first"]),
+    goal("the same in PostgreSQL", AtMost(20.0), 1, ["index", "index", "PostgreSQL", "first"]),
     goal("uploads/s of three workers, times one's", AtLeast(2.7), 2, ["many", "scaling", "3", "ratio"]),
     goal(
         "16 chunks of 50 MiB into S3 at once, peak RSS MiB",

@@ -8,6 +8,7 @@ mod flow;
 mod goals;
 mod growth;
 mod http;
+mod index;
 mod load;
 mod machine;
 mod many;
@@ -83,6 +84,7 @@ enum Part {
     Small,
     Many,
     Pools,
+    Index,
 }
 
 impl Part {
@@ -98,6 +100,7 @@ impl Part {
             Self::Small => "small",
             Self::Many => "many",
             Self::Pools => "pools",
+            Self::Index => "index",
         }
     }
 
@@ -113,6 +116,7 @@ impl Part {
             Self::Small => small::run(bench),
             Self::Many => many::run(bench),
             Self::Pools => pools::run(bench),
+            Self::Index => index::run(bench),
         }
     }
 }

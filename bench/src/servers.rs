@@ -79,13 +79,21 @@ impl Servers {
         Ok(Used { database: cpu_of_family(self.database_pid)?, bucket, commits })
     }
 
-    fn ask(&self, database: &str, statement: &str) -> Result<String> {
+    /// Has `psql` say something to a database, and gives its answer.
+    pub(crate) fn ask(&self, database: &str, statement: &str) -> Result<String> {
         let url = format!("{}/{database}", self.database);
         let answer = Command::new("psql").args(["-XAtq", "-d", &url, "-c", statement]).output()?;
         if !answer.status.success() {
             return Err(format!("psql: {}", String::from_utf8_lossy(&answer.stderr)).into());
         }
         Ok(String::from_utf8(answer.stdout)?)
+    }
+}
+
+impl Shared {
+    /// The name of the database.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 }
 

@@ -103,7 +103,7 @@ impl Stage {
         let address = line.strip_prefix("listening on http://").ok_or("the worker does not listen")?;
         let address = address.parse()?;
         let before = Usage::of(child.id())?;
-        Ok(Worker { address, before, child, _dir: dir })
+        Ok(Worker { address, before, child, dir })
     }
 }
 
@@ -112,7 +112,7 @@ pub(crate) struct Worker {
     pub(crate) address: SocketAddr,
     before: Usage,
     child: Child,
-    _dir: Scratch,
+    dir: Scratch,
 }
 
 /// What a worker used for a number of bytes.
@@ -129,6 +129,11 @@ pub(crate) struct Cost {
 impl Worker {
     pub(crate) fn http(&self) -> Result<Http> {
         Http::connect(self.address)
+    }
+
+    /// Where its uploads are, if it shares no database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.dir.path().join("telestore.db")
     }
 
     pub(crate) fn pid(&self) -> u32 {

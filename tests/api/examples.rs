@@ -18,6 +18,8 @@ struct Reader {
     document: Value,
     /// The last upload by tus: the worker names it, so that no example can.
     begun: Mutex<Option<String>>,
+    /// The newest file of the last list: so with files.
+    listed: Mutex<Option<String>>,
 }
 
 impl Reader {
@@ -26,7 +28,7 @@ impl Reader {
         let answer = stage.client.get(stage.url("/openapi.json")).send().await.unwrap();
         let text = answer.text().await.unwrap();
         let document = serde_json::from_str(&text).unwrap();
-        Self { stage, text, document, begun: Mutex::default() }
+        Self { stage, text, document, begun: Mutex::default(), listed: Mutex::default() }
     }
 
     /// Method, path and operation, as the page lists them: by tag, then as they stand in the document.
@@ -52,8 +54,12 @@ impl Reader {
         let parameters = || operation["parameters"].as_array().into_iter().flatten();
         for parameter in parameters().filter(|parameter| parameter["in"] == "path") {
             let name = parameter["name"].as_str().unwrap();
-            let begun = self.begun.lock().unwrap().clone().filter(|_| path.starts_with("/tus/"));
-            let value = begun.unwrap_or_else(|| parameter["example"].as_str().unwrap().to_owned());
+            let named = match path.split('/').nth(1) {
+                Some("tus") => self.begun.lock().unwrap().clone(),
+                Some("files") => self.listed.lock().unwrap().clone(),
+                _ => None,
+            };
+            let value = named.unwrap_or_else(|| parameter["example"].as_str().unwrap().to_owned());
             url = url.replace(&format!("{{{name}}}"), &value);
         }
         let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
@@ -79,7 +85,11 @@ impl Reader {
         if let Some(location) = headers.get("location").and_then(|location| location.to_str().ok()) {
             *self.begun.lock().unwrap() = location.rsplit('/').next().map(str::to_owned);
         }
-        Answer { status, body: serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default() }
+        let body: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default();
+        if let Some(id) = body["files"][0]["id"].as_str() {
+            *self.listed.lock().unwrap() = Some(id.to_owned());
+        }
+        Answer { status, body }
     }
 
     /// Each field has its example, and what is no text takes the file; a reader chooses none that may be left out.

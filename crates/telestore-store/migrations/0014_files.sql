@@ -14,7 +14,8 @@ CREATE TABLE files (
     stored     TEXT    NOT NULL,
     created_at INTEGER NOT NULL
 );
-CREATE INDEX files_user ON files (user_id, place);
+-- With the names, so that a search reads nothing else of what it does not find.
+CREATE INDEX files_user ON files (user_id, place, folded);
 INSERT INTO files (id, upload_id, user_id, file_name, folded, size, mime_type, sha256, stored, created_at)
     SELECT key, id, user_id, file_name, lower(file_name), file_size, mime_type, json_extract(options, '$.sha256'), stored, updated_at
     FROM uploads WHERE state = 'completed' AND stored IS NOT NULL AND user_id IS NOT NULL AND file_size >= 0

@@ -155,7 +155,7 @@ pub(crate) async fn list(call: Call) -> ApiResult {
     path = endpoints::FILE.path,
     tag = "files",
     security(("token" = [])),
-    params(("id" = String, Path, description = "The file's `id`")),
+    params(("id" = String, Path, description = "The file's `id`", example = "0f8fad5bd9cb469fa16570867728950e")),
     responses(
         (status = 200, description = "The file", body = File, example = json!({
             "id": "0f8fad5bd9cb469fa16570867728950e", "uploadId": "1763790000000_k3j9x0abc", "fileName": "video.mp4",
@@ -180,7 +180,7 @@ pub(crate) async fn show(call: Call, id: Path<String>) -> ApiResult {
     path = endpoints::DELETE_FILE.path,
     tag = "files",
     security(("token" = [])),
-    params(("id" = String, Path, description = "The file's `id`")),
+    params(("id" = String, Path, description = "The file's `id`", example = "0f8fad5bd9cb469fa16570867728950e")),
     responses(
         (status = 204, description = "It is deleted"),
         BadId, Unauthorized, NoFile, TooMany, Storage, Unavailable,

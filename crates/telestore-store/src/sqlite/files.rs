@@ -7,9 +7,10 @@ use telestore_types::{FileId, IndexedFile, UserId};
 use super::{database, row};
 use crate::{FileListing, Result};
 
-/// `instr` knows no wildcards: whatever is looked for is meant as it is.
-const LIST: &str = "SELECT * FROM files WHERE user_id = ?1 AND (?2 IS NULL OR place < ?2) \
-                    AND (?3 IS NULL OR instr(folded, ?3) > 0) ORDER BY place DESC LIMIT ?4";
+/// `instr` knows no wildcards: whatever is looked for is meant as it is. The inner question is answered by the index alone.
+const LIST: &str = "SELECT * FROM files WHERE place IN \
+                    (SELECT place FROM files WHERE user_id = ?1 AND place < ?2 AND (?3 IS NULL OR instr(folded, ?3) > 0) \
+                     ORDER BY place DESC LIMIT ?4) ORDER BY place DESC";
 
 pub(super) async fn put(on: &mut SqliteConnection, file: &IndexedFile) -> Result<()> {
     let put = sqlx::query(
@@ -31,7 +32,8 @@ pub(super) async fn take(
 }
 
 pub(super) async fn list(readers: &SqlitePool, listing: &FileListing) -> Result<Vec<IndexedFile>> {
-    let list = sqlx::query(LIST).bind(listing.user.as_str()).bind(listing.before.map(row::signed));
+    let list =
+        sqlx::query(LIST).bind(listing.user.as_str()).bind(listing.before.map_or(i64::MAX, row::signed));
     let list = list.bind(listing.search.as_deref()).bind(listing.limit);
     list.fetch_all(readers).await.map_err(database)?.iter().map(row::file).collect()
 }
