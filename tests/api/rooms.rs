@@ -18,7 +18,7 @@ const PLANS: [(&str, &str, &[&[&str]]); 3] = [
         "",
         &[
             &["shared"],
-            &["intake", "fetching", "sending", "delivery", "watching", "upkeep"],
+            &["intake", "fetching", "files", "sending", "delivery", "watching", "upkeep"],
             // The façade: the handle, how it is made, what runs in the background, and the operator's handle.
             &["engine builder service operator", "guide"],
         ],
@@ -52,13 +52,13 @@ const CIRCLES: [(&str, &str, &str); 13] = [
     ),
     (
         "telestore-store testsuite",
-        "append fetching handed_over leases outbox pieces quotas sessions strangers streamed sums views workers",
+        "append fetching files handed_over leases outbox pieces quotas sessions strangers streamed sums views workers",
         "the suite of sessions runs those of its parts, which share its fixtures",
     ),
     ("telestore-uploader bot_api", "preflight uploader", "two halves of one implementation"),
     (
         "telestore-http calls",
-        "chunked direct from_url openapi progress put sharex socket sse tus",
+        "chunked direct files from_url openapi progress put sharex socket sse tus",
         "the API document names the calls, whose own documents name the errors that it describes",
     ),
     (

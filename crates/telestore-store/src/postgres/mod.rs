@@ -15,6 +15,7 @@ mod moved;
 mod options;
 mod outbox;
 mod record;
+mod release;
 mod row;
 mod rows;
 mod schema;

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use telestore_types::{
     ChatId, Completion, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey, StoredFile,
-    Timestamp, Upload, UploadId, UploadOptions, UploadState, UserId, WorkerId,
+    Timestamp, Upload, UploadId, UploadOptions, UserId, WorkerId,
 };
 
 use super::again::{ask, transact};
@@ -492,21 +492,5 @@ impl SessionStore for PostgresSessionStore {
 
     async fn probe(&self) -> Result<()> {
         transact!(self, Ending::PLAIN, None, |tx| counts::probe(tx).await.map(Answer::Changed))
-    }
-}
-
-impl PostgresSessionStore {
-    async fn release_of(&self, whose: Whose<'_>, now: Timestamp, limit: u32) -> Result<Vec<Released>> {
-        let released = transact!(self, Ending::PLAIN, Some(now), |tx| {
-            let now = tx.now();
-            let answer = rules::release(tx, whose, now, limit).await;
-            if let Ok(Answer::Changed(released)) = &answer
-                && released.iter().any(|one| one.upload.state == UploadState::Queued)
-            {
-                tx.tell(Change::Queued);
-            }
-            answer
-        })?;
-        Ok(self.skew.told(released))
     }
 }
