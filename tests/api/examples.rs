@@ -117,6 +117,25 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// Waits until so many messages of the page's file are in the channel.
+    async fn are_left(&self, count: usize) {
+        let left = vec![("hello.txt".to_owned(), FILE.len() as u64); count];
+        let sent = || {
+            let messages = self.stage.sandbox.messages_of(&self.stage.user).into_iter();
+            // What came by tus has no name, and was deleted before or after it was sent.
+            let named = messages.filter(|message| !message.file_name.starts_with("upload-"));
+            named.map(|message| (message.file_name, message.size)).collect::<Vec<_>>()
+        };
+        soon("the deleted files' messages go", async {
+            while sent() != left {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+    }
+}
+
 /// What an operation answers when all is well.
 fn success(operation: &Value) -> u16 {
     let statuses = operation["responses"].as_object().unwrap().keys();
@@ -173,17 +192,5 @@ async fn each_example_works_as_it_stands_in_the_order_of_the_page() {
         }
     }
     // In chunks once, and by each of two requests twice; of these, files were deleted.
-    let left = vec![("hello.txt".to_owned(), FILE.len() as u64); 5 - deleted];
-    let sent = || {
-        let messages = reader.stage.sandbox.messages_of(&reader.stage.user).into_iter();
-        // What came by tus has no name, and was deleted before or after it was sent.
-        let named = messages.filter(|message| !message.file_name.starts_with("upload-"));
-        named.map(|message| (message.file_name, message.size)).collect::<Vec<_>>()
-    };
-    soon("the deleted files' messages go", async {
-        while sent() != left {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await;
+    reader.are_left(5 - deleted).await;
 }
