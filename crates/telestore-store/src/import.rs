@@ -173,7 +173,7 @@ async fn now(on: &mut PgConnection) -> Result<i64> {
 
 /// Keeps workers, and other imports, away until the end of the transaction.
 async fn lock(to: &mut PgConnection) -> Result<()> {
-    let lock = "SET LOCAL lock_timeout = '8s'; LOCK TABLE uploads, chunks, outbox IN EXCLUSIVE MODE";
+    let lock = "SET LOCAL lock_timeout = '8s'; LOCK TABLE uploads, chunks, outbox, files IN EXCLUSIVE MODE";
     sqlx::raw_sql(lock).execute(to).await.map_err(unavailable)?;
     Ok(())
 }
@@ -181,7 +181,7 @@ async fn lock(to: &mut PgConnection) -> Result<()> {
 async fn refuse_unless_empty(to: &mut PgConnection) -> Result<()> {
     lock(to).await?;
     let refused = |why: &'static str| Err(Error::unfit(WHAT, "importing into it", why));
-    let any = "SELECT EXISTS (SELECT 1 FROM uploads) OR EXISTS (SELECT 1 FROM outbox) AS any";
+    let any = "SELECT EXISTS (SELECT 1 FROM uploads) OR EXISTS (SELECT 1 FROM outbox) OR EXISTS (SELECT 1 FROM files) AS any";
     let any = sqlx::query(any).persistent(false).fetch_one(&mut *to).await;
     if any.and_then(|row| row.try_get("any")).map_err(unavailable)? {
         return refused("it holds uploads already");
