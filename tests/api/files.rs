@@ -1,13 +1,10 @@
 //! The index of files: what completed uploads have become.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use telestore_sandbox::{Fault, UserSpec};
+use telestore_sandbox::UserSpec;
 
-use crate::pieces::PIECES;
-use crate::support::{Answer, File, MIB, Stage, soon};
+use crate::support::{Answer, File, MIB, Stage};
 
 impl Stage {
     /// A call of this user about files.
@@ -37,7 +34,7 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn whatever_is_completed_is_in_the_index_until_it_is_deleted() {
+async fn whatever_is_completed_is_in_the_index() {
     let mut stage = Stage::new().await;
     let (small, large) = (File::new(10), File::new(11 * MIB));
     let sent = [stage.sent(&small).await, stage.sent(&large).await];
@@ -104,13 +101,13 @@ fn url_of(name: &str) -> String {
 }
 
 #[tokio::test]
-async fn nobody_sees_or_deletes_the_files_of_another() {
+async fn nobody_sees_the_files_of_another() {
     let stage = Stage::new().await;
     let other = stage.sandbox.add_user(UserSpec::new("other"));
     let sent = stage.sent(&File::new(10)).await;
     let path = format!("/files/{}", sent["id"].as_str().expect("an id"));
     assert_eq!(stage.files("GET", &other.auth_token, "/files").await.ok()["files"], Value::Array(vec![]));
-    for method in ["GET", "DELETE"] {
+    for method in ["GET"] {
         assert!(stage.files(method, &other.auth_token, &path).await.error(404).contains("file not found"));
         stage.files(method, "no token", &path).await.error(401);
         let answer = stage.client.request(method.parse().unwrap(), stage.url(&path)).send().await;
@@ -119,31 +116,4 @@ async fn nobody_sees_or_deletes_the_files_of_another() {
     assert_eq!(stage.client.get(stage.url("/files")).send().await.expect("an answer").status(), 401);
     stage.files("GET", &stage.user.auth_token, &path).await.ok();
     stage.files("GET", &stage.user.auth_token, "/files/..%2f..%2fetc").await.error(404);
-}
-
-#[tokio::test]
-async fn a_deleted_file_takes_its_messages_along_whatever_comes_between() {
-    let mut stage = Stage::with(&PIECES).await;
-    let (stays, goes) = (File::new(10), File::new(25 * MIB));
-    let kept = stage.sent(&stays).await;
-    let sent = stage.sent(&goes).await;
-    assert!(sent["messages"].as_array().expect("messages").len() > 1, "{sent}");
-    let path = format!("/files/{}", sent["id"].as_str().expect("an id"));
-    // Telegram does not answer the first time, and the worker is killed meanwhile.
-    let hold = stage.sandbox.faults().inject(Fault::hold("channels.deleteMessages"));
-    let deleted = stage.files("DELETE", &stage.user.auth_token, &path).await;
-    assert_eq!(deleted.status, 204);
-    stage.files("GET", &stage.user.auth_token, &path).await.error(404);
-    stage.files("DELETE", &stage.user.auth_token, &path).await.error(404);
-    soon("the first try", stage.sandbox.faults().wait_fired(hold, 1)).await;
-    stage.kill().await;
-    stage.sandbox.faults().clear();
-    stage.start().await;
-    let left = BTreeSet::from([kept["messages"][0]["messageId"].as_i64().expect("a number") as i32]);
-    let there =
-        || stage.sandbox.messages_of(&stage.user).iter().map(|one| one.message_id).collect::<BTreeSet<_>>();
-    while there() != left {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    assert_eq!(stage.names("").await, [stays.name]);
 }

@@ -12,9 +12,9 @@ use crate::calls::{
 use crate::layers::old_http::without_chunks;
 use crate::layers::tus::as_tus;
 use crate::shared::endpoints::{
-    APP, APP_FILE, ASSET, CANCEL, CHUNK, COMPLETE, DELETE_FILE, DOCUMENT, EVENTS, Endpoint, FILE, FILES,
-    FROM_URL, HEALTH, INDEX, INIT, METRICS, PAGE, PROGRESS, PUT, READY, SHAREX, SOCKET, STATUS, TUS_APPEND,
-    TUS_CREATE, TUS_END, TUS_OPTIONS, TUS_STATUS, UPLOAD, name_of,
+    APP, APP_FILE, ASSET, CANCEL, CHUNK, COMPLETE, DOCUMENT, EVENTS, Endpoint, FILE, FILES, FROM_URL, HEALTH,
+    INDEX, INIT, METRICS, PAGE, PROGRESS, PUT, READY, SHAREX, SOCKET, STATUS, TUS_APPEND, TUS_CREATE,
+    TUS_END, TUS_OPTIONS, TUS_STATUS, UPLOAD, name_of,
 };
 use crate::shared::options::HttpOptions;
 use crate::shared::{answer, token, tus as words_of_tus};
@@ -23,7 +23,7 @@ use crate::shared::{answer, token, tus as words_of_tus};
 type Answers = fn() -> Route;
 
 /// Each endpoint and its handler.
-const TABLE: [(Endpoint, Answers); 29] = [
+const TABLE: [(Endpoint, Answers); 28] = [
     (INDEX, || get().to(index::index)),
     (HEALTH, || get().to(health::alive)),
     (READY, || get().to(health::ready)),
@@ -48,7 +48,6 @@ const TABLE: [(Endpoint, Answers); 29] = [
     (TUS_END, || meant(Method::DELETE).to(tus::end)),
     (FILES, || get().to(files::list)),
     (FILE, || get().to(files::show)),
-    (DELETE_FILE, || web::delete().to(files::delete)),
     (DOCUMENT, || get().to(openapi::document)),
     (PAGE, || get().to(openapi::page)),
     (ASSET, || get().to(openapi::asset)),

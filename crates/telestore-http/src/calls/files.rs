@@ -171,27 +171,6 @@ pub(crate) async fn show(call: Call, id: Path<String>) -> ApiResult {
     Ok(HttpResponse::Ok().json(File::from(file)))
 }
 
-/// Deletes a file
-///
-/// It is gone from the index at once and for good. Its messages are deleted right after that, and again and again until they
-/// are gone.
-#[utoipa::path(
-    delete,
-    path = endpoints::DELETE_FILE.path,
-    tag = "files",
-    security(("token" = [])),
-    params(("id" = String, Path, description = "The file's `id`", example = "0f8fad5bd9cb469fa16570867728950e")),
-    responses(
-        (status = 204, description = "It is deleted"),
-        BadId, Unauthorized, NoFile, TooMany, Storage, Unavailable,
-    )
-)]
-pub(crate) async fn delete(call: Call, id: Path<String>) -> ApiResult {
-    let caller = user(&call).await?;
-    call.engine.delete_file(&read(&id)?, &caller).await?;
-    Ok(HttpResponse::NoContent().finish())
-}
-
 /// Files are shown to nobody without a token, whatever the mode.
 async fn user(call: &Call) -> Result<Caller, ApiError> {
     let caller = call.caller().await?;

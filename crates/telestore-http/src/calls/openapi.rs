@@ -56,7 +56,6 @@ use shared::Shared;
         tus::end,
         files::list,
         files::show,
-        files::delete,
         index::index,
         health::alive,
         health::ready,
@@ -73,7 +72,7 @@ use shared::Shared;
         (name = "chunked", description = "A large file: send its chunks, complete it, watch its progress"),
         (name = "direct", description = "A small file in one request"),
         (name = "tus", description = "A file by any client of tus 1.0.0, which goes on where it stopped"),
-        (name = "files", description = "What was uploaded: found again, and deleted"),
+        (name = "files", description = "What was uploaded: found again"),
         (name = "service", description = "The worker itself")
     )
 )]

@@ -344,9 +344,11 @@ impl TelegramUploader for MtprotoUploader {
                     (Ok(peer), Some(chat)) if chat_of(&peer).as_ref() == Some(chat) => peer,
                     (_, Some(chat)) => attempt.calls.locate(chat).await?,
                 };
-                // None to delete: an earlier try may have lost its answer, or this account may not.
+                // None to delete: an earlier try may have lost its answer. That tells a channel only, where all accounts see the same
+                // numbers.
                 gone &= attempt.calls.delete_message(&peer, message_id).await?
-                    || attempt.calls.message(&peer, message_id).await?.is_none();
+                    || matches!(peer, InputPeer::Channel(_))
+                        && attempt.calls.message(&peer, message_id).await?.is_none();
             }
             Ok(gone)
         };

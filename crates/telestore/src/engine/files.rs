@@ -23,13 +23,4 @@ impl Telestore {
     pub async fn file(&self, id: &FileId, caller: &Caller) -> Result<IndexedFile> {
         self.0.files.find(id, caller).await
     }
-
-    /// Deletes a file of the caller. When this returns, it is gone from the index for good, and its messages are taken back by
-    /// whichever worker has the account, as often as that takes.
-    ///
-    /// # Errors
-    /// As [`file`](Self::file).
-    pub async fn delete_file(&self, id: &FileId, caller: &Caller) -> Result<()> {
-        self.0.files.delete(id, caller).await
-    }
 }

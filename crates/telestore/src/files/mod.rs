@@ -1,13 +1,12 @@
-//! The index: files that completed uploads have become, until they are deleted.
+//! The index: files that completed uploads have become.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use telestore_store::{FileListing, NewEvent, Withdrawal};
-use telestore_types::{FileId, IndexedFile, Secret, StoredFile, StoredMessage, TelegramCredentials};
+use telestore_store::FileListing;
+use telestore_types::{FileId, IndexedFile, TelegramCredentials};
 
 use crate::shared::access::{Access, missing_token};
-use crate::shared::base::{Base, new_event_id};
+use crate::shared::base::Base;
 use crate::shared::caller::Caller;
 use crate::shared::error::{Error, Result};
 
@@ -63,7 +62,7 @@ pub struct FilePage {
     pub next: Option<u64>,
 }
 
-/// Finds files and deletes them.
+/// Finds files.
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
     pub(crate) base: Arc<Base>,
@@ -72,7 +71,7 @@ pub(crate) struct Files {
 
 impl Files {
     pub(crate) async fn list(&self, query: &FileQuery, caller: &Caller) -> Result<FilePage> {
-        let (user, _) = self.user(caller).await?;
+        let user = self.user(caller).await?;
         let limit = query.limit.clamp(1, PAGE_MAX);
         // One more than asked for tells whether there is a next page.
         let mut listing = FileListing::first(user.user_id.clone(), limit + 1).before(query.before);
@@ -87,40 +86,12 @@ impl Files {
     }
 
     pub(crate) async fn find(&self, id: &FileId, caller: &Caller) -> Result<IndexedFile> {
-        let (user, _) = self.user(caller).await?;
+        let user = self.user(caller).await?;
         self.base.sessions.file(&user.user_id, id).await?.ok_or(Error::NoFile)
     }
 
-    /// Takes a file out of the index; its messages are taken back from then on, until they are gone.
-    pub(crate) async fn delete(&self, id: &FileId, caller: &Caller) -> Result<()> {
-        let (user, token) = self.user(caller).await?;
-        let file = self.base.sessions.file(&user.user_id, id).await?.ok_or(Error::NoFile)?;
-        let sealed = self.access.backends.sealer.seal(id.key(), token)?;
-        let withdraw = |(backend, stored)| {
-            let withdrawal = Withdrawal::new(backend, id.key().clone(), stored).of_file();
-            NewEvent::withdrawal(new_event_id(), withdrawal.to_json())
-                .of_user(Some(user.user_id.clone()), Some(sealed.clone()))
-        };
-        let events: Vec<_> = by_backend(&file.stored).into_iter().map(withdraw).collect();
-        let deleted = self.base.sessions.delete_file(&user.user_id, id, &events, self.base.now()).await?;
-        // Another call may have been quicker.
-        deleted.ok_or(Error::NoFile)?;
-        self.base.outbox.notify_one();
-        Ok(())
-    }
-
     /// Files are somebody's, whatever the mode: nobody learns of them by an id alone.
-    async fn user<'a>(&self, caller: &'a Caller) -> Result<(&'a Arc<TelegramCredentials>, &'a Secret)> {
-        self.access.user_of(caller).await?.ok_or_else(missing_token)
+    async fn user<'a>(&self, caller: &'a Caller) -> Result<&'a Arc<TelegramCredentials>> {
+        self.access.user_of(caller).await?.map(|(user, _)| user).ok_or_else(missing_token)
     }
-}
-
-/// The messages of a file, by the backends that made them.
-fn by_backend(stored: &StoredFile) -> Vec<(String, StoredFile)> {
-    let mut parts = BTreeMap::<&str, Vec<StoredMessage>>::new();
-    for message in stored.messages() {
-        parts.entry(message.stored_as.backend()).or_default().push(message.clone());
-    }
-    let part = |(backend, messages): (&str, _)| Some((backend.to_owned(), StoredFile::of(messages)?));
-    parts.into_iter().filter_map(part).collect()
 }

@@ -150,8 +150,11 @@ impl Reader {
 
     /// What has come until now, be it ever so little.
     pub(super) fn read_now(&mut self) -> Vec<Bytes> {
+        let mut state = self.0.state();
+        let taken = state.take();
+        // Not before that: the writer would find it full, and wait for a word that came already.
         self.0.taken.notify_one();
-        self.0.state().take()
+        taken
     }
 }
 
@@ -239,6 +242,23 @@ mod tests {
             assert_eq!(read.len(), fit + 1, "what waits for room is read, too");
             held.await.unwrap();
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_writer_that_waits_goes_on_whenever_all_is_taken_at_once() {
+        const ROUNDS: usize = 20_000;
+        let (mut writer, mut reader) = inbox(1);
+        let writing = tokio::spawn(async move {
+            for _ in 0..ROUNDS {
+                writer.write(bytes(1)).await.unwrap();
+            }
+        });
+        let mut read = 0;
+        while read < ROUNDS {
+            read += reader.read_now().len();
+            tokio::task::yield_now().await;
+        }
+        writing.await.unwrap();
     }
 
     #[tokio::test]

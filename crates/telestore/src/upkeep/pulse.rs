@@ -4,6 +4,7 @@ use telestore_store::Change;
 use telestore_types::{Timestamp, is_due};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::shared::base::LONGEST_SLEEP;
 use crate::shared::config::EngineConfig;
 use crate::shared::tasks::Task;
 use crate::upkeep::sweeper::Upkeep;
@@ -159,10 +160,11 @@ impl Upkeep {
     /// Wakes what has something to do. To ask whether anything is left costs less than to try and take it, and mostly the worker
     /// that told of it has taken it.
     async fn look_for(&self, told: Told) {
-        let (sessions, now) = (&self.base.sessions, self.base.now());
+        // What is due soon counts, too: the database's clock may be a little ahead, and who is woken waits for the rest.
+        let (sessions, soon) = (&self.base.sessions, self.base.now() + LONGEST_SLEEP);
         let is_left = |due: telestore_store::Result<Option<Timestamp>>| {
             // Whoever is woken finds out what is wrong with the store.
-            due.map_or(true, |due| due.is_some_and(|due| is_due(due, now)))
+            due.map_or(true, |due| due.is_some_and(|due| is_due(due, soon)))
         };
         if told.queued && is_left(sessions.next_due(&self.base.worker).await) {
             self.base.work.notify_one();
