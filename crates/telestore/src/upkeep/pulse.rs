@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use telestore_store::Change;
 use telestore_types::{Timestamp, is_due};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::shared::base::LONGEST_SLEEP;
 use crate::shared::config::EngineConfig;
@@ -130,30 +131,40 @@ impl Upkeep {
 
     /// Hears what other workers change, for as long as the engine runs.
     pub(crate) async fn listen(&self) {
+        let (told, news) = watch::channel(Told::default());
+        // Side by side: a question that the database leaves unanswered holds up no cancel, and no stop of this worker.
+        tokio::select! {
+            () = self.hear(&told) => {}
+            () = self.look_around(&told, news) => {}
+            () = self.base.shutdown.cancelled() => {}
+        }
+    }
+
+    async fn hear(&self, told: &watch::Sender<Told>) {
         let mut changes = self.base.sessions.changes();
-        let mut look: Option<Instant> = None;
-        let mut told = Told::default();
         loop {
-            let change = tokio::select! {
-                change = changes.next() => change,
-                () = sleep_until(look.unwrap_or_else(Instant::now)), if look.is_some() => {
-                    look = None;
-                    self.look_for(std::mem::take(&mut told)).await;
-                    continue;
-                }
-                () = self.base.shutdown.cancelled() => return,
-            };
-            match change {
+            match changes.next().await {
                 Change::Cancelled(key) => {
                     self.sends.early.forget(&key);
                     self.sends.stop_if_lost(&key).await;
                 }
                 // Whatever else it is.
-                change => {
-                    told.note(&change);
-                    look.get_or_insert_with(|| Instant::now() + LEFT_TO_OTHERS);
-                }
+                change => told.send_modify(|told| told.note(&change)),
             }
+        }
+    }
+
+    async fn look_around(&self, told: &watch::Sender<Told>, mut news: watch::Receiver<Told>) {
+        while news.changed().await.is_ok() {
+            sleep(LEFT_TO_OTHERS).await;
+            // What is told from here on is looked for anew.
+            news.mark_unchanged();
+            let mut taken = Told::default();
+            told.send_if_modified(|told| {
+                taken = std::mem::take(told);
+                false
+            });
+            self.look_for(taken).await;
         }
     }
 

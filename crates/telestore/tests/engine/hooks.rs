@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use telestore::store::rules::{Concatenation, JoinedExtent, NewExtent};
 use telestore::store::{
-    Appended, Blob, BlobName, Cancelled, ChunkRecord, ChunkStore, Claim, Completed, Concatenated, Counts,
-    Created, Declared, Error, Expired, Expiry, FetchNote, FileListing, KnownWorker, Lease, Limits, NewChunk,
-    NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore, Spool,
-    SpooledChunk, Subject, Usage, WorkerInfo,
+    Appended, Blob, BlobName, Cancelled, Changes, ChunkRecord, ChunkStore, Claim, Completed, Concatenated,
+    Counts, Created, Declared, Error, Expired, Expiry, FetchNote, FileListing, KnownWorker, Lease, Limits,
+    NewChunk, NewEvent, OptionsSet, OutboxEvent, OutboxKind, Owner, Recorded, Released, Result, SessionStore,
+    Spool, SpooledChunk, Subject, Usage, WorkerInfo,
 };
 use telestore::types::{
     ChatId, ChunkIndex, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey, StoredFile,
@@ -32,6 +32,7 @@ struct State {
     broken: Vec<&'static str>,
     after: HashMap<&'static str, Hook>,
     hanging: Vec<&'static str>,
+    waiting: HashMap<&'static str, usize>,
     calls: HashMap<&'static str, usize>,
 }
 
@@ -73,9 +74,15 @@ impl Hooks {
         self.0.lock().unwrap().calls.get(method).copied().unwrap_or(0)
     }
 
+    /// How many calls of `method` hang.
+    pub(crate) fn waiting(&self, method: &'static str) -> usize {
+        self.0.lock().unwrap().waiting.get(method).copied().unwrap_or(0)
+    }
+
     async fn may_hang(&self, method: &'static str) {
         let hangs = self.0.lock().unwrap().hanging.contains(&method);
         if hangs {
+            *self.0.lock().unwrap().waiting.entry(method).or_default() += 1;
             std::future::pending().await
         }
     }
@@ -123,9 +130,10 @@ impl<S> Hooked<S> {
 }
 
 macro_rules! forward {
-    ($role:ident { $($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)* }) => {
+    ($role:ident $([ $own:item ])? { $($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)* }) => {
         #[async_trait]
         impl<S: $role> $role for Hooked<S> {
+            $($own)?
             $(async fn $name(&self, $($arg: $type),*) -> Result<$out> {
                 self.hooks.may_hang(stringify!($name)).await;
                 self.hooks.check(stringify!($name))?;
@@ -137,7 +145,11 @@ macro_rules! forward {
     };
 }
 
-forward! { SessionStore {
+forward! { SessionStore [
+    fn changes(&self) -> Changes {
+        self.inner.changes()
+    }
+] {
     create(upload: &Upload, anew: bool, limits: &Limits) -> Created;
     get(id: &UploadId) -> Option<Upload>;
     list(listing: &telestore::store::Listing) -> Vec<Upload>;

@@ -10,6 +10,7 @@ use telestore::uploader::{Error, ErrorKind};
 use telestore::{Caller, Telestore};
 use tokio::time::Instant;
 
+use crate::hooks::{Hooked, Hooks};
 use crate::support::{
     BODY, Forgotten, HOUR, NOW, SECOND, World, chunk_of, config, engine_on, file, id, spooled, token,
 };
@@ -242,6 +243,78 @@ async fn what_one_has_taken_in_wakes_the_other() {
         tokio::time::sleep(Duration::from_millis(10)).await;
         assert!(began.elapsed() < SECOND, "it waits until the other looks by itself");
     }
+    running.shutdown().await;
+}
+
+/// Two workers of which the first one's questions to the store are counted, or left unanswered.
+fn watched_pair() -> (Pair, Hooks) {
+    let (store, hooks) = (MemorySessionStore::new(), Hooks::default());
+    let watched = Hooked { inner: store.clone(), hooks: hooks.clone() };
+    (Pair::new([Arc::new(watched), Arc::new(store)]), hooks)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_the_store_leaves_unanswered_holds_up_no_cancel() {
+    let (pair, hooks) = watched_pair();
+    let (told, reached) = tokio::sync::oneshot::channel();
+    let (ended, over) = tokio::sync::oneshot::channel();
+    pair.uploaders[0].then(move |call| async move {
+        told.send(()).unwrap();
+        let cancelled = call.until_cancelled().await;
+        ended.send(()).unwrap();
+        cancelled
+    });
+    let _running = pair.engines[0].start().await.unwrap();
+    pair.queue("alice", "a", 0).await;
+    reached.await.unwrap();
+    hooks.hang("next_due");
+    pair.queue("bob", "b", 0).await;
+    while hooks.waiting("next_due") == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tokio::time::sleep(SECOND).await;
+    let began = Instant::now();
+    pair.engines[1].cancel(&id("a"), &Caller::from(token("alice-1"))).await.unwrap();
+    over.await.unwrap();
+    assert!(began.elapsed() < SECOND, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_tries_to_take_what_the_other_took_and_told_of() {
+    let (pair, hooks) = watched_pair();
+    let running = pair.engines[0].start().await.unwrap();
+    // Until it has looked by itself, which it does every few seconds.
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let before = hooks.calls("lease");
+    for n in 0..3 {
+        pair.queue("alice", &format!("a{n}"), 0).await;
+        assert!(pair.engines[1].step().await.unwrap());
+    }
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(hooks.calls("lease"), before);
+    // One that stays is taken, if its account is free.
+    pair.queue("bob", "left", 0).await;
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(pair.state("left").await, UploadState::Completed);
+    running.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_due_soon_is_waited_for() {
+    let (pair, hooks) = watched_pair();
+    // As by a worker whose clock is ahead.
+    let (ahead, now) = (Duration::from_secs(2), NOW);
+    pair.clock.set(now + ahead);
+    let running = pair.engines[0].start().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let before = hooks.calls("lease");
+    pair.queue("alice", "a", 0).await;
+    pair.clock.set(now);
+    tokio::time::sleep(SECOND).await;
+    assert!(hooks.calls("lease") > before, "it waits until it looks by itself");
+    pair.clock.set(now + ahead);
+    tokio::time::sleep(ahead).await;
+    assert_eq!(pair.state("a").await, UploadState::Completed);
     running.shutdown().await;
 }
 
