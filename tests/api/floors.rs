@@ -11,7 +11,7 @@ fn floor(name: &str) -> Option<u32> {
         "telestore-net" => 5,
         "telestore-client" | "telestore-fetch" | "telestore-store" | "telestore-mtproto"
         | "telestore-progress" | "telestore-backend" => 10,
-        "telestore-merger" | "telestore-uploader" => 15,
+        "telestore-merger" | "telestore-reader" | "telestore-uploader" => 15,
         "telestore" => 20,
         "telestore-http" => 30,
         "telestore-worker" | "telestore-cli" => 40,

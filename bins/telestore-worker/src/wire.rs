@@ -7,6 +7,7 @@ use telestore::backend::{
     CachedCredentialProvider, HttpConfig, HttpCredentialProvider, HttpWebhookSender, StaticCredentialProvider,
 };
 use telestore::fetch::HttpFetcher;
+use telestore::reader::MtprotoReader;
 use telestore::store::PostgresSessionStore;
 use telestore::types::{ChatId, Secret, SystemClock, TelegramCredentials, UserId};
 use telestore::uploader::{BotApiConfig, BotApiUploader, MtprotoUploader, PiecesUploader};
@@ -85,7 +86,9 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
     let bot_api = Some(config.bot_api()).filter(BotApiConfig::has_way);
     let bot_api = bot_api.map(BotApiUploader::new).transpose()?.map(Arc::new);
     let builder = Telestore::builder().sessions(sessions).chunks(chunks).sealer(sealer);
-    let mtproto = PiecesUploader::new(MtprotoUploader::new(config.mtproto())).with_piece_bytes(piece_bytes);
+    let mtproto = MtprotoUploader::new(config.mtproto());
+    let builder = builder.reader(MtprotoReader::new(mtproto.logins()));
+    let mtproto = PiecesUploader::new(mtproto).with_piece_bytes(piece_bytes);
     let builder = match &bot_api {
         // Clients download small files by the `fileId` of the Bot API, unless the operator says that they do not.
         Some(bot_api) if !config.settings.sending.prefer_mtproto => {

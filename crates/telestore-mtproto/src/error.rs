@@ -39,6 +39,8 @@ pub enum ErrorKind {
     LoginBusy,
     /// Nothing got further for [`stall_timeout`](crate::MtprotoConfig::stall_timeout).
     Stalled,
+    /// A bot cannot sign in; what can be done about it.
+    NotSignedIn(Remedy),
 }
 
 /// Why a call has no result. The text is for the person who waits for it, and never holds a secret.
@@ -100,6 +102,11 @@ impl Error {
         Self::new(ErrorKind::LoginBusy, why.to_string()).with_source(why)
     }
 
+    /// The login cannot be had, for this reason; for those who implement [`Logins`](crate::Logins).
+    pub fn not_signed_in(text: impl Into<String>, remedy: Remedy) -> Self {
+        Self::new(ErrorKind::NotSignedIn(remedy), text)
+    }
+
     pub(crate) fn stalled(what: &str, after: Duration) -> Self {
         Self::new(ErrorKind::Stalled, format!("{what} (nothing in {} s)", after.as_secs_f32()))
     }
@@ -132,6 +139,7 @@ impl Error {
     pub fn remedy(&self) -> Remedy {
         match &self.kind {
             ErrorKind::Rpc(error) => error.remedy(),
+            ErrorKind::NotSignedIn(remedy) => *remedy,
             ErrorKind::NotSent | ErrorKind::Lost | ErrorKind::Stalled => Remedy::Again,
             ErrorKind::UnknownKey
             | ErrorKind::NotAdmitted

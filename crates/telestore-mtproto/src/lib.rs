@@ -15,6 +15,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod key_exchange;
+mod logins;
 mod messages;
 #[cfg(feature = "testsuite")]
 mod packing;
@@ -36,6 +37,7 @@ pub use client::Client;
 pub use config::MtprotoConfig;
 pub use error::{Error, ErrorKind, Remedy, Result, RpcError};
 pub use key_exchange::{BadServerKey, ServerKey};
+pub use logins::Logins;
 pub use messages::{Document, Look, Message, Scheduled, Sent, Wanted, media_message};
 #[cfg(feature = "testsuite")]
 #[doc(hidden)]

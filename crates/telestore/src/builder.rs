@@ -3,6 +3,7 @@ use std::sync::Arc;
 use telestore_backend::{CredentialProvider, NoWebhook, WebhookSender};
 use telestore_fetch::Fetcher;
 use telestore_progress::{LocalProgressBus, ProgressBus};
+use telestore_reader::TelegramReader;
 use telestore_store::{ChunkStore, SessionStore, WorkerInfo};
 use telestore_types::{Clock, KeyStore, SteadyClock, TelegramCredentials, WorkerId};
 use telestore_uploader::{Pool, TelegramUploader};
@@ -36,6 +37,7 @@ pub struct TelestoreBuilder {
     credentials: Option<Arc<dyn CredentialProvider>>,
     webhooks: Option<Arc<dyn WebhookSender>>,
     uploaders: Vec<Arc<dyn TelegramUploader>>,
+    readers: Vec<Arc<dyn TelegramReader>>,
     bus: Option<Arc<dyn ProgressBus>>,
     fetcher: Option<Arc<dyn Fetcher>>,
     clock: Option<Arc<dyn Clock>>,
@@ -74,6 +76,12 @@ impl TelestoreBuilder {
     /// Adds a way to Telegram. The first that fits a file by size and credentials takes it. At least one is required.
     pub fn uploader(mut self, uploader: impl TelegramUploader) -> Self {
         self.uploaders.push(Arc::new(uploader));
+        self
+    }
+
+    /// Adds a way to read files back. The first that can read a file is used; without any, files are listed and cannot be read.
+    pub fn reader(mut self, reader: impl TelegramReader) -> Self {
+        self.readers.push(Arc::new(reader));
         self
     }
 
@@ -169,6 +177,7 @@ impl TelestoreBuilder {
             base: Arc::clone(&base),
             logins,
             uploaders: self.uploaders,
+            readers: self.readers,
             credentials: self.credentials.ok_or(BuildError("a credential provider"))?,
             sealer,
         });

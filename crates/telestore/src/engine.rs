@@ -97,7 +97,7 @@ impl Rooms {
         let intake = intake(&shared, &early);
         Self {
             fetching: fetching::room(&shared, &intake),
-            files: Files { base: base(), access: access() },
+            files: Files { base: base(), access: access(), backends: backends() },
             intake,
             runner: Runner {
                 base: base(),

@@ -18,6 +18,8 @@ pub mod guide {}
 
 pub use builder::{BuildError, TelestoreBuilder};
 pub use engine::Telestore;
+pub use files::content::FileContent;
+pub use files::link::FileLink;
 pub use files::{FilePage, FileQuery};
 pub use intake::appending::Appending;
 pub use intake::chunks::Admission;
@@ -42,6 +44,7 @@ pub use telestore_backend as backend;
 pub use telestore_fetch as fetch;
 pub use telestore_merger as merger;
 pub use telestore_progress as progress;
+pub use telestore_reader as reader;
 pub use telestore_store as store;
 pub use telestore_types as types;
 pub use telestore_uploader as uploader;

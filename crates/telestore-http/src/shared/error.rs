@@ -22,15 +22,17 @@ pub fn status_of(error: &Error) -> StatusCode {
         | Error::SizeMismatch { .. }
         | Error::NotConfigured(_) => StatusCode::BAD_REQUEST,
         Error::Unauthorized(_) | Error::InvalidToken(_) => StatusCode::UNAUTHORIZED,
-        Error::Forbidden => StatusCode::FORBIDDEN,
+        Error::Forbidden | Error::DeadLink => StatusCode::FORBIDDEN,
         Error::NotFound | Error::NoFile | Error::NotStarted | Error::FetchesNothing => StatusCode::NOT_FOUND,
-        Error::Conflict(_) | Error::Offset { .. } => StatusCode::CONFLICT,
+        Error::FileGone(_) => StatusCode::GONE,
+        Error::Conflict(_) | Error::Offset { .. } | Error::Unreadable(_) => StatusCode::CONFLICT,
         Error::OtherRequest => StatusCode::UNPROCESSABLE_ENTITY,
         Error::TooLarge { .. } | Error::NeedsSession { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::BackendUnavailable(_)
         | Error::StoreUnavailable(_)
         | Error::SendAgain
+        | Error::TelegramUnavailable { .. }
         | Error::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
         Error::NoSpace | Error::QuotaFull { .. } => StatusCode::INSUFFICIENT_STORAGE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
@@ -137,9 +139,9 @@ impl ApiError {
     /// When the same call may be made again, in whole seconds.
     fn retry_after(&self) -> Option<u64> {
         match self.kind() {
-            Self::Engine(Error::TooManyRequests { retry_after, .. }) => {
-                Some(u64::try_from(retry_after.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1))
-            }
+            Self::Engine(
+                Error::TooManyRequests { retry_after, .. } | Error::TelegramUnavailable { retry_after, .. },
+            ) => Some(u64::try_from(retry_after.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1)),
             error if error.status() == StatusCode::SERVICE_UNAVAILABLE => Some(5),
             _ => None,
         }

@@ -4,8 +4,10 @@ mod allowance;
 mod data_centres;
 mod file_connections;
 mod guard;
+mod guests;
 mod migration;
 mod peers;
+mod reading;
 mod sent_messages;
 
 use std::fmt;
@@ -24,6 +26,7 @@ use crate::{Error, ErrorKind, MtprotoConfig, Remedy, Result};
 use data_centres::{DataCentre, DataCentres};
 use file_connections::FileConnections;
 pub(crate) use guard::Guard;
+use guests::Guests;
 
 pub use allowance::Allowance;
 pub(crate) use allowance::{ClientNumbers, Kind};
@@ -46,6 +49,7 @@ pub struct Account {
     /// Held while connecting and while migrating, so that only one does.
     main: tokio::sync::Mutex<MainConnection>,
     further: FileConnections,
+    guests: Guests,
     peers: Peers,
     sent: SentMessages,
     allowance: allowance::Known,
@@ -91,6 +95,7 @@ impl Account {
             data_centres,
             main: tokio::sync::Mutex::default(),
             further,
+            guests: Guests::default(),
             peers: Peers::default(),
             sent: SentMessages::default(),
             allowance: allowance::Known::default(),
@@ -294,6 +299,7 @@ impl Account {
     pub async fn close(&self) {
         self.main.lock().await.close().await;
         self.further.close().await;
+        self.guests.close().await;
         self.close_predecessor().await;
     }
 
@@ -304,6 +310,7 @@ impl Account {
         if let Some(old) = old {
             old.main.lock().await.close().await;
             old.further.close().await;
+            old.guests.close().await;
             *predecessor() = None;
         }
     }

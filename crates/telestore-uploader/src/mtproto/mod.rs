@@ -6,6 +6,7 @@ mod bots;
 mod error;
 mod find;
 mod limits;
+mod logins;
 mod message;
 mod parts;
 mod recall;

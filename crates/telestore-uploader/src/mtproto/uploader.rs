@@ -3,16 +3,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_mtproto::tl::enums::InputPeer;
-use telestore_mtproto::{Account, Client, MtprotoConfig, Session, User};
+use telestore_mtproto::{Account, Client, Logins, MtprotoConfig, User};
 use telestore_types::{
     ChatId, KeyStore, LoginGuard, ResumeState, Sender, Stage, StoredFile, TelegramCredentials,
 };
 use tokio::time::timeout;
 
 use super::attempt::Attempt;
-use super::bots::Bots;
 use super::find;
 use super::limits::{Limits, PART_SIZE, WHOLE_BYTES};
+use super::logins::SharedLogins;
 use super::parts::{self, BIG_FILE};
 use super::recall;
 use super::resume::{About, NAME, Resume};
@@ -46,10 +46,9 @@ const REQUIREMENT: Requirement = Requirement::SessionOrBot;
 /// ```
 #[derive(Debug)]
 pub struct MtprotoUploader {
-    client: Client,
+    logins: SharedLogins,
     limits: Limits,
     windows: Windows,
-    bots: Arc<Bots>,
 }
 
 /// Who works, and as which login.
@@ -68,7 +67,14 @@ impl MtprotoUploader {
     /// it sees on two connections.
     pub fn sharing(client: Client) -> Self {
         let windows = Windows::new(PARTS_IN_FLIGHT);
-        Self { client, limits: Limits::default(), windows, bots: Arc::default() }
+        let logins = SharedLogins { client, bots: Arc::default() };
+        Self { logins, limits: Limits::default(), windows }
+    }
+
+    /// The logins that it sends with, for others who work with the same ones, such as a reader of files: a bot signs in once for
+    /// all, and each account has one connection.
+    pub fn logins(&self) -> Arc<dyn Logins> {
+        Arc::new(self.logins.clone())
     }
 
     /// Sets the largest file that is sent, in bytes. Unless set, it is what the account may send: 2000 MiB, and 4000 MiB with
@@ -116,20 +122,14 @@ impl MtprotoUploader {
     /// # Errors
     /// [`ErrorKind::Unavailable`], with a text that names the hop at which the way ends.
     pub async fn try_way(&self) -> Result<()> {
-        Ok(self.client.try_way().await?)
+        Ok(self.logins.client.try_way().await?)
     }
 
     /// Who works with these credentials; a bot may sign in for that.
     async fn worker(&self, sender: Option<&Sender>, credentials: &TelegramCredentials) -> Result<Worker> {
         let nobody = || REQUIREMENT.fault(credentials).unwrap_or_else(Error::not_authorized);
         let sender = sender.ok_or_else(nobody)?.clone();
-        let account = match sender.session_string() {
-            Some(given) => {
-                let session = Session::read(given.expose()).map_err(Error::bad_session)?;
-                self.client.account(session, sender.api_id())?
-            }
-            None => self.bots.account(&self.client, &sender).await?,
-        };
+        let account = self.logins.enter(&sender).await?;
         Ok(Worker { sender, account })
     }
 
@@ -146,10 +146,7 @@ impl MtprotoUploader {
 
     /// Notes how work has ended, if a bot did it that this uploader signs in.
     async fn ended<T>(&self, worker: &Worker, ended: Result<T>) -> Result<T> {
-        match worker.sender.session_string() {
-            Some(_) => ended,
-            None => self.bots.ended(&worker.sender, &worker.account, ended).await,
-        }
+        self.logins.note(&worker.sender, &worker.account, ended).await
     }
 
     /// Does something small with the best login of these credentials.
@@ -365,14 +362,14 @@ impl TelegramUploader for MtprotoUploader {
     }
 
     fn guard_logins(&self, guard: Arc<dyn LoginGuard>) {
-        self.client.guard_logins(guard);
+        self.logins.client.guard_logins(guard);
     }
 
     fn keep_keys(&self, keys: Arc<dyn KeyStore>) {
-        self.bots.keep_in(keys);
+        self.logins.bots.keep_in(keys);
     }
 
     async fn close(&self) {
-        self.client.close().await;
+        self.logins.client.close().await;
     }
 }

@@ -1,6 +1,10 @@
+use std::time::Duration;
+
 use telestore_types::{FileId, IndexedFile};
 
 use crate::engine::Telestore;
+use crate::files::content::FileContent;
+use crate::files::link::FileLink;
 use crate::files::{FilePage, FileQuery};
 use crate::shared::caller::Caller;
 use crate::shared::error::Result;
@@ -22,5 +26,38 @@ impl Telestore {
     /// [`Error::NoFile`](crate::Error::NoFile), also for a file of somebody else; those of [`files`](Self::files).
     pub async fn file(&self, id: &FileId, caller: &Caller) -> Result<IndexedFile> {
         self.0.files.find(id, caller).await
+    }
+
+    /// The bytes of a file of the caller.
+    ///
+    /// # Errors
+    /// [`Error::FileGone`](crate::Error::FileGone), [`Error::Unreadable`](crate::Error::Unreadable),
+    /// [`Error::TelegramUnavailable`](crate::Error::TelegramUnavailable); those of [`file`](Self::file).
+    pub async fn content(&self, id: &FileId, caller: &Caller) -> Result<FileContent> {
+        self.0.files.content(id, caller).await
+    }
+
+    /// The bytes of any messages in the caller's channel, one behind the other, by their numbers.
+    ///
+    /// # Errors
+    /// Those of [`content`](Self::content), but for [`Error::NoFile`](crate::Error::NoFile).
+    pub async fn messages_content(&self, message_ids: &[i64], caller: &Caller) -> Result<FileContent> {
+        self.0.files.messages(message_ids, caller).await
+    }
+
+    /// Makes a link that opens a file of the caller to whoever has it: for a second at least, and 30 days at most.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) for another time; those of [`file`](Self::file).
+    pub async fn link(&self, id: &FileId, lasts: Duration, caller: &Caller) -> Result<FileLink> {
+        self.0.files.link(id, lasts, caller).await
+    }
+
+    /// The bytes of a file that [`FileLink::sealed`] opens.
+    ///
+    /// # Errors
+    /// [`Error::DeadLink`](crate::Error::DeadLink); those of [`content`](Self::content).
+    pub async fn linked_content(&self, id: &FileId, sealed: &str) -> Result<FileContent> {
+        self.0.files.linked(id, sealed).await
     }
 }

@@ -1,11 +1,15 @@
 //! The index: files that completed uploads have become.
 
+pub(crate) mod content;
+pub(crate) mod link;
+
 use std::sync::Arc;
 
 use telestore_store::FileListing;
 use telestore_types::{FileId, IndexedFile, TelegramCredentials};
 
 use crate::shared::access::{Access, missing_token};
+use crate::shared::backends::Backends;
 use crate::shared::base::Base;
 use crate::shared::caller::Caller;
 use crate::shared::error::{Error, Result};
@@ -67,6 +71,7 @@ pub struct FilePage {
 pub(crate) struct Files {
     pub(crate) base: Arc<Base>,
     pub(crate) access: Arc<Access>,
+    pub(crate) backends: Arc<Backends>,
 }
 
 impl Files {

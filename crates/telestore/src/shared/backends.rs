@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use telestore_backend::{CredentialProvider, Result};
+use telestore_reader::TelegramReader;
 use telestore_types::{ChatId, Secret, TelegramCredentials, Upload, UserId};
 use telestore_uploader::{Pool, TelegramUploader};
 
@@ -16,6 +17,7 @@ use crate::shared::seal::Sealer;
 pub(crate) struct Backends {
     pub(crate) base: Arc<Base>,
     pub(crate) uploaders: Vec<Arc<dyn TelegramUploader>>,
+    pub(crate) readers: Vec<Arc<dyn TelegramReader>>,
     pub(crate) credentials: Arc<dyn CredentialProvider>,
     pub(crate) sealer: Sealer,
     pub(crate) logins: Logins,

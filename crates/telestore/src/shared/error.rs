@@ -9,6 +9,9 @@ use telestore_types::{
 
 use crate::shared::seal::SealError;
 
+/// When to ask Telegram again, if it did not say.
+const TELEGRAM_AGAIN: Duration = Duration::from_secs(5);
+
 /// Why the engine did not do what it was asked. The texts are for the client and never hold a secret. The variants are
 /// the kinds; what may be done about each is its [`verdict`](Self::verdict).
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +32,23 @@ pub enum Error {
     /// There is no such file of this user.
     #[error("file not found: it was deleted, or is none of this user; GET /files lists those that are")]
     NoFile,
+    /// The bytes of a file are not in the channel any more; the words say what was seen.
+    #[error("{0}")]
+    FileGone(String),
+    /// Nobody can read a file with the user's Telegram credentials, and that will not pass; the words say why.
+    #[error("{0}")]
+    Unreadable(String),
+    /// Telegram gives nothing of a file now.
+    #[error("{why}; try again later")]
+    TelegramUnavailable {
+        /// Why.
+        why: String,
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// The address of a file is none that this worker gave, or its time is over.
+    #[error("this link is not valid, or not any more: have a new one made")]
+    DeadLink,
     /// There is no such upload, or it was not completed yet.
     #[error("Upload not found or not started")]
     NotStarted,
@@ -163,6 +183,7 @@ impl Error {
             | Self::ShuttingDown
             | Self::NoSpace
             | Self::SendAgain
+            | Self::TelegramUnavailable { .. }
             | Self::StoreUnavailable(_)
             | Self::Storage(_) => Verdict::Temporary,
             Self::UploadFailed { .. } => Verdict::Ambiguous,
@@ -245,6 +266,19 @@ impl From<StoreError> for Error {
             )),
             error @ StoreError::Unavailable { .. } => Self::StoreUnavailable(error),
             error => Self::Storage(Box::new(error)),
+        }
+    }
+}
+
+impl From<telestore_reader::Error> for Error {
+    fn from(error: telestore_reader::Error) -> Self {
+        use telestore_reader::ErrorKind;
+        let why = error.to_string();
+        match error.kind() {
+            ErrorKind::Gone => Self::FileGone(why),
+            ErrorKind::Refused => Self::Unreadable(why),
+            ErrorKind::Wait(wait) => Self::TelegramUnavailable { why, retry_after: wait },
+            _ => Self::TelegramUnavailable { why, retry_after: TELEGRAM_AGAIN },
         }
     }
 }

@@ -108,8 +108,13 @@ impl Sealer {
     /// # Errors
     /// [`SealError::Cipher`], which a token of any sane length does not meet.
     pub fn seal(&self, key: &StorageKey, secret: &Secret) -> Result<Vec<u8>, SealError> {
+        self.seal_as(key.as_str(), secret)
+    }
+
+    /// Seals `secret` for one purpose, which has a name that no upload's key can be.
+    pub(crate) fn seal_as(&self, name: &str, secret: &Secret) -> Result<Vec<u8>, SealError> {
         let nonce: [u8; NONCE_BYTES] = rand::random();
-        let payload = Payload { msg: secret.expose().as_bytes(), aad: key.as_str().as_bytes() };
+        let payload = Payload { msg: secret.expose().as_bytes(), aad: name.as_bytes() };
         let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| SealError::Cipher)?;
         Ok([nonce.as_slice(), &sealed].concat())
     }
@@ -119,9 +124,13 @@ impl Sealer {
     /// # Errors
     /// [`SealError::WrongKey`] if it was not.
     pub fn open(&self, key: &StorageKey, sealed: &[u8]) -> Result<Secret, SealError> {
+        self.open_as(key.as_str(), sealed)
+    }
+
+    pub(crate) fn open_as(&self, name: &str, sealed: &[u8]) -> Result<Secret, SealError> {
         let (nonce, text) = sealed.split_at_checked(NONCE_BYTES).ok_or(SealError::WrongKey)?;
         let nonce: [u8; NONCE_BYTES] = nonce.try_into().map_err(|_| SealError::WrongKey)?;
-        let payload = Payload { msg: text, aad: key.as_str().as_bytes() };
+        let payload = Payload { msg: text, aad: name.as_bytes() };
         let opened = self.cipher.decrypt(&XNonce::from(nonce), payload).map_err(|_| SealError::WrongKey)?;
         String::from_utf8(opened).map(Secret::new).map_err(|_| SealError::WrongKey)
     }
