@@ -1,10 +1,13 @@
 //! The index of files: what completed uploads have become.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use telestore_sandbox::UserSpec;
+use telestore_sandbox::{Fault, UserSpec};
 
-use crate::support::{Answer, File, MIB, Stage};
+use crate::pieces::PIECES;
+use crate::support::{Answer, File, MIB, Stage, soon};
 
 impl Stage {
     /// A call of this user about files.
@@ -34,7 +37,7 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn whatever_is_completed_is_in_the_index() {
+async fn whatever_is_completed_is_in_the_index_until_it_is_deleted() {
     let mut stage = Stage::new().await;
     let (small, large) = (File::new(10), File::new(11 * MIB));
     let sent = [stage.sent(&small).await, stage.sent(&large).await];
@@ -101,13 +104,13 @@ fn url_of(name: &str) -> String {
 }
 
 #[tokio::test]
-async fn nobody_sees_the_files_of_another() {
+async fn nobody_sees_or_deletes_the_files_of_another() {
     let stage = Stage::new().await;
     let other = stage.sandbox.add_user(UserSpec::new("other"));
     let sent = stage.sent(&File::new(10)).await;
     let path = format!("/files/{}", sent["id"].as_str().expect("an id"));
     assert_eq!(stage.files("GET", &other.auth_token, "/files").await.ok()["files"], Value::Array(vec![]));
-    for method in ["GET"] {
+    for method in ["GET", "DELETE"] {
         assert!(stage.files(method, &other.auth_token, &path).await.error(404).contains("file not found"));
         stage.files(method, "no token", &path).await.error(401);
         let answer = stage.client.request(method.parse().unwrap(), stage.url(&path)).send().await;
@@ -116,4 +119,67 @@ async fn nobody_sees_the_files_of_another() {
     assert_eq!(stage.client.get(stage.url("/files")).send().await.expect("an answer").status(), 401);
     stage.files("GET", &stage.user.auth_token, &path).await.ok();
     stage.files("GET", &stage.user.auth_token, "/files/..%2f..%2fetc").await.error(404);
+}
+
+#[tokio::test]
+async fn a_deleted_file_takes_its_messages_along_whatever_comes_between() {
+    let mut stage = Stage::with(&PIECES).await;
+    let (stays, goes) = (File::new(10), File::new(25 * MIB));
+    let kept = stage.sent(&stays).await;
+    let sent = stage.sent(&goes).await;
+    assert!(sent["messages"].as_array().expect("messages").len() > 1, "{sent}");
+    let path = format!("/files/{}", sent["id"].as_str().expect("an id"));
+    // Telegram does not answer the first time, and the worker is killed meanwhile.
+    let hold = stage.sandbox.faults().inject(Fault::hold("channels.deleteMessages"));
+    let deleted = stage.files("DELETE", &stage.user.auth_token, &path).await;
+    assert_eq!(deleted.status, 204);
+    stage.files("GET", &stage.user.auth_token, &path).await.error(404);
+    stage.files("DELETE", &stage.user.auth_token, &path).await.error(404);
+    soon("the first try", stage.sandbox.faults().wait_fired(hold, 1)).await;
+    stage.kill().await;
+    stage.sandbox.faults().clear();
+    stage.start().await;
+    let left = BTreeSet::from([kept["messages"][0]["messageId"].as_i64().expect("a number") as i32]);
+    let there =
+        || stage.sandbox.messages_of(&stage.user).iter().map(|one| one.message_id).collect::<BTreeSet<_>>();
+    while there() != left {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(stage.names("").await, [stays.name]);
+}
+
+#[tokio::test]
+async fn a_deleted_file_that_is_sent_again_is_a_new_one() {
+    let stage = Stage::new().await;
+    let file = File::new(1000);
+    let send = async || {
+        let request = stage.client.put(stage.url("/upload/again.bin")).bearer_auth(&stage.user.auth_token);
+        let request = request.header("Idempotency-Key", "the same").body(file.bytes.clone());
+        let answer: Value = request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap();
+        answer["messageId"].as_i64().expect("a number")
+    };
+    let first = send().await;
+    assert_eq!(send().await, first, "it is there");
+    let listed = stage.files("GET", &stage.user.auth_token, "/files").await.ok();
+    let path = format!("/files/{}", listed["files"][0]["id"].as_str().expect("an id"));
+    assert_eq!(stage.files("DELETE", &stage.user.auth_token, &path).await.status, 204);
+    let second = send().await;
+    assert!(second > first, "{second} is told, and only {first} was there");
+    let there = || {
+        stage.sandbox.messages_of(&stage.user).iter().map(|one| i64::from(one.message_id)).collect::<Vec<_>>()
+    };
+    soon("the first message goes", async {
+        while there() != [second] {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    // The entry alone.
+    let listed = stage.files("GET", &stage.user.auth_token, "/files").await.ok();
+    let path = format!("/files/{}?messages=keep", listed["files"][0]["id"].as_str().expect("an id"));
+    stage.files("DELETE", &stage.user.auth_token, &path.replace("keep", "hide")).await.error(400);
+    assert_eq!(stage.files("DELETE", &stage.user.auth_token, &path).await.status, 204);
+    assert!(stage.names("").await.is_empty());
+    let third = send().await;
+    assert_eq!(there(), [second, third]);
 }

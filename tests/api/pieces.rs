@@ -9,7 +9,7 @@ use crate::support::{File, MIB, Stage, soon};
 const SEND: &str = "messages.sendMedia";
 
 /// Everything of more than 1 MiB by MTProto, in pieces of 11 MiB.
-const PIECES: [(&str, &str); 2] =
+pub(crate) const PIECES: [(&str, &str); 2] =
     [("TELESTORE_BOT_API_MAX_BYTES", "1 MiB"), ("TELESTORE_PIECE_BYTES", "11 MiB")];
 
 /// The messages of the user's channel, in the order of the file. They are the file, and it is told which they are.

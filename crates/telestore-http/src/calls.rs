@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod call;
 pub(crate) mod chunked;
+pub(crate) mod deletion;
 pub(crate) mod direct;
 pub(crate) mod files;
 pub(crate) mod from_url;

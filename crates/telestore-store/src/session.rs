@@ -338,8 +338,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// One file of a user.
     async fn file(&self, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>>;
 
-    /// Takes a file of a user out of the index, and gives it, and adds, flushed, the events that take its messages back. `None`,
-    /// with nothing changed, if it is not there.
+    /// Takes a file of a user out of the index, and gives it, forgets the upload that it was, and adds, flushed, the events that
+    /// take its messages back. `None`, with nothing changed, if it is not there.
     async fn delete_file(
         &self,
         user: &UserId,

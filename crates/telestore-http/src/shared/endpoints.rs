@@ -48,6 +48,7 @@ pub(crate) const TUS_APPEND: Endpoint = of("PATCH", "/tus/{uploadId}");
 pub(crate) const TUS_END: Endpoint = of("DELETE", "/tus/{uploadId}");
 pub(crate) const FILES: Endpoint = get("/files");
 pub(crate) const FILE: Endpoint = get("/files/{id}");
+pub(crate) const DELETE_FILE: Endpoint = of("DELETE", "/files/{id}");
 pub(crate) const DOCUMENT: Endpoint = get("/openapi.json");
 pub(crate) const PAGE: Endpoint = get("/docs");
 pub(crate) const ASSET: Endpoint = get("/docs/{file}");

@@ -121,9 +121,9 @@ impl OpenMessage {
         let (mut failures, mut renewed, mut moved, mut waited) = (Failures::default(), 0, 0, Duration::ZERO);
         loop {
             let (document, dc) = (self.document(), self.dc.load(Ordering::Relaxed));
-            let error = match self.login.account.read_document(dc, &document, block.offset, block.limit).await
-            {
-                Ok(bytes) => return wanted(&bytes, block),
+            let read = self.login.account.read_document(dc, &document, block.offset, block.limit).await;
+            let error = match read.and_then(|bytes| wanted(&bytes, block)) {
+                Ok(bytes) => return Ok(bytes),
                 Err(error) => error,
             };
             if is_stale(&error) && renewed < REPEATED_MAX {
@@ -162,11 +162,10 @@ fn wait(failed: &Failed) -> Option<Duration> {
 }
 
 /// The bytes that are wanted of an answer.
-fn wanted(bytes: &Bytes, block: &Block) -> Result<Bytes> {
+fn wanted(bytes: &Bytes, block: &Block) -> Result<Bytes, Failed> {
     let (from, to) = (block.wanted.start - block.offset, block.wanted.end - block.offset);
     if (bytes.len() as u64) < to {
-        let text = "Telegram gave fewer bytes of the file than it has";
-        return Err(Error::new(ErrorKind::Unavailable, text));
+        return Err(Failed::lost("it gave fewer bytes of the file than there are"));
     }
     Ok(bytes.slice(from as usize..to as usize))
 }

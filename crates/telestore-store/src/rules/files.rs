@@ -1,4 +1,4 @@
-use telestore_types::{FileId, IndexedFile, Timestamp, UserId};
+use telestore_types::{FileId, IndexedFile, Timestamp, UploadState, UserId};
 
 use super::{Answer, Rows};
 use crate::{NewEvent, Result};
@@ -15,6 +15,15 @@ pub async fn delete_file(
     now: Timestamp,
 ) -> Result<Answer<Option<IndexedFile>>> {
     let Some(file) = rows.take_file(user, id).await? else { return Ok(Answer::Unchanged(None)) };
+    // A request that comes again is answered from the row of its upload: that the file was sent is not true any more.
+    if rows
+        .life(&file.upload_id, id.key())
+        .await?
+        .is_some_and(|upload| upload.state == UploadState::Completed)
+    {
+        rows.delete_chunks(id.key()).await?;
+        rows.delete(id.key()).await?;
+    }
     for event in events {
         rows.add_event(&file.upload_id, event, now).await?;
     }

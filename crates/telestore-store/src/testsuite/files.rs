@@ -86,6 +86,8 @@ pub(super) async fn a_file_is_deleted_once_with_its_event(store: &dyn SessionSto
     assert_eq!((deleted.id, deleted.stored), (file.id.clone(), file.stored));
     assert_eq!(delete("u", &file.id, &event("e2")).await, None, "once");
     assert_eq!(store.file(&user("u"), &file.id).await.expect("reads"), None);
+    // Who sends it again is not told that it is there.
+    assert_eq!(store.get(&file.upload_id).await.expect("reads"), None);
     let now: Timestamp = NOW + SECOND;
     let events = store.outbox_lease(&one(), OutboxKind::Withdrawal, now, now + SECOND * 30, 9, &[]).await;
     let events = events.expect("claims");

@@ -128,29 +128,60 @@ impl Delivery {
         event: &OutboxEvent,
         withdrawal: Option<Withdrawal>,
     ) -> std::result::Result<(), Unwilling> {
-        let Withdrawal { backend, key, stored, .. } = withdrawal.ok_or_else(Unwilling::unreadable)?;
-        let backend = self.backend(&backend)?;
+        let Withdrawal { backend, key, stored, of_file, .. } =
+            withdrawal.ok_or_else(Unwilling::unreadable)?;
         let credentials = self.credentials_of(event, &key).await?;
-        let senders: Vec<_> = backend.capability().requirement.senders(&credentials).cloned().collect();
-        // In a basic group each account has numbers of its own, and would delete something else.
-        let in_channels = |message: &StoredMessage| {
-            message.chat_id.as_ref().is_some_and(|chat| chat.channel_id().is_some())
+        let ended = match self.backend(&backend) {
+            Ok(made_it) => try_by(made_it.as_ref(), &credentials, &stored).await,
+            Err(gone) => Err(gone),
         };
-        if senders.len() < 2 || !stored.messages().iter().all(in_channels) {
-            return withdraw_by(backend.as_ref(), &credentials, &stored).await;
+        // A bot may be in the channel no more, and by the Bot API nothing is deleted after two days.
+        if !(of_file
+            && matches!(ended, Err(Unwilling::ForGood(_)))
+            && stored.messages().iter().all(in_channel))
+        {
+            return ended;
         }
-        // A bot may delete what it has sent, and not always what another has: each takes its messages back, and for the last
-        // one none is there.
-        let mut ended = Err(Unwilling::unreadable());
-        for sender in &senders {
-            ended = match (ended, withdraw_by(backend.as_ref(), &credentials.only(sender), &stored).await) {
-                (_, Ok(())) => return Ok(()),
-                (Err(Unwilling::Passing(why)), Err(Unwilling::ForGood(_))) => Err(Unwilling::Passing(why)),
-                (_, refused) => refused,
-            };
+        let able = |other: &&Arc<dyn TelegramUploader>| {
+            other.name() != backend && other.capability().requirement.is_met_by(&credentials)
+        };
+        for other in self.backends.uploaders.iter().filter(able) {
+            match try_by(other.as_ref(), &credentials, &stored).await {
+                Err(Unwilling::ForGood(why)) => tracing::debug!(backend = other.name(), why, "refused, too"),
+                done_or_later => return done_or_later,
+            }
         }
         ended
     }
+}
+
+/// Whether a number of a message means the same to all accounts. In a basic group each has numbers of its own, and would delete
+/// something else.
+fn in_channel(message: &StoredMessage) -> bool {
+    message.chat_id.as_ref().is_some_and(|chat| chat.channel_id().is_some())
+}
+
+/// Takes messages back by one way to Telegram.
+async fn try_by(
+    backend: &dyn TelegramUploader,
+    credentials: &TelegramCredentials,
+    stored: &StoredFile,
+) -> std::result::Result<(), Unwilling> {
+    let senders: Vec<_> = backend.capability().requirement.senders(credentials).cloned().collect();
+    if senders.len() < 2 || !stored.messages().iter().all(in_channel) {
+        return withdraw_by(backend, credentials, stored).await;
+    }
+    // A bot may delete what it has sent, and not always what another has: each takes its messages back, and for the last
+    // one none is there.
+    let mut ended = Err(Unwilling::unreadable());
+    for sender in &senders {
+        ended = match (ended, withdraw_by(backend, &credentials.only(sender), stored).await) {
+            (_, Ok(())) => return Ok(()),
+            (Err(Unwilling::Passing(why)), Err(Unwilling::ForGood(_))) => Err(Unwilling::Passing(why)),
+            (_, refused) => refused,
+        };
+    }
+    ended
 }
 
 /// Takes a message back with these credentials.

@@ -60,4 +60,15 @@ impl Telestore {
     pub async fn linked_content(&self, id: &FileId, sealed: &str) -> Result<FileContent> {
         self.0.files.linked(id, sealed).await
     }
+
+    /// Deletes a file of the caller, and forgets the upload that it was. When this returns, it is gone from the index for good, and its
+    /// messages are taken back by whichever worker has the account, as often as that takes for seven days; or, with
+    /// `keep_messages`, they stay.
+    ///
+    /// # Errors
+    /// [`Conflict::State`](crate::Conflict::State) if nobody can see whether a message still is the file; those of
+    /// [`file`](Self::file).
+    pub async fn delete_file(&self, id: &FileId, keep_messages: bool, caller: &Caller) -> Result<()> {
+        self.0.files.delete(id, keep_messages, caller).await
+    }
 }

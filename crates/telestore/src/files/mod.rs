@@ -1,6 +1,7 @@
 //! The index: files that completed uploads have become.
 
 pub(crate) mod content;
+mod delete;
 pub(crate) mod link;
 
 use std::sync::Arc;

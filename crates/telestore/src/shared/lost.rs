@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use telestore_store::{Cursor, Listing, OutboxKind, Recall, Result};
+use telestore_store::{Cursor, Listing, OutboxKind, Recall, Result, Withdrawal};
 use telestore_types::{HandedOver, StorageKey, Upload, UploadState};
 use telestore_uploader::Lost;
 
@@ -38,6 +38,13 @@ impl Base {
             match rows.last().filter(|_| !reached) {
                 Some(last) => listing = listing.after(Cursor::of(last)),
                 None => break,
+            }
+        }
+        // Those that are about to go have no rows any more, and may be there still.
+        for event in self.sessions.outbox_list(OutboxKind::Withdrawal, ROWS).await? {
+            let withdrawal = Withdrawal::read(&event.body);
+            for message in withdrawal.iter().flat_map(|withdrawal| withdrawal.stored.messages()) {
+                lost.leave_out(message, false);
             }
         }
         Ok(lost)

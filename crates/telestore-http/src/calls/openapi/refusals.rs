@@ -12,7 +12,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr};
 use utoipa::{IntoResponses, ToSchema};
 
 use super::shared::text_header;
-use crate::calls::{files, progress, put, socket, tus};
+use crate::calls::{deletion, files, progress, put, socket, tus};
 use crate::shared::error::{ApiError, ErrorBody};
 use crate::shared::fault::{Fault, Place};
 use crate::shared::token;
@@ -179,6 +179,14 @@ refusals! {
     /// There is no such file of this user.
     NoFile:
         unknown_file = Error::NoFile;
+    /// `messages` is neither `delete` nor `keep`, or the user has not set up Telegram.
+    BadMessages:
+        bad_messages = deletion::bad_messages(),
+        telegram_not_set_up = not_set_up();
+    /// Nobody can see whether a message still is the file: one of a basic group that went by the Bot API, or one that an old
+    /// version sent.
+    UnknownMessage:
+        unknown_message = unknown_message();
     /// `limit` is no number from 1 to 1000, `cursor` is none of these answers, or the user has not set up Telegram.
     BadList:
         bad_limit = files::bad_limit(),
@@ -276,6 +284,15 @@ fn too_many(what: &'static str, seconds: u64) -> Error {
 
 fn failed(why: &str) -> Error {
     Error::UploadFailed { why: why.to_owned(), outcome: Some(Outcome::Refused) }
+}
+
+fn unknown_message() -> Error {
+    Contradiction::State(
+        "whether message 7 still is this file cannot be seen, so it is not deleted: delete it in Telegram by hand, and the file \
+         here without its messages"
+            .into(),
+    )
+    .into()
 }
 
 fn not_set_up() -> Error {
