@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::entities::SandboxEntity;
 use crate::media::{Kind, SandboxMedia};
+use crate::references::Reference;
 use crate::standing::Who;
 
 /// The way a message came in.
@@ -60,6 +61,9 @@ pub struct SandboxMessage {
     pub file_unique_id: String,
     /// The MTProto document id; 0 for a text message.
     pub document_id: i64,
+    /// The data centre that the document lies in; 0 for a text message.
+    #[serde(default)]
+    pub dc_id: i32,
     /// The `random_id` of an MTProto message.
     pub random_id: Option<i64>,
     /// Whether the sender asked for a document rather than for media (`force_file`, or
@@ -85,6 +89,8 @@ pub struct SandboxMessage {
 pub(crate) struct StoredMessage {
     pub(crate) public: SandboxMessage,
     pub(crate) attributes: Vec<tl::enums::DocumentAttribute>,
+    /// How often its file references have expired.
+    pub(crate) expired: u32,
 }
 
 impl StoredMessage {
@@ -92,17 +98,24 @@ impl StoredMessage {
         self.public.document_id != 0
     }
 
+    /// Whether its file is the photo, or else the document, of this id.
+    pub(crate) fn holds_file(&self, id: i64, photo: bool) -> bool {
+        self.has_document() && self.public.document_id == id && (self.public.kind == Kind::Photo) == photo
+    }
+
     /// Good for one account only, as the file reference is.
     pub(crate) fn access_hash(&self, who: &Who) -> i64 {
         who.access_hash(format_args!("document {}", self.public.document_id))
     }
 
-    /// Clients treat it as opaque; it only has to come back unchanged.
+    /// What the message gives out now.
+    pub(crate) fn reference(&self) -> Reference {
+        let SandboxMessage { channel_id, message_id, .. } = self.public;
+        Reference { channel_id, message_id, count: self.expired }
+    }
+
     pub(crate) fn file_reference(&self, who: &Who) -> Vec<u8> {
-        let mut reference = vec![2];
-        reference.extend(self.public.message_id.to_be_bytes());
-        reference.extend(self.access_hash(who).to_be_bytes());
-        reference
+        self.reference().seal(self.public.document_id, who)
     }
 }
 
@@ -126,6 +139,8 @@ pub(crate) struct DraftDocument {
     pub(crate) from: PathBuf,
     /// The id that it has already, if somebody was told of it.
     pub(crate) document_id: Option<i64>,
+    /// The data centre that it lies in.
+    pub(crate) dc_id: i32,
     pub(crate) size: u64,
     pub(crate) sha256: String,
     /// What came, and what of it comes to Telegram.

@@ -16,6 +16,7 @@ use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::mtproto::{Parts, SignIns};
 use crate::network::Network;
+use crate::placement::Placement;
 use crate::pulse::Pulse;
 use crate::standing::{Standing, Who};
 use crate::stats::StatsBook;
@@ -70,6 +71,7 @@ pub(crate) struct Shared {
     pub(crate) stats: StatsBook,
     pub(crate) sign_ins: SignIns,
     pub(crate) videos: Videos,
+    pub(crate) placement: Placement,
     pub(crate) pulse: Arc<Pulse>,
     /// Ends every server.
     pub(crate) stop: CancellationToken,
@@ -90,6 +92,7 @@ impl Shared {
             network: Network::default(),
             sign_ins: SignIns::default(),
             videos: Videos::default(),
+            placement: Placement::default(),
             users: Users::default(),
             keys: Keys::default(),
             data_centres: DataCentres::default(),
