@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::channel_id::ChannelId;
 use crate::media::{Kind, SandboxMedia};
-use crate::message::{Draft, SandboxMessage, StoredMessage};
+use crate::message::{Draft, SandboxMessage, StoredMessage, file_id};
 use crate::names;
 use crate::pulse::Pulse;
 use crate::standing::{Members, Standing, Who};
@@ -316,7 +316,7 @@ fn described(channel: ChannelId, message_id: i32, draft: Draft) -> StoredMessage
         message.file_name = names::stored(&document.file_name);
         let fresh = || rng.random_range(5_000_000_000_000_000_000..i64::MAX);
         message.document_id = document.document_id.unwrap_or_else(fresh);
-        message.file_id = format!("BQACAgQAAx0C{}", URL_SAFE_NO_PAD.encode(rng.random::<[u8; 33]>()));
+        message.file_id = file_id(rand::random());
         // All messages of one document have it.
         let unique = Sha256::digest(message.document_id.to_be_bytes());
         message.file_unique_id = format!("AgAD{}", URL_SAFE_NO_PAD.encode(&unique[..8]));

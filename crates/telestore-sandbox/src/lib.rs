@@ -11,6 +11,7 @@ mod hostile;
 mod http;
 mod keys;
 mod limits;
+mod links;
 mod logins;
 mod media;
 mod message;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use grammers_tl_types as tl;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::entities::SandboxEntity;
 use crate::media::{Kind, SandboxMedia};
@@ -55,9 +56,10 @@ pub struct SandboxMessage {
     pub sha256: String,
     /// Where the file lies.
     pub path: PathBuf,
-    /// The Bot API's `file_id`.
+    /// The Bot API's `file_id`, for the bot of [`user_id`](Self::user_id). Other bots have others:
+    /// [`Sandbox::file_id_for`](crate::Sandbox::file_id_for).
     pub file_id: String,
-    /// The Bot API's `file_unique_id`.
+    /// The Bot API's `file_unique_id`: the same for all bots, and for all messages of one document.
     pub file_unique_id: String,
     /// The MTProto document id; 0 for a text message.
     pub document_id: i64,
@@ -84,6 +86,34 @@ pub struct SandboxMessage {
     pub date: i64,
 }
 
+/// The beginning of every `file_id`.
+const FILE_ID: &str = "BQACAgQAAx0C";
+
+/// A `file_id` that ends in these bytes.
+pub(crate) fn file_id(end: [u8; 32]) -> String {
+    use base64::Engine;
+    format!("{FILE_ID}{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(end))
+}
+
+/// Whether some bot may have it for some file.
+pub(crate) fn looks_like_file_id(text: &str) -> bool {
+    use base64::Engine;
+    let end = text.strip_prefix(FILE_ID);
+    let bytes = end.and_then(|end| base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(end).ok());
+    bytes.is_some_and(|bytes| bytes.len() == 32)
+}
+
+impl SandboxMessage {
+    /// The Bot API's `file_id` for the bot of `user_id`: "can't be used with another bot",
+    /// <https://core.telegram.org/bots/api#file>.
+    pub(crate) fn file_id_for(&self, user_id: &str) -> String {
+        if user_id == self.user_id || self.file_id.is_empty() {
+            return self.file_id.clone();
+        }
+        file_id(Sha256::digest(format!("{} {user_id}", self.file_id)).into())
+    }
+}
+
 /// A message with what only the servers need.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredMessage {
@@ -96,6 +126,11 @@ pub(crate) struct StoredMessage {
 impl StoredMessage {
     pub(crate) fn has_document(&self) -> bool {
         self.public.document_id != 0
+    }
+
+    /// See [`SandboxMessage::file_id_for`].
+    pub(crate) fn file_id(&self, user_id: &str) -> String {
+        self.public.file_id_for(user_id)
     }
 
     /// Whether its file is the photo, or else the document, of this id.

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::channel_id::ChannelId;
-use crate::message::StoredMessage;
+use crate::message::{SandboxMessage, StoredMessage};
 use crate::sandbox::Sandbox;
 use crate::shared::Shared;
+use crate::users::SandboxUser;
 
 impl Sandbox {
     /// Has all documents that are sent from now on lie in this data centre; `None`: in that in which they are sent.
@@ -33,6 +34,16 @@ impl Sandbox {
     /// Whether files of the channel may become messages elsewhere. If not: `CHAT_FORWARDS_RESTRICTED`.
     pub fn set_forwards(&self, channel: impl Into<ChannelId>, allowed: bool) {
         self.shared.channels.edit(channel.into(), |channel| channel.forwards = allowed);
+    }
+
+    /// The `file_id` that the bot of `user` has for the file of a message.
+    pub fn file_id_for(&self, user: &SandboxUser, message: &SandboxMessage) -> String {
+        message.file_id_for(&user.user_id)
+    }
+
+    /// Lets the links expire that the Bot API's `getFile` has given out until now: 404.
+    pub fn expire_file_links(&self) {
+        self.shared.links.expire();
     }
 
     /// Makes a message older, as if so many seconds had passed. Says whether there is such a message.

@@ -162,6 +162,12 @@ pub(crate) async fn expire_references(State(shared): App, Query(query): Query<Me
     StatusCode::NO_CONTENT
 }
 
+/// Lets the Bot API's links to files expire.
+pub(crate) async fn expire_links(State(shared): App) -> StatusCode {
+    shared.links.expire();
+    StatusCode::NO_CONTENT
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DocumentsChange {

@@ -325,6 +325,7 @@ mod tests {
             strict_time: false,
             clock_ahead: 0,
             single_connection: false,
+            local_bot_api: false,
         };
         let dir = tempfile::tempdir().expect("a directory");
         let addresses = Addresses { http: any, mtproto: any, media };

@@ -2,6 +2,7 @@
 
 mod backend;
 mod bot_api;
+mod bot_downloads;
 mod client;
 mod control;
 mod copies;
