@@ -39,6 +39,7 @@ impl Default for SandboxBuilder {
                 strict_time: false,
                 clock_ahead: 0,
                 single_connection: false,
+                local_bot_api: false,
             },
         }
     }
@@ -105,6 +106,13 @@ impl SandboxBuilder {
     /// `AUTH_KEY_DUPLICATED` and revokes the session: every call with it answers so from then on.
     pub fn enforce_single_connection(mut self, wanted: bool) -> Self {
         self.rules.single_connection = wanted;
+        self
+    }
+
+    /// Whether the Bot API server is one that was started with `--local`: `getFile` answers with the absolute path of the
+    /// file and knows no limit, `sendDocument` takes 2000 MiB, and nothing is loaded over HTTP.
+    pub fn local_bot_api(mut self, wanted: bool) -> Self {
+        self.rules.local_bot_api = wanted;
         self
     }
 

@@ -7,10 +7,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use grammers_tl_types::enums::DocumentAttribute;
 use rand::RngExt;
+use sha2::{Digest, Sha256};
 
 use crate::channel_id::ChannelId;
 use crate::media::{Kind, SandboxMedia};
-use crate::message::{Draft, SandboxMessage, StoredMessage};
+use crate::message::{Draft, SandboxMessage, StoredMessage, file_id};
 use crate::names;
 use crate::pulse::Pulse;
 use crate::standing::{Members, Standing, Who};
@@ -27,6 +28,8 @@ pub(crate) struct Channel {
     pub(crate) group: bool,
     /// Whether those of a group who are nothing but members may send files.
     pub(crate) documents: bool,
+    /// Whether its files may become messages elsewhere.
+    pub(crate) forwards: bool,
     pub(crate) members: Members,
     /// The topics, if it is a forum.
     pub(crate) topics: Topics,
@@ -48,6 +51,7 @@ impl Channel {
             writable: true,
             group: id.is_basic_group(),
             documents: true,
+            forwards: true,
             members: Members::new(),
             topics: Topics::default(),
             migrated_to: None,
@@ -189,6 +193,18 @@ impl Channels {
         self.lock().values().flat_map(|channel| channel.messages.values()).find(|m| wanted(m)).cloned()
     }
 
+    /// All messages for which `wanted` holds.
+    pub(crate) fn find_messages(&self, wanted: impl Fn(&StoredMessage) -> bool) -> Vec<StoredMessage> {
+        let map = self.lock();
+        let all = map.values().flat_map(|channel| channel.messages.values());
+        all.filter(|message| wanted(message)).cloned().collect()
+    }
+
+    /// Changes messages, of all channels.
+    pub(crate) fn each_message(&self, change: impl FnMut(&mut StoredMessage)) {
+        self.lock().values_mut().flat_map(|channel| channel.messages.values_mut()).for_each(change);
+    }
+
     pub(crate) fn claim(self: &Arc<Self>, id: ChannelId, who: &Who, random_id: i64) -> Option<RandomId> {
         let key = (who.clone(), random_id);
         self.edit(id, |channel| match channel.random_ids.get(&key) {
@@ -300,8 +316,11 @@ fn described(channel: ChannelId, message_id: i32, draft: Draft) -> StoredMessage
         message.file_name = names::stored(&document.file_name);
         let fresh = || rng.random_range(5_000_000_000_000_000_000..i64::MAX);
         message.document_id = document.document_id.unwrap_or_else(fresh);
-        message.file_id = format!("BQACAgQAAx0C{}", URL_SAFE_NO_PAD.encode(rng.random::<[u8; 33]>()));
-        message.file_unique_id = format!("AgAD{}", URL_SAFE_NO_PAD.encode(rng.random::<[u8; 8]>()));
+        message.file_id = file_id(rand::random());
+        // All messages of one document have it.
+        let unique = Sha256::digest(message.document_id.to_be_bytes());
+        message.file_unique_id = format!("AgAD{}", URL_SAFE_NO_PAD.encode(&unique[..8]));
+        message.dc_id = document.dc_id;
         message.sent_name = document.sent_name;
         message.mime_type = document.mime_type;
         message.size = document.size;
@@ -321,7 +340,7 @@ fn described(channel: ChannelId, message_id: i32, draft: Draft) -> StoredMessage
         }
         message.attributes = attributes.iter().map(|attribute| format!("{attribute:?}")).collect();
     }
-    StoredMessage { public: message, attributes }
+    StoredMessage { public: message, attributes, expired: 0 }
 }
 
 /// A message that has nothing but its text.
@@ -344,6 +363,7 @@ fn without_file(channel: ChannelId, message_id: i32, draft: &Draft) -> SandboxMe
         file_id: String::new(),
         file_unique_id: String::new(),
         document_id: 0,
+        dc_id: 0,
         random_id: draft.random_id,
         force_file: false,
         kind: Kind::Document,

@@ -29,7 +29,8 @@ pub enum FaultAction {
     ReturnFalse,
     /// Not executed; the connection is dropped.
     DropConnection,
-    /// HTTP upload only: the connection is dropped after this many bytes of the document were read.
+    /// HTTP only: the connection is dropped after this many bytes of the document were read; at `file`, after this many were
+    /// sent.
     DropBodyAfter(u64),
     /// Executed; the connection is dropped instead of an answer.
     LoseAnswer,
@@ -82,12 +83,15 @@ pub struct Fault {
     /// Only calls for this part index.
     #[serde(default)]
     pub part: Option<i32>,
+    /// Only calls that read from this offset of a file.
+    #[serde(default)]
+    pub offset: Option<i64>,
 }
 
 impl Fault {
     /// Strikes every call of `at`, for ever, until narrowed by the methods below.
     pub fn new(at: impl Into<String>, action: FaultAction) -> Self {
-        Self { at: at.into(), action, skip: 0, times: None, every: 1, user: None, part: None }
+        Self { at: at.into(), action, skip: 0, times: None, every: 1, user: None, part: None, offset: None }
     }
 
     /// An MTProto error such as `(500, "RPC_CALL_FAIL")`.
@@ -175,10 +179,17 @@ impl Fault {
         self
     }
 
+    /// Strikes calls that read from one offset of a file only.
+    pub fn offset(mut self, offset: i64) -> Self {
+        self.offset = Some(offset);
+        self
+    }
+
     fn matches(&self, call: &Call<'_>) -> bool {
         self.at == call.method
             && self.user.as_deref().is_none_or(|user| Some(user) == call.user)
             && self.part.is_none_or(|part| Some(part) == call.part)
+            && self.offset.is_none_or(|offset| Some(offset) == call.offset)
     }
 }
 
@@ -192,11 +203,12 @@ pub(crate) struct Call<'a> {
     pub(crate) method: &'a str,
     pub(crate) user: Option<&'a str>,
     pub(crate) part: Option<i32>,
+    pub(crate) offset: Option<i64>,
 }
 
 impl<'a> Call<'a> {
     pub(crate) fn new(method: &'a str, user: Option<&'a str>) -> Self {
-        Self { method, user, part: None }
+        Self { method, user, part: None, offset: None }
     }
 }
 
@@ -289,6 +301,7 @@ impl Faults {
                 method = call.method,
                 user = call.user,
                 part = call.part,
+                offset = call.offset,
                 ?action,
                 "fault strikes"
             );

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use grammers_tl_types as tl;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::entities::SandboxEntity;
 use crate::media::{Kind, SandboxMedia};
+use crate::references::Reference;
 use crate::standing::Who;
 
 /// The way a message came in.
@@ -54,12 +56,16 @@ pub struct SandboxMessage {
     pub sha256: String,
     /// Where the file lies.
     pub path: PathBuf,
-    /// The Bot API's `file_id`.
+    /// The Bot API's `file_id`, for the bot of [`user_id`](Self::user_id). Other bots have others:
+    /// [`Sandbox::file_id_for`](crate::Sandbox::file_id_for).
     pub file_id: String,
-    /// The Bot API's `file_unique_id`.
+    /// The Bot API's `file_unique_id`: the same for all bots, and for all messages of one document.
     pub file_unique_id: String,
     /// The MTProto document id; 0 for a text message.
     pub document_id: i64,
+    /// The data centre that the document lies in; 0 for a text message.
+    #[serde(default)]
+    pub dc_id: i32,
     /// The `random_id` of an MTProto message.
     pub random_id: Option<i64>,
     /// Whether the sender asked for a document rather than for media (`force_file`, or
@@ -80,11 +86,41 @@ pub struct SandboxMessage {
     pub date: i64,
 }
 
+/// The beginning of every `file_id`.
+const FILE_ID: &str = "BQACAgQAAx0C";
+
+/// A `file_id` that ends in these bytes.
+pub(crate) fn file_id(end: [u8; 32]) -> String {
+    use base64::Engine;
+    format!("{FILE_ID}{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(end))
+}
+
+/// Whether some bot may have it for some file.
+pub(crate) fn looks_like_file_id(text: &str) -> bool {
+    use base64::Engine;
+    let end = text.strip_prefix(FILE_ID);
+    let bytes = end.and_then(|end| base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(end).ok());
+    bytes.is_some_and(|bytes| bytes.len() == 32)
+}
+
+impl SandboxMessage {
+    /// The Bot API's `file_id` for the bot of `user_id`: "can't be used with another bot",
+    /// <https://core.telegram.org/bots/api#file>.
+    pub(crate) fn file_id_for(&self, user_id: &str) -> String {
+        if user_id == self.user_id || self.file_id.is_empty() {
+            return self.file_id.clone();
+        }
+        file_id(Sha256::digest(format!("{} {user_id}", self.file_id)).into())
+    }
+}
+
 /// A message with what only the servers need.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredMessage {
     pub(crate) public: SandboxMessage,
     pub(crate) attributes: Vec<tl::enums::DocumentAttribute>,
+    /// How often its file references have expired.
+    pub(crate) expired: u32,
 }
 
 impl StoredMessage {
@@ -92,17 +128,29 @@ impl StoredMessage {
         self.public.document_id != 0
     }
 
+    /// See [`SandboxMessage::file_id_for`].
+    pub(crate) fn file_id(&self, user_id: &str) -> String {
+        self.public.file_id_for(user_id)
+    }
+
+    /// Whether its file is the photo, or else the document, of this id.
+    pub(crate) fn holds_file(&self, id: i64, photo: bool) -> bool {
+        self.has_document() && self.public.document_id == id && (self.public.kind == Kind::Photo) == photo
+    }
+
     /// Good for one account only, as the file reference is.
     pub(crate) fn access_hash(&self, who: &Who) -> i64 {
         who.access_hash(format_args!("document {}", self.public.document_id))
     }
 
-    /// Clients treat it as opaque; it only has to come back unchanged.
+    /// What the message gives out now.
+    pub(crate) fn reference(&self) -> Reference {
+        let SandboxMessage { channel_id, message_id, .. } = self.public;
+        Reference { channel_id, message_id, count: self.expired }
+    }
+
     pub(crate) fn file_reference(&self, who: &Who) -> Vec<u8> {
-        let mut reference = vec![2];
-        reference.extend(self.public.message_id.to_be_bytes());
-        reference.extend(self.access_hash(who).to_be_bytes());
-        reference
+        self.reference().seal(self.public.document_id, who)
     }
 }
 
@@ -126,6 +174,8 @@ pub(crate) struct DraftDocument {
     pub(crate) from: PathBuf,
     /// The id that it has already, if somebody was told of it.
     pub(crate) document_id: Option<i64>,
+    /// The data centre that it lies in.
+    pub(crate) dc_id: i32,
     pub(crate) size: u64,
     pub(crate) sha256: String,
     /// What came, and what of it comes to Telegram.

@@ -14,8 +14,10 @@ use crate::data_centres::DataCentres;
 use crate::faults::Faults;
 use crate::keys::Keys;
 use crate::limits::Limits;
+use crate::links::Links;
 use crate::mtproto::{Parts, SignIns};
 use crate::network::Network;
+use crate::placement::Placement;
 use crate::pulse::Pulse;
 use crate::standing::{Standing, Who};
 use crate::stats::StatsBook;
@@ -45,6 +47,8 @@ pub(crate) struct Rules {
     /// How far its clock is ahead, in seconds.
     pub(crate) clock_ahead: i64,
     pub(crate) single_connection: bool,
+    /// Whether the Bot API server is one of the bots' own.
+    pub(crate) local_bot_api: bool,
 }
 
 /// The addresses the servers are bound to.
@@ -70,6 +74,8 @@ pub(crate) struct Shared {
     pub(crate) stats: StatsBook,
     pub(crate) sign_ins: SignIns,
     pub(crate) videos: Videos,
+    pub(crate) placement: Placement,
+    pub(crate) links: Links,
     pub(crate) pulse: Arc<Pulse>,
     /// Ends every server.
     pub(crate) stop: CancellationToken,
@@ -90,6 +96,8 @@ impl Shared {
             network: Network::default(),
             sign_ins: SignIns::default(),
             videos: Videos::default(),
+            placement: Placement::default(),
+            links: Links::default(),
             users: Users::default(),
             keys: Keys::default(),
             data_centres: DataCentres::default(),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use crate::pulse::Pulse;
+use crate::standing::Who;
 
 /// Everything counted so far. Calls are counted when they arrive, faults or not; parts when they are stored.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -22,6 +23,10 @@ pub struct Stats {
     pub bytes_received: u64,
     /// Bytes of files sent to clients.
     pub bytes_sent: u64,
+    /// `upload.getFile`, for each account or bot and each data centre that it called.
+    pub downloads: Vec<DownloadStats>,
+    /// The most calls of `upload.getFile` that were under way at once, of all accounts together.
+    pub most_downloads_in_flight: u64,
     /// MTProto connections open now, per user id. A connection counts from its first message on.
     pub connections: BTreeMap<String, usize>,
     /// The most MTProto connections open at once, per user id.
@@ -56,7 +61,43 @@ pub struct PartStats {
     pub user_id: String,
 }
 
+/// The calls of `upload.getFile` that one account or bot made at one data centre.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DownloadStats {
+    /// The user whose account or bot it is.
+    pub user_id: String,
+    /// Whether it is the bot.
+    pub bot: bool,
+    /// The data centre that was called.
+    pub dc: i32,
+    /// Calls, faults or not.
+    pub calls: u64,
+    /// Bytes read for them.
+    pub bytes: u64,
+    /// Calls under way now.
+    pub in_flight: u64,
+    /// The most calls that were under way at once.
+    pub most_in_flight: u64,
+}
+
 impl Stats {
+    /// What the account (or the bot) of `user_id` downloaded at a data centre.
+    pub fn downloads(&self, user_id: &str, bot: bool, dc: i32) -> DownloadStats {
+        let all = &mut self.downloads.iter();
+        let found = all.find(|one| one.user_id == user_id && (one.bot, one.dc) == (bot, dc));
+        found.cloned().unwrap_or(DownloadStats { user_id: user_id.to_owned(), bot, dc, ..Default::default() })
+    }
+
+    /// The line of the book for an account and a data centre.
+    fn downloads_mut(&mut self, who: &Who, dc: i32) -> &mut DownloadStats {
+        let is_it = |one: &DownloadStats| one.user_id == who.user_id && (one.bot, one.dc) == (who.bot, dc);
+        let at = self.downloads.iter().position(is_it).unwrap_or_else(|| {
+            self.downloads.push(self.downloads(&who.user_id, who.bot, dc));
+            self.downloads.len() - 1
+        });
+        &mut self.downloads[at]
+    }
+
     /// How often `method` was called.
     pub fn calls(&self, method: &str) -> u64 {
         self.calls.get(method).copied().unwrap_or(0)
@@ -139,6 +180,27 @@ impl StatsBook {
                 file.user_id = user_id.to_owned();
             }
         });
+    }
+
+    pub(crate) fn download_begins(&self, who: &Who, dc: i32) {
+        self.write(|stats| {
+            let line = stats.downloads_mut(who, dc);
+            (line.calls, line.in_flight) = (line.calls + 1, line.in_flight + 1);
+            line.most_in_flight = line.most_in_flight.max(line.in_flight);
+            let now = stats.downloads.iter().map(|line| line.in_flight).sum();
+            stats.most_downloads_in_flight = stats.most_downloads_in_flight.max(now);
+        });
+    }
+
+    pub(crate) fn downloaded(&self, who: &Who, dc: i32, bytes: u64) {
+        self.write(|stats| {
+            stats.bytes_sent += bytes;
+            stats.downloads_mut(who, dc).bytes += bytes;
+        });
+    }
+
+    pub(crate) fn download_ends(&self, who: &Who, dc: i32) {
+        self.write(|stats| stats.downloads_mut(who, dc).in_flight -= 1);
     }
 
     pub(crate) fn sign_in(&self, user_id: &str) {

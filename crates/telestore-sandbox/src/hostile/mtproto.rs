@@ -5,7 +5,7 @@ use std::time::Duration;
 use grammers_tl_types::Serializable;
 use serde::{Deserialize, Serialize};
 
-use super::{answers, change};
+use super::{answers, change, files};
 use crate::mtproto::{Caller, Delivery, RpcError, answer, fail};
 
 /// How many zero bytes a packet that nobody asked for unpacks to.
@@ -39,6 +39,14 @@ pub enum HostileMtproto {
     Unasked(u32),
     /// Executed; the answer is changed here and there. The number chooses how, together with what was called before.
     Random(u64),
+    /// At `upload.getFile`: executed; the answer has so many bytes more than were asked for.
+    TooLong(usize),
+    /// At `upload.getFile`: executed; the answer has so many bytes fewer than there are.
+    TooShort(usize),
+    /// At `upload.getFile`: executed; the answer has as many bytes as there are, and not the same.
+    OtherBytes,
+    /// At `upload.getFile`: sends the client to a CDN, whether it can do that or not.
+    CdnRedirect,
 }
 
 impl HostileMtproto {
@@ -48,6 +56,10 @@ impl HostileMtproto {
         F: Future<Output = Result<Vec<u8>, RpcError>>,
     {
         let say = |body: &[u8], delivery| answer(caller, msg_id, body, delivery);
+        let say_file = |file: Result<Vec<u8>, RpcError>, change: &dyn Fn(Vec<u8>) -> Vec<u8>| match file {
+            Ok(body) => say(&change(body), Delivery::Once),
+            Err(error) => fail(caller, msg_id, &error),
+        };
         match *self {
             Self::Nested(depth) => say(&answers::packed(&answers::nested(method, depth)), Delivery::Once),
             Self::Vector(count) => say(&answers::packed(&answers::vector(method, count)), Delivery::Once),
@@ -71,6 +83,10 @@ impl HostileMtproto {
                     answer(caller, id << 2, &body, Delivery::Once);
                 }
             }
+            Self::TooLong(by) => say_file(executed.await, &|body| files::longer(body, by)),
+            Self::TooShort(by) => say_file(executed.await, &|body| files::shorter(body, by)),
+            Self::OtherBytes => say_file(executed.await, &files::other),
+            Self::CdnRedirect => say(&files::cdn(), Delivery::Once),
             Self::Random(seed) => {
                 let body = executed.await.unwrap_or_else(|error| error.to_bytes());
                 let calls: u64 = caller.link.shared.stats.read(|stats| stats.calls.values().sum());

@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use super::bot_params::Params;
 use super::faulty::{Course, Refusal, bot_error};
 use super::{bot_files, bot_sends, faulty};
-use crate::channel::Channel;
+use crate::channel::{Channel, unix_time};
 use crate::channel_id::ChannelId;
 use crate::entities::SandboxEntity;
 use crate::media::Kind;
@@ -23,6 +23,10 @@ use crate::standing::{Standing, Who};
 use crate::topics::NoTopic;
 use crate::unsaid::Unsaid;
 use crate::users::{Account, SandboxUser};
+
+/// How old a message may be, in seconds, that a bot deletes: <https://core.telegram.org/bots/api#deletemessage>. It is a Bot API
+/// server that says so.
+const DELETED_WITHIN: i64 = 2 * 86_400;
 
 /// An answer, or why there is none.
 pub(crate) type Answer = Result<Response, Refusal>;
@@ -60,7 +64,7 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request) 
     let execute = async |drop_after| {
         let Some(bot) = bot else { return bot_error(401, "Unauthorized", json!({})).into_response() };
         let answer = match file {
-            true => bot_files::download(&shared, &bot, method).await,
+            true => bot_files::download(&shared, &bot, method, request.headers(), drop_after).await,
             false => match Params::read(&shared, request, drop_after).await {
                 Ok(params) => call(method, BotCall { shared, bot, params }).await,
                 Err(refusal) => Err(refusal),
@@ -245,6 +249,11 @@ async fn send_message(call: BotCall) -> Answer {
 fn delete_message(call: &BotCall) -> Answer {
     let channel = call.living_channel()?;
     let message_id = call.params.get("message_id").parse().unwrap_or(0);
+    let dated = |channel: &Channel| channel.messages.get(&message_id).map(|message| message.public.date);
+    let old = call.look(channel, dated)?.is_some_and(|date| unix_time() - date >= DELETED_WITHIN);
+    if old {
+        return Err(bot_error(400, "Bad Request: message can't be deleted", json!({})));
+    }
     match call.shared.channels.delete(channel, &[message_id]) {
         0 => Err(bot_error(400, "Bad Request: message to delete not found", json!({}))),
         _ => Ok(ok(json!(true))),

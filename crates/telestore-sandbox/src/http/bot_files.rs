@@ -1,56 +1,140 @@
 //! The Bot API's way back: `getFile` and the download.
 
+use std::io::SeekFrom;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
 use axum::body::{Body, Bytes};
-use axum::http::header;
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use tokio::io::AsyncReadExt;
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::bot_api::{Answer, BotCall, ok};
-use super::faulty::bot_error;
+use super::faulty::{Refusal, bot_error};
+use super::ranges::{Asked, asked};
 use crate::channel_id::ChannelId;
-use crate::message::StoredMessage;
+use crate::message::{StoredMessage, looks_like_file_id};
 use crate::shared::Shared;
 use crate::standing::Who;
 use crate::users::Account;
 
-/// What a bot may fetch: 20 MB.
+/// What a bot may fetch from a server that is not its own: 20 MB.
 const DOWNLOAD_MAX: u64 = 20 * 1024 * 1024;
 
 pub(crate) fn get_file(call: &BotCall) -> Answer {
     let file_id = call.params.get("file_id");
-    let found = find(&call.shared, &call.bot, |message| message.public.file_id == file_id);
-    let Some(message) = found.filter(|_| !file_id.is_empty()) else {
-        return Err(bot_error(400, "Bad Request: invalid file_id", json!({})));
-    };
-    if message.public.size > DOWNLOAD_MAX {
-        return Err(bot_error(400, "Bad Request: file is too big", json!({})));
+    let refused = |why: &str| Err(bot_error(400, &format!("Bad Request: {why}"), json!({})));
+    if file_id.is_empty() {
+        return refused("file_id not specified");
     }
+    if !looks_like_file_id(file_id) {
+        return refused("invalid file_id");
+    }
+    let bot = &call.bot.user.user_id;
+    let found = find(&call.shared, &call.bot, |message| message.file_id(bot) == file_id);
+    let Some(message) = found else {
+        return refused("wrong file_id or the file is temporarily unavailable");
+    };
+    let local = call.shared.rules.local_bot_api;
+    if message.public.size > DOWNLOAD_MAX && !local {
+        return refused("file is too big");
+    }
+    let path = match local {
+        true => message.public.path.to_string_lossy().into_owned(),
+        false => {
+            let path = file_path(&message);
+            call.shared.links.give(bot, &path);
+            path
+        }
+    };
     Ok(ok(json!({
-        "file_id": message.public.file_id,
+        "file_id": file_id,
         "file_unique_id": message.public.file_unique_id,
         "file_size": message.public.size,
-        "file_path": file_path(&message),
+        "file_path": path,
     })))
 }
 
-pub(crate) async fn download(shared: &Shared, bot: &Account, path: &str) -> Answer {
-    let found = find(shared, bot, |message| message.has_document() && file_path(message) == path);
-    let message = found.filter(|message| message.public.size <= DOWNLOAD_MAX);
-    let Some(message) = message else { return Err(bot_error(404, "Not Found", json!({}))) };
-    let Ok(file) = tokio::fs::File::open(&message.public.path).await else {
-        return Err(bot_error(404, "Not Found", json!({})));
+/// Sends a file, or a range of it; ends the connection after `cut_after` bytes.
+pub(crate) async fn download(
+    shared: &Arc<Shared>,
+    bot: &Account,
+    path: &str,
+    headers: &HeaderMap,
+    cut_after: Option<u64>,
+) -> Answer {
+    let found = match shared.links.are_good(&bot.user.user_id, path) {
+        true => find(shared, bot, |message| file_path(message) == path),
+        false => None,
     };
-    shared.stats.write(|stats| stats.bytes_sent += message.public.size);
-    let chunks = futures_util::stream::try_unfold(file, async |mut file| {
-        let mut chunk = vec![0; 64 * 1024];
-        let read = file.read(&mut chunk).await?;
-        chunk.truncate(read);
-        Ok::<_, std::io::Error>((read > 0).then(|| (Bytes::from(chunk), file)))
-    });
-    let length =
-        [(header::CONTENT_LENGTH, message.public.size)].map(|(name, value)| (name, value.to_string()));
-    Ok((length, Body::from_stream(chunks)).into_response())
+    let message = found.ok_or_else(not_found)?.public;
+    let etag = format!("\"{}\"", message.file_unique_id);
+    let range = match asked(headers, &etag, message.size) {
+        Asked::Whole => None,
+        Asked::Part(range) => Some(range),
+        Asked::Nothing => {
+            let whole = [(header::CONTENT_RANGE, format!("bytes */{}", message.size))];
+            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, whole).into_response());
+        }
+    };
+    let (status, part) = match range.clone() {
+        Some(part) => (StatusCode::PARTIAL_CONTENT, part),
+        None => (StatusCode::OK, 0..message.size),
+    };
+    let mut file = File::open(&message.path).await.map_err(|_| not_found())?;
+    file.seek(SeekFrom::Start(part.start)).await.map_err(|_| not_found())?;
+    let length = part.end - part.start;
+    let modified = UNIX_EPOCH + Duration::from_secs(message.date.unsigned_abs());
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::ACCEPT_RANGES, "bytes".to_owned()),
+        (header::ETAG, etag),
+        (header::LAST_MODIFIED, httpdate::fmt_http_date(modified)),
+        (header::CONTENT_LENGTH, length.to_string()),
+    ];
+    let body = Sending { shared: Arc::clone(shared), file, left: length, until_cut: cut_after }.body();
+    let mut response: Response = (status, headers, body).into_response();
+    if let Some(part) = range {
+        let told = format!("bytes {}-{}/{}", part.start, part.end - 1, message.size);
+        response.headers_mut().insert(header::CONTENT_RANGE, told.parse().map_err(|_| not_found())?);
+    }
+    Ok(response)
+}
+
+/// A file on its way to a client.
+struct Sending {
+    shared: Arc<Shared>,
+    file: File,
+    left: u64,
+    /// What may still be sent before the connection ends.
+    until_cut: Option<u64>,
+}
+
+impl Sending {
+    fn body(self) -> Body {
+        Body::from_stream(futures_util::stream::try_unfold(self, Self::next))
+    }
+
+    async fn next(mut self) -> std::io::Result<Option<(Bytes, Self)>> {
+        if self.until_cut == Some(0) && self.left > 0 {
+            // What was sent before gets to the client first.
+            tokio::task::yield_now().await;
+            return Err(std::io::ErrorKind::ConnectionAborted.into());
+        }
+        let most = self.left.min(64 * 1024).min(self.until_cut.unwrap_or(u64::MAX));
+        let mut chunk = vec![0; most as usize];
+        self.file.read_exact(&mut chunk).await?;
+        self.left -= most;
+        self.until_cut = self.until_cut.map(|left| left - most);
+        self.shared.stats.write(|stats| stats.bytes_sent += most);
+        Ok((most > 0).then(|| (Bytes::from(chunk), self)))
+    }
+}
+
+fn not_found() -> Refusal {
+    bot_error(404, "Not Found", json!({}))
 }
 
 /// A message with a document in a channel the bot is in.

@@ -15,8 +15,10 @@ use tokio::io::AsyncWriteExt;
 use super::faulty::{Refusal, bot_error};
 use crate::shared::Shared;
 
-/// What a bot may send: 50 MB.
-pub(crate) const DOCUMENT_MAX: u64 = 50 * 1024 * 1024;
+/// What a bot may send: 50 MB, and 2000 MB by a server of its own.
+fn document_max(shared: &Shared) -> u64 {
+    if shared.rules.local_bot_api { 2000 * 1024 * 1024 } else { 50 * 1024 * 1024 }
+}
 
 /// The parameters of one call.
 #[derive(Default)]
@@ -91,7 +93,7 @@ impl Params {
         for file in of_message {
             shared.stats.write(|stats| *stats.documents.entry(file.file_name.clone()).or_default() += 1);
         }
-        match self.files.values().any(|file| file.size > DOCUMENT_MAX) {
+        match self.files.values().any(|file| file.size > document_max(shared)) {
             true => Err(bot_error(413, "Request Entity Too Large", json!({}))),
             false => Ok(()),
         }
@@ -112,7 +114,7 @@ async fn spool(shared: &Shared, mut field: Field<'_>, drop_after: Option<u64>) -
         if drop_after.is_some_and(|limit| size >= limit) {
             return Err(Refusal::Abort);
         }
-        if size <= DOCUMENT_MAX {
+        if size <= document_max(shared) {
             hasher.update(&chunk);
             file.write_all(&chunk).await.map_err(internal)?;
         }

@@ -67,6 +67,7 @@ fn document(
     let draft = DraftDocument {
         from,
         document_id: None,
+        dc_id: call.shared.placement.of(call.bot.home()),
         size,
         sha256,
         sent_name,

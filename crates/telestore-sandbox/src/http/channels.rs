@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::control::DataCentreId;
 use crate::channel::Channel;
 use crate::channel_id::ChannelId;
 use crate::shared::Shared;
@@ -39,6 +40,7 @@ fn describe(channel: &Channel) -> Value {
         "type": channel.kind(),
         "writable": channel.writable,
         "documents": channel.documents,
+        "forwards": channel.forwards,
         "topics": channel.topics.is_forum().then(|| channel.topics.all()),
         "migrated_to": channel.migrated_to,
         "members": members.collect::<Vec<_>>(),
@@ -50,6 +52,7 @@ fn describe(channel: &Channel) -> Value {
 pub(crate) struct Change {
     writable: Option<bool>,
     documents: Option<bool>,
+    forwards: Option<bool>,
     supergroup: Option<bool>,
     /// Makes it a forum.
     #[serde(default)]
@@ -65,6 +68,7 @@ pub(crate) async fn change(
     let changed = shared.channels.edit(ChannelId::from(id), |channel| {
         channel.writable = change.writable.unwrap_or(channel.writable);
         channel.documents = change.documents.unwrap_or(channel.documents);
+        channel.forwards = change.forwards.unwrap_or(channel.forwards);
         channel.group = channel.id.is_basic_group() || change.supergroup.unwrap_or(channel.group);
         change.topics.iter().for_each(|(id, topic)| channel.topics.set(*id, *topic));
     });
@@ -103,6 +107,30 @@ pub(crate) async fn migrate(
     Json(Migration { to }): Json<Migration>,
 ) -> StatusCode {
     done(shared.channels.migrate(ChannelId::from(id), ChannelId::from(to)))
+}
+
+/// Moves the documents that a channel holds now.
+pub(crate) async fn move_documents(
+    State(shared): App,
+    Path(id): Path<String>,
+    Json(data_centre): Json<DataCentreId>,
+) -> Json<Value> {
+    Json(json!({"documents": shared.move_documents(ChannelId::from(id), data_centre.id)}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Age {
+    age: i64,
+}
+
+/// Makes a message so many seconds older.
+pub(crate) async fn age_message(
+    State(shared): App,
+    Path((id, message_id)): Path<(String, i32)>,
+    Json(Age { age }): Json<Age>,
+) -> StatusCode {
+    done(shared.age_message(ChannelId::from(id), message_id, age))
 }
 
 fn done(found: bool) -> StatusCode {

@@ -156,9 +156,36 @@ pub(crate) async fn convert_videos(
     }
 }
 
+/// Lets file references expire: of one channel, or all.
+pub(crate) async fn expire_references(State(shared): App, Query(query): Query<MessagesQuery>) -> StatusCode {
+    shared.expire_file_references(query.channel.map(ChannelId::from));
+    StatusCode::NO_CONTENT
+}
+
+/// Lets the Bot API's links to files expire.
+pub(crate) async fn expire_links(State(shared): App) -> StatusCode {
+    shared.links.expire();
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DocumentsChange {
+    data_centre: Option<i32>,
+}
+
+/// Says where documents are to lie that are sent from now on.
+pub(crate) async fn place_documents(
+    State(shared): App,
+    Json(DocumentsChange { data_centre }): Json<DocumentsChange>,
+) -> StatusCode {
+    shared.placement.set(data_centre);
+    StatusCode::NO_CONTENT
+}
+
 #[derive(Deserialize)]
 pub(crate) struct DataCentreId {
-    id: i32,
+    pub(super) id: i32,
 }
 
 /// Opens a data centre and says where.

@@ -10,6 +10,7 @@ mod control;
 mod demo;
 mod faulty;
 mod flood;
+mod ranges;
 mod sign_in;
 
 use std::sync::Arc;
@@ -79,6 +80,11 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/sandbox/channels/{id}", patch(channels::change))
         .route("/sandbox/channels/{id}/members", put(channels::set_member))
         .route("/sandbox/channels/{id}/migrate", post(channels::migrate))
+        .route("/sandbox/channels/{id}/data-centre", put(channels::move_documents))
+        .route("/sandbox/channels/{id}/messages/{message}", patch(channels::age_message))
+        .route("/sandbox/documents", put(control::place_documents))
+        .route("/sandbox/file-links", delete(control::expire_links))
+        .route("/sandbox/file-references", delete(control::expire_references))
         .route("/sandbox/data-centres", post(control::add_data_centre))
         .route("/sandbox/data-centres/{id}", delete(control::stop_data_centre))
         .fallback(any(bot_api::handle))

@@ -1,5 +1,6 @@
 //! Calls: faults, execution, the answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +14,8 @@ use super::rpc_error::RpcError;
 use super::sign_in;
 use crate::faults::{Call, FaultAction};
 use crate::keys::KeyState;
+use crate::shared::Shared;
+use crate::standing::Who;
 
 /// `rpc_result`.
 const RPC_RESULT: u32 = 0xf35c_6d01;
@@ -37,8 +40,14 @@ async fn run(caller: Caller, msg_id: i64, body: Bytes) {
     let shared = &caller.link.shared;
     let id = constructor(&body).unwrap_or_default();
     let method = tl::name_for_id(id);
-    let call = Call { method, user: caller.key.owner(), part: dispatch::part_index(id, &body) };
+    let call = Call {
+        method,
+        user: caller.key.owner(),
+        part: dispatch::part_index(id, &body),
+        offset: dispatch::offset(id, &body),
+    };
     shared.stats.call(method);
+    let _download = download(&caller, id);
     let action = shared.faults.strike(call).await;
     let result = match &action {
         None | Some(FaultAction::LoseAnswer | FaultAction::Silence | FaultAction::HoldBackAnswer) => {
@@ -96,11 +105,56 @@ async fn execute(caller: &Caller, id: u32, body: Bytes) -> Result<Vec<u8>, RpcEr
     let account = shared.users.by_id(&user_id);
     let account = account.ok_or_else(|| RpcError::new(401, "AUTH_KEY_UNREGISTERED"))?;
     let (home, here) = (account.home(), caller.link.dc);
-    if home != here && id != tl::functions::auth::ExportAuthorization::CONSTRUCTOR_ID {
+    if home != here && !is_for_guests(id) {
         return Err(RpcError::new(303, format!("USER_MIGRATE_{home}")));
     }
     let (key, layer) = (caller.key.clone(), caller.session.layer());
     dispatch::dispatch(Context { shared, key, account, bot, dc: here, layer }, id, body).await
+}
+
+/// Whether an account calls this where it does not live: to take its login along, and to read files that lie there.
+/// <https://core.telegram.org/api/datacenter>
+fn is_for_guests(id: u32) -> bool {
+    use tl::functions::{auth, upload};
+    matches!(
+        id,
+        auth::ExportAuthorization::CONSTRUCTOR_ID
+            | upload::GetFile::CONSTRUCTOR_ID
+            | upload::GetFileHashes::CONSTRUCTOR_ID
+    )
+}
+
+/// Counts a call of `upload.getFile` of somebody who is signed in, for as long as it is under way.
+fn download(caller: &Caller, id: u32) -> Option<Downloading> {
+    if id != tl::functions::upload::GetFile::CONSTRUCTOR_ID {
+        return None;
+    }
+    let who = match caller.key.state() {
+        KeyState::User(user_id) => Who { user_id, bot: false },
+        KeyState::Bot(user_id) => Who { user_id, bot: true },
+        KeyState::PasswordNeeded(_) | KeyState::Unregistered(_) => return None,
+    };
+    Some(Downloading::begin(Arc::clone(&caller.link.shared), who, caller.link.dc))
+}
+
+/// A call that is under way.
+struct Downloading {
+    shared: Arc<Shared>,
+    who: Who,
+    dc: i32,
+}
+
+impl Downloading {
+    fn begin(shared: Arc<Shared>, who: Who, dc: i32) -> Self {
+        shared.stats.download_begins(&who, dc);
+        Self { shared, who, dc }
+    }
+}
+
+impl Drop for Downloading {
+    fn drop(&mut self) {
+        self.shared.stats.download_ends(&self.who, self.dc);
+    }
 }
 
 /// Who the key speaks for, after a look at who else sends with it.

@@ -62,6 +62,18 @@ impl Context {
 
 type Answer = Result<Vec<u8>, RpcError>;
 
+/// Where in its file a call reads, for faults that wait for that.
+pub(crate) fn offset(id: u32, body: &Bytes) -> Option<i64> {
+    match id {
+        // The last but one field; the last one is the limit.
+        f::upload::GetFile::CONSTRUCTOR_ID => body.get(body.len().checked_sub(12)?..)?.try_get_i64_le().ok(),
+        f::upload::GetFileHashes::CONSTRUCTOR_ID => {
+            body.get(body.len().checked_sub(8)?..)?.try_get_i64_le().ok()
+        }
+        _ => None,
+    }
+}
+
 /// The part a call is about, for faults that wait for one.
 pub(crate) fn part_index(id: u32, body: &Bytes) -> Option<i32> {
     match id {
@@ -78,6 +90,7 @@ pub(crate) async fn dispatch(context: Context, id: u32, body: Bytes) -> Answer {
         f::upload::SaveFilePart::CONSTRUCTOR_ID => files::save_part(context, body, false).await,
         f::upload::SaveBigFilePart::CONSTRUCTOR_ID => files::save_part(context, body, true).await,
         f::upload::GetFile::CONSTRUCTOR_ID => files::get_file(context, parse(&body)?).await,
+        f::upload::GetFileHashes::CONSTRUCTOR_ID => files::get_file_hashes(context, parse(&body)?).await,
         f::messages::SendMedia::CONSTRUCTOR_ID => send::send_media(context, parse(&body)?).await,
         f::messages::SendMessage::CONSTRUCTOR_ID => send::send_message(context, parse(&body)?).await,
         f::auth::ExportAuthorization::CONSTRUCTOR_ID => sign_in::export(&context, &parse(&body)?),

@@ -9,12 +9,12 @@ use tokio::task::spawn_blocking;
 
 use super::chats::{look, resolve_peer};
 use super::dispatch::Context;
-use super::input_media::InputMedia;
+use super::input_media::{InputMedia, UploadedMedia};
 use super::parts::Taken;
 use super::rpc_error::RpcError;
 use super::rules::check_total;
 use super::wording::Wording;
-use super::{scheduled, tl_types};
+use super::{copies, scheduled, tl_types};
 use crate::channel::{Claim, RandomId};
 use crate::channel_id::ChannelId;
 use crate::faults::Call;
@@ -114,12 +114,16 @@ fn post(
     mut draft: Draft,
     media: Option<InputMedia>,
 ) -> Result<(StoredMessage, bool), RpcError> {
-    let file = media.as_ref().and_then(|media| InputFile::of(&media.file));
-    if let Some(media) = media {
-        draft.document = Some(take_document(context, media)?);
-    }
+    let file = media.as_ref().and_then(InputMedia::file).and_then(InputFile::of);
+    draft.document = match media {
+        Some(InputMedia::Uploaded(media)) => Some(take_document(context, media)?),
+        Some(InputMedia::Known(location)) => Some(copies::copy(&context.shared, &context.who(), &location)?),
+        None => None,
+    };
     let videos = &context.shared.videos;
-    let is_video = draft.document.as_ref().is_some_and(|document| document.kind == Kind::Video);
+    // One that a message has already was converted then.
+    let is_video =
+        file.is_some() && draft.document.as_ref().is_some_and(|document| document.kind == Kind::Video);
     if is_video && videos.are_converted() {
         return Ok((videos.wait(channel, context.who(), claim, draft), true));
     }
@@ -160,7 +164,7 @@ impl InputFile {
     }
 }
 
-fn take_document(context: &Context, media: InputMedia) -> Result<DraftDocument, RpcError> {
+fn take_document(context: &Context, media: UploadedMedia) -> Result<DraftDocument, RpcError> {
     let file = InputFile::of(&media.file).ok_or_else(|| RpcError::bad_request("MEDIA_INVALID"))?;
     let InputFile { id, parts, big, name, md5 } = file;
     check_total(0, parts, context.most_parts())?;
@@ -194,6 +198,7 @@ fn take_document(context: &Context, media: InputMedia) -> Result<DraftDocument, 
     Ok(DraftDocument {
         from: taken.path,
         document_id: None,
+        dc_id: context.shared.placement.of(context.dc),
         size: taken.size,
         sha256,
         sent_name: file_name.clone(),

@@ -74,6 +74,7 @@ fn supergroup_or_channel(channel: &Channel, who: &Who, standing: Option<Standing
     let mut chat: types::Channel = bare(&fields);
     (chat.broadcast, chat.megagroup) = (!channel.group, channel.group);
     chat.forum = channel.topics.is_forum();
+    chat.noforwards = !channel.forwards;
     chat.creator = standing == Some(Standing::Creator);
     chat.left = !channel.holds(who);
     chat.access_hash = Some(channel.access_hash(who));
@@ -94,6 +95,7 @@ fn basic_group(channel: &Channel, who: &Who, standing: Option<Standing>) -> enum
     chat.creator = standing == Some(Standing::Creator);
     chat.left = !channel.holds(who);
     chat.deactivated = channel.migrated_to.is_some();
+    chat.noforwards = !channel.forwards;
     chat.migrated_to = channel.migrated_to.map(|new| {
         let (channel_id, access_hash) = (new.bare(), who.access_hash(new));
         enums::InputChannel::Channel(types::InputChannel { channel_id, access_hash })
@@ -185,10 +187,13 @@ fn in_topic(topic_id: i32) -> enums::MessageReplyHeader {
     enums::MessageReplyHeader::Header(header)
 }
 
+/// What the size is called that photos have here.
+pub(crate) const PHOTO_SIZE: &str = "y";
+
 /// Telegram keeps a photo in several sizes; here it is the one that was sent.
 fn photo(stored: &StoredMessage, who: &Who) -> enums::Photo {
     let (w, h) = stored.public.media.as_ref().and_then(|media| media.size).unwrap_or_default();
-    let size = types::PhotoSize { r#type: "y".to_owned(), w, h, size: stored.public.size as i32 };
+    let size = types::PhotoSize { r#type: PHOTO_SIZE.to_owned(), w, h, size: stored.public.size as i32 };
     enums::Photo::Photo(types::Photo {
         has_stickers: false,
         id: stored.public.document_id,
@@ -197,7 +202,7 @@ fn photo(stored: &StoredMessage, who: &Who) -> enums::Photo {
         date: stored.public.date as i32,
         sizes: vec![size.into()],
         video_sizes: None,
-        dc_id: HOME,
+        dc_id: stored.public.dc_id,
     })
 }
 
@@ -211,7 +216,7 @@ fn document(stored: &StoredMessage, who: &Who) -> enums::Document {
         size: stored.public.size as i64,
         thumbs: None,
         video_thumbs: None,
-        dc_id: HOME,
+        dc_id: stored.public.dc_id,
         attributes: stored.attributes.clone(),
     })
 }
@@ -320,6 +325,7 @@ mod tests {
             strict_time: false,
             clock_ahead: 0,
             single_connection: false,
+            local_bot_api: false,
         };
         let dir = tempfile::tempdir().expect("a directory");
         let addresses = Addresses { http: any, mtproto: any, media };

@@ -14,11 +14,11 @@ pub(crate) fn http() -> Client {
     Client::builder().no_proxy().build().expect("a client")
 }
 
-fn url(sandbox: &Sandbox, user: &SandboxUser, method: &str) -> String {
+pub(crate) fn url(sandbox: &Sandbox, user: &SandboxUser, method: &str) -> String {
     format!("{}/bot{}/{method}", sandbox.bot_api_url(), user.bot_token)
 }
 
-fn form(chat_id: &str, bytes: Vec<u8>) -> Form {
+pub(crate) fn form(chat_id: &str, bytes: Vec<u8>) -> Form {
     Form::new()
         .text("chat_id", chat_id.to_owned())
         .text("caption", "Uploaded: notes.txt")

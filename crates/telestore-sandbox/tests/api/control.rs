@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use telestore_sandbox::Sandbox;
 
 use crate::bot_api::http;
+use crate::reading::{GET_FILE, KIB, Shelf, document, read, send};
 
 async fn call(sandbox: &Sandbox, method: Method, path: &str, body: Option<Value>) -> Value {
     let mut request = http().request(method, format!("{}{path}", sandbox.control_url()));
@@ -64,6 +65,36 @@ async fn other_processes_see_and_steer_the_sandbox() {
     assert_eq!(sandbox.network().round_trip(), Duration::from_millis(5));
     assert_eq!(sandbox.network().bandwidth(), Some(1_000_000));
     sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_processes_steer_what_is_read_back() {
+    let shelf = Shelf::with(KIB).await;
+    let (sandbox, channel) = (&shelf.sandbox, &shelf.user.channel_id);
+    let old = shelf.document().await;
+    call(sandbox, Method::DELETE, "/file-references", None).await;
+    call(sandbox, Method::DELETE, &format!("/file-references?channel={channel}"), None).await;
+    assert_ne!(shelf.document().await.file_reference, old.file_reference);
+    let moved = format!("/channels/{channel}/data-centre");
+    let moved = call(sandbox, Method::PUT, &moved, Some(json!({"id": 4}))).await;
+    assert_eq!((moved, shelf.document().await.dc_id), (json!({"documents": 1}), 4));
+    call(sandbox, Method::PUT, "/documents", Some(json!({"data_centre": 5}))).await;
+    let placed = send(&shelf.client, &shelf.peer, 2, &[1; KIB]).await;
+    assert_eq!(document(&shelf.client, &shelf.peer, placed).await.dc_id, 5);
+    let before = document(&shelf.client, &shelf.peer, placed).await.date;
+    let one = format!("/channels/{channel}/messages/{placed}");
+    call(sandbox, Method::PATCH, &one, Some(json!({"age": 100}))).await;
+    assert_eq!(document(&shelf.client, &shelf.peer, placed).await.date, before - 100);
+    call(sandbox, Method::PATCH, &format!("/channels/{channel}"), Some(json!({"forwards": false}))).await;
+    let channels = call(sandbox, Method::GET, "/channels", None).await;
+    assert_eq!(channels[0]["forwards"], json!(false));
+    let fault = json!({"at": GET_FILE, "action": {"hostile_mtproto": {"too_short": 5}}, "offset": 0});
+    call(sandbox, Method::POST, "/faults", Some(fault)).await;
+    call(sandbox, Method::PUT, &format!("/channels/{channel}/data-centre"), Some(json!({"id": 2}))).await;
+    let read = read(&shelf.client, &shelf.document().await, 0, 4096).await.expect("bytes");
+    assert_eq!(read.len(), KIB - 5);
+    let stats = call(sandbox, Method::GET, "/stats", None).await;
+    assert_eq!((&stats["downloads"][0]["calls"], &stats["downloads"][0]["dc"]), (&json!(1), &json!(2)));
 }
 
 #[tokio::test]

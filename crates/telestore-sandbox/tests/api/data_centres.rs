@@ -73,8 +73,11 @@ async fn a_login_is_good_for_the_data_centre_it_was_given_out_for() {
     let here = connect(&sandbox, &user);
     let unknown = tl::functions::auth::ExportAuthorization { dc_id: 5 };
     assert_eq!(refused(here.invoke(&unknown).await), (400, "DC_ID_INVALID".to_owned()));
-    let for_here = export(&here, 2).await;
-    assert_eq!(refused(there.invoke(&for_here).await), (400, "AUTH_BYTES_INVALID".to_owned()));
+    let own = tl::functions::auth::ExportAuthorization { dc_id: 2 };
+    assert_eq!(refused(here.invoke(&own).await), (400, "DC_ID_INVALID".to_owned()), "it needs none");
+    sandbox.add_data_centre(5).await.expect("another data centre");
+    let for_another = export(&here, 5).await;
+    assert_eq!(refused(there.invoke(&for_another).await), (400, "AUTH_BYTES_INVALID".to_owned()));
     // So is a key: the transport says that it is unknown.
     let stranger = connect_to(4, address(&sandbox).await, user.auth_key_bytes(), user.api_id);
     assert!(stranger.invoke(&who()).await.is_err());

@@ -26,6 +26,10 @@ pub(super) fn import(caller: &Caller, call: &f::auth::ImportAuthorization) -> An
 /// Gives the login out for another data centre.
 pub(crate) fn export(context: &Context, call: &f::auth::ExportAuthorization) -> Answer {
     let id = tl_types::id_of(&context.account, context.bot);
+    // None needs a login for where it is.
+    if call.dc_id == context.dc {
+        return Err(RpcError::bad_request("DC_ID_INVALID"));
+    }
     let bytes = context.shared.data_centres.export(id, call.dc_id, context.key.state());
     let bytes = bytes.ok_or_else(|| RpcError::bad_request("DC_ID_INVALID"))?;
     let exported = types::auth::ExportedAuthorization { id, bytes };
