@@ -1,5 +1,6 @@
 //! Files: what completed uploads have become.
 
+use std::str::FromStr;
 use std::time::{Duration, UNIX_EPOCH};
 
 use actix_web::HttpResponse;
@@ -22,6 +23,9 @@ const PAGE: u32 = 100;
 /// The most that a page has.
 const PAGE_MAX: u32 = 1000;
 
+/// How many digits a cursor has at most: all such numbers are places.
+const CURSOR_DIGITS: usize = 18;
+
 /// What the query of a list may say. Whatever else it says is no matter.
 #[derive(Deserialize)]
 pub(crate) struct Listing {
@@ -33,19 +37,25 @@ pub(crate) struct Listing {
 impl Listing {
     fn read(self) -> Result<FileQuery, ApiError> {
         let said = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let limit = said(self.limit).map_or(Ok(PAGE), |limit| limit.parse().map_err(|_| bad_limit()))?;
+        let limit = said(self.limit).map_or(Ok(PAGE), |limit| digits(&limit).ok_or_else(bad_limit))?;
         if !(1..=PAGE_MAX).contains(&limit) {
             return Err(bad_limit());
         }
         let mut query = FileQuery::first(limit);
         if let Some(cursor) = said(self.cursor) {
-            query = query.before(cursor.parse().map_err(|_| bad_cursor())?);
+            let place = Some(cursor).filter(|cursor| cursor.len() <= CURSOR_DIGITS);
+            query = query.before(place.and_then(|place| digits(&place)).ok_or_else(bad_cursor)?);
         }
         Ok(match said(self.q) {
             Some(search) => query.named(search),
             None => query,
         })
     }
+}
+
+/// A number of digits and nothing else, as the OpenAPI document says: `parse` takes a sign, too.
+fn digits<T: FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 pub(crate) fn bad_limit() -> ApiError {
@@ -124,7 +134,7 @@ pub(crate) struct Page {
     security(("token" = [])),
     params(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many at most; 100 if nothing is said"),
-        ("cursor" = Option<String>, Query, description = "The `cursor` of the page before"),
+        ("cursor" = Option<String>, Query, pattern = "^[0-9]{0,18}$", description = "The `cursor` of the page before"),
         ("q" = Option<String>, Query, description = "Only files whose name has this in it; small and capital letters are the same"),
     ),
     responses(
@@ -202,8 +212,28 @@ mod tests {
         assert_eq!(listing("limit=&cursor=&q=").unwrap(), FileQuery::first(100));
         let all = FileQuery::first(1000).before(7).named("a b%");
         assert_eq!(listing("limit=1000&cursor=7&q=a+b%25&else=1").unwrap(), all);
-        for wrong in ["limit=0", "limit=1001", "limit=-1", "limit=ten", "cursor=-1", "cursor=x"] {
+        for wrong in ["limit=0", "limit=1001", "limit=-1", "limit=%2b7", "limit=ten"] {
             assert!(listing(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_cursor_is_whatever_the_document_says() {
+        let longest = "9".repeat(CURSOR_DIGITS);
+        for (cursor, place) in [("0", 0), ("007", 7), (longest.as_str(), 999_999_999_999_999_999)] {
+            let listed = listing(&format!("cursor={cursor}")).unwrap();
+            assert_eq!(listed, FileQuery::first(100).before(place));
+        }
+        for wrong in ["-1", "%2b7", "x", "7%20", "1e3", "%D9%A7", &format!("0{longest}")] {
+            assert!(listing(&format!("cursor={wrong}")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_document_says_how_long_a_cursor_is() {
+        let document = serde_json::to_value(crate::openapi()).unwrap();
+        let parameters = document["paths"][endpoints::FILES.path]["get"]["parameters"].as_array().unwrap();
+        let cursor = parameters.iter().find(|parameter| parameter["name"] == "cursor").unwrap();
+        assert_eq!(cursor["schema"]["pattern"], format!("^[0-9]{{0,{CURSOR_DIGITS}}}$"));
     }
 }
