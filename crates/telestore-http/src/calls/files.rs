@@ -37,7 +37,7 @@ pub(crate) struct Listing {
 impl Listing {
     fn read(self) -> Result<FileQuery, ApiError> {
         let said = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let limit = said(self.limit).map_or(Ok(PAGE), |limit| digits(&limit).ok_or_else(bad_limit))?;
+        let limit = self.limit.map_or(Ok(PAGE), |limit| digits(&limit).ok_or_else(bad_limit))?;
         if !(1..=PAGE_MAX).contains(&limit) {
             return Err(bad_limit());
         }
@@ -209,10 +209,10 @@ mod tests {
     #[test]
     fn a_query_says_which_files() {
         assert_eq!(listing("").unwrap(), FileQuery::first(100));
-        assert_eq!(listing("limit=&cursor=&q=").unwrap(), FileQuery::first(100));
+        assert_eq!(listing("cursor=&q=").unwrap(), FileQuery::first(100));
         let all = FileQuery::first(1000).before(7).named("a b%");
         assert_eq!(listing("limit=1000&cursor=7&q=a+b%25&else=1").unwrap(), all);
-        for wrong in ["limit=0", "limit=1001", "limit=-1", "limit=%2b7", "limit=ten"] {
+        for wrong in ["limit=0", "limit=1001", "limit=-1", "limit=%2b7", "limit=ten", "limit="] {
             assert!(listing(wrong).is_err(), "{wrong}");
         }
     }
