@@ -208,7 +208,7 @@ macro_rules! forward {
                 lease: &Lease,
                 stored: &StoredFile,
                 event: Option<&NewEvent>,
-                now: Timestamp,
+                now: Reading,
             ) -> Result<bool> {
                 ($inner).finish(lease, stored, event, now).await
             }

@@ -110,7 +110,7 @@ pub trait SessionCalls: Send + Sync {
         lease: &Lease,
         stored: &StoredFile,
         event: Option<&'a NewEvent>,
-        now: Timestamp,
+        now: Reading,
     ) -> Result<bool>;
     async fn fail(&self, lease: &Lease, error: &str, outcome: Outcome, now: Timestamp) -> Result<bool>;
     async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> Result<bool>;

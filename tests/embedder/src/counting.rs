@@ -90,7 +90,7 @@ forward! {
     async fn checkpoint(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> bool;
     async fn commit(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> bool;
     async fn uncommit(&self, lease: &Lease) -> bool;
-    async fn finish(&self, lease: &Lease, stored: &StoredFile, event: Option<&NewEvent>, now: Timestamp) -> bool;
+    async fn finish(&self, lease: &Lease, stored: &StoredFile, event: Option<&NewEvent>, now: Reading) -> bool;
     async fn fail(&self, lease: &Lease, error: &str, outcome: Outcome, now: Timestamp) -> bool;
     async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> bool;
     async fn beat(&self, worker: &WorkerId, until: Timestamp) -> ();

@@ -2,18 +2,28 @@
 
 use std::time::Duration;
 
-use telestore_types::{FileId, IndexedFile, Timestamp, UploadState, UserId};
+use telestore_types::{FileId, FileName, IndexedFile, Reading, Timestamp, Upload, UploadState, UserId};
 
-use super::sessions::{NOW, SECOND, get, lease, one, queued_by, result};
+use super::sessions::{NOW, SECOND, get, lease, one, queue, queued_by, result, upload};
 use crate::{Expiry, FileListing, NewEvent, OutboxKind, SessionStore};
+
+/// What the machine's clock shows, which no store's clock is held to.
+const WALL: Timestamp = Timestamp::from_millis(1_763_790_000_000);
 
 /// An upload of `user` that is completed.
 async fn sent(store: &dyn SessionStore, user: &str, name: &str, key: u8) -> IndexedFile {
-    queued_by(user, store, name, key, Duration::ZERO).await;
+    sent_as(store, user, name, "video.mp4", key).await
+}
+
+/// The same, of a file with this name.
+async fn sent_as(store: &dyn SessionStore, user: &str, name: &str, file: &str, key: u8) -> IndexedFile {
+    let upload = Upload { file_name: FileName::new(file).expect("good name"), ..upload(name, key, 1, 10) };
+    queue(user, store, upload, Duration::ZERO).await;
     let held = lease(store, NOW).await.expect("due");
-    assert!(store.finish(&held, &result(), None, NOW + SECOND).await.expect("finishes"));
+    let now = Reading { at: NOW + SECOND, wall: WALL };
+    assert!(store.finish(&held, &result(), None, now).await.expect("finishes"));
     let upload = get(store, name).await;
-    IndexedFile::of(&upload).expect("it is completed")
+    IndexedFile::of(&upload, WALL).expect("it is completed")
 }
 
 async fn listed(store: &dyn SessionStore, listing: &FileListing) -> Vec<String> {
@@ -31,7 +41,8 @@ pub(super) async fn a_completed_upload_is_a_file_of_its_user(store: &dyn Session
     let kept = store.file(&user("u"), &sent.id).await.expect("reads").expect("is there");
     assert_eq!(IndexedFile { place: 0, ..kept.clone() }, sent);
     assert_eq!((kept.size, kept.stored.messages().len()), (10, 2));
-    assert_eq!(kept.created_at, NOW + SECOND);
+    assert_eq!(kept.created_at, WALL, "people's time");
+    assert_eq!(get(store, "a").await.updated_at, NOW + SECOND, "the store's time");
     assert_eq!(store.files(&FileListing::first(user("u"), 9)).await.expect("lists"), [kept]);
     assert_eq!(store.file(&user("other"), &sent.id).await.expect("reads"), None, "it is another's");
     assert_eq!(listed(store, &FileListing::first(user("other"), 9)).await, [""; 0]);
@@ -72,6 +83,23 @@ pub(super) async fn files_are_found_by_a_part_of_their_names(store: &dyn Session
         ("\0", 0),
     ] {
         assert_eq!(listed(store, &all.clone().named(search)).await.len(), found, "{search:?}");
+    }
+}
+
+pub(super) async fn names_are_found_in_any_spelling(store: &dyn SessionStore) {
+    sent_as(store, "u", "composed", "Über \u{c9}t\u{e9}.PDF", 1).await;
+    sent_as(store, "u", "apart", "u\u{308}ber e\u{301}te\u{301}.pdf", 2).await;
+    sent_as(store, "u", "greek", "ΟΔΟΣ Α.txt", 3).await;
+    let all = FileListing::first(user("u"), 9);
+    for (search, found) in [
+        ("ÜBER", ["apart", "composed"].as_slice()),
+        ("u\u{308}ber e\u{301}T", &["apart", "composed"]),
+        ("\u{e9}t\u{c9}.pdf", &["apart", "composed"]),
+        ("οδος", &["greek"]),
+        ("Οδοσ α", &["greek"]),
+        ("ubér", &[]),
+    ] {
+        assert_eq!(listed(store, &all.clone().named(search)).await, found, "{search}");
     }
 }
 

@@ -167,7 +167,7 @@ forward! { SessionStore {
     checkpoint(lease: &Lease, progress: u8, resume: Option<ResumeState>) -> bool;
     commit(lease: &Lease, progress: u8, resume: Option<ResumeState>) -> bool;
     uncommit(lease: &Lease) -> bool;
-    finish(lease: &Lease, stored: &StoredFile, event: Option<&NewEvent>, now: Timestamp) -> bool;
+    finish(lease: &Lease, stored: &StoredFile, event: Option<&NewEvent>, now: Reading) -> bool;
     fail(lease: &Lease, error: &str, outcome: Outcome, now: Timestamp) -> bool;
     retry_later(lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> bool;
     beat(worker: &WorkerId, until: Timestamp) -> ();
