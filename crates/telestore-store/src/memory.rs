@@ -401,8 +401,8 @@ impl SessionStore for MemorySessionStore {
         Ok(listed.take(limit as usize).cloned().collect())
     }
 
-    async fn files(&self, listing: &FileListing) -> Result<Vec<IndexedFile>> {
-        Ok(self.lock().await.files(listing))
+    async fn files(&self, user: &UserId, listing: &FileListing) -> Result<Vec<IndexedFile>> {
+        Ok(self.lock().await.files(user, listing))
     }
 
     async fn file(&self, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>> {

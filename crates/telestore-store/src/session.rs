@@ -334,7 +334,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>>;
 
     /// Files of a user, the newest first.
-    async fn files(&self, listing: &FileListing) -> Result<Vec<IndexedFile>>;
+    async fn files(&self, user: &UserId, listing: &FileListing) -> Result<Vec<IndexedFile>>;
 
     /// One file of a user.
     async fn file(&self, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>>;

@@ -18,7 +18,7 @@ pub mod guide {}
 
 pub use builder::{BuildError, TelestoreBuilder};
 pub use engine::Telestore;
-pub use files::{FilePage, FileQuery};
+pub use files::FilePage;
 pub use intake::appending::Appending;
 pub use intake::chunks::Admission;
 pub use intake::remote::RemoteFile;

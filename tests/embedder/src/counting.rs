@@ -113,7 +113,7 @@ forward! {
     async fn save_moved_chat(&self, user: &UserId, chat: &ChatId, moved_to: &ChatId) -> ();
     async fn bot_key(&self, key: &StorageKey) -> Option<Vec<u8>>;
     async fn save_bot_key(&self, key: &StorageKey, sealed: &[u8]) -> ();
-    async fn files(&self, listing: &FileListing) -> Vec<IndexedFile>;
+    async fn files(&self, user: &UserId, listing: &FileListing) -> Vec<IndexedFile>;
     async fn file(&self, user: &UserId, id: &FileId) -> Option<IndexedFile>;
     async fn delete_file(&self, user: &UserId, id: &FileId, events: &[NewEvent], now: Timestamp) -> Option<IndexedFile>;
     async fn counts(&self) -> Counts;

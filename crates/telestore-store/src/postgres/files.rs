@@ -23,10 +23,14 @@ pub(super) async fn take(on: &mut PgConnection, user: &UserId, id: &FileId) -> R
     taken.as_ref().map(row::file).transpose()
 }
 
-pub(super) async fn list(on: &mut PgConnection, listing: &FileListing) -> Result<Vec<IndexedFile>> {
+pub(super) async fn list(
+    on: &mut PgConnection,
+    user: &UserId,
+    listing: &FileListing,
+) -> Result<Vec<IndexedFile>> {
     let list = sql("SELECT * FROM files WHERE user_id = $1 AND ($2::BIGINT IS NULL OR place < $2) \
          AND ($3::TEXT IS NULL OR position($3 IN folded) > 0) ORDER BY place DESC LIMIT $4");
-    let list = list.text(listing.user.as_str()).bind(listing.before.map(row::signed));
+    let list = list.text(user.as_str()).bind(listing.before.map(row::signed));
     let list = list.text(listing.search.as_deref()).bind(i64::from(listing.limit));
     list.fetch_all(on).await.map_err(database)?.iter().map(row::file).collect()
 }

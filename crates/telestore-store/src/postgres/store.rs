@@ -410,8 +410,8 @@ impl SessionStore for PostgresSessionStore {
         ask!(self, |on| outbox::listed(on, kind, limit).await)
     }
 
-    async fn files(&self, listing: &FileListing) -> Result<Vec<IndexedFile>> {
-        ask!(self, |on| files::list(on, listing).await)
+    async fn files(&self, user: &UserId, listing: &FileListing) -> Result<Vec<IndexedFile>> {
+        ask!(self, |on| files::list(on, user, listing).await)
     }
 
     async fn file(&self, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>> {

@@ -33,9 +33,12 @@ pub(super) async fn take(
     taken.as_ref().map(row::file).transpose()
 }
 
-pub(super) async fn list(readers: &SqlitePool, listing: &FileListing) -> Result<Vec<IndexedFile>> {
-    let list =
-        sqlx::query(LIST).bind(listing.user.as_str()).bind(listing.before.map_or(i64::MAX, row::signed));
+pub(super) async fn list(
+    readers: &SqlitePool,
+    user: &UserId,
+    listing: &FileListing,
+) -> Result<Vec<IndexedFile>> {
+    let list = sqlx::query(LIST).bind(user.as_str()).bind(listing.before.map_or(i64::MAX, row::signed));
     let list = list.bind(listing.search.as_deref()).bind(listing.limit);
     list.fetch_all(readers).await.map_err(database)?.iter().map(row::file).collect()
 }

@@ -370,8 +370,8 @@ impl SessionStore for SqliteSessionStore {
         outbox::listed(&self.readers, kind, limit).await
     }
 
-    async fn files(&self, listing: &FileListing) -> Result<Vec<IndexedFile>> {
-        files::list(&self.readers, listing).await
+    async fn files(&self, user: &UserId, listing: &FileListing) -> Result<Vec<IndexedFile>> {
+        files::list(&self.readers, user, listing).await
     }
 
     async fn file(&self, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>> {

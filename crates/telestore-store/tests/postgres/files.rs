@@ -17,7 +17,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const BEFORE: i64 = 7;
 
 fn of_u() -> FileListing {
-    FileListing::first(UserId::new("u"), 9999)
+    FileListing::first(9999)
 }
 
 fn ids(files: &[IndexedFile]) -> Vec<&str> {
@@ -55,7 +55,7 @@ async fn completed_uploads_become_files_whatever_their_options_are() {
     });
     let database = before(&rows.collect::<String>()).await;
     let store = database.open().await;
-    let files = store.files(&of_u().named("u\u{308}bung")).await.unwrap();
+    let files = store.files(&UserId::new("u"), &of_u().named("u\u{308}bung")).await.unwrap();
     assert_eq!(ids(&files), ["id-3", "id-2", "id-1", "id-0"]);
     let digests: Vec<_> = files.iter().map(|file| file.sha256.map(|sha256| sha256.to_string())).collect();
     assert_eq!(digests, [None, Some(digest), None, None]);
@@ -73,10 +73,10 @@ async fn workers_that_start_together_fold_the_names_of_all_files() {
     .await;
     let (one, two, three) = tokio::join!(database.open(), database.open(), database.open());
     for store in [&one, &two, &three] {
-        assert_eq!(store.files(&of_u().named("ÜBUNG")).await.unwrap().len(), 1501);
+        assert_eq!(store.files(&UserId::new("u"), &of_u().named("ÜBUNG")).await.unwrap().len(), 1501);
     }
     // What stands in a row is written as ever.
-    assert_eq!(ids(&one.files(&of_u().named("g 77\u{1}")).await.unwrap()), ["id-77"]);
+    assert_eq!(ids(&one.files(&UserId::new("u"), &of_u().named("g 77\u{1}")).await.unwrap()), ["id-77"]);
     assert_eq!(database.number("SELECT COUNT(*) FROM files WHERE folded IS NULL").await, 0);
 }
 
@@ -109,7 +109,7 @@ async fn files_are_the_same_after_an_import_and_new_ones_come_before_them() {
     for name in ["one", "two", "three"] {
         sent(&old, name).await;
     }
-    let files = old.files(&of_u()).await.unwrap();
+    let files = old.files(&UserId::new("u"), &of_u()).await.unwrap();
     assert_eq!(ids(&files), ["three", "two", "one"]);
     old.delete_file(&UserId::new("u"), &files[1].id, &[], SystemClock.now()).await.unwrap().unwrap();
     // The old worker's own clock lagged, and not that of its machine, which tells when files came.
@@ -119,12 +119,16 @@ async fn files_are_the_same_after_an_import_and_new_ones_come_before_them() {
     let database = Database::new(Shows::Time).await;
     let new = database.open().await;
     new.import(&old, &Import::named("this one")).await.unwrap();
-    let before = old.files(&of_u()).await.unwrap();
+    let before = old.files(&UserId::new("u"), &of_u()).await.unwrap();
     assert_eq!(before.len(), 2);
-    assert_eq!(new.files(&of_u()).await.unwrap(), before, "each file, as it was and where it was");
-    assert_eq!(ids(&new.files(&of_u().named("übung")).await.unwrap()), ["three", "one"]);
+    assert_eq!(
+        new.files(&UserId::new("u"), &of_u()).await.unwrap(),
+        before,
+        "each file, as it was and where it was"
+    );
+    assert_eq!(ids(&new.files(&UserId::new("u"), &of_u().named("übung")).await.unwrap()), ["three", "one"]);
     sent_by_new(&new, "four").await;
-    let after = new.files(&of_u()).await.unwrap();
+    let after = new.files(&UserId::new("u"), &of_u()).await.unwrap();
     assert_eq!(ids(&after), ["four", "three", "one"]);
     assert!(after[0].place > after[1].place, "{after:?}");
 }

@@ -192,7 +192,7 @@ forward! { SessionStore {
     save_moved_chat(user: &UserId, chat: &ChatId, moved_to: &ChatId) -> ();
     bot_key(key: &StorageKey) -> Option<Vec<u8>>;
     save_bot_key(key: &StorageKey, sealed: &[u8]) -> ();
-    files(listing: &FileListing) -> Vec<IndexedFile>;
+    files(user: &UserId, listing: &FileListing) -> Vec<IndexedFile>;
     file(user: &UserId, id: &FileId) -> Option<IndexedFile>;
     delete_file(user: &UserId, id: &FileId, events: &[NewEvent], now: Timestamp) -> Option<IndexedFile>;
     clock() -> Option<Reading>;

@@ -27,8 +27,8 @@ async fn add(on: &mut SqliteConnection, number: i64, user: Option<&str>, name: &
 }
 
 async fn found(store: &SqliteSessionStore, search: &str) -> Vec<String> {
-    let listing = FileListing::first(UserId::new("u"), 9).named(search);
-    let files = store.files(&listing).await.unwrap();
+    let listing = FileListing::first(9).named(search);
+    let files = store.files(&UserId::new("u"), &listing).await.unwrap();
     files.iter().map(|file| file.upload_id.to_string()).collect()
 }
 
@@ -59,7 +59,7 @@ async fn what_0_1_completed_is_in_the_index() {
     let store = SqliteSessionStore::open(&path).await.unwrap();
     assert_eq!(found(&store, "").await, ["id-7", "id-3", "id-2"], "the last that ended is the newest");
     assert_eq!(found(&store, "übung").await, ["id-3", "id-2"]);
-    let files = store.files(&FileListing::first(UserId::new("u"), 9)).await.unwrap();
+    let files = store.files(&UserId::new("u"), &FileListing::first(9)).await.unwrap();
     let [with_options, three, _] = files.as_slice() else { panic!("three files") };
     assert_eq!(with_options.sha256, Some(digest));
     assert_eq!((three.file_name.as_str(), three.size, three.sha256), ("ÜBUNG 3.pdf", 2, None));
@@ -86,14 +86,14 @@ async fn names_that_were_not_folded_are_when_the_database_is_opened() {
     }
     old.close().await.unwrap();
     let store = SqliteSessionStore::open(&path).await.unwrap();
-    let all = FileListing::first(UserId::new("u"), u32::MAX).named("ÜBUNG");
-    assert_eq!(store.files(&all).await.unwrap().len() as i64, many);
+    let all = FileListing::first(u32::MAX).named("ÜBUNG");
+    assert_eq!(store.files(&UserId::new("u"), &all).await.unwrap().len() as i64, many);
     // As a process leaves them that is killed meanwhile; and what is folded is not folded again.
     run(&store, &["UPDATE files SET folded = NULL WHERE place % 2 = 0"]).await;
     run(&store, &["UPDATE files SET folded = 'else' WHERE place = 1"]).await;
     store.close().await;
     let store = SqliteSessionStore::open(&path).await.unwrap();
-    assert_eq!(store.files(&all).await.unwrap().len() as i64, many - 1);
+    assert_eq!(store.files(&UserId::new("u"), &all).await.unwrap().len() as i64, many - 1);
 }
 
 #[tokio::test]
