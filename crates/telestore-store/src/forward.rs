@@ -208,7 +208,7 @@ macro_rules! forward {
                 lease: &Lease,
                 stored: &StoredFile,
                 event: Option<&NewEvent>,
-                now: Timestamp,
+                now: Reading,
             ) -> Result<bool> {
                 ($inner).finish(lease, stored, event, now).await
             }
@@ -344,8 +344,8 @@ macro_rules! forward {
                 ($inner).save_bot_key(key, sealed).await
             }
 
-            async fn files(&$self, listing: &FileListing) -> Result<Vec<IndexedFile>> {
-                ($inner).files(listing).await
+            async fn files(&$self, user: &UserId, listing: &FileListing) -> Result<Vec<IndexedFile>> {
+                ($inner).files(user, listing).await
             }
 
             async fn file(&$self, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>> {

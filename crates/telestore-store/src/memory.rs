@@ -70,7 +70,7 @@ impl MemorySessionStore {
         change: impl FnOnce(&mut Upload) + Send,
     ) -> Result<bool> {
         let mut state = self.lock().await;
-        Ok(done(rules::change_leased(&mut *state, lease, over, None, change).await?))
+        Ok(done(rules::change_leased(&mut *state, lease, over, change).await?))
     }
 }
 
@@ -292,13 +292,11 @@ impl SessionStore for MemorySessionStore {
         lease: &Lease,
         stored: &StoredFile,
         event: Option<&NewEvent>,
-        now: Timestamp,
+        now: Reading,
     ) -> Result<bool> {
-        let event = event.map(|event| (event, now));
-        let finish = |upload: &mut Upload| upload.finish(stored.clone(), now);
         let finished = {
             let mut state = self.lock().await;
-            done(rules::change_leased(&mut *state, lease, true, event, finish).await?)
+            done(rules::finish(&mut *state, lease, stored, event, now).await?)
         };
         if finished && event.is_some() {
             self.tell(Change::Event);
@@ -403,8 +401,8 @@ impl SessionStore for MemorySessionStore {
         Ok(listed.take(limit as usize).cloned().collect())
     }
 
-    async fn files(&self, listing: &FileListing) -> Result<Vec<IndexedFile>> {
-        Ok(self.lock().await.files(listing))
+    async fn files(&self, user: &UserId, listing: &FileListing) -> Result<Vec<IndexedFile>> {
+        Ok(self.lock().await.files(user, listing))
     }
 
     async fn file(&self, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>> {

@@ -110,7 +110,7 @@ pub trait SessionCalls: Send + Sync {
         lease: &Lease,
         stored: &StoredFile,
         event: Option<&'a NewEvent>,
-        now: Timestamp,
+        now: Reading,
     ) -> Result<bool>;
     async fn fail(&self, lease: &Lease, error: &str, outcome: Outcome, now: Timestamp) -> Result<bool>;
     async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> Result<bool>;
@@ -152,7 +152,7 @@ pub trait SessionCalls: Send + Sync {
     async fn outbox_done(&self, event: &OutboxEvent) -> Result<bool>;
     async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> Result<bool>;
     async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>>;
-    async fn files(&self, listing: &FileListing) -> Result<Vec<IndexedFile>>;
+    async fn files(&self, user: &UserId, listing: &FileListing) -> Result<Vec<IndexedFile>>;
     async fn file(&self, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>>;
     async fn delete_file(
         &self,

@@ -186,6 +186,14 @@ pub(crate) fn bind_file<'q, V: Values<'q>>(to: V, file: &'q IndexedFile) -> Resu
         .int(file.created_at.as_millis()))
 }
 
+/// How many names of files are folded by one statement or transaction: others wait no longer than for that.
+pub(crate) const FOLDED_AT_ONCE: i64 = 500;
+
+/// The place of a file that has no folded name yet, and the folded name.
+pub(crate) fn folded(row: &impl Columns) -> Result<(i64, String)> {
+    Ok((number(row, "place")?, IndexedFile::folded(&text(row, "file_name")?)))
+}
+
 pub(crate) fn key(row: &impl Columns) -> Result<StorageKey> {
     StorageKey::parse(&text(row, "key")?).map_err(|_| bad("key"))
 }

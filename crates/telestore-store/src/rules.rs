@@ -26,7 +26,7 @@ pub use self::chunks::{Admitted, admit, admit_chunk, counted};
 pub use self::concatenate::concatenate;
 pub use self::fetching::{begin_fetch, note_fetch};
 pub use self::files::delete_file;
-pub use self::leases::{change_leased, extend, hold_account, lease};
+pub use self::leases::{change_leased, extend, finish, hold_account, lease};
 pub use self::rows::{Answer, Holder, Place, Rows, Whose};
 pub use self::uploads::{begin_early, cancel, claim, complete, create, expire, forget, keep, set_options};
 pub use self::workers::{add_event, outbox_lease, release};

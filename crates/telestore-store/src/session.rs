@@ -243,13 +243,14 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Takes the word of [`commit`](Self::commit) back: Telegram has refused the file, and it goes another way.
     async fn uncommit(&self, lease: &Lease) -> Result<bool>;
 
-    /// Records, flushed, the result of a leased upload and its webhook. It is a [file](IndexedFile) of its owner from then on.
+    /// Records, flushed, the result of a leased upload and its webhook. It is a [file](IndexedFile) of its owner from then on,
+    /// and was there when the machine's clock showed `now.wall`.
     async fn finish(
         &self,
         lease: &Lease,
         stored: &StoredFile,
         event: Option<&NewEvent>,
-        now: Timestamp,
+        now: Reading,
     ) -> Result<bool>;
 
     /// Gives a leased upload up; its chunks and its resume state stay. See [`Upload::fail`].
@@ -333,7 +334,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>>;
 
     /// Files of a user, the newest first.
-    async fn files(&self, listing: &FileListing) -> Result<Vec<IndexedFile>>;
+    async fn files(&self, user: &UserId, listing: &FileListing) -> Result<Vec<IndexedFile>>;
 
     /// One file of a user.
     async fn file(&self, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>>;

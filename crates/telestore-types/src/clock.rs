@@ -85,6 +85,13 @@ pub struct Reading {
     pub wall: Timestamp,
 }
 
+/// What a clock shows that is the machine's.
+impl From<Timestamp> for Reading {
+    fn from(at: Timestamp) -> Self {
+        Self { at, wall: at }
+    }
+}
+
 /// How much of the time between two processes a [`SteadyClock`] believes the machine's clock.
 pub const LONGEST_GAP: Duration = Duration::from_secs(10 * 60);
 

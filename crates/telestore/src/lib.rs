@@ -18,9 +18,9 @@ pub mod guide {}
 
 pub use builder::{BuildError, TelestoreBuilder};
 pub use engine::Telestore;
+pub use files::FilePage;
 pub use files::content::FileContent;
 pub use files::link::FileLink;
-pub use files::{FilePage, FileQuery};
 pub use intake::appending::Appending;
 pub use intake::chunks::Admission;
 pub use intake::remote::RemoteFile;

@@ -152,6 +152,23 @@ impl Old {
     }
 }
 
+/// What was completed then is a file of its user.
+async fn completed_uploads_are_files(old: &Old) {
+    for name in ["delivered", "delivered-mtproto", "undelivered"].into_iter().filter(|name| old.has(name)) {
+        let case = old.case(name);
+        let list = old.stage.client.get(old.stage.url("/files?q=DELIVERED"));
+        let list = list.bearer_auth(&old.users[&case.user].auth_token).send().await.expect("an answer");
+        let listed: Value = list.json().await.expect("a page");
+        let files = listed["files"].as_array().expect("files");
+        let file = files.iter().find(|file| file["uploadId"] == case.upload_id).expect("it is there");
+        assert_eq!(
+            (&file["fileName"], &file["messages"][0]["messageId"]),
+            (&json!(case.file_name), &case.progress["messageId"]),
+            "{name}"
+        );
+    }
+}
+
 /// What is over stays over, and is told as before.
 async fn what_is_over_stays_over(old: &Old) {
     for name in ["delivered", "delivered-mtproto", "undelivered", "moved", "cancelled", "withdrawal"] {
@@ -241,6 +258,7 @@ fn parts_were_not_sent_again(old: &Old) {
 /// Every upload of the directory, whose worker was started, comes to its right end.
 pub(crate) async fn everything_goes_on(old: &Old, body_may_be_sent: bool, forgot: bool) {
     what_is_over_stays_over(old).await;
+    completed_uploads_are_files(old).await;
     for name in ["unowned", "begun", "half", "whole", "early"] {
         old.client_goes_on(name).await;
         old.webhook_of(name).await;

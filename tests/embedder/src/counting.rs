@@ -90,7 +90,7 @@ forward! {
     async fn checkpoint(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> bool;
     async fn commit(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> bool;
     async fn uncommit(&self, lease: &Lease) -> bool;
-    async fn finish(&self, lease: &Lease, stored: &StoredFile, event: Option<&NewEvent>, now: Timestamp) -> bool;
+    async fn finish(&self, lease: &Lease, stored: &StoredFile, event: Option<&NewEvent>, now: Reading) -> bool;
     async fn fail(&self, lease: &Lease, error: &str, outcome: Outcome, now: Timestamp) -> bool;
     async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> bool;
     async fn beat(&self, worker: &WorkerId, until: Timestamp) -> ();
@@ -113,7 +113,7 @@ forward! {
     async fn save_moved_chat(&self, user: &UserId, chat: &ChatId, moved_to: &ChatId) -> ();
     async fn bot_key(&self, key: &StorageKey) -> Option<Vec<u8>>;
     async fn save_bot_key(&self, key: &StorageKey, sealed: &[u8]) -> ();
-    async fn files(&self, listing: &FileListing) -> Vec<IndexedFile>;
+    async fn files(&self, user: &UserId, listing: &FileListing) -> Vec<IndexedFile>;
     async fn file(&self, user: &UserId, id: &FileId) -> Option<IndexedFile>;
     async fn delete_file(&self, user: &UserId, id: &FileId, events: &[NewEvent], now: Timestamp) -> Option<IndexedFile>;
     async fn counts(&self) -> Counts;

@@ -1,26 +1,29 @@
 //! Files: what completed uploads have become.
 
+use std::str::FromStr;
 use std::time::{Duration, UNIX_EPOCH};
 
 use actix_web::HttpResponse;
 use actix_web::web::{Path, Query};
 use serde::{Deserialize, Serialize};
+use telestore::store::FileListing;
 use telestore::types::{FileId, IndexedFile, Timestamp, UploadId};
-use telestore::{Caller, Error, FileQuery};
+use telestore::{Error, FilePage};
 use utoipa::ToSchema;
 
 use crate::calls::call::Call;
-use crate::calls::openapi::refusals::{BadId, BadList, NoFile, Storage, TooMany, Unauthorized, Unavailable};
+use crate::calls::openapi::refusals::{
+    BadList, NoFile, NotSetUp, Storage, TooMany, Unauthorized, Unavailable,
+};
 use crate::shared::endpoints;
 use crate::shared::error::{ApiError, ApiResult};
 use crate::shared::messages::{Message, all};
-use crate::shared::token;
 
 /// How many files a page has if nothing is said.
 const PAGE: u32 = 100;
 
-/// The most that a page has.
-const PAGE_MAX: u32 = 1000;
+/// How many digits a cursor has at most: all such numbers are places.
+const CURSOR_DIGITS: usize = 18;
 
 /// What the query of a list may say. Whatever else it says is no matter.
 #[derive(Deserialize)]
@@ -31,25 +34,31 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    fn read(self) -> Result<FileQuery, ApiError> {
+    fn read(self) -> Result<FileListing, ApiError> {
         let said = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let limit = said(self.limit).map_or(Ok(PAGE), |limit| limit.parse().map_err(|_| bad_limit()))?;
-        if !(1..=PAGE_MAX).contains(&limit) {
+        let limit = self.limit.map_or(Ok(PAGE), |limit| digits(&limit).ok_or_else(bad_limit))?;
+        if !(1..=FilePage::MOST).contains(&limit) {
             return Err(bad_limit());
         }
-        let mut query = FileQuery::first(limit);
+        let mut query = FileListing::first(limit);
         if let Some(cursor) = said(self.cursor) {
-            query = query.before(cursor.parse().map_err(|_| bad_cursor())?);
+            let place = Some(cursor).filter(|cursor| cursor.len() <= CURSOR_DIGITS);
+            query = query.before(place.and_then(|place| digits(&place)).ok_or_else(bad_cursor)?);
         }
         Ok(match said(self.q) {
-            Some(search) => query.named(search),
+            Some(search) => query.named(&search),
             None => query,
         })
     }
 }
 
+/// A number of digits and nothing else, as the OpenAPI document says: `parse` takes a sign, too.
+fn digits<T: FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
 pub(crate) fn bad_limit() -> ApiError {
-    ApiError::invalid(format!("limit must be a number from 1 to {PAGE_MAX}"))
+    ApiError::invalid(format!("limit must be a number from 1 to {}", FilePage::MOST))
 }
 
 pub(crate) fn bad_cursor() -> ApiError {
@@ -124,7 +133,7 @@ pub(crate) struct Page {
     security(("token" = [])),
     params(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many at most; 100 if nothing is said"),
-        ("cursor" = Option<String>, Query, description = "The `cursor` of the page before"),
+        ("cursor" = Option<String>, Query, pattern = "^[0-9]{0,18}$", description = "The `cursor` of the page before"),
         ("q" = Option<String>, Query, description = "Only files whose name has this in it; small and capital letters are the same"),
     ),
     responses(
@@ -141,7 +150,7 @@ pub(crate) struct Page {
     )
 )]
 pub(crate) async fn list(call: Call) -> ApiResult {
-    let caller = user(&call).await?;
+    let caller = call.good_caller().await?;
     let listing = Query::<Listing>::from_query(call.request.query_string());
     let listing = listing.map_err(|_| ApiError::invalid("query is malformed"))?.into_inner().read()?;
     let page = call.engine.files(&listing, &caller).await?;
@@ -162,24 +171,21 @@ pub(crate) async fn list(call: Call) -> ApiResult {
             "size": 104_857_600, "mimeType": "video/mp4", "sha256": null, "createdAt": "2026-11-22T05:40:00.000Z",
             "messages": [{ "messageId": 7, "fileId": "70", "size": 104_857_600 }], "encrypted": false, "compressed": false,
         })),
-        BadId, Unauthorized, NoFile, TooMany, Storage, Unavailable,
+        NotSetUp, Unauthorized, NoFile, TooMany, Storage, Unavailable,
     )
 )]
 pub(crate) async fn show(call: Call, id: Path<String>) -> ApiResult {
-    let caller = user(&call).await?;
+    let caller = call.good_caller().await?;
     let file = call.engine.file(&read(&id)?, &caller).await?;
     Ok(HttpResponse::Ok().json(File::from(file)))
 }
 
-/// Files are shown to nobody without a token, whatever the mode.
-async fn user(call: &Call) -> Result<Caller, ApiError> {
-    let caller = call.caller().await?;
-    token::authenticate(&call.engine, &call.request, &caller).await?;
-    Ok(caller)
-}
+/// The last moment that RFC 3339 has a spelling for, in milliseconds: that of the year 9999.
+const LAST: i64 = 253_402_300_799_999;
 
+/// What a clock showed that may have been wrong by any time.
 fn told(at: Timestamp) -> String {
-    let since = Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(0));
+    let since = Duration::from_millis(at.as_millis().clamp(0, LAST).unsigned_abs());
     humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string()
 }
 
@@ -192,18 +198,54 @@ fn read(id: &str) -> Result<FileId, ApiError> {
 mod tests {
     use super::*;
 
-    fn listing(query: &str) -> Result<FileQuery, ApiError> {
+    fn listing(query: &str) -> Result<FileListing, ApiError> {
         Query::<Listing>::from_query(query).unwrap().into_inner().read()
     }
 
     #[test]
     fn a_query_says_which_files() {
-        assert_eq!(listing("").unwrap(), FileQuery::first(100));
-        assert_eq!(listing("limit=&cursor=&q=").unwrap(), FileQuery::first(100));
-        let all = FileQuery::first(1000).before(7).named("a b%");
+        assert_eq!(listing("").unwrap(), FileListing::first(100));
+        assert_eq!(listing("cursor=&q=").unwrap(), FileListing::first(100));
+        let all = FileListing::first(1000).named("a b%").before(7);
         assert_eq!(listing("limit=1000&cursor=7&q=a+b%25&else=1").unwrap(), all);
-        for wrong in ["limit=0", "limit=1001", "limit=-1", "limit=ten", "cursor=-1", "cursor=x"] {
+        for wrong in ["limit=0", "limit=1001", "limit=-1", "limit=%2b7", "limit=ten", "limit="] {
             assert!(listing(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_is_whatever_the_document_says() {
+        let longest = "9".repeat(CURSOR_DIGITS);
+        for (cursor, place) in [("0", 0), ("007", 7), (longest.as_str(), 999_999_999_999_999_999)] {
+            let listed = listing(&format!("cursor={cursor}")).unwrap();
+            assert_eq!(listed, FileListing::first(100).before(place));
+        }
+        for wrong in ["-1", "%2b7", "x", "7%20", "1e3", "%D9%A7", &format!("0{longest}")] {
+            assert!(listing(&format!("cursor={wrong}")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_document_says_what_cursors_and_limits_are() {
+        let document = serde_json::to_value(crate::openapi()).unwrap();
+        let parameters = document["paths"][endpoints::FILES.path]["get"]["parameters"].as_array().unwrap();
+        let cursor = parameters.iter().find(|parameter| parameter["name"] == "cursor").unwrap();
+        assert_eq!(cursor["schema"]["pattern"], format!("^[0-9]{{0,{CURSOR_DIGITS}}}$"));
+        let limit = parameters.iter().find(|parameter| parameter["name"] == "limit").unwrap();
+        assert_eq!(limit["schema"]["maximum"], FilePage::MOST);
+    }
+
+    #[test]
+    fn whatever_a_clock_showed_is_told() {
+        for (at, text) in [
+            (1_763_790_000_000, "2025-11-22T05:40:00.000Z"),
+            (LAST, "9999-12-31T23:59:59.999Z"),
+            (LAST + 1, "9999-12-31T23:59:59.999Z"),
+            (i64::MAX, "9999-12-31T23:59:59.999Z"),
+            (-1, "1970-01-01T00:00:00.000Z"),
+            (i64::MIN, "1970-01-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(told(Timestamp::from_millis(at)), text);
         }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// One that is what it is, to an address.
-    pub(super) fn plain(socket: TcpStream, address: SocketAddr) -> Self {
+    pub(crate) fn plain(socket: TcpStream, address: SocketAddr) -> Self {
         Self { socket, framing: Framing::Intermediate, address, veil: None }
     }
 

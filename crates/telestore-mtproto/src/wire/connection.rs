@@ -298,3 +298,78 @@ impl Task {
         self.wire.flight.enqueue_first(Request { body: Body::of(&ping), caller: Caller::ping() });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::wire::ige::SIDE_BY_SIDE;
+
+    const TIMING: Timing = Timing {
+        call: Duration::from_secs(60),
+        idle: Duration::from_secs(60),
+        ping: Duration::from_secs(60),
+        lost: Duration::from_secs(60),
+    };
+
+    /// A task whose other side says nothing, its way in, and the other side.
+    async fn task() -> (Task, mpsc::UnboundedSender<Request>, TcpListener) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stream = Stream::plain(TcpStream::connect(address).await.unwrap(), address);
+        let wire = Wire::new([7; 256], TIMING.lost, stream.framing(), stream.is_tagged());
+        let (calls, inbox) = mpsc::unbounded_channel();
+        let (abandoned, stop, term) = (Arc::default(), CancellationToken::new(), Term::new(None));
+        (Task { stream, wire, inbox, abandoned, stop, timing: TIMING, term }, calls, listener)
+    }
+
+    fn schedule() -> Schedule {
+        let now = Instant::now();
+        Schedule { ping: now, heard: now, wrote: now, used: now, greeted: false }
+    }
+
+    /// Makes a call, which goes if its answer is not waited for.
+    fn call(calls: &mpsc::UnboundedSender<Request>) -> oneshot::Receiver<Answer> {
+        let (answer, waiting) = oneshot::channel();
+        let body = Body::of(&tl::functions::Ping { ping_id: 1 });
+        calls.send(Request { body, caller: Caller::new(answer, 99, None, Repeat::Always) }).unwrap();
+        waiting
+    }
+
+    /// How many packets are sealed together; they are taken for written.
+    fn sealed(wire: &mut Wire) -> usize {
+        wire.pack();
+        let mut packets = 0;
+        while let left @ 1.. = wire.buffers().1.len() {
+            wire.wrote(left, Instant::now());
+            packets += 1;
+        }
+        packets
+    }
+
+    #[tokio::test]
+    async fn calls_that_wait_are_sealed_side_by_side() {
+        let (mut task, calls, _other) = task().await;
+        let _waiting: Vec<_> = (0..SIDE_BY_SIDE + 2).map(|_| call(&calls)).collect();
+        task.gather(&mut false, &mut schedule()).await;
+        assert_eq!(sealed(&mut task.wire), SIDE_BY_SIDE);
+        assert_eq!(sealed(&mut task.wire), 2, "they were taken, too");
+    }
+
+    #[tokio::test]
+    async fn who_got_an_answer_has_its_turn_before_packets_are_sealed() {
+        for (mut answered, together) in [(false, 1), (true, 3)] {
+            let (mut task, calls, _other) = task().await;
+            let _waiting = call(&calls);
+            let next = |_| {
+                let calls = calls.clone();
+                tokio::spawn(async move { call(&calls) })
+            };
+            let _next: Vec<_> = (0..2).map(next).collect();
+            task.gather(&mut answered, &mut schedule()).await;
+            assert!(!answered, "once for each answer");
+            assert_eq!(sealed(&mut task.wire), together);
+        }
+    }
+}

@@ -6,8 +6,9 @@ CREATE TABLE files (
     upload_id  TEXT COLLATE "C" NOT NULL,
     user_id    TEXT COLLATE "C" NOT NULL,
     file_name  TEXT   NOT NULL,
-    -- The name as a search compares it.
-    folded     TEXT COLLATE "C" NOT NULL,
+    -- The name as a search compares it. Rows that are made below have none until the database is opened: what `lower` does
+    -- depends on the server.
+    folded     TEXT COLLATE "C",
     size       BIGINT NOT NULL,
     mime_type  TEXT,
     sha256     TEXT,
@@ -15,7 +16,10 @@ CREATE TABLE files (
     created_at BIGINT NOT NULL
 );
 CREATE INDEX files_user ON files (user_id, place);
-INSERT INTO files (id, upload_id, user_id, file_name, folded, size, mime_type, sha256, stored, created_at)
-    SELECT key, id, user_id, file_name, lower(file_name), file_size, mime_type, options::JSON ->> 'sha256', stored, updated_at
+CREATE INDEX files_unfolded ON files (place) WHERE folded IS NULL;
+-- Not by the functions for JSON, which refuse a text with U+0000 in it. Quotes within a text are escaped there, so that nothing
+-- else looks like this.
+INSERT INTO files (id, upload_id, user_id, file_name, size, mime_type, sha256, stored, created_at)
+    SELECT key, id, user_id, file_name, file_size, mime_type, substring(options FROM '"sha256":"([0-9a-f]{64})"'), stored, updated_at
     FROM uploads WHERE state = 'completed' AND stored IS NOT NULL AND user_id IS NOT NULL AND file_size >= 0
     ORDER BY updated_at, id;

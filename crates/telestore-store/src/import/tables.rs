@@ -111,7 +111,8 @@ pub(super) const OTHERS: [Table; 6] = [
             ("mime_type", Text),
             ("sha256", Text),
             ("stored", Text),
-            ("created_at", Time),
+            // By the machine's clock, and not by the store's.
+            ("created_at", Int),
         ],
         had: "ON CONFLICT DO NOTHING",
     },

@@ -135,9 +135,9 @@ impl State {
         found.into_iter().skip(listing.skip as usize).take(listing.limit as usize).collect()
     }
 
-    pub(super) fn files(&self, listing: &FileListing) -> Vec<IndexedFile> {
+    pub(super) fn files(&self, user: &UserId, listing: &FileListing) -> Vec<IndexedFile> {
         let wanted = |file: &&IndexedFile| {
-            file.user_id == listing.user
+            file.user_id == *user
                 && listing.before.is_none_or(|place| file.place < place)
                 && listing.search.as_ref().is_none_or(|search| file.folded_name().contains(search))
         };

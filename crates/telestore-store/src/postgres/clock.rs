@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use telestore_types::{IndexedFile, Timestamp, Upload};
+use telestore_types::{Timestamp, Upload};
 
 use crate::{
     Appended, Cancelled, Completed, Concatenated, Counts, Created, Cursor, Declared, Expired, KnownWorker,
@@ -85,12 +85,6 @@ impl Times for Upload {
         self.updated_at.shift(by);
         self.queued_at.shift(by);
         self.next_attempt_at.shift(by);
-    }
-}
-
-impl Times for IndexedFile {
-    fn shift(&mut self, by: i64) {
-        self.created_at.shift(by);
     }
 }
 

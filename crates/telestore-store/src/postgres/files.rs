@@ -5,6 +5,7 @@ use telestore_types::{FileId, IndexedFile, UserId};
 
 use super::row::{self, Values};
 use super::{database, sql};
+use crate::row::FOLDED_AT_ONCE;
 use crate::{FileListing, Result};
 
 pub(super) async fn put(on: &mut PgConnection, file: &IndexedFile) -> Result<()> {
@@ -22,10 +23,14 @@ pub(super) async fn take(on: &mut PgConnection, user: &UserId, id: &FileId) -> R
     taken.as_ref().map(row::file).transpose()
 }
 
-pub(super) async fn list(on: &mut PgConnection, listing: &FileListing) -> Result<Vec<IndexedFile>> {
+pub(super) async fn list(
+    on: &mut PgConnection,
+    user: &UserId,
+    listing: &FileListing,
+) -> Result<Vec<IndexedFile>> {
     let list = sql("SELECT * FROM files WHERE user_id = $1 AND ($2::BIGINT IS NULL OR place < $2) \
          AND ($3::TEXT IS NULL OR position($3 IN folded) > 0) ORDER BY place DESC LIMIT $4");
-    let list = list.text(listing.user.as_str()).bind(listing.before.map(row::signed));
+    let list = list.text(user.as_str()).bind(listing.before.map(row::signed));
     let list = list.text(listing.search.as_deref()).bind(i64::from(listing.limit));
     list.fetch_all(on).await.map_err(database)?.iter().map(row::file).collect()
 }
@@ -34,4 +39,26 @@ pub(super) async fn find(on: &mut PgConnection, user: &UserId, id: &FileId) -> R
     let find = sql("SELECT * FROM files WHERE id = $1 AND user_id = $2");
     let found = find.text(id.as_str()).text(user.as_str()).fetch_optional(on).await.map_err(database)?;
     found.as_ref().map(row::file).transpose()
+}
+
+/// Folds the names of files that a migration has made, some at a time. What a killed worker leaves is folded at the next start.
+///
+/// Workers that start together may fold the same rows, and do not get in each other's way: all lock them in one order.
+pub(super) async fn fold(on: &mut PgConnection) -> Result<()> {
+    loop {
+        let some = sql("SELECT place, file_name FROM files WHERE folded IS NULL ORDER BY place LIMIT $1");
+        let some = some.bind(FOLDED_AT_ONCE).fetch_all(&mut *on).await.map_err(database)?;
+        if some.is_empty() {
+            return Ok(());
+        }
+        let folded: Vec<_> = some.iter().map(row::folded).collect::<Result<_>>()?;
+        let (places, names): (Vec<_>, Vec<_>) = folded.into_iter().unzip();
+        let fold = sql(
+            "WITH held AS (SELECT place FROM files WHERE place = ANY($1) ORDER BY place FOR UPDATE) \
+             UPDATE files SET folded = made.folded FROM held, UNNEST($1::BIGINT[], $2::TEXT[]) AS made (place, folded) \
+             WHERE files.place = held.place AND made.place = held.place",
+        );
+        let fold = fold.bind(places).bind(row::all_written(names.iter().map(String::as_str)));
+        fold.execute(&mut *on).await.map_err(database)?;
+    }
 }

@@ -8,8 +8,8 @@ use telestore_types::{Upload, UploadId};
 use super::{database, sql};
 use crate::Result;
 pub(super) use crate::row::{
-    Columns, Values, bind_file, bind_new, bind_update, blob, chunk, event, file, hand_out, held, known,
-    number, optional_time, signed, text, time, upload, worker,
+    Columns, Values, bind_file, bind_new, bind_update, blob, chunk, event, file, folded, hand_out, held,
+    known, number, optional_time, signed, text, time, upload, worker,
 };
 
 /// A statement with values.

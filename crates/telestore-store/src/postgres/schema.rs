@@ -3,7 +3,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection, Row};
 
 use super::options::CONNECT_WITHIN;
-use super::{PostgresOptions, PostgresSessionStore, database, fault, sql};
+use super::{PostgresOptions, PostgresSessionStore, database, fault, files, sql};
 use crate::{Error, Result, Schema};
 
 /// The tables, step by step.
@@ -23,6 +23,7 @@ pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection> 
 pub(super) async fn migrate(options: &PgConnectOptions) -> Result<()> {
     let mut connection = connect(options).await?;
     migrations().run(&mut connection).await.map_err(database)?;
+    files::fold(&mut connection).await?;
     // It has done its work.
     let _ = connection.close().await;
     Ok(())

@@ -266,20 +266,20 @@ impl SessionStore for PostgresSessionStore {
     async fn checkpoint(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool> {
         transact!(self, Ending::PLAIN, None, |tx| {
             let checkpoint = |upload: &mut Upload| upload.checkpoint(progress, resume.clone());
-            rules::change_leased(tx, lease, false, None, checkpoint).await
+            rules::change_leased(tx, lease, false, checkpoint).await
         })
     }
 
     async fn commit(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool> {
         transact!(self, Ending::FLUSHED, None, |tx| {
             let commit = |upload: &mut Upload| upload.commit(progress, resume.clone());
-            rules::change_leased(tx, lease, false, None, commit).await
+            rules::change_leased(tx, lease, false, commit).await
         })
     }
 
     async fn uncommit(&self, lease: &Lease) -> Result<bool> {
         transact!(self, Ending::PLAIN, None, |tx| {
-            rules::change_leased(tx, lease, false, None, Upload::uncommit).await
+            rules::change_leased(tx, lease, false, Upload::uncommit).await
         })
     }
 
@@ -288,23 +288,21 @@ impl SessionStore for PostgresSessionStore {
         lease: &Lease,
         stored: &StoredFile,
         event: Option<&NewEvent>,
-        now: Timestamp,
+        now: Reading,
     ) -> Result<bool> {
-        transact!(self, Ending::FLUSHED_AND_CERTAIN, Some(now), |tx| {
-            let now = tx.now();
+        transact!(self, Ending::FLUSHED_AND_CERTAIN, Some(now.at), |tx| {
+            let now = Reading { at: tx.now(), wall: now.wall };
             if event.is_some() {
                 tx.tell(Change::Event);
             }
-            let event = event.map(|event| (event, now));
-            let finish = |upload: &mut Upload| upload.finish(stored.clone(), now);
-            rules::change_leased(tx, lease, true, event, finish).await
+            rules::finish(tx, lease, stored, event, now).await
         })
     }
 
     async fn fail(&self, lease: &Lease, error: &str, outcome: Outcome, now: Timestamp) -> Result<bool> {
         transact!(self, Ending::CERTAIN, Some(now), |tx| {
             let now = tx.now();
-            rules::change_leased(tx, lease, true, None, |upload| upload.fail(error, outcome, now)).await
+            rules::change_leased(tx, lease, true, |upload| upload.fail(error, outcome, now)).await
         })
     }
 
@@ -314,7 +312,7 @@ impl SessionStore for PostgresSessionStore {
             if at <= now {
                 tx.tell(Change::Queued);
             }
-            rules::change_leased(tx, lease, true, None, |upload| upload.retry_later(at, counted, now)).await
+            rules::change_leased(tx, lease, true, |upload| upload.retry_later(at, counted, now)).await
         })
     }
 
@@ -412,12 +410,12 @@ impl SessionStore for PostgresSessionStore {
         ask!(self, |on| outbox::listed(on, kind, limit).await)
     }
 
-    async fn files(&self, listing: &FileListing) -> Result<Vec<IndexedFile>> {
-        Ok(self.skew.told(ask!(self, |on| files::list(on, listing).await)?))
+    async fn files(&self, user: &UserId, listing: &FileListing) -> Result<Vec<IndexedFile>> {
+        ask!(self, |on| files::list(on, user, listing).await)
     }
 
     async fn file(&self, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>> {
-        Ok(self.skew.told(ask!(self, |on| files::find(on, user, id).await)?))
+        ask!(self, |on| files::find(on, user, id).await)
     }
 
     async fn delete_file(
@@ -427,14 +425,13 @@ impl SessionStore for PostgresSessionStore {
         events: &[NewEvent],
         now: Timestamp,
     ) -> Result<Option<IndexedFile>> {
-        let deleted = transact!(self, Ending::FLUSHED_AND_CERTAIN, Some(now), |tx| {
+        transact!(self, Ending::FLUSHED_AND_CERTAIN, Some(now), |tx| {
             let now = tx.now();
             if !events.is_empty() {
                 tx.tell(Change::Event);
             }
             rules::delete_file(tx, user, id, events, now).await
-        })?;
-        Ok(self.skew.told(deleted))
+        })
     }
 
     async fn named(&self, blobs: &[BlobName]) -> Result<Vec<BlobName>> {

@@ -1,4 +1,6 @@
-use telestore_types::{IndexedFile, Timestamp, Upload, UploadState, UserId, WorkerId, is_due};
+use telestore_types::{
+    IndexedFile, Reading, StoredFile, Timestamp, Upload, UploadState, UserId, WorkerId, is_due,
+};
 
 use super::unwanted::Made;
 use super::{Answer, Holder, Rows, token};
@@ -105,8 +107,32 @@ pub(super) async fn hold(
     Ok(true)
 }
 
-/// Applies a transition to a leased upload, and adds an event about it; `false` if the lease is lost. With `over`, it
-/// is the last thing that is done under this lease.
+/// [`SessionStore::finish`](crate::SessionStore::finish).
+///
+/// # Errors
+/// Those of the rows.
+pub async fn finish(
+    rows: &mut dyn Rows,
+    lease: &Lease,
+    stored: &StoredFile,
+    event: Option<&NewEvent>,
+    now: Reading,
+) -> Result<Answer<bool>> {
+    let finish = |upload: &mut Upload| upload.finish(stored.clone(), now.at);
+    let Some(upload) = change(rows, lease, true, finish).await? else {
+        return Ok(Answer::Unchanged(false));
+    };
+    if let Some(file) = IndexedFile::of(&upload, now.wall) {
+        rows.put_file(&file).await?;
+    }
+    if let Some(event) = event {
+        rows.add_event(&upload.id, event, now.at).await?;
+    }
+    Ok(Answer::Changed(true))
+}
+
+/// Applies a transition to a leased upload; `false` if the lease is lost. With `over`, it is the last thing that is done under
+/// this lease.
 ///
 /// # Errors
 /// Those of the rows.
@@ -114,12 +140,20 @@ pub async fn change_leased(
     rows: &mut dyn Rows,
     lease: &Lease,
     over: bool,
-    event: Option<(&NewEvent, Timestamp)>,
     change: impl FnOnce(&mut Upload) + Send,
 ) -> Result<Answer<bool>> {
-    let Some(mut upload) = rows.leased(lease).await? else {
-        return Ok(Answer::Unchanged(false));
-    };
+    let changed = self::change(rows, lease, over, change).await?;
+    Ok(changed.map_or(Answer::Unchanged(false), |_| Answer::Changed(true)))
+}
+
+/// The same, with what became of the upload.
+async fn change(
+    rows: &mut dyn Rows,
+    lease: &Lease,
+    over: bool,
+    change: impl FnOnce(&mut Upload) + Send,
+) -> Result<Option<Upload>> {
+    let Some(mut upload) = rows.leased(lease).await? else { return Ok(None) };
     let made = Made::of(&upload);
     change(&mut upload);
     rows.save(&upload).await?;
@@ -129,11 +163,5 @@ pub async fn change_leased(
     if over {
         rows.end_lease(&upload.key).await?;
     }
-    if let Some(file) = IndexedFile::of(&upload) {
-        rows.put_file(&file).await?;
-    }
-    if let Some((event, now)) = event {
-        rows.add_event(&upload.id, event, now).await?;
-    }
-    Ok(Answer::Changed(true))
+    Ok(Some(upload))
 }

@@ -1,20 +1,17 @@
 //! What the index of files is asked for.
 
-use telestore_types::{IndexedFile, UserId};
+use telestore_types::IndexedFile;
 
 /// Which files of a user to list.
 ///
 /// ```
 /// # use telestore_store::FileListing;
-/// # use telestore_types::UserId;
-/// let listing = FileListing::first(UserId::new("42"), 20).named("Holiday");
-/// assert_eq!(listing.search.as_deref(), Some("holiday"));
+/// let listing = FileListing::first(20).named("Holiday");
+/// assert_eq!((listing.limit, listing.search.as_deref()), (20, Some("holiday")));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileListing {
-    /// Whose files.
-    pub user: UserId,
     /// Only those whose name has this in it, [folded](IndexedFile::folded) as the names are.
     pub search: Option<String>,
     /// Only those behind the file at this [place](IndexedFile::place), which was the last of an earlier page.
@@ -24,9 +21,9 @@ pub struct FileListing {
 }
 
 impl FileListing {
-    /// The newest so many of a user.
-    pub fn first(user: UserId, limit: u32) -> Self {
-        Self { user, search: None, before: None, limit }
+    /// The newest so many.
+    pub fn first(limit: u32) -> Self {
+        Self { search: None, before: None, limit }
     }
 
     /// The same, of those whose name has this text in it; small and capital letters are the same.
@@ -38,8 +35,8 @@ impl FileListing {
 
     /// The same, of those behind this place.
     #[must_use]
-    pub fn before(mut self, place: impl Into<Option<u64>>) -> Self {
-        self.before = place.into();
+    pub fn before(mut self, place: u64) -> Self {
+        self.before = Some(place);
         self
     }
 }

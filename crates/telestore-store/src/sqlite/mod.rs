@@ -106,6 +106,7 @@ impl SqliteSessionStore {
         wal::assured(&writer).await?;
         if own {
             MIGRATIONS.run(&writer).await.map_err(database)?;
+            files::fold(&writer).await?;
         }
         let readers = pool(4).connect_with(options.read_only(true)).await.map_err(database)?;
         let group = Group::start(writer.clone());
@@ -153,7 +154,7 @@ impl SqliteSessionStore {
         change: impl FnOnce(&mut Upload) + Send,
     ) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let answer = rules::change_leased(&mut *tx, lease, over, None, change).await?;
+        let answer = rules::change_leased(&mut *tx, lease, over, change).await?;
         tx.answer(answer).await
     }
 }

@@ -263,7 +263,7 @@ impl SessionStore for SqliteSessionStore {
     async fn commit(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool> {
         let mut tx = self.begin_flushed().await?;
         let commit = |upload: &mut Upload| upload.commit(progress, resume);
-        let answer = rules::change_leased(&mut *tx, lease, false, None, commit).await?;
+        let answer = rules::change_leased(&mut *tx, lease, false, commit).await?;
         tx.answer(answer).await
     }
 
@@ -276,12 +276,10 @@ impl SessionStore for SqliteSessionStore {
         lease: &Lease,
         stored: &StoredFile,
         event: Option<&NewEvent>,
-        now: Timestamp,
+        now: Reading,
     ) -> Result<bool> {
-        let event = event.map(|event| (event, now));
-        let finish = |upload: &mut Upload| upload.finish(stored.clone(), now);
         let mut tx = self.begin_flushed().await?;
-        let answer = rules::change_leased(&mut *tx, lease, true, event, finish).await?;
+        let answer = rules::finish(&mut *tx, lease, stored, event, now).await?;
         tx.answer(answer).await
     }
 
@@ -372,8 +370,8 @@ impl SessionStore for SqliteSessionStore {
         outbox::listed(&self.readers, kind, limit).await
     }
 
-    async fn files(&self, listing: &FileListing) -> Result<Vec<IndexedFile>> {
-        files::list(&self.readers, listing).await
+    async fn files(&self, user: &UserId, listing: &FileListing) -> Result<Vec<IndexedFile>> {
+        files::list(&self.readers, user, listing).await
     }
 
     async fn file(&self, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>> {

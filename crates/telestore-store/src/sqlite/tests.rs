@@ -1,3 +1,5 @@
+mod files;
+
 use std::task::{Context, Poll, Waker};
 
 use sqlx::{ConnectOptions, Connection};
@@ -300,7 +302,7 @@ async fn what_cannot_be_repeated_is_flushed() {
     assert_eq!(flushed(), 2);
     let stored_as = telestore_types::StoredAs::BotApi { file_id: "f".to_owned() };
     let stored = StoredFile::new(telestore_types::StoredMessage::new(1, stored_as, 1));
-    store.finish(&lease, &stored, None, NOW).await.unwrap();
+    store.finish(&lease, &stored, None, NOW.into()).await.unwrap();
     assert_eq!(flushed(), 3);
     let event = NewEvent::webhook("e", UserId::new("u"), "{}");
     store.add_event(&upload.id, &event, &worker(), NOW, NOW).await.unwrap();

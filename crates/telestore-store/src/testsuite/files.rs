@@ -2,22 +2,32 @@
 
 use std::time::Duration;
 
-use telestore_types::{FileId, IndexedFile, Timestamp, UploadState, UserId};
+use telestore_types::{FileId, FileName, IndexedFile, Reading, Timestamp, Upload, UploadState, UserId};
 
-use super::sessions::{NOW, SECOND, get, lease, one, queued_by, result};
+use super::sessions::{NOW, SECOND, get, lease, one, queue, queued_by, result, upload};
 use crate::{Expiry, FileListing, NewEvent, OutboxKind, SessionStore};
+
+/// What the machine's clock shows, which no store's clock is held to.
+const WALL: Timestamp = Timestamp::from_millis(1_763_790_000_000);
 
 /// An upload of `user` that is completed.
 async fn sent(store: &dyn SessionStore, user: &str, name: &str, key: u8) -> IndexedFile {
-    queued_by(user, store, name, key, Duration::ZERO).await;
-    let held = lease(store, NOW).await.expect("due");
-    assert!(store.finish(&held, &result(), None, NOW + SECOND).await.expect("finishes"));
-    let upload = get(store, name).await;
-    IndexedFile::of(&upload).expect("it is completed")
+    sent_as(store, user, name, "video.mp4", key).await
 }
 
-async fn listed(store: &dyn SessionStore, listing: &FileListing) -> Vec<String> {
-    let files = store.files(listing).await.expect("lists");
+/// The same, of a file with this name.
+async fn sent_as(store: &dyn SessionStore, user: &str, name: &str, file: &str, key: u8) -> IndexedFile {
+    let upload = Upload { file_name: FileName::new(file).expect("good name"), ..upload(name, key, 1, 10) };
+    queue(user, store, upload, Duration::ZERO).await;
+    let held = lease(store, NOW).await.expect("due");
+    let now = Reading { at: NOW + SECOND, wall: WALL };
+    assert!(store.finish(&held, &result(), None, now).await.expect("finishes"));
+    let upload = get(store, name).await;
+    IndexedFile::of(&upload, WALL).expect("it is completed")
+}
+
+async fn listed(store: &dyn SessionStore, of: &str, listing: &FileListing) -> Vec<String> {
+    let files = store.files(&user(of), listing).await.expect("lists");
     files.into_iter().map(|file| file.upload_id.to_string()).collect()
 }
 
@@ -31,14 +41,15 @@ pub(super) async fn a_completed_upload_is_a_file_of_its_user(store: &dyn Session
     let kept = store.file(&user("u"), &sent.id).await.expect("reads").expect("is there");
     assert_eq!(IndexedFile { place: 0, ..kept.clone() }, sent);
     assert_eq!((kept.size, kept.stored.messages().len()), (10, 2));
-    assert_eq!(kept.created_at, NOW + SECOND);
-    assert_eq!(store.files(&FileListing::first(user("u"), 9)).await.expect("lists"), [kept]);
+    assert_eq!(kept.created_at, WALL, "people's time");
+    assert_eq!(get(store, "a").await.updated_at, NOW + SECOND, "the store's time");
+    assert_eq!(store.files(&user("u"), &FileListing::first(9)).await.expect("lists"), [kept]);
     assert_eq!(store.file(&user("other"), &sent.id).await.expect("reads"), None, "it is another's");
-    assert_eq!(listed(store, &FileListing::first(user("other"), 9)).await, [""; 0]);
+    assert_eq!(listed(store, "other", &FileListing::first(9)).await, [""; 0]);
     // The upload goes in time, and the file stays.
     let expiry = Expiry::new([UploadState::Completed], NOW + SECOND * 99, 9);
     assert_eq!(store.expire(&expiry).await.expect("expires").len(), 1);
-    assert_eq!(listed(store, &FileListing::first(user("u"), 9)).await, ["a"]);
+    assert_eq!(listed(store, "u", &FileListing::first(9)).await, ["a"]);
 }
 
 pub(super) async fn files_come_in_pages_the_newest_first(store: &dyn SessionStore) {
@@ -46,20 +57,20 @@ pub(super) async fn files_come_in_pages_the_newest_first(store: &dyn SessionStor
         sent(store, "u", name, key).await;
         sent(store, "v", &format!("of-v-{name}"), key + 100).await;
     }
-    let first = FileListing::first(user("u"), 2);
-    let page = store.files(&first).await.expect("lists");
+    let first = FileListing::first(2);
+    let page = store.files(&user("u"), &first).await.expect("lists");
     assert_eq!(page.iter().map(|file| file.upload_id.as_str()).collect::<Vec<_>>(), ["e", "d"]);
     // What comes meanwhile moves no page.
     sent(store, "u", "f", 6).await;
     let last = page.last().expect("two").place;
-    assert_eq!(listed(store, &first.clone().before(last)).await, ["c", "b"]);
-    assert_eq!(listed(store, &FileListing::first(user("u"), 9)).await, ["f", "e", "d", "c", "b", "a"]);
-    assert_eq!(listed(store, &first.before(0)).await, [""; 0]);
+    assert_eq!(listed(store, "u", &first.clone().before(last)).await, ["c", "b"]);
+    assert_eq!(listed(store, "u", &FileListing::first(9)).await, ["f", "e", "d", "c", "b", "a"]);
+    assert_eq!(listed(store, "u", &first.before(0)).await, [""; 0]);
 }
 
 pub(super) async fn files_are_found_by_a_part_of_their_names(store: &dyn SessionStore) {
     sent(store, "u", "a", 1).await;
-    let all = FileListing::first(user("u"), 9);
+    let all = FileListing::first(9);
     for (search, found) in [
         ("", 1),
         ("video", 1),
@@ -71,7 +82,24 @@ pub(super) async fn files_are_found_by_a_part_of_their_names(store: &dyn Session
         ("'", 0),
         ("\0", 0),
     ] {
-        assert_eq!(listed(store, &all.clone().named(search)).await.len(), found, "{search:?}");
+        assert_eq!(listed(store, "u", &all.clone().named(search)).await.len(), found, "{search:?}");
+    }
+}
+
+pub(super) async fn names_are_found_in_any_spelling(store: &dyn SessionStore) {
+    sent_as(store, "u", "composed", "Über \u{c9}t\u{e9}.PDF", 1).await;
+    sent_as(store, "u", "apart", "u\u{308}ber e\u{301}te\u{301}.pdf", 2).await;
+    sent_as(store, "u", "greek", "ΟΔΟΣ Α.txt", 3).await;
+    let all = FileListing::first(9);
+    for (search, found) in [
+        ("ÜBER", ["apart", "composed"].as_slice()),
+        ("u\u{308}ber e\u{301}T", &["apart", "composed"]),
+        ("\u{e9}t\u{c9}.pdf", &["apart", "composed"]),
+        ("οδος", &["greek"]),
+        ("Οδοσ α", &["greek"]),
+        ("ubér", &[]),
+    ] {
+        assert_eq!(listed(store, "u", &all.clone().named(search)).await, found, "{search}");
     }
 }
 

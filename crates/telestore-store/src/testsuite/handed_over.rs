@@ -52,7 +52,7 @@ pub(super) async fn it_is_looked_for_whatever_ends_the_attempt(store: &dyn Sessi
     let held = lease(store, later).await.expect("due");
     assert_eq!(held.upload.handed_over(), Some(handed_over()));
     // It is there.
-    assert!(store.finish(&held, &result(), None, later).await.expect("finishes"));
+    assert!(store.finish(&held, &result(), None, later.into()).await.expect("finishes"));
     assert_eq!((get(store, "a").await.state, listed(store).await), (UploadState::Completed, 0));
 }
 
@@ -60,7 +60,7 @@ pub(super) async fn a_runner_that_is_gone_leaves_it_to_the_next(store: &dyn Sess
     let gone = hand_over(store, 1, NOW).await;
     let next = lease(store, NOW + SECOND * 60).await.expect("its lease has run out");
     assert_eq!(next.upload.handed_over(), Some(handed_over()));
-    assert!(!store.finish(&gone, &result(), None, NOW + SECOND * 60).await.expect("answers"));
+    assert!(!store.finish(&gone, &result(), None, (NOW + SECOND * 60).into()).await.expect("answers"));
     // There is no message.
     assert!(store.uncommit(&next).await.expect("writes"));
     assert_eq!((get(store, "a").await.handed_over(), listed(store).await), (None, 0));
@@ -128,7 +128,7 @@ pub(super) async fn nothing_is_recalled_of_what_was_not_begun(store: &dyn Sessio
     assert_eq!(recalls(store, NOW).await, []);
     // It is known.
     let held = hand_over_of(store, "b", 2, NOW).await;
-    assert!(store.finish(&held, &result(), None, NOW).await.expect("finishes"));
+    assert!(store.finish(&held, &result(), None, NOW.into()).await.expect("finishes"));
     let row = get(store, "b").await;
     store.cancel(&row.id, &row.key, NOW).await.expect("answers");
     assert_eq!(recalls(store, NOW).await, []);

@@ -52,7 +52,7 @@ pub(super) async fn takes_over_expired_leases(store: &dyn SessionStore) {
     assert_eq!(heir.upload.attempt, 2);
     assert!(!store.extend(&dead, NOW, NOW + SECOND * 90).await.expect("extends"));
     assert!(!store.checkpoint(&dead, 50, None).await.expect("answers"));
-    assert!(!store.finish(&dead, &result(), None, NOW).await.expect("answers"));
+    assert!(!store.finish(&dead, &result(), None, NOW.into()).await.expect("answers"));
     assert!(!store.fail(&dead, "no", Outcome::Refused, NOW).await.expect("answers"));
     assert_eq!(get(store, "a").await.state, UploadState::Sending, "the dead one changed nothing");
 

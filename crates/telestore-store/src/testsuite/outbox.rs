@@ -16,8 +16,8 @@ pub(super) async fn finishes_with_the_webhook(store: &dyn SessionStore) {
     let upload = queued(store, "a", 1, Duration::ZERO).await;
     let held = lease(store, NOW).await.expect("due");
     let event = NewEvent::webhook("e1", UserId::new("u"), "{}");
-    assert!(store.finish(&held, &result(), Some(&event), NOW).await.expect("finishes"));
-    assert!(!store.finish(&held, &result(), Some(&event), NOW).await.expect("answers"), "once");
+    assert!(store.finish(&held, &result(), Some(&event), NOW.into()).await.expect("finishes"));
+    assert!(!store.finish(&held, &result(), Some(&event), NOW.into()).await.expect("answers"), "once");
     let done = get(store, "a").await;
     assert_eq!((done.state, done.progress), (UploadState::Completed, 100));
     assert_eq!(done.stored, Some(result()));
@@ -36,7 +36,7 @@ async fn two_events(store: &dyn SessionStore) {
         let held = lease(store, NOW).await.expect("due");
         let event =
             NewEvent::webhook(format!("event-{name}"), UserId::new("u"), format!("{{\"of\":\"{name}\"}}"));
-        assert!(store.finish(&held, &result(), Some(&event), NOW).await.expect("finishes"));
+        assert!(store.finish(&held, &result(), Some(&event), NOW.into()).await.expect("finishes"));
     }
 }
 

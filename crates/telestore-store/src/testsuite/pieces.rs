@@ -74,14 +74,14 @@ pub(super) async fn what_was_handed_over_is_a_message_now(store: &dyn SessionSto
 pub(super) async fn all_of_it_is_the_result(store: &dyn SessionStore) {
     let held = sent_in_part(store, "a", 1).await;
     let whole = StoredFile::new(message(7, 0)).and(message(8, 4)).and(message(9, 8));
-    assert!(store.finish(&held, &whole, None, NOW).await.expect("finishes"));
+    assert!(store.finish(&held, &whole, None, NOW.into()).await.expect("finishes"));
     assert_eq!(get(store, "a").await.result(), Some(&whole));
     assert_eq!(withdrawn(store).await, []);
 }
 
 pub(super) async fn another_result_takes_back_what_was_there(store: &dyn SessionStore) {
     let held = sent_in_part(store, "a", 1).await;
-    assert!(store.finish(&held, &result(), None, NOW).await.expect("finishes"));
+    assert!(store.finish(&held, &result(), None, NOW.into()).await.expect("finishes"));
     both_are_withdrawn(store, &held.upload).await;
 }
 

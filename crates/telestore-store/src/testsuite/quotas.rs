@@ -127,7 +127,7 @@ pub(super) async fn stored_bytes_are_given_back(store: &dyn SessionStore) {
     assert_eq!(usage(store, "v").await.stored_bytes, 10);
     store.complete(&whole.id, &whole.key, NOW).await.expect("completes");
     let held = lease(store, NOW).await.expect("due");
-    assert!(store.finish(&held, &result(), None, NOW).await.expect("finishes"));
+    assert!(store.finish(&held, &result(), None, NOW.into()).await.expect("finishes"));
     assert_eq!(usage(store, "v").await, Usage::default());
     let expiry = Expiry::new([UploadState::Receiving], NOW + MINUTE, 9);
     store.expire(&expiry).await.expect("expires");

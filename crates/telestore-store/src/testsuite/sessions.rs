@@ -80,7 +80,11 @@ pub(super) async fn queued_by(
     key: u8,
     after: Duration,
 ) -> Upload {
-    let upload = upload(name, key, 1, 10);
+    queue(user, store, upload(name, key, 1, 10), after).await
+}
+
+/// Has an upload of one chunk of 10 bytes wait for a runner.
+pub(super) async fn queue(user: &str, store: &dyn SessionStore, upload: Upload, after: Duration) -> Upload {
     assert_eq!(store.create(&upload, false, &LIMITS).await.expect("creates"), Created::New);
     assert_eq!(
         store.claim(&upload.id, &upload.key, &owner(user, b"t"), &LIMITS).await.expect("claims"),
@@ -186,6 +190,7 @@ where
         files::a_completed_upload_is_a_file_of_its_user,
         files::files_come_in_pages_the_newest_first,
         files::files_are_found_by_a_part_of_their_names,
+        files::names_are_found_in_any_spelling,
         files::a_file_is_deleted_once_with_its_event,
         sums::an_empty_chunk_comes_last_in_any_order,
         sums::chunks_that_cannot_be_the_file_are_not_recorded,
@@ -239,7 +244,7 @@ async fn a_result_makes_no_room(store: &dyn SessionStore) {
     record(store, &first, &chunk(0, 10, 1, "a")).await;
     store.complete(&first.id, &first.key, NOW).await.expect("completes");
     let lease = lease(store, NOW).await.expect("due");
-    assert!(store.finish(&lease, &result(), None, NOW).await.expect("finishes"));
+    assert!(store.finish(&lease, &result(), None, NOW.into()).await.expect("finishes"));
     let second = upload("a", 2, 1, 10);
     assert!(matches!(store.create(&second, true, &LIMITS).await.expect("creates"), Created::Exists(_)));
     assert_eq!(get(store, "a").await.state, UploadState::Completed);
@@ -385,7 +390,7 @@ async fn cancels(store: &dyn SessionStore) {
         Cancelled::Now { blobs, .. } => assert_eq!(blobs, [BlobName::new("blob")], "its bytes may go"),
         other => panic!("not cancelled: {other:?}"),
     }
-    assert!(!store.finish(&held, &result(), None, NOW).await.expect("answers"), "the lease is lost");
+    assert!(!store.finish(&held, &result(), None, NOW.into()).await.expect("answers"), "the lease is lost");
     assert!(matches!(store.cancel(&upload.id, &upload.key, NOW).await.expect("cancels"), Cancelled::Over(_)));
     let gone = get(store, "a").await;
     assert_eq!((gone.state, gone.error.as_deref()), (UploadState::Cancelled, Some("Upload cancelled")));

@@ -88,7 +88,7 @@ pub(super) async fn what_ends_the_process_again_and_again_is_given_up(store: &dy
     }
     let other = lease(store, now).await.expect("due");
     assert_eq!(other.upload.id, id("other"), "others do not wait for it");
-    assert!(store.finish(&other, &result(), None, now).await.expect("finishes"));
+    assert!(store.finish(&other, &result(), None, now.into()).await.expect("finishes"));
     assert_eq!(lease(store, now).await, None, "it pauses, and longer each time");
     // Getting further forgets what was.
     now = now + SECOND * 60;

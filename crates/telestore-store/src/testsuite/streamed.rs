@@ -142,7 +142,7 @@ async fn bytes_live_as_long_as_a_record_names_them(
     assert_eq!(store.named(&blobs).await.expect("reads").len(), 3);
     assert_eq!(store.forget(&whole.id, &whole.key).await.expect("answers"), None, "it is not completed");
     let lease = lease(store, NOW).await.expect("it is due");
-    assert!(store.finish(&lease, &result(), None, NOW).await.expect("finishes"));
+    assert!(store.finish(&lease, &result(), None, NOW.into()).await.expect("finishes"));
     assert_eq!(store.named(&blobs).await.expect("reads"), []);
     let forgotten = store.forget(&whole.id, &whole.key).await.expect("answers").expect("it was there");
     assert_eq!(forgotten.len(), 6, "{forgotten:?}");

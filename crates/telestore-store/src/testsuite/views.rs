@@ -24,7 +24,7 @@ pub(super) async fn counts(store: &dyn SessionStore) {
     store.cancel(&half.id, &half.key, NOW).await.expect("cancels");
     let held = lease(store, NOW).await.expect("due");
     let event = NewEvent::webhook("event", UserId::new("u"), "{}");
-    assert!(store.finish(&held, &result(), Some(&event), NOW).await.expect("finishes"));
+    assert!(store.finish(&held, &result(), Some(&event), NOW.into()).await.expect("finishes"));
     store.probe().await.expect("takes writes");
     let expected = Counts {
         uploads: [
@@ -102,7 +102,7 @@ pub(super) async fn bytes_of_use_are_named(store: &dyn SessionStore) {
     };
     assert_eq!(named().await, asked[..2]);
     let held = lease(store, NOW).await.expect("due");
-    assert!(store.finish(&held, &result(), None, NOW).await.expect("finishes"));
+    assert!(store.finish(&held, &result(), None, NOW.into()).await.expect("finishes"));
     assert_eq!(named().await, asked[1..2], "what is in the channel is of no more use");
     assert!(store.named(&[]).await.expect("reads").is_empty());
 }

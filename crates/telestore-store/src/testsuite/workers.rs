@@ -45,7 +45,7 @@ pub(super) async fn no_two_hold_one_upload(store: &dyn SessionStore) {
     assert!(!store.checkpoint(&held, 50, Some(state.clone())).await.expect("answers"));
     assert!(!store.commit(&held, 50, Some(state)).await.expect("answers"));
     assert!(!store.uncommit(&held).await.expect("answers"));
-    assert!(!store.finish(&held, &result(), None, late).await.expect("answers"));
+    assert!(!store.finish(&held, &result(), None, late.into()).await.expect("answers"));
     assert!(!store.fail(&held, "late", Outcome::GaveUp, late).await.expect("answers"));
     assert!(!store.retry_later(&held, late, true, late).await.expect("answers"));
     let found = get(store, "a").await;
@@ -54,7 +54,7 @@ pub(super) async fn no_two_hold_one_upload(store: &dyn SessionStore) {
         (UploadState::Sending, 0, None),
         "it is fenced off"
     );
-    assert!(store.finish(&heir, &result(), None, late).await.expect("finishes"));
+    assert!(store.finish(&heir, &result(), None, late.into()).await.expect("finishes"));
 }
 
 pub(super) async fn an_account_is_used_by_one(store: &dyn SessionStore) {
@@ -124,7 +124,7 @@ pub(super) async fn no_two_work_on_one_event(store: &dyn SessionStore) {
         queued(store, name, key, Duration::ZERO).await;
         let held = lease(store, &one, NOW).await.expect("due");
         let event = NewEvent::webhook(name, UserId::new("u"), "{}");
-        assert!(store.finish(&held, &result(), Some(&event), NOW).await.expect("finishes"));
+        assert!(store.finish(&held, &result(), Some(&event), NOW.into()).await.expect("finishes"));
     }
     let claim = async |worker: &WorkerId, now: Timestamp, limit: u32| {
         let kind = OutboxKind::Webhook;

@@ -63,7 +63,9 @@ async fn each_upload_is_leased_once_and_no_account_by_two() {
                 sent.lock().unwrap().push((id.clone(), user.clone(), worker.clone()));
                 assert!(store.extend(&held, SystemClock.now(), SystemClock.now() + HELD).await.unwrap());
                 let event = NewEvent::webhook(id, user, "{}");
-                assert!(store.finish(&held, &stored(), Some(&event), SystemClock.now()).await.unwrap());
+                assert!(
+                    store.finish(&held, &stored(), Some(&event), SystemClock.now().into()).await.unwrap()
+                );
             }
         });
     }

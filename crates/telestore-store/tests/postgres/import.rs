@@ -66,7 +66,7 @@ async fn bring(store: &SqliteSessionStore, upload: &Upload) {
     let event = NewEvent::webhook("event", UserId::new("u"), "{}");
     let written = match name {
         "failed" => store.fail(&held, "no", Outcome::GaveUp, now).await.unwrap(),
-        "completed" => store.finish(&held, &stored(), Some(&event), now).await.unwrap(),
+        "completed" => store.finish(&held, &stored(), Some(&event), now.into()).await.unwrap(),
         _ => true,
     };
     assert!(written);

@@ -37,7 +37,7 @@ async fn a_lost_commit_is_found_out() {
         let held = store.lease(&worker("one"), now, now + HELD, &[]).await.unwrap().unwrap();
         proxy.set(does);
         let event = NewEvent::webhook(name, UserId::new("u"), "{}");
-        assert!(store.finish(&held, &stored(), Some(&event), now).await.unwrap(), "{does:?}");
+        assert!(store.finish(&held, &stored(), Some(&event), now.into()).await.unwrap(), "{does:?}");
         assert!(proxy.has_done());
         let found = beside.get(&held.upload.id).await.unwrap().unwrap();
         assert_eq!(found.state, UploadState::Completed);
@@ -214,7 +214,7 @@ async fn workers_hear_of_each_other_also_after_the_line_was_cut() {
     assert_eq!(next(&mut changes).await, Change::Queued);
     let held = one.lease(&worker("one"), now, now + HELD, &[]).await.unwrap().unwrap();
     let event = NewEvent::webhook("event", UserId::new("v"), "{}");
-    assert!(one.finish(&held, &stored(), Some(&event), now).await.unwrap());
+    assert!(one.finish(&held, &stored(), Some(&event), now.into()).await.unwrap());
     assert_eq!(next(&mut changes).await, Change::Event);
     let due = two.outbox_lease(&worker("two"), OutboxKind::Webhook, now, now + HELD, 9, &[]).await;
     assert_eq!(due.unwrap().len(), 1);

@@ -2,6 +2,7 @@
 
 mod at_once;
 mod contract;
+mod files;
 mod import;
 mod lost;
 mod proxy;

@@ -1,23 +1,24 @@
 use std::time::Duration;
 
+use telestore_store::FileListing;
 use telestore_types::{FileId, IndexedFile};
 
 use crate::engine::Telestore;
+use crate::files::FilePage;
 use crate::files::content::FileContent;
 use crate::files::link::FileLink;
-use crate::files::{FilePage, FileQuery};
 use crate::shared::caller::Caller;
 use crate::shared::error::Result;
 
 /// Files: what completed uploads have become.
 impl Telestore {
-    /// Files of the caller, the newest first.
+    /// Files of the caller, the newest first, [`FilePage::MOST`] at most.
     ///
     /// # Errors
     /// [`Error::Unauthorized`](crate::Error::Unauthorized) without a token, whatever the mode; those of
     /// [`authenticate`](Self::authenticate); [`Error::Storage`](crate::Error::Storage).
-    pub async fn files(&self, query: &FileQuery, caller: &Caller) -> Result<FilePage> {
-        self.0.files.list(query, caller).await
+    pub async fn files(&self, listing: &FileListing, caller: &Caller) -> Result<FilePage> {
+        self.0.files.list(listing, caller).await
     }
 
     /// One file of the caller.

@@ -73,7 +73,7 @@ impl Appending {
 }
 
 /// What takes the bytes of one request.
-struct Writer {
+struct Recorder {
     intake: Intake,
     id: UploadId,
     caller: Caller,
@@ -141,7 +141,7 @@ impl Intake {
             Some(size) => PIECE.max(size / MOST_PIECES).min(config.max_chunk_bytes),
             None => PIECE.min(config.max_chunk_bytes),
         };
-        let writer = Writer {
+        let recorder = Recorder {
             intake: self.clone(),
             id: id.clone(),
             caller: caller.clone(),
@@ -152,8 +152,8 @@ impl Intake {
             expected,
             piece: None,
         };
-        let (incoming, inbox) = inbox::inbox(writer.most);
-        let ended = tokio::spawn(writer.run(place, asked, inbox).in_current_span());
+        let (incoming, inbox) = inbox::inbox(recorder.most);
+        let ended = tokio::spawn(recorder.run(place, asked, inbox).in_current_span());
         Ok(Appending { incoming, ended })
     }
 
@@ -166,7 +166,7 @@ impl Intake {
     }
 }
 
-impl Writer {
+impl Recorder {
     async fn run(
         mut self,
         place: Place,
@@ -233,7 +233,11 @@ impl Writer {
             if look {
                 piece.look_at = length + LOOK_AFTER;
             }
-            piece.spool.write(part).await?;
+            if let Err(error) = piece.spool.write(part).await {
+                // Nobody knows how much of it is there.
+                self.piece = None;
+                return Err(error.into());
+            }
             if look {
                 self.intake.bytes.check_space().await?;
             }
@@ -257,8 +261,15 @@ impl Writer {
     }
 
     async fn record_what_came(&mut self, inbox: &mut inbox::Reader) -> Result<()> {
-        self.take_all(inbox.read_now()).await?;
-        self.record_unless_expected().await
+        let taken = self.take_all(inbox.read_now()).await;
+        let held = self.piece.as_ref().map_or(0, |piece| piece.length);
+        if taken.is_err() && self.size == Some(self.at + held) {
+            // It would be complete, and its client has sent more.
+            return taken;
+        }
+        // What came before is good, whatever becomes of the rest.
+        let recorded = self.record_unless_expected().await;
+        taken.and(recorded)
     }
 
     /// With a digest it is known only at the end whether these are the bytes.

@@ -39,7 +39,7 @@ impl Runner {
             let body = serde_json::to_string(&event).unwrap_or_default();
             NewEvent::webhook(new_event_id(), sent.credentials.user_id.clone(), body)
         });
-        let now = self.base.now();
+        let now = self.base.both_times();
         if !self.sends.insist(lease, || self.base.sessions.finish(lease, stored, event.as_ref(), now)).await?
         {
             if !self.tell_cancelled(lease).await {
@@ -48,7 +48,7 @@ impl Runner {
             self.events.publish_end(lease).await;
             return self.withdrawals.withdraw_unwanted(lease, sent.backend.name(), stored).await;
         }
-        metrics::completed(upload, sent.backend.name(), now);
+        metrics::completed(upload, sent.backend.name(), now.at);
         let measured = upload.user_id.as_ref().filter(|user| self.base.config.measured_users.contains(*user));
         if let Some(user) = measured {
             metrics::completed_of(user, 1, upload.size());

@@ -179,7 +179,7 @@ forward! { SessionStore [
     checkpoint(lease: &Lease, progress: u8, resume: Option<ResumeState>) -> bool;
     commit(lease: &Lease, progress: u8, resume: Option<ResumeState>) -> bool;
     uncommit(lease: &Lease) -> bool;
-    finish(lease: &Lease, stored: &StoredFile, event: Option<&NewEvent>, now: Timestamp) -> bool;
+    finish(lease: &Lease, stored: &StoredFile, event: Option<&NewEvent>, now: Reading) -> bool;
     fail(lease: &Lease, error: &str, outcome: Outcome, now: Timestamp) -> bool;
     retry_later(lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> bool;
     beat(worker: &WorkerId, until: Timestamp) -> ();
@@ -204,7 +204,7 @@ forward! { SessionStore [
     save_moved_chat(user: &UserId, chat: &ChatId, moved_to: &ChatId) -> ();
     bot_key(key: &StorageKey) -> Option<Vec<u8>>;
     save_bot_key(key: &StorageKey, sealed: &[u8]) -> ();
-    files(listing: &FileListing) -> Vec<IndexedFile>;
+    files(user: &UserId, listing: &FileListing) -> Vec<IndexedFile>;
     file(user: &UserId, id: &FileId) -> Option<IndexedFile>;
     delete_file(user: &UserId, id: &FileId, events: &[NewEvent], now: Timestamp) -> Option<IndexedFile>;
     clock() -> Option<Reading>;

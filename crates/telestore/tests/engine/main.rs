@@ -11,6 +11,7 @@ mod early_refusals;
 mod failures;
 mod fairness;
 mod fetching;
+mod files;
 mod handed_over;
 mod hooks;
 mod leases;

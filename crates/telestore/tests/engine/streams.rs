@@ -118,6 +118,38 @@ async fn what_is_too_much_is_refused_and_what_was_recorded_stays() {
 }
 
 #[tokio::test]
+async fn what_came_before_that_is_recorded_when_it_is_asked_for() {
+    let world = small(|config| {
+        config.max_file_bytes = 4;
+        config.max_chunk_bytes = 6;
+    });
+    world.engine.begin(&new_file("a"), &caller()).await.unwrap();
+    let mut body = appending(&world, "a", 0).await.unwrap();
+    // Too little to be taken before somebody asks.
+    for piece in ["hel", "lo"] {
+        body.write(Bytes::from(piece)).await.unwrap();
+    }
+    let wrong = appending(&world, "a", 1).await.unwrap_err();
+    assert!(matches!(wrong, Error::Offset { expected: 3 }), "{wrong:?}");
+    let long = body.given_up().await;
+    assert!(matches!(long, Error::TooLarge { what: "file", limit: 4 }), "{long:?}");
+}
+
+#[tokio::test]
+async fn what_is_too_much_completes_nothing_when_it_is_asked_for() {
+    let world = small(|config| config.max_chunk_bytes = 8);
+    begun(&world, "a", 3).await;
+    let mut body = appending(&world, "a", 0).await.unwrap();
+    for piece in ["hel", "lo"] {
+        body.write(Bytes::from(piece)).await.unwrap();
+    }
+    let wrong = appending(&world, "a", 1).await.unwrap_err();
+    assert!(matches!(wrong, Error::Offset { expected: 0 }), "{wrong:?}");
+    let long = body.given_up().await;
+    assert!(matches!(long, Error::SizeMismatch { declared: 3, received: 5 }), "{long:?}");
+}
+
+#[tokio::test]
 async fn a_newer_request_ends_one_that_hangs() {
     let world = World::new();
     begun(&world, "a", 14).await;

@@ -144,6 +144,9 @@ refusals! {
     BadId:
         bad_id = BadValue::UploadId,
         telegram_not_set_up = not_set_up();
+    /// The user has not set up Telegram.
+    NotSetUp:
+        telegram_not_set_up = not_set_up();
     /// The id cannot be one, `wait` is no whole number of seconds, or the user has not set up Telegram.
     BadPoll:
         bad_id = BadValue::UploadId,
