@@ -85,6 +85,8 @@ pub struct SandboxMessage {
 pub(crate) struct StoredMessage {
     pub(crate) public: SandboxMessage,
     pub(crate) attributes: Vec<tl::enums::DocumentAttribute>,
+    /// Whose it is: an account and its bot have one `user_id`, and either API may have been the bot's.
+    pub(crate) sender: Who,
 }
 
 impl StoredMessage {
@@ -109,7 +111,7 @@ impl StoredMessage {
 /// A message before it has a number.
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
-    pub(crate) user_id: String,
+    pub(crate) sender: Who,
     pub(crate) via: Via,
     pub(crate) caption: String,
     pub(crate) entities: Vec<SandboxEntity>,
