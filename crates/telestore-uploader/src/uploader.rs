@@ -364,7 +364,10 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
 
     /// Deletes the messages that [`upload`](Self::upload) has made and that are not wanted any more: the upload was
     /// cancelled while Telegram worked on it. Says whether all are gone; a backend that cannot delete them says no. It may
-    /// be asked again after an error.
+    /// be asked again after an error, with those of [`Error::made`](crate::Error::made).
+    ///
+    /// One that cannot be deleted keeps none of the others: the error names those that stay. If any of them may be deleted
+    /// later, it is [temporary](crate::Verdict::Temporary).
     ///
     /// Each message is deleted in the chat that it names, whatever chat the credentials name by now; one that names none
     /// is in the chat of the credentials.

@@ -16,5 +16,6 @@ mod uploader;
 mod video;
 mod window;
 mod windows;
+mod withdraw;
 
 pub use uploader::MtprotoUploader;
