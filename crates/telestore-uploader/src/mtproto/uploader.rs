@@ -338,13 +338,17 @@ impl TelegramUploader for MtprotoUploader {
         self.with(credentials, async |attempt| withdraw::withdraw(attempt, stored).await).await
     }
 
-    async fn recall(&self, credentials: &TelegramCredentials, state: &ResumeState) -> Result<Recalled> {
-        match Resume::read(state).filter(|resume| resume.scheduled.is_some()) {
-            Some(resume) => {
-                self.with(credentials, async |attempt| recall::recall(attempt, &resume).await).await
-            }
-            None => Ok(Recalled::Gone),
-        }
+    async fn recall(
+        &self,
+        credentials: &TelegramCredentials,
+        state: &ResumeState,
+        lost: &Lost,
+    ) -> Result<Recalled> {
+        let Some(resume) = Resume::read(state).filter(Resume::may_exist) else { return Ok(Recalled::Gone) };
+        let asked = recall::asked(credentials, state)?;
+        let recalling = async |attempt: &Attempt<'_>| recall::recall(attempt, &resume, lost).await;
+        let recalled = self.with(&asked.credentials, recalling).await?;
+        Ok(asked.as_seen(recalled))
     }
 
     fn guard_logins(&self, guard: Arc<dyn LoginGuard>) {
