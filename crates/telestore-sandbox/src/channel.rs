@@ -10,6 +10,7 @@ use rand::RngExt;
 use sha2::{Digest, Sha256};
 
 use crate::channel_id::ChannelId;
+use crate::deleting::NotAllowed;
 use crate::media::{Kind, SandboxMedia};
 use crate::message::{Draft, SandboxMessage, StoredMessage, file_id};
 use crate::names;
@@ -96,7 +97,7 @@ impl Channel {
     /// Whether somebody may send a file to it.
     pub(crate) fn may_post(&self, who: &Who) -> bool {
         match self.standing(who) {
-            Some(Standing::Creator | Standing::Administrator) => true,
+            Some(Standing::Creator | Standing::Administrator | Standing::AdministratorWithoutDeletes) => true,
             Some(Standing::AdministratorWithoutPosts) => self.group,
             Some(Standing::Member) => self.group && self.documents,
             _ => false,
@@ -270,8 +271,24 @@ impl Channels {
         true
     }
 
-    /// Removes messages; their files go too. Says how many there were.
-    pub(crate) fn delete(&self, id: ChannelId, message_ids: &[i32]) -> usize {
+    /// Removes messages for everybody, if `who` may do that with each; their files go too. Says how many there were, or that it is
+    /// refused.
+    pub(crate) fn delete_by(
+        &self,
+        who: &Who,
+        id: ChannelId,
+        message_ids: &[i32],
+    ) -> Result<usize, NotAllowed> {
+        let now = unix_time();
+        let allowed =
+            |channel: &Channel| message_ids.iter().all(|number| channel.may_delete(who, *number, now));
+        match self.look(id, allowed) {
+            Some(false) => Err(NotAllowed),
+            _ => Ok(self.delete(id, message_ids)),
+        }
+    }
+
+    fn delete(&self, id: ChannelId, message_ids: &[i32]) -> usize {
         let gone = self.edit(id, |channel| {
             channel.pts += 1;
             message_ids.iter().filter_map(|number| channel.messages.remove(number)).collect::<Vec<_>>()
@@ -310,6 +327,7 @@ fn described(channel: ChannelId, message_id: i32, draft: Draft) -> StoredMessage
     let mut rng = rand::rng();
     let mut message = without_file(channel, message_id, &draft);
     let mut attributes = Vec::new();
+    let sender = draft.sender;
     if let Some(document) = draft.document {
         use base64::Engine;
         use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -340,7 +358,7 @@ fn described(channel: ChannelId, message_id: i32, draft: Draft) -> StoredMessage
         }
         message.attributes = attributes.iter().map(|attribute| format!("{attribute:?}")).collect();
     }
-    StoredMessage { public: message, attributes, expired: 0 }
+    StoredMessage { public: message, attributes, expired: 0, sender }
 }
 
 /// A message that has nothing but its text.
@@ -348,7 +366,7 @@ fn without_file(channel: ChannelId, message_id: i32, draft: &Draft) -> SandboxMe
     SandboxMessage {
         message_id,
         channel_id: channel.bot_api(),
-        user_id: draft.user_id.clone(),
+        user_id: draft.sender.user_id.clone(),
         via: draft.via,
         file_name: String::new(),
         sent_name: String::new(),

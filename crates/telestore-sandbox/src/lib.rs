@@ -4,6 +4,7 @@ mod builder;
 mod channel;
 mod channel_id;
 mod data_centres;
+mod deleting;
 mod entities;
 mod error;
 mod faults;

@@ -121,6 +121,8 @@ pub(crate) struct StoredMessage {
     pub(crate) attributes: Vec<tl::enums::DocumentAttribute>,
     /// How often its file references have expired.
     pub(crate) expired: u32,
+    /// Whose it is: an account and its bot have one `user_id`, and either API may have been the bot's.
+    pub(crate) sender: Who,
 }
 
 impl StoredMessage {
@@ -157,7 +159,7 @@ impl StoredMessage {
 /// A message before it has a number.
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
-    pub(crate) user_id: String,
+    pub(crate) sender: Who,
     pub(crate) via: Via,
     pub(crate) caption: String,
     pub(crate) entities: Vec<SandboxEntity>,

@@ -18,6 +18,8 @@ pub enum Standing {
     Administrator,
     /// An administrator without the right to post messages. That right exists in channels only.
     AdministratorWithoutPosts,
+    /// An administrator who may post, and not delete what others have sent.
+    AdministratorWithoutDeletes,
     /// Somebody who reads a channel, or one of a group.
     Member,
     /// One of a group who may not send files.
@@ -35,7 +37,13 @@ impl Standing {
     }
 
     pub(crate) fn is_administrator(self) -> bool {
-        matches!(self, Self::Creator | Self::Administrator | Self::AdministratorWithoutPosts)
+        matches!(
+            self,
+            Self::Creator
+                | Self::Administrator
+                | Self::AdministratorWithoutPosts
+                | Self::AdministratorWithoutDeletes
+        )
     }
 }
 

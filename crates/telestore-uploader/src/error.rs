@@ -75,7 +75,20 @@ impl Error {
         Self { made, ..self }
     }
 
-    /// The messages that exist although not all of the file was sent. The caller that cancelled takes them back.
+    /// Names the messages that were to be deleted and stay, and says so.
+    #[must_use]
+    #[cfg(any(feature = "bot-api", feature = "mtproto"))]
+    pub(crate) fn with_staying(self, staying: Vec<StoredMessage>) -> Self {
+        let numbers: Vec<_> = staying.iter().map(|message| message.message_id.to_string()).collect();
+        let (what, are) = if numbers.len() == 1 { ("message", "is") } else { ("messages", "are") };
+        let chat = staying.iter().find_map(|message| message.chat_id.as_ref());
+        let chat = chat.map(|chat| format!(" in {chat}")).unwrap_or_default();
+        let message = format!("{what} {}{chat} {are} not deleted: {}", numbers.join(", "), self.message);
+        Self { message, made: staying, ..self }
+    }
+
+    /// The messages that exist although not all of the file was sent: the caller that cancelled takes them back. Of
+    /// [`withdraw`](crate::TelegramUploader::withdraw), those that stay; if it names none, any of them may.
     pub fn made(&self) -> &[StoredMessage] {
         &self.made
     }

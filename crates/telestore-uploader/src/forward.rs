@@ -69,8 +69,9 @@ macro_rules! forward {
                 &self,
                 credentials: &TelegramCredentials,
                 state: &ResumeState,
+                lost: &Lost,
             ) -> Result<Recalled> {
-                (**self).recall(credentials, state).await
+                (**self).recall(credentials, state, lost).await
             }
 
             fn guard_logins(&self, guard: Arc<dyn LoginGuard>) {

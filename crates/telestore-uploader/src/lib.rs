@@ -17,6 +17,8 @@ mod pieces;
 pub mod pool;
 mod select;
 #[cfg(any(feature = "bot-api", feature = "mtproto"))]
+mod staying;
+#[cfg(any(feature = "bot-api", feature = "mtproto"))]
 mod topic_fault;
 mod uploader;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use telestore_types::{ChatId, StoredFile, StoredMessage};
+use telestore_types::{ChatId, ResumeState, StoredFile, StoredMessage};
 
 /// A request of a backend that cannot say whether it made its message.
 ///
@@ -22,6 +22,8 @@ pub struct Lost {
     pub chat: ChatId,
     /// How long ago that was, at least.
     pub ago: Duration,
+    /// How long ago nobody asked for it any more, at least: what was made later is not it.
+    pub over: Duration,
     /// The messages of other files, which are not it.
     pub known: Vec<Known>,
 }
@@ -41,7 +43,13 @@ pub struct Known {
 impl Lost {
     /// A request that was made so long ago.
     pub fn new(chat: ChatId, ago: Duration) -> Self {
-        Self { chat, ago, known: Vec::new() }
+        Self { chat, ago, over: Duration::ZERO, known: Vec::new() }
+    }
+
+    /// The same, which nobody has asked for since so long ago.
+    #[must_use]
+    pub fn over(self, over: Duration) -> Self {
+        Self { over, ..self }
     }
 
     /// Leaves out the message of another file, which was there `earlier` or not.
@@ -76,13 +84,27 @@ pub enum Found {
 }
 
 /// What comes of an upload that is over, and of whose message nobody wants to know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Recalled {
     /// No message, and none will: it was taken back, or there was none.
     Gone,
     /// One may come yet.
     NotYet,
+    /// This is there, and nothing was deleted: the caller sees that it is no other file's, and withdraws it.
+    There {
+        /// The messages.
+        stored: StoredFile,
+        /// Whether others may come, or be there and not found.
+        more: bool,
+    },
+    /// The message waits for its video, as this state says, and nothing was deleted: the caller sees that it is no other file's, and
+    /// has this state recalled.
+    Waits(ResumeState),
+    /// All messages since then were looked at, and it is not there. A server that still works on the request may make it yet.
+    NotThere,
+    /// Nobody can tell: several could be it, or not all messages can be looked at.
+    Unclear,
 }
 
 #[cfg(test)]

@@ -364,10 +364,14 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
 
     /// Deletes the messages that [`upload`](Self::upload) has made and that are not wanted any more: the upload was
     /// cancelled while Telegram worked on it. Says whether all are gone; a backend that cannot delete them says no. It may
-    /// be asked again after an error.
+    /// be asked again after an error, with those of [`Error::made`](crate::Error::made).
+    ///
+    /// One that cannot be deleted keeps none of the others: the error names those that stay. If any of them may be deleted
+    /// later, it is [temporary](crate::Verdict::Temporary).
     ///
     /// Each message is deleted in the chat that it names, whatever chat the credentials name by now; one that names none
-    /// is in the chat of the credentials.
+    /// is in the chat of the credentials. In a basic group each account has numbers of its own: what is there under the number of a
+    /// message and is another file stays.
     ///
     /// # Errors
     /// As [`upload`](Self::upload).
@@ -377,14 +381,22 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Takes back the message that may come of an upload which was cancelled between two attempts, and of which this backend has
-    /// written `state`: Telegram makes some messages long after it was asked for them. It may be asked again after an error.
+    /// written `state`, or finds it, so that the caller can take it back. It may be asked again after an error.
     ///
-    /// What a state does not tell apart from the messages of others stays.
+    /// What the state tells from all messages of others, such as one that Telegram has named and makes much later, is taken
+    /// back. What only looks like it is found and left to the caller, who knows of other files; `lost` says what is not it.
+    ///
+    /// The credentials are the user's; which of their senders was asked for the message, the state says.
     ///
     /// # Errors
     /// As [`upload`](Self::upload).
-    async fn recall(&self, credentials: &TelegramCredentials, state: &ResumeState) -> Result<Recalled> {
-        let _ = (credentials, state);
+    async fn recall(
+        &self,
+        credentials: &TelegramCredentials,
+        state: &ResumeState,
+        lost: &Lost,
+    ) -> Result<Recalled> {
+        let _ = (credentials, state, lost);
         Ok(Recalled::Gone)
     }
 

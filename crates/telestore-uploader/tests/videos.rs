@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::{World, bot_of, mtproto_with};
-use telestore_sandbox::{Fault, Kind};
+use telestore_sandbox::{Fault, FaultAction, Kind};
 use telestore_types::{FileName, ResumeState, SendAs, StoredFile};
 use telestore_uploader::testsuite::{Recorder, bytes};
 use telestore_uploader::{
-    CancellationToken, ErrorKind, MtprotoUploader, Recalled, TelegramUploader, UploadRequest,
+    CancellationToken, ErrorKind, Lost, MtprotoUploader, Recalled, TelegramUploader, UploadRequest,
 };
 
 const SEND: &str = "messages.sendMedia";
@@ -26,6 +26,11 @@ async fn converting() -> World {
     mtproto_with(|_| {}).upload(world.request(&bytes(1, 10)), Recorder::new()).await.unwrap();
     world.sandbox.convert_videos(true).unwrap();
     world
+}
+
+/// What is known of other files.
+fn nothing(world: &World) -> Lost {
+    Lost::new(world.credentials().chat_id, Duration::ZERO)
 }
 
 fn film(world: &World) -> UploadRequest {
@@ -137,7 +142,10 @@ async fn an_attempt_that_is_stopped_leaves_the_video_to_the_next_one_or_to_a_rec
     assert_eq!(ended.unwrap_err().kind(), ErrorKind::Cancelled);
     assert_eq!(world.sandbox.stats().calls(DELETE), 0, "a worker that ends stops it, too");
     let state = listener.checkpoints().pop().unwrap();
-    assert_eq!(uploader.recall(&world.credentials(), &state).await.unwrap(), Recalled::Gone);
+    assert_eq!(
+        uploader.recall(&world.credentials(), &state, &nothing(&world)).await.unwrap(),
+        Recalled::Gone
+    );
     assert_eq!(world.sandbox.stats().calls(DELETE), 1);
     world.sandbox.convert_videos(false).unwrap();
     assert_eq!(world.messages().len(), 1, "only the other file's");
@@ -171,13 +179,39 @@ async fn a_video_is_recalled_that_no_attempt_waits_for() {
         }
         let uploader = mtproto_with(|_| {});
         for _ in 0..2 {
-            let recalled = uploader.recall(&world.credentials(), &state).await.unwrap();
+            let recalled = uploader.recall(&world.credentials(), &state, &nothing(&world)).await.unwrap();
             assert_eq!(recalled, Recalled::Gone, "also if it is asked again");
         }
         assert_eq!(world.sandbox.stats().calls(DELETE), u64::from(!made));
         world.sandbox.convert_videos(false).unwrap();
         assert_eq!(world.messages().len(), 1, "only the other file's");
     }
+}
+
+#[tokio::test]
+async fn a_video_of_whose_scheduled_message_no_answer_came_is_found_before_it_is_taken_back() {
+    let world = converting().await;
+    world.sandbox.faults().inject(Fault::new(SEND, FaultAction::Silence).once());
+    let (uploader, listener) = (mtproto_with(|_| {}), Recorder::new());
+    tokio::select! {
+        ended = uploader.upload(film(&world), listener.clone()) => panic!("{ended:?}"),
+        () = world.sandbox.wait_until(|stats| stats.calls(SEND) == 2) => {}
+    }
+    uploader.close().await;
+    let state = listener.checkpoints().pop().unwrap();
+    let next = mtproto_with(|_| {});
+    // The answer is lost as soon as the message is scheduled, which may take a moment.
+    let found = loop {
+        match next.recall(&world.credentials(), &state, &nothing(&world)).await.unwrap() {
+            Recalled::Waits(found) => break found,
+            other => assert_eq!(other, Recalled::Unclear),
+        }
+    };
+    assert_eq!(world.sandbox.stats().calls(DELETE), 0, "another file's may look like it");
+    let recalled = next.recall(&world.credentials(), &found, &nothing(&world)).await.unwrap();
+    assert_eq!(recalled, Recalled::Gone);
+    world.sandbox.convert_videos(false).unwrap();
+    assert_eq!(world.messages().len(), 1, "only the other file's");
 }
 
 #[tokio::test]
@@ -191,9 +225,9 @@ async fn a_bot_recalls_its_video_once_that_is_in_the_channel() {
         () = world.sandbox.wait_until(|stats| stats.calls(LOOK) >= 1) => {}
     }
     let state = listener.checkpoints().pop().unwrap();
-    assert_eq!(uploader.recall(&bot, &state).await.unwrap(), Recalled::NotYet);
+    assert_eq!(uploader.recall(&bot, &state, &nothing(&world)).await.unwrap(), Recalled::NotYet);
     world.sandbox.convert_videos(false).unwrap();
-    assert_eq!(uploader.recall(&bot, &state).await.unwrap(), Recalled::Gone);
+    assert_eq!(uploader.recall(&bot, &state, &nothing(&world)).await.unwrap(), Recalled::Gone);
     assert_eq!(world.messages().len(), 1, "only the other file's");
 }
 

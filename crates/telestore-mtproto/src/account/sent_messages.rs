@@ -21,7 +21,8 @@ impl SentMessages {
         made.push_back((peer.clone(), message_id));
     }
 
-    pub(crate) fn holds(&self, peer: &InputPeer, message_id: i32) -> bool {
+    /// Whether a message is noted.
+    pub fn holds(&self, peer: &InputPeer, message_id: i32) -> bool {
         self.lock().iter().any(|(of, id)| (of, *id) == (peer, message_id))
     }
 

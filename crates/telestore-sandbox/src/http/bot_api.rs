@@ -15,6 +15,7 @@ use super::faulty::{Course, Refusal, bot_error};
 use super::{bot_files, bot_sends, faulty};
 use crate::channel::{Channel, unix_time};
 use crate::channel_id::ChannelId;
+use crate::deleting::NotAllowed;
 use crate::entities::SandboxEntity;
 use crate::media::Kind;
 use crate::message::{Draft, SandboxMessage, Via};
@@ -204,7 +205,7 @@ impl BotCall {
             })?;
         }
         Ok(Draft {
-            user_id: self.bot.user.user_id.clone(),
+            sender: self.who(),
             via: Via::BotApi,
             caption: text.trim().to_owned(),
             entities,
@@ -254,9 +255,10 @@ fn delete_message(call: &BotCall) -> Answer {
     if old {
         return Err(bot_error(400, "Bad Request: message can't be deleted", json!({})));
     }
-    match call.shared.channels.delete(channel, &[message_id]) {
-        0 => Err(bot_error(400, "Bad Request: message to delete not found", json!({}))),
-        _ => Ok(ok(json!(true))),
+    match call.shared.channels.delete_by(&call.who(), channel, &[message_id]) {
+        Ok(0) => Err(bot_error(400, "Bad Request: message to delete not found", json!({}))),
+        Ok(_) => Ok(ok(json!(true))),
+        Err(NotAllowed) => Err(bot_error(400, "Bad Request: message can't be deleted", json!({}))),
     }
 }
 
@@ -296,7 +298,9 @@ fn member_json(channel: &Channel, who: &Who, user: &Value) -> Option<Value> {
     let standing = channel.standing(who)?;
     let status = match standing {
         Standing::Creator => "creator",
-        Standing::Administrator | Standing::AdministratorWithoutPosts => "administrator",
+        Standing::Administrator
+        | Standing::AdministratorWithoutPosts
+        | Standing::AdministratorWithoutDeletes => "administrator",
         Standing::Member => "member",
         Standing::Restricted => "restricted",
         Standing::Left => "left",
@@ -304,7 +308,10 @@ fn member_json(channel: &Channel, who: &Who, user: &Value) -> Option<Value> {
     };
     let mut member = json!({"status": status, "user": user});
     if status == "administrator" && !channel.group {
-        member["can_post_messages"] = json!(standing == Standing::Administrator);
+        member["can_post_messages"] = json!(standing != Standing::AdministratorWithoutPosts);
+    }
+    if status == "administrator" {
+        member["can_delete_messages"] = json!(channel.deletes_others(who));
     }
     if status == "restricted" {
         member["is_member"] = json!(true);

@@ -113,6 +113,7 @@ pub(crate) async fn dispatch(context: Context, id: u32, body: Bytes) -> Answer {
         f::channels::GetChannels::CONSTRUCTOR_ID => chats::get_channels(&context, &parse(&body)?),
         f::messages::GetChats::CONSTRUCTOR_ID => chats::get_chats(&context, &parse(&body)?),
         f::messages::DeleteMessages::CONSTRUCTOR_ID => history::delete_of_groups(&context, &parse(&body)?),
+        f::messages::GetMessages::CONSTRUCTOR_ID => history::get_messages_of_groups(&context, &parse(&body)?),
         f::channels::GetMessages::CONSTRUCTOR_ID => history::get_messages(&context, &parse(&body)?),
         f::channels::DeleteMessages::CONSTRUCTOR_ID => history::delete_messages(&context, &parse(&body)?),
         f::messages::GetScheduledMessages::CONSTRUCTOR_ID => scheduled::get(&context, &parse(&body)?),

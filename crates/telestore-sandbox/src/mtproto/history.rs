@@ -8,6 +8,7 @@ use super::rpc_error::RpcError;
 use super::tl_types;
 use crate::channel::Channel;
 use crate::channel_id::ChannelId;
+use crate::deleting::NotAllowed;
 
 type Answer = Result<Vec<u8>, RpcError>;
 
@@ -90,9 +91,35 @@ pub(crate) fn get_messages(context: &Context, call: &f::channels::GetMessages) -
     Ok(answer.to_bytes())
 }
 
+/// What is asked for without a channel is of basic groups. Here each group counts for itself: the first that has the number.
+pub(crate) fn get_messages_of_groups(context: &Context, call: &f::messages::GetMessages) -> Answer {
+    let channels = &context.shared.channels;
+    let groups = channels.filter(|group| group.id.is_basic_group() && group.holds(&context.who()));
+    let one = |wanted: &enums::InputMessage| {
+        let id = match wanted {
+            enums::InputMessage::Id(wanted) => wanted.id,
+            _ => 0,
+        };
+        let there = |group: &ChannelId| {
+            channels
+                .look(*group, |group| group.messages.contains_key(&id).then(|| message(context, group, id)))
+        };
+        let empty = || types::MessageEmpty { id, peer_id: None }.into();
+        groups.iter().find_map(|group| there(group).flatten()).unwrap_or_else(empty)
+    };
+    let found = types::messages::Messages {
+        messages: call.id.iter().map(one).collect(),
+        topics: Vec::new(),
+        chats: Vec::new(),
+        users: vec![tl_types::user(&context.account, context.bot)],
+    };
+    Ok(enums::messages::Messages::Messages(found).to_bytes())
+}
+
 pub(crate) fn delete_messages(context: &Context, call: &f::channels::DeleteMessages) -> Answer {
     let id = resolve_channel(context, &call.channel)?;
-    let pts_count = context.shared.channels.delete(id, &call.id) as i32;
+    let deleted = context.shared.channels.delete_by(&context.who(), id, &call.id).map_err(forbidden)?;
+    let pts_count = deleted as i32;
     let pts = look(context, id, |channel| channel.pts)?;
     let affected = types::messages::AffectedMessages { pts, pts_count };
     Ok(enums::messages::AffectedMessages::Messages(affected).to_bytes())
@@ -102,9 +129,23 @@ pub(crate) fn delete_messages(context: &Context, call: &f::channels::DeleteMessa
 pub(crate) fn delete_of_groups(context: &Context, call: &f::messages::DeleteMessages) -> Answer {
     let channels = &context.shared.channels;
     let groups = channels.filter(|group| group.id.is_basic_group() && group.holds(&context.who()));
-    let deleted: usize = groups.into_iter().map(|id| channels.delete(id, &call.id)).sum();
+    let (mut deleted, mut refused) = (0, None);
+    // On Telegram a number is one message of one group; here each group counts for itself, and may have such a number.
+    for (id, number) in groups.into_iter().flat_map(|id| call.id.iter().map(move |number| (id, *number))) {
+        match channels.delete_by(&context.who(), id, &[number]) {
+            Ok(there) => deleted += there,
+            Err(not_allowed) => refused = Some(not_allowed),
+        }
+    }
+    if let Some(not_allowed) = refused.filter(|_| deleted == 0) {
+        return Err(forbidden(not_allowed));
+    }
     let affected = types::messages::AffectedMessages { pts: 1, pts_count: deleted as i32 };
     Ok(enums::messages::AffectedMessages::Messages(affected).to_bytes())
+}
+
+fn forbidden(_: NotAllowed) -> RpcError {
+    RpcError::new(403, "MESSAGE_DELETE_FORBIDDEN")
 }
 
 fn message(context: &Context, channel: &Channel, id: i32) -> enums::Message {

@@ -64,7 +64,7 @@ async fn send(
     let claimed = Call::new("messages.sendMedia:claimed", Some(context.user_id()));
     context.shared.faults.strike(claimed).await;
     let draft = Draft {
-        user_id: context.user_id().to_owned(),
+        sender: context.who(),
         via: Via::Mtproto,
         caption: wording.text,
         entities: wording.entities,

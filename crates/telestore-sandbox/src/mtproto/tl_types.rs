@@ -7,7 +7,7 @@ use crate::channel::Channel;
 use crate::data_centres::{DataCentre, HOME};
 use crate::entities::SandboxEntity;
 use crate::media::Kind;
-use crate::message::{StoredMessage, Via};
+use crate::message::StoredMessage;
 use crate::shared::{Addresses, Shared};
 use crate::standing::{Standing, Who};
 use crate::users::Account;
@@ -113,7 +113,7 @@ fn admin_rights(channel: &Channel, standing: Standing) -> Option<enums::ChatAdmi
     let mut rights: types::ChatAdminRights = bare(&[0; 4]);
     rights.post_messages = !channel.group && standing != Standing::AdministratorWithoutPosts;
     rights.edit_messages = !channel.group;
-    rights.delete_messages = true;
+    rights.delete_messages = standing != Standing::AdministratorWithoutDeletes;
     rights.other = true;
     standing.is_administrator().then_some(enums::ChatAdminRights::Rights(rights))
 }
@@ -160,7 +160,7 @@ pub(crate) fn message(channel: &Channel, stored: &StoredMessage, who: &Who) -> e
     let mut message: types::Message = bare(&fields);
     message.post = !channel.group;
     // The posts of an account's bot are somebody else's.
-    message.out = stored.public.user_id == who.user_id && stored.public.via == Via::Mtproto;
+    message.out = stored.sender == *who;
     message.silent = stored.public.silent;
     let entities: Vec<_> = stored.public.entities.iter().map(SandboxEntity::to_tl).collect();
     message.entities = Some(entities).filter(|entities| !entities.is_empty());

@@ -208,3 +208,75 @@ async fn other_processes_change_rights() {
     let bot = group["members"].as_array().expect("a list").iter().find(|who| who["bot"] == true);
     assert_eq!(bot.expect("the bot")["standing"], json!("kicked"));
 }
+
+/// Deletes messages of the user's channel; what is said if that is refused.
+async fn try_delete(client: &Client, peer: &tl::enums::InputPeer, id: Vec<i32>) -> Result<i32, String> {
+    let tl::enums::InputPeer::Channel(peer) = peer else { panic!("a channel") };
+    let channel =
+        tl::types::InputChannel { channel_id: peer.channel_id, access_hash: peer.access_hash }.into();
+    match client.invoke(&tl::functions::channels::DeleteMessages { channel, id }).await {
+        Ok(tl::enums::messages::AffectedMessages::Messages(affected)) => Ok(affected.pts_count),
+        error => match refused(error) {
+            (403, name) => Err(name),
+            other => panic!("{other:?}"),
+        },
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_delete_what_others_have_sent_deletes_their_own() {
+    let forbidden = Err("MESSAGE_DELETE_FORBIDDEN".to_owned());
+    let sandbox = Sandbox::start().await.expect("a sandbox");
+    let user = sandbox.user();
+    let client = connect(&sandbox, &user);
+    let (peer, bot) = (find_channel(&client, &user).await, Bot { sandbox: &sandbox, user: &user });
+    let newest = || sandbox.messages_of(&user).last().expect("a message").message_id;
+    let is = |standing| sandbox.set_standing_of_account(&user.channel_id, &user, standing);
+    for (id, standing) in [(1, Standing::AdministratorWithoutDeletes), (2, Standing::Member)] {
+        sandbox.set_supergroup(&user.channel_id, standing == Standing::Member);
+        is(standing);
+        assert_eq!(bot.send(&user.channel_id).await, "");
+        let of_bot = newest();
+        assert_eq!(try_send(&client, &peer, id).await, "");
+        let own = newest();
+        assert_eq!(try_delete(&client, &peer, vec![own, of_bot]).await, forbidden, "{standing:?}: none goes");
+        assert_eq!(try_delete(&client, &peer, vec![own, 999]).await, Ok(1), "{standing:?}");
+        assert_eq!(try_delete(&client, &peer, vec![of_bot]).await, forbidden, "{standing:?}");
+        is(Standing::Administrator);
+        assert_eq!(try_delete(&client, &peer, vec![of_bot]).await, Ok(1), "{standing:?}");
+    }
+    assert_eq!(try_delete(&client, &peer, vec![1]).await, forbidden, "that the channel was made");
+    assert_eq!(try_delete(&client, &peer, vec![999]).await, Ok(0), "there is none");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_deletes_its_own_messages_or_by_its_right_and_none_of_two_days() {
+    let refused = "Bad Request: message can't be deleted";
+    let sandbox = Sandbox::start().await.expect("a sandbox");
+    let user = sandbox.user();
+    let other = sandbox.add_user(UserSpec::new("other").channel(Some(user.channel_id.as_str())));
+    let [bot, another] = [&user, &other].map(|user| Bot { sandbox: &sandbox, user });
+    let delete = async |bot: &Bot<'_>, message_id: i32| {
+        let arguments = json!({"chat_id": user.channel_id, "message_id": message_id});
+        let answer = bot.call("deleteMessage", arguments).await;
+        answer["description"].as_str().unwrap_or_default().to_owned()
+    };
+    let sent = async || {
+        assert_eq!(bot.send(&user.channel_id).await, "");
+        sandbox.messages_of(&user).last().expect("a message").message_id
+    };
+    sandbox.set_standing_of_bot(&user.channel_id, &other, Standing::AdministratorWithoutDeletes);
+    sandbox.set_standing_of_bot(&user.channel_id, &user, Standing::AdministratorWithoutDeletes);
+    assert_eq!(bot.member().await["can_delete_messages"], json!(false));
+    assert_eq!(bot.member().await["can_post_messages"], json!(true));
+    let (first, second) = (sent().await, sent().await);
+    assert_eq!(delete(&another, first).await, refused);
+    assert_eq!(delete(&bot, first).await, "");
+    sandbox.set_standing_of_bot(&user.channel_id, &other, Standing::Administrator);
+    sandbox.age_messages_of(&user, 2 * 24 * 60 * 60);
+    assert_eq!(delete(&another, second).await, refused, "it is old");
+    assert_eq!(delete(&bot, second).await, refused, "it is old");
+    let third = sent().await;
+    assert_eq!(delete(&another, third).await, "");
+    assert_eq!(delete(&another, third).await, "Bad Request: message to delete not found");
+}

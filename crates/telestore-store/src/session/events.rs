@@ -133,6 +133,12 @@ impl Withdrawal {
         Self { backend: backend.into(), key, stored, of_file: false }
     }
 
+    /// The same, of these messages.
+    #[must_use]
+    pub fn of_messages(self, stored: StoredFile) -> Self {
+        Self { stored, ..self }
+    }
+
     /// The same, of a file that its user has deleted.
     #[must_use]
     pub fn of_file(mut self) -> Self {
@@ -169,6 +175,12 @@ pub struct Recall {
     pub key: StorageKey,
     /// How many bytes its file had.
     pub size: u64,
+    /// When completion was asked for: the message is no older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Since when the chat was seen without the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent_since: Option<Timestamp>,
     /// Who wrote the state.
     backend: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -181,7 +193,8 @@ pub struct Recall {
 impl Recall {
     /// The message that may come of `state`, of a file of `size` bytes.
     pub fn new(key: StorageKey, size: u64, state: ResumeState) -> Self {
-        Self { key, size, backend: state.backend, sender: state.sender, state: state.bytes }
+        let ResumeState { backend, sender, bytes: state, .. } = state;
+        Self { key, size, since: None, absent_since: None, backend, sender, state }
     }
 
     /// The message that may come of `upload` if it is cancelled now; `None` if nothing was begun that could make one. Whether one
@@ -191,7 +204,22 @@ impl Recall {
             upload.resume.clone().filter(|state| !state.backend.is_empty() && !state.bytes.is_empty())?;
         // Before completion was asked for, no message is.
         let asked_for = upload.queued_at.is_some() && !upload.state.is_over();
-        asked_for.then(|| Self::new(upload.key.clone(), upload.size(), state))
+        let recall = Self { since: upload.queued_at, ..Self::new(upload.key.clone(), upload.size(), state) };
+        asked_for.then_some(recall)
+    }
+
+    /// The same, after this state.
+    #[must_use]
+    pub fn at(self, state: ResumeState) -> Self {
+        let (since, absent_since) = (self.since, self.absent_since);
+        let sender = state.sender.clone().or(self.sender);
+        Self { since, absent_since, ..Self::new(self.key, self.size, state.by(sender)) }
+    }
+
+    /// The same, seen not to be in the chat at `now` for the first time.
+    #[must_use]
+    pub fn absent(self, now: Timestamp) -> Self {
+        Self { absent_since: Some(now), ..self }
     }
 
     /// How far the upload was.

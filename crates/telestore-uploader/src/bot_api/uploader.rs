@@ -13,6 +13,7 @@ use super::rights::Refused;
 use super::state::{BodyState, Told};
 use super::transfer::{Transfer, not_connected};
 use crate::media::Media;
+use crate::staying::Staying;
 use crate::{
     Capability, Error, ErrorKind, ProgressSink, Requirement, Result, TelegramUploader, UploadRequest,
 };
@@ -259,13 +260,18 @@ impl TelegramUploader for BotApiUploader {
 
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
         let token = token_of(credentials.bots().next())?;
-        let mut gone = true;
+        let mut staying = Staying::default();
         for message in stored.messages() {
+            if staying.is_of_sender() {
+                staying.leave(message);
+                continue;
+            }
             let chat = message.chat_id.as_ref().map(|chat| chat.as_str().to_owned());
             let chat = chat.unwrap_or_else(|| self.chat_of(credentials));
-            let message = json!({ "chat_id": chat, "message_id": message.message_id });
-            gone &= answer::deleted(&self.post(token, "deleteMessage", &message).await?)?;
+            let arguments = json!({ "chat_id": chat, "message_id": message.message_id });
+            let answer = self.post(token, "deleteMessage", &arguments).await;
+            staying.note(message, answer.and_then(|answer| answer::deleted(&answer)));
         }
-        Ok(gone)
+        staying.end()
     }
 }

@@ -17,5 +17,6 @@ mod uploader;
 mod video;
 mod window;
 mod windows;
+mod withdraw;
 
 pub use uploader::MtprotoUploader;

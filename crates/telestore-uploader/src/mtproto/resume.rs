@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use telestore_mtproto::Scheduled;
-use telestore_types::{ChatId, ResumeState, Timestamp};
+use telestore_types::{ChatId, ResumeState, SendAs, Timestamp};
 
 use super::limits::PART_SIZE;
 use crate::Handover;
@@ -26,7 +26,7 @@ pub(crate) struct Resume {
     pub(crate) random_id: i64,
     /// The name under which the parts are kept. It changes when Telegram may have forgotten them.
     pub(crate) file_id: i64,
-    length: u64,
+    pub(crate) length: u64,
     part_size: u32,
     /// When the first part of `file_id` was sent, in milliseconds since the Unix epoch.
     started_at: i64,
@@ -44,6 +44,9 @@ pub(crate) struct Resume {
     /// When the message was asked for first, in Telegram's seconds since 1970: no older one is it.
     #[serde(default)]
     pub(crate) asked_at: Option<i64>,
+    /// What the message is looked for by, since it was asked for: a recall has nothing else of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) asked_for: Option<AskedFor>,
     /// Whether the message may exist, made by this account.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     committed: bool,
@@ -59,6 +62,16 @@ pub(crate) struct Resume {
     /// Which parts are confirmed: part `n` is bit `n % 8` of byte `n / 8`, as hexadecimal digits.
     #[serde(with = "hex")]
     confirmed: Vec<u8>,
+}
+
+/// What a message is that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AskedFor {
+    /// The text that it has.
+    pub(crate) caption: String,
+    /// As what it was sent. One that Telegram does not take as that is a document.
+    #[serde(default)]
+    pub(crate) send_as: SendAs,
 }
 
 /// A message that is still to be made.
@@ -101,6 +114,7 @@ impl Resume {
             account: of.account.to_owned(),
             access_hash: None,
             asked_at: None,
+            asked_for: None,
             committed: false,
             unnamed: false,
             caption_units: None,
@@ -143,15 +157,16 @@ impl Resume {
         self.committed || self.asked_at.is_some()
     }
 
-    /// The message is asked for from now on, at this time of Telegram's if it is known.
-    pub(crate) fn commit(&mut self, now: Option<i64>) {
+    /// This message is asked for from now on, at this time of Telegram's if it is known.
+    pub(crate) fn commit(&mut self, now: Option<i64>, asked_for: AskedFor) {
         self.committed = true;
+        self.asked_for = Some(asked_for);
         self.asked_at = self.asked_at.or(now);
     }
 
     /// Telegram has refused whatever was asked for, so that there is no message.
     pub(crate) fn uncommit(&mut self) {
-        (self.committed, self.asked_at) = (false, None);
+        (self.committed, self.asked_at, self.asked_for) = (false, None, None);
     }
 
     /// Begins another message of the same file, whatever became of the one before.
@@ -290,6 +305,20 @@ mod tests {
         state
     }
 
+    fn asked_for() -> AskedFor {
+        AskedFor { caption: "Uploaded: a".to_owned(), send_as: SendAs::Photo }
+    }
+
+    #[test]
+    fn what_was_asked_for_is_known_until_it_was_refused() {
+        let mut state = sent();
+        state.commit(Some(7), asked_for());
+        let read = Resume::read(&state.to_state()).unwrap();
+        assert_eq!((read.asked_for, read.asked_at), (Some(asked_for()), Some(7)));
+        state.uncommit();
+        assert_eq!(Resume::read(&state.to_state()).unwrap().asked_for, None);
+    }
+
     #[test]
     fn reads_back_what_was_confirmed() {
         let state = sent();
@@ -338,7 +367,7 @@ mod tests {
         let mut state = sent();
         let handover = |state: &Resume| Resume::handover(&state.to_state());
         assert_eq!(handover(&state), Handover::Anew);
-        state.commit(None);
+        state.commit(None, asked_for());
         assert_eq!(handover(&state), Handover::Never, "also if nobody knows the time");
         state.restart(at(2));
         assert_eq!(handover(&state), Handover::Never, "parts that go again are for the same message");
@@ -352,7 +381,7 @@ mod tests {
     #[test]
     fn another_message_has_nothing_of_the_one_before() {
         let mut state = Resume { unnamed: true, ..sent() };
-        state.commit(Some(7));
+        state.commit(Some(7), asked_for());
         let before = go_on(&state.to_state(), LENGTH, 1);
         assert!(before.unnamed && before.may_exist());
         state.begin_anew(at(1));

@@ -8,7 +8,7 @@ use telestore_types::{BytesSource, Caption, ChatId, Stage, StoredAs, StoredFile,
 use super::attempt::Attempt;
 use super::message;
 use super::parts::{self, Parts};
-use super::resume::{Pending, Resume, random_id};
+use super::resume::{AskedFor, Pending, Resume, random_id};
 use crate::media::Media;
 use crate::{Error, ErrorKind, Result, UploadRequest, Verdict};
 
@@ -307,7 +307,9 @@ impl<'a> Sending<'a> {
                 Some(known) => Some(known),
                 None => self.attempt.calls.account().time().await.ok(),
             };
-            self.resume.commit(now);
+            let asked_for =
+                AskedFor { caption: self.caption.text().to_owned(), send_as: self.request.send_as };
+            self.resume.commit(now, asked_for);
             self.attempt.progress.commit(Some(self.resume.to_state())).await?;
             self.history.committed = true;
         }

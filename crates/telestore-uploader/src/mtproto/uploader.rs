@@ -16,8 +16,9 @@ use super::logins::SharedLogins;
 use super::parts::{self, BIG_FILE};
 use super::recall;
 use super::resume::{About, NAME, Resume};
-use super::send::{Sending, chat_of};
+use super::send::Sending;
 use super::windows::{PARTS_IN_FLIGHT, Windows};
+use super::withdraw;
 use crate::media::Media;
 use crate::{
     Capability, Error, ErrorKind, Found, Handover, Lost, NoProgress, ProgressSink, Recalled, Requirement,
@@ -331,34 +332,20 @@ impl TelegramUploader for MtprotoUploader {
     }
 
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
-        let deleting = async |attempt: &Attempt<'_>| {
-            let mut gone = true;
-            for message in stored.messages() {
-                let Ok(message_id) = i32::try_from(message.message_id) else { return Ok(false) };
-                // Most often it is the chat of the credentials, which is known already.
-                let peer = match (attempt.calls.locate(&credentials.chat_id).await, &message.chat_id) {
-                    (found, None) => found?,
-                    (Ok(peer), Some(chat)) if chat_of(&peer).as_ref() == Some(chat) => peer,
-                    (_, Some(chat)) => attempt.calls.locate(chat).await?,
-                };
-                // None to delete: an earlier try may have lost its answer. That tells a channel only, where all accounts see the same
-                // numbers.
-                gone &= attempt.calls.delete_message(&peer, message_id).await?
-                    || matches!(peer, InputPeer::Channel(_))
-                        && attempt.calls.message(&peer, message_id).await?.is_none();
-            }
-            Ok(gone)
-        };
-        self.with(credentials, deleting).await
+        self.with(credentials, async |attempt| withdraw::withdraw(attempt, stored).await).await
     }
 
-    async fn recall(&self, credentials: &TelegramCredentials, state: &ResumeState) -> Result<Recalled> {
-        match Resume::read(state).filter(|resume| resume.scheduled.is_some()) {
-            Some(resume) => {
-                self.with(credentials, async |attempt| recall::recall(attempt, &resume).await).await
-            }
-            None => Ok(Recalled::Gone),
-        }
+    async fn recall(
+        &self,
+        credentials: &TelegramCredentials,
+        state: &ResumeState,
+        lost: &Lost,
+    ) -> Result<Recalled> {
+        let Some(resume) = Resume::read(state).filter(Resume::may_exist) else { return Ok(Recalled::Gone) };
+        let asked = recall::asked(credentials, state)?;
+        let recalling = async |attempt: &Attempt<'_>| recall::recall(attempt, &resume, lost).await;
+        let recalled = self.with(&asked.credentials, recalling).await?;
+        Ok(asked.as_seen(recalled))
     }
 
     fn guard_logins(&self, guard: Arc<dyn LoginGuard>) {

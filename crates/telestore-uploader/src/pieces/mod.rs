@@ -6,6 +6,7 @@ mod named;
 mod one_way;
 mod queue;
 mod range;
+mod recall;
 mod run;
 mod state;
 
@@ -203,11 +204,15 @@ impl TelegramUploader for PiecesUploader {
         self.inner.withdraw(credentials, stored).await
     }
 
-    async fn recall(&self, credentials: &TelegramCredentials, state: &ResumeState) -> Result<Recalled> {
-        // Pieces are documents, which Telegram makes at once.
-        match State::is_one(Some(state), self.inner.name()) {
-            true => Ok(Recalled::Gone),
-            false => self.inner.recall(credentials, state).await,
+    async fn recall(
+        &self,
+        credentials: &TelegramCredentials,
+        state: &ResumeState,
+        lost: &Lost,
+    ) -> Result<Recalled> {
+        match State::read(Some(state), self.inner.name()) {
+            Some(pieces) => recall::recall(self.inner.as_ref(), credentials, &pieces, lost).await,
+            None => self.inner.recall(credentials, state, lost).await,
         }
     }
 

@@ -99,7 +99,7 @@ impl State {
         Self::read(state, backend).is_some()
     }
 
-    fn read(state: Option<&ResumeState>, backend: &str) -> Option<Self> {
+    pub(super) fn read(state: Option<&ResumeState>, backend: &str) -> Option<Self> {
         serde_json::from_slice(state?.of(backend)?).ok()
     }
 

@@ -2,4 +2,5 @@
 
 pub(crate) mod outbox;
 mod recalls;
+mod taking_back;
 mod withdrawals;

@@ -1,6 +1,7 @@
 //! Messages that may come of cancelled uploads: each is looked for, as long as it may come, and taken back once it is there.
 //!
-//! The look is that of `sending/settle.rs`, and so are its rules: what may be another file's message is nobody's. Here that
+//! What was handed over to a server that did not answer is looked for as by `sending/settle.rs`; of what a backend has a state of its
+//! own, that backend looks. The rules are the same: what may be another file's message is nobody's. Here that
 //! counts twice, since what is deleted is gone. So a message is taken back only if no file that could have made it is under way.
 
 use std::sync::Arc;
@@ -10,12 +11,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use telestore_store::{OutboxEvent, Recall};
 use telestore_types::{
-    ByteSource, Caption, FileName, HandedOver, SourceError, StoredFile, TelegramCredentials, UploadState,
+    ByteSource, Caption, FileName, HandedOver, ResumeState, SourceError, StoredFile, TelegramCredentials,
+    Timestamp, UploadState,
 };
-use telestore_uploader::{Found, Handover, Recalled, TelegramUploader, UploadRequest};
+use telestore_uploader::{Found as Seen, Handover, Lost, Recalled, TelegramUploader, UploadRequest};
 
 use crate::delivery::outbox::Delivery;
-use crate::delivery::withdrawals::{Unwilling, WITHDRAW_FOR, WITHDRAW_TRIES, WITHDRAW_WITHIN, withdraw_by};
+use crate::delivery::taking_back::{Unwilling, numbers};
+use crate::delivery::withdrawals::{WITHDRAW_FOR, WITHDRAW_TRIES, WITHDRAW_WITHIN};
 use crate::shared::error::Result;
 
 /// The pauses before it is looked again: the first, which doubles, and the longest.
@@ -28,6 +31,18 @@ enum Looked {
     /// It may come yet.
     Later(String),
 }
+
+/// What could be the message.
+struct Found<'a> {
+    finder: &'a Arc<dyn TelegramUploader>,
+    stored: &'a StoredFile,
+    /// What was handed over to a server that did not answer; `None` if a backend has a state of its own.
+    handed: Option<&'a HandedOver>,
+}
+
+const UNCLEAR: &str = "the channel does not tell whether it is there";
+const ANOTHERS: &str = "what is there may be the message of another upload of the same file";
+const FORGOTTEN: &str = "what the messages of other files are is forgotten";
 
 impl Delivery {
     /// One look for the message of a cancelled upload.
@@ -86,13 +101,53 @@ impl Delivery {
             return self.look_for(event, &recall, handed, &credentials).await;
         }
         let backend = self.backend(&state.backend)?;
-        let sender = state.sender.as_ref().and_then(|sender| credentials.sender(sender));
-        let credentials = sender.map_or_else(|| (*credentials).clone(), |sender| credentials.only(sender));
-        match backend.recall(&credentials, &state).await {
+        let lost = self.lost(event, &recall, &credentials).await?;
+        match backend.recall(&credentials, &state, &lost).await {
             Ok(Recalled::Gone) => Ok(Looked::Over),
-            Ok(_) => Ok(Looked::Later("Telegram has not made it yet".to_owned())),
+            Ok(Recalled::NotYet) => Ok(Looked::Later("Telegram has not made it yet".to_owned())),
+            Ok(Recalled::NotThere) => self.absent(event, &recall, None).await,
+            Ok(Recalled::There { stored, more }) => {
+                let found = Found { finder: backend, stored: &stored, handed: None };
+                match self.take_back(found, &recall, &credentials, event).await {
+                    Ok(Looked::Over) if more => Ok(Looked::Later("other pieces may come".to_owned())),
+                    Err(Unwilling::ForGood(why)) if more => self.unclear(event, &recall, why),
+                    looked => looked,
+                }
+            }
+            Ok(Recalled::Waits(state)) => self.waits(event, recall, state).await,
+            Ok(_) => self.unclear(event, &recall, UNCLEAR.to_owned()),
             Err(error) => Err(Unwilling::of_telegram(&error)),
         }
+    }
+
+    /// The messages of other files, which are not the one that a backend was asked for.
+    async fn lost(
+        &self,
+        event: &OutboxEvent,
+        recall: &Recall,
+        credentials: &TelegramCredentials,
+    ) -> std::result::Result<Lost, Unwilling> {
+        let now = self.base.now();
+        let asked = recall.since.unwrap_or(event.created_at);
+        // As long as a server may have worked on it, the message may have been made after the cancel.
+        let over = now.since(event.created_at).saturating_sub(self.base.config.patience(recall.size));
+        let lost = Lost::new(credentials.chat_id.clone(), now.since(asked)).over(over);
+        self.base.known(lost, asked).await.map_err(unread)
+    }
+
+    /// The message waits for its video: that is written down, and taken back at the next look.
+    async fn waits(
+        &self,
+        event: &mut OutboxEvent,
+        recall: Recall,
+        state: ResumeState,
+    ) -> std::result::Result<Looked, Unwilling> {
+        if self.base.is_under_way(&recall.key, recall.size, None).await.map_err(unread)? {
+            return Ok(Looked::Later(ANOTHERS.to_owned()));
+        }
+        event.event.body = recall.at(state).to_json();
+        self.base.sessions.outbox_later(event, self.base.now()).await.map_err(unread)?;
+        Ok(Looked::Later("it waits for its video".to_owned()))
     }
 
     /// Looks for the message of what was handed over to a server that did not answer.
@@ -105,7 +160,7 @@ impl Delivery {
     ) -> std::result::Result<Looked, Unwilling> {
         let config = &self.base.config;
         if handed.age(self.base.both_times()) >= config.result_ttl.max(config.retry_max_age) {
-            return Err(Unwilling::ForGood("what the messages of other files are is forgotten".to_owned()));
+            return Err(Unwilling::ForGood(FORGOTTEN.to_owned()));
         }
         let request = request_of(event, recall, &handed, credentials)?;
         let able = |backend: &&Arc<dyn TelegramUploader>| {
@@ -116,26 +171,33 @@ impl Delivery {
         for finder in self.backends.uploaders.iter().filter(able) {
             let lost = self.base.lost(&handed).await.map_err(unread)?;
             seen = match finder.find(&request, &lost).await {
-                Ok(Found::There(stored)) => {
-                    return self.take_back(finder, recall, &handed, credentials, &stored, event).await;
+                Ok(Seen::There(stored)) => {
+                    let found = Found { finder, stored: &stored, handed: Some(&handed) };
+                    return self.take_back(found, recall, credentials, event).await;
                 }
-                Ok(Found::NotThere) => return self.absent(event, recall, handed).await,
-                Ok(_) => Ok(Looked::Later("the channel does not tell whether it is there".to_owned())),
+                Ok(Seen::NotThere) => return self.absent(event, recall, Some(&handed)).await,
+                Ok(_) => Ok(Looked::Later(UNCLEAR.to_owned())),
                 Err(error) => Err(Unwilling::of_telegram(&error)),
             };
         }
         match seen {
-            // What is not clear for so long does not become clear: other messages are there that could be it.
-            Ok(Looked::Later(why)) if self.base.now().since(event.created_at) > self.longest(recall) => {
-                Err(Unwilling::ForGood(why))
-            }
+            Ok(Looked::Later(why)) => self.unclear(event, recall, why),
             seen => seen,
         }
     }
 
-    /// For how long what is not clear is looked at.
-    fn longest(&self, recall: &Recall) -> Duration {
-        self.base.config.patience(recall.size).saturating_mul(4)
+    /// What is not clear for long does not become clear: other messages are there that could be it.
+    fn unclear(
+        &self,
+        event: &OutboxEvent,
+        recall: &Recall,
+        why: String,
+    ) -> std::result::Result<Looked, Unwilling> {
+        let longest = self.base.config.patience(recall.size).saturating_mul(4);
+        match self.base.now().since(event.created_at) > longest {
+            true => Err(Unwilling::ForGood(why)),
+            false => Ok(Looked::Later(why)),
+        }
     }
 
     /// The channel was seen without the message, which a server may still be making.
@@ -143,16 +205,19 @@ impl Delivery {
         &self,
         event: &mut OutboxEvent,
         recall: &Recall,
-        handed: HandedOver,
+        handed: Option<&HandedOver>,
     ) -> std::result::Result<Looked, Unwilling> {
         let now = self.base.now();
-        if let Some(since) = handed.absent_since {
+        if let Some(since) = handed.map_or(recall.absent_since, |handed| handed.absent_since) {
             if now.since(since) >= self.base.config.patience(recall.size) {
                 return Ok(Looked::Over);
             }
         } else {
-            let seen = HandedOver::clone(&handed).absent(now);
-            event.event.body = Recall::new(recall.key.clone(), recall.size, (&seen).into()).to_json();
+            let seen = match handed {
+                Some(handed) => recall.clone().at((&handed.clone().absent(now)).into()),
+                None => recall.clone().absent(now),
+            };
+            event.event.body = seen.to_json();
             // If that is lost, the message is waited for longer.
             self.base.sessions.outbox_later(event, now + LOOK_AGAIN.0).await.map_err(unread)?;
         }
@@ -162,40 +227,56 @@ impl Delivery {
     /// Takes back what was found, unless it may be another file's.
     async fn take_back(
         &self,
-        finder: &Arc<dyn TelegramUploader>,
+        found: Found<'_>,
         recall: &Recall,
-        handed: &HandedOver,
         credentials: &TelegramCredentials,
-        stored: &StoredFile,
         event: &OutboxEvent,
     ) -> std::result::Result<Looked, Unwilling> {
-        let (base, key) = (&self.base, &recall.key);
-        let states = [UploadState::Queued, UploadState::Sending, UploadState::Failed];
-        // First, so that one that ends now is seen below.
-        let others = base.has_twin(&handed.mark, key, &states).await.map_err(unread)?
-            || base.is_under_way(key, recall.size).await.map_err(unread)?;
-        let known = base.lost(handed).await.map_err(unread)?;
-        let is_known = stored.messages().iter().any(|message| {
-            known.is_known(message.chat_id.as_ref().unwrap_or(&handed.chat), message.message_id)
-        });
-        if others || is_known {
-            let why = "what is there may be the message of another upload of the same file";
-            return Ok(Looked::Later(why.to_owned()));
+        // What was handed over says by itself how old it is.
+        if found.handed.is_none() && self.is_forgotten(recall.since) {
+            return Err(Unwilling::ForGood(FORGOTTEN.to_owned()));
         }
-        let message_id = stored.message_id();
-        tracing::info!(message_id, "[{}] Message of a cancelled upload found", event.upload_id);
-        let mut ended = withdraw_by(finder.as_ref(), credentials, stored).await;
-        // A session may post and not delete what a bot has posted; that bot may.
-        let sender = handed.sender.as_ref().and_then(|sender| credentials.sender(sender));
-        let own = sender.map_or_else(|| credentials.clone(), |sender| credentials.only(sender));
-        for other in self.backends.uploaders.iter().filter(|other| !Arc::ptr_eq(other, finder)) {
-            if matches!(ended, Err(Unwilling::ForGood(_))) && other.capability().requirement.is_met_by(&own) {
-                ended = withdraw_by(other.as_ref(), &own, stored).await;
-            }
+        if self.may_be_anothers(&found, recall, credentials, event).await? {
+            return Ok(Looked::Later(ANOTHERS.to_owned()));
         }
-        ended?;
-        tracing::info!(message_id, "[{}] Message of a cancelled upload deleted", event.upload_id);
+        let messages = numbers(Some(found.stored));
+        tracing::info!(messages, "[{}] Message of a cancelled upload found", event.upload_id);
+        let mut left = Some(found.stored.clone());
+        self.take_back_by_all(found.finder, credentials, &mut left, event.attempt).await?;
+        tracing::info!(messages, "[{}] Message of a cancelled upload deleted", event.upload_id);
         Ok(Looked::Over)
+    }
+
+    /// Whether what the messages of other files are, of the time since then, may be forgotten by now.
+    fn is_forgotten(&self, since: Option<Timestamp>) -> bool {
+        let config = &self.base.config;
+        let known_for = config.result_ttl.max(config.retry_max_age);
+        since.is_some_and(|since| self.base.now().since(since) >= known_for)
+    }
+
+    async fn may_be_anothers(
+        &self,
+        found: &Found<'_>,
+        recall: &Recall,
+        credentials: &TelegramCredentials,
+        event: &OutboxEvent,
+    ) -> std::result::Result<bool, Unwilling> {
+        let (base, key, messages) = (&self.base, &recall.key, found.stored.messages());
+        let states = [UploadState::Queued, UploadState::Sending, UploadState::Failed];
+        let piece = messages.iter().map(|message| message.size).min().filter(|size| *size < recall.size);
+        // First, so that one that ends now is seen below.
+        let mut others = base.is_under_way(key, recall.size, piece).await.map_err(unread)?;
+        if let Some(handed) = found.handed {
+            others |= base.has_twin(&handed.mark, key, &states).await.map_err(unread)?;
+        }
+        let known = match found.handed {
+            Some(handed) => base.lost(handed).await.map_err(unread)?,
+            None => self.lost(event, recall, credentials).await?,
+        };
+        let is_known = messages.iter().any(|message| {
+            known.is_known(message.chat_id.as_ref().unwrap_or(&known.chat), message.message_id)
+        });
+        Ok(others || is_known)
     }
 }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use telestore_backend::Error as BackendError;
 use telestore_store::{Lease, NewEvent, OutboxEvent, Withdrawal};
-use telestore_types::{StorageKey, StoredFile, StoredMessage, TelegramCredentials, UploadState};
-use telestore_uploader::{Error, TelegramUploader, Verdict};
+use telestore_types::{StorageKey, StoredFile, TelegramCredentials, Timestamp, UploadState};
+use telestore_uploader::TelegramUploader;
 
 use crate::delivery::outbox::{CLAIM, Delivery};
+use crate::delivery::taking_back::{Unwilling, numbers};
 use crate::shared::base::new_event_id;
 use crate::shared::error::Result;
 use crate::shared::ports::Withdrawals;
@@ -61,10 +62,11 @@ impl Withdrawals for Delivery {
 }
 
 impl Delivery {
-    /// One try to take a message back.
+    /// One try to take messages back.
     pub(super) async fn withdraw(&self, event: &OutboxEvent) -> Result<()> {
         let withdrawal = Withdrawal::read(&event.event.body);
-        let message_id = withdrawal.as_ref().map(|withdrawal| withdrawal.stored.message_id());
+        let mut left = withdrawal.as_ref().map(|withdrawal| withdrawal.stored.clone());
+        let all = numbers(left.as_ref());
         let of = match &withdrawal {
             Some(Withdrawal { of_file: true, .. }) => "deleted file",
             _ => "cancelled upload",
@@ -74,34 +76,52 @@ impl Delivery {
         let (first, longest) = WITHDRAW_AGAIN;
         let pause = first.saturating_mul(2_u32.saturating_pow(event.attempt)).min(longest);
         self.base.sessions.outbox_later(event, now + pause).await?;
-        let tried = tokio::time::timeout(WITHDRAW_WITHIN, self.try_to_withdraw(event, withdrawal)).await;
+        let trying = self.try_to_withdraw(event, withdrawal.as_ref(), &mut left);
+        let tried = tokio::time::timeout(WITHDRAW_WITHIN, trying).await;
         let why = match tried.unwrap_or_else(|_| Err(Unwilling::Passing("no answer came in time".to_owned())))
         {
             Ok(()) => {
-                tracing::info!(message_id, "[{}] Message of a {of} deleted", event.upload_id);
+                tracing::info!(messages = all, "[{}] Message of a {of} deleted", event.upload_id);
                 return self.done(event).await;
             }
             Err(Unwilling::Passing(why))
                 if now.since(event.created_at) <= WITHDRAW_FOR || event.attempt < WITHDRAW_TRIES =>
             {
                 tracing::warn!(
-                    message_id,
+                    messages = numbers(left.as_ref()),
                     why,
                     seconds = pause.as_secs(),
                     "[{}] Message of a {of} could not be deleted; trying again",
                     event.upload_id
                 );
-                return Ok(());
+                return self.keep(event, withdrawal, left, now + pause).await;
             }
             Err(Unwilling::Passing(why) | Unwilling::ForGood(why)) => why,
         };
         tracing::warn!(
-            message_id,
+            messages = numbers(left.as_ref()),
             why,
             "[{}] Message of a {of} could not be deleted: delete it by hand",
             event.upload_id
         );
         self.done(event).await
+    }
+
+    /// Keeps what is left of a withdrawal for its next try. If that is lost, those that are gone are tried once more.
+    async fn keep(
+        &self,
+        event: &OutboxEvent,
+        withdrawal: Option<Withdrawal>,
+        left: Option<StoredFile>,
+        due: Timestamp,
+    ) -> Result<()> {
+        let (Some(withdrawal), Some(stored)) = (withdrawal, left) else { return Ok(()) };
+        if stored != withdrawal.stored {
+            let mut event = event.clone();
+            event.event.body = withdrawal.of_messages(stored).to_json();
+            self.base.sessions.outbox_later(&event, due).await?;
+        }
+        Ok(())
     }
 
     /// The way to Telegram of this name.
@@ -120,107 +140,26 @@ impl Delivery {
         let lost =
             |_| Unwilling::ForGood("the token that it was sent with cannot be read any more".to_owned());
         let token = self.backends.sealer.open(key, sealed).map_err(lost)?;
-        self.backends.credentials_of(&token).await.map_err(Unwilling::of_backend)
+        self.backends.credentials_of(&token).await.map_err(of_backend)
     }
 
     async fn try_to_withdraw(
         &self,
         event: &OutboxEvent,
-        withdrawal: Option<Withdrawal>,
+        withdrawal: Option<&Withdrawal>,
+        left: &mut Option<StoredFile>,
     ) -> std::result::Result<(), Unwilling> {
-        let Withdrawal { backend, key, stored, of_file, .. } =
-            withdrawal.ok_or_else(Unwilling::unreadable)?;
-        let credentials = self.credentials_of(event, &key).await?;
-        let ended = match self.backend(&backend) {
-            Ok(made_it) => try_by(made_it.as_ref(), &credentials, &stored).await,
-            Err(gone) => Err(gone),
-        };
-        // A bot may be in the channel no more, and by the Bot API nothing is deleted after two days.
-        if !(of_file
-            && matches!(ended, Err(Unwilling::ForGood(_)))
-            && stored.messages().iter().all(in_channel))
-        {
-            return ended;
-        }
-        let able = |other: &&Arc<dyn TelegramUploader>| {
-            other.name() != backend && other.capability().requirement.is_met_by(&credentials)
-        };
-        for other in self.backends.uploaders.iter().filter(able) {
-            match try_by(other.as_ref(), &credentials, &stored).await {
-                Err(Unwilling::ForGood(why)) => tracing::debug!(backend = other.name(), why, "refused, too"),
-                done_or_later => return done_or_later,
-            }
-        }
-        ended
+        let Withdrawal { backend, key, .. } = withdrawal.ok_or_else(Unwilling::unreadable)?;
+        let backend = self.backend(backend)?;
+        let credentials = self.credentials_of(event, key).await?;
+        self.take_back_by_all(backend, &credentials, left, event.attempt).await
     }
 }
 
-/// Whether a number of a message means the same to all accounts. In a basic group each has numbers of its own, and would delete
-/// something else.
-fn in_channel(message: &StoredMessage) -> bool {
-    message.chat_id.as_ref().is_some_and(|chat| chat.channel_id().is_some())
-}
-
-/// Takes messages back by one way to Telegram.
-async fn try_by(
-    backend: &dyn TelegramUploader,
-    credentials: &TelegramCredentials,
-    stored: &StoredFile,
-) -> std::result::Result<(), Unwilling> {
-    let senders: Vec<_> = backend.capability().requirement.senders(credentials).cloned().collect();
-    if senders.len() < 2 || !stored.messages().iter().all(in_channel) {
-        return withdraw_by(backend, credentials, stored).await;
-    }
-    // A bot may delete what it has sent, and not always what another has: each takes its messages back, and for the last
-    // one none is there.
-    let mut ended = Err(Unwilling::unreadable());
-    for sender in &senders {
-        ended = match (ended, withdraw_by(backend, &credentials.only(sender), stored).await) {
-            (_, Ok(())) => return Ok(()),
-            (Err(Unwilling::Passing(why)), Err(Unwilling::ForGood(_))) => Err(Unwilling::Passing(why)),
-            (_, refused) => refused,
-        };
-    }
-    ended
-}
-
-/// Takes a message back with these credentials.
-pub(super) async fn withdraw_by(
-    backend: &dyn TelegramUploader,
-    credentials: &TelegramCredentials,
-    stored: &StoredFile,
-) -> std::result::Result<(), Unwilling> {
-    match backend.withdraw(credentials, stored).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Unwilling::ForGood("Telegram does not let it be deleted".to_owned())),
-        Err(error) => Err(Unwilling::of_telegram(&error)),
-    }
-}
-
-/// Why a message was not taken back.
-pub(super) enum Unwilling {
-    Passing(String),
-    ForGood(String),
-}
-
-impl Unwilling {
-    /// What was written down of the event cannot be read.
-    pub(super) fn unreadable() -> Self {
-        Self::ForGood("what was written down of it cannot be read".to_owned())
-    }
-
-    /// What a way to Telegram said.
-    pub(super) fn of_telegram(error: &Error) -> Self {
-        match error.verdict() {
-            Verdict::Permanent => Self::ForGood(error.to_string()),
-            _ => Self::Passing(error.to_string()),
-        }
-    }
-
-    fn of_backend(error: BackendError) -> Self {
-        match error {
-            BackendError::InvalidToken | BackendError::NotConfigured(_) => Self::ForGood(error.to_string()),
-            error => Self::Passing(error.to_string()),
-        }
+/// What a backend said that did not name the credentials.
+fn of_backend(error: BackendError) -> Unwilling {
+    match error {
+        BackendError::InvalidToken | BackendError::NotConfigured(_) => Unwilling::ForGood(error.to_string()),
+        error => Unwilling::Passing(error.to_string()),
     }
 }

@@ -109,7 +109,7 @@ impl Runner {
         let looked_for = [UploadState::Queued, UploadState::Sending, UploadState::Failed];
         // First, so that one that ends now is seen below.
         let has_twin = || base.has_twin(&handed.mark, key, &looked_for);
-        let is_recalled = || base.is_recalled(&handed.mark, key);
+        let is_recalled = || base.is_recalled(&handed.mark, stored.size(), key);
         let twin = sink.patiently(has_twin).await.map_err(Stop::unread)?
             || sink.patiently(is_recalled).await.map_err(Stop::unread)?;
         let known = sink.patiently(|| base.lost(handed)).await.map_err(Stop::unread)?;

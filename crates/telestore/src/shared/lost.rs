@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use telestore_store::{Cursor, Listing, OutboxKind, Recall, Result, Withdrawal};
-use telestore_types::{HandedOver, StorageKey, Upload, UploadState};
+use telestore_types::{HandedOver, StorageKey, Timestamp, Upload, UploadState};
 use telestore_uploader::Lost;
 
 use crate::shared::base::Base;
@@ -23,13 +23,18 @@ const SURELY_EARLIER: Duration = Duration::from_secs(15 * 60);
 impl Base {
     /// What is looked for, and the messages of other files, which are not it.
     pub(crate) async fn lost(&self, handed: &HandedOver) -> Result<Lost> {
-        let mut lost = Lost::new(handed.chat.clone(), handed.age(self.both_times()));
+        let lost = Lost::new(handed.chat.clone(), handed.age(self.both_times()));
+        self.known(lost, handed.at).await
+    }
+
+    /// The same, with the messages of other files, as far as they may be as young as what was asked for at `asked`.
+    pub(crate) async fn known(&self, mut lost: Lost, asked: Timestamp) -> Result<Lost> {
         let mut listing = Listing::first(ROWS).in_state(UploadState::Completed);
         for _ in 0..MAX_READS {
             let rows = self.sessions.list(&listing).await?;
             let mut reached = rows.len() < ROWS as usize;
             for row in &rows {
-                let earlier = row.updated_at + SURELY_EARLIER <= handed.at;
+                let earlier = row.updated_at + SURELY_EARLIER <= asked;
                 for message in row.result().iter().flat_map(|stored| stored.messages()) {
                     lost.leave_out(message, earlier);
                 }
@@ -71,25 +76,31 @@ impl Base {
         }
     }
 
-    /// Whether the message of a cancelled file with this mark, other than that of `key`, may come yet.
-    pub(crate) async fn is_recalled(&self, mark: &str, key: &StorageKey) -> Result<bool> {
+    /// Whether the message of a cancelled file with this mark, other than that of `key`, may come yet. Of what a backend was asked
+    /// for, only the size is known here.
+    pub(crate) async fn is_recalled(&self, mark: &str, size: u64, key: &StorageKey) -> Result<bool> {
         let recalls = self.sessions.outbox_list(OutboxKind::Recall, TWINS).await?;
         let others = recalls.iter().filter_map(|event| Recall::read(&event.body));
-        let mut marks =
-            others.filter(|other| other.key != *key).filter_map(|other| other.state().handed_over());
-        Ok(marks.any(|other| other.mark == mark) || recalls.len() == TWINS as usize)
+        let mut others = others.filter(|other| other.key != *key);
+        let looks_like_it = |other: Recall| match other.state().handed_over() {
+            Some(handed) => handed.mark == mark,
+            None => other.size == size,
+        };
+        Ok(others.any(looks_like_it) || recalls.len() == TWINS as usize)
     }
 
     /// Whether another file than that of `key`, of `size` bytes, may be a message by now although no row names one. Whoever takes a
     /// message back looks at that first and at those that rows name then, so that one that ends meanwhile is seen.
-    pub(crate) async fn is_under_way(&self, key: &StorageKey, size: u64) -> Result<bool> {
+    ///
+    /// If the message is a `piece` of so many bytes, any file that is larger may have such a piece.
+    pub(crate) async fn is_under_way(&self, key: &StorageKey, size: u64, piece: Option<u64>) -> Result<bool> {
         for state in [UploadState::Sending, UploadState::Queued, UploadState::Failed] {
             let (mut listing, mut reads) = (Listing::first(ROWS).in_state(state), 0);
             loop {
                 let rows = self.sessions.list(&listing).await?;
                 reads += 1;
                 let mut others = rows.iter().filter(|row| row.key != *key);
-                if others.any(|other| may_be_a_message(other, size)) || reads == MAX_READS {
+                if others.any(|other| may_be_a_message(other, size, piece)) || reads == MAX_READS {
                     return Ok(true);
                 }
                 match rows.last().filter(|_| rows.len() == ROWS as usize) {
@@ -102,7 +113,8 @@ impl Base {
     }
 }
 
-fn may_be_a_message(upload: &Upload, size: u64) -> bool {
+fn may_be_a_message(upload: &Upload, size: u64, piece: Option<u64>) -> bool {
     let is_begun = upload.resume.as_ref().is_some_and(|state| !state.bytes.is_empty());
-    upload.size() == size && (upload.state == UploadState::Sending || upload.maybe_sent || is_begun)
+    let fits = upload.size() == size || piece.is_some_and(|piece| upload.size() > piece);
+    fits && (upload.state == UploadState::Sending || upload.maybe_sent || is_begun)
 }
