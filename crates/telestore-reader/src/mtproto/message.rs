@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -61,6 +61,10 @@ pub(super) struct OpenMessage {
     renewing: tokio::sync::Mutex<()>,
     /// The data centre that has the file.
     dc: AtomicI32,
+    /// Held by the one block that is asked for again: if many in flight are what a connection breaks of, one of them comes.
+    again: tokio::sync::Mutex<()>,
+    /// How many blocks have come.
+    came: AtomicU64,
 }
 
 impl fmt::Debug for OpenMessage {
@@ -89,7 +93,18 @@ impl OpenMessage {
         let (dc, length) = (AtomicI32::new(document.dc_id), document.size);
         let document = Mutex::new(Arc::new(document));
         let renewing = tokio::sync::Mutex::default();
-        Ok(Self { login, peer, message_id, budget, length, document, renewing, dc })
+        Ok(Self {
+            login,
+            peer,
+            message_id,
+            budget,
+            length,
+            document,
+            renewing,
+            dc,
+            again: tokio::sync::Mutex::default(),
+            came: AtomicU64::new(0),
+        })
     }
 
     fn document(&self) -> Arc<Document> {
@@ -118,14 +133,23 @@ impl OpenMessage {
 
     async fn read(&self, calls: &Calls<'_>, block: &Block) -> Result<Bytes> {
         let _step = calls.step();
+        let (mut came, mut turn) = (self.came.load(Ordering::Relaxed), None);
         let (mut failures, mut renewed, mut moved, mut waited) = (Failures::default(), 0, 0, Duration::ZERO);
         loop {
             let (document, dc) = (self.document(), self.dc.load(Ordering::Relaxed));
             let read = self.login.account.read_document(dc, &document, block.offset, block.limit).await;
             let error = match read.and_then(|bytes| wanted(&bytes, block)) {
-                Ok(bytes) => return Ok(bytes),
+                Ok(bytes) => {
+                    self.came.fetch_add(1, Ordering::Relaxed);
+                    return Ok(bytes);
+                }
                 Err(error) => error,
             };
+            // A connection that is cut takes all blocks in flight along: as long as others come, it is worth another try.
+            let now = self.came.load(Ordering::Relaxed);
+            if std::mem::replace(&mut came, now) != now {
+                failures = Failures::default();
+            }
             if is_stale(&error) && renewed < REPEATED_MAX {
                 renewed += 1;
                 self.renew(&document).await?;
@@ -148,6 +172,9 @@ impl OpenMessage {
             } else {
                 let error = self.login.ended(Err::<(), _>(error)).await.err();
                 let Some(error) = error else { continue };
+                if turn.is_none() {
+                    turn = Some(self.again.lock().await);
+                }
                 calls.recover(error, &mut failures).await?;
             }
         }
