@@ -127,7 +127,7 @@ pub(crate) async fn content(call: Call, id: Path<String>) -> ApiResult {
     tag = "files",
     security(("token" = [])),
     params(
-        ("ids" = String, Path, description = "The numbers of one message or several, with commas between them; 100 at most", example = "1"),
+        ("ids" = String, Path, description = "The numbers of one message or several, with commas between them; 100 at most", example = "2"),
         ("token" = Option<String>, Query, description = "The auth token, where no header can be sent"),
         ("inline" = Option<String>, Query, description = "`1`: to be shown in a browser, and not saved"),
         ("Range" = Option<String>, Header, description = "One range of bytes: `bytes=a-b`, `bytes=a-` or `bytes=-n`; others are ignored"),
