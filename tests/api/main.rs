@@ -14,6 +14,7 @@ mod client;
 mod collector;
 mod complete;
 mod config;
+mod content;
 mod crash;
 mod digests;
 mod disks;

@@ -16,9 +16,11 @@ use tracing_subscriber::{Layer, Registry, fmt};
 use self::json::Json;
 use crate::settings::{LogFormat, LogSettings, Origins};
 
-/// The worker's own lines from `info` on; of its libraries only what is wrong.
-const DEFAULT: &str = "warn,telestore=info,telestore_backend=info,telestore_http=info,telestore_sandbox=info,\
-                       telestore_store=info,telestore_uploader=info,telestore_worker=info";
+/// The worker's own lines from `info` on; of its libraries only what is wrong. An answer that broke off is told of where it is made,
+/// with why, and not once more by the server that ends the connection.
+const DEFAULT: &str = "warn,actix_http::h1::dispatcher=off,telestore=info,telestore_backend=info,\
+                       telestore_http=info,telestore_sandbox=info,telestore_store=info,\
+                       telestore_uploader=info,telestore_worker=info";
 
 /// What has to be brought to its end before the process ends.
 #[must_use]

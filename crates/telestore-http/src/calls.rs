@@ -3,12 +3,14 @@
 pub(crate) mod app;
 pub(crate) mod call;
 pub(crate) mod chunked;
+pub(crate) mod content;
 pub(crate) mod deletion;
 pub(crate) mod direct;
 pub(crate) mod files;
 pub(crate) mod from_url;
 pub(crate) mod health;
 pub(crate) mod index;
+pub(crate) mod links;
 pub(crate) mod live;
 pub(crate) mod metrics_page;
 pub(crate) mod openapi;

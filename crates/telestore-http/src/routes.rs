@@ -6,15 +6,15 @@ use telestore::Telestore;
 
 use crate::calls::index::Listed;
 use crate::calls::{
-    app, chunked, deletion, direct, files, from_url, health, index, metrics_page, openapi, progress, put,
-    sharex, socket, sse, tus,
+    app, chunked, content, deletion, direct, files, from_url, health, index, links, metrics_page, openapi,
+    progress, put, sharex, socket, sse, tus,
 };
 use crate::layers::old_http::without_chunks;
 use crate::layers::tus::as_tus;
 use crate::shared::endpoints::{
-    APP, APP_FILE, ASSET, CANCEL, CHUNK, COMPLETE, DELETE_FILE, DOCUMENT, EVENTS, Endpoint, FILE, FILES,
-    FROM_URL, HEALTH, INDEX, INIT, METRICS, PAGE, PROGRESS, PUT, READY, SHAREX, SOCKET, STATUS, TUS_APPEND,
-    TUS_CREATE, TUS_END, TUS_OPTIONS, TUS_STATUS, UPLOAD, name_of,
+    APP, APP_FILE, ASSET, CANCEL, CHUNK, COMPLETE, CONTENT, DELETE_FILE, DOCUMENT, EVENTS, Endpoint, FILE,
+    FILES, FROM_URL, HEALTH, INDEX, INIT, LINK, MESSAGES, METRICS, PAGE, PROGRESS, PUT, READY, SHAREX,
+    SOCKET, STATUS, TUS_APPEND, TUS_CREATE, TUS_END, TUS_OPTIONS, TUS_STATUS, UPLOAD, name_of,
 };
 use crate::shared::options::HttpOptions;
 use crate::shared::{answer, token, tus as words_of_tus};
@@ -23,7 +23,7 @@ use crate::shared::{answer, token, tus as words_of_tus};
 type Answers = fn() -> Route;
 
 /// Each endpoint and its handler.
-const TABLE: [(Endpoint, Answers); 29] = [
+const TABLE: [(Endpoint, Answers); 32] = [
     (INDEX, || get().to(index::index)),
     (HEALTH, || get().to(health::alive)),
     (READY, || get().to(health::ready)),
@@ -48,6 +48,9 @@ const TABLE: [(Endpoint, Answers); 29] = [
     (TUS_END, || meant(Method::DELETE).to(tus::end)),
     (FILES, || get().to(files::list)),
     (FILE, || get().to(files::show)),
+    (CONTENT, || get().to(content::content)),
+    (LINK, || web::post().to(links::link)),
+    (MESSAGES, || get().to(content::messages)),
     (DELETE_FILE, || web::delete().to(deletion::delete)),
     (DOCUMENT, || get().to(openapi::document)),
     (PAGE, || get().to(openapi::page)),

@@ -8,7 +8,7 @@ use telestore::types::FileId;
 
 use crate::calls::call::Call;
 use crate::calls::openapi::refusals::{
-    BadMessages, NoFile, Storage, TooMany, Unauthorized, Unavailable, UnknownMessage,
+    BadDeletion, NoFile, Storage, TooMany, Unauthorized, Unavailable, UnknownMessage,
 };
 use crate::shared::endpoints;
 use crate::shared::error::{ApiError, ApiResult};
@@ -49,7 +49,7 @@ pub(crate) fn bad_messages() -> ApiError {
     ),
     responses(
         (status = 204, description = "It is deleted"),
-        BadMessages, Unauthorized, NoFile, UnknownMessage, TooMany, Storage, Unavailable,
+        BadDeletion, Unauthorized, NoFile, UnknownMessage, TooMany, Storage, Unavailable,
     )
 )]
 pub(crate) async fn delete(call: Call, id: Path<String>) -> ApiResult {

@@ -17,8 +17,8 @@ use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{OpenApi, RefOr};
 
 use crate::calls::{
-    app, chunked, deletion, direct, files, from_url, health, index, metrics_page, progress, put, sharex,
-    socket, sse, tus,
+    app, chunked, content, deletion, direct, files, from_url, health, index, links, metrics_page, progress,
+    put, sharex, socket, sse, tus,
 };
 use crate::shared::encodings;
 use crate::shared::endpoints;
@@ -56,6 +56,9 @@ use shared::Shared;
         tus::end,
         files::list,
         files::show,
+        content::content,
+        links::link,
+        content::messages,
         deletion::delete,
         index::index,
         health::alive,
@@ -73,7 +76,7 @@ use shared::Shared;
         (name = "chunked", description = "A large file: send its chunks, complete it, watch its progress"),
         (name = "direct", description = "A small file in one request"),
         (name = "tus", description = "A file by any client of tus 1.0.0, which goes on where it stopped"),
-        (name = "files", description = "What was uploaded: found again, read and deleted"),
+        (name = "files", description = "What was uploaded: found again, read back and deleted"),
         (name = "service", description = "The worker itself")
     )
 )]

@@ -18,9 +18,23 @@ const FORMS: [&str; 2] = ["multipart/form-data", "application/x-www-form-urlenco
 /// Reads a JSON body, whatever its declared type: `curl -d` declares all that it sends as a form.
 pub(crate) async fn read<T: DeserializeOwned>(
     request: &HttpRequest,
-    mut payload: Payload,
+    payload: Payload,
     limit: usize,
 ) -> Result<T, ApiError> {
+    parse(request, &collect(request, payload, limit).await?)
+}
+
+/// The same where all may be left out, so that there may be no body at all.
+pub(crate) async fn read_if_any<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: Payload,
+    limit: usize,
+) -> Result<Option<T>, ApiError> {
+    let body = collect(request, payload, limit).await?;
+    if body.is_empty() { Ok(None) } else { parse(request, &body).map(Some) }
+}
+
+async fn collect(request: &HttpRequest, mut payload: Payload, limit: usize) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();
     while let Some(piece) = payload.next().await {
         let piece = piece.map_err(|error| match error {
@@ -35,7 +49,11 @@ pub(crate) async fn read<T: DeserializeOwned>(
         }
         body.extend_from_slice(&piece);
     }
-    let json = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&body);
+    Ok(body)
+}
+
+fn parse<T: DeserializeOwned>(request: &HttpRequest, body: &[u8]) -> Result<T, ApiError> {
+    let json = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     serde_json::from_slice(json).map_err(|error| {
         let what = what_is_wrong(json).map_or_else(|| error.to_string(), str::to_owned);
         form_instead(request)

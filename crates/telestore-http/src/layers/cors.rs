@@ -3,7 +3,11 @@ use actix_cors::Cors;
 use crate::shared::options::is_any;
 
 /// What pages may read of an answer's head.
-const EXPOSED: [&str; 18] = [
+const EXPOSED: [&str; 22] = [
+    "Accept-Ranges",
+    "Content-Disposition",
+    "Content-Length",
+    "Content-Range",
     "ETag",
     "Location",
     "Retry-After",

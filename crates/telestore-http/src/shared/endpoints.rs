@@ -8,7 +8,7 @@ use actix_web::HttpRequest;
 pub struct Endpoint {
     /// `GET`, `POST`, …
     pub method: &'static str,
-    /// As documented, with `{uploadId}` or `{id}` where the id goes, `{fileName}` for the name of a file, and `{version}` and `{file}` for
+    /// As documented, with `{uploadId}`, `{id}` or `{ids}` where the id goes, `{fileName}` for the name of a file, and `{version}` and `{file}` for
     /// whatever a page is made of.
     pub path: &'static str,
 }
@@ -49,6 +49,9 @@ pub(crate) const TUS_END: Endpoint = of("DELETE", "/tus/{uploadId}");
 pub(crate) const FILES: Endpoint = get("/files");
 pub(crate) const FILE: Endpoint = get("/files/{id}");
 pub(crate) const DELETE_FILE: Endpoint = of("DELETE", "/files/{id}");
+pub(crate) const CONTENT: Endpoint = get("/files/{id}/content");
+pub(crate) const LINK: Endpoint = post("/files/{id}/link");
+pub(crate) const MESSAGES: Endpoint = get("/messages/{ids}/content");
 pub(crate) const DOCUMENT: Endpoint = get("/openapi.json");
 pub(crate) const PAGE: Endpoint = get("/docs");
 pub(crate) const ASSET: Endpoint = get("/docs/{file}");

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT_ENCODING, RETRY_AFTER};
+use actix_web::http::header::{ACCEPT_ENCODING, CONTENT_RANGE, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use telestore::Error;
@@ -64,6 +64,10 @@ pub(crate) enum ApiError {
     MediaType(String),
     /// The worker fetches no files.
     FetchesNothing,
+    /// The file is not the version that the request is about.
+    OtherVersion,
+    /// The range has no byte of the file.
+    OutOfRange { length: u64 },
     /// There is no room for the file of somebody of whom nothing is known yet.
     StrangersFull,
     /// The same error with the status that a protocol has for it.
@@ -121,6 +125,7 @@ impl ApiError {
             Self::Engine(Error::Storage(source)) => source.to_string(),
             Self::Engine(Error::StoreUnavailable(source)) => source.to_string(),
             Self::Engine(Error::BackendUnavailable(source)) => source.to_string(),
+            Self::Engine(Error::TelegramUnavailable { why, .. }) => why.clone(),
             Self::ManyListeners => "there are as many listeners as TELESTORE_MAX_LISTENERS".to_owned(),
             Self::StrangersFull => "files of unknown senders fill TELESTORE_UNKNOWN_SENDER_BYTES".to_owned(),
             _ => return,
@@ -183,6 +188,10 @@ impl fmt::Display for ApiError {
             Self::FetchesNothing => f.write_str(
                 "this worker fetches no files from addresses; its operator may allow it with TELESTORE_FROM_URL=on",
             ),
+            Self::OtherVersion => f.write_str("the file is another one than If-Match or If-Unmodified-Since says"),
+            Self::OutOfRange { length } => {
+                write!(f, "the range has no byte of the file, which has {length} bytes")
+            }
             Self::StrangersFull => f.write_str(
                 "worker takes in too many files at the moment of whose senders it knows nothing yet; try again in a \
                  moment, or send authToken before the file, as a bearer token",
@@ -237,6 +246,8 @@ impl ApiError {
             Self::Form(_) => StatusCode::BAD_REQUEST,
             Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::FetchesNothing => StatusCode::NOT_FOUND,
+            Self::OtherVersion => StatusCode::PRECONDITION_FAILED,
+            Self::OutOfRange { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::As(status, _) => *status,
         }
     }
@@ -272,6 +283,9 @@ impl ResponseError for ApiError {
         }
         if matches!(self.kind(), Self::Encoded(_)) {
             response.insert_header((ACCEPT_ENCODING, "identity"));
+        }
+        if let Self::OutOfRange { length } = self.kind() {
+            response.insert_header((CONTENT_RANGE, format!("bytes */{length}")));
         }
         if matches!(self.kind(), Self::TooSlow | Self::StrangersFull) {
             response.force_close();

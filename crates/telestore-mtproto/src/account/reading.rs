@@ -5,7 +5,6 @@ use grammers_tl_types as tl;
 
 use super::Account;
 use crate::answers::{self, Object};
-use crate::messages::Document;
 use crate::wire::{Body, Connection, Hold};
 use crate::{Error, Remedy, Result};
 
@@ -13,7 +12,7 @@ use crate::{Error, Remedy, Result};
 const AROUND: usize = 1024;
 
 impl Account {
-    /// Reads bytes of a document, as many as there are of `limit` from `offset`. Telegram reads from multiples of 1024, a
+    /// Reads bytes of the file at `location` ([`Document::location`](crate::Document::location)), as many as there are of `limit` from `offset`. Telegram reads from multiples of 1024, a
     /// multiple of 1024 bytes, within one mebibyte of the file. <https://core.telegram.org/api/files#downloading-files>
     ///
     /// The data centre `dc` is asked: over the account's own connection if it is there, else over one as a guest. To read may
@@ -22,10 +21,10 @@ impl Account {
     /// # Errors
     /// Those of a call. [`Remedy::Migrate`] with `FILE_MIGRATE` means that the file lies in another data centre: ask that
     /// one, and leave the account where it is. A name that begins with `FILE_REFERENCE_` or `FILEREF_`: read the message again.
-    pub async fn read_document(
+    pub async fn read_file(
         &self,
         dc: i32,
-        document: &Document,
+        location: tl::enums::InputFileLocation,
         offset: u64,
         limit: u32,
     ) -> Result<Bytes> {
@@ -33,13 +32,7 @@ impl Account {
             precise: true,
             // Telegram would send to servers that only public channels with many members need.
             cdn_supported: false,
-            location: tl::types::InputDocumentFileLocation {
-                id: document.id,
-                access_hash: document.access_hash,
-                file_reference: document.file_reference.clone(),
-                thumb_size: String::new(),
-            }
-            .into(),
+            location,
             offset: offset.try_into().map_err(|_| Error::not_sent("no file is that long"))?,
             limit: limit.try_into().map_err(|_| Error::not_sent("no answer is that long"))?,
         };

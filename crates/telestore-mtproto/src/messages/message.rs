@@ -63,6 +63,18 @@ impl Message {
 }
 
 impl Document {
+    /// How [`Account::read_file`](crate::Account::read_file) names it, as long as its reference is good.
+    pub fn location(&self) -> tl::enums::InputFileLocation {
+        tl::types::InputDocumentFileLocation {
+            id: self.id,
+            access_hash: self.access_hash,
+            file_reference: self.file_reference.clone(),
+            // The file itself, and no picture of it.
+            thumb_size: String::new(),
+        }
+        .into()
+    }
+
     fn read(document: &Object<'_>) -> Option<Self> {
         let named = |attribute: Object<'_>| text(&attribute, "file_name");
         Some(Self {

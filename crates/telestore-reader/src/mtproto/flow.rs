@@ -6,31 +6,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::blocks;
 use super::message::OpenMessage;
-use crate::{ByteStream, Error, ErrorKind, Result};
+use crate::{ByteStream, Error, ErrorKind, MessageBytes, Result};
 
 /// How many blocks one stream has in flight or waiting at most: enough for 100 MB/s at a round trip of 80 ms.
 const WINDOW_MAX: usize = 32;
 
 /// How many blocks a stream begins with: half a mebibyte, which a player that only looks wants.
 const WINDOW_FIRST: usize = 2;
-
-/// How many blocks all streams have together, beside one for each of them.
-const SHARED_BLOCKS: usize = 64;
-
-/// What all streams of a reader share.
-#[derive(Debug, Clone)]
-pub(super) struct Budget(Arc<Semaphore>);
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(SHARED_BLOCKS)))
-    }
-}
 
 /// A block that was asked for.
 struct Asked {
@@ -42,16 +29,29 @@ struct Asked {
 /// A stream that is being read.
 struct Flow {
     message: Arc<OpenMessage>,
-    budget: Budget,
     /// What was not asked for yet.
     rest: Range<u64>,
     asked: VecDeque<Asked>,
     window: usize,
 }
 
-pub(super) fn read(message: Arc<OpenMessage>, budget: Budget, range: Range<u64>) -> ByteStream {
-    let flow = Flow { message, budget, rest: range, asked: VecDeque::new(), window: WINDOW_FIRST };
-    stream::try_unfold(flow, async |mut flow| Ok(flow.next().await?.map(|bytes| (bytes, flow)))).boxed()
+impl MessageBytes for OpenMessage {
+    fn len(&self) -> u64 {
+        self.length
+    }
+
+    fn file_name(&self) -> Option<String> {
+        self.document().file_name.clone()
+    }
+
+    fn mime_type(&self) -> Option<String> {
+        Some(self.document().mime_type.clone())
+    }
+
+    fn read(self: Arc<Self>, range: Range<u64>) -> ByteStream {
+        let flow = Flow { message: self, rest: range, asked: VecDeque::new(), window: WINDOW_FIRST };
+        stream::try_unfold(flow, async |mut flow| Ok(flow.next().await?.map(|bytes| (bytes, flow)))).boxed()
+    }
 }
 
 impl Flow {
@@ -74,9 +74,9 @@ impl Flow {
         while self.asked.len() < self.window {
             let place = match self.asked.is_empty() {
                 true => None,
-                false => match Arc::clone(&self.budget.0).try_acquire_owned() {
-                    Ok(place) => Some(place),
-                    Err(_) => return,
+                false => match self.message.budget.take() {
+                    Some(place) => Some(place),
+                    None => return,
                 },
             };
             let Some(block) = blocks::next(&self.rest) else { return };

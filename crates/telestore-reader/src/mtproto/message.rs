@@ -1,7 +1,6 @@
 //! The file of one message, as it is read.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,9 +11,9 @@ use telestore_mtproto::{Account, Calls, Document, Error as Failed, Failures, Log
 use telestore_types::{Sender, StoredMessage};
 
 use super::blocks::Block;
+use super::budget::Budget;
 use super::failure::{gone, is_stale, lies_in};
-use super::flow::{self, Budget};
-use crate::{ByteStream, Error, ErrorKind, MessageBytes, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// How long Telegram may ask to wait, all in all for one block, before the stream ends: clients do not wait for ever.
 const FLOOD_MAX: Duration = Duration::from_secs(120);
@@ -53,8 +52,8 @@ pub(super) struct OpenMessage {
     login: Login,
     peer: InputPeer,
     message_id: i32,
-    budget: Budget,
-    length: u64,
+    pub(super) budget: Budget,
+    pub(super) length: u64,
     /// How it is named; renewed if that expires.
     document: Mutex<Arc<Document>>,
     /// Held while the message is read again, so that all blocks in flight do so once.
@@ -107,7 +106,7 @@ impl OpenMessage {
         })
     }
 
-    fn document(&self) -> Arc<Document> {
+    pub(super) fn document(&self) -> Arc<Document> {
         Arc::clone(&self.document.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -137,7 +136,7 @@ impl OpenMessage {
         let (mut failures, mut renewed, mut moved, mut waited) = (Failures::default(), 0, 0, Duration::ZERO);
         loop {
             let (document, dc) = (self.document(), self.dc.load(Ordering::Relaxed));
-            let read = self.login.account.read_document(dc, &document, block.offset, block.limit).await;
+            let read = self.login.account.read_file(dc, document.location(), block.offset, block.limit).await;
             let error = match read.and_then(|bytes| wanted(&bytes, block)) {
                 Ok(bytes) => {
                     self.came.fetch_add(1, Ordering::Relaxed);
@@ -215,24 +214,5 @@ fn is_same(document: &Document, stored: &StoredMessage) -> bool {
     match &stored.stored_as {
         StoredAs::Mtproto { document_id } => document.id == *document_id && document.size == stored.size,
         _ => document.size == stored.size,
-    }
-}
-
-impl MessageBytes for OpenMessage {
-    fn len(&self) -> u64 {
-        self.length
-    }
-
-    fn file_name(&self) -> Option<String> {
-        self.document().file_name.clone()
-    }
-
-    fn mime_type(&self) -> Option<String> {
-        Some(self.document().mime_type.clone())
-    }
-
-    fn read(self: Arc<Self>, range: Range<u64>) -> ByteStream {
-        let budget = self.budget.clone();
-        flow::read(self, budget, range)
     }
 }

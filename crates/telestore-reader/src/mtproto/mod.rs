@@ -1,6 +1,7 @@
 //! Reads over MTProto.
 
 mod blocks;
+mod budget;
 mod failure;
 mod flow;
 mod message;

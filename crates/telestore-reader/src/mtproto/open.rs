@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use telestore_mtproto::Logins;
 use telestore_types::{ChatId, Sender, StoredAs, StoredMessage, TelegramCredentials};
 
-use super::flow::Budget;
+use super::budget::Budget;
 use super::message::{Login, OpenMessage};
 use crate::content::better;
 use crate::{Error, ErrorKind, MessageBytes, Result, TelegramReader};

@@ -41,7 +41,7 @@ impl Files {
         }
         let token = caller.token().ok_or_else(missing_token)?;
         self.find(id, caller).await?;
-        let until = SystemTime::now() + lasts;
+        let until = whole(SystemTime::now() + lasts);
         let sealed = self.backends.sealer.seal_as(&name(id), &held(until, token))?;
         Ok(FileLink { sealed: BASE64_URL_SAFE_NO_PAD.encode(sealed), until })
     }
@@ -64,6 +64,13 @@ impl Files {
 /// What a link is sealed for: one of one file opens no other.
 fn name(id: &FileId) -> String {
     format!("link {id}")
+}
+
+/// The next whole second: what is kept of it, so that the shortest link lasts a second.
+fn whole(time: SystemTime) -> SystemTime {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = since.as_secs() + u64::from(since.subsec_nanos() > 0);
+    UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
 fn held(until: SystemTime, token: &Secret) -> Secret {

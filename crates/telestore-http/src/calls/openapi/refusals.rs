@@ -12,7 +12,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr};
 use utoipa::{IntoResponses, ToSchema};
 
 use super::shared::text_header;
-use crate::calls::{deletion, files, progress, put, socket, tus};
+use crate::calls::{content, deletion, files, progress, put, socket, tus};
 use crate::shared::error::{ApiError, ErrorBody};
 use crate::shared::fault::{Fault, Place};
 use crate::shared::token;
@@ -183,7 +183,7 @@ refusals! {
     NoFile:
         unknown_file = Error::NoFile;
     /// `messages` is neither `delete` nor `keep`, or the user has not set up Telegram.
-    BadMessages:
+    BadDeletion:
         bad_messages = deletion::bad_messages(),
         telegram_not_set_up = not_set_up();
     /// Nobody can see whether a message still is the file: one of a basic group that went by the Bot API, or one that an old
@@ -195,6 +195,49 @@ refusals! {
         bad_limit = files::bad_limit(),
         bad_cursor = files::bad_cursor(),
         telegram_not_set_up = not_set_up();
+    /// The query cannot be read, or the user has not set up Telegram.
+    BadContent:
+        bad_query = token::bad_query(),
+        telegram_not_set_up = not_set_up();
+    /// The path names no messages, the query cannot be read, or the user has not set up Telegram.
+    BadMessages:
+        bad_ids = content::bad_ids(),
+        bad_query = token::bad_query(),
+        telegram_not_set_up = not_set_up();
+    /// The JSON is not the documented one, the time is too short or too long, the query cannot be read, or the user has not set up
+    /// Telegram.
+    BadLink:
+        bad_time = Error::Invalid("a link lasts from a second to 30 days".into()),
+        bad_query = token::bad_query(),
+        telegram_not_set_up = not_set_up();
+    /// The link is none that this worker gave for this file, its time is over, or the token that it was made with is not valid any more.
+    DeadLink:
+        dead_link = Error::DeadLink;
+    /// The file can be read by nobody with the user's Telegram credentials, and that will not pass.
+    Unreadable:
+        no_login = Error::Unreadable(
+            "it cannot be read with these Telegram credentials: that needs a Telegram session, or a bot with an api_id and \
+             api_hash"
+                .into()
+        );
+    /// The bytes are not in the channel any more.
+    Gone:
+        deleted = Error::FileGone("the file is not in the channel any more: its message was deleted".into());
+    /// It is another version than `If-Match` or `If-Unmodified-Since` says.
+    OtherFile:
+        other = ApiError::OtherVersion;
+    /// `Range` asks for bytes behind the end. `Content-Range` says how many there are.
+    OutOfRange:
+        outside = ApiError::OutOfRange { length: 104_857_600 };
+    /// Telegram gives nothing now, the backend cannot be asked about a token that is not known yet, the database
+    /// cannot be reached, or the worker is stopping. `Retry-After` says when to try again.
+    NoContent:
+        telegram = Error::TelegramUnavailable {
+            why: "Telegram is not available: no answer".into(), retry_after: Duration::from_secs(5)
+        },
+        backend_down = backend::Error::Unavailable("it answered 502 Bad Gateway".into()),
+        store_down = store::Error::unavailable("session database", "it is down"),
+        stopping = Error::ShuttingDown;
     /// The worker does not do that, unless its operator wants it to.
     SwitchedOff:
         off = ApiError::FetchesNothing;
@@ -321,6 +364,9 @@ impl Refusal {
             }
             StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                 response.header("Accept-Encoding", text_header("What is taken: `identity`")).build()
+            }
+            StatusCode::RANGE_NOT_SATISFIABLE => {
+                response.header("Content-Range", text_header("How many bytes there are: `bytes */n`")).build()
             }
             _ => response.build(),
         }

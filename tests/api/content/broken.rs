@@ -1,0 +1,123 @@
+//! Downloads that cannot be finished, and those that outlast what breaks.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use serde_json::Value;
+use telestore_sandbox::{Fault, UserSpec};
+
+use super::{Got, Kept, ask, random};
+use crate::support::{MIB, Stage, soon};
+use crate::tls::Files;
+
+const GET: &str = "upload.getFile";
+
+/// All that comes of a body, and whether it came to its end.
+async fn taken(request: reqwest::RequestBuilder) -> (u64, Vec<u8>, bool) {
+    let answer = request.send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    let (length, mut got) = (answer.content_length().expect("a length"), Vec::new());
+    let mut body = answer.bytes_stream();
+    while let Some(piece) = soon("more, or the end", body.next()).await {
+        match piece {
+            Ok(piece) => got.extend_from_slice(&piece),
+            Err(_) => return (length, got, false),
+        }
+    }
+    (length, got, true)
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_finished_is_nobodys_whole_file() {
+    let mut plain = Stage::recording(&[("TELESTORE_LOG_FORMAT", "json")]).await;
+    let files = Files::new();
+    let mut stages = vec![files.stage().await];
+    // By HTTP/1.1 and by HTTP/2.
+    for stage in [&plain, &stages[0]] {
+        let file = Kept::put(stage, "a.bin", None, random(4 * MIB)).await;
+        stage.sandbox.faults().inject(Fault::rpc_error(GET, 400, "LOCATION_INVALID").skip(5));
+        let (length, got, ended) = taken(file.ask(stage, "GET")).await;
+        assert_eq!(length, 4 * MIB as u64);
+        assert!(!ended && got.len() < 4 * MIB, "{} bytes, as if that was all", got.len());
+        assert!(got == file.bytes[..got.len()], "what came is right");
+        stage.sandbox.faults().clear();
+        let rest = file.get(stage, &[("Range", &format!("bytes={}-", got.len()))]).await;
+        assert!(rest.body == file.bytes[got.len()..], "it goes on from there");
+    }
+    let log = plain.logged("a download broke off").await;
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_it: Vec<&Value> =
+        lines.iter().filter(|line| ["WARN", "ERROR"].contains(&line["level"].as_str().unwrap())).collect();
+    assert_eq!(of_it.len(), 1, "{log}");
+    assert!(of_it[0]["error"].as_str().unwrap().contains("not in the channel"), "{log}");
+    assert!(of_it[0]["sent"].as_u64().unwrap() < of_it[0]["length"].as_u64().unwrap(), "{log}");
+    assert!(!log.contains(&plain.user.auth_token), "{log}");
+    plain.terminate().await;
+    stages[0].terminate().await;
+}
+
+#[tokio::test]
+async fn what_passes_is_not_seen_by_the_client() {
+    let stage = Stage::new().await;
+    let file = Kept::put(&stage, "a.bin", None, random(4 * MIB)).await;
+    let faults = stage.sandbox.faults();
+    faults.inject(Fault::drop_connection(GET).skip(4).once());
+    faults.inject(Fault::lose_answer(GET).skip(7).once());
+    faults.inject(Fault::rpc_error(GET, 400, "FILE_REFERENCE_EXPIRED").skip(9).once());
+    assert!(file.get(&stage, &[]).await.body == file.bytes);
+}
+
+#[tokio::test]
+async fn what_telegram_does_not_give_now_is_told_before_the_body() {
+    let stage = Stage::new().await;
+    let file = Kept::put(&stage, "a.bin", None, random(100)).await;
+    stage.sandbox.faults().inject(Fault::flood_wait("channels.getMessages", 3600));
+    let got = file.get(&stage, &[]).await;
+    assert!(got.error(503).contains("try again later"));
+    let wait: u64 = got.header("retry-after").parse().expect("seconds");
+    assert!((1..=3600).contains(&wait), "{wait}");
+}
+
+#[tokio::test]
+async fn a_bot_alone_is_told_what_reading_needs() {
+    let stage = Stage::of(UserSpec::new("bob").without_session(), &[]).await;
+    let file = Kept::put(&stage, "a.bin", None, random(100)).await;
+    for path in [file.path(), "/messages/1/content".to_owned()] {
+        let got = Got::of(ask(&stage, "GET", &path)).await;
+        assert!(got.error(409).contains("Telegram session"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_stop_lets_a_download_end() {
+    let mut stage = Stage::new().await;
+    let file = Kept::put(&stage, "a.bin", None, random(2 * MIB)).await;
+    let held = stage.sandbox.faults().inject(Fault::hold(GET).skip(2).once());
+    let reading = tokio::spawn(taken(file.ask(&stage, "GET")));
+    soon("the call", stage.sandbox.faults().wait_fired(held, 1)).await;
+    stage.signal("TERM").await;
+    // Once it takes no new connections, it is stopping.
+    let address = stage.address();
+    soon("the stop", async {
+        while tokio::net::TcpStream::connect(&address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    stage.sandbox.faults().release(held);
+    let (_, got, ended) = soon("the download", reading).await.unwrap();
+    assert!(ended && got == file.bytes, "{} bytes", got.len());
+    assert!(soon("the end", stage.ended()).await.success());
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_no_download_for_ever() {
+    let mut stage = Stage::with(&[("TELESTORE_SHUTDOWN_GRACE", "1s")]).await;
+    let file = Kept::put(&stage, "a.bin", None, random(2 * MIB)).await;
+    let held = stage.sandbox.faults().inject(Fault::hold(GET).skip(2));
+    let reading = tokio::spawn(taken(file.ask(&stage, "GET")));
+    soon("the call", stage.sandbox.faults().wait_fired(held, 1)).await;
+    soon("the stop", stage.terminate()).await;
+    let (_, got, ended) = soon("the end of the body", reading).await.unwrap();
+    assert!(!ended && got.len() < file.bytes.len());
+}
