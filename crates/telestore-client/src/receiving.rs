@@ -1,10 +1,13 @@
 //! The bytes of one file on their way from the worker.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, IF_RANGE, RANGE};
 use reqwest::{Method, Response, StatusCode};
 use sha2::{Digest, Sha256};
+use tokio::time::timeout;
 
 use crate::calls::{Answer, Calls, Opened, Refusal, why};
 use crate::download::{Began, DownloadOptions, Downloaded};
@@ -16,6 +19,9 @@ use crate::target::Target;
 
 /// How often a file is begun anew: because another one was there, or because what was there was damaged.
 const ANEW: u32 = 3;
+
+/// How long nothing may come before what came is written.
+const LULL: Duration = Duration::from_secs(1);
 
 /// One file that is fetched.
 pub(crate) struct Receiving<'a> {
@@ -109,7 +115,7 @@ impl<'a> Receiving<'a> {
                 request = request.header(IF_RANGE, version);
             }
         }
-        let opened = tokio::time::timeout(self.calls.stall, self.calls.open(request));
+        let opened = timeout(self.calls.stall, self.calls.open(request));
         match opened.await {
             Err(_) => Ok(Step::More(stalled())),
             Ok(Ok(Opened::Body(answer))) => match answer.status() {
@@ -188,14 +194,14 @@ impl<'a> Receiving<'a> {
     /// Takes the bytes of an answer, but for the first ones, which are here.
     async fn body(&mut self, mut answer: Response, mut skip: u64) -> Result<Step> {
         loop {
-            let chunk = match tokio::time::timeout(self.calls.stall, answer.chunk()).await {
-                Err(_) => return Ok(Step::More(stalled())),
-                Ok(Err(error)) => {
+            let chunk = match self.next(&mut answer).await? {
+                None => return Ok(Step::More(stalled())),
+                Some(Err(error)) => {
                     let text = why(&error, "the file broke off on its way");
                     return Ok(Step::More(Passing { text, after: None }));
                 }
-                Ok(Ok(None)) => break,
-                Ok(Ok(Some(chunk))) => chunk,
+                Some(Ok(None)) => break,
+                Some(Ok(Some(chunk))) => chunk,
             };
             if let Some(rate) = &self.calls.rate {
                 rate.pass(chunk.len()).await;
@@ -211,6 +217,17 @@ impl<'a> Receiving<'a> {
             }
             _ => Ok(Step::Done),
         }
+    }
+
+    /// The next bytes of an answer; nothing if they do not come.
+    async fn next(&mut self, answer: &mut Response) -> Result<Option<reqwest::Result<Option<Bytes>>>> {
+        let mut chunk = pin!(answer.chunk());
+        if let Ok(chunk) = timeout(LULL.min(self.calls.stall), &mut chunk).await {
+            return Ok(Some(chunk));
+        }
+        // Until more comes, what came is safe.
+        self.target.flush().await?;
+        Ok(timeout(self.calls.stall.saturating_sub(LULL), chunk).await.ok())
     }
 
     async fn take(&mut self, bytes: &[u8]) -> Result<()> {
