@@ -12,7 +12,8 @@ use telestore_types::{Secret, pasted};
 
 use crate::calls::Calls;
 use crate::delivery::{self, Cancelled, Status};
-use crate::download::{self, Download, DownloadOptions};
+use crate::download::{self, Download};
+use crate::download_options::DownloadOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{self, File, FileQuery, Link};
 use crate::meter::Rate;

@@ -4,6 +4,7 @@ mod calls;
 mod client;
 mod delivery;
 mod download;
+mod download_options;
 mod error;
 mod index;
 mod meter;
@@ -21,7 +22,8 @@ mod upload_url;
 
 pub use client::{Client, ClientBuilder};
 pub use delivery::{Cancelled, Delivered, Message, Status};
-pub use download::{Download, DownloadOptions, Downloaded};
+pub use download::Download;
+pub use download_options::{DownloadOptions, Downloaded};
 pub use error::{Error, ErrorKind, Result};
 pub use index::{File, FileQuery, Link};
 pub use options::UploadOptions;

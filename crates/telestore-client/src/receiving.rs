@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
 use crate::calls::{Answer, Calls, Opened, Refusal, why};
-use crate::download::{Began, DownloadOptions, Downloaded};
+use crate::download_options::{Began, DownloadOptions, Downloaded};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{self, File};
 use crate::patience::Passing;
