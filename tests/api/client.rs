@@ -1,5 +1,7 @@
 //! `telestore` and `telestore-client` against the real worker.
 
+mod gets;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -20,6 +22,26 @@ fn scale(name: &str, usual: usize) -> usize {
     std::env::var(name).map_or(usual, |text| text.parse().expect("a number"))
 }
 
+/// The program, for the user of the stage and with a home of its own.
+fn program(stage: &Stage) -> Command {
+    let mut command = Command::new(PROGRAM);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TELESTORE_")) {
+        command.env_remove(name);
+    }
+    let home = stage.dir.path().join("home");
+    command
+        .env("TELESTORE_URL", stage.url(""))
+        .env("TELESTORE_TOKEN", &stage.user.auth_token)
+        .env("HOME", &home)
+        .env("XDG_STATE_HOME", home.join("state"))
+        .env("XDG_CONFIG_HOME", home.join("config"))
+        .kill_on_drop(true)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
 /// A running `telestore send --json`.
 struct Sending {
     child: Child,
@@ -33,26 +55,8 @@ impl Sending {
     }
 
     fn with(stage: &Stage, folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(PROGRAM);
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TELESTORE_")) {
-            command.env_remove(name);
-        }
-        let home = stage.dir.path().join("home");
-        command
-            .arg("send")
-            .arg(folder)
-            .arg("--json")
-            .args(args)
-            .env("TELESTORE_URL", stage.url(""))
-            .env("TELESTORE_TOKEN", &stage.user.auth_token)
-            .env("HOME", &home)
-            .env("XDG_STATE_HOME", home.join("state"))
-            .env("XDG_CONFIG_HOME", home.join("config"))
-            .envs(variables.iter().copied())
-            .kill_on_drop(true)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        let mut command = program(stage);
+        command.arg("send").arg(folder).arg("--json").args(args).envs(variables.iter().copied());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines, completed: 0 }

@@ -7,14 +7,14 @@ use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-/// Sends files and folders to a TeleStore worker, which puts them into a Telegram channel.
+/// Sends files and folders to a TeleStore worker, which puts them into a Telegram channel, and gets them back.
 #[derive(Debug, Parser)]
 #[command(
     name = "telestore",
     version,
     after_help = "The token comes from TELESTORE_TOKEN, --token-file or --token-command, or from the configuration file \
 ($XDG_CONFIG_HOME/telestore/config.toml).\n\n\
-Exit codes: 0 all is done; 1 failed; 2 the command line or the configuration is wrong; 3 some files were not sent; \
+Exit codes: 0 all is done; 1 failed; 2 the command line or the configuration is wrong; 3 some files were not sent, or not fetched; \
 4 the worker refuses (token, size, quota); 5 worth trying again; 130 stopped by Ctrl-C, and what was begun is kept."
 )]
 pub(crate) struct Cli {
@@ -29,8 +29,14 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Send files, folders and standard input, and wait until they are in the channel
     Send(SendArgs),
-    /// List the uploads that this machine has begun and not ended
+    /// List the files that were sent, by whatever client, the newest first; or the uploads that this machine has begun
     List(ListArgs),
+    /// Fetch files that were sent
+    Get(GetArgs),
+    /// Print addresses that open files to others, without a token and for a while
+    Link(LinkArgs),
+    /// Delete files that were sent, and their messages
+    Rm(RmArgs),
     /// Ask the worker how far uploads are
     Status(StatusArgs),
     /// Cancel uploads
@@ -143,6 +149,13 @@ pub(crate) struct SendArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
+}
+
+/// What is said of a run.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
     /// How progress is shown
     #[arg(long, value_enum, default_value_t = ProgressArg::Auto, value_name = "HOW")]
     pub(crate) progress: ProgressArg,
@@ -168,13 +181,87 @@ pub(crate) enum ProgressArg {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "These are the uploads that this machine knows of; the worker has no list of files that other clients sent."
-)]
 pub(crate) struct ListArgs {
-    /// List what was sent, too
-    #[arg(long)]
+    /// Only files whose name has this in it; small and capital letters are the same
+    #[arg(value_name = "TEXT")]
+    pub(crate) named: Option<String>,
+
+    /// At most so many files [default: all]
+    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
+
+    /// List the uploads that this machine has begun and not ended, and not the files
+    #[arg(long, conflicts_with_all = ["named", "limit"])]
+    pub(crate) uploads: bool,
+
+    /// List the uploads that this machine has begun, and those that it has sent
+    #[arg(long, conflicts_with_all = ["named", "limit"])]
     pub(crate) sent: bool,
+
+    /// Print one JSON object in each line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What is fetched, and where it goes.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A file comes as NAME.part, and is called NAME once all of it is there and its SHA-256, or else its length, is that of \
+what was sent. One that was stopped goes on where it was, also after a reboot: to go on, give the same command. One that is there \
+already is not fetched again."
+)]
+pub(crate) struct GetArgs {
+    /// Ids of files as `list` has them, or their names: of several with one name, the newest
+    #[arg(required = true, value_name = "ID|NAME")]
+    pub(crate) which: Vec<String>,
+
+    /// What the file is called, or the folder that the files go into; `-` is standard output [default: here, by their names]
+    #[arg(long, short, value_name = "PATH")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Replace files that are there and are others
+    #[arg(long, short)]
+    pub(crate) force: bool,
+
+    /// Take what comes, also if it is not what was sent: a photo, which Telegram compresses anew
+    #[arg(long)]
+    pub(crate) no_check: bool,
+
+    /// How many files come at a time [default: 4]
+    #[arg(long, short = 'P', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) parallel: Option<u16>,
+
+    /// How many bytes may come in a second, over all files
+    #[arg(long, value_name = "BYTES", value_parser = size)]
+    pub(crate) limit_rate: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LinkArgs {
+    /// Ids of files as `list` has them, or their names: of several with one name, the newest
+    #[arg(required = true, value_name = "ID|NAME")]
+    pub(crate) which: Vec<String>,
+
+    /// How long the address opens the file
+    #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = time)]
+    pub(crate) lasts: Duration,
+
+    /// Print one JSON object in each line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "It does not ask. It ends with 1 if one of the files is not there; the others are deleted nevertheless."
+)]
+pub(crate) struct RmArgs {
+    /// Ids of files as `list` has them
+    #[arg(required = true, value_name = "ID")]
+    pub(crate) ids: Vec<String>,
 
     /// Print one JSON object in each line
     #[arg(long)]
@@ -183,7 +270,7 @@ pub(crate) struct ListArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
-    /// Files that were begun, or ids of uploads [default: all that `list` lists of this worker]
+    /// Files that were begun, or ids of uploads [default: all that `list --uploads` lists of this worker]
     #[arg(value_name = "FILE|ID")]
     pub(crate) which: Vec<String>,
 
@@ -198,7 +285,7 @@ pub(crate) struct CancelArgs {
     #[arg(value_name = "FILE|ID", required_unless_present = "all")]
     pub(crate) which: Vec<String>,
 
-    /// All that `list` lists of this worker
+    /// All that `list --uploads` lists of this worker
     #[arg(long, conflicts_with = "which")]
     pub(crate) all: bool,
 

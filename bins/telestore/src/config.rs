@@ -8,7 +8,7 @@ use serde::Deserialize;
 use telestore_types::Secret;
 
 use crate::exit::Failure;
-use crate::places;
+use crate::{cli, places};
 
 /// What the file may hold. Flags and the environment go before it.
 #[derive(Debug, Default, Deserialize)]
@@ -33,6 +33,17 @@ impl Config {
         let usual = || places::config().ok().filter(|path| path.exists());
         let Some(path) = named.map(Path::to_owned).or_else(usual) else { return Ok(Self::default()) };
         Self::of(&path).map_err(|why| Failure::usage(format!("{}: {why}", path.display())))
+    }
+
+    /// How many bytes may go in a second: as the command line says, or else the file.
+    pub(crate) fn rate(&self, asked: Option<u64>) -> Result<Option<u64>, Failure> {
+        let written = |text: &String| {
+            cli::size(text).map_err(|why| Failure::usage(format!("limit_rate in the configuration: {why}")))
+        };
+        match asked {
+            Some(rate) => Ok(Some(rate)),
+            None => self.limit_rate.as_ref().map(written).transpose(),
+        }
     }
 
     fn of(path: &Path) -> Result<Self, String> {

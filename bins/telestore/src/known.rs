@@ -1,25 +1,16 @@
-//! `telestore list`, `status` and `cancel`: the uploads that this machine knows of.
+//! `telestore list --uploads`, `status` and `cancel`: the uploads that this machine knows of.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use telestore_client::{Cancelled, Client, Status, UploadUrl};
-use telestore_types::Shown;
 
 use crate::cli::{CancelArgs, ListArgs, StatusArgs, WorkerArgs};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
-use crate::send::opened;
-use crate::state::{Record, State};
-use crate::worker;
-
-/// A line of standard output: for people, or for programs.
-fn print(json: bool, value: &Value, words: &str) {
-    let mut out = io::stdout().lock();
-    // If standard output is closed, nobody is left to be told.
-    let _ = if json { writeln!(out, "{value}") } else { writeln!(out, "{}", Shown(words)) };
-}
+use crate::state::{self, Record, State};
+use crate::{print, worker};
 
 fn kept(error: io::Error) -> Failure {
     Failure::new(Exit::Failed, format!("what is known of uploads: {error}"))
@@ -27,7 +18,7 @@ fn kept(error: io::Error) -> Failure {
 
 /// What was begun, and with `--sent` what was sent.
 pub(crate) fn list(args: &ListArgs) -> Result<Exit, Failure> {
-    let state = opened()?;
+    let state = state::opened()?;
     for record in state.records().map_err(kept)? {
         let Record { server, path, size, url, begun, .. } = &record;
         let value = json!({
@@ -94,7 +85,7 @@ fn asked(state: &State, client: &Client, which: &[String]) -> Result<Vec<Asked>,
 /// Asks the worker how far uploads are.
 pub(crate) async fn status(args: &WorkerArgs, which: &StatusArgs) -> Result<Exit, Failure> {
     let worker = worker::worker(args, &Config::read(args.config.as_deref())?, None).await?;
-    let state = opened()?;
+    let state = state::opened()?;
     let mut exit = Exit::Done;
     for one in asked(&state, &worker.client, &which.which)? {
         let status = worker.client.status(&one.url).await?;
@@ -135,7 +126,7 @@ pub(crate) async fn status(args: &WorkerArgs, which: &StatusArgs) -> Result<Exit
 /// Cancels uploads, and forgets them.
 pub(crate) async fn cancel(args: &WorkerArgs, which: &CancelArgs) -> Result<Exit, Failure> {
     let worker = worker::worker(args, &Config::read(args.config.as_deref())?, None).await?;
-    let state = opened()?;
+    let state = state::opened()?;
     let mut exit = Exit::Done;
     for one in asked(&state, &worker.client, &which.which)? {
         let cancelled = worker.client.cancel(&one.url).await?;

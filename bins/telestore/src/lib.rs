@@ -2,8 +2,11 @@
 
 mod cli;
 mod config;
+mod ends;
 mod exit;
 mod files;
+mod get;
+mod index;
 mod interrupt;
 mod known;
 mod places;
@@ -54,7 +57,11 @@ fn asynchronous(cli: &Cli) -> Result<Exit, exit::Failure> {
     let ended = runtime.block_on(async {
         match &cli.command {
             Command::Send(args) => send::send(&cli.worker, args).await,
-            Command::List(args) => known::list(args),
+            Command::List(args) if args.uploads || args.sent => known::list(args),
+            Command::List(args) => index::list(&cli.worker, args).await,
+            Command::Get(args) => get::get(&cli.worker, args).await,
+            Command::Link(args) => index::link(&cli.worker, args).await,
+            Command::Rm(args) => index::rm(&cli.worker, args).await,
             Command::Status(args) => known::status(&cli.worker, args).await,
             Command::Cancel(args) => known::cancel(&cli.worker, args).await,
             Command::Completions { .. } | Command::Man => Ok(Exit::Done),
@@ -84,6 +91,13 @@ fn printed(text: &[u8]) -> Result<Exit, exit::Failure> {
     // If standard output is closed, nobody is left to be told.
     let _ = io::stdout().write_all(text);
     Ok(Exit::Done)
+}
+
+/// A line of standard output, for people or for programs. `false` if nobody is left to be told.
+fn print(json: bool, value: &serde_json::Value, words: &str) -> bool {
+    let mut out = io::stdout().lock();
+    let done = if json { writeln!(out, "{value}") } else { writeln!(out, "{}", Shown(words)) };
+    done.and_then(|()| out.flush()).is_ok()
 }
 
 /// A line for people, on standard error.

@@ -3,7 +3,7 @@ use std::io;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
-use reqwest::{Client as Http, Method, RequestBuilder, StatusCode};
+use reqwest::{Client as Http, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use telestore_types::{Secret, Shown};
 use tokio::sync::Semaphore;
@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use crate::error::{Error, ErrorKind, Result};
 use crate::meter::Rate;
 use crate::patience::{Passing, Patience, Waits};
-use crate::progress::Report;
+use crate::progress::{Report, Told};
 
 /// How long an answer without a body to send may take.
 const ANSWER: Duration = Duration::from_secs(60);
@@ -19,8 +19,8 @@ const ANSWER: Duration = Duration::from_secs(60);
 /// Polls that wait at the worker at a time: each holds a connection.
 const POLLS: usize = 8;
 
-/// The most of an answer that is read. Those of a worker are far smaller.
-const MOST: usize = 1024 * 1024;
+/// The most of an answer that is read. Those of a worker are far smaller; the largest is a page of a list.
+const MOST: usize = 8 * 1024 * 1024;
 
 /// How much of an answer that is no JSON stands in an error.
 const SHOWN: usize = 200;
@@ -57,6 +57,14 @@ pub(crate) struct Answer {
     words: String,
 }
 
+/// An answer whose body may be a file.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    Body(Response),
+    /// Neither one that may pass, nor a file.
+    Refused(Answer),
+}
+
 impl Calls {
     pub(crate) fn new(http: Http, base: String, token: Secret, patience: Duration) -> Self {
         let patience = Patience::new(patience);
@@ -81,7 +89,7 @@ impl Calls {
         self.request(method, &format!("{}{path}", self.base))
     }
 
-    pub(crate) fn waits<'a>(&'a self, report: Option<&'a Report>) -> Waits<'a> {
+    pub(crate) fn waits<'a>(&'a self, report: Option<&'a dyn Told>) -> Waits<'a> {
         Waits::new(&self.patience, report)
     }
 
@@ -91,7 +99,7 @@ impl Calls {
         report: Option<&Report>,
         request: impl Fn(&Self) -> RequestBuilder,
     ) -> Result<Answer> {
-        let mut waits = self.waits(report);
+        let mut waits = self.waits(report.map(|report| report as &dyn Told));
         loop {
             match self.once(request(self).timeout(ANSWER)).await {
                 Ok(answer) => {
@@ -107,6 +115,19 @@ impl Calls {
     /// One try.
     pub(crate) async fn once(&self, request: RequestBuilder) -> Result<Answer, Refusal> {
         let answer = request.send().await.map_err(unreachable)?;
+        Self::understood(answer).await
+    }
+
+    /// One try of a call whose answer is as large as a file: it is read by who asks, and only words of a refusal are read here.
+    pub(crate) async fn open(&self, request: RequestBuilder) -> Result<Opened, Refusal> {
+        let answer = request.send().await.map_err(unreachable)?;
+        match answer.status() {
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT => Ok(Opened::Body(answer)),
+            _ => Self::understood(answer).await.map(Opened::Refused),
+        }
+    }
+
+    async fn understood(answer: Response) -> Result<Answer, Refusal> {
         let (status, headers) = (answer.status(), answer.headers().clone());
         let text = read(answer).await;
         // An answer that broke off is none, but for what its head says.
@@ -160,7 +181,7 @@ impl Answer {
 }
 
 /// The text of an answer.
-async fn read(mut answer: reqwest::Response) -> Result<String, reqwest::Error> {
+async fn read(mut answer: Response) -> Result<String, reqwest::Error> {
     let mut bytes = Vec::new();
     while let Some(chunk) = answer.chunk().await? {
         bytes.extend_from_slice(&chunk);
@@ -215,7 +236,7 @@ fn is_tls(cause: &(dyn StdError + 'static)) -> bool {
 }
 
 /// The error's causes: the first one alone does not tell a refused connection from a bad certificate, and holds the URL.
-fn why(error: &reqwest::Error, first: &str) -> String {
+pub(crate) fn why(error: &reqwest::Error, first: &str) -> String {
     causes(error).skip(1).fold(first.to_owned(), |text, cause| format!("{text}: {cause}"))
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::Stream;
 use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client as Http};
@@ -11,10 +12,14 @@ use telestore_types::{Secret, pasted};
 
 use crate::calls::Calls;
 use crate::delivery::{self, Cancelled, Status};
+use crate::download::{self, Download};
+use crate::download_options::DownloadOptions;
 use crate::error::{Error, ErrorKind, Result};
+use crate::index::{self, File, FileQuery, Link};
 use crate::meter::Rate;
 use crate::options::UploadOptions;
 use crate::source::Source;
+use crate::target::Target;
 use crate::tus;
 use crate::upload::{self, Upload};
 use crate::upload_url::UploadUrl;
@@ -131,6 +136,57 @@ impl Client {
     pub async fn cancel(&self, url: &UploadUrl) -> Result<Cancelled> {
         delivery::cancel(&self.0, url).await
     }
+
+    /// The files that completed uploads have become, the newest first. Pages are asked for as the stream is read; it ends with
+    /// its first error.
+    ///
+    /// ```no_run
+    /// use futures_util::StreamExt;
+    /// use telestore_client::FileQuery;
+    ///
+    /// # async fn example(client: telestore_client::Client) -> telestore_client::Result<()> {
+    /// let mut files = client.files(FileQuery::new().named(".mkv"));
+    /// while let Some(file) = files.next().await {
+    ///     println!("{}", file?.file_name);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn files(&self, query: FileQuery) -> impl Stream<Item = Result<File>> + Send + Unpin + 'static {
+        index::files(Arc::clone(&self.0), query)
+    }
+
+    /// One of the files, by its [id](File::id).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Gone`] if there is none; [`ErrorKind::Config`] if no file has such an id; or as of [`status`](Self::status).
+    pub async fn file(&self, id: &str) -> Result<File> {
+        index::file(&self.0, id).await
+    }
+
+    /// Fetches a file. To be called within a tokio runtime.
+    ///
+    /// The download waits and tries again for as long as the patience lasts, from the byte where it was. What comes is the file
+    /// that was sent, by its SHA-256 if the index has one, and by its length; bytes of two files are never mixed.
+    pub fn download(&self, file: &File, target: Target, options: DownloadOptions) -> Download {
+        download::start(Arc::clone(&self.0), file, target, options)
+    }
+
+    /// Has the worker make an address that opens a file without a token for so long. It counts whole seconds.
+    ///
+    /// # Errors
+    /// As of [`file`](Self::file), and [`ErrorKind::Refused`] for a time that the worker does not take.
+    pub async fn link(&self, id: &str, lasts: Duration) -> Result<Link> {
+        index::link(&self.0, id, lasts).await
+    }
+
+    /// Deletes a file, and its messages. `false` if the worker has no such file: also if it was deleted by an earlier try of this call,
+    /// whose answer was lost on the way.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if no file has such an id; or as of [`status`](Self::status).
+    pub async fn delete(&self, id: &str) -> Result<bool> {
+        index::delete(&self.0, id).await
+    }
 }
 
 impl fmt::Debug for Client {
@@ -153,7 +209,7 @@ impl ClientBuilder {
         self
     }
 
-    /// How long the worker may be away, or ask for patience, while nothing of all uploads goes forward: two minutes unless it is named.
+    /// How long the worker may be away, or ask for patience, while nothing of all files goes forward: two minutes unless it is named.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
@@ -165,13 +221,13 @@ impl ClientBuilder {
         self
     }
 
-    /// How many bytes may go in a second, over all uploads of this client.
+    /// How many bytes may go in a second, over all files of this client, either way.
     pub fn bytes_per_second(mut self, bytes: u64) -> Self {
         self.rate = Some(bytes);
         self
     }
 
-    /// How long a connection may stand still while bytes are sent, before it counts as broken: two minutes unless it is named.
+    /// How long a connection may stand still while bytes are sent or fetched, before it counts as broken: two minutes unless it is named.
     pub fn stall(mut self, stall: Duration) -> Self {
         self.stall = Some(stall);
         self

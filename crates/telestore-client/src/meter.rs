@@ -14,7 +14,7 @@ const SLICE: usize = 64 * 1024;
 /// How often it is looked whether anything moves.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How fast all uploads of a client together may go.
+/// How fast all files of a client together may go.
 #[derive(Debug, Clone)]
 pub(crate) struct Rate {
     bytes_per_second: u64,
@@ -32,7 +32,7 @@ impl Rate {
         usize::try_from(self.bytes_per_second / 4).unwrap_or(SLICE).clamp(512, SLICE)
     }
 
-    async fn pass(&self, bytes: usize) {
+    pub(crate) async fn pass(&self, bytes: usize) {
         let takes = Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64);
         let turn = {
             let mut next = self.next.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

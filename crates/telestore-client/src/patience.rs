@@ -2,7 +2,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::progress::Report;
+use crate::progress::Told;
 
 /// The pause before the first repetition; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -44,14 +44,14 @@ pub(crate) struct Passing {
 /// Waits between repetitions of one thing, for as long as the patience lasts.
 pub(crate) struct Waits<'a> {
     patience: &'a Patience,
-    report: Option<&'a Report>,
+    report: Option<&'a dyn Told>,
     /// When the first of the failures in a row was.
     since: Option<Instant>,
     pause: Duration,
 }
 
 impl<'a> Waits<'a> {
-    pub(crate) fn new(patience: &'a Patience, report: Option<&'a Report>) -> Self {
+    pub(crate) fn new(patience: &'a Patience, report: Option<&'a dyn Told>) -> Self {
         Self { patience, report, since: None, pause: FIRST_PAUSE }
     }
 

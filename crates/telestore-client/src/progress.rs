@@ -52,34 +52,84 @@ impl Phase {
     }
 }
 
-/// Where an upload's progress is said.
-#[derive(Debug, Clone)]
-pub(crate) struct Report(watch::Sender<Progress>);
+/// How far a download is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct DownloadProgress {
+    /// What is being done.
+    pub phase: DownloadPhase,
+    /// Bytes of the file that are here, those of earlier runs included. It goes back to 0 if the download begins anew.
+    pub received: u64,
+    /// Bytes of the file.
+    pub total: Option<u64>,
+    /// What is waited for, in words, while the worker is away or asks for patience.
+    pub trouble: Option<String>,
+}
 
-impl Report {
-    pub(crate) fn new() -> (Self, watch::Receiver<Progress>) {
-        let (sender, receiver) = watch::channel(Progress::default());
+/// What is being done with a file that is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[non_exhaustive]
+pub enum DownloadPhase {
+    /// What is here of it is read for its digest, and the worker is asked for the rest.
+    #[default]
+    Starting,
+    /// It comes from the worker.
+    Receiving,
+    /// All of it is here, and it is what it should be.
+    Done,
+}
+
+impl DownloadPhase {
+    /// Its name in one word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Receiving => "receiving",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// Where it is said how far something is.
+#[derive(Debug, Clone)]
+pub(crate) struct Report<P = Progress>(watch::Sender<P>);
+
+/// Who is told what is waited for, or that nothing is any more.
+pub(crate) trait Told: Sync {
+    fn trouble(&self, text: Option<String>);
+}
+
+impl<P: Clone + Default + PartialEq> Report<P> {
+    pub(crate) fn new() -> (Self, watch::Receiver<P>) {
+        let (sender, receiver) = watch::channel(P::default());
         (Self(sender), receiver)
     }
 
-    pub(crate) fn change(&self, change: impl FnOnce(&mut Progress)) {
+    pub(crate) fn change(&self, change: impl FnOnce(&mut P)) {
         self.0.send_if_modified(|progress| {
             let before = progress.clone();
             change(progress);
             *progress != before
         });
     }
+}
 
-    /// What is waited for, or that nothing is any more.
-    pub(crate) fn trouble(&self, text: Option<String>) {
+impl Told for Report<Progress> {
+    fn trouble(&self, text: Option<String>) {
         self.change(|progress| progress.trouble = text);
     }
 }
 
-/// Each state from the one that holds now on, until the upload has ended. States that nobody looked at meanwhile are left out.
-pub(crate) fn states(
-    mut receiver: watch::Receiver<Progress>,
-) -> impl Stream<Item = Progress> + Send + Unpin + 'static {
+impl Told for Report<DownloadProgress> {
+    fn trouble(&self, text: Option<String>) {
+        self.change(|progress| progress.trouble = text);
+    }
+}
+
+/// Each state from the one that holds now on, until all has ended. States that nobody looked at meanwhile are left out.
+pub(crate) fn states<P: Clone + Send + Sync + 'static>(
+    mut receiver: watch::Receiver<P>,
+) -> impl Stream<Item = P> + Send + Unpin + 'static {
     receiver.mark_changed();
     Box::pin(stream::unfold(receiver, |mut receiver| async move {
         receiver.changed().await.ok()?;

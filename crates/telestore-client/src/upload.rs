@@ -1,19 +1,19 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use futures_util::Stream;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use crate::calls::Calls;
 use crate::delivery::{self, Delivered};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::UploadOptions;
-use crate::progress::{self, Phase, Progress, Report};
+use crate::progress::{self, Phase, Progress, Report, Told};
 use crate::sending::{Sending, empty};
 use crate::source::{Inner, Source};
+use crate::task::Task;
 use crate::tus;
 use crate::upload_url::UploadUrl;
 
@@ -29,7 +29,7 @@ const ANEW: u32 = 3;
 pub struct Upload {
     progress: watch::Receiver<Progress>,
     url: watch::Receiver<Option<UploadUrl>>,
-    task: JoinHandle<Result<Delivered>>,
+    task: Task<Delivered>,
 }
 
 impl Upload {
@@ -54,17 +54,7 @@ impl Future for Upload {
     type Output = Result<Delivered>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(match ready!(Pin::new(&mut self.task).poll(cx)) {
-            Ok(ended) => ended,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => Err(Error::new(ErrorKind::Unavailable, "the runtime of the upload has ended")),
-        })
-    }
-}
-
-impl Drop for Upload {
-    fn drop(&mut self) {
-        self.task.abort();
+        Pin::new(&mut self.task).poll(cx)
     }
 }
 
@@ -75,11 +65,11 @@ pub(crate) fn start(
     source: Source,
     options: UploadOptions,
 ) -> Upload {
-    let (report, progress) = Report::new();
+    let (report, progress) = Report::<Progress>::new();
     let (told, url) = watch::channel(at.clone());
     let total = source.length();
     report.change(|progress| progress.total = total);
-    let task = tokio::spawn(async move {
+    let task = Task::spawn(async move {
         let mut source = source;
         match at {
             Some(url) => run(&calls, &report, &options, &url, &mut source, false).await,

@@ -14,13 +14,12 @@ use telestore_types::Shown;
 
 use self::message::Message;
 use self::run::Run;
-use crate::cli::{self, SendArgs, WorkerArgs};
+use crate::cli::{SendArgs, WorkerArgs};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::files::{self, Found, Item};
-use crate::show::{self, End, Entry, Summary};
-use crate::state::State;
-use crate::{interrupt, places, say, worker};
+use crate::show::{self, End, Entry, Way};
+use crate::{interrupt, say, state, worker};
 
 /// How many files go to the worker at a time.
 const PARALLEL: u16 = 4;
@@ -34,29 +33,15 @@ pub(crate) async fn send(asked: &WorkerArgs, args: &SendArgs) -> Result<Exit, Fa
     if args.dry_run {
         return Ok(dry_run(&found));
     }
-    let written = |text: &String| {
-        cli::size(text).map_err(|why| Failure::usage(format!("limit_rate in the configuration: {why}")))
-    };
-    let rate = match args.limit_rate {
-        Some(rate) => Some(rate),
-        None => config.limit_rate.as_ref().map(written).transpose()?,
-    };
+    let rate = config.rate(args.limit_rate)?;
     let worker = worker::worker(asked, &config, rate).await?;
     let state = match args.no_resume {
         true => None,
-        false => Some(opened()?),
+        false => Some(state::opened()?),
     };
     let parallel = args.parallel.or(config.parallel).unwrap_or(PARALLEL).max(1);
-    let run = Run::new(worker, message, state, args, show::choose(args), parallel);
+    let run = Run::new(worker, message, state, args, show::choose(&args.show, Way::Sends), parallel);
     Ok(all(Arc::new(run), found).await)
-}
-
-/// The state of this user.
-pub(crate) fn opened() -> Result<Arc<State>, Failure> {
-    let dir = places::state()?;
-    State::open(&dir).map_err(|error| {
-        Failure::new(Exit::Failed, format!("what is known of uploads, in {}: {error}", dir.display()))
-    })
 }
 
 async fn all(run: Arc<Run>, found: Found) -> Exit {
@@ -77,23 +62,14 @@ async fn all(run: Arc<Run>, found: Found) -> Exit {
         run.ended(&entry, End::Failed { kind: ErrorKind::Source, text });
     }
     several::send(&run, entries, &mut stop).await;
-    let mut summary = run.summary();
+    let mut summary = run.ends.summary();
     (summary.files, summary.left_out, summary.took) = (count, found.left_out.len(), begun.elapsed());
-    let exit = exit(&run, &summary, *stop.borrow());
+    let exit = run.ends.exit(&summary, *stop.borrow());
     if let Some(error) = run.settle() {
         run.show.note(&format!("what was sent could not be written down: {error}"));
     }
     run.show.summary(&summary, exit);
     exit
-}
-
-fn exit(run: &Run, summary: &Summary, stopped: Option<u8>) -> Exit {
-    match stopped {
-        // It came too late to stop anything.
-        Some(_) if summary.stopped == 0 && summary.failed == 0 => Exit::Done,
-        Some(signal) => Exit::Stopped(signal),
-        None => Exit::of_run(summary.sent + summary.already > 0, &run.failures()),
-    }
 }
 
 fn entry(index: usize, item: &Item) -> Entry {

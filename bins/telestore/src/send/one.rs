@@ -16,7 +16,7 @@ use super::remove::remove;
 use super::run::Run;
 use crate::files::Item;
 use crate::interrupt::{Stop, stopped};
-use crate::show::{End, Entry};
+use crate::show::{Begun, Doing, End, Entry};
 use crate::state::{Fingerprint, Held, Line, Record, State, now};
 
 /// How often a file is begun anew because the worker lost it.
@@ -265,13 +265,14 @@ impl One<'_> {
                 Some(state) = states.next() => {
                     if !shown && state.phase >= Phase::Uploading {
                         let url = upload.url().now_or_never().flatten();
-                        self.run.show.begun(self.entry, url.as_ref().map_or("", UploadUrl::upload_id));
+                        let id = url.as_ref().map_or("", UploadUrl::upload_id);
+                        self.run.show.begun(self.entry, &Begun::Sends { upload_id: id });
                         shown = true;
                     }
                     if state.phase >= Phase::Queued {
                         self.place = None;
                     }
-                    self.run.show.state(self.entry, &state);
+                    self.run.show.state(self.entry, &Doing::Sends(&state));
                 }
             }
         }

@@ -1,13 +1,13 @@
 //! What all files of one command share, and what became of them.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use telestore_client::ErrorKind;
 use tokio::sync::Semaphore;
 
 use super::message::Message;
 use crate::cli::SendArgs;
-use crate::show::{End, Entry, Show, Summary};
+use crate::ends::Ends;
+use crate::show::{End, Entry, Show, Way};
 use crate::state::State;
 use crate::worker::Worker;
 
@@ -23,15 +23,7 @@ pub(super) struct Run {
     pub(super) input_name: String,
     /// For files that go to the worker.
     pub(super) places: Arc<Semaphore>,
-    ends: Mutex<Ends>,
-}
-
-#[derive(Default)]
-struct Ends {
-    summary: Summary,
-    failures: Vec<ErrorKind>,
-    /// Why there is no use in trying any more.
-    hopeless: Option<(ErrorKind, String)>,
+    pub(super) ends: Ends,
 }
 
 impl Run {
@@ -52,53 +44,14 @@ impl Run {
             delete_after: args.delete_after,
             input_name: args.name.clone(),
             places: Arc::new(Semaphore::new(usize::from(parallel))),
-            ends: Mutex::default(),
+            ends: Ends::new(Way::Sends),
         }
     }
 
     /// One has ended.
     pub(super) fn ended(&self, entry: &Entry, end: End) {
         self.show.ended(entry, &end);
-        let mut ends = self.ends();
-        match end {
-            End::Sent { deleted, .. } => {
-                ends.summary.sent += 1;
-                ends.summary.deleted += usize::from(deleted);
-                ends.summary.bytes += entry.size.unwrap_or_default();
-            }
-            End::Already { deleted, .. } => {
-                ends.summary.already += 1;
-                ends.summary.deleted += usize::from(deleted);
-            }
-            End::Stopped => ends.summary.stopped += 1,
-            End::Failed { kind, text } => {
-                ends.summary.failed += 1;
-                ends.failures.push(kind);
-                // The next file would fare no better.
-                if matches!(kind, ErrorKind::Unauthorized | ErrorKind::Unavailable | ErrorKind::Tls) {
-                    ends.hopeless.get_or_insert((kind, format!("not tried: {text}")));
-                }
-            }
-        }
-    }
-
-    fn ends(&self) -> std::sync::MutexGuard<'_, Ends> {
-        self.ends.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    /// Why there is no use in trying the next file, if that is known.
-    pub(super) fn hopeless(&self) -> Option<(ErrorKind, String)> {
-        self.ends().hopeless.clone()
-    }
-
-    /// What became of them. To be asked once.
-    pub(super) fn summary(&self) -> Summary {
-        std::mem::take(&mut self.ends().summary)
-    }
-
-    /// How those failed that did.
-    pub(super) fn failures(&self) -> Vec<ErrorKind> {
-        self.ends().failures.clone()
+        self.ends.count(entry, &end);
     }
 
     /// Puts on the disk what was sent.

@@ -36,7 +36,7 @@ pub(super) async fn send(run: &Arc<Run>, entries: Vec<(Entry, Item)>, stop: &mut
             run.ended(&entry, End::Stopped);
             continue;
         };
-        if let Some((kind, text)) = run.hopeless() {
+        if let Some((kind, text)) = run.ends.hopeless() {
             run.ended(&entry, End::Failed { kind, text });
             continue;
         }

@@ -1,14 +1,14 @@
-//! Bars on a terminal: one for each file that goes to the worker, and one for all. Without colours.
+//! Bars on a terminal: one for each file that goes to the worker or comes from it, and one for all. Without colours.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use telestore_client::{Phase, Progress};
+use telestore_client::Phase;
 use telestore_types::Shown;
 
-use super::{End, Entry, Show, Summary, words};
+use super::{Begun, Doing, End, Entry, Show, Summary, words};
 use crate::exit::Exit;
 
 /// Files with a bar at a time. The others are counted below.
@@ -40,8 +40,9 @@ struct All {
 /// A file under way.
 struct Row {
     bar: Option<ProgressBar>,
-    sent: u64,
-    phase: Phase,
+    moved: u64,
+    moves: bool,
+    is_handed_over: bool,
 }
 
 /// The end of a long name: it tells more than the beginning of a path.
@@ -80,9 +81,9 @@ impl Bars {
     }
 
     fn count(&self, all: &All) {
-        let out = all.done + all.under_way.values().map(|row| row.sent).sum::<u64>();
+        let out = all.done + all.under_way.values().map(|row| row.moved).sum::<u64>();
         self.whole.set_position(out);
-        let waiting = all.under_way.values().filter(|row| row.phase >= Phase::Queued).count();
+        let waiting = all.under_way.values().filter(|row| row.is_handed_over).count();
         let waiting = if waiting == 0 { String::new() } else { format!(", {waiting} at the worker") };
         self.whole.set_message(format!("{} of {} ended{waiting}", all.ended, words::files(all.files)));
     }
@@ -93,14 +94,13 @@ impl Bars {
 }
 
 /// Where a bar is, and what stands behind it.
-fn draw(bar: &ProgressBar, state: &Progress) {
-    let (at, words) = match state.phase {
-        Phase::Starting | Phase::Uploading => (state.sent, ""),
-        Phase::Queued => (state.delivered, "waits at the worker"),
-        Phase::Sending | Phase::Done => (state.delivered, "goes to Telegram"),
-        _ => (state.sent, ""),
+fn draw(bar: &ProgressBar, doing: &Doing) {
+    let (at, words) = match doing {
+        Doing::Sends(state) if state.phase == Phase::Queued => (state.delivered, "waits at the worker"),
+        Doing::Sends(state) if doing.is_handed_over() => (state.delivered, "goes to Telegram"),
+        _ => (doing.moved(), ""),
     };
-    let trouble = state.trouble.as_ref().map(|trouble| format!("{}; trying again", Shown(trouble)));
+    let trouble = doing.trouble().map(|trouble| format!("{}; trying again", Shown(trouble)));
     bar.set_position(at);
     bar.set_message(trouble.unwrap_or_else(|| words.to_owned()));
 }
@@ -115,22 +115,22 @@ impl Show for Bars {
         self.count(&all);
     }
 
-    fn begun(&self, _: &Entry, _: &str) {}
+    fn begun(&self, _: &Entry, _: &Begun) {}
 
-    fn state(&self, entry: &Entry, state: &Progress) {
+    fn state(&self, entry: &Entry, state: &Doing) {
         let mut all = self.all();
         let shown = all.under_way.values().filter(|row| row.bar.is_some()).count();
         let row = all.under_way.entry(entry.index).or_insert_with(|| {
             let bar = (shown < MANY).then(|| self.bar(entry));
-            Row { bar, sent: 0, phase: Phase::Starting }
+            Row { bar, moved: 0, moves: false, is_handed_over: false }
         });
-        let begins = row.phase < Phase::Uploading && state.phase >= Phase::Uploading;
-        let handed_over = row.phase < Phase::Queued && state.phase >= Phase::Queued;
-        (row.sent, row.phase) = (state.sent, state.phase);
+        let begins = !row.moves && state.moves();
+        let handed_over = !row.is_handed_over && state.is_handed_over();
+        (row.moved, row.moves, row.is_handed_over) = (state.moved(), state.moves(), state.is_handed_over());
         if let Some(bar) = &row.bar {
             if handed_over {
                 bar.set_style(style(TELEGRAM));
-                bar.set_length(state.total.unwrap_or(state.sent));
+                bar.set_length(state.total().unwrap_or(state.moved()));
             }
             draw(bar, state);
             if begins {
@@ -139,7 +139,7 @@ impl Show for Bars {
             }
         }
         self.count(&all);
-        if begins && state.sent > 0 {
+        if begins && state.moved() > 0 {
             self.whole.reset_eta();
         }
     }
@@ -147,12 +147,12 @@ impl Show for Bars {
     fn ended(&self, entry: &Entry, end: &End) {
         let mut all = self.all();
         let row = all.under_way.remove(&entry.index);
-        let sent = row.as_ref().map_or(0, |row| row.sent);
+        let moved = row.as_ref().map_or(0, |row| row.moved);
         if let Some(bar) = row.and_then(|row| row.bar) {
             bar.finish_and_clear();
             self.screen.remove(&bar);
         }
-        all.done += entry.size.unwrap_or(sent);
+        all.done += entry.size.unwrap_or(moved);
         all.ended += 1;
         self.count(&all);
         drop(all);

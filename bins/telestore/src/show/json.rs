@@ -5,11 +5,9 @@ use std::io::{self, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-use telestore_client::{Phase, Progress};
-
-use super::{End, Entry, Show, Summary};
+use super::{Begun, Doing, End, Entry, Show, Summary, Way};
 use crate::exit::Exit;
+use serde_json::{Value, json};
 
 /// How often one file's progress is told.
 const PACE: Duration = Duration::from_secs(1);
@@ -19,18 +17,18 @@ const PACE: Duration = Duration::from_secs(1);
 pub(super) struct Json(Mutex<HashMap<usize, Told>>);
 
 /// When it was told, and what of it is told at once if it changes.
-type Told = (Instant, Phase, Option<String>);
+type Told = (Instant, &'static str, Option<String>);
 
 impl Json {
     /// Whether it is time to tell of a file again: at once of each new phase, and of what is waited for.
-    fn is_time(&self, index: usize, state: &Progress) -> bool {
+    fn is_time(&self, index: usize, state: &Doing) -> bool {
         let mut told = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let is_known = |(at, phase, trouble): &Told| {
-            at.elapsed() < PACE && *phase == state.phase && *trouble == state.trouble
+            at.elapsed() < PACE && *phase == state.phase() && trouble.as_ref() == state.trouble()
         };
         let due = !told.get(&index).is_some_and(is_known);
         if due {
-            told.insert(index, (Instant::now(), state.phase, state.trouble.clone()));
+            told.insert(index, (Instant::now(), state.phase(), state.trouble().cloned()));
         }
         due
     }
@@ -47,17 +45,31 @@ impl Show for Json {
         print(&json!({ "event": "plan", "files": files, "bytes": bytes }));
     }
 
-    fn begun(&self, entry: &Entry, upload_id: &str) {
-        print(&json!({ "event": "begun", "file": entry.name, "size": entry.size, "uploadId": upload_id }));
+    fn begun(&self, entry: &Entry, begun: &Begun) {
+        print(&match begun {
+            Begun::Sends { upload_id } => {
+                json!({ "event": "begun", "file": entry.name, "size": entry.size, "uploadId": upload_id })
+            }
+            Begun::Gets { id, here } => {
+                json!({ "event": "begun", "file": entry.name, "size": entry.size, "id": id, "here": here })
+            }
+        });
     }
 
-    fn state(&self, entry: &Entry, state: &Progress) {
-        if self.is_time(entry.index, state) {
-            print(&json!({
+    fn state(&self, entry: &Entry, state: &Doing) {
+        if !self.is_time(entry.index, state) {
+            return;
+        }
+        print(&match state {
+            Doing::Sends(state) => json!({
                 "event": "progress", "file": entry.name, "phase": state.phase.as_str(), "sent": state.sent,
                 "kept": state.kept, "total": state.total, "delivered": state.delivered, "waitsFor": state.trouble,
-            }));
-        }
+            }),
+            Doing::Gets(state) => json!({
+                "event": "progress", "file": entry.name, "phase": state.phase.as_str(), "received": state.received,
+                "total": state.total, "waitsFor": state.trouble,
+            }),
+        });
     }
 
     fn ended(&self, entry: &Entry, end: &End) {
@@ -72,6 +84,13 @@ impl Show for Json {
                 "event": "sent_before", "file": entry.name, "size": entry.size, "messageId": message_id,
                 "deleted": deleted,
             }),
+            End::Saved { id, path, downloaded } => json!({
+                "event": "completed", "file": entry.name, "size": downloaded.length, "id": id, "path": path,
+                "fetched": downloaded.fetched, "digestChecked": downloaded.digest_checked,
+            }),
+            End::There { id, path } => json!({
+                "event": "there_already", "file": entry.name, "size": entry.size, "id": id, "path": path,
+            }),
             End::Failed { kind, text } => json!({
                 "event": "failed", "file": entry.name, "size": entry.size, "kind": kind.as_str(), "error": text,
             }),
@@ -84,11 +103,18 @@ impl Show for Json {
     }
 
     fn summary(&self, summary: &Summary, exit: Exit) {
-        let Summary { files, sent, already, failed, stopped, left_out, deleted, bytes, took } = summary;
-        print(&json!({
-            "event": "summary", "files": files, "sent": sent, "sentBefore": already, "failed": failed,
-            "notEnded": stopped, "leftOut": left_out, "deleted": deleted, "bytes": bytes,
-            "seconds": took.as_secs_f64(), "exitCode": exit.code(),
-        }));
+        let Summary { way, files, done, already, failed, stopped, left_out, deleted, bytes, took } = summary;
+        let (seconds, code) = (took.as_secs_f64(), exit.code());
+        print(&match way {
+            Way::Sends => json!({
+                "event": "summary", "files": files, "sent": done, "sentBefore": already, "failed": failed,
+                "notEnded": stopped, "leftOut": left_out, "deleted": deleted, "bytes": bytes,
+                "seconds": seconds, "exitCode": code,
+            }),
+            Way::Gets => json!({
+                "event": "summary", "files": files, "saved": done, "thereAlready": already, "failed": failed,
+                "notEnded": stopped, "bytes": bytes, "seconds": seconds, "exitCode": code,
+            }),
+        });
     }
 }

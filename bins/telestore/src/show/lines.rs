@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use telestore_client::Progress;
-
-use super::{End, Entry, Show, Summary, words};
+use super::{Begun, Doing, End, Entry, Show, Summary, Way, words};
 use crate::exit::Exit;
 use crate::say;
 
@@ -19,6 +17,7 @@ pub(super) struct Lines {
 }
 
 struct All {
+    way: Way,
     files: usize,
     ended: usize,
     bytes: u64,
@@ -32,8 +31,9 @@ struct All {
 }
 
 impl Lines {
-    pub(super) fn new(quiet: bool) -> Self {
+    pub(super) fn new(quiet: bool, way: Way) -> Self {
         let all = All {
+            way,
             files: 0,
             ended: 0,
             bytes: 0,
@@ -60,7 +60,8 @@ impl All {
         let out = self.done + self.under_way.values().map(|(sent, _)| sent).sum::<u64>();
         let rate = out.saturating_sub(self.before) as f64 / since.as_secs_f64();
         (self.told, self.before) = (Instant::now(), out);
-        let mut line = format!("{} of {} sent", words::size(out), words::size(self.bytes));
+        let mut line =
+            format!("{} of {} {}", words::size(out), words::size(self.bytes), words::is_done(self.way));
         if rate >= 1.0 {
             let left = Duration::from_secs_f64(self.bytes.saturating_sub(out) as f64 / rate);
             line.push_str(&format!(", {}/s, {} left", words::size(rate as u64), words::time(left)));
@@ -77,18 +78,18 @@ impl Show for Lines {
         }
     }
 
-    fn begun(&self, _: &Entry, _: &str) {}
+    fn begun(&self, _: &Entry, _: &Begun) {}
 
-    fn state(&self, entry: &Entry, state: &Progress) {
+    fn state(&self, entry: &Entry, state: &Doing) {
         let mut all = self.all();
-        let before = all.under_way.insert(entry.index, (state.sent, state.trouble.clone()));
+        let before = all.under_way.insert(entry.index, (state.moved(), state.trouble().cloned()));
         let waited = before.and_then(|(_, trouble)| trouble);
         let line = all.line();
         drop(all);
         if self.quiet {
             return;
         }
-        if let (Some(trouble), None) = (&state.trouble, waited) {
+        if let (Some(trouble), None) = (state.trouble(), waited) {
             say(&format!("{}: {trouble}; trying again", entry.name));
         }
         if let Some(line) = line {

@@ -1,11 +1,13 @@
-//! What is kept of uploads, so that they go on after anything.
+//! What is kept of uploads and downloads, so that they go on after anything.
 //!
 //! - `uploads/<fingerprint>.json`: an upload that was begun, written by rename before a byte of it goes out. Whoever works on it holds a
 //!   lock on `uploads/<fingerprint>.lock`.
 //! - `sent.jsonl`: what is in the channel, a line for each. A record goes once its line is on the disk.
+//! - `downloads/<fingerprint>.json`: of which file what was fetched is the beginning, written before a byte of it is.
 
 mod journal;
 mod lock;
+mod parts;
 mod record;
 
 use std::fs::{self, File};
@@ -13,12 +15,17 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use telestore_client::UploadUrl;
 
 use self::journal::Journal;
 pub(crate) use self::journal::Line;
 use self::lock::Lock;
+pub(crate) use self::parts::{Part, Parts};
 pub(crate) use self::record::{Fingerprint, Record, now};
+use crate::exit::{Exit, Failure};
+use crate::places;
 
 /// Where it is kept.
 pub(crate) struct State {
@@ -59,13 +66,7 @@ impl State {
     /// Writes down what was begun, for who [holds](Self::hold) the file. On the disk when it returns: what is not written down would
     /// be sent twice.
     pub(crate) fn save(&self, print: &Fingerprint, record: &Record) -> io::Result<()> {
-        let path = self.path(print);
-        let new = path.with_extension("new");
-        let mut file = private_file(&new, fs::OpenOptions::new().truncate(true))?;
-        file.write_all(serde_json::to_string(record)?.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, &path)?;
-        sync_dir(&self.dir)
+        write(&self.path(print), record)
     }
 
     /// All uploads that were begun.
@@ -74,7 +75,7 @@ impl State {
         for entry in fs::read_dir(&self.dir)? {
             let path = entry?.path();
             if path.extension().is_some_and(|kind| kind == "json") {
-                records.extend(read(&path)?);
+                records.extend(read::<Record>(&path)?);
             }
         }
         records.sort_by(|one, other| (one.begun, &one.path).cmp(&(other.begun, &other.path)));
@@ -86,7 +87,7 @@ impl State {
         for entry in fs::read_dir(&self.dir)? {
             let path = entry?.path();
             let is_record = path.extension().is_some_and(|kind| kind == "json");
-            if is_record && read(&path)?.is_some_and(|record| record.url == *url) {
+            if is_record && read(&path)?.is_some_and(|record: Record| record.url == *url) {
                 remove(&path)?;
             }
         }
@@ -136,7 +137,34 @@ impl Held {
     }
 }
 
-fn read(path: &Path) -> io::Result<Option<Record>> {
+/// The state of this user.
+pub(crate) fn opened() -> Result<Arc<State>, Failure> {
+    kept(State::open)
+}
+
+/// What is kept of downloads of this user.
+pub(crate) fn opened_parts() -> Result<Arc<Parts>, Failure> {
+    kept(Parts::open)
+}
+
+fn kept<T>(open: impl FnOnce(&Path) -> io::Result<T>) -> Result<T, Failure> {
+    let dir = places::state()?;
+    open(&dir).map_err(|error| {
+        Failure::new(Exit::Failed, format!("what is known of files, in {}: {error}", dir.display()))
+    })
+}
+
+/// Writes a file by rename. It is on the disk when this returns.
+fn write<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = private_file(&new, fs::OpenOptions::new().truncate(true))?;
+    file.write_all(serde_json::to_string(value)?.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
     match fs::read(path) {
         // What cannot be read is of a newer version, or damaged: nobody may guess what it says.
         Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {

@@ -49,7 +49,7 @@ async fn what_the_worker_has_is_not_sent_again() {
     running.kill().await;
     assert_eq!(scene.begun(), 1);
     let kept = scene.mock.uploads().values().next().unwrap().bytes.len();
-    let ran = scene.run(&["list", "--json"]).await.ends(0);
+    let ran = scene.run(&["list", "--uploads", "--json"]).await.ends(0);
     assert!(ran.out.contains("big.bin") && ran.out.lines().count() == 1, "{}", ran.out);
     let ran = scene.run(&["status", "--json"]).await.ends(0);
     assert!(ran.out.contains(&format!("\"kept\":{kept}")), "{}", ran.out);

@@ -4,7 +4,9 @@
 #[allow(dead_code, reason = "the tests of the library use it, too")]
 mod mock;
 
+mod gets;
 mod goes_on;
+mod index;
 mod screen;
 mod sends;
 mod settings;

@@ -9,9 +9,8 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use super::{MIB, Scene, content};
 
 /// All that the program draws on a terminal.
-async fn drawn(scene: &Scene, variables: &[(&str, &str)]) -> String {
-    let folder = scene.files();
-    let mut command = scene.program(&["send", folder.to_str().unwrap(), "--again", "--limit-rate", "6MiB"]);
+async fn drawn(scene: &Scene, args: &[&str], variables: &[(&str, &str)]) -> String {
+    let mut command = scene.program(args);
     command.env("TERM", "xterm").env_remove("NO_COLOR").envs(variables.iter().copied());
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&terminal).unwrap();
@@ -40,7 +39,9 @@ async fn drawn(scene: &Scene, variables: &[(&str, &str)]) -> String {
 async fn a_terminal_shows_a_bar_for_each_file_and_for_all() {
     let scene = Scene::with(2, MIB).await;
     scene.file("big\u{202e}.bin", &content(1, 8 * MIB));
-    let text = drawn(&scene, &[]).await;
+    let folder = scene.files();
+    let args = ["send", folder.to_str().unwrap(), "--again", "--limit-rate", "6MiB"];
+    let text = drawn(&scene, &args, &[]).await;
     for words in ["0000.bin", "big\\u{202e}.bin", "all", "[==", "MiB/s", " left", "of 3 files ended"] {
         assert!(text.contains(words), "{words}: {text:?}");
     }
@@ -53,6 +54,20 @@ async fn a_terminal_shows_a_bar_for_each_file_and_for_all() {
     assert!(!commands.clone().any(|end| end.starts_with('m')) && commands.count() > 0, "{text:?}");
     assert!(text.contains("3 of 3 files sent (10.0 MiB in "), "{text:?}");
     // A terminal that can do nothing gets lines.
-    let text = drawn(&scene, &[("TERM", "dumb")]).await;
+    let text = drawn(&scene, &args, &[("TERM", "dumb")]).await;
     assert!(!text.contains('\u{1b}') && text.contains("3 of 3 files sent"), "{text:?}");
+}
+
+#[tokio::test]
+async fn so_it_does_for_files_that_come() {
+    let scene = Scene::new().await;
+    let (one, other) =
+        (scene.mock.has("small.bin", &content(1, MIB)), scene.mock.has("big.bin", &content(2, 8 * MIB)));
+    let folder = scene.files();
+    let args = ["get", &one, &other, "-o", folder.to_str().unwrap(), "--limit-rate", "6MiB"];
+    let text = drawn(&scene, &args, &[]).await;
+    for words in ["small.bin", "big.bin", "all", "[==", "MiB/s", " left", "of 2 files ended", "saved as "] {
+        assert!(text.contains(words), "{words}: {text:?}");
+    }
+    assert!(!text.contains("Telegram") && text.contains("2 of 2 files saved (9.0 MiB in "), "{text:?}");
 }

@@ -71,10 +71,17 @@ async fn completions_and_the_manual_are_printed() {
     let scene = Scene::new().await;
     for shell in ["bash", "zsh", "fish"] {
         let ran = scene.run(&["completions", shell]).await.ends(0);
-        assert!(ran.out.contains("delete-after"), "{shell}: {}", ran.out);
+        assert!(ran.out.contains("delete-after") && ran.out.contains("no-check"), "{shell}: {}", ran.out);
     }
     let ran = scene.run(&["man"]).await.ends(0);
-    for words in [".TH telestore", "delete\\-after", "telestore\\-cancel", "TELESTORE_TOKEN"] {
+    for words in [
+        ".TH telestore",
+        "delete\\-after",
+        "telestore\\-cancel",
+        "telestore\\-get",
+        "no\\-check",
+        "TELESTORE_TOKEN",
+    ] {
         assert!(ran.out.contains(words), "{words}: {}", ran.out);
     }
     let ran = scene.run(&["--help"]).await.ends(0);

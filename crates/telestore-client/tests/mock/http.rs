@@ -30,12 +30,12 @@ impl Request {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     headers: Vec<(String, String)>,
-    body: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
     pub(crate) fn new(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: String::new() }
+        Self { status, headers: Vec::new(), body: Vec::new() }
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
@@ -44,7 +44,12 @@ impl Answer {
     }
 
     pub(crate) fn json(mut self, body: &Value) -> Self {
-        self.body = body.to_string();
+        self.body = body.to_string().into_bytes();
+        self
+    }
+
+    pub(crate) fn bytes(mut self, bytes: &[u8]) -> Self {
+        self.body = bytes.to_vec();
         self
     }
 
@@ -53,7 +58,8 @@ impl Answer {
     }
 
     pub(crate) fn is_final(&self) -> bool {
-        self.body.contains("\"completed\"") || self.body.contains("\"failed\"")
+        let text = String::from_utf8_lossy(&self.body);
+        text.contains("\"completed\"") || text.contains("\"failed\"")
     }
 }
 
@@ -95,6 +101,11 @@ impl Connection {
     }
 
     pub(crate) async fn answer(&mut self, answer: &Answer, request: &Request) -> bool {
+        self.answer_up_to(answer, request, usize::MAX).await
+    }
+
+    /// Answers with the first bytes of a body alone.
+    pub(crate) async fn answer_up_to(&mut self, answer: &Answer, request: &Request, most: usize) -> bool {
         let mut head = format!("HTTP/1.1 {} Whatever\r\n", answer.status);
         for (name, value) in answer.headers.iter().filter(|(name, _)| !name.is_empty()) {
             head.push_str(&format!("{name}: {value}\r\n"));
@@ -103,9 +114,10 @@ impl Connection {
             head.push_str(&format!("Content-Length: {}\r\n", answer.body.len()));
         }
         head.push_str("\r\n");
+        let mut bytes = head.into_bytes();
         if request.method != "HEAD" {
-            head.push_str(&answer.body);
+            bytes.extend_from_slice(&answer.body[..most.min(answer.body.len())]);
         }
-        self.0.get_mut().write_all(head.as_bytes()).await.is_ok()
+        self.0.get_mut().write_all(&bytes).await.is_ok()
     }
 }

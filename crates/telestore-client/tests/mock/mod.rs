@@ -1,5 +1,6 @@
 //! A worker for tests: tus 1.0.0 and what this client asks beside it, over sockets of its own, with faults on demand.
 
+mod files;
 mod http;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use sha2::{Digest, Sha256};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+pub(crate) use self::files::MockFile;
 pub(crate) use self::http::{Answer, Request};
 
 /// The token that it takes.
@@ -33,6 +35,10 @@ pub(crate) enum Fault {
     CutBody(usize),
     /// All is done, and the connection breaks before the answer.
     LoseAnswer,
+    /// The connection breaks when so many bytes of the answer's body went out.
+    CutAnswer(usize),
+    /// Nothing more comes when so many bytes of the answer's body went out.
+    StallAnswer(usize),
     /// Nothing is answered, ever.
     Hang,
 }
@@ -52,6 +58,8 @@ pub(crate) struct MockUpload {
 #[derive(Default)]
 struct State {
     uploads: HashMap<String, MockUpload>,
+    /// The newest first.
+    files: Vec<MockFile>,
     messages: Vec<(String, Vec<u8>)>,
     faults: Vec<(&'static str, Fault)>,
     requests: Vec<Request>,
@@ -166,9 +174,7 @@ impl Mock {
                     connection.body(&mut request, bytes).await;
                     return;
                 }
-                Some(Fault::Status(..) | Fault::LoseAnswer) | None => {
-                    connection.body(&mut request, usize::MAX).await
-                }
+                _ => connection.body(&mut request, usize::MAX).await,
             };
             if !read {
                 return;
@@ -178,8 +184,18 @@ impl Mock {
                 _ => self.answer(&request).await,
             };
             self.changed.send_modify(|count| *count += 1);
-            if matches!(fault, Some(Fault::LoseAnswer)) || !connection.answer(&answer, &request).await {
+            let most = match fault {
+                Some(Fault::LoseAnswer) => return,
+                Some(Fault::CutAnswer(bytes) | Fault::StallAnswer(bytes)) => bytes,
+                _ => usize::MAX,
+            };
+            if !connection.answer_up_to(&answer, &request, most).await {
                 return;
+            }
+            match fault {
+                Some(Fault::CutAnswer(_)) => return,
+                Some(Fault::StallAnswer(_)) => std::future::pending().await,
+                _ => {}
             }
         }
     }
@@ -187,6 +203,9 @@ impl Mock {
     async fn answer(&self, request: &Request) -> Answer {
         if request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
             return Answer::new(401).json(&json!({ "error": "invalid authToken: sign in again" }));
+        }
+        if request.path.starts_with("/files") {
+            return self.state().about_files(request);
         }
         let path = request.path.split('?').next().unwrap();
         let id = path.rsplit('/').next().unwrap().to_owned();
