@@ -87,6 +87,7 @@ mod token_names;
 mod tools;
 mod tus;
 mod twice;
+mod unwanted;
 mod waiting;
 mod walls;
 mod webhook;

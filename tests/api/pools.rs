@@ -17,7 +17,7 @@ const DOCUMENT: &str = "sendDocument";
 const MTPROTO: [(&str, &str); 1] = [("TELESTORE_PREFER_MTPROTO", "on")];
 
 /// A user with so many bots, whose owners are told, and a worker that records.
-async fn pool(bots: usize, settings: &[(&str, &str)]) -> (Stage, Vec<SandboxUser>) {
+pub(crate) async fn pool(bots: usize, settings: &[(&str, &str)]) -> (Stage, Vec<SandboxUser>) {
     let (mut stage, owners) = before(bots, settings).await;
     stage.start().await;
     (stage, owners)

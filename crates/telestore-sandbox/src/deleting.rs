@@ -3,7 +3,8 @@
 //! TDLib knows Telegram's rules, since it says of each message whether it can be deleted (`can_delete_channel_message`); the errors
 //! are those of <https://core.telegram.org/method/channels.deleteMessages> and of the Bot API's server.
 
-use crate::channel::Channel;
+use crate::channel::{Channel, Channels, unix_time};
+use crate::channel_id::ChannelId;
 use crate::standing::{Standing, Who};
 
 /// The message that says that the channel was made.
@@ -15,6 +16,24 @@ const BOTS_DELETE_FOR: i64 = 2 * 24 * 60 * 60;
 /// One of the messages may not be deleted: then none is.
 #[derive(Debug)]
 pub(crate) struct NotAllowed;
+
+impl Channels {
+    /// Removes messages for everybody, if `who` may do that with each. Says how many there were.
+    pub(crate) fn delete_by(
+        &self,
+        who: &Who,
+        id: ChannelId,
+        message_ids: &[i32],
+    ) -> Result<usize, NotAllowed> {
+        let now = unix_time();
+        let allowed =
+            |channel: &Channel| message_ids.iter().all(|number| channel.may_delete(who, *number, now));
+        match self.look(id, allowed) {
+            Some(false) => Err(NotAllowed),
+            _ => Ok(self.delete(id, message_ids)),
+        }
+    }
+}
 
 impl Channel {
     /// Whether somebody may delete a message at this time. One that is not there keeps nobody from anything.
