@@ -364,7 +364,7 @@ mod tests {
             let _waiting = call(&calls);
             let next = |_| {
                 let calls = calls.clone();
-                tokio::spawn(async move { call(&calls) })
+                tokio::spawn(async move { call(&calls).await })
             };
             let _next: Vec<_> = (0..2).map(next).collect();
             task.gather(&mut answered, &mut schedule()).await;
