@@ -353,15 +353,6 @@ impl Sandbox {
         self.messages(&user.channel_id)
     }
 
-    /// Makes a message older, as if so many seconds had passed.
-    pub fn age_message(&self, channel: impl Into<ChannelId>, message_id: i32, seconds: i64) {
-        self.shared.channels.edit(channel.into(), |channel| {
-            if let Some(message) = channel.messages.get_mut(&message_id) {
-                message.public.date -= seconds;
-            }
-        });
-    }
-
     /// Makes the messages that the user's channel holds by now older, as if so many seconds had passed.
     pub fn age_messages_of(&self, user: &SandboxUser, seconds: i64) {
         let age = |channel: &mut crate::channel::Channel| {
