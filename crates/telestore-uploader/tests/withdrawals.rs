@@ -148,3 +148,20 @@ async fn in_a_basic_group_nothing_is_deleted_but_the_file_that_was_sent() {
     assert!(uploader.withdraw(&credentials, &stored).await.unwrap());
     assert_eq!(world.sandbox.messages("-4242").len(), 1);
 }
+
+#[tokio::test]
+async fn a_message_of_an_unknown_chat_is_deleted_only_if_it_is_the_one() {
+    let world = World::new().await;
+    let uploader = mtproto();
+    let stored = uploader.upload(world.request(&bytes(4, 100)), Recorder::new()).await.unwrap();
+    // As version 0.1 kept it; the credentials may name another channel by now.
+    let mut unknown = stored.first().clone();
+    unknown.chat_id = None;
+    let mut other = unknown.clone();
+    other.stored_as = telestore_types::StoredAs::Mtproto { document_id: 4711 };
+    let gone = uploader.withdraw(&world.credentials(), &StoredFile::new(other)).await;
+    assert!(!gone.is_ok_and(|gone| gone));
+    assert_eq!(world.messages().len(), 1);
+    assert!(uploader.withdraw(&world.credentials(), &StoredFile::new(unknown)).await.unwrap());
+    assert!(world.messages().is_empty());
+}

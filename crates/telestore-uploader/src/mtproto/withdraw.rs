@@ -41,7 +41,8 @@ async fn delete(attempt: &Attempt<'_>, message: &StoredMessage) -> Result<bool> 
 }
 
 /// Whether what this account has under the number of a message is that message. In a channel all accounts see the same numbers; in
-/// a basic group each has its own, and another one's number is that of something else.
+/// a basic group each has its own, and another one's number is that of something else. A message of an old version may be of
+/// another channel than the credentials name now.
 async fn is_it(
     attempt: &Attempt<'_>,
     peer: &InputPeer,
@@ -49,7 +50,7 @@ async fn is_it(
     message: &StoredMessage,
 ) -> Result<bool> {
     let StoredAs::Mtproto { document_id } = message.stored_as else { return Ok(true) };
-    if matches!(peer, InputPeer::Channel(_)) {
+    if matches!(peer, InputPeer::Channel(_)) && message.chat_id.is_some() {
         return Ok(true);
     }
     let found = attempt.calls.message(peer, message_id).await?;
