@@ -154,7 +154,7 @@ async fn a_deleted_file_that_is_sent_again_is_a_new_one() {
     let file = File::new(1000);
     let send = async || {
         let request = stage.client.put(stage.url("/upload/again.bin")).bearer_auth(&stage.user.auth_token);
-        let request = request.header("Idempotency-Key", "\"the same\"").body(file.bytes.clone());
+        let request = request.header("Idempotency-Key", "again-and-again").body(file.bytes.clone());
         let answer: Value = request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap();
         answer["messageId"].as_i64().expect("a number")
     };

@@ -58,7 +58,7 @@ const CIRCLES: [(&str, &str, &str); 13] = [
     ("telestore-uploader bot_api", "preflight uploader", "two halves of one implementation"),
     (
         "telestore-http calls",
-        "chunked content direct files from_url links openapi progress put sharex socket sse tus",
+        "chunked content deletion direct files from_url links openapi progress put sharex socket sse tus",
         "the API document names the calls, whose own documents name the errors that it describes",
     ),
     (
