@@ -6,6 +6,7 @@ use common::{World, bytes, read};
 use futures_util::TryStreamExt;
 use telestore_reader::{Content, ErrorKind};
 use telestore_sandbox::{Fault, FaultAction, HostileMtproto, UserSpec};
+use telestore_uploader::TelegramUploader;
 
 const GET: &str = "upload.getFile";
 const MESSAGES: &str = "channels.getMessages";
@@ -175,4 +176,17 @@ async fn slow_readers_take_no_room_from_fast_ones() {
         let second = stream.try_next().await.unwrap().unwrap();
         assert_eq!(second, sent[BLOCK..2 * BLOCK]);
     }
+}
+
+#[tokio::test]
+async fn a_message_that_one_login_sees_is_gone_is_asked_of_no_other() {
+    let world = World::new().await;
+    let stored = world.send(&bytes(11, 100)).await;
+    world.uploader.withdraw(&world.credentials(), &stored).await.unwrap();
+    // The bot would have to sign in.
+    let bot = common::bot_of(&world.user).senders.remove(0);
+    let both = world.credentials().with_sender(bot);
+    let error = Content::open(&world.readers, &both, stored.messages()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Gone, "{error}");
+    assert_eq!(world.sandbox.stats().calls("auth.importBotAuthorization"), 0);
 }

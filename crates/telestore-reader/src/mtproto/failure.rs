@@ -41,7 +41,9 @@ impl From<Failed> for Error {
                 Self::new(ErrorKind::Wait(wait), format!("{} ({failed})", wait_words(wait)))
             }
             (_, Remedy::Again | Remedy::StartOver | Remedy::Migrate(_) | Remedy::Leave) => {
-                unavailable(format!("Telegram is not available: {failed}"))
+                let said = failed.to_string();
+                let words = "Telegram is not available";
+                unavailable(if said.starts_with(words) { said } else { format!("{words}: {said}") })
             }
             (_, Remedy::LogIn) => {
                 Self::new(ErrorKind::Refused, format!("Telegram session not authorized: {failed}"))
