@@ -90,12 +90,12 @@ impl Asked {
         ("If-Match" = Option<String>, Header, description = "The `ETag` of the file that is meant"),
     ),
     responses(
-        (status = 200, description = "All of it", body = Vec<u8>, content_type = "application/octet-stream", headers(
+        (status = 200, description = "All of it", body = Vec<u8>, content_type = "*/*", headers(
             ("ETag" = String, description = "The same for as long as there is this file"),
             ("Content-Disposition" = String, description = "What it is called"),
             ("Accept-Ranges" = String, description = "`bytes`"),
         )),
-        (status = 206, description = "The range", body = Vec<u8>, content_type = "application/octet-stream", headers(
+        (status = 206, description = "The range", body = Vec<u8>, content_type = "*/*", headers(
             ("Content-Range" = String, description = "Which bytes, and of how many"),
         )),
         (status = 304, description = "The client has it"),
@@ -127,17 +127,17 @@ pub(crate) async fn content(call: Call, id: Path<String>) -> ApiResult {
     tag = "files",
     security(("token" = [])),
     params(
-        ("ids" = String, Path, description = "The numbers of one message or several, with commas between them; 100 at most", example = "2"),
+        ("ids" = String, Path, pattern = "^[1-9][0-9]{0,8}(,[1-9][0-9]{0,8}){0,99}$", description = "The numbers of one message or several, with commas between them; 100 at most", example = "2"),
         ("token" = Option<String>, Query, description = "The auth token, where no header can be sent"),
         ("inline" = Option<String>, Query, description = "`1`: to be shown in a browser, and not saved"),
         ("Range" = Option<String>, Header, description = "One range of bytes: `bytes=a-b`, `bytes=a-` or `bytes=-n`; others are ignored"),
     ),
     responses(
-        (status = 200, description = "All of it", body = Vec<u8>, content_type = "application/octet-stream", headers(
+        (status = 200, description = "All of it", body = Vec<u8>, content_type = "*/*", headers(
             ("Content-Disposition" = String, description = "What the first of them is called"),
             ("Accept-Ranges" = String, description = "`bytes`"),
         )),
-        (status = 206, description = "The range", body = Vec<u8>, content_type = "application/octet-stream", headers(
+        (status = 206, description = "The range", body = Vec<u8>, content_type = "*/*", headers(
             ("Content-Range" = String, description = "Which bytes, and of how many"),
         )),
         BadMessages, Unauthorized, Unreadable, Gone, OtherFile, OutOfRange, TooMany, Storage, NoContent,

@@ -64,7 +64,7 @@ pub(crate) struct Link {
         ("id" = String, Path, description = "The file's `id`", example = "0f8fad5bd9cb469fa16570867728950e"),
         ("token" = Option<String>, Query, description = "The auth token, where no header can be sent"),
     ),
-    request_body(content = Wish, example = json!({ "expiresIn": 3600 })),
+    request_body(content = Option<Wish>, example = json!({ "expiresIn": 3600 })),
     responses(
         (status = 200, description = "The link", body = Link, example = json!({
             "url": "https://worker.example/files/0f8fad5bd9cb469fa16570867728950e/content?link=c2VhbGVk",
