@@ -50,10 +50,7 @@ impl Ends {
             End::Failed { kind, text } => {
                 ends.summary.failed += 1;
                 ends.failures.push(*kind);
-                // The next file would fare no better.
-                if matches!(kind, ErrorKind::Unauthorized | ErrorKind::Unavailable | ErrorKind::Tls) {
-                    ends.hopeless.get_or_insert((*kind, format!("not tried: {text}")));
-                }
+                ends.hopeless = ends.hopeless.take().or_else(|| hopeless(*kind, text));
             }
         }
     }
@@ -77,4 +74,11 @@ impl Ends {
             None => Exit::of_run(summary.done + summary.already > 0, &self.counted().failures),
         }
     }
+}
+
+/// Why there is no use in trying the next file after one that failed so: it would fare no better, and each may take as long as the
+/// patience lasts.
+pub(crate) fn hopeless(kind: ErrorKind, text: &str) -> Option<(ErrorKind, String)> {
+    let is_for_all = matches!(kind, ErrorKind::Unauthorized | ErrorKind::Unavailable | ErrorKind::Tls);
+    is_for_all.then(|| (kind, format!("not tried: {text}")))
 }

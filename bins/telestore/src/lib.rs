@@ -2,6 +2,7 @@
 
 mod cli;
 mod config;
+mod cut;
 mod ends;
 mod exit;
 mod files;
@@ -9,10 +10,12 @@ mod get;
 mod index;
 mod interrupt;
 mod known;
+mod named;
 mod places;
 mod send;
 mod show;
 mod state;
+mod tasks;
 mod token;
 mod worker;
 

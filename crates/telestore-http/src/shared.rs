@@ -19,6 +19,7 @@ pub(crate) mod patience;
 pub(crate) mod proxy;
 pub(crate) mod rates;
 pub(crate) mod slashes;
+pub(crate) mod times;
 pub(crate) mod token;
 pub(crate) mod told;
 pub(crate) mod tus;

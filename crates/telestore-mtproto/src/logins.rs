@@ -16,7 +16,7 @@ pub trait Logins: fmt::Debug + Send + Sync + 'static {
     /// Why the sender cannot be used.
     async fn account(&self, sender: &Sender) -> Result<Arc<Account>>;
 
-    /// To be called when a piece of work of an account has ended, with the error that it has ended with, so that a bot whose
-    /// login is dead signs in anew for the next one. Gives back the error that its caller is to see.
-    async fn ended(&self, sender: &Sender, account: &Account, error: Option<Error>) -> Option<Error>;
+    /// To be called with the error that work of an account has ended with, so that a bot whose login is dead signs in anew for the
+    /// next one. Gives back the error that its caller is to see.
+    async fn failed(&self, sender: &Sender, account: &Account, error: Error) -> Error;
 }

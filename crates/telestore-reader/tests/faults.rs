@@ -2,6 +2,7 @@
 
 mod common;
 
+use bytes::Bytes;
 use common::{World, bytes, read};
 use futures_util::TryStreamExt;
 use telestore_reader::{Content, ErrorKind};
@@ -15,7 +16,7 @@ const EXCHANGE: &str = "req_pq_multi";
 const BLOCK: usize = 256 * 1024;
 
 /// A file of some blocks, opened.
-async fn opened(world: &World, seed: u64) -> (Vec<u8>, Content) {
+async fn opened(world: &World, seed: u64) -> (Bytes, Content) {
     let sent = bytes(seed, 9 * BLOCK + 77);
     let content = world.open(&world.send(&sent).await).await.unwrap();
     (sent, content)

@@ -79,6 +79,19 @@ impl ChatId {
         self.number().filter(|id| *id < CHANNEL_BASE).map(|id| CHANNEL_BASE - id)
     }
 
+    /// Whether it is a basic group: only there each account has numbers of its own for messages, and only they become something
+    /// else, a supergroup. <https://core.telegram.org/api/channel#migration>
+    ///
+    /// ```
+    /// # use telestore_types::ChatId;
+    /// for (chat, group) in [("-42", true), ("-1001234567890", false), ("42", false), ("@holidays", false)] {
+    ///     assert_eq!(ChatId::new(chat).unwrap().is_basic_group(), group, "{chat}");
+    /// }
+    /// ```
+    pub fn is_basic_group(&self) -> bool {
+        self.number().is_some_and(|id| id < 0) && self.channel_id().is_none()
+    }
+
     /// The chat of an MTProto channel (or supergroup): channel `1234567890` is `-1001234567890`.
     ///
     /// # Errors

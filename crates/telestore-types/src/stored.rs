@@ -90,6 +90,17 @@ impl StoredMessage {
         self.stored_as.file_id()
     }
 
+    /// Whether it is known to be in a channel or supergroup, where its number means the same to all accounts.
+    pub fn is_in_channel(&self) -> bool {
+        self.chat_id.as_ref().is_some_and(|chat| chat.channel_id().is_some())
+    }
+
+    /// The numbers of messages, for a person: `7, 8`.
+    pub fn numbers<'a>(messages: impl IntoIterator<Item = &'a Self>) -> String {
+        let numbers: Vec<_> = messages.into_iter().map(|message| message.message_id.to_string()).collect();
+        numbers.join(", ")
+    }
+
     /// The address that Telegram's clients open the message by; in the topic that the message `thread` opened, if there is one. `None` if there is none: messages of
     /// channels and supergroups have addresses, those of basic groups and of persons have none.
     ///

@@ -79,11 +79,11 @@ impl Error {
     #[must_use]
     #[cfg(any(feature = "bot-api", feature = "mtproto"))]
     pub(crate) fn with_staying(self, staying: Vec<StoredMessage>) -> Self {
-        let numbers: Vec<_> = staying.iter().map(|message| message.message_id.to_string()).collect();
-        let (what, are) = if numbers.len() == 1 { ("message", "is") } else { ("messages", "are") };
+        let numbers = StoredMessage::numbers(&staying);
+        let (what, are) = if staying.len() == 1 { ("message", "is") } else { ("messages", "are") };
         let chat = staying.iter().find_map(|message| message.chat_id.as_ref());
         let chat = chat.map(|chat| format!(" in {chat}")).unwrap_or_default();
-        let message = format!("{what} {}{chat} {are} not deleted: {}", numbers.join(", "), self.message);
+        let message = format!("{what} {numbers}{chat} {are} not deleted: {}", self.message);
         Self { message, made: staying, ..self }
     }
 

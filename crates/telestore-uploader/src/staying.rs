@@ -14,6 +14,17 @@ pub(crate) struct Staying {
 }
 
 impl Staying {
+    /// The next message to delete. If who deletes could not, that is none: the others stay, too.
+    pub(crate) fn next<'a>(
+        &mut self,
+        messages: &mut impl Iterator<Item = &'a StoredMessage>,
+    ) -> Option<&'a StoredMessage> {
+        if self.is_of_sender() {
+            messages.for_each(|message| self.leave(message));
+        }
+        messages.next()
+    }
+
     /// Notes what became of a message: whether it is gone.
     pub(crate) fn note(&mut self, message: &StoredMessage, deleted: Result<bool>) {
         let error = match deleted {
@@ -27,12 +38,12 @@ impl Staying {
     }
 
     /// Notes a message that was not tried, after one that was.
-    pub(crate) fn leave(&mut self, message: &StoredMessage) {
+    fn leave(&mut self, message: &StoredMessage) {
         self.messages.push(message.clone());
     }
 
     /// Whether the next messages would fare as the last one did: it was who deletes that could not.
-    pub(crate) fn is_of_sender(&self) -> bool {
+    fn is_of_sender(&self) -> bool {
         let errors = [&self.passing, &self.refused];
         errors.into_iter().flatten().any(|error| {
             matches!(error.kind(), ErrorKind::NotAuthorized | ErrorKind::FloodWait(_) | ErrorKind::LoginBusy)

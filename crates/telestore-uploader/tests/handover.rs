@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use common::{PART, World, bot_of, mtproto_with};
-use telestore_sandbox::{Fault, Sandbox, Standing, UserSpec};
+use telestore_sandbox::{Fault, Standing};
 use telestore_types::{ResumeState, Sender};
 use telestore_uploader::testsuite::{Recorder, bytes};
 use telestore_uploader::{
@@ -23,25 +23,13 @@ struct Two {
 
 impl Two {
     async fn new() -> Self {
-        let sandbox = Sandbox::builder().default_user(false).start().await.unwrap();
-        let one = sandbox.add_user(UserSpec::new("one").without_session().with_api_id());
-        let channel = Some(one.channel_id.as_str());
-        sandbox.add_user(UserSpec::new("two").without_session().channel(channel));
-        let world = World { user: one, sandbox };
-        let uploader = mtproto_with(|config| {
-            config.server_keys = vec![world.sandbox.server_key().parse().unwrap()];
-            config.address = Some(world.sandbox.mtproto_addr());
-            config.max_failures = 1;
-        });
+        let world = World::with_more_bots(&["two"]).await;
+        let uploader = world.mtproto_for_bots_with(|config| config.max_failures = 1);
         Self { world, uploader }
     }
 
     fn senders(&self) -> Vec<Sender> {
-        let users = self.world.sandbox.users();
-        let bots = users.iter().map(|user| Sender::bot(user.bot_token.as_str().into()));
-        let application = bot_of(&self.world.user).senders.remove(0);
-        let (id, hash) = application.application().unwrap();
-        bots.map(|bot| bot.with_application(Some(id), Some(hash.clone()))).collect()
+        self.world.bots()
     }
 
     /// A file that the bot of this number is to send.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{PART, World, bot_api, bot_of, mtproto, mtproto_with};
+use common::{PART, World, bot_api, bot_of, mtproto};
 use serde_json::{Value, json};
-use telestore_sandbox::{Fault, FaultAction, Sandbox, UserSpec};
-use telestore_types::{ResumeState, Sender, StoredFile, TelegramCredentials};
+use telestore_sandbox::{Fault, FaultAction};
+use telestore_types::{ResumeState, StoredFile, TelegramCredentials};
 use telestore_uploader::testsuite::{Recorder, bytes};
 use telestore_uploader::{
     ErrorKind, Lost, MtprotoUploader, PiecesUploader, Pool, Recalled, TelegramUploader, UploadRequest,
@@ -164,18 +164,11 @@ struct Two {
 
 impl Two {
     async fn new() -> Self {
-        let sandbox = Sandbox::builder().default_user(false).start().await.unwrap();
-        let one = sandbox.add_user(UserSpec::new("one").without_session().with_api_id());
-        let channel = Some(one.channel_id.as_str());
-        sandbox.add_user(UserSpec::new("two").without_session().channel(channel));
-        Self { world: World { user: one, sandbox } }
+        Self { world: World::with_more_bots(&["two"]).await }
     }
 
     fn uploader(&self) -> MtprotoUploader {
-        mtproto_with(|config| {
-            config.server_keys = vec![self.world.sandbox.server_key().parse().unwrap()];
-            config.address = Some(self.world.sandbox.mtproto_addr());
-        })
+        self.world.mtproto_for_bots()
     }
 
     fn in_pieces(&self) -> PiecesUploader {
@@ -184,11 +177,7 @@ impl Two {
 
     fn credentials(&self) -> TelegramCredentials {
         let mut credentials = bot_of(&self.world.user);
-        let (id, hash) =
-            credentials.senders.remove(0).application().map(|(id, hash)| (id, hash.clone())).unwrap();
-        let users = self.world.sandbox.users();
-        let bots = users.iter().map(|user| Sender::bot(user.bot_token.as_str().into()));
-        credentials.senders = bots.map(|bot| bot.with_application(Some(id), Some(hash.clone()))).collect();
+        credentials.senders = self.world.bots();
         credentials
     }
 

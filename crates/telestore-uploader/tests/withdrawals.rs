@@ -4,9 +4,9 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{World, bot_api, bot_of, credentials_of, mtproto, mtproto_with};
-use telestore_sandbox::{Fault, Sandbox, Standing, UserSpec};
-use telestore_types::{Sender, StoredFile, TelegramCredentials};
+use common::{World, bot_api, bot_of, credentials_of, mtproto};
+use telestore_sandbox::{Fault, Standing, UserSpec};
+use telestore_types::{StoredFile, TelegramCredentials};
 use telestore_uploader::testsuite::{Recorder, bytes};
 use telestore_uploader::{Error, ErrorKind, MtprotoUploader, TelegramUploader, Verdict};
 
@@ -20,32 +20,17 @@ struct Three {
 
 impl Three {
     async fn new() -> Self {
-        let sandbox = Sandbox::builder().default_user(false).start().await.unwrap();
-        let one = sandbox.add_user(UserSpec::new("one").without_session().with_api_id());
-        let channel = Some(one.channel_id.as_str());
-        for name in ["two", "three"] {
-            sandbox.add_user(UserSpec::new(name).without_session().channel(channel));
-        }
-        let world = World { user: one, sandbox };
+        let world = World::with_more_bots(&["two", "three"]).await;
         for user in world.sandbox.users() {
             let standing = Standing::AdministratorWithoutDeletes;
             world.sandbox.set_standing_of_bot(&world.user.channel_id, &user, standing);
         }
-        let uploader = mtproto_with(|config| {
-            config.server_keys = vec![world.sandbox.server_key().parse().unwrap()];
-            config.address = Some(world.sandbox.mtproto_addr());
-            config.max_failures = 1;
-        });
+        let uploader = world.mtproto_for_bots_with(|config| config.max_failures = 1);
         Self { world, uploader }
     }
 
     fn bot(&self, number: usize) -> TelegramCredentials {
-        let application = bot_of(&self.world.user).senders.remove(0);
-        let (id, hash) = application.application().unwrap();
-        let bot = Sender::bot(self.world.sandbox.users()[number].bot_token.as_str().into());
-        let mut credentials = bot_of(&self.world.user);
-        credentials.senders = vec![bot.with_application(Some(id), Some(hash.clone()))];
-        credentials
+        bot_of(&self.world.user).only(&self.world.bots()[number])
     }
 
     /// A file whose pieces these bots have sent, in turn.

@@ -8,41 +8,20 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
 use telestore_client::{
-    Download, DownloadOptions, DownloadPhase, Downloaded, Error, ErrorKind, File, Source, Target,
+    Download, DownloadOptions, DownloadPhase, Downloaded, ErrorKind, File, Source, Target,
 };
 use telestore_types::Shown;
 
 use super::part::{Part, beside};
 use super::place::Place;
 use super::run::{Item, Run};
+use crate::cut::Cut;
 use crate::interrupt::{Stop, stopped};
 use crate::show::{Begun, Doing, End};
 use crate::state;
 
 /// How far times may differ that are the same: some file systems count in two seconds.
 const ALIKE: Duration = Duration::from_secs(2);
-
-/// Why one is not fetched.
-enum Cut {
-    Failed(ErrorKind, String),
-    Stopped,
-}
-
-impl From<Error> for Cut {
-    fn from(error: Error) -> Self {
-        Self::Failed(error.kind(), error.to_string())
-    }
-}
-
-impl Cut {
-    fn target(shown: &str, error: &io::Error) -> Self {
-        Self::Failed(ErrorKind::Target, format!("cannot be saved as {shown}: {error}"))
-    }
-
-    fn state(error: &io::Error) -> Self {
-        Self::Failed(ErrorKind::State, format!("what is known of it cannot be kept or read: {error}"))
-    }
-}
 
 pub(super) async fn get(run: &Run, item: &Item, stop: &mut Stop) -> End {
     let mut one = One { run, item, stop };
@@ -51,10 +30,7 @@ pub(super) async fn get(run: &Run, item: &Item, stop: &mut Stop) -> End {
         Place::Device(path) => one.device(path).await,
         Place::File { path, shown } => one.file(path, shown).await,
     };
-    ended.unwrap_or_else(|cut| match cut {
-        Cut::Failed(kind, text) => End::Failed { kind, text },
-        Cut::Stopped => End::Stopped,
-    })
+    ended.unwrap_or_else(End::from)
 }
 
 struct One<'a> {
@@ -79,7 +55,7 @@ impl One<'_> {
     async fn device(&mut self, path: &Path) -> Result<End, Cut> {
         let shown = Shown(&path.to_string_lossy()).to_string();
         let opened = tokio::fs::File::options().write(true).open(path).await;
-        self.stream(Target::stream(opened.map_err(|error| Cut::target(&shown, &error))?)).await
+        self.stream(Target::stream(opened.map_err(|error| unsavable(&shown, &error))?)).await
     }
 
     async fn file(&mut self, path: &Path, shown: &str) -> Result<End, Cut> {
@@ -90,7 +66,7 @@ impl One<'_> {
         }
         let busy = || Cut::Failed(ErrorKind::State, format!("another telestore is fetching {shown}"));
         let part = Part::take(path)
-            .map_err(|error| Cut::target(&format!("{shown}.part"), &error))?
+            .map_err(|error| unsavable(&format!("{shown}.part"), &error))?
             .ok_or_else(busy)?;
         let here = match self.here(&part, shown) {
             Ok(here) => here,
@@ -99,7 +75,7 @@ impl One<'_> {
                 return Err(cut);
             }
         };
-        let target = Target::file(part.opened().map_err(|error| Cut::target(shown, &error))?);
+        let target = Target::file(part.opened().map_err(|error| unsavable(shown, &error))?);
         let downloaded = match self.drive(target, here).await {
             Ok(downloaded) => downloaded,
             Err(cut) => {
@@ -109,7 +85,7 @@ impl One<'_> {
         };
         part.publish(made(file), self.run.force).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => is_another(shown),
-            _ => Cut::target(shown, &error),
+            _ => unsavable(shown, &error),
         })?;
         self.forget(&part);
         Ok(End::Saved { id: file.id.clone(), path: Some(shown.to_owned()), downloaded })
@@ -122,7 +98,7 @@ impl One<'_> {
             // A link that leads nowhere is a name that is taken, too.
             Err(_) if fs::symlink_metadata(path).is_ok() => return Err(is_another(shown)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(Cut::target(shown, &error)),
+            Err(error) => return Err(unsavable(shown, &error)),
         };
         let file = &self.item.file;
         let is_as_long = about.len() == file.size || !self.run.check;
@@ -144,8 +120,8 @@ impl One<'_> {
     fn here(&self, part: &Part, shown: &str) -> Result<Here, Cut> {
         let Some(parts) = &self.run.parts else { return Ok(Here { options: self.run.options(), length: 0 }) };
         let (server, id) = (self.run.worker.client.base_url().to_owned(), self.item.file.id.clone());
-        let known = parts.get(part.path()).map_err(|error| Cut::state(&error))?;
-        let length = part.length().map_err(|error| Cut::target(shown, &error))?;
+        let known = parts.get(part.path())?;
+        let length = part.length().map_err(|error| unsavable(shown, &error))?;
         if known.is_none() && length > 0 && !self.run.force {
             let text = format!(
                 "{shown}.part is there, and it is not known here of what: delete it, or say --force, which replaces it"
@@ -217,6 +193,10 @@ impl One<'_> {
             self.run.show.note(&format!("{}: what was known of it stays: {error}", self.item.entry.name));
         }
     }
+}
+
+fn unsavable(shown: &str, error: &io::Error) -> Cut {
+    Cut::Failed(ErrorKind::Target, format!("cannot be saved as {shown}: {error}"))
 }
 
 fn is_another(shown: &str) -> Cut {

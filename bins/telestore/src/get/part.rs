@@ -6,6 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::named;
+
 /// The bytes of a file that is called otherwise once it is whole. Nobody else works on it.
 pub(super) struct Part {
     file: File,
@@ -61,7 +63,7 @@ impl Part {
                 Err(TryLockError::Error(error)) => return Err(error),
             }
             // Whoever had it may have finished it between the two steps, so that this is the whole file by now.
-            if is_there(&file, &path)? {
+            if named::is_there(&file, fs::symlink_metadata(&path))? {
                 return Ok(Some(Self { file, path, target: target.to_owned() }));
             }
         }
@@ -122,24 +124,6 @@ fn has_names(about: &fs::Metadata) -> u64 {
 #[cfg(not(unix))]
 fn has_names(_: &fs::Metadata) -> u64 {
     1
-}
-
-#[cfg(unix)]
-fn is_there(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-
-    let held = file.metadata()?;
-    match fs::symlink_metadata(path) {
-        Ok(named) => Ok((held.dev(), held.ino()) == (named.dev(), named.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "it fails elsewhere")]
-fn is_there(_: &File, _: &Path) -> io::Result<bool> {
-    Ok(true)
 }
 
 #[cfg(test)]

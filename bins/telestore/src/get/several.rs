@@ -9,6 +9,7 @@ use super::one;
 use super::run::{Item, Run};
 use crate::interrupt::{Stop, stopped};
 use crate::show::End;
+use crate::tasks;
 
 /// Fetches them until all have ended or it is told to stop.
 pub(super) async fn fetch(run: &Arc<Run>, items: Vec<Item>, parallel: usize, stop: &mut Stop) {
@@ -34,11 +35,5 @@ pub(super) async fn fetch(run: &Arc<Run>, items: Vec<Item>, parallel: usize, sto
             drop(place);
         });
     }
-    while let Some(ended) = tasks.join_next().await {
-        if let Err(error) = ended
-            && error.is_panic()
-        {
-            std::panic::resume_unwind(error.into_panic());
-        }
-    }
+    tasks::end(tasks).await;
 }

@@ -4,6 +4,8 @@ use futures_util::TryStreamExt;
 use telestore_client::{Client, Error, ErrorKind, File, FileQuery};
 use telestore_types::FileId;
 
+use crate::ends;
+
 /// The files that were found, and what was not.
 #[derive(Default)]
 pub(crate) struct Found {
@@ -30,10 +32,7 @@ pub(crate) async fn find(client: &Client, which: &[String]) -> Found {
                 }
             }
             Err((kind, text)) => {
-                // The next one would fare no better, and each may take as long as the patience lasts.
-                if matches!(kind, ErrorKind::Unauthorized | ErrorKind::Unavailable | ErrorKind::Tls) {
-                    hopeless.get_or_insert_with(|| (kind, format!("not tried: {text}")));
-                }
+                hopeless = hopeless.or_else(|| ends::hopeless(kind, &text));
                 found.missing.push((asked.clone(), kind, text));
             }
         }

@@ -1,19 +1,17 @@
 //! One file, from what is known of it to its message.
 
 use std::fs::Metadata;
-use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
-use telestore_client::{
-    Delivered, Error, ErrorKind, Phase, Source, Status, Upload, UploadOptions, UploadUrl,
-};
+use telestore_client::{Delivered, ErrorKind, Phase, Source, Status, Upload, UploadOptions, UploadUrl};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::remove::remove;
 use super::run::Run;
+use crate::cut::Cut;
 use crate::files::Item;
 use crate::interrupt::{Stop, stopped};
 use crate::show::{Begun, Doing, End, Entry};
@@ -27,25 +25,6 @@ const CANCEL: Duration = Duration::from_secs(5);
 
 /// What the worker says of a file that may be in the channel although it failed.
 const MAYBE: &str = "may be in the channel";
-
-/// Why one is not sent.
-enum Cut {
-    Failed(ErrorKind, String),
-    Stopped,
-}
-
-impl From<Error> for Cut {
-    fn from(error: Error) -> Self {
-        Self::Failed(error.kind(), error.to_string())
-    }
-}
-
-impl From<io::Error> for Cut {
-    /// Of the state: a file that cannot be read is told by the client.
-    fn from(error: io::Error) -> Self {
-        Self::Failed(ErrorKind::State, format!("what is known of it cannot be kept or read: {error}"))
-    }
-}
 
 pub(super) async fn send(
     run: &Run,
@@ -66,10 +45,7 @@ pub(super) async fn send(
         (Item::File { path, .. }, None) => one.file_at_once(path).await,
         (Item::File { path, .. }, Some(state)) => one.file(state, path).await,
     };
-    ended.unwrap_or_else(|cut| match cut {
-        Cut::Failed(kind, text) => End::Failed { kind, text },
-        Cut::Stopped => End::Stopped,
-    })
+    ended.unwrap_or_else(End::from)
 }
 
 struct One<'a> {

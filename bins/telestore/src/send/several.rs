@@ -10,6 +10,7 @@ use super::run::Run;
 use crate::files::Item;
 use crate::interrupt::{Stop, stopped};
 use crate::show::{End, Entry};
+use crate::tasks;
 
 /// Files that are begun and have not ended, those at the worker included: each has a task.
 const UNDER_WAY: usize = 64;
@@ -47,11 +48,5 @@ pub(super) async fn send(run: &Arc<Run>, entries: Vec<(Entry, Item)>, stop: &mut
             drop(all);
         });
     }
-    while let Some(ended) = tasks.join_next().await {
-        if let Err(error) = ended
-            && error.is_panic()
-        {
-            std::panic::resume_unwind(error.into_panic());
-        }
-    }
+    tasks::end(tasks).await;
 }

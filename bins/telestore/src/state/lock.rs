@@ -2,6 +2,8 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::PathBuf;
 
+use crate::named;
+
 /// A lock that the system takes from a killed process. Its file goes with it.
 #[derive(Debug)]
 pub(super) struct Lock {
@@ -21,7 +23,7 @@ impl Lock {
                 Err(TryLockError::Error(error)) => return Err(error),
             }
             // Whoever had it may have taken its file away between the two steps.
-            if is_there(&file, &path)? {
+            if named::is_there(&file, fs::metadata(&path))? {
                 return Ok(Some(Self { path, _file: file }));
             }
         }
@@ -33,22 +35,4 @@ impl Drop for Lock {
         // Before the lock goes, so that nobody holds one on a file that has gone.
         let _ = fs::remove_file(&self.path);
     }
-}
-
-#[cfg(unix)]
-fn is_there(file: &File, path: &std::path::Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-
-    let held = file.metadata()?;
-    match fs::metadata(path) {
-        Ok(named) => Ok((held.dev(), held.ino()) == (named.dev(), named.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "it fails elsewhere")]
-fn is_there(_: &File, _: &std::path::Path) -> io::Result<bool> {
-    Ok(true)
 }

@@ -11,11 +11,10 @@ mod index;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use telestore_client::{Client, ClientBuilder, Download, DownloadOptions, Downloaded, Result, Target};
 
-use self::mock::{Mock, TOKEN};
+use self::mock::{Mock, TOKEN, content};
 
 const MIB: usize = 1024 * 1024;
 
@@ -31,11 +30,6 @@ struct Scene {
     _dir: tempfile::TempDir,
 }
 
-/// Bytes that differ from file to file.
-fn content(seed: usize, length: usize) -> Vec<u8> {
-    (0..length).map(|at| ((at + seed) * 31 % 251) as u8).collect()
-}
-
 impl Scene {
     async fn of(length: usize) -> Self {
         Self::with(length, |builder| builder).await
@@ -43,8 +37,7 @@ impl Scene {
 
     async fn with(length: usize, more: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
         let mock = Mock::start().await;
-        let builder = Client::builder(&mock.url).token(TOKEN).patience(Duration::from_secs(60));
-        let client = more(builder).build().unwrap();
+        let client = mock.client(more);
         let dir = tempfile::tempdir().unwrap();
         let bytes = content(0, length);
         let id = mock.has("film é.mkv", &bytes);

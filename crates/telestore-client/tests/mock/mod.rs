@@ -12,6 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use telestore_client::{Client, ClientBuilder};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -70,6 +71,11 @@ struct State {
     held: bool,
 }
 
+/// Bytes that differ from file to file.
+pub(crate) fn content(seed: usize, length: usize) -> Vec<u8> {
+    (0..length).map(|at| ((at + seed) * 31 % 251) as u8).collect()
+}
+
 /// A running one.
 #[derive(Clone)]
 pub(crate) struct Mock {
@@ -94,6 +100,12 @@ impl Mock {
             }
         });
         mock
+    }
+
+    /// A patient client of it, which differs by `more`.
+    pub(crate) fn client(&self, more: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Client {
+        let builder = Client::builder(&self.url).token(TOKEN).patience(Duration::from_secs(60));
+        more(builder).build().unwrap()
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

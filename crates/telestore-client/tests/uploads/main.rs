@@ -8,11 +8,10 @@ mod cuts;
 mod ends;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use telestore_client::{Client, ClientBuilder, Delivered, Result, Source, UploadOptions, UploadUrl};
 
-use self::mock::{Fault, Mock, TOKEN};
+use self::mock::{Fault, Mock, content};
 
 const MIB: usize = 1024 * 1024;
 
@@ -32,11 +31,10 @@ impl Scene {
 
     async fn with(length: usize, more: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
         let mock = Mock::start().await;
-        let builder = Client::builder(&mock.url).token(TOKEN).patience(Duration::from_secs(60));
-        let client = more(builder).build().unwrap();
+        let client = mock.client(more);
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("film é.mkv");
-        let bytes: Vec<u8> = (0..length).map(|at| (at * 31 % 251) as u8).collect();
+        let bytes = content(0, length);
         std::fs::write(&path, &bytes).unwrap();
         Self { mock, client, bytes, path, _dir: dir }
     }

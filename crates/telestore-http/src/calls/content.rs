@@ -5,7 +5,7 @@ mod conditions;
 mod disposition;
 mod range;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use actix_web::http::Method;
 use actix_web::http::StatusCode;
@@ -16,18 +16,19 @@ use actix_web::http::header::{
 use actix_web::web::{Path, Query};
 use actix_web::{HttpMessage, HttpResponse};
 use serde::Deserialize;
-use telestore::types::{FileId, mime_type_of};
-use telestore::{Error, FileContent};
+use telestore::FileContent;
+use telestore::types::mime_type_of;
 
 use self::conditions::{Version, Wanted};
 use crate::calls::call::Call;
+use crate::calls::files::id_of;
 use crate::calls::openapi::refusals::{
     BadContent, BadMessages, DeadLink, Gone, NoContent, NoFile, OtherFile, OutOfRange, Storage, TooMany,
     Unauthorized, Unreadable,
 };
 use crate::layers::request_id::RequestId;
 use crate::shared::error::{ApiError, ApiResult};
-use crate::shared::{endpoints, token};
+use crate::shared::{endpoints, times, token};
 
 /// The most messages that are joined.
 const MOST_MESSAGES: usize = 100;
@@ -103,7 +104,7 @@ impl Asked {
     )
 )]
 pub(crate) async fn content(call: Call, id: Path<String>) -> ApiResult {
-    let (id, asked) = (file_id(&id)?, Asked::of(&call)?);
+    let (id, asked) = (id_of(&id)?, Asked::of(&call)?);
     let content = match asked.link.as_deref().filter(|link| !link.is_empty()) {
         Some(link) => {
             let content = call.engine.linked_content(&id, link).await?;
@@ -153,11 +154,6 @@ pub(crate) async fn messages(call: Call, ids: Path<String>) -> ApiResult {
     answer(&call, &content, whole.unwrap_or(&name), asked.is_inline())
 }
 
-/// What cannot be a name is the name of no file.
-pub(super) fn file_id(text: &str) -> Result<FileId, ApiError> {
-    FileId::parse(text).map_err(|_| Error::NoFile.into())
-}
-
 fn numbers(text: &str) -> Option<Vec<i64>> {
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let number = |text: &str| text.parse().ok().filter(|number| *number > 0 && digits(text));
@@ -175,10 +171,9 @@ pub(crate) fn bad_ids() -> ApiError {
 fn answer(call: &Call, content: &FileContent, name: &str, inline: bool) -> ApiResult {
     let (request, length) = (&call.request, content.len());
     // Whoever writes in the channel may put another file into a message; into one of the index only the same.
-    let version = content.file().map(|file| {
-        let since = Duration::from_millis(u64::try_from(file.created_at.as_millis()).unwrap_or(0));
-        Version::only(file.id.as_str(), (UNIX_EPOCH + since).min(SystemTime::now()))
-    });
+    let version = content
+        .file()
+        .map(|file| Version::only(file.id.as_str(), times::spelled(file.created_at).min(SystemTime::now())));
     let wanted = conditions::wanted(request, version.as_ref(), length)?;
     let mut answer = HttpResponse::Ok();
     for (header, value) in SAFE {

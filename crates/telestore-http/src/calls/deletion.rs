@@ -3,10 +3,9 @@
 use actix_web::HttpResponse;
 use actix_web::web::{Path, Query};
 use serde::Deserialize;
-use telestore::Error;
-use telestore::types::FileId;
 
 use crate::calls::call::Call;
+use crate::calls::files::id_of;
 use crate::calls::openapi::refusals::{
     BadDeletion, NoFile, Storage, TooMany, Unauthorized, Unavailable, UnknownMessage,
 };
@@ -55,9 +54,7 @@ pub(crate) fn bad_messages() -> ApiError {
 pub(crate) async fn delete(call: Call, id: Path<String>) -> ApiResult {
     let caller = call.good_caller().await?;
     let keep = Wanted::keeps_messages(call.request.query_string())?;
-    // What cannot be a name is the name of no file.
-    let id = FileId::parse(&id).map_err(|_| Error::NoFile)?;
-    call.engine.delete_file(&id, keep, &caller).await?;
+    call.engine.delete_file(&id_of(&id)?, keep, &caller).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -1,7 +1,6 @@
 //! Files: what completed uploads have become.
 
 use std::str::FromStr;
-use std::time::{Duration, UNIX_EPOCH};
 
 use actix_web::HttpResponse;
 use actix_web::web::{Path, Query};
@@ -15,9 +14,9 @@ use crate::calls::call::Call;
 use crate::calls::openapi::refusals::{
     BadList, NoFile, NotSetUp, Storage, TooMany, Unauthorized, Unavailable,
 };
-use crate::shared::endpoints;
 use crate::shared::error::{ApiError, ApiResult};
 use crate::shared::messages::{Message, all};
+use crate::shared::{endpoints, times};
 
 /// How many files a page has if nothing is said.
 const PAGE: u32 = 100;
@@ -176,27 +175,23 @@ pub(crate) async fn list(call: Call) -> ApiResult {
 )]
 pub(crate) async fn show(call: Call, id: Path<String>) -> ApiResult {
     let caller = call.good_caller().await?;
-    let file = call.engine.file(&read(&id)?, &caller).await?;
+    let file = call.engine.file(&id_of(&id)?, &caller).await?;
     Ok(HttpResponse::Ok().json(File::from(file)))
 }
 
-/// The last moment that RFC 3339 has a spelling for, in milliseconds: that of the year 9999.
-const LAST: i64 = 253_402_300_799_999;
-
-/// What a clock showed that may have been wrong by any time.
 fn told(at: Timestamp) -> String {
-    let since = Duration::from_millis(at.as_millis().clamp(0, LAST).unsigned_abs());
-    humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string()
+    humantime::format_rfc3339_millis(times::spelled(at)).to_string()
 }
 
 /// What cannot be a name is the name of no file.
-fn read(id: &str) -> Result<FileId, ApiError> {
+pub(super) fn id_of(id: &str) -> Result<FileId, ApiError> {
     FileId::parse(id).map_err(|_| Error::NoFile.into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shared::times::LAST;
 
     fn listing(query: &str) -> Result<FileListing, ApiError> {
         Query::<Listing>::from_query(query).unwrap().into_inner().read()

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::Schema;
 
 use crate::calls::call::Call;
-use crate::calls::content::file_id;
+use crate::calls::files::id_of;
 use crate::calls::openapi::refusals::{
     BadLink, JsonTooLarge, NoFile, NoJson, Storage, TooMany, TooSlow, Unauthorized, Unavailable,
 };
@@ -78,7 +78,7 @@ pub(crate) async fn link(call: Call, id: Path<String>, Body(payload): Body) -> A
     let caller = call.user().await?;
     let wish: Option<Wish> = json::read_if_any(request, payload, options.max_json_bytes).await?;
     let seconds = wish.unwrap_or_default().expires_in.map_or(Ok(HOUR), |number| number.of("expiresIn"))?;
-    let id = file_id(&id)?;
+    let id = id_of(&id)?;
     let link = engine.link(&id, Duration::from_secs(seconds), &caller).await?;
     Ok(HttpResponse::Ok().json(Link {
         expires_at: humantime::format_rfc3339_seconds(link.until).to_string(),

@@ -8,8 +8,6 @@ mod fields;
 mod metadata;
 pub(crate) mod refusal;
 
-use std::time::{Duration, SystemTime};
-
 use actix_web::http::header::{CACHE_CONTROL, HttpDate, LOCATION};
 use actix_web::web::Data;
 use actix_web::{HttpResponse, HttpResponseBuilder};
@@ -27,6 +25,7 @@ use crate::forms::raw;
 use crate::shared::endpoints;
 use crate::shared::error::{ApiError, ApiResult};
 use crate::shared::slashes::has_trailing;
+use crate::shared::times;
 use crate::shared::tus::{OFFSET_STREAM, TUS_VERSION, VERSION};
 use creation::{Concat, Creation};
 use fields::{
@@ -323,7 +322,6 @@ fn location(call: &Call, id: &UploadId) -> String {
 
 /// Says until when an upload is kept (Expiration).
 fn expiring<'a>(answer: &'a mut HttpResponseBuilder, receipt: &AppendReceipt) -> &'a mut HttpResponseBuilder {
-    let since = Duration::from_millis(u64::try_from(receipt.kept_until.as_millis()).unwrap_or(0));
-    let until = HttpDate::from(SystemTime::UNIX_EPOCH + since);
+    let until = HttpDate::from(times::spelled(receipt.kept_until));
     answer.insert_header((UPLOAD_EXPIRES, until.to_string()))
 }

@@ -1,16 +1,14 @@
 //! Further connections of an account, for calls of much data only. One is enough unless the way is long and loses packets, or its
 //! provider slows single connections down; see [`MtprotoConfig::connections`](crate::MtprotoConfig::connections).
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::Account;
 use super::data_centres::Location;
 use crate::addresses::media_addresses_of;
-use crate::answers::SHORT;
 use crate::way::Target;
 use crate::wire::Connection;
 use crate::{Error, ErrorKind, Result};
@@ -102,24 +100,11 @@ impl Account {
         self.config.check_address(first)?;
         addresses.retain(|address| self.config.check_address(*address).is_ok());
         let target = Target::new(dc.dc_id, dc.test, true, addresses);
-        let hold = self.guard.take(&self.session.sender_id()).await?;
-        let stream = self.way.open(&target, self.config.connect_timeout).await?;
-        let address = stream.address();
-        let connection = Connection::over(stream, dc.auth_key, self.timing(), hold);
+        let (connection, address) = self.dial(&target, dc.auth_key).await?;
         further.ready = None;
         further.connection = Some(connection.clone());
-        let greeted = self.greet(&connection, address).await;
-        self.way.answered(&target, address, greeted.is_ok());
-        greeted?;
+        self.greet(&connection, &target, address).await?;
         further.ready = Some(migrations);
         Ok(connection)
-    }
-
-    async fn greet(&self, connection: &Connection, address: SocketAddr) -> Result<()> {
-        let limit = self.config.connect_timeout;
-        match timeout(limit, connection.call(self.greeting(), SHORT, None)).await {
-            Ok(answer) => answer.map(drop),
-            Err(_) => Err(Error::not_sent(format!("{address} did not answer in {} s", limit.as_secs_f32()))),
-        }
     }
 }

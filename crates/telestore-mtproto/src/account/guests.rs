@@ -6,12 +6,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use grammers_tl_types as tl;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::Account;
 use super::data_centres::DataCentre;
 use crate::addresses::address_of;
-use crate::answers::SHORT;
+use crate::way::Target;
 use crate::wire::Connection;
 use crate::{Error, Remedy, Result};
 
@@ -82,10 +82,11 @@ impl Account {
     }
 
     async fn enter(&self, guest: &mut Guest, dc: i32) -> Result<Connection> {
-        if let Some(entered) = &guest.entered {
-            return self.greet_at(entered).await;
+        if let Some(there) = &guest.entered {
+            let options = self.main.lock().await.options.clone();
+            let target = self.config.target((dc, there.test), there.address, &options)?;
+            return self.greet_at(&target, there.auth_key).await;
         }
-        // What Telegram vouches for is good for a moment only, so the key comes first.
         let (home, _) = self.connection().await?;
         let here = self.location().data_centre;
         let options = self.main.lock().await.options.clone();
@@ -93,30 +94,20 @@ impl Account {
         let address =
             address.ok_or_else(|| Error::not_sent(format!("no address of data centre {dc} is known")))?;
         let target = self.config.target((dc, here.test), address, &options)?;
+        // What Telegram vouches for is good for a moment only, so the key comes first.
         let auth_key = self.config.make_key(dc, (&self.way, &target)).await?;
-        let there = DataCentre { dc_id: dc, test: here.test, address, auth_key };
-        let connection = self.greet_at(&there).await?;
+        let connection = self.greet_at(&target, auth_key).await?;
         let import = home.ask(&tl::functions::auth::ExportAuthorization { dc_id: dc }).await?;
         connection.ask(&import).await?;
         tracing::debug!(dc, "signed in as a guest of another data centre");
-        guest.entered = Some(there);
+        guest.entered = Some(DataCentre { dc_id: dc, test: here.test, address, auth_key });
         Ok(connection)
     }
 
     /// Connects with a key that the data centre knows.
-    async fn greet_at(&self, dc: &DataCentre) -> Result<Connection> {
-        let options = self.main.lock().await.options.clone();
-        let target = self.config.target((dc.dc_id, dc.test), dc.address, &options)?;
-        let hold = self.guard.take(&self.session.sender_id()).await?;
-        let stream = self.way.open(&target, self.config.connect_timeout).await?;
-        let address = stream.address();
-        let connection = Connection::over(stream, dc.auth_key, self.timing(), hold);
-        let limit = self.config.connect_timeout;
-        let greeted = timeout(limit, connection.call(self.greeting(), SHORT, None)).await;
-        self.way.answered(&target, address, greeted.is_ok());
-        let silent =
-            |_| Err(Error::not_sent(format!("{address} did not answer in {} s", limit.as_secs_f32())));
-        greeted.unwrap_or_else(silent)?;
+    async fn greet_at(&self, target: &Target, auth_key: [u8; 256]) -> Result<Connection> {
+        let (connection, address) = self.dial(target, auth_key).await?;
+        self.greet(&connection, target, address).await?;
         Ok(connection)
     }
 

@@ -11,6 +11,7 @@ mod reading;
 mod sent_messages;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::answers::{Ask, BULK_ANSWER_MAX, SHORT, dc_options};
 use crate::session::Session;
-use crate::way::Way;
+use crate::way::{Target, Way};
 use crate::wire::{Body, Connection, Hold, Timing};
 use crate::{Error, ErrorKind, MtprotoConfig, Remedy, Result};
 use data_centres::{DataCentre, DataCentres};
@@ -264,10 +265,7 @@ impl Account {
         self.close_predecessor().await;
         let config = &self.config;
         let target = config.target((dc.dc_id, dc.test), dc.address, &main.options)?;
-        let hold = self.guard.take(&self.session.sender_id()).await?;
-        let stream = self.way.open(&target, config.connect_timeout).await?;
-        let address = stream.address();
-        let connection = Connection::over(stream, dc.auth_key, self.timing(), hold);
+        let (connection, address) = self.dial(&target, dc.auth_key).await?;
         // If this caller goes away now, the next one ends the connection before it opens another.
         main.connection = Some(connection.clone());
         let greeted = timeout(config.connect_timeout, connection.call(self.greeting(), SHORT, None)).await;
@@ -295,12 +293,35 @@ impl Account {
         }
     }
 
+    /// Connects to a data centre, once nobody else uses the login. Nothing is said yet.
+    async fn dial(&self, target: &Target, auth_key: [u8; 256]) -> Result<(Connection, SocketAddr)> {
+        let hold = self.guard.take(&self.session.sender_id()).await?;
+        let stream = self.way.open(target, self.config.connect_timeout).await?;
+        let address = stream.address();
+        Ok((Connection::over(stream, auth_key, self.timing(), hold), address))
+    }
+
+    /// Makes the first call of a connection that is beside the account's own.
+    async fn greet(&self, connection: &Connection, target: &Target, address: SocketAddr) -> Result<()> {
+        let limit = self.config.connect_timeout;
+        let greeted = match timeout(limit, connection.call(self.greeting(), SHORT, None)).await {
+            Ok(answer) => answer.map(drop),
+            Err(_) => Err(Error::not_sent(format!("{address} did not answer in {} s", limit.as_secs_f32()))),
+        };
+        self.way.answered(target, address, greeted.is_ok());
+        greeted
+    }
+
     /// Closes its connections. The next call opens another.
     pub async fn close(&self) {
+        self.close_own().await;
+        self.close_predecessor().await;
+    }
+
+    async fn close_own(&self) {
         self.main.lock().await.close().await;
         self.further.close().await;
         self.guests.close().await;
-        self.close_predecessor().await;
     }
 
     /// Telegram may end a login that it sees on two connections.
@@ -308,9 +329,7 @@ impl Account {
         let predecessor = || self.predecessor.lock().unwrap_or_else(PoisonError::into_inner);
         let old = predecessor().clone();
         if let Some(old) = old {
-            old.main.lock().await.close().await;
-            old.further.close().await;
-            old.guests.close().await;
+            old.close_own().await;
             *predecessor() = None;
         }
     }

@@ -56,11 +56,9 @@ impl Calls<'_> {
     /// # Errors
     /// As [`locate`](Self::locate).
     pub async fn moved_to(&self, chat: &ChatId) -> Result<Option<ChatId>> {
-        match chat.number() {
-            Some(id) if id < 0 && chat.channel_id().is_none() => {
-                group(self, -id).await.map(|found| found.moved_to)
-            }
-            _ => Ok(None),
+        match chat.number().filter(|_| chat.is_basic_group()) {
+            Some(id) => group(self, -id).await.map(|found| found.moved_to),
+            None => Ok(None),
         }
     }
 

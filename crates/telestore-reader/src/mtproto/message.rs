@@ -34,15 +34,18 @@ impl Login {
         Calls::new(Arc::clone(&self.account), ())
     }
 
-    /// What is said of the end of a piece of work; see [`Logins::ended`].
+    /// What is said of the end of a piece of work; see [`Logins::failed`].
     pub(super) async fn ended<T>(&self, ended: Result<T, Failed>) -> Result<T, Failed> {
         match ended {
-            Ok(done) => Ok(done),
-            Err(error) if error.remedy() == Remedy::LogIn => {
-                let ended = self.logins.ended(&self.sender, &self.account, Some(error.clone())).await;
-                Err(ended.unwrap_or(error))
-            }
-            Err(error) => Err(error),
+            Err(error) => Err(self.failed(error).await),
+            done => done,
+        }
+    }
+
+    async fn failed(&self, error: Failed) -> Failed {
+        match error.remedy() {
+            Remedy::LogIn => self.logins.failed(&self.sender, &self.account, error).await,
+            _ => error,
         }
     }
 }
@@ -169,8 +172,7 @@ impl OpenMessage {
                 tokio::time::sleep(wait).await;
                 calls.reached();
             } else {
-                let error = self.login.ended(Err::<(), _>(error)).await.err();
-                let Some(error) = error else { continue };
+                let error = self.login.failed(error).await;
                 if turn.is_none() {
                     turn = Some(self.again.lock().await);
                 }

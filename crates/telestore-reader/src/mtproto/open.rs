@@ -53,7 +53,7 @@ impl MtprotoReader {
             match self.open_as(sender, chat, message).await {
                 Ok(open) => return Ok(Arc::new(open)),
                 // In a channel all accounts see the same numbers, so the others need not be asked.
-                Err(error) if error.kind() == ErrorKind::Gone && !is_basic_group(chat) => return Err(error),
+                Err(error) if error.kind() == ErrorKind::Gone && !chat.is_basic_group() => return Err(error),
                 Err(error) => {
                     tracing::debug!(sender = %sender.id, %error, "cannot read the file as this login");
                     failed = Some(better(failed, error));
@@ -63,11 +63,6 @@ impl MtprotoReader {
         let nobody = "no Telegram login can read the file";
         Err(failed.unwrap_or_else(|| Error::new(ErrorKind::Refused, nobody)))
     }
-}
-
-/// Only there each account numbers messages for itself.
-fn is_basic_group(chat: &ChatId) -> bool {
-    chat.number().is_some_and(|id| id < 0) && chat.channel_id().is_none()
 }
 
 /// Whether a login can be used by MTProto.

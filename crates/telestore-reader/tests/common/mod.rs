@@ -11,6 +11,7 @@ use telestore_sandbox::{Sandbox, SandboxUser};
 use telestore_types::{
     ApiId, BytesSource, ChatId, FileName, Secret, StoredFile, TelegramCredentials, UploadId, UserId,
 };
+pub(crate) use telestore_uploader::testsuite::bytes;
 use telestore_uploader::{
     AllowedAddresses, MtprotoConfig, MtprotoUploader, NoProgress, TelegramUploader, UploadRequest,
 };
@@ -67,18 +68,6 @@ impl World {
 pub(crate) async fn read(content: &Content, range: Range<u64>) -> Result<Vec<u8>> {
     let pieces: Vec<Bytes> = content.read(range).try_collect().await?;
     Ok(pieces.concat())
-}
-
-/// Bytes that differ everywhere, the same for the same seed.
-pub(crate) fn bytes(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let words = std::iter::repeat_with(move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    });
-    words.flatten().take(length).collect()
 }
 
 pub(crate) fn nobody(user: &SandboxUser) -> TelegramCredentials {

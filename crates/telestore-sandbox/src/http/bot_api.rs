@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use super::bot_params::Params;
 use super::faulty::{Course, Refusal, bot_error};
 use super::{bot_files, bot_sends, faulty};
-use crate::channel::{Channel, unix_time};
+use crate::channel::Channel;
 use crate::channel_id::ChannelId;
 use crate::deleting::NotAllowed;
 use crate::entities::SandboxEntity;
@@ -24,10 +24,6 @@ use crate::standing::{Standing, Who};
 use crate::topics::NoTopic;
 use crate::unsaid::Unsaid;
 use crate::users::{Account, SandboxUser};
-
-/// How old a message may be, in seconds, that a bot deletes: <https://core.telegram.org/bots/api#deletemessage>. It is a Bot API
-/// server that says so.
-const DELETED_WITHIN: i64 = 2 * 86_400;
 
 /// An answer, or why there is none.
 pub(crate) type Answer = Result<Response, Refusal>;
@@ -250,11 +246,6 @@ async fn send_message(call: BotCall) -> Answer {
 fn delete_message(call: &BotCall) -> Answer {
     let channel = call.living_channel()?;
     let message_id = call.params.get("message_id").parse().unwrap_or(0);
-    let dated = |channel: &Channel| channel.messages.get(&message_id).map(|message| message.public.date);
-    let old = call.look(channel, dated)?.is_some_and(|date| unix_time() - date >= DELETED_WITHIN);
-    if old {
-        return Err(bot_error(400, "Bad Request: message can't be deleted", json!({})));
-    }
     match call.shared.channels.delete_by(&call.who(), channel, &[message_id]) {
         Ok(0) => Err(bot_error(400, "Bad Request: message to delete not found", json!({}))),
         Ok(_) => Ok(ok(json!(true))),

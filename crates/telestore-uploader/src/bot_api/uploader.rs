@@ -260,12 +260,8 @@ impl TelegramUploader for BotApiUploader {
 
     async fn withdraw(&self, credentials: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
         let token = token_of(credentials.bots().next())?;
-        let mut staying = Staying::default();
-        for message in stored.messages() {
-            if staying.is_of_sender() {
-                staying.leave(message);
-                continue;
-            }
+        let (mut staying, mut messages) = (Staying::default(), stored.messages().iter());
+        while let Some(message) = staying.next(&mut messages) {
             let chat = message.chat_id.as_ref().map(|chat| chat.as_str().to_owned());
             let chat = chat.unwrap_or_else(|| self.chat_of(credentials));
             let arguments = json!({ "chat_id": chat, "message_id": message.message_id });

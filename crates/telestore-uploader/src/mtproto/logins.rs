@@ -43,9 +43,9 @@ impl Logins for SharedLogins {
         self.enter(sender).await.map_err(failed)
     }
 
-    async fn ended(&self, sender: &Sender, account: &Account, error: Option<Failed>) -> Option<Failed> {
-        let ended = error.map_or(Ok(()), |error| Err(Error::from(error)));
-        self.note(sender, account, ended).await.err().map(failed)
+    async fn failed(&self, sender: &Sender, account: &Account, error: Failed) -> Failed {
+        let noted = self.note(sender, account, Err::<(), _>(error.clone().into())).await;
+        noted.err().map_or(error, failed)
     }
 }
 

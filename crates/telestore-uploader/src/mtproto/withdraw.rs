@@ -11,12 +11,9 @@ use crate::{Error, ErrorKind, Result};
 
 /// Deletes the messages, each by itself: a pool of bots may have made them, and each bot deletes its own.
 pub(super) async fn withdraw(attempt: &Attempt<'_>, stored: &StoredFile) -> Result<bool> {
-    let mut staying = Staying::default();
-    for message in stored.messages() {
-        match staying.is_of_sender() {
-            true => staying.leave(message),
-            false => staying.note(message, delete(attempt, message).await),
-        }
+    let (mut staying, mut messages) = (Staying::default(), stored.messages().iter());
+    while let Some(message) = staying.next(&mut messages) {
+        staying.note(message, delete(attempt, message).await);
     }
     staying.end()
 }

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use telestore_sandbox::{Sandbox, SandboxMessage, SandboxUser};
+use telestore_sandbox::{Sandbox, SandboxMessage, SandboxUser, UserSpec};
 use telestore_types::{
-    ApiId, BytesSource, ChatId, FileName, Secret, StoredFile, TelegramCredentials, UploadId, UserId,
+    ApiId, BytesSource, ChatId, FileName, Secret, Sender, StoredFile, TelegramCredentials, UploadId, UserId,
 };
 use telestore_uploader::testsuite::{Recorder, sha256};
 use telestore_uploader::{
@@ -32,6 +32,25 @@ impl World {
         Self::of(sandbox.start().await.unwrap())
     }
 
+    /// With a channel of the user's bot and of as many others as there are names. Nobody has a session.
+    pub(crate) async fn with_more_bots(names: &[&str]) -> Self {
+        let sandbox = Sandbox::builder().default_user(false).start().await.unwrap();
+        let user = sandbox.add_user(UserSpec::new("one").without_session().with_api_id());
+        for name in names {
+            let channel = Some(user.channel_id.as_str());
+            sandbox.add_user(UserSpec::new(*name).without_session().channel(channel));
+        }
+        Self { sandbox, user }
+    }
+
+    /// The bots of all users, with the user's application.
+    pub(crate) fn bots(&self) -> Vec<Sender> {
+        let application = bot_of(&self.user).senders.remove(0);
+        let (id, hash) = application.application().unwrap();
+        let bots = self.sandbox.users().into_iter().map(|user| Sender::bot(user.bot_token.as_str().into()));
+        bots.map(|bot| bot.with_application(Some(id), Some(hash.clone()))).collect()
+    }
+
     /// A backend that takes this world's data centres for Telegram's.
     pub(crate) fn mtproto(&self) -> MtprotoUploader {
         self.mtproto_with(|_| {})
@@ -46,7 +65,14 @@ impl World {
 
     /// One that finds this world with a bot's token alone, too.
     pub(crate) fn mtproto_for_bots(&self) -> MtprotoUploader {
-        self.mtproto_with(|config| config.address = Some(self.sandbox.mtproto_addr()))
+        self.mtproto_for_bots_with(|_| {})
+    }
+
+    pub(crate) fn mtproto_for_bots_with(&self, change: impl FnOnce(&mut MtprotoConfig)) -> MtprotoUploader {
+        self.mtproto_with(|config| {
+            config.address = Some(self.sandbox.mtproto_addr());
+            change(config);
+        })
     }
 
     pub(crate) fn of(sandbox: Sandbox) -> Self {

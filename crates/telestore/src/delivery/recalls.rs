@@ -158,8 +158,7 @@ impl Delivery {
         handed: HandedOver,
         credentials: &Arc<TelegramCredentials>,
     ) -> std::result::Result<Looked, Unwilling> {
-        let config = &self.base.config;
-        if handed.age(self.base.both_times()) >= config.result_ttl.max(config.retry_max_age) {
+        if handed.age(self.base.both_times()) >= self.known_for() {
             return Err(Unwilling::ForGood(FORGOTTEN.to_owned()));
         }
         let request = request_of(event, recall, &handed, credentials)?;
@@ -249,9 +248,13 @@ impl Delivery {
 
     /// Whether what the messages of other files are, of the time since then, may be forgotten by now.
     fn is_forgotten(&self, since: Option<Timestamp>) -> bool {
+        since.is_some_and(|since| self.base.now().since(since) >= self.known_for())
+    }
+
+    /// For how long the messages of other files are known.
+    fn known_for(&self) -> Duration {
         let config = &self.base.config;
-        let known_for = config.result_ttl.max(config.retry_max_age);
-        since.is_some_and(|since| self.base.now().since(since) >= known_for)
+        config.result_ttl.max(config.retry_max_age)
     }
 
     async fn may_be_anothers(

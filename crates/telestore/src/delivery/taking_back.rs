@@ -55,8 +55,7 @@ impl Delivery {
         stored: &StoredFile,
     ) -> Vec<Way<'a>> {
         let all = |is: fn(&StoredMessage) -> bool| stored.messages().iter().all(is);
-        let in_channels =
-            all(|message| message.chat_id.as_ref().is_some_and(|chat| chat.channel_id().is_some()));
+        let in_channels = all(StoredMessage::is_in_channel);
         // In a basic group each account has numbers of its own, so that only what has the same document may be deleted.
         let have_documents = all(|message| matches!(message.stored_as, StoredAs::Mtproto { .. }));
         if !in_channels && !have_documents {
@@ -105,9 +104,7 @@ fn staying(stored: &StoredFile, error: &Error) -> Option<StoredFile> {
 
 /// The numbers of messages, for a person.
 pub(super) fn numbers(stored: Option<&StoredFile>) -> String {
-    let messages = stored.iter().flat_map(|stored| stored.messages());
-    let numbers: Vec<_> = messages.map(|message| message.message_id.to_string()).collect();
-    numbers.join(", ")
+    StoredMessage::numbers(stored.iter().flat_map(|stored| stored.messages()))
 }
 
 /// Why a message was not taken back.

@@ -1,4 +1,5 @@
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
@@ -55,21 +56,20 @@ impl FileContent {
 impl Files {
     pub(crate) async fn content(&self, id: &FileId, caller: &Caller) -> Result<FileContent> {
         let file = self.find(id, caller).await?;
-        let token = caller.token().ok_or_else(crate::shared::access::missing_token)?;
-        let user = self.backends.credentials_of(token).await?;
-        self.open(file, &user).await
-    }
-
-    async fn open(&self, file: IndexedFile, user: &TelegramCredentials) -> Result<FileContent> {
-        let content = Content::open(&self.backends.readers, user, file.stored.messages()).await?;
+        let user = self.reads_as(caller).await?;
+        let content = Content::open(&self.backends.readers, &user, file.stored.messages()).await?;
         Ok(FileContent { file: Some(file), content })
     }
 
     pub(crate) async fn messages(&self, ids: &[i64], caller: &Caller) -> Result<FileContent> {
-        let token = caller.token().ok_or_else(crate::shared::access::missing_token)?;
-        self.user(caller).await?;
-        let user = self.backends.credentials_of(token).await?;
+        let user = self.reads_as(caller).await?;
         let content = Content::look(&self.backends.readers, &user, ids).await?;
         Ok(FileContent { file: None, content })
+    }
+
+    /// What the caller's files are read with: where they go now.
+    async fn reads_as(&self, caller: &Caller) -> Result<Arc<TelegramCredentials>> {
+        let (user, _) = self.user(caller).await?;
+        Ok(self.backends.where_it_is(Arc::clone(user)).await)
     }
 }

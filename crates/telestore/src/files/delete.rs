@@ -6,7 +6,6 @@ use telestore_store::{NewEvent, Withdrawal};
 use telestore_types::{FileId, StoredAs, StoredFile, StoredMessage};
 
 use crate::files::Files;
-use crate::shared::access::missing_token;
 use crate::shared::base::new_event_id;
 use crate::shared::caller::Caller;
 use crate::shared::error::{Conflict, Error, Result};
@@ -14,8 +13,7 @@ use crate::shared::error::{Conflict, Error, Result};
 impl Files {
     /// Takes a file out of the index; its messages are taken back from then on, until they are gone, unless they are to stay.
     pub(crate) async fn delete(&self, id: &FileId, keep_messages: bool, caller: &Caller) -> Result<()> {
-        let user = self.user(caller).await?;
-        let token = caller.token().ok_or_else(missing_token)?;
+        let (user, token) = self.user(caller).await?;
         let file = self.base.sessions.file(&user.user_id, id).await?.ok_or(Error::NoFile)?;
         let mut events = Vec::new();
         if !keep_messages {
@@ -39,18 +37,15 @@ impl Files {
 /// message by now. By MTProto the file tells; the Bot API shows no message.
 fn check_known(stored: &StoredFile) -> Result<()> {
     let unknown = |message: &&StoredMessage| {
-        let in_channel = message.chat_id.as_ref().is_some_and(|chat| chat.channel_id().is_some());
-        !in_channel && !matches!(message.stored_as, StoredAs::Mtproto { .. })
+        !message.is_in_channel() && !matches!(message.stored_as, StoredAs::Mtproto { .. })
     };
-    let numbers: Vec<_> =
-        stored.messages().iter().filter(unknown).map(|message| message.message_id.to_string()).collect();
+    let numbers = StoredMessage::numbers(stored.messages().iter().filter(unknown));
     if numbers.is_empty() {
         return Ok(());
     }
     Err(Conflict::State(format!(
-        "whether message {} still is this file cannot be seen, so it is not deleted: delete it in Telegram by hand, and the file here \
-         without its messages",
-        numbers.join(", ")
+        "whether message {numbers} still is this file cannot be seen, so it is not deleted: delete it in Telegram by hand, and the \
+         file here without its messages"
     ))
     .into())
 }

@@ -8,7 +8,6 @@ use telestore_types::{FileId, Secret};
 
 use crate::files::Files;
 use crate::files::content::FileContent;
-use crate::shared::access::missing_token;
 use crate::shared::caller::Caller;
 use crate::shared::error::{Error, Result};
 
@@ -39,8 +38,8 @@ impl Files {
             let days = LONGEST.as_secs() / (24 * 60 * 60);
             return Err(Error::Invalid(format!("a link lasts from a second to {days} days")));
         }
-        let token = caller.token().ok_or_else(missing_token)?;
         self.find(id, caller).await?;
+        let (_, token) = self.user(caller).await?;
         let until = whole(SystemTime::now() + lasts);
         let sealed = self.backends.sealer.seal_as(&name(id), &held(until, token))?;
         Ok(FileLink { sealed: BASE64_URL_SAFE_NO_PAD.encode(sealed), until })

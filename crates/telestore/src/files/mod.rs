@@ -7,7 +7,7 @@ pub(crate) mod link;
 use std::sync::Arc;
 
 use telestore_store::FileListing;
-use telestore_types::{FileId, IndexedFile, TelegramCredentials};
+use telestore_types::{FileId, IndexedFile, Secret, TelegramCredentials};
 
 use crate::shared::access::{Access, missing_token};
 use crate::shared::backends::Backends;
@@ -40,7 +40,7 @@ pub(crate) struct Files {
 
 impl Files {
     pub(crate) async fn list(&self, listing: &FileListing, caller: &Caller) -> Result<FilePage> {
-        let user = self.user(caller).await?;
+        let (user, _) = self.user(caller).await?;
         let limit = listing.limit.clamp(1, FilePage::MOST);
         let mut one_more = listing.clone();
         one_more.limit = limit + 1;
@@ -52,12 +52,12 @@ impl Files {
     }
 
     pub(crate) async fn find(&self, id: &FileId, caller: &Caller) -> Result<IndexedFile> {
-        let user = self.user(caller).await?;
+        let (user, _) = self.user(caller).await?;
         self.base.sessions.file(&user.user_id, id).await?.ok_or(Error::NoFile)
     }
 
     /// Files are somebody's, whatever the mode: nobody learns of them by an id alone.
-    async fn user<'a>(&self, caller: &'a Caller) -> Result<&'a Arc<TelegramCredentials>> {
-        self.access.user_of(caller).await?.map(|(user, _)| user).ok_or_else(missing_token)
+    async fn user<'a>(&self, caller: &'a Caller) -> Result<(&'a Arc<TelegramCredentials>, &'a Secret)> {
+        self.access.user_of(caller).await?.ok_or_else(missing_token)
     }
 }

@@ -35,23 +35,31 @@ impl Backends {
     /// What the files of `token` are sent with: if the chat is a group that has become a supergroup, to that one.
     pub(crate) async fn credentials_of(&self, token: &Secret) -> Result<Arc<TelegramCredentials>> {
         let credentials = self.credentials.credentials(token).await?;
+        Ok(self.where_it_is(credentials).await)
+    }
+
+    /// These credentials, to the supergroup that their chat has become, if it has.
+    pub(crate) async fn where_it_is(
+        &self,
+        credentials: Arc<TelegramCredentials>,
+    ) -> Arc<TelegramCredentials> {
         let (user, chat) = (&credentials.user_id, &credentials.chat_id);
-        if !is_basic_group(chat) {
-            return Ok(credentials);
+        if !chat.is_basic_group() {
+            return credentials;
         }
         match self.base.sessions.moved_chat(user, chat).await {
-            Ok(Some(moved_to)) => Ok(Arc::new(TelegramCredentials::clone(&credentials).in_chat(moved_to))),
-            Ok(None) => Ok(credentials),
+            Ok(Some(moved_to)) => Arc::new(TelegramCredentials::clone(&credentials).in_chat(moved_to)),
+            Ok(None) => credentials,
             Err(error) => {
                 tracing::warn!(%user, %error, "could not look whether the chat has moved");
-                Ok(credentials)
+                credentials
             }
         }
     }
 
     /// Writes down which supergroup a user's group has become. A failure costs no more than finding it out again.
     pub(crate) async fn note_moved(&self, user: &UserId, from: &ChatId, to: &ChatId) {
-        if !is_basic_group(from) {
+        if !from.is_basic_group() {
             return;
         }
         match self.base.sessions.save_moved_chat(user, from, to).await {
@@ -80,9 +88,4 @@ impl Backends {
         }
         None
     }
-}
-
-/// Only these become something else: <https://core.telegram.org/api/channel#migration>.
-fn is_basic_group(chat: &ChatId) -> bool {
-    chat.number().is_some_and(|id| id < 0) && chat.channel_id().is_none()
 }

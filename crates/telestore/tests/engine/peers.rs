@@ -8,6 +8,7 @@ use telestore::store::{MemoryChunkStore, MemorySessionStore, SessionStore, Sqlit
 use telestore::types::{ManualClock, ResumeState, Stage, UploadState, UserId, WorkerId};
 use telestore::uploader::{Error, ErrorKind};
 use telestore::{Caller, Telestore};
+use tokio::sync::oneshot::Receiver;
 use tokio::time::Instant;
 
 use crate::hooks::{Hooked, Hooks};
@@ -64,6 +65,19 @@ impl Pair {
 
     async fn state(&self, name: &str) -> UploadState {
         self.sessions.get(&id(name)).await.unwrap().unwrap().state
+    }
+
+    /// Has the first one's next send last until it is cancelled; tells when it has begun, and when it is over.
+    fn sends_until_it_is_cancelled(&self) -> (Receiver<()>, Receiver<()>) {
+        let (told, reached) = tokio::sync::oneshot::channel();
+        let (ended, over) = tokio::sync::oneshot::channel();
+        self.uploaders[0].then(move |call| async move {
+            told.send(()).unwrap();
+            let cancelled = call.until_cancelled().await;
+            ended.send(()).unwrap();
+            cancelled
+        });
+        (reached, over)
     }
 
     /// Lets one of them begin to send, and kills it in the middle.
@@ -212,14 +226,7 @@ async fn an_event_is_told_by_one_of_them() {
 #[tokio::test(start_paused = true)]
 async fn a_cancel_by_one_stops_the_send_of_the_other_soon() {
     let pair = Pair::in_memory();
-    let (told, reached) = tokio::sync::oneshot::channel();
-    let (ended, over) = tokio::sync::oneshot::channel();
-    pair.uploaders[0].then(move |call| async move {
-        told.send(()).unwrap();
-        let cancelled = call.until_cancelled().await;
-        ended.send(()).unwrap();
-        cancelled
-    });
+    let (reached, over) = pair.sends_until_it_is_cancelled();
     let running = pair.engines[0].start().await.unwrap();
     pair.queue("alice", "a", 0).await;
     reached.await.unwrap();
@@ -256,14 +263,7 @@ fn watched_pair() -> (Pair, Hooks) {
 #[tokio::test(start_paused = true)]
 async fn a_question_that_the_store_leaves_unanswered_holds_up_no_cancel() {
     let (pair, hooks) = watched_pair();
-    let (told, reached) = tokio::sync::oneshot::channel();
-    let (ended, over) = tokio::sync::oneshot::channel();
-    pair.uploaders[0].then(move |call| async move {
-        told.send(()).unwrap();
-        let cancelled = call.until_cancelled().await;
-        ended.send(()).unwrap();
-        cancelled
-    });
+    let (reached, over) = pair.sends_until_it_is_cancelled();
     let _running = pair.engines[0].start().await.unwrap();
     pair.queue("alice", "a", 0).await;
     reached.await.unwrap();
