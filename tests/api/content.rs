@@ -2,6 +2,7 @@
 
 mod broken;
 mod clients;
+mod encoded;
 mod links;
 
 use reqwest::header::{HeaderMap, RANGE};

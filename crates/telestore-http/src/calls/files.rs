@@ -98,9 +98,9 @@ pub(crate) struct File {
 impl From<IndexedFile> for File {
     fn from(file: IndexedFile) -> Self {
         Self {
-            compressed: false,
+            compressed: file.encoded.compressed,
             created_at: told(file.created_at),
-            encrypted: false,
+            encrypted: file.encoded.encrypted,
             file_name: file.file_name.as_str().to_owned(),
             id: file.id.to_string(),
             messages: all(file.stored.messages()),
