@@ -14,6 +14,8 @@ export class Player {
   #library;
   #playing = null;
   #element = null;
+  // Whether somebody has paused it.
+  #paused = false;
 
   constructor(library) {
     this.#library = library;
@@ -30,6 +32,7 @@ export class Player {
   open(file) {
     this.#playing = new Playing(file, this.#library, { waiting: (words) => this.#say(words) });
     open($("player"), file);
+    this.#paused = false;
     this.#element = this.#made(file);
     $("player-stage").replaceChildren(this.#element);
     this.#from(() => this.#playing.begin());
@@ -44,6 +47,9 @@ export class Player {
       element.setAttribute("aria-label", file.shown);
       Object.assign(element, { controls: true, autoplay: true, playsInline: true });
       element.addEventListener("loadeddata", () => this.#say(""));
+      element.addEventListener("play", () => (this.#paused = false));
+      // A browser pauses what broke, too.
+      element.addEventListener("pause", () => (this.#paused ||= !element.error));
     }
     element.addEventListener("error", () => {
       const { currentTime = 0, error } = element;
@@ -64,10 +70,9 @@ export class Player {
         $("player-again").hidden = false;
         return this.#say(words);
       }
-      const halted = time > 0 && element.paused;
       if (time > 0) {
         // Where it was, and as it was.
-        element.autoplay = !halted;
+        element.autoplay = !this.#paused;
         element.addEventListener("loadedmetadata", () => (element.currentTime = time), { once: true });
       }
       element.src = address;
