@@ -3,12 +3,12 @@ use std::time::Duration;
 
 use telestore_types::{Proxy, ProxyProtocol};
 
-use crate::{Error, ErrorKind};
+use crate::{Error, Result};
 
-/// How [`BotApiUploader`](crate::BotApiUploader) reaches the Bot API, and how long it waits. [`with`](Self::with) changes it:
+/// How the Bot API is reached, and how long it is waited for. [`with`](Self::with) changes it:
 ///
 /// ```
-/// use telestore_uploader::BotApiConfig;
+/// use telestore_bot_api::BotApiConfig;
 ///
 /// let config = BotApiConfig::at("http://localhost:8081").with(|config| config.max_bytes = 2_000_000_000);
 /// assert_eq!(config.base_url, "http://localhost:8081");
@@ -58,7 +58,7 @@ impl BotApiConfig {
     ///
     /// ```
     /// use telestore_types::pasted;
-    /// use telestore_uploader::BotApiConfig;
+    /// use telestore_bot_api::BotApiConfig;
     ///
     /// let proxy = pasted::proxy("t.me/proxy?server=h&port=443&secret=00112233445566778899aabbccddeeff").unwrap();
     /// assert!(!BotApiConfig::default().with(|config| config.proxy = Some(proxy.clone())).has_way());
@@ -82,7 +82,7 @@ impl BotApiConfig {
     ///
     /// # Errors
     /// If it cannot carry the Bot API.
-    pub(super) fn proxy_of_client(&self) -> Result<Option<reqwest::Proxy>, Error> {
+    pub(crate) fn proxy_of_client(&self) -> Result<Option<reqwest::Proxy>> {
         let Some(proxy) = self.way() else { return Ok(None) };
         // The proxy resolves names: where Telegram is blocked, its names are often told wrong.
         let (scheme, login) = match proxy.protocol() {
@@ -90,26 +90,19 @@ impl BotApiConfig {
             ProxyProtocol::Http(login) => ("http", login),
             _ => {
                 let text = "an MTProxy carries no Bot API: only MTProto goes through it";
-                return Err(Error::new(ErrorKind::Unavailable, text));
+                return Err(Error::new(text));
             }
         };
-        let made = reqwest::Proxy::all(format!("{scheme}://{}", proxy.authority())).map_err(|error| {
-            let text = format!("the {proxy} cannot be used");
-            Error::new(ErrorKind::Unavailable, text).with_source(error.without_url())
-        })?;
+        let failed = |error| Error::new(format!("the {proxy} cannot be used")).with_source(error);
+        let made = reqwest::Proxy::all(format!("{scheme}://{}", proxy.authority())).map_err(failed)?;
         Ok(Some(match login {
             Some(login) => made.basic_auth(login.user(), login.password().expose()),
             None => made,
         }))
     }
 
-    /// Where a method is called. The URL holds the bot token.
-    pub(super) fn url(&self, token: &str, method: &str) -> String {
-        format!("{}/bot{token}/{method}", self.base_url.trim_end_matches('/'))
-    }
-
     /// How long the answer to a file of `length` bytes may take.
-    pub(super) fn answer_timeout_of(&self, length: u64) -> Duration {
+    pub fn answer_timeout_of(&self, length: u64) -> Duration {
         let passing_on = Duration::from_secs(length / self.answer_bytes_per_second.max(1));
         self.answer_timeout.saturating_add(passing_on)
     }
