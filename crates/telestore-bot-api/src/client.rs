@@ -93,7 +93,10 @@ mod tests {
             api.file_url("1:a", path).unwrap().to_string()
         };
         let base = "http://localhost:8081";
-        assert_eq!(of(base, "documents/file_0.pdf"), "http://localhost:8081/file/bot1:a/documents/file_0.pdf");
+        assert_eq!(
+            of(base, "documents/file_0.pdf"),
+            "http://localhost:8081/file/bot1:a/documents/file_0.pdf"
+        );
         assert_eq!(of("http://h/bots/", "a b"), "http://h/bots/file/bot1:a/a%20b");
         for path in ["../../bot1:a/logOut", "..//x?y#z", "%2e%2e/x", "//other.example/x"] {
             let url = of(base, path);

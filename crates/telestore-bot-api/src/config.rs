@@ -1,4 +1,5 @@
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use telestore_types::{Proxy, ProxyProtocol};
@@ -25,6 +26,9 @@ pub struct BotApiConfig {
     pub proxy: Option<Proxy>,
     /// The largest file that is sent this way, in bytes.
     pub max_bytes: u64,
+    /// Where a local server that was started with `--local` keeps its files, if that folder is there for this process, too, at the
+    /// same path. Such a server gives no file over HTTP, and names its place instead; files outside of the folder are not read.
+    pub files_dir: Option<PathBuf>,
     /// How long a connection may take to open.
     pub connect_timeout: Duration,
     /// How long the connection may take no byte before the attempt is given back.
@@ -68,6 +72,24 @@ impl BotApiConfig {
         !self.way().is_some_and(Proxy::is_mtproxy)
     }
 
+    /// The largest file that the server gives back, in bytes: 20 MiB, if it is Telegram's own. What other servers give, they say
+    /// when they are asked.
+    ///
+    /// ```
+    /// use telestore_bot_api::BotApiConfig;
+    ///
+    /// assert_eq!(BotApiConfig::default().max_download_bytes(), 20 * 1024 * 1024);
+    /// assert_eq!(BotApiConfig::at("http://localhost:8081").max_download_bytes(), u64::MAX);
+    /// ```
+    pub fn max_download_bytes(&self) -> u64 {
+        let url = reqwest::Url::parse(&self.base_url).ok();
+        let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or_default();
+        match host.trim_end_matches('.').eq_ignore_ascii_case(TELEGRAMS) {
+            true => 20 * 1024 * 1024,
+            false => u64::MAX,
+        }
+    }
+
     /// Whether the Bot API is reached through the proxy, if at all.
     pub fn is_behind_proxy(&self) -> bool {
         self.way().is_some()
@@ -108,12 +130,16 @@ impl BotApiConfig {
     }
 }
 
+/// The name of Telegram's own server.
+const TELEGRAMS: &str = "api.telegram.org";
+
 impl Default for BotApiConfig {
     fn default() -> Self {
         Self {
-            base_url: "https://api.telegram.org".to_owned(),
+            base_url: format!("https://{TELEGRAMS}"),
             proxy: None,
             max_bytes: 50 * 1024 * 1024,
+            files_dir: None,
             connect_timeout: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(60),
             answer_timeout: Duration::from_secs(120),

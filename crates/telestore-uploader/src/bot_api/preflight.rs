@@ -75,7 +75,8 @@ impl BotApiUploader {
         if self.posts.holds(&key, self.api.config().rights_max_age) {
             return Ok(Open::Here);
         }
-        let found = timeout(PATIENCE.min(self.api.config().answer_timeout), self.ask_about(token, bot, chat)).await;
+        let found =
+            timeout(PATIENCE.min(self.api.config().answer_timeout), self.ask_about(token, bot, chat)).await;
         let open = found.unwrap_or(Ok(Open::Here))?;
         if open == Open::Here {
             self.posts.remember(key);
