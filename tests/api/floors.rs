@@ -10,7 +10,7 @@ fn floor(name: &str) -> Option<u32> {
         "telestore-types" => 0,
         "telestore-net" | "telestore-zstd" => 5,
         "telestore-client" | "telestore-fetch" | "telestore-store" | "telestore-mtproto"
-        | "telestore-progress" | "telestore-backend" => 10,
+        | "telestore-bot-api" | "telestore-progress" | "telestore-backend" => 10,
         "telestore-merger" | "telestore-reader" | "telestore-uploader" => 15,
         "telestore" => 20,
         "telestore-http" => 30,
