@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod content;
+#[cfg(feature = "zstd")]
+mod decompressed;
 mod error;
 #[cfg(feature = "mtproto")]
 mod mtproto;
