@@ -3,6 +3,8 @@
 #[cfg(feature = "bot-api")]
 mod bot_api;
 mod content;
+#[cfg(feature = "zstd")]
+mod decompressed;
 mod error;
 #[cfg(feature = "mtproto")]
 mod mtproto;
