@@ -179,9 +179,9 @@ async fn an_upload_says_itself_whether_it_is_encrypted() {
         let put = stage.client.put(stage.url(&format!("/upload/a.bin{query}"))).bearer_auth(&stage.user.auth_token);
         put.body(bytes.clone())
     };
-    stage.ask(put("", &plain)).await.json();
+    assert_eq!(stage.ask(put("", &plain)).await.status, 201);
     let plain = Kept::newest(&stage, plain).await;
-    stage.ask(put("?encrypt=true", &secret)).await.json();
+    assert_eq!(stage.ask(put("?encrypt=true", &secret)).await.status, 201);
     let secret = Kept::newest(&stage, secret).await;
     assert!(plain.get(&stage, &[]).await.body == plain.bytes);
     assert_eq!(shown(&stage, &plain).await["encrypted"], false);
