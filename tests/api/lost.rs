@@ -1,6 +1,5 @@
 //! Answers of Telegram that do not come.
 
-
 use serde_json::json;
 use telestore_sandbox::{Fault, FaultAction};
 use tokio::time::Instant;

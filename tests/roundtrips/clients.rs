@@ -27,7 +27,11 @@ async fn curl(url: String, token: String, out: PathBuf) -> PathBuf {
 
 async fn telestore(url: String, token: String, id: String, out: PathBuf) -> PathBuf {
     let mut command = Command::new(env!("CARGO_BIN_EXE_client-under-test"));
-    command.env("TELESTORE_URL", url).env("TELESTORE_TOKEN", token).args(["get", &id, "--json", "-o"]).arg(&out);
+    command
+        .env("TELESTORE_URL", url)
+        .env("TELESTORE_TOKEN", token)
+        .args(["get", &id, "--json", "-o"])
+        .arg(&out);
     let ended = command.output().await.expect("the client");
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
     out

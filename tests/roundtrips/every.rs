@@ -51,7 +51,8 @@ impl Door {
         let token = &stage.user.auth_token;
         match self {
             Self::Chunks => {
-                let file = File { bytes: bytes.to_vec(), ..File::in_chunks(bytes.len(), &[2 * MIB + 5]) }.named(name);
+                let file = File { bytes: bytes.to_vec(), ..File::in_chunks(bytes.len(), &[2 * MIB + 5]) }
+                    .named(name);
                 assert_eq!(stage.send(&file).await["status"], "completed");
             }
             Self::Upload => {
@@ -65,14 +66,17 @@ impl Door {
                 assert_eq!(answer.status(), 201, "{}", answer.text().await.unwrap());
             }
             Self::Tus => {
-                let create = stage.client.post(stage.url("/tus")).bearer_auth(token).header("Tus-Resumable", "1.0.0");
+                let create =
+                    stage.client.post(stage.url("/tus")).bearer_auth(token).header("Tus-Resumable", "1.0.0");
                 let create = create.header("Upload-Length", bytes.len());
                 let create = create.header("Upload-Metadata", format!("filename {}", STANDARD.encode(name)));
                 let answer = create.send().await.expect("an answer");
                 assert_eq!(answer.status(), 201);
                 let location = answer.headers()["Location"].to_str().unwrap().to_owned();
                 let patch = stage.client.patch(&location).bearer_auth(token).header("Tus-Resumable", "1.0.0");
-                let patch = patch.header("Upload-Offset", 0).header("Content-Type", "application/offset+octet-stream");
+                let patch = patch
+                    .header("Upload-Offset", 0)
+                    .header("Content-Type", "application/offset+octet-stream");
                 assert_eq!(patch.body(bytes.to_vec()).send().await.expect("an answer").status(), 204);
                 let id = location.rsplit('/').next().unwrap();
                 assert_eq!(stage.end(id).await["status"], "completed");
@@ -116,7 +120,12 @@ async fn come_back(form: Form, via: Via, settings: &[(&str, &str)]) {
 #[tokio::test]
 async fn by_mtproto() {
     for form in Form::ALL {
-        come_back(form, Via::Mtproto, &[("TELESTORE_PREFER_MTPROTO", "on"), ("TELESTORE_PIECE_BYTES", "3MiB")]).await;
+        come_back(
+            form,
+            Via::Mtproto,
+            &[("TELESTORE_PREFER_MTPROTO", "on"), ("TELESTORE_PIECE_BYTES", "3MiB")],
+        )
+        .await;
     }
 }
 

@@ -15,7 +15,10 @@ fn block(index: u64) -> Vec<u8> {
     let mut rng = SmallRng::seed_from_u64(index);
     let mut block = Vec::with_capacity(MIB + 80);
     while block.len() < MIB {
-        block.extend_from_slice(format!("{:016x}{:016x} /files/{:04} 200\n", rng.random::<u64>(), rng.random::<u64>(), index).as_bytes());
+        block.extend_from_slice(
+            format!("{:016x}{:016x} /files/{:04} 200\n", rng.random::<u64>(), rng.random::<u64>(), index)
+                .as_bytes(),
+        );
     }
     block.truncate(MIB);
     block
@@ -47,7 +50,12 @@ async fn comes_back(form: Form, mebibytes: u64, pieces: usize, settings: &[(&str
     for _ in 0..20 {
         let index = rand::rng().random_range(0..mebibytes - 1);
         let from = index * MIB as u64 + rand::rng().random_range(0..MIB as u64);
-        let got = scene.get(&path).header("Range", format!("bytes={from}-{}", from + MIB as u64 - 1)).send().await.unwrap();
+        let got = scene
+            .get(&path)
+            .header("Range", format!("bytes={from}-{}", from + MIB as u64 - 1))
+            .send()
+            .await
+            .unwrap();
         let two = [block(index), block(index + 1)].concat();
         let at = (from - index * MIB as u64) as usize;
         assert!(got.bytes().await.expect("all of it") == two[at..at + MIB], "{form:?} at {from}");
@@ -63,5 +71,6 @@ async fn three_hundred_mebibytes_in_every_form() {
 
 #[tokio::test]
 async fn five_gibibytes_are_three_messages() {
-    comes_back(Form::Age, 5 << 10, 3, &[("TELESTORE_MAX_FILE_BYTES", "6GiB"), ("TELESTORE_EAGER", "off")]).await;
+    comes_back(Form::Age, 5 << 10, 3, &[("TELESTORE_MAX_FILE_BYTES", "6GiB"), ("TELESTORE_EAGER", "off")])
+        .await;
 }

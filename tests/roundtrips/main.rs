@@ -81,7 +81,8 @@ impl Scene {
     fn messages(&self, file: &Value) -> Vec<SandboxMessage> {
         let all = self.stage.sandbox.messages_of(&self.stage.user);
         let of = file["messages"].as_array().expect("messages").iter();
-        let numbered = |number: &Value| all.iter().find(|message| number == &Value::from(message.message_id)).cloned();
+        let numbered =
+            |number: &Value| all.iter().find(|message| number == &Value::from(message.message_id)).cloned();
         of.map(|message| numbered(&message["messageId"]).expect("it is in the channel")).collect()
     }
 
@@ -119,7 +120,11 @@ fn bytes(length: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(length + 400_000);
     while bytes.len() < length {
         for _ in 0..rng.random_range(1..4000) {
-            let line = format!("{:08x} 127.0.0.1 GET /files/{:04} 200\n", rng.random::<u32>(), rng.random_range(0..9999));
+            let line = format!(
+                "{:08x} 127.0.0.1 GET /files/{:04} 200\n",
+                rng.random::<u32>(),
+                rng.random_range(0..9999)
+            );
             bytes.extend_from_slice(line.as_bytes());
         }
         let mut noise = vec![0; rng.random_range(1..10_000)];

@@ -5,6 +5,8 @@ mod bot_api;
 mod content;
 #[cfg(feature = "zstd")]
 mod decompressed;
+#[cfg(feature = "age")]
+mod decrypted;
 mod error;
 #[cfg(feature = "mtproto")]
 mod mtproto;

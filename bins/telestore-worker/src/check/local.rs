@@ -5,10 +5,10 @@ use std::io;
 use std::path::Path;
 
 use bytesize::ByteSize;
+use telestore::age::{Header, Parsed, Sealing};
 use telestore::store::{
     Cursor, DataDisk, Error, Listing, LocalChunkStore, Schema, SessionStore, SqliteSessionStore,
 };
-use telestore::age::{Header, Parsed, Sealing};
 use telestore::{EncodingDefaults, SealError, Sealer};
 
 use super::report::Report;
@@ -55,7 +55,10 @@ fn encryption(encoding: &EncodingDefaults, report: &mut Report) {
     const CHECK: &str = "encryption";
     if encoding.recipients.is_empty() {
         if !encoding.identities.is_empty() {
-            report.ok(CHECK, "encrypted files are read back; files are encrypted for those that the backend names");
+            report.ok(
+                CHECK,
+                "encrypted files are read back; files are encrypted for those that the backend names",
+            );
         }
         return;
     }

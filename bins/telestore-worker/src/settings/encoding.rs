@@ -53,7 +53,10 @@ impl EncodingSettings {
             return Err(bad("TELESTORE_AGE_RECIPIENTS", text));
         }
         if self.compress && !cfg!(feature = "zstd") {
-            return Err(bad("TELESTORE_COMPRESS", "is on, and this worker is built without the feature zstd"));
+            return Err(bad(
+                "TELESTORE_COMPRESS",
+                "is on, and this worker is built without the feature zstd",
+            ));
         }
         Ok(defaults)
     }
@@ -83,7 +86,8 @@ mod tests {
         let (mine, other) = (Identity::generate().unwrap(), Identity::generate().unwrap());
         let both = format!("{},{}", mine.recipient(), other.recipient());
         let kept = format!("# made today\n{}\n\n{}", &*mine.expose(), &*other.expose());
-        let read = defaults(&[("encrypt", "on"), ("age-recipients", &both), ("age-identity", &kept)]).unwrap();
+        let read =
+            defaults(&[("encrypt", "on"), ("age-recipients", &both), ("age-identity", &kept)]).unwrap();
         assert_eq!(read.recipients, [mine.recipient(), other.recipient()]);
         assert_eq!(read.identities.len(), 2);
         assert!(read.encrypt && !read.compress && !read.hide_names);

@@ -163,10 +163,21 @@ mod tests {
         let seven = UploadOptions::default().in_topic(TopicId::new(7).unwrap());
         let all = seven.clone().with_caption(" a ").silently(true).encrypted(true).compressed(false);
         assert_eq!(
-            of_json(json!({"caption": " a ", "topicId": 7, "silent": true, "encrypt": "true", "compress": false, "other": 1})),
+            of_json(
+                json!({"caption": " a ", "topicId": 7, "silent": true, "encrypt": "true", "compress": false, "other": 1})
+            ),
             Ok(all.clone())
         );
-        assert_eq!(of_form(&[("caption", " a "), ("topicId", "7.0"), ("silent", "True"), ("encrypt", "1"), ("compress", "false")]), Ok(all));
+        assert_eq!(
+            of_form(&[
+                ("caption", " a "),
+                ("topicId", "7.0"),
+                ("silent", "True"),
+                ("encrypt", "1"),
+                ("compress", "false")
+            ]),
+            Ok(all)
+        );
         assert_eq!(of_json(json!({"topicId": "7", "silent": null, "caption": null})), Ok(seven));
         assert_eq!(of_form(&[("topicId", ""), ("silent", "")]), Ok(UploadOptions::default()));
         let none = UploadOptions::default().with_caption("");

@@ -10,8 +10,8 @@ use crate::files::Files;
 use crate::shared::caller::Caller;
 use crate::shared::error::{Error, Result};
 
-const NO_IDENTITY: &str = "the file is encrypted, and this worker has no identity to read it with: set TELESTORE_AGE_IDENTITY, or \
-                           download it with ?raw=1 and open it with age -d";
+const NO_IDENTITY: &str = "the file is encrypted, and this worker has no age identity to read it with: give it one, or download what the channel \
+                           has (raw) and open it with age -d";
 
 const OTHER_LENGTH: &str = "what is in the channel is not the file that was uploaded: it has another length";
 
@@ -23,7 +23,7 @@ async fn decompressed(content: Content) -> std::result::Result<Content, ReadErro
 #[cfg(not(feature = "zstd"))]
 #[expect(clippy::unused_async, reason = "the same as with the feature")]
 async fn decompressed(_: Content) -> std::result::Result<Content, ReadError> {
-    let why = "the file is compressed, and this worker is built without zstd: download it with ?raw=1 and open it with zstd -d";
+    let why = "the file is compressed, and this worker is built without zstd: download what the channel has (raw) and open it with zstd -d";
     Err(ReadError::new(telestore_reader::ErrorKind::Refused, why))
 }
 
@@ -140,7 +140,8 @@ impl Files {
         };
         let mut content = content;
         if ends_in(&content, ".age") && !self.base.config.encoding.identities.is_empty() {
-            content = if_it_can(content.clone().decrypted(&self.base.config.encoding.identities).await, content)?;
+            content =
+                if_it_can(content.clone().decrypted(&self.base.config.encoding.identities).await, content)?;
         }
         if ends_in(&content, ".zst") {
             content = if_it_can(decompressed(content.clone()).await, content)?;

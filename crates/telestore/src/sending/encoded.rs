@@ -55,7 +55,11 @@ impl Runner {
         if kept.is_none() && job.may_exist(upload.resume.as_ref()) {
             // It has gone as it is. Who has said only now that it must not is told.
             return match upload.options.encrypt {
-                Some(true) => Err(Stop::Failed { kind: Kind::Rejected, why: TOO_LATE.to_owned(), outcome: Outcome::Ambiguous }),
+                Some(true) => Err(Stop::Failed {
+                    kind: Kind::Rejected,
+                    why: TOO_LATE.to_owned(),
+                    outcome: Outcome::Ambiguous,
+                }),
                 _ => Ok(plain),
             };
         }
@@ -168,7 +172,9 @@ mod compressing {
         ) -> Result<Option<Compressed>, Stop> {
             let level = match kept {
                 Some(Encoding { compressed: None, .. }) => return Ok(None),
-                Some(Encoding { compressed: Some(mark), .. }) => mark.parse().map_or(DEFAULT_LEVEL, |mark: Mark| mark.level()),
+                Some(Encoding { compressed: Some(mark), .. }) => {
+                    mark.parse().map_or(DEFAULT_LEVEL, |mark: Mark| mark.level())
+                }
                 None if !self.base.config.encoding.wanted(&upload.options).compress => return Ok(None),
                 None => {
                     let name = upload.file_name.as_str();

@@ -77,8 +77,8 @@ impl EncodingDefaults {
     }
 }
 
-const NOBODY: &str = "the file cannot be encrypted: nobody is named whom it is for. Set TELESTORE_AGE_RECIPIENTS, or have the \
-                      TeleStore backend name age_recipients; or send it without encrypt";
+const NOBODY: &str = "the file cannot be encrypted: nobody is named whom it is for. Age recipients are named in the settings of the \
+                      worker or in the credentials of the user; or send the file without encryption";
 
 #[cfg(test)]
 mod tests {
@@ -88,10 +88,11 @@ mod tests {
 
     #[test]
     fn recipients_of_operator_and_user_are_each_named_once() {
-        let (one, two) = (Identity::generate().unwrap().recipient(), Identity::generate().unwrap().recipient());
+        let (one, two) =
+            (Identity::generate().unwrap().recipient(), Identity::generate().unwrap().recipient());
         let user = TelegramCredentials::new(UserId::new("u"), ChatId::new("-1001").unwrap());
         let mut defaults = EncodingDefaults::default();
-        assert!(defaults.recipients_of(&user).unwrap_err().contains("TELESTORE_AGE_RECIPIENTS"));
+        assert!(defaults.recipients_of(&user).unwrap_err().contains("nobody is named"));
         defaults.recipients = vec![one.clone()];
         let named = user.clone().with_age_recipients(vec![format!("{two}, {one}")]);
         assert_eq!(defaults.recipients_of(&named), Ok(vec![one, two]));

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use telestore_backend::Error as BackendError;
 use telestore_store::Error as StoreError;
 use telestore_types::{
-    ByteSource, Caption, CaptionValues, FileName, ResumeState, Secret, SendAs, SenderId, TelegramCredentials, Upload,
-    mime_type_of,
+    ByteSource, Caption, CaptionValues, FileName, ResumeState, Secret, SendAs, SenderId, TelegramCredentials,
+    Upload, mime_type_of,
 };
 use telestore_uploader::pool::Why;
 use telestore_uploader::{
@@ -179,14 +179,16 @@ impl Job {
         let credentials = Arc::clone(&self.credentials);
         let encoding = upload.encoding.as_ref();
         let request = UploadRequest::new(upload.id.clone(), credentials, name_of(upload), source);
-        let mime_type = encoding.map_or_else(|| mime_type(upload), |encoding| encoding.mime_type().to_owned());
+        let mime_type =
+            encoding.map_or_else(|| mime_type(upload), |encoding| encoding.mime_type().to_owned());
         let request = request.with_mime_type(mime_type).resuming(upload.resume.clone());
         let request = request.among(self.pool.clone());
         let (options, message) = (&upload.options, &self.message);
         let request = request.in_topic(options.topic_id.or(message.topic_id));
         let request = request.silently(options.silent.unwrap_or(message.silent));
         // Of other bytes, Telegram makes no video and no picture.
-        let kind = if encoding.is_some() { SendAs::Document } else { options.send_as.unwrap_or(message.send_as) };
+        let kind =
+            if encoding.is_some() { SendAs::Document } else { options.send_as.unwrap_or(message.send_as) };
         let request = request.sent_as(kind);
         request.with_caption(self.caption(upload)).stopped_by(cancel)
     }
