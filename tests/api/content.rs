@@ -1,5 +1,6 @@
 //! Files read back: whole, in ranges, under their names, by whoever may.
 
+mod bot_alone;
 mod broken;
 mod clients;
 mod encoded;
