@@ -26,13 +26,13 @@ pub(super) struct Window {
     blocks: usize,
     /// What the quickest block took: no other one was before it.
     quickest: Duration,
-    /// When there were more of them, or fewer, for the last time: what was asked for before that says nothing of it.
-    changed: Option<Instant>,
+    /// How many of them come before one that says what it is to have as many.
+    unsaid: usize,
 }
 
 impl Default for Window {
     fn default() -> Self {
-        Self { blocks: FIRST, quickest: Duration::MAX, changed: None }
+        Self { blocks: FIRST, quickest: Duration::MAX, unsaid: 0 }
     }
 }
 
@@ -46,7 +46,8 @@ impl Window {
     pub(super) fn was_waited_for(&mut self, times: Times) {
         let took = times.came.saturating_duration_since(times.asked);
         self.quickest = self.quickest.min(took);
-        if self.changed.is_some_and(|changed| times.asked < changed) {
+        if self.unsaid > 0 {
+            self.unsaid -= 1;
             return;
         }
         let (queued, room) = (took - self.quickest, QUEUE.max(self.quickest));
@@ -62,7 +63,8 @@ impl Window {
             self.quickest = took;
         }
         if blocks != self.blocks {
-            (self.blocks, self.changed) = (blocks, Some(times.came));
+            self.unsaid = self.blocks.max(blocks) - 1;
+            self.blocks = blocks;
         }
     }
 
@@ -119,7 +121,7 @@ mod tests {
             let mut window = Window::default();
             let (blocks, took) = reads(&mut window, 200, [round_trip, block, 0]);
             let (before, alone) = (blocks as u64 * block, round_trip + block);
-            assert!(before <= 5 * alone.max(100), "{before} ms of blocks at {round_trip}, {block}");
+            assert!(before <= 4 * alone.max(100), "{before} ms of blocks at {round_trip}, {block}");
             let bare = Duration::from_millis(200 * block + 2 * round_trip);
             assert!(took < bare * 11 / 10, "{took:?} of {bare:?} at {round_trip}, {block}");
         }
