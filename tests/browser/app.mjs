@@ -260,7 +260,7 @@ async function dropped(page) {
 // Without a mouse.
 async function keyboard(page) {
   const path = files.make("by keyboard.bin", 1000);
-  await page.evaluate(() => document.activeElement?.blur());
+  await page.locator("#sign-out").focus();
   const focused = () => page.evaluate(() => {
     const { id, dataset } = document.activeElement;
     return id || dataset.action;

@@ -149,7 +149,7 @@ async function plays(stage) {
   await line(page, 0, ROUND_TRIP);
   const took = [];
   // The machine may be busy with something else: what counts is how fast it can be.
-  while (took.length < 3 && !(Math.min(...took) < 1000)) {
+  while (took.length < 5 && !(Math.min(...took) < 1000)) {
     const begun = Date.now();
     await button(page, "Play", "film.webm").click();
     await runs(page);
