@@ -221,7 +221,7 @@ async fn a_file_that_cannot_be_encrypted_is_not_sent() {
     assert_eq!(end["status"], "failed");
     let why = end["error"].as_str().unwrap();
     assert!(
-        why.contains("nobody is named whom it is for") && why.contains("TELESTORE_AGE_RECIPIENTS"),
+        why.contains("nobody is named whom it is for") && why.contains("settings of the worker"),
         "{why}"
     );
     assert_eq!(stage.sandbox.messages_of(&stage.user), [], "least of all as it is");
