@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod content;
+#[cfg(feature = "age")]
+mod decrypted;
 mod error;
 #[cfg(feature = "mtproto")]
 mod mtproto;
