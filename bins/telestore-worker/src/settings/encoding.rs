@@ -87,7 +87,7 @@ mod tests {
         let both = format!("{},{}", mine.recipient(), other.recipient());
         let kept = format!("# made today\n{}\n\n{}", &*mine.expose(), &*other.expose());
         let read =
-            defaults(&[("encrypt", "on"), ("age-recipients", &both), ("age-identity", &kept)]).unwrap();
+            defaults(&[("encrypt", "on"), ("age_recipients", &both), ("age_identity", &kept)]).unwrap();
         assert_eq!(read.recipients, [mine.recipient(), other.recipient()]);
         assert_eq!(read.identities.len(), 2);
         assert!(read.encrypt && !read.compress && !read.hide_names);
@@ -100,10 +100,10 @@ mod tests {
     fn a_key_that_is_none_is_not_shown_if_it_is_secret() {
         let secret = Identity::generate().unwrap();
         let public = secret.recipient().to_string();
-        let said = defaults(&[("age-identity", &public)]).unwrap_err();
+        let said = defaults(&[("age_identity", &public)]).unwrap_err();
         assert!(said.contains("TELESTORE_AGE_IDENTITY"), "{said}");
         let pasted = secret.expose();
-        let said = wrong(&[("age-recipients", &pasted)]);
+        let said = wrong(&[("age_recipients", &pasted)]);
         assert!(said.contains("TELESTORE_AGE_RECIPIENTS") && !said.contains(&pasted[20..40]), "{said}");
     }
 }

@@ -41,10 +41,11 @@ async fn a_finished_upload_has_one_event_with_the_documented_body() {
     let received = received.lock().unwrap();
     let [(event_id, body)] = &received[..] else { panic!("{received:?}") };
     assert_eq!(*event_id, waiting[0].event.event_id);
-    assert_eq!(
-        body,
-        r#"{"userId":"alice","fileName":"film.mp4","messageId":1,"fileId":"file-1","size":14,"mimeType":"video/mp4"}"#
-    );
+    // And the file of the index.
+    let file = telestore::types::FileId::of(&world.sessions.get(&id("a")).await.unwrap().unwrap().key);
+    let documented =
+        r#"{"userId":"alice","fileName":"film.mp4","messageId":1,"fileId":"file-1","size":14,"mimeType":"video/mp4""#;
+    assert_eq!(*body, format!(r#"{documented},"file":"{file}"}}"#));
 }
 
 #[tokio::test]
