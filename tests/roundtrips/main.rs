@@ -44,11 +44,9 @@ impl Form {
     }
 }
 
-/// A worker, and the key of what it encrypts.
+/// A worker, whose key lies in `key.txt`.
 struct Scene {
     stage: Stage,
-    form: Form,
-    key: Identity,
 }
 
 impl Scene {
@@ -64,7 +62,7 @@ impl Scene {
         ];
         let stage = Stage::with(&[&own, more].concat()).await;
         std::fs::write(stage.dir.path().join("key.txt"), identity.as_bytes()).unwrap();
-        Self { stage, form, key }
+        Self { stage }
     }
 
     fn get(&self, path: &str) -> RequestBuilder {

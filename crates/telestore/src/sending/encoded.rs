@@ -114,7 +114,7 @@ impl Runner {
         job: &Job,
         compressed: Option<Compressed>,
         plain: Arc<dyn ByteSource>,
-    ) -> Result<Option<(Encoding, Arc<dyn ByteSource>)>, Stop> {
+    ) -> Result<Option<Encoded>, Stop> {
         let defaults = &self.base.config.encoding;
         let mark = compressed.as_ref().map(|compressed| compressed.mark.clone());
         let mut source = compressed.map_or(plain, |compressed| compressed.source);
@@ -146,6 +146,9 @@ impl Runner {
         Ok(Some((encoding, source)))
     }
 }
+
+/// What a row is to hold, and the bytes of it.
+type Encoded = (Encoding, Arc<dyn ByteSource>);
 
 /// A compressed file, and what tells it from others.
 struct Compressed {
