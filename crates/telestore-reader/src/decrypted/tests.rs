@@ -203,7 +203,10 @@ async fn a_file_that_was_cut_off_or_changed_at_its_end_is_not_opened() {
         changed[at] ^= 1;
         let kind = refused(&changed.into(), &me).await.0;
         // A changed stanza may as well be one for somebody else.
-        assert!(kind == ErrorKind::Damaged || [30, 100].contains(&at) && kind == ErrorKind::Refused, "{at}: {kind:?}");
+        assert!(
+            kind == ErrorKind::Damaged || [30, 100].contains(&at) && kind == ErrorKind::Refused,
+            "{at}: {kind:?}"
+        );
     }
     assert_eq!(refused(&plain(100_000), &me).await.0, ErrorKind::Damaged);
 }
