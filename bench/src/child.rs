@@ -19,10 +19,12 @@ pub(crate) enum Role {
     Sandbox,
     /// Somebody who sends to it.
     Sender,
+    /// Somebody who reads from it.
+    Reader,
 }
 
 impl Role {
-    const ALL: [Self; 4] = [Self::Worker, Self::Yardstick, Self::Sandbox, Self::Sender];
+    const ALL: [Self; 5] = [Self::Worker, Self::Yardstick, Self::Sandbox, Self::Sender, Self::Reader];
 
     fn name(self) -> &'static str {
         match self {
@@ -30,6 +32,7 @@ impl Role {
             Self::Yardstick => "yardstick",
             Self::Sandbox => "sandbox",
             Self::Sender => "sender",
+            Self::Reader => "reader",
         }
     }
 
@@ -79,11 +82,18 @@ impl Child {
     }
 }
 
-impl Drop for Child {
-    fn drop(&mut self) {
+impl Child {
+    /// Kills it, and waits until it is gone.
+    pub(crate) fn end(&mut self) {
         // It may have ended by itself.
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
