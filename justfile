@@ -34,7 +34,7 @@ bench *args:
 
 # Micro-benchmarks of the hot crates
 bench-micro *filter:
-    cargo bench -p telestore-store -p telestore-merger -p telestore-mtproto --features telestore-mtproto/testsuite --bench spool --bench merged_read --bench pack -- {{filter}}
+    cargo bench -p telestore-store -p telestore-merger -p telestore-mtproto -p telestore-age --features telestore-mtproto/testsuite --bench spool --bench merged_read --bench pack --bench rate -- {{filter}}
 
 # Licences, bans and sources of all crates; `just deny --advisories` also what is known against them (network)
 deny *args:

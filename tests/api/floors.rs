@@ -8,7 +8,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 fn floor(name: &str) -> Option<u32> {
     Some(match name {
         "telestore-types" => 0,
-        "telestore-net" => 5,
+        "telestore-age" | "telestore-net" => 5,
         "telestore-client" | "telestore-fetch" | "telestore-store" | "telestore-mtproto"
         | "telestore-progress" | "telestore-backend" => 10,
         "telestore-merger" | "telestore-reader" | "telestore-uploader" => 15,
