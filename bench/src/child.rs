@@ -21,10 +21,13 @@ pub(crate) enum Role {
     Sender,
     /// Somebody who reads from it.
     Reader,
+    /// Somebody who encrypts and decrypts files.
+    Cipher,
 }
 
 impl Role {
-    const ALL: [Self; 5] = [Self::Worker, Self::Yardstick, Self::Sandbox, Self::Sender, Self::Reader];
+    const ALL: [Self; 6] =
+        [Self::Worker, Self::Yardstick, Self::Sandbox, Self::Sender, Self::Reader, Self::Cipher];
 
     fn name(self) -> &'static str {
         match self {
@@ -33,6 +36,7 @@ impl Role {
             Self::Sandbox => "sandbox",
             Self::Sender => "sender",
             Self::Reader => "reader",
+            Self::Cipher => "cipher",
         }
     }
 

@@ -1,5 +1,6 @@
 //! The benchmark: the real worker against yardsticks measured in the same run. `docs/PERFORMANCE.md` explains it.
 
+mod age;
 mod cgroup;
 mod child;
 mod complete;
@@ -179,6 +180,7 @@ fn main() -> ExitCode {
         Some(Role::Sandbox) => stage::serve_sandbox(),
         Some(Role::Sender) => sender::send(),
         Some(Role::Reader) => reader::read(),
+        Some(Role::Cipher) => age::serve(),
         None => measure(&Args::parse()),
     };
     match done {

@@ -1,5 +1,5 @@
 //! Reading files back: the worker and its reader against stock grammers, pyrofork and the bare cipher; when the first byte of a
-//! range comes; and memory with many readers.
+//! range comes; memory with many readers; and what encryption costs.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::reader::{Done, Job, Kind, Place};
 use crate::send::{COLUMNS, Limits, Speed};
 use crate::stage::{NOT_EAGER, Stage, Worker};
 use crate::table::Table;
-use crate::{Bench, MIB, Result, first, flow, readers};
+use crate::{Bench, MIB, Result, age, first, flow, readers};
 
 const READER: &str = "reader alone";
 const WORKER: &str = "worker, `GET /files/{id}/content`";
@@ -24,6 +24,7 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Table>> {
     let mut far = Table::new("read_50ms", "50 ms round trip", COLUMNS);
     let mut first = Table::new("first", "the first byte of a range", first::COLUMNS);
     let mut memory = Table::new("readers", "32 readers, of which 16 are slow", readers::COLUMNS);
+    let mut encryption = Table::new("age", "age, in memory", age::COLUMNS);
     let stage = Stage::keeping(&bench.root)?;
     let pyrofork = Pyrofork::installed();
     let mut shelf = Shelf::new(&stage, bench.pick(1000, 64) * MIB)?;
@@ -48,8 +49,10 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Table>> {
         first::measure(bench, &mut shelf, 50, &mut first)?;
         bench.say(round, "many readers at 50 ms");
         readers::measure(bench, &mut shelf, &mut memory)?;
+        bench.say(round, "encrypting and decrypting");
+        age::measure(bench, &mut encryption)?;
     }
-    Ok(vec![near, far, first, memory])
+    Ok(vec![near, far, first, memory, encryption])
 }
 
 /// A file that is in the channel.
