@@ -44,6 +44,10 @@ deny *args:
 clock *filter:
     .ci/clock {{filter}}
 
+# Files that come back, in every form (Debian's age and zstd)
+roundtrips *filter:
+    .ci/roundtrips {{filter}}
+
 # The store of many workers against a real PostgreSQL and PgBouncer (Debian's)
 postgres *filter:
     .ci/postgres {{filter}}

@@ -1,7 +1,9 @@
 //! Files read back: whole, in ranges, under their names, by whoever may.
 
+mod bot_alone;
 mod broken;
 mod clients;
+mod encoded;
 mod links;
 
 use reqwest::header::{HeaderMap, RANGE};

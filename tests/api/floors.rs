@@ -8,9 +8,9 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 fn floor(name: &str) -> Option<u32> {
     Some(match name {
         "telestore-types" => 0,
-        "telestore-age" | "telestore-net" => 5,
+        "telestore-age" | "telestore-net" | "telestore-zstd" => 5,
         "telestore-client" | "telestore-fetch" | "telestore-store" | "telestore-mtproto"
-        | "telestore-progress" | "telestore-backend" => 10,
+        | "telestore-bot-api" | "telestore-progress" | "telestore-backend" => 10,
         "telestore-merger" | "telestore-reader" | "telestore-uploader" => 15,
         "telestore" => 20,
         "telestore-http" => 30,

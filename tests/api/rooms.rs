@@ -27,7 +27,8 @@ const PLANS: [(&str, &str, &[&[&str]]); 3] = [
         "telestore",
         "shared",
         &[
-            &["config", "metrics", "seal", "caller", "fetches"],
+            &["encoding", "metrics", "seal", "caller", "fetches"],
+            &["config"],
             &["error"],
             &["base", "ports", "source", "tasks"],
             &["keys", "logins", "lost"],
@@ -52,7 +53,7 @@ const CIRCLES: [(&str, &str, &str); 13] = [
     ),
     (
         "telestore-store testsuite",
-        "append fetching files handed_over leases outbox pieces quotas sessions strangers streamed sums views workers",
+        "append encoded fetching files handed_over leases outbox pieces quotas sessions strangers streamed sums views workers",
         "the suite of sessions runs those of its parts, which share its fixtures",
     ),
     ("telestore-uploader bot_api", "preflight uploader", "two halves of one implementation"),

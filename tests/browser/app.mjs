@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { Browser, Channel, Files, HOST, Worker, line, proxyBelow } from "./stage.mjs";
+import { library } from "./library.mjs";
 import { screenshots } from "./screenshots.mjs";
 
 const [control, token, command, flag, pictures] = process.argv.slice(2);
@@ -37,6 +38,7 @@ try {
     await dropped(page);
     await keyboard(page);
     await tabs(page);
+    await library({ page, browser, worker, channel, files, token, accessible });
     await signOut(page);
     await belowAPath();
     assert.deepEqual(browser.complaints, []);
@@ -258,7 +260,7 @@ async function dropped(page) {
 // Without a mouse.
 async function keyboard(page) {
   const path = files.make("by keyboard.bin", 1000);
-  await page.evaluate(() => document.activeElement?.blur());
+  await page.locator("#sign-out").focus();
   const focused = () => page.evaluate(() => {
     const { id, dataset } = document.activeElement;
     return id || dataset.action;

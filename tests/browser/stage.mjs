@@ -27,6 +27,12 @@ export class Files {
     return path;
   }
 
+  put(name, bytes) {
+    const path = join(this.dir, name);
+    writeFileSync(path, bytes);
+    return path;
+  }
+
   remove() {
     rmSync(this.dir, { recursive: true, force: true });
   }
@@ -54,6 +60,15 @@ export class Channel {
       assert.equal(digest(found[0].path), expected, name);
     }
     return messages;
+  }
+
+  // Somebody deletes the message of a file in Telegram.
+  async deletes(name) {
+    const { bot_api_url, users: [{ bot_token, channel_id }] } = await (await fetch(this.control)).json();
+    const [{ message_id }] = (await this.messages()).filter(({ sent_name }) => sent_name === name);
+    const body = new URLSearchParams({ chat_id: channel_id, message_id });
+    const answer = await fetch(`${bot_api_url}/bot${bot_token}/deleteMessage`, { method: "POST", body });
+    assert.ok(answer.ok, await answer.text());
   }
 
   async put(path, body, method = "PUT") {
@@ -174,12 +189,12 @@ export class Browser {
 
 const sessions = new WeakMap();
 
-// How fast the page's line to the worker is, in bytes a second; 0 for as fast as can be.
-export async function line(page, rate) {
+// How fast the page's line to the worker is, in bytes a second, 0 for as fast as can be; and after how many milliseconds answers come.
+export async function line(page, rate, latency = 0) {
   if (!sessions.has(page)) sessions.set(page, await page.context().newCDPSession(page));
   const session = sessions.get(page);
   await session.send("Network.enable");
   await session.send("Network.emulateNetworkConditions", {
-    offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: rate || -1,
+    offline: false, latency, downloadThroughput: -1, uploadThroughput: rate || -1,
   });
 }

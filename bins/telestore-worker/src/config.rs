@@ -85,7 +85,11 @@ fn resolve(settings: Settings) -> Result<Config, ConfigError> {
     check_shared(&settings)?;
     check_way(&settings, &access)?;
     let tls = tls(&settings)?;
-    let engine = engine(&settings).with(|config| config.measured_users = measured_users);
+    let encoding = settings.encoding.defaults(settings.users.backend_url.is_some())?;
+    let engine = engine(&settings).with(|config| {
+        config.measured_users = measured_users;
+        config.encoding = encoding;
+    });
     let request_limits = settings.limits.requests();
     let connections = settings.connections.limits();
     Ok(Config { settings, tls, access, request_limits, connections, engine })

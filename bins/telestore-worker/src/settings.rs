@@ -12,6 +12,7 @@
 mod addresses;
 mod cors;
 mod definition;
+mod encoding;
 mod error;
 mod fetching;
 mod file;
@@ -36,6 +37,7 @@ use clap::Args;
 pub(crate) use self::addresses::{MtprotoAddresses, allowed};
 pub(crate) use self::cors::CorsOrigins;
 pub(crate) use self::definition::{Definition, definitions, definitions_of};
+pub(crate) use self::encoding::EncodingSettings;
 pub(crate) use self::error::{ConfigError, bad};
 pub(crate) use self::fetching::FetchSettings;
 pub(crate) use self::limits::LimitSettings;
@@ -73,6 +75,8 @@ pub(crate) struct Settings {
     pub(crate) fetching: FetchSettings,
     #[command(flatten)]
     pub(crate) message: MessageSettings,
+    #[command(flatten)]
+    pub(crate) encoding: EncodingSettings,
     #[command(flatten)]
     pub(crate) limits: LimitSettings,
     #[command(flatten)]

@@ -7,7 +7,7 @@ use telestore::backend::{
     CachedCredentialProvider, HttpConfig, HttpCredentialProvider, HttpWebhookSender, StaticCredentialProvider,
 };
 use telestore::fetch::HttpFetcher;
-use telestore::reader::MtprotoReader;
+use telestore::reader::{BotApiReader, MtprotoReader};
 use telestore::store::PostgresSessionStore;
 use telestore::types::{ChatId, Secret, SystemClock, TelegramCredentials, UserId};
 use telestore::uploader::{BotApiConfig, BotApiUploader, MtprotoUploader, PiecesUploader};
@@ -53,6 +53,8 @@ pub(crate) enum WireError {
     #[error(transparent)]
     Uploader(#[from] telestore::uploader::Error),
     #[error(transparent)]
+    Reader(#[from] telestore::reader::Error),
+    #[error(transparent)]
     Build(#[from] telestore::BuildError),
 }
 
@@ -84,10 +86,13 @@ pub(crate) async fn wire(config: &Config) -> Result<Wired, WireError> {
     let piece_bytes = config.settings.sending.piece_bytes;
     // Nothing may go past a proxy that cannot carry it.
     let bot_api = Some(config.bot_api()).filter(BotApiConfig::has_way);
+    let reads_as_bot = bot_api.clone().map(BotApiReader::new).transpose()?;
     let bot_api = bot_api.map(BotApiUploader::new).transpose()?.map(Arc::new);
     let builder = Telestore::builder().sessions(sessions).chunks(chunks).sealer(sealer);
     let mtproto = MtprotoUploader::new(config.mtproto());
     let builder = builder.reader(MtprotoReader::new(mtproto.logins()));
+    // Slower, and not for all files.
+    let builder = reads_as_bot.into_iter().fold(builder, TelestoreBuilder::reader);
     let mtproto = PiecesUploader::new(mtproto).with_piece_bytes(piece_bytes);
     let builder = match &bot_api {
         // Clients download small files by the `fileId` of the Bot API, unless the operator says that they do not.

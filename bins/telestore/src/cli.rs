@@ -125,6 +125,14 @@ pub(crate) struct SendArgs {
     #[arg(long)]
     pub(crate) silent: bool,
 
+    /// Put the files into the channel encrypted, for the recipients that the worker knows
+    #[arg(long)]
+    pub(crate) encrypt: bool,
+
+    /// Put the files into the channel compressed, if that gains anything
+    #[arg(long)]
+    pub(crate) compress: bool,
+
     /// A picture that stands for each file: a JPEG of at most 200 kB, with at most 320 pixels on each side
     #[arg(long, value_name = "FILE")]
     pub(crate) thumbnail: Option<PathBuf>,

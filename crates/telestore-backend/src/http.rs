@@ -105,6 +105,26 @@ struct Answer {
     telegram_session: Option<Secret>,
     telegram_api_id: Option<Text>,
     telegram_api_hash: Option<Secret>,
+    age_recipients: Option<Recipients>,
+}
+
+/// For whom files are encrypted: as a list, or as one text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Recipients {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Recipients {
+    /// Each that is named. Whether it can be one is looked at when a file is encrypted: one that is left out could not open it.
+    fn named(self) -> Vec<String> {
+        let all = match self {
+            Self::One(text) => vec![text],
+            Self::Many(texts) => texts,
+        };
+        all.into_iter().filter(|text| !text.trim().is_empty()).collect()
+    }
 }
 
 #[derive(Deserialize)]
@@ -167,6 +187,8 @@ impl TryFrom<Answer> for TelegramCredentials {
         let credentials = Self::new(UserId::new(answer.user_id), channel.chat);
         let credentials = bots.into_iter().fold(credentials, Self::with_bot);
         let credentials = credentials.with_application(api_id, api_hash.clone());
+        let recipients = answer.age_recipients.map(Recipients::named).unwrap_or_default();
+        let credentials = credentials.with_age_recipients(recipients);
         Ok(credentials.with_session(answer.telegram_session, api_id, api_hash))
     }
 }
@@ -276,6 +298,21 @@ mod tests {
         assert_eq!(only.bots().count(), 1);
         let none = read(r#"{"user_id": "u", "channel_id": "-1001", "bot_token": "1:a", "bot_tokens": null}"#);
         assert_eq!(none.unwrap().bots().count(), 1);
+    }
+
+    #[test]
+    fn files_are_encrypted_for_those_whom_the_backend_names() {
+        let named = |recipients: &str| {
+            let text = format!(
+                r#"{{"user_id": "u", "channel_id": "-1001", "bot_token": "1:a", "age_recipients": {recipients}}}"#
+            );
+            read(&text).unwrap().age_recipients
+        };
+        assert_eq!(named(r#"["age1a", "age1b"]"#), ["age1a", "age1b"]);
+        assert_eq!(named(r#""age1a,age1b""#), ["age1a,age1b"]);
+        for nobody in ["null", "[]", r#""""#, r#"[" "]"#] {
+            assert_eq!(named(nobody), [""; 0], "{nobody}");
+        }
     }
 
     #[test]

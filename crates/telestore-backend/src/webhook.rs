@@ -5,7 +5,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use telestore_types::{StoredFile, StoredMessage, UserId};
+use telestore_types::{Encoded, FileDigest, FileId, StoredFile, StoredMessage, Upload, UserId};
 
 #[cfg(feature = "http")]
 pub use self::http::HttpWebhookSender;
@@ -31,6 +31,23 @@ pub struct WebhookEvent {
     /// All messages, if the file is in several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<WebhookMessage>,
+    /// The id by which the worker gives the file back, if it keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileId>,
+    /// The SHA-256 of the file in hexadecimal digits, if its client has said it; it was compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<FileDigest>,
+    /// Whether the messages hold it encrypted.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub encrypted: bool,
+    /// Whether the messages hold it compressed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub compressed: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// One of several messages that hold a file.
@@ -57,6 +74,23 @@ impl WebhookEvent {
             size,
             mime_type: mime_type.to_owned(),
             messages: messages_of(stored),
+            file: None,
+            sha256: None,
+            encrypted: false,
+            compressed: false,
+        }
+    }
+
+    /// The same, of the file that this upload has become.
+    #[must_use]
+    pub fn of(self, upload: &Upload) -> Self {
+        let encoded = upload.encoding.as_ref().map(Encoded::from).unwrap_or_default();
+        Self {
+            file: Some(FileId::of(&upload.key)),
+            sha256: upload.options.sha256,
+            encrypted: encoded.encrypted,
+            compressed: encoded.compressed,
+            ..self
         }
     }
 }

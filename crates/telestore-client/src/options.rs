@@ -42,6 +42,8 @@ pub struct UploadOptions {
     pub(crate) topic: Option<TopicId>,
     pub(crate) silent: Option<bool>,
     pub(crate) send_as: Option<SendAs>,
+    pub(crate) encrypt: Option<bool>,
+    pub(crate) compress: Option<bool>,
     pub(crate) sha256: Option<FileDigest>,
     pub(crate) thumbnail: Option<Thumbnail>,
     pub(crate) metadata: Vec<(String, String)>,
@@ -60,6 +62,8 @@ impl Default for UploadOptions {
             topic: None,
             silent: None,
             send_as: None,
+            encrypt: None,
+            compress: None,
             sha256: None,
             thumbnail: None,
             metadata: Vec::new(),
@@ -119,6 +123,18 @@ impl UploadOptions {
     /// As what the file is sent.
     pub fn send_as(mut self, send_as: SendAs) -> Self {
         self.send_as = Some(send_as);
+        self
+    }
+
+    /// Whether the channel gets the file encrypted. Unless it is named, the worker decides.
+    pub fn encrypt(mut self, encrypt: bool) -> Self {
+        self.encrypt = Some(encrypt);
+        self
+    }
+
+    /// Whether the channel gets the file compressed, if that gains anything. Unless it is named, the worker decides.
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.compress = Some(compress);
         self
     }
 
@@ -197,6 +213,8 @@ impl UploadOptions {
         push("topicId", self.topic.map(|topic| topic.to_string()));
         push("silent", self.silent.map(|silent| silent.to_string()));
         push("sendAs", self.send_as.map(|kind| kind.to_string()));
+        push("encrypt", self.encrypt.map(|encrypt| encrypt.to_string()));
+        push("compress", self.compress.map(|compress| compress.to_string()));
         push("sha256", self.sha256.map(|digest| digest.to_string()));
         for (name, value) in &self.metadata {
             push(name, Some(value.clone()));
@@ -217,6 +235,8 @@ impl fmt::Debug for UploadOptions {
             .field("topic", &self.topic)
             .field("silent", &self.silent)
             .field("send_as", &self.send_as)
+            .field("encrypt", &self.encrypt)
+            .field("compress", &self.compress)
             .field("sha256", &self.sha256)
             .field("thumbnail", &self.thumbnail)
             .field("metadata", &self.metadata)
@@ -237,10 +257,12 @@ mod tests {
             .unwrap()
             .caption("")
             .silent(true)
+            .encrypt(true)
+            .compress(false)
             .send_as(SendAs::Audio);
         assert_eq!(
             options.encoded(),
-            "filename w6kudHh0,caption,topicId Nw==,silent dHJ1ZQ==,sendAs YXVkaW8=,mark eA=="
+            "filename w6kudHh0,caption,topicId Nw==,silent dHJ1ZQ==,sendAs YXVkaW8=,encrypt dHJ1ZQ==,compress ZmFsc2U=,mark eA=="
         );
     }
 

@@ -118,7 +118,7 @@ async fn first_of(
     }
     Err(failed.unwrap_or_else(|| {
         let text = "it cannot be read with these Telegram credentials: that needs a Telegram session, or a bot with an api_id \
-                    and api_hash";
+                    and api_hash. With a token alone, a bot reads files of up to 20 MB that it has sent by the Bot API";
         Error::new(ErrorKind::Refused, text)
     }))
 }

@@ -10,6 +10,8 @@ pub enum ErrorKind {
     Gone,
     /// None of the logins may read it, or nobody can read it this way.
     Refused,
+    /// The file in the channel was changed or damaged: it is not what was put there.
+    Damaged,
     /// Telegram asks to wait so long.
     Wait(Duration),
     /// The network, or Telegram's servers, or another process that uses the login; it may work later.
@@ -49,7 +51,7 @@ impl Error {
     /// ```
     pub fn verdict(&self) -> Verdict {
         match self.kind {
-            ErrorKind::Gone | ErrorKind::Refused => Verdict::Permanent,
+            ErrorKind::Gone | ErrorKind::Refused | ErrorKind::Damaged => Verdict::Permanent,
             ErrorKind::Wait(_) | ErrorKind::Unavailable => Verdict::Temporary,
         }
     }

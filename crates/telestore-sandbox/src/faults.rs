@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::hostile::{HostileHttp, HostileMtproto};
+use crate::hostile::{HostileFile, HostileHttp, HostileMtproto};
 use crate::http::FloodShape;
 use crate::pulse::Pulse;
 use crate::unsaid::Unsaid;
@@ -45,6 +45,8 @@ pub enum FaultAction {
     HttpStatus(u16, serde_json::Value),
     /// HTTP only: not executed; answered with something that means no good.
     HostileHttp(HostileHttp),
+    /// `file` of the Bot API only: another body than was asked for.
+    HostileFile(HostileFile),
     /// Bot API only: taken in full, executed or not, and answered with something that does not tell.
     Unsaid(Unsaid),
     /// MTProto only: answered with something that means no good.

@@ -38,7 +38,7 @@ pub use channel_id::ChannelId;
 pub use entities::SandboxEntity;
 pub use error::{Error, Result};
 pub use faults::{Fault, FaultAction, FaultId, Faults};
-pub use hostile::{HostileHttp, HostileMtproto};
+pub use hostile::{HostileFile, HostileHttp, HostileMtproto};
 pub use http::FloodShape;
 pub use limits::Limits;
 pub use logins::{CodeKind, SentCode, SignInRules};

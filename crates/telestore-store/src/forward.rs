@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload,
-    UploadId, UploadOptions, UserId, WorkerId,
+    ChatId, Encoding, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp,
+    Upload, UploadId, UploadOptions, UserId, WorkerId,
 };
 
 use crate::rules::NewExtent;
@@ -201,6 +201,10 @@ macro_rules! forward {
 
             async fn uncommit(&$self, lease: &Lease) -> Result<bool> {
                 ($inner).uncommit(lease).await
+            }
+
+            async fn encode(&$self, lease: &Lease, encoding: &Encoding) -> Result<bool> {
+                ($inner).encode(lease, encoding).await
             }
 
             async fn finish(

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload,
-    UploadId, UploadOptions, UploadState, UserId, WorkerId,
+    ChatId, Encoding, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp,
+    Upload, UploadId, UploadOptions, UploadState, UserId, WorkerId,
 };
 use tokio::sync::{Mutex, MutexGuard, broadcast};
 
@@ -285,6 +285,10 @@ impl SessionStore for MemorySessionStore {
 
     async fn uncommit(&self, lease: &Lease) -> Result<bool> {
         self.leased(lease, false, Upload::uncommit).await
+    }
+
+    async fn encode(&self, lease: &Lease, encoding: &Encoding) -> Result<bool> {
+        self.leased(lease, false, |upload| upload.encode(encoding.clone())).await
     }
 
     async fn finish(

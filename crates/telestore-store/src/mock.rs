@@ -8,8 +8,8 @@ use std::ops::{Deref, DerefMut};
 use async_trait::async_trait;
 use bytes::Bytes;
 use telestore_types::{
-    ChatId, ChunkIndex, ContentDigest, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey,
-    StoredFile, Timestamp, Upload, UploadId, UploadOptions, UserId, WorkerId,
+    ChatId, ChunkIndex, ContentDigest, Encoding, FileId, IndexedFile, Outcome, Reading, ResumeState,
+    StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadOptions, UserId, WorkerId,
 };
 
 use crate::rules::NewExtent;
@@ -105,6 +105,7 @@ pub trait SessionCalls: Send + Sync {
     async fn checkpoint(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool>;
     async fn commit(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> Result<bool>;
     async fn uncommit(&self, lease: &Lease) -> Result<bool>;
+    async fn encode(&self, lease: &Lease, encoding: &Encoding) -> Result<bool>;
     async fn finish<'a>(
         &self,
         lease: &Lease,

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use telestore_types::{
-    AddressKey, ChunkIndex, FileDigest, FileId, FileName, IndexedFile, Outcome, ResumeState, SenderId,
-    StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadKind, UploadState, UserId, WorkerId, is_due,
+    AddressKey, ChunkIndex, Encoded, Encoding, FileDigest, FileId, FileName, IndexedFile, Outcome,
+    ResumeState, SenderId, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadKind, UploadState,
+    UserId, WorkerId, is_due,
 };
 
 use crate::{
@@ -114,6 +115,9 @@ pub(crate) fn upload(row: &impl Columns) -> Result<Upload> {
         }
         None => None,
     };
+    let encoding = row.text("encoding")?.map(|json| serde_json::from_str(&json)).transpose();
+    let encoding: Option<Encoding> = encoding.map_err(|_| bad("encoding"))?;
+    let sealed = row.bytes("encoding_keys")?;
     Ok(Upload {
         id: UploadId::new(text(row, "id")?).map_err(|_| bad("id"))?,
         key: key(row)?,
@@ -141,6 +145,7 @@ pub(crate) fn upload(row: &impl Columns) -> Result<Upload> {
             (Some(stored), Some(size)) => Some(stored.of_size(size)),
             (stored, _) => stored,
         },
+        encoding: encoding.map(|encoding| encoding.with_keys(sealed)),
         resume,
         outcome: outcome.map(|name| Outcome::parse(&name).ok_or(bad("outcome"))).transpose()?,
         maybe_sent: row.flag("maybe_sent")?,
@@ -167,10 +172,12 @@ pub(crate) fn file(row: &impl Columns) -> Result<IndexedFile> {
         sha256: sha256.transpose().map_err(|_| bad("sha256"))?,
         created_at: time(row, "created_at")?,
         stored: stored.of_size(size),
+        encoded: Encoded { encrypted: row.flag("encrypted")?, compressed: row.flag("compressed")? },
     })
 }
 
-/// Binds a file, in the order `id, upload_id, user_id, file_name, folded, size, mime_type, sha256, stored, created_at`.
+/// Binds a file, in the order `id, upload_id, user_id, file_name, folded, size, mime_type, sha256, stored, created_at,
+/// encrypted, compressed`.
 pub(crate) fn bind_file<'q, V: Values<'q>>(to: V, file: &'q IndexedFile) -> Result<V> {
     let stored = serde_json::to_string(&file.stored).map_err(|_| bad("stored"))?;
     Ok(to
@@ -183,7 +190,9 @@ pub(crate) fn bind_file<'q, V: Values<'q>>(to: V, file: &'q IndexedFile) -> Resu
         .text(file.mime_type.as_deref())
         .made(file.sha256.map(|sha256| sha256.to_string()))
         .made(Some(stored))
-        .int(file.created_at.as_millis()))
+        .int(file.created_at.as_millis())
+        .flag(file.encoded.encrypted)
+        .flag(file.encoded.compressed))
 }
 
 /// How many names of files are folded by one statement or transaction: others wait no longer than for that.
@@ -252,9 +261,11 @@ pub(crate) fn bind_new<'q, V: Values<'q>>(to: V, upload: &'q Upload) -> V {
 /// Binds everything that a transition may change, in the order `file_size, total_chunks, options, metadata, mime_type,
 /// user_id, sealed_token, state, received_chunks, received_bytes, progress, attempt, queued_at, next_attempt_at, error,
 /// stored, resume, resume_of, resume_sender, outcome, kind, maybe_sent, early, worker, crashes, updated_at, file_name,
-/// source`, and `id` and `key` to find the row.
+/// source, encoding, encoding_keys`, and `id` and `key` to find the row.
 pub(crate) fn bind_update<'q, V: Values<'q>>(to: V, upload: &'q Upload) -> Result<V> {
     let stored = upload.stored.as_ref().map(serde_json::to_string).transpose().map_err(|_| bad("stored"))?;
+    let encoding = upload.encoding.as_ref();
+    let kept = encoding.map(serde_json::to_string).transpose().map_err(|_| bad("encoding"))?;
     let resume = upload.resume.as_ref();
     Ok(to
         .int(upload.file_size.map_or(UNKNOWN_SIZE, signed))
@@ -285,6 +296,8 @@ pub(crate) fn bind_update<'q, V: Values<'q>>(to: V, upload: &'q Upload) -> Resul
         .int(upload.updated_at.as_millis())
         .text(upload.file_name.as_str())
         .bytes(upload.source.as_deref())
+        .made(kept)
+        .bytes(encoding.and_then(|encoding| encoding.sealed.as_deref()))
         .text(upload.id.as_str())
         .text(upload.key.as_str()))
 }

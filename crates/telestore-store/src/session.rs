@@ -10,8 +10,8 @@ use std::fmt;
 
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload,
-    UploadId, UploadOptions, UserId, WorkerId,
+    ChatId, Encoding, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp,
+    Upload, UploadId, UploadOptions, UserId, WorkerId,
 };
 
 pub use self::answers::{
@@ -242,6 +242,10 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Takes the word of [`commit`](Self::commit) back: Telegram has refused the file, and it goes another way.
     async fn uncommit(&self, lease: &Lease) -> Result<bool>;
+
+    /// Records what Telegram gets instead of the bytes of a leased upload, before anything of it is sent. What was made of others goes:
+    /// see [`Upload::encode`].
+    async fn encode(&self, lease: &Lease, encoding: &Encoding) -> Result<bool>;
 
     /// Records, flushed, the result of a leased upload and its webhook. It is a [file](IndexedFile) of its owner from then on,
     /// and was there when the machine's clock showed `now.wall`.

@@ -6,6 +6,7 @@
 mod append;
 mod bot_keys;
 mod chunks;
+mod encoded;
 mod fetching;
 mod files;
 mod handed_over;

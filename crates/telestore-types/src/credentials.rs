@@ -217,12 +217,14 @@ pub struct TelegramCredentials {
     pub chat_id: ChatId,
     /// Who may send them. Several of a kind share the files.
     pub senders: Vec<Sender>,
+    /// For whom files are encrypted, as `age1…`, beside those that the worker's operator names.
+    pub age_recipients: Vec<String>,
 }
 
 impl TelegramCredentials {
     /// A user and a channel, for which nobody sends yet.
     pub fn new(user_id: UserId, chat_id: ChatId) -> Self {
-        Self { user_id, chat_id, senders: Vec::new() }
+        Self { user_id, chat_id, senders: Vec::new(), age_recipients: Vec::new() }
     }
 
     /// The same with one more bot, if a token is given that is not empty.
@@ -266,8 +268,13 @@ impl TelegramCredentials {
     /// The same for this sender alone.
     #[must_use]
     pub fn only(&self, sender: &Sender) -> Self {
-        let (user_id, chat_id) = (self.user_id.clone(), self.chat_id.clone());
-        Self { user_id, chat_id, senders: vec![sender.clone()] }
+        Self { senders: vec![sender.clone()], ..self.clone() }
+    }
+
+    /// The same, whose files are encrypted for these recipients, too.
+    #[must_use]
+    pub fn with_age_recipients(self, age_recipients: Vec<String>) -> Self {
+        Self { age_recipients, ..self }
     }
 
     /// The same senders for another channel.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Outcome, StoredFile, StoredMessage, UploadId};
+use crate::{Encoded, FileDigest, FileId, Outcome, StoredFile, StoredMessage, UploadId};
 
 /// Where a running upload is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -80,6 +80,15 @@ pub struct UploadEvent {
     /// The messages in the channel, once sent.
     #[serde(default)]
     pub stored: Option<StoredFile>,
+    /// The file that it has become, once sent.
+    #[serde(default)]
+    pub file: Option<FileId>,
+    /// The SHA-256 of the file, if its client has said it; it was compared.
+    #[serde(default)]
+    pub sha256: Option<FileDigest>,
+    /// What the messages hold, once sent: the file's bytes, or another form of them.
+    #[serde(default)]
+    pub encoded: Encoded,
 }
 
 impl UploadEvent {
@@ -97,6 +106,9 @@ impl UploadEvent {
             error: None,
             outcome: None,
             stored: None,
+            file: None,
+            sha256: None,
+            encoded: Encoded::default(),
         }
     }
 

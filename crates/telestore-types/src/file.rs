@@ -1,54 +1,6 @@
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::{FileDigest, FileName, Result, StorageKey, StoredFile, Timestamp, Upload, UploadId, UserId};
-
-/// The name of a file in the index: random, and another one each time that a file is uploaded.
-///
-/// ```
-/// use telestore_types::FileId;
-///
-/// let id = FileId::parse("0f8fad5bd9cb469fa16570867728950e")?;
-/// assert_eq!(id.as_str(), "0f8fad5bd9cb469fa16570867728950e");
-/// assert!(FileId::parse("../uploads").is_err());
-/// # Ok::<(), telestore_types::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct FileId(StorageKey);
-
-impl FileId {
-    /// The name of the file that this life of an upload becomes.
-    pub fn of(key: &StorageKey) -> Self {
-        Self(key.clone())
-    }
-
-    /// Reads a name.
-    ///
-    /// # Errors
-    /// [`Error::StorageKey`](crate::Error::StorageKey) for a text that is none.
-    pub fn parse(text: &str) -> Result<Self> {
-        StorageKey::parse(text).map(Self)
-    }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
-    }
-
-    /// What secrets about the file are sealed for.
-    pub fn key(&self) -> &StorageKey {
-        &self.0
-    }
-}
-
-impl fmt::Display for FileId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+use crate::{Encoded, FileDigest, FileId, FileName, StoredFile, Timestamp, Upload, UploadId, UserId};
 
 /// What a completed upload has become: a file of its user, which stays until it is deleted. It does not change.
 ///
@@ -75,6 +27,8 @@ pub struct IndexedFile {
     pub created_at: Timestamp,
     /// The messages that hold it.
     pub stored: StoredFile,
+    /// What they hold: its bytes, or another form of them.
+    pub encoded: Encoded,
 }
 
 impl IndexedFile {
@@ -91,6 +45,7 @@ impl IndexedFile {
             sha256: upload.options.sha256,
             created_at,
             stored: upload.result()?.clone(),
+            encoded: upload.encoding.as_ref().map(Encoded::from).unwrap_or_default(),
         })
     }
 

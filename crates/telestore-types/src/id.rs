@@ -150,6 +150,51 @@ impl fmt::Display for StorageKey {
     }
 }
 
+/// The name of a file in the index: random, and another one each time that a file is uploaded.
+///
+/// ```
+/// use telestore_types::FileId;
+///
+/// let id = FileId::parse("0f8fad5bd9cb469fa16570867728950e")?;
+/// assert_eq!(id.as_str(), "0f8fad5bd9cb469fa16570867728950e");
+/// assert!(FileId::parse("../uploads").is_err());
+/// # Ok::<(), telestore_types::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FileId(StorageKey);
+
+impl FileId {
+    /// The name of the file that this life of an upload becomes.
+    pub fn of(key: &StorageKey) -> Self {
+        Self(key.clone())
+    }
+
+    /// Reads a name.
+    ///
+    /// # Errors
+    /// [`Error::StorageKey`](crate::Error::StorageKey) for a text that is none.
+    pub fn parse(text: &str) -> Result<Self> {
+        StorageKey::parse(text).map(Self)
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// What secrets about the file are sealed for.
+    pub fn key(&self) -> &StorageKey {
+        &self.0
+    }
+}
+
+impl fmt::Display for FileId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -36,8 +36,8 @@ pub use credentials::{ApiId, ChatId, Identity, TelegramCredentials, UserId};
 pub use digest::{ContentDigest, FileDigest};
 pub use error::{Error, Result};
 pub use event::{Stage, UploadEvent, UploadStatus};
-pub use file::{FileId, IndexedFile};
-pub use id::{ChunkIndex, MAX_CHUNKS, StorageKey, UploadId};
+pub use file::IndexedFile;
+pub use id::{ChunkIndex, FileId, MAX_CHUNKS, StorageKey, UploadId};
 pub use key_store::{KeyStore, KeyStoreError};
 pub use login_guard::{LoginBusy, LoginGuard, LoginHold};
 pub use name::{FileName, mime_type_of};
@@ -48,10 +48,10 @@ pub use secret::Secret;
 pub use sender::{Login, Sender, SenderId};
 pub use shown::{Shown, misleads};
 pub use source::{ByteSource, BytesSource, SourceError};
-pub use stored::{StoredAs, StoredFile, StoredMessage};
+pub use stored::{Encoded, StoredAs, StoredFile, StoredMessage};
 pub use thumbnail::{Thumbnail, ThumbnailMark};
 pub use upload::{
-    AppendError, ChunkVerdict, Completion, CompletionError, HandedOver, LONGEST_PAUSE, MAX_CRASHES,
+    AppendError, ChunkVerdict, Completion, CompletionError, Encoding, HandedOver, LONGEST_PAUSE, MAX_CRASHES,
     MAX_EARLY_CRASHES, MISSING_CHUNKS, Metadata, NewUpload, OptionError, Recovery, ResumeState, SendAs,
     TopicId, Upload, UploadKind, UploadOption, UploadOptions, UploadState, is_due,
 };

@@ -211,6 +211,15 @@ impl StoredFile {
     }
 }
 
+/// What a stored file is in the channel: other bytes than were uploaded, or the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Encoded {
+    /// It is encrypted by age.
+    pub encrypted: bool,
+    /// It is compressed by zstd, before it was encrypted.
+    pub compressed: bool,
+}
+
 /// What was written of a file: now, and when a file was always one message.
 #[derive(Deserialize)]
 #[serde(untagged)]

@@ -1,4 +1,5 @@
 mod completion;
+mod encoding;
 mod extents;
 mod fetching;
 mod fit;
@@ -13,11 +14,12 @@ use std::time::Duration;
 
 use crate::id::check_total_chunks;
 use crate::{
-    AddressKey, ChunkIndex, FileName, MAX_CHUNKS, Outcome, Result, Stage, StorageKey, StoredFile, Timestamp,
-    UploadEvent, UploadId, UploadStatus, UserId, WorkerId,
+    AddressKey, ChunkIndex, Encoded, FileId, FileName, MAX_CHUNKS, Outcome, Result, Stage, StorageKey,
+    StoredFile, Timestamp, UploadEvent, UploadId, UploadStatus, UserId, WorkerId,
 };
 
 pub use self::completion::{Completion, CompletionError};
+pub use self::encoding::Encoding;
 pub use self::extents::AppendError;
 pub use self::handed_over::HandedOver;
 pub use self::kind::UploadKind;
@@ -139,6 +141,8 @@ pub struct Upload {
     /// What Telegram gave back: see [`result`](Self::result). Before that, the messages that are there of a file that goes as
     /// several; they are taken back if it is cancelled.
     pub stored: Option<StoredFile>,
+    /// What Telegram gets instead of its bytes; `None` while nothing but they are sent.
+    pub encoding: Option<Encoding>,
     /// How far the backend got.
     pub resume: Option<ResumeState>,
     /// Whether its message may be in the channel without anybody knowing: the whole file was handed over, and no
@@ -197,6 +201,7 @@ impl Upload {
             error: None,
             outcome: None,
             stored: None,
+            encoding: None,
             resume: None,
             maybe_sent: false,
             early: false,
@@ -227,6 +232,11 @@ impl Upload {
         self.file_size.unwrap_or(self.received_bytes)
     }
 
+    /// How many bytes Telegram gets.
+    pub fn sent_size(&self) -> u64 {
+        self.encoding.as_ref().map_or_else(|| self.size(), |encoding| encoding.size)
+    }
+
     /// What to do with a chunk of `new` length and digest, where `old` is what its place holds now.
     pub fn chunk_verdict(&self, old: Option<(u64, u32)>, new: (u64, u32)) -> ChunkVerdict {
         match self.state {
@@ -253,6 +263,8 @@ impl Upload {
                 self.received_bytes = self.received_bytes.saturating_sub(old.0);
                 if old != new {
                     self.resume = self.resume.take().and_then(ResumeState::without_bytes);
+                    // Never are two bytes encrypted at one place with one key.
+                    self.encoding = None;
                 }
             }
         }
@@ -342,6 +354,12 @@ impl Upload {
         self.resume = Some(resume);
     }
 
+    /// Records what Telegram gets instead of its bytes. What was made of others is of no more use, and nothing goes on from it.
+    pub fn encode(&mut self, encoding: Encoding) {
+        self.encoding = Some(encoding);
+        (self.resume, self.stored) = (None, None);
+    }
+
     /// Records that the message may exist from here on. Without a state that would make the same message again, the
     /// attempt is not repeated by itself; if the state says what was [handed over](HandedOver), the message is looked for first.
     pub fn commit(&mut self, progress: u8, resume: Option<ResumeState>) {
@@ -383,6 +401,9 @@ impl Upload {
         self.stored = Some(stored);
         (self.error, self.outcome) = (None, Some(Outcome::Stored));
         self.resume = None;
+        if let Some(encoding) = &mut self.encoding {
+            encoding.sealed = None;
+        }
         self.sealed_token = None;
         self.maybe_sent = false;
         self.crashes = 0;
@@ -418,7 +439,7 @@ impl Upload {
         }
         self.state = UploadState::Cancelled;
         (self.error, self.outcome) = (Some("Upload cancelled".to_owned()), Some(Outcome::Cancelled));
-        self.resume = None;
+        (self.resume, self.encoding) = (None, None);
         self.stored = None;
         (self.sealed_token, self.source) = (None, None);
         self.next_attempt_at = None;
@@ -451,6 +472,9 @@ impl Upload {
             error: self.error.clone(),
             outcome: self.outcome,
             stored: self.result().cloned(),
+            file: self.result().and_then(|_| Some(FileId::of(&self.key)).filter(|_| self.user_id.is_some())),
+            sha256: self.result().and(self.options.sha256),
+            encoded: self.result().and(self.encoding.as_ref()).map(Encoded::from).unwrap_or_default(),
             ..UploadEvent::new(self.id.clone(), status, stage, self.size())
         })
     }

@@ -222,6 +222,18 @@ impl From<telestore_types::SourceError> for Error {
     }
 }
 
+#[cfg(feature = "bot-api")]
+impl From<telestore_bot_api::Error> for Error {
+    fn from(error: telestore_bot_api::Error) -> Self {
+        let (text, source) = error.into_parts();
+        let error = Self::new(ErrorKind::Unavailable, text);
+        match source {
+            Some(source) => error.with_source(source),
+            None => error,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -46,9 +46,12 @@ pub use uploader::MockTelegramUploader;
 pub use uploader::{NoProgress, ProgressSink, TelegramUploader, UploadRequest};
 
 #[cfg(feature = "bot-api")]
-pub use bot_api::{BotApiConfig, BotApiUploader};
+pub use bot_api::BotApiUploader;
 #[cfg(feature = "mtproto")]
 pub use mtproto::MtprotoUploader;
+/// What a [`BotApiUploader`] is made of.
+#[cfg(feature = "bot-api")]
+pub use telestore_bot_api::BotApiConfig;
 /// What an [`MtprotoUploader`] is made of; the whole client is the crate `telestore-mtproto`.
 #[cfg(feature = "mtproto")]
 pub use telestore_mtproto::{AllowedAddresses, BadServerKey, Client, MtprotoConfig, ServerKey, User};

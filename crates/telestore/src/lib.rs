@@ -30,6 +30,7 @@ pub use operator::Operator;
 pub use service::Running;
 pub use shared::caller::Caller;
 pub use shared::config::{Auth, EngineConfig, MessageDefaults, Unknown};
+pub use shared::encoding::EncodingDefaults;
 pub use shared::error::{Conflict, Error, MissingToken, Result};
 pub use shared::keys::SealedKeys;
 pub use shared::metrics::describe_metrics;
@@ -40,6 +41,7 @@ pub use watching::ready::Readiness;
 pub use watching::report::ChunkStatus;
 pub use watching::watch::Watch;
 
+pub use telestore_age as age;
 pub use telestore_backend as backend;
 pub use telestore_fetch as fetch;
 pub use telestore_merger as merger;

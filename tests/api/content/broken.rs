@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use serde_json::Value;
-use telestore_sandbox::{Fault, UserSpec};
+use telestore_sandbox::Fault;
 
-use super::{Got, Kept, ask, random};
+use super::{Kept, random};
 use crate::support::{MIB, Stage, soon};
 use crate::tls::Files;
 
 const GET: &str = "upload.getFile";
 
 /// All that comes of a body, and whether it came to its end.
-async fn taken(request: reqwest::RequestBuilder) -> (u64, Vec<u8>, bool) {
+pub(super) async fn taken(request: reqwest::RequestBuilder) -> (u64, Vec<u8>, bool) {
     let answer = request.send().await.expect("an answer");
     assert_eq!(answer.status(), 200);
     let (length, mut got) = (answer.content_length().expect("a length"), Vec::new());
@@ -70,20 +70,13 @@ async fn what_telegram_does_not_give_now_is_told_before_the_body() {
     let stage = Stage::new().await;
     let file = Kept::put(&stage, "a.bin", None, random(100)).await;
     stage.sandbox.faults().inject(Fault::flood_wait("channels.getMessages", 3600));
-    let got = file.get(&stage, &[]).await;
+    assert!(file.get(&stage, &[]).await.body == file.bytes, "the bot that has sent it gives it");
+    let other = Kept::put(&stage, "b.bin", None, random(100)).await;
+    stage.sandbox.faults().inject(Fault::flood_wait("getFile", 3600));
+    let got = other.get(&stage, &[]).await;
     assert!(got.error(503).contains("try again later"));
     let wait: u64 = got.header("retry-after").parse().expect("seconds");
     assert!((1..=3600).contains(&wait), "{wait}");
-}
-
-#[tokio::test]
-async fn a_bot_alone_is_told_what_reading_needs() {
-    let stage = Stage::of(UserSpec::new("bob").without_session(), &[]).await;
-    let file = Kept::put(&stage, "a.bin", None, random(100)).await;
-    for path in [file.path(), "/messages/1/content".to_owned()] {
-        let got = Got::of(ask(&stage, "GET", &path)).await;
-        assert!(got.error(409).contains("Telegram session"), "{path}");
-    }
 }
 
 #[tokio::test]

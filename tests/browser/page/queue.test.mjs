@@ -17,13 +17,14 @@ const nobody = { others: async () => new Set() };
 function page(worker = new FakeWorker(), storage = new Memory(), tabs = nobody) {
   const said = [];
   const tokens = [];
+  const arrived = [];
   const authorization = () => ({ Authorization: `Bearer ${worker.shown ?? "good"}` });
   const queue = new Queue({
     tus: new Tus("http://here/tus", authorization, worker),
     worker: new Worker("http://here/", authorization, worker.ask),
     records: new Records("/", storage),
     tabs,
-  }, { change() {}, list() {}, say: (words) => said.push(words), token: (words) => tokens.push(words) });
+  }, { change() {}, list() {}, sent: (item) => arrived.push(item.name), say: (words) => said.push(words), token: (words) => tokens.push(words) });
   const states = () => Object.fromEntries(queue.items.map((item) => [item.path || item.name, item.state]));
   const item = (name) => queue.items.find((item) => (item.path || item.name) === name);
   const becomes = (name, state) => until(`${name} to be ${state}, not ${item(name)?.state}`, () => item(name)?.state === state);
@@ -33,14 +34,14 @@ function page(worker = new FakeWorker(), storage = new Memory(), tabs = nobody) 
     await next.queue.restore();
     return next;
   };
-  return { worker, queue, said, tokens, states, item, becomes, again, storage };
+  return { worker, queue, said, tokens, arrived, states, item, becomes, again, storage };
 }
 
 // Requests of a method that were made.
 const made = (worker, method) => worker.requests.filter((request) => request.method === method).length;
 
 test("files wait for a token, then go three at a time and arrive", async () => {
-  const { worker, queue, states, said } = page();
+  const { worker, queue, states, said, arrived } = page();
   const files = Array.from({ length: 8 }, (_, index) => file(`${index}.bin`, 100 + index, { path: `dir/${index}.bin` }));
   assert.deepEqual(await queue.add(files, {}), { added: 8, already: 0 });
   assert.deepEqual([...new Set(Object.values(states()))], ["waiting"]);
@@ -55,6 +56,7 @@ test("files wait for a token, then go three at a time and arrive", async () => {
   assert.equal(most, 3);
   for (const { file: given } of files) assert.deepEqual(worker.of(given.name), Buffer.from(await given.arrayBuffer()));
   assert.equal(said.at(-1), TEXTS.saysAll(8, 0));
+  assert.deepEqual(arrived.sort(), files.map(({ file }) => file.name).sort(), "the list of the channel hears of each");
   assert.equal(queue.items[0].url, "https://t.me/c/1/7");
 });
 

@@ -38,6 +38,10 @@ export class FakeWorker {
   uploads = new Map();
   requests = [];
   faults = [];
+  // What is in the channel, the newest first, as `stored` makes it; and the links to it that are valid.
+  files = [];
+  links = new Set();
+  linked = 0;
   // Who waits for an upload to be received: its id and whether it "completed" or "failed".
   ends = new Map();
   token = "good";
@@ -90,8 +94,10 @@ export class FakeWorker {
 
   async #answer(method, pathname, headers, body, search, signal) {
     if (method === "OPTIONS") return answer(204, { "Tus-Max-Size": 1000 });
+    if (pathname.endsWith("/content")) return this.#content(pathname, search);
     if (headers.Authorization !== `Bearer ${this.token}`) return answer(401, {}, { error: "token is not valid" });
     const id = pathname.split("/").pop();
+    if (pathname.split("/")[1] === "files") return this.#files(method, pathname, body, search);
     if (method === "POST" && pathname.endsWith("/tus")) return this.#create(headers);
     if (method === "HEAD") {
       const upload = this.uploads.get(id);
@@ -119,6 +125,45 @@ export class FakeWorker {
     this.uploads.set(id, { bytes: Buffer.alloc(0), length: Number(headers["Upload-Length"]), metadata });
     // As a worker behind a proxy says it that takes TLS off.
     return answer(201, { Location: `http://inside:10000/tus/${id}` });
+  }
+
+  #files(method, pathname, body, search) {
+    const [, , id, what] = pathname.split("/");
+    if (!id) return this.#page(search);
+    const file = this.files.find((file) => file.id === id);
+    if (!file) return answer(404, {}, { error: "there is no such file" });
+    if (method === "DELETE") {
+      this.files = this.files.filter((other) => other !== file);
+      return answer(204);
+    }
+    if (what !== "link") return answer(200, {}, file);
+    const link = `${id}-${(this.linked += 1)}-${JSON.parse(body).expiresIn}`;
+    this.links.add(link);
+    // As a worker behind a proxy says it that takes TLS and a path off.
+    return answer(200, {}, { url: `http://inside:10000/files/${id}/content?link=${link}`, expiresAt: "2026-11-22T06:40:00Z" });
+  }
+
+  #page(search) {
+    const found = this.files.filter(({ fileName }) => fileName.includes(search.get("q") ?? ""));
+    const before = search.get("cursor");
+    const rest = before === null ? found : found.filter(({ place }) => place < Number(before));
+    const files = rest.slice(0, Number(search.get("limit")));
+    const more = rest.length > files.length;
+    return answer(200, {}, { files, cursor: more ? String(files.at(-1).place) : null });
+  }
+
+  #content(pathname, search) {
+    if (!this.links.has(search.get("link"))) return answer(403, {}, { error: "the link is over" });
+    return this.files.some(({ id }) => pathname.includes(id)) ? answer(206, {}, "x") : answer(404, {}, { error: "there is no such file" });
+  }
+
+  // Puts files into the channel, each newer than the one before.
+  store(...given) {
+    for (const about of given) {
+      const place = (this.files[0]?.place ?? 0) + 1;
+      const file = { id: `f${place}`, fileName: `file ${place}`, size: 1000, mimeType: null, createdAt: "2026-11-22T05:40:00.000Z", ...about };
+      this.files.unshift({ messages: [{ messageId: place }], encrypted: false, compressed: false, place, ...file });
+    }
   }
 
   async #progress(id, wait, signal) {

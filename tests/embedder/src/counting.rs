@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use telestore::store::rules::{Concatenation, JoinedExtent, NewChunk, NewExtent};
 use telestore::store::*;
 use telestore::types::{
-    ChatId, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp, Upload,
+    ChatId, FileId, IndexedFile, Outcome, Reading, Encoding, ResumeState, StorageKey, StoredFile, Timestamp, Upload,
     UploadId, UploadOptions, UserId, WorkerId,
 };
 
@@ -90,6 +90,7 @@ forward! {
     async fn checkpoint(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> bool;
     async fn commit(&self, lease: &Lease, progress: u8, resume: Option<ResumeState>) -> bool;
     async fn uncommit(&self, lease: &Lease) -> bool;
+    async fn encode(&self, lease: &Lease, encoding: &Encoding) -> bool;
     async fn finish(&self, lease: &Lease, stored: &StoredFile, event: Option<&NewEvent>, now: Reading) -> bool;
     async fn fail(&self, lease: &Lease, error: &str, outcome: Outcome, now: Timestamp) -> bool;
     async fn retry_later(&self, lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> bool;

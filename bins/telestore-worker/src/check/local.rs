@@ -5,10 +5,11 @@ use std::io;
 use std::path::Path;
 
 use bytesize::ByteSize;
+use telestore::age::{Header, Parsed, Sealing};
 use telestore::store::{
     Cursor, DataDisk, Error, Listing, LocalChunkStore, Schema, SessionStore, SqliteSessionStore,
 };
-use telestore::{SealError, Sealer};
+use telestore::{EncodingDefaults, SealError, Sealer};
 
 use super::report::Report;
 use super::shared;
@@ -42,9 +43,44 @@ pub(super) async fn check(config: &Config, report: &mut Report) {
             Err(error) => report.failed("TLS", error),
         }
     }
+    encryption(&config.engine.encoding, report);
     if !shared::database(config, report).await {
         let known = database(dir, report).await;
         key(config, known, report).await;
+    }
+}
+
+/// Encrypts something for the recipients, and opens it.
+fn encryption(encoding: &EncodingDefaults, report: &mut Report) {
+    const CHECK: &str = "encryption";
+    if encoding.recipients.is_empty() {
+        if !encoding.identities.is_empty() {
+            report.ok(
+                CHECK,
+                "encrypted files are read back; files are encrypted for those that the backend names",
+            );
+        }
+        return;
+    }
+    let head = match Sealing::draw(&encoding.recipients) {
+        Ok(sealing) => sealing.head(),
+        Err(error) => return report.failed(CHECK, error),
+    };
+    let opens = match Header::parse(&head) {
+        Ok(Parsed::Whole(header)) => header.open(&encoding.identities).is_ok(),
+        _ => return report.failed(CHECK, "what was encrypted is no age file"),
+    };
+    let whom = format!("files can be encrypted for {} recipients", encoding.recipients.len());
+    match (opens, encoding.identities.is_empty()) {
+        (true, _) => report.ok(CHECK, format!("{whom}, and this worker reads them back")),
+        (false, true) => report.ok(
+            CHECK,
+            format!("{whom}; this worker does not read them back, since TELESTORE_AGE_IDENTITY is not set"),
+        ),
+        (false, false) => report.warning(
+            CHECK,
+            format!("{whom}, and TELESTORE_AGE_IDENTITY is of none of them: this worker will not read these files back"),
+        ),
     }
 }
 

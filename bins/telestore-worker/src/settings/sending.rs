@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
@@ -64,6 +65,10 @@ pub(crate) struct SendingSettings {
     #[arg(long, env = "TELESTORE_BOT_API_MAX_BYTES", value_name = "BYTES", default_value = "50 MiB", value_parser = values::size)]
     pub(crate) bot_api_max_bytes: u64,
 
+    /// Where a local Bot API server that runs with `--local` [keeps its files](#files-back-by-a-bot-alone), if the worker has that folder at the same path: files are read back from there [default: none]
+    #[arg(long, env = "TELESTORE_BOT_API_FILES", value_name = "DIR")]
+    pub(crate) bot_api_files: Option<PathBuf>,
+
     /// Whether files of all sizes go by MTProto if a session, or a bot with `api_id` and `api_hash`, can send them: `on`, or `off` for larger ones only
     ///
     /// MTProto makes each message exactly once. `fileId` is the number of the document then, which the Bot API does not know.
@@ -118,6 +123,7 @@ impl SendingSettings {
         let config = self.bot_api_url.clone().map_or_else(BotApiConfig::default, BotApiConfig::at);
         config.with(|config| {
             config.max_bytes = self.bot_api_max_bytes;
+            config.files_dir.clone_from(&self.bot_api_files);
             config.answer_timeout = self.bot_api_answer_timeout;
             config.proxy = self.proxy();
         })

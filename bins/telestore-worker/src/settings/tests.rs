@@ -34,6 +34,7 @@ fn samples(definition: &Definition) -> Vec<String> {
         "ORIGIN,…" => "https://a.example,https://b.example".to_owned(),
         "TOKEN,…" => "one,two".to_owned(),
         "NAME:TOKEN,…" => "a:one,b:two".to_owned(),
+        "RECIPIENT,…" => telestore::age::Identity::generate().unwrap().recipient().to_string(),
         "TEMPLATE" => "<b>{fileName}</b> of {userId}".to_owned(),
         "PEM" => test_key(),
         word if word.chars().all(|c| c.is_ascii_lowercase()) => word.to_owned(),

@@ -38,6 +38,14 @@ impl Message {
             mark("silent", b"");
             options = options.silent(true);
         }
+        if args.encrypt {
+            mark("encrypt", b"");
+            options = options.encrypt(true);
+        }
+        if args.compress {
+            mark("compress", b"");
+            options = options.compress(true);
+        }
         if let Some(path) = &args.thumbnail {
             let failed = |why: String| Failure::usage(format!("--thumbnail {}: {why}", path.display()));
             let bytes = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
@@ -70,6 +78,8 @@ mod tests {
             &["--silent"],
             &["--topic", "7"],
             &["--send-as", "video"],
+            &["--encrypt"],
+            &["--compress"],
         ]
         .iter()
         .map(|args| message(args).unwrap().mark)

@@ -10,10 +10,11 @@ export class Access {
   #token;
   #tus;
   #queue;
+  #library;
   #say;
 
-  constructor({ token, tus, queue, say }) {
-    [this.#token, this.#tus, this.#queue, this.#say] = [token, tus, queue, say];
+  constructor({ token, tus, queue, library, say }) {
+    [this.#token, this.#tus, this.#queue, this.#library, this.#say] = [token, tus, queue, library, say];
     $("access-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submitted();
@@ -30,6 +31,8 @@ export class Access {
   // The token of before is not valid (any more).
   ask(words) {
     this.#token.forget();
+    this.#queue.lock();
+    this.#library.lock();
     this.#show();
     this.#error(words ? `${TEXTS.tokenUnknown} (${words})` : TEXTS.tokenUnknown);
     $("token").focus();
@@ -68,6 +71,7 @@ export class Access {
     $("access").hidden = true;
     $("sign-out").hidden = false;
     this.#queue.unlock();
+    this.#library.unlock();
   }
 
   #show() {
@@ -85,6 +89,7 @@ export class Access {
     if (this.#queue.interruptible && !confirm(TEXTS.signOutAsks)) return;
     this.#token.forget();
     this.#queue.clear();
+    this.#library.clear();
     this.#show();
     this.#error("");
     this.#say(TEXTS.signedOut);

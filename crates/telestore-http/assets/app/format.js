@@ -27,6 +27,9 @@ export function duration(seconds) {
   return rest ? `${hours} h ${rest} min` : `${hours} h`;
 }
 
+// 22 Nov 2026, 05:40
+export const when = (time) => new Date(time).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+
 // Whole percent; 100 only for all of it.
 export function percent(part, whole) {
   if (!(whole > 0)) return 0;

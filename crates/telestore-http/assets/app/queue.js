@@ -23,7 +23,7 @@ export class Queue {
   #locked = true;
 
   // `parts`: { tus, worker, records, tabs, now() in seconds }.
-  // `on`: { change(item), list(), say(text), token(words) }.
+  // `on`: { change(item), list(), sent(item), say(text), token(words) }.
   constructor(parts, on) {
     Object.assign(this, parts);
     this.now ??= () => performance.now() / 1000;
@@ -363,11 +363,16 @@ export class Queue {
   }
 
   #sent(item, state) {
-    item.arrived(state);
+    this.#arrived(item, state);
     this.on.change(item);
-    this.#remember(item);
     this.on.say(TEXTS.saysSent(item.shown));
     this.#settled();
+  }
+
+  #arrived(item, state) {
+    item.arrived(state);
+    this.#remember(item);
+    this.on.sent(item);
   }
 
   #away(item) {
@@ -420,8 +425,7 @@ export class Queue {
     const late = await this.#cancelAtWorker(item);
     if (late === undefined) return;
     if (late) {
-      item.arrived(late);
-      this.#remember(item);
+      this.#arrived(item, late);
       this.on.say(`${TEXTS.tooLateToCancel} ${TEXTS.saysSent(item.shown)}`);
     } else {
       item.forget();

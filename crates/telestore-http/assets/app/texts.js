@@ -32,7 +32,7 @@ export const TEXTS = {
   resumeAll: "Resume all",
   more: (count) => `${files(count)} more, waiting.`,
   title: (percent) => `${percent} % · TeleStore`,
-  titleAtRest: "Send files · TeleStore",
+  titleAtRest: "Files · TeleStore",
 
   // States of a file.
   waiting: "Waiting",
@@ -61,7 +61,7 @@ export const TEXTS = {
   cancelled: "Cancelled",
   cancelling: "Cancelling",
   tooLateToCancel: "It was in the channel already.",
-  link: "Open",
+  open: "Open",
 
   // What can be done with a file.
   pause: "Pause",
@@ -94,7 +94,50 @@ export const TEXTS = {
   cancelFailed: (words) => `The file could not be cancelled at the worker: ${words} Try again.`,
   badAnswer: "What answers is no worker, or a proxy whose worker is away.",
 
+  // What is in the channel.
+  listing: "Asking the worker…",
+  found: (count, more, query) => {
+    if (!query) return count ? (more ? `The newest ${files(count)}` : files(count)) : "There is no file in the channel yet.";
+    if (!count) return `No file has “${query}” in its name.`;
+    return `${more ? "The newest " : ""}${files(count)} with “${query}” in the name`;
+  },
+  moreShown: (count, all) => `${files(count)} more, ${all} in all.`,
+  inMessages: (count) => `in ${count} messages`,
+  encrypted: "encrypted",
+  compressed: "compressed",
+  play: "Play",
+  show: "Show",
+  download: "Download",
+  link: "Link",
+  delete: "Delete",
+  deleted: (name, keeps) => (keeps
+    ? `${name} is off the list. Its messages stay in the channel.`
+    : `${name} is deleted. Its messages go from the channel now.`),
+  wasDeleted: (name) => `${name} was deleted meanwhile.`,
+  deleting: "Deleting…",
+  linking: "Making the link…",
+  linkCopied: (until) => `Copied. Until ${until} it opens the file.`,
+  linkShown: (until) => `The browser does not let this page copy it: copy it from the field. Until ${until} it opens the file.`,
+  opening: "Asking the worker for the file…",
+  cannot: {
+    video: "This browser cannot play this kind of video. Download it, and open it with a player.",
+    audio: "This browser cannot play this kind of audio. Download it, and open it with a player.",
+    image: "This browser cannot show this kind of picture. Download it, and open it with a viewer.",
+  },
+  playStops: "It stops again and again. Try again later, or download it.",
+
+  // Errors about files in the channel, each with what to do.
+  unreachableNow: "The worker does not answer. Check the connection, then try again.",
+  noWords: (status) => `What answers is no worker that has files, or a proxy whose worker is away (status ${status}). Try again later, or ask the operator.`,
+  linkOver: "The link is not valid any more. Try again.",
+  notListed: "The worker does not know this file any more. It may have been deleted elsewhere.",
+  notReadable: (words) => `The worker cannot read it back: ${words} Open it in Telegram, or ask the operator.`,
+  notThere: (words) => `It cannot be read back any more: ${words} Delete it here to take it off the list.`,
+  notDeleted: (words) => `${words} Nothing is deleted.`,
+  later: (words, time) => `${words} Try again ${time ? `in ${time}` : "in a moment"}.`,
+
   // What is said aloud.
+  saysDownloads: (name) => `The browser downloads ${name}.`,
   saysSent: (name) => `${name} is in the channel.`,
   saysFailed: (name, why) => `${name} failed. ${why}`,
   saysAll: (sent, failed) => (failed ? `Done: ${files(sent)} in the channel, ${files(failed)} failed.` : `All done: ${files(sent)} in the channel.`),

@@ -14,7 +14,7 @@ const ROWS = 300;
 const $ = (id) => document.getElementById(id);
 
 // Writes only what is new, since screen readers and selections hear of each write.
-function text(element, words) {
+export function text(element, words) {
   if (element.textContent !== words) element.textContent = words;
 }
 
@@ -102,8 +102,8 @@ export class View {
     link.hidden = !item.url;
     if (item.url && link.getAttribute("href") !== item.url) {
       link.href = item.url;
-      link.textContent = TEXTS.link;
-      link.setAttribute("aria-label", TEXTS.actionFor(TEXTS.link, item.shown));
+      link.textContent = TEXTS.open;
+      link.setAttribute("aria-label", TEXTS.actionFor(TEXTS.open, item.shown));
     }
     const actions = item.actions();
     row.querySelectorAll("button").forEach((button, index) => this.#button(button, actions[index], item));

@@ -1,6 +1,6 @@
 // What is said of a file and of the whole list, as text. It touches no page.
 
-import { duration, percent, rate, size } from "./format.js";
+import { duration, percent, rate, size, when } from "./format.js";
 import { TEXTS } from "./texts.js";
 
 // [text, percent of the bar] of an item at `now`.
@@ -56,10 +56,6 @@ function sent(item) {
   return words.join(" · ");
 }
 
-function when(time) {
-  return new Date(time).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
-}
-
 // { text, percent, note, active } of the list.
 export function wholeOf(all, speed, now) {
   const texts = [TEXTS.whole(all.sent, all.files)];
@@ -69,4 +65,17 @@ export function wholeOf(all, speed, now) {
   const received = all.bytes > 0 && all.there >= all.bytes;
   const note = all.sending && received ? TEXTS.mayClose : all.missing ? TEXTS.choosesAgain : "";
   return { text: texts.join(" · "), percent: percent(all.there, all.bytes), note, active: all.receiving + all.waiting > 0 };
+}
+
+// What is said of a file in the channel, beside its name.
+export function storedOf(file) {
+  const words = [size(file.size), when(file.at)];
+  if (file.messages > 1) words.push(TEXTS.inMessages(file.messages));
+  return words;
+}
+
+// What the list of the channel has, in a line.
+export function libraryOf({ files, more, answered, loading }) {
+  if (answered === null) return loading ? TEXTS.listing : "";
+  return TEXTS.found(files.length, more, answered);
 }

@@ -57,6 +57,7 @@ const SAFE: [(HeaderName, &str); 6] = [
 struct Asked {
     link: Option<String>,
     inline: Option<String>,
+    raw: Option<String>,
 }
 
 impl Asked {
@@ -66,8 +67,16 @@ impl Asked {
     }
 
     fn is_inline(&self) -> bool {
-        self.inline.as_deref().is_some_and(|text| matches!(text, "1" | "true"))
+        is_yes(self.inline.as_deref())
     }
+
+    fn is_raw(&self) -> bool {
+        is_yes(self.raw.as_deref())
+    }
+}
+
+fn is_yes(text: Option<&str>) -> bool {
+    text.is_some_and(|text| matches!(text, "1" | "true"))
 }
 
 /// Gives a file back
@@ -85,6 +94,7 @@ impl Asked {
         ("token" = Option<String>, Query, description = "The auth token, where no header can be sent"),
         ("link" = Option<String>, Query, description = "What `POST /files/{id}/link` gave: no token is needed with it"),
         ("inline" = Option<String>, Query, description = "`1`: to be shown in a browser, and not saved"),
+        ("raw" = Option<String>, Query, description = "`1`: as it lies in the channel, if it was encrypted or compressed for that; not by a link"),
         ("Range" = Option<String>, Header, description = "One range of bytes: `bytes=a-b`, `bytes=a-` or `bytes=-n`; others are ignored"),
         ("If-Range" = Option<String>, Header, description = "The range only if the file is still that of this `ETag`"),
         ("If-None-Match" = Option<String>, Header, description = "An `ETag` that the client has"),
@@ -112,6 +122,7 @@ pub(crate) async fn content(call: Call, id: Path<String>) -> ApiResult {
             token::is_good(&call.request);
             content
         }
+        None if asked.is_raw() => call.engine.raw_content(&id, &call.user().await?).await?,
         None => call.engine.content(&id, &call.user().await?).await?,
     };
     let name = content.file_name().unwrap_or_default();
@@ -171,9 +182,10 @@ pub(crate) fn bad_ids() -> ApiError {
 fn answer(call: &Call, content: &FileContent, name: &str, inline: bool) -> ApiResult {
     let (request, length) = (&call.request, content.len());
     // Whoever writes in the channel may put another file into a message; into one of the index only the same.
-    let version = content
-        .file()
-        .map(|file| Version::only(file.id.as_str(), times::spelled(file.created_at).min(SystemTime::now())));
+    let version = content.file().map(|file| {
+        let form = if content.is_raw() { "-raw" } else { "" };
+        Version::only(&format!("{}{form}", file.id), times::spelled(file.created_at).min(SystemTime::now()))
+    });
     let wanted = conditions::wanted(request, version.as_ref(), length)?;
     let mut answer = HttpResponse::Ok();
     for (header, value) in SAFE {

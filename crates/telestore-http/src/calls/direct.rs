@@ -14,7 +14,7 @@ use crate::forms::encoded::Body;
 use crate::forms::form;
 use crate::forms::form::{Form, Limits};
 use crate::shared::error::ApiResult;
-use crate::shared::messages::{Message, several};
+use crate::shared::messages::{Became, Message, several};
 use crate::shared::{client, endpoints, idempotency, token};
 
 /// A file in one request.
@@ -46,6 +46,12 @@ struct FileForm {
     /// The SHA-256 of the whole file; empty for none.
     #[schema(nullable = false, pattern = "^([0-9A-Fa-f]{64})?$", example = "")]
     sha256: Option<String>,
+    /// Whether the channel gets the file encrypted, by age; empty for what the worker does by itself.
+    #[schema(nullable = false, pattern = "^(true|false)?$", example = "")]
+    encrypt: Option<String>,
+    /// Whether the channel gets the file compressed, by zstd, if that gains anything; empty for what the worker does by itself.
+    #[schema(nullable = false, pattern = "^(true|false)?$", example = "")]
+    compress: Option<String>,
     /// A picture that stands for the file: a JPEG of at most 200 kB and 320 pixels; empty for none.
     #[schema(value_type = Option<String>, nullable = false, format = Binary, content_media_type = "image/jpeg", example = "")]
     thumbnail: Option<Vec<u8>>,
@@ -58,6 +64,8 @@ struct FileForm {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Sent {
+    #[serde(flatten)]
+    became: Became,
     /// The Bot API's `file_id`, or with MTProto the document id in decimal digits.
     file_id: String,
     /// The name that it has there.
@@ -83,6 +91,7 @@ impl Sent {
         let progress = || format!("{}/upload-progress/{}", client::base_of(request), receipt.upload_id);
         Self {
             url: link.unwrap_or_else(progress),
+            became: Became::of(receipt.file.clone(), receipt.sha256, receipt.encoded),
             file_id: receipt.stored.file_id(),
             message_id: receipt.stored.message_id(),
             messages: several(receipt.stored.messages()),

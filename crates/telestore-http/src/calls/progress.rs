@@ -19,7 +19,7 @@ use crate::calls::openapi::refusals::{
 use crate::shared::endpoints;
 use crate::shared::error::{ApiError, ApiResult};
 use crate::shared::measures::Ongoing;
-use crate::shared::messages::{Message, several};
+use crate::shared::messages::{Became, Message, several};
 use crate::shared::words::of_failure;
 
 /// The longest that a poll waits; what stands in between often closes connections that are silent for a minute.
@@ -36,6 +36,8 @@ struct Polling {
 pub(crate) struct Progress {
     /// The attempt that runs or comes next, from 1.
     attempt: u32,
+    #[serde(flatten)]
+    became: Became,
     /// Bytes that Telegram has acknowledged.
     bytes_sent: u64,
     /// Bytes of the file.
@@ -94,6 +96,7 @@ impl From<&UploadEvent> for Progress {
     fn from(event: &UploadEvent) -> Self {
         Self {
             attempt: event.attempt,
+            became: Became::of(event.file.clone(), event.sha256, event.encoded),
             bytes_sent: event.bytes_sent,
             bytes_total: event.bytes_total,
             error: event.error.as_deref().map(|error| of_failure(error, event.outcome).to_owned()),
@@ -143,7 +146,7 @@ impl fmt::Display for Progress {
             ("completed" = (value = json!({
                 "uploadId": "1763790000000_k3j9x0abc", "status": "completed", "progress": 100, "error": null,
                 "messageId": 12345, "fileId": "5274001234567890123", "stage": "done", "bytesSent": 104_857_600,
-                "bytesTotal": 104_857_600, "attempt": 1, "retryAfter": null,
+                "bytesTotal": 104_857_600, "attempt": 1, "retryAfter": null, "file": "0f8fad5bd9cb469fa16570867728950e",
             }))),
             ("failed" = (value = json!({
                 "uploadId": "1763790000000_k3j9x0abc", "status": "failed", "progress": 30,

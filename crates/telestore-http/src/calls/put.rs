@@ -40,6 +40,8 @@ const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
         ("silent" = Option<String>, Query, description = "`true`: the chat's members are not notified"),
         ("sendAs" = Option<String>, Query, description = "As what the file is sent: document, video, audio or photo"),
         ("sha256" = Option<String>, Query, description = "The SHA-256 of the file"),
+        ("encrypt" = Option<String>, Query, description = "`true`: the channel gets the file encrypted"),
+        ("compress" = Option<String>, Query, description = "`true`: the channel gets the file compressed, if that gains anything"),
         ("Content-Digest" = Option<String>, Header, description = "A digest of the body (RFC 9530)"),
         ("Idempotency-Key" = Option<String>, Header, description = "A name for this request, new for each: a repeat has the same"),
     ),

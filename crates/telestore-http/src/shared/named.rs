@@ -26,6 +26,10 @@ pub(crate) struct Named {
     /// The SHA-256 of the whole file; one that has another is not sent.
     #[schema(pattern = "^[0-9A-Fa-f]{64}$")]
     sha256: Option<String>,
+    #[schema(schema_with = encrypt)]
+    encrypt: Option<YesNo>,
+    #[schema(schema_with = compress)]
+    compress: Option<YesNo>,
 }
 
 fn topic_id() -> Schema {
@@ -37,10 +41,22 @@ fn topic_id() -> Schema {
 }
 
 fn silent() -> Schema {
+    yes_or_no("Whether the chat's members are not notified")
+}
+
+fn encrypt() -> Schema {
+    yes_or_no("Whether the channel gets the file encrypted, by age")
+}
+
+fn compress() -> Schema {
+    yes_or_no("Whether the channel gets the file compressed, by zstd, if that gains anything")
+}
+
+fn yes_or_no(description: &str) -> Schema {
     let flag = ObjectBuilder::new().schema_type(Type::Boolean);
     let text = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["true", "false"]));
     let none = ObjectBuilder::new().schema_type(Type::Null);
-    let either = OneOfBuilder::new().description(Some("Whether the chat's members are not notified"));
+    let either = OneOfBuilder::new().description(Some(description));
     either.item(flag).item(text).item(none).build().into()
 }
 
@@ -60,6 +76,8 @@ impl Named {
             silent: field("silent").and_then(if_named).map(|text| YesNo::of_text(&text)),
             send_as: field("sendAs").and_then(if_named),
             sha256: field("sha256").and_then(if_named),
+            encrypt: field("encrypt").and_then(if_named).map(|text| YesNo::of_text(&text)),
+            compress: field("compress").and_then(if_named).map(|text| YesNo::of_text(&text)),
         }
     }
 
@@ -70,11 +88,11 @@ impl Named {
         if let Some(number) = self.topic_id {
             options.topic_id = Some(TopicId::new(number.of("topicId")?)?);
         }
-        if let Some(silent) = self.silent {
-            options.silent = Some(silent.of("silent")?);
-        }
+        options.silent = self.silent.map(|silent| silent.of("silent")).transpose()?;
         options.send_as = self.send_as.as_deref().map(SendAs::parse).transpose()?;
         options.sha256 = self.sha256.as_deref().map(FileDigest::parse).transpose()?;
+        options.encrypt = self.encrypt.map(|encrypt| encrypt.of("encrypt")).transpose()?;
+        options.compress = self.compress.map(|compress| compress.of("compress")).transpose()?;
         options.check()?;
         Ok(options)
     }
@@ -143,12 +161,23 @@ mod tests {
     #[test]
     fn options_are_read_in_every_spelling() {
         let seven = UploadOptions::default().in_topic(TopicId::new(7).unwrap());
-        let all = seven.clone().with_caption(" a ").silently(true);
+        let all = seven.clone().with_caption(" a ").silently(true).encrypted(true).compressed(false);
         assert_eq!(
-            of_json(json!({"caption": " a ", "topicId": 7, "silent": true, "other": 1})),
+            of_json(
+                json!({"caption": " a ", "topicId": 7, "silent": true, "encrypt": "true", "compress": false, "other": 1})
+            ),
             Ok(all.clone())
         );
-        assert_eq!(of_form(&[("caption", " a "), ("topicId", "7.0"), ("silent", "True")]), Ok(all));
+        assert_eq!(
+            of_form(&[
+                ("caption", " a "),
+                ("topicId", "7.0"),
+                ("silent", "True"),
+                ("encrypt", "1"),
+                ("compress", "false")
+            ]),
+            Ok(all)
+        );
         assert_eq!(of_json(json!({"topicId": "7", "silent": null, "caption": null})), Ok(seven));
         assert_eq!(of_form(&[("topicId", ""), ("silent", "")]), Ok(UploadOptions::default()));
         let none = UploadOptions::default().with_caption("");
@@ -169,6 +198,8 @@ mod tests {
             (json!({"topicId": -1}), "topicId must be a whole number"),
             (json!({"silent": "maybe"}), "silent must be true or false"),
             (json!({"silent": 5}), "expected true or false"),
+            (json!({"encrypt": "age"}), "encrypt must be true or false"),
+            (json!({"compress": ""}), "compress must be true or false"),
             (json!({"sendAs": "Video"}), "sendAs must be document, video, audio or photo"),
             (json!({"sha256": "e3b0"}), "sha256 must be 64 hexadecimal digits"),
             (json!({"caption": 5}), "expected a string"),

@@ -122,6 +122,8 @@ fn field_of(option: UploadOption) -> &'static str {
         UploadOption::Silent => "silent",
         UploadOption::SendAs => "sendAs",
         UploadOption::Sha256 => "sha256",
+        UploadOption::Encrypt => "encrypt",
+        UploadOption::Compress => "compress",
         UploadOption::Thumbnail => "thumbnail",
         _ => "an option",
     }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
@@ -11,17 +12,12 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::blocks;
 use super::message::OpenMessage;
+use super::window::{Times, Window};
 use crate::{ByteStream, Error, ErrorKind, MessageBytes, Result};
-
-/// How many blocks one stream has in flight or waiting at most: enough for 100 MB/s at a round trip of 80 ms.
-const WINDOW_MAX: usize = 32;
-
-/// How many blocks a stream begins with: half a mebibyte, which a player that only looks wants.
-const WINDOW_FIRST: usize = 2;
 
 /// A block that was asked for.
 struct Asked {
-    read: AbortOnDropHandle<Result<Bytes>>,
+    read: AbortOnDropHandle<(Result<Bytes>, Times)>,
     /// Its place, unless it is the one that each stream has.
     _place: Option<OwnedSemaphorePermit>,
 }
@@ -32,7 +28,7 @@ struct Flow {
     /// What was not asked for yet.
     rest: Range<u64>,
     asked: VecDeque<Asked>,
-    window: usize,
+    window: Window,
 }
 
 impl MessageBytes for OpenMessage {
@@ -49,7 +45,7 @@ impl MessageBytes for OpenMessage {
     }
 
     fn read(self: Arc<Self>, range: Range<u64>) -> ByteStream {
-        let flow = Flow { message: self, rest: range, asked: VecDeque::new(), window: WINDOW_FIRST };
+        let flow = Flow { message: self, rest: range, asked: VecDeque::new(), window: Window::default() };
         stream::try_unfold(flow, async |mut flow| Ok(flow.next().await?.map(|bytes| (bytes, flow)))).boxed()
     }
 }
@@ -58,20 +54,23 @@ impl Flow {
     async fn next(&mut self) -> Result<Option<Bytes>> {
         self.ask();
         let Some(first) = self.asked.pop_front() else { return Ok(None) };
-        self.adapt(first.read.is_finished());
-        let read = first.read.await;
+        let was_ready = first.read.is_finished();
+        // It panicked, or the runtime goes away.
+        let stopped = |_| Error::new(ErrorKind::Unavailable, "reading was stopped");
+        let (read, times) = first.read.await.map_err(stopped)?;
+        if !was_ready {
+            self.window.was_waited_for(times);
+        } else if self.asked.iter().all(|asked| asked.read.is_finished()) {
+            self.window.were_all_ready();
+        }
         // While the reader works on this one, the next ones come.
         self.ask();
-        match read {
-            Ok(bytes) => bytes.map(Some),
-            // It panicked, or the runtime goes away.
-            Err(_) => Err(Error::new(ErrorKind::Unavailable, "reading was stopped")),
-        }
+        read.map(Some)
     }
 
     /// Asks for as many blocks as there is room for.
     fn ask(&mut self) {
-        while self.asked.len() < self.window {
+        while self.asked.len() < self.window.blocks() {
             let place = match self.asked.is_empty() {
                 true => None,
                 false => match self.message.budget.take() {
@@ -82,19 +81,12 @@ impl Flow {
             let Some(block) = blocks::next(&self.rest) else { return };
             self.rest.start = block.wanted.end;
             let message = Arc::clone(&self.message);
-            let read = AbortOnDropHandle::new(tokio::spawn(async move { message.block(&block).await }));
+            let asked = Instant::now();
+            let read = AbortOnDropHandle::new(tokio::spawn(async move {
+                let read = message.block(&block).await;
+                (read, Times { asked, came: Instant::now() })
+            }));
             self.asked.push_back(Asked { read, _place: place });
         }
-    }
-
-    /// Reads further ahead for a reader who had to wait, and less far for one who is slower than Telegram: what waits for it
-    /// is memory that others need.
-    fn adapt(&mut self, was_ready: bool) {
-        let all_ready = was_ready && self.asked.iter().all(|asked| asked.read.is_finished());
-        self.window = match was_ready {
-            false => (self.window * 2).min(WINDOW_MAX),
-            true if all_ready => (self.window - 1).max(1),
-            true => self.window,
-        };
     }
 }

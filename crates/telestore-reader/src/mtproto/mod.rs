@@ -6,5 +6,6 @@ mod failure;
 mod flow;
 mod message;
 mod open;
+mod window;
 
 pub use open::MtprotoReader;

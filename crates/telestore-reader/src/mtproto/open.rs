@@ -12,7 +12,7 @@ use crate::{Error, ErrorKind, MessageBytes, Result, TelegramReader};
 /// Reads by `upload.getFile`, as an account with a session string or as a bot with its token and an application, over the
 /// connections that sending uses, too.
 ///
-/// A stream reads ahead as far as its reader is fast: 8 MiB at most, and 16 MiB in all beside 256 KiB for each stream.
+/// A stream reads ahead as far as its reader and the line are fast: 8 MiB at most, and 16 MiB in all beside 256 KiB for each stream.
 #[derive(Debug, Clone)]
 pub struct MtprotoReader {
     logins: Arc<dyn Logins>,

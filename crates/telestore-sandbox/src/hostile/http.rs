@@ -37,6 +37,21 @@ pub enum HostileHttp {
     Redirect(String),
 }
 
+/// A download of the Bot API that is not what was asked for.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum HostileFile {
+    /// 200 and the whole file, whatever range was asked for: a server that knows no ranges.
+    Whole,
+    /// A range that says that the whole file has so many bytes.
+    OtherTotal(u64),
+    /// So many bytes more than there are, in a body that does not say how long it is.
+    TooLong(u64),
+    /// So many bytes fewer than there are, in a body that does not say how long it is, and that ends as if it was complete.
+    TooShort(u64),
+}
+
 impl HostileHttp {
     pub(crate) fn answer(&self) -> Response {
         match self {

@@ -12,7 +12,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 pub(crate) use changes::change;
-pub use http::HostileHttp;
+pub use http::{HostileFile, HostileHttp};
 pub use mtproto::HostileMtproto;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

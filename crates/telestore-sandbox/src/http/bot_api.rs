@@ -58,10 +58,17 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request) 
         let Some(bot) = bot else { return bot_error(401, "Unauthorized", json!({})).into_response() };
         return take_and_leave_unsaid(unsaid, shared, bot, method, request).await;
     }
+    let hostile = match &course {
+        Course::Deform(hostile) => Some(*hostile),
+        _ => None,
+    };
     let execute = async |drop_after| {
         let Some(bot) = bot else { return bot_error(401, "Unauthorized", json!({})).into_response() };
         let answer = match file {
-            true => bot_files::download(&shared, &bot, method, request.headers(), drop_after).await,
+            true => {
+                let faults = bot_files::Faulty { cut_after: drop_after, hostile };
+                bot_files::download(&shared, &bot, method, request.headers(), faults).await
+            }
             false => match Params::read(&shared, request, drop_after).await {
                 Ok(params) => call(method, BotCall { shared, bot, params }).await,
                 Err(refusal) => Err(refusal),

@@ -15,6 +15,7 @@ use super::bot_api::{Answer, BotCall, ok};
 use super::faulty::{Refusal, bot_error};
 use super::ranges::{Asked, asked};
 use crate::channel_id::ChannelId;
+use crate::hostile::HostileFile;
 use crate::message::{StoredMessage, looks_like_file_id};
 use crate::shared::Shared;
 use crate::standing::Who;
@@ -57,13 +58,21 @@ pub(crate) fn get_file(call: &BotCall) -> Answer {
     })))
 }
 
-/// Sends a file, or a range of it; ends the connection after `cut_after` bytes.
+/// What is wrong with a download.
+#[derive(Clone, Copy)]
+pub(crate) struct Faulty {
+    /// The connection ends after so many bytes.
+    pub(crate) cut_after: Option<u64>,
+    pub(crate) hostile: Option<HostileFile>,
+}
+
+/// Sends a file, or a range of it.
 pub(crate) async fn download(
     shared: &Arc<Shared>,
     bot: &Account,
     path: &str,
     headers: &HeaderMap,
-    cut_after: Option<u64>,
+    Faulty { cut_after, hostile }: Faulty,
 ) -> Answer {
     let found = match shared.links.are_good(&bot.user.user_id, path) {
         true => find(shared, bot, |message| file_path(message) == path),
@@ -71,7 +80,11 @@ pub(crate) async fn download(
     };
     let message = found.ok_or_else(not_found)?.public;
     let etag = format!("\"{}\"", message.file_unique_id);
-    let range = match asked(headers, &etag, message.size) {
+    let asked = match hostile {
+        Some(HostileFile::Whole) => Asked::Whole,
+        _ => asked(headers, &etag, message.size),
+    };
+    let range = match asked {
         Asked::Whole => None,
         Asked::Part(range) => Some(range),
         Asked::Nothing => {
@@ -86,18 +99,30 @@ pub(crate) async fn download(
     let mut file = File::open(&message.path).await.map_err(|_| not_found())?;
     file.seek(SeekFrom::Start(part.start)).await.map_err(|_| not_found())?;
     let length = part.end - part.start;
+    let (sent, surplus) = match hostile {
+        Some(HostileFile::TooShort(by)) => (length.saturating_sub(by), 0),
+        Some(HostileFile::TooLong(by)) => (length, by),
+        _ => (length, 0),
+    };
     let modified = UNIX_EPOCH + Duration::from_secs(message.date.unsigned_abs());
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::ACCEPT_RANGES, "bytes".to_owned()),
         (header::ETAG, etag),
         (header::LAST_MODIFIED, httpdate::fmt_http_date(modified)),
-        (header::CONTENT_LENGTH, length.to_string()),
     ];
-    let body = Sending { shared: Arc::clone(shared), file, left: length, until_cut: cut_after }.body();
+    let shared = Arc::clone(shared);
+    let body = Sending { shared, file, left: sent, surplus, until_cut: cut_after }.body();
     let mut response: Response = (status, headers, body).into_response();
+    if (sent, surplus) == (length, 0) {
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
     if let Some(part) = range {
-        let told = format!("bytes {}-{}/{}", part.start, part.end - 1, message.size);
+        let total = match hostile {
+            Some(HostileFile::OtherTotal(total)) => total,
+            _ => message.size,
+        };
+        let told = format!("bytes {}-{}/{total}", part.start, part.end - 1);
         response.headers_mut().insert(header::CONTENT_RANGE, told.parse().map_err(|_| not_found())?);
     }
     Ok(response)
@@ -108,6 +133,8 @@ struct Sending {
     shared: Arc<Shared>,
     file: File,
     left: u64,
+    /// What follows the file.
+    surplus: u64,
     /// What may still be sent before the connection ends.
     until_cut: Option<u64>,
 }
@@ -122,6 +149,10 @@ impl Sending {
             // What was sent before gets to the client first.
             tokio::task::yield_now().await;
             return Err(std::io::ErrorKind::ConnectionAborted.into());
+        }
+        if self.left == 0 && self.surplus > 0 {
+            let zeros = vec![0; std::mem::take(&mut self.surplus) as usize];
+            return Ok(Some((Bytes::from(zeros), self)));
         }
         let most = self.left.min(64 * 1024).min(self.until_cut.unwrap_or(u64::MAX));
         let mut chunk = vec![0; most as usize];

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::flood::FloodShape;
 use crate::faults::{Call, FaultAction};
+use crate::hostile::HostileFile;
 use crate::shared::Shared;
 use crate::unsaid::{Unsaid, UnsaidAnswer};
 
@@ -18,6 +19,8 @@ pub(crate) struct Abort;
 pub(crate) enum Course {
     /// Execute and answer; a document's bytes end the connection after that many.
     Go { drop_after: Option<u64> },
+    /// Execute and answer with another body.
+    Deform(HostileFile),
     /// Answer this without executing.
     Answer(Response),
     /// Take the request in full, and answer this without executing.
@@ -37,6 +40,7 @@ impl Course {
         match shared.faults.strike(Call::new(method, user)).await {
             None => Self::Go { drop_after: None },
             Some(FaultAction::DropBodyAfter(bytes)) => Self::Go { drop_after: Some(bytes) },
+            Some(FaultAction::HostileFile(hostile)) => Self::Deform(hostile),
             Some(FaultAction::LoseAnswer) => Self::GoAndAbort,
             Some(FaultAction::Silence) => Self::GoAndHang,
             Some(FaultAction::NoExecuteSilence) => std::future::pending().await,
@@ -65,6 +69,7 @@ impl Course {
         match self {
             Self::Answer(response) | Self::TakeAndAnswer(response) => response,
             Self::Go { drop_after } => execute(drop_after).await,
+            Self::Deform(_) => execute(None).await,
             // Only the Bot API has calls that it could speak of.
             Self::Unsaid(_) => abort(),
             Self::GoAndAbort => {
@@ -80,7 +85,7 @@ impl Course {
 
     /// Whether the caller will see the answer.
     pub(crate) fn answers(&self) -> bool {
-        matches!(self, Self::Go { .. })
+        matches!(self, Self::Go { .. } | Self::Deform(_))
     }
 }
 

@@ -52,6 +52,8 @@ pub(super) const UPLOADS: Table = Table {
         ("error", Text),
         ("outcome", Text),
         ("stored", Text),
+        ("encoding", Text),
+        ("encoding_keys", Token),
         ("resume", Bytes),
         ("resume_of", Text),
         ("resume_sender", Text),
@@ -113,6 +115,8 @@ pub(super) const OTHERS: [Table; 6] = [
             ("stored", Text),
             // By the machine's clock, and not by the store's.
             ("created_at", Int),
+            ("encrypted", Flag),
+            ("compressed", Flag),
         ],
         had: "ON CONFLICT DO NOTHING",
     },

@@ -10,8 +10,9 @@ use crate::{FileListing, Result};
 
 pub(super) async fn put(on: &mut PgConnection, file: &IndexedFile) -> Result<()> {
     let put = sql(
-        "INSERT INTO files (id, upload_id, user_id, file_name, folded, size, mime_type, sha256, stored, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO files (id, upload_id, user_id, file_name, folded, size, mime_type, sha256, stored, created_at, \
+         encrypted, compressed) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO NOTHING",
     );
     row::bind_file(put, file)?.execute(on).await.map_err(database)?;
     Ok(())

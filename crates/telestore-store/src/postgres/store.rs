@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, Completion, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey, StoredFile,
+    ChatId, Completion, Encoding, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey, StoredFile,
     Timestamp, Upload, UploadId, UploadOptions, UserId, WorkerId,
 };
 
@@ -280,6 +280,12 @@ impl SessionStore for PostgresSessionStore {
     async fn uncommit(&self, lease: &Lease) -> Result<bool> {
         transact!(self, Ending::PLAIN, None, |tx| {
             rules::change_leased(tx, lease, false, Upload::uncommit).await
+        })
+    }
+
+    async fn encode(&self, lease: &Lease, encoding: &Encoding) -> Result<bool> {
+        transact!(self, Ending::PLAIN, None, |tx| {
+            rules::change_leased(tx, lease, false, |upload| upload.encode(encoding.clone())).await
         })
     }
 

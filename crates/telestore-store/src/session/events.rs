@@ -204,7 +204,8 @@ impl Recall {
             upload.resume.clone().filter(|state| !state.backend.is_empty() && !state.bytes.is_empty())?;
         // Before completion was asked for, no message is.
         let asked_for = upload.queued_at.is_some() && !upload.state.is_over();
-        let recall = Self { since: upload.queued_at, ..Self::new(upload.key.clone(), upload.size(), state) };
+        let recall =
+            Self { since: upload.queued_at, ..Self::new(upload.key.clone(), upload.sent_size(), state) };
         asked_for.then_some(recall)
     }
 

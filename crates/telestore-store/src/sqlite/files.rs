@@ -16,8 +16,9 @@ const LIST: &str = "SELECT * FROM files WHERE place IN \
 
 pub(super) async fn put(on: &mut SqliteConnection, file: &IndexedFile) -> Result<()> {
     let put = sqlx::query(
-        "INSERT INTO files (id, upload_id, user_id, file_name, folded, size, mime_type, sha256, stored, created_at) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO files (id, upload_id, user_id, file_name, folded, size, mime_type, sha256, stored, created_at, \
+         encrypted, compressed) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
     );
     row::bind_file(put, file)?.execute(on).await.map_err(database)?;
     Ok(())

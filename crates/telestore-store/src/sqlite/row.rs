@@ -70,7 +70,8 @@ macro_rules! update_sql {
         "UPDATE uploads SET file_size = ?, total_chunks = ?, options = ?, metadata = ?, mime_type = ?, user_id = ?, sealed_token = ?, state = ?, received_chunks = ?, \
          received_bytes = ?, progress = ?, attempt = ?, queued_at = ?, next_attempt_at = ?, error = ?, stored = ?, \
          resume = ?, resume_of = ?, resume_sender = ?, outcome = ?, kind = ?, maybe_sent = ?, early = ?, worker = ?, \
-         crashes = ?, updated_at = ?, file_name = ?, source = ? WHERE id = ? AND key = ?"
+         crashes = ?, updated_at = ?, file_name = ?, source = ?, encoding = ?, \
+         encoding_keys = ? WHERE id = ? AND key = ?"
     };
 }
 pub(super) use update_sql;

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use telestore_types::{
-    ChatId, FileId, IndexedFile, Outcome, Reading, ResumeState, SenderId, StorageKey, StoredFile, Timestamp,
-    Upload, UploadId, UploadOptions, UploadState, UserId, WorkerId,
+    ChatId, Encoding, FileId, IndexedFile, Outcome, Reading, ResumeState, SenderId, StorageKey, StoredFile,
+    Timestamp, Upload, UploadId, UploadOptions, UploadState, UserId, WorkerId,
 };
 
 use super::{
@@ -269,6 +269,10 @@ impl SessionStore for SqliteSessionStore {
 
     async fn uncommit(&self, lease: &Lease) -> Result<bool> {
         self.leased(lease, false, Upload::uncommit).await
+    }
+
+    async fn encode(&self, lease: &Lease, encoding: &Encoding) -> Result<bool> {
+        self.leased(lease, false, |upload| upload.encode(encoding.clone())).await
     }
 
     async fn finish(

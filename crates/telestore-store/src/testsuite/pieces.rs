@@ -18,7 +18,7 @@ fn state(bytes: &[u8], made: &[StoredMessage]) -> ResumeState {
 }
 
 /// An upload that is sent, of which two messages exist: the second piece was faster.
-async fn sent_in_part(store: &dyn SessionStore, name: &str, key: u8) -> Lease {
+pub(super) async fn sent_in_part(store: &dyn SessionStore, name: &str, key: u8) -> Lease {
     queued(store, name, key, Duration::ZERO).await;
     let held = lease(store, NOW).await.expect("due");
     for made in [&[][..], &[message(8, 4)], &[message(8, 4), message(7, 0)]] {
@@ -28,7 +28,7 @@ async fn sent_in_part(store: &dyn SessionStore, name: &str, key: u8) -> Lease {
 }
 
 /// The messages that are to be taken back, by upload.
-async fn withdrawn(store: &dyn SessionStore) -> Vec<(String, Withdrawal)> {
+pub(super) async fn withdrawn(store: &dyn SessionStore) -> Vec<(String, Withdrawal)> {
     let claimed = store.outbox_lease(&one(), OutboxKind::Withdrawal, NOW, NOW + SECOND, 9, &[]).await;
     let mut found = Vec::new();
     for event in claimed.expect("claims") {
@@ -41,7 +41,7 @@ async fn withdrawn(store: &dyn SessionStore) -> Vec<(String, Withdrawal)> {
     found
 }
 
-async fn both_are_withdrawn(store: &dyn SessionStore, upload: &Upload) {
+pub(super) async fn both_are_withdrawn(store: &dyn SessionStore, upload: &Upload) {
     let both = StoredFile::of(vec![message(7, 0), message(8, 4)]).expect("there are some");
     let expected = Withdrawal::new("MTProto", upload.key.clone(), both);
     assert_eq!(withdrawn(store).await, [(upload.id.as_str().to_owned(), expected)]);

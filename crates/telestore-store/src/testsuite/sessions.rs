@@ -10,8 +10,8 @@ use telestore_types::{
 
 use super::in_turn::InTurn;
 use super::{
-    append, bot_keys, fetching, files, handed_over, leases, moved, outbox, pieces, quotas, strangers,
-    streamed, sums, views, workers,
+    append, bot_keys, encoded, fetching, files, handed_over, leases, moved, outbox, pieces, quotas,
+    strangers, streamed, sums, views, workers,
 };
 use crate::{
     BlobName, Cancelled, ChunkRecord, Claim, Completed, Created, Lease, Limits, NewChunk, Owner, Recorded,
@@ -214,6 +214,10 @@ where
         pieces::what_goes_with_its_row_is_taken_back,
         pieces::what_begins_anew_takes_back_what_is_there,
         pieces::other_bytes_take_back_what_is_there,
+        encoded::it_stays_over_attempts_and_its_keys_go_with_the_end,
+        encoded::other_bytes_are_never_encrypted_with_its_keys,
+        encoded::what_was_made_of_other_bytes_is_taken_back,
+        encoded::it_is_written_by_the_holder_of_the_lease_only,
         fetching::one_worker_fetches_at_a_time,
         fetching::a_fetch_is_written_down_by_its_worker_only,
         fetching::what_a_dead_worker_fetched_is_let_go,

@@ -127,6 +127,12 @@ pub struct UploadOptions {
     /// The SHA-256 that the file must have; it is not sent if it has another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<FileDigest>,
+    /// Whether Telegram gets the file encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encrypt: Option<bool>,
+    /// Whether Telegram gets the file compressed, if that gains anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compress: Option<bool>,
     /// The picture that stands for the file. The caller that names it also keeps its bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thumbnail: Option<ThumbnailMark>,
@@ -146,6 +152,10 @@ pub enum UploadOption {
     SendAs,
     /// [`UploadOptions::sha256`].
     Sha256,
+    /// [`UploadOptions::encrypt`].
+    Encrypt,
+    /// [`UploadOptions::compress`].
+    Compress,
     /// [`UploadOptions::thumbnail`].
     Thumbnail,
 }
@@ -158,6 +168,8 @@ impl fmt::Display for UploadOption {
             Self::Silent => "silence",
             Self::SendAs => "kind of message",
             Self::Sha256 => "SHA-256",
+            Self::Encrypt => "encryption",
+            Self::Compress => "compression",
             Self::Thumbnail => "thumbnail",
         })
     }
@@ -222,6 +234,18 @@ impl UploadOptions {
         Self { sha256: Some(sha256), ..self }
     }
 
+    /// Telegram gets the file encrypted, or not.
+    #[must_use]
+    pub fn encrypted(self, encrypt: bool) -> Self {
+        Self { encrypt: Some(encrypt), ..self }
+    }
+
+    /// Telegram gets the file compressed if that gains anything, or not.
+    #[must_use]
+    pub fn compressed(self, compress: bool) -> Self {
+        Self { compress: Some(compress), ..self }
+    }
+
     /// Whether nothing is asked for.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
@@ -245,6 +269,8 @@ impl UploadOptions {
             silent: either(self.silent, named.silent.as_ref(), UploadOption::Silent)?,
             send_as: either(self.send_as, named.send_as.as_ref(), UploadOption::SendAs)?,
             sha256: either(self.sha256, named.sha256.as_ref(), UploadOption::Sha256)?,
+            encrypt: either(self.encrypt, named.encrypt.as_ref(), UploadOption::Encrypt)?,
+            compress: either(self.compress, named.compress.as_ref(), UploadOption::Compress)?,
             thumbnail: either(self.thumbnail, named.thumbnail.as_ref(), UploadOption::Thumbnail)?,
         })
     }
@@ -257,6 +283,8 @@ impl UploadOptions {
             (self.silent.is_some() && known.silent.is_none(), UploadOption::Silent),
             (self.send_as.is_some() && known.send_as.is_none(), UploadOption::SendAs),
             (self.sha256.is_some() && known.sha256.is_none(), UploadOption::Sha256),
+            (self.encrypt.is_some() && known.encrypt.is_none(), UploadOption::Encrypt),
+            (self.compress.is_some() && known.compress.is_none(), UploadOption::Compress),
             (self.thumbnail.is_some() && known.thumbnail.is_none(), UploadOption::Thumbnail),
         ];
         named.into_iter().find_map(|(is_new, option)| is_new.then_some(option))

@@ -1,11 +1,10 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use telestore_types::telegram::{AccountFault, wait_of_seconds, wait_words};
+use telestore_bot_api::Heard;
+use telestore_types::telegram::{AccountFault, wait_words};
 use telestore_types::{ChatId, Shown, StoredAs, StoredMessage};
 
-use super::heard::Heard;
-use super::wait_in_text::in_text;
 use crate::{Error, ErrorKind, Result, topic_fault};
 
 /// How much of a server's own words is repeated, in characters.
@@ -28,7 +27,7 @@ pub(super) enum Outcome {
 
 /// Reads an answer. `taken` says whether the whole body was taken before it came.
 pub(super) fn read(heard: &Heard, taken: bool) -> Outcome {
-    let json: Value = serde_json::from_slice(&heard.body).unwrap_or_default();
+    let json = heard.json();
     if heard.status.is_success() && json["ok"] == true {
         return stored(&json["result"]);
     }
@@ -37,7 +36,7 @@ pub(super) fn read(heard: &Heard, taken: bool) -> Outcome {
 
 /// Reads the answer to a call that changes nothing.
 pub(super) fn told(heard: &Heard) -> Result<Value> {
-    let mut json: Value = serde_json::from_slice(&heard.body).unwrap_or_default();
+    let mut json = heard.json();
     if heard.status.is_success() && json["ok"] == true {
         return Ok(json["result"].take());
     }
@@ -67,43 +66,14 @@ pub(super) fn deleted(heard: &Heard) -> Result<bool> {
 }
 
 fn refused(heard: &Heard, json: &Value, taken: bool) -> Outcome {
-    let code = json["error_code"].as_u64().and_then(|code| u16::try_from(code).ok());
-    let code = code.unwrap_or(heard.status.as_u16());
-    if let Some(wait) = asked(heard, json, code, taken) {
+    let code = heard.code(json);
+    if let Some(wait) = heard.wait(json, taken) {
         return Outcome::Wait(wait);
     }
     if let Some(chat) = json["parameters"]["migrate_to_chat_id"].as_i64() {
         return Outcome::Migrated(chat);
     }
     Outcome::Failed(failure(code, json["description"].as_str().unwrap_or_default(), taken))
-}
-
-/// The wait that an answer asks for, if it asks for one. Servers in front of the Bot API drop `parameters`, or answer in its
-/// stead, and its own code may be 400; what says so first and names a time counts.
-///
-/// A server error behind the whole file is none: nobody knows what became of that.
-fn asked(heard: &Heard, json: &Value, code: u16, taken: bool) -> Option<Duration> {
-    let description = json["description"].as_str().unwrap_or_default();
-    if AccountFault::in_text(description).is_some() {
-        return None;
-    }
-    let parameter = Some(&json["parameters"]["retry_after"]).filter(|said| !said.is_null()).map(wait_of);
-    let flood = matches!(code, 420 | 429) || heard.status.as_u16() == 429;
-    let by_header = heard.retry_after.filter(|_| flood || code == 503);
-    let said = match code {
-        500.. if taken => return None,
-        500.. => [by_header, None, None],
-        400.. => [parameter, in_text(description), by_header],
-        _ => return None,
-    };
-    let flood = flood.then_some(Duration::ZERO);
-    let mut said = said.into_iter().chain([flood]).flatten();
-    said.clone().find(|wait| !wait.is_zero()).or_else(|| said.next())
-}
-
-fn wait_of(said: &Value) -> Duration {
-    let seconds = said.as_f64().or_else(|| said.as_str()?.trim().parse().ok());
-    wait_of_seconds(seconds.unwrap_or_default())
 }
 
 fn stored(message: &Value) -> Outcome {

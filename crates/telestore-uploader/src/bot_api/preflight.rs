@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use telestore_bot_api::Heard;
 use telestore_types::UserId;
 use telestore_types::telegram::MissingRight;
 use tokio::time::{Instant, timeout};
 
 use super::answer;
-use super::heard::Heard;
 use super::rights::{Refused, bot_id, refusal};
 use super::uploader::BotApiUploader;
 use crate::{Error, ErrorKind, Result};
@@ -72,10 +72,11 @@ impl BotApiUploader {
     pub(super) async fn look(&self, user: &UserId, token: &str, chat: &str) -> Result<Open> {
         let Some(bot) = bot_id(token) else { return Ok(Open::Here) };
         let key = (user.clone(), bot, chat.to_owned());
-        if self.posts.holds(&key, self.config.rights_max_age) {
+        if self.posts.holds(&key, self.api.config().rights_max_age) {
             return Ok(Open::Here);
         }
-        let found = timeout(PATIENCE.min(self.config.answer_timeout), self.ask_about(token, bot, chat)).await;
+        let found =
+            timeout(PATIENCE.min(self.api.config().answer_timeout), self.ask_about(token, bot, chat)).await;
         let open = found.unwrap_or(Ok(Open::Here))?;
         if open == Open::Here {
             self.posts.remember(key);

@@ -4,9 +4,9 @@
 //! <https://core.telegram.org/bots/api#chatpermissions>
 
 use serde_json::Value;
+use telestore_bot_api::Heard;
 use telestore_types::telegram::MissingRight;
 
-use super::heard::Heard;
 use crate::Error;
 
 /// What stops the bot from posting files; nothing if that is not said: not every server tells all of it.

@@ -1,12 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Client, header};
+use reqwest::header;
+use telestore_bot_api::{BotApi, Heard};
 use tokio::time::timeout;
 
-use super::BotApiConfig;
 use super::body::Multipart;
-use super::heard::Heard;
 use super::message::Call;
 use super::state::{BodyState, Phase};
 use crate::media::Media;
@@ -23,8 +22,7 @@ pub(super) struct Answer {
 /// One request that sends a file.
 #[derive(Debug)]
 pub(super) struct Transfer<'a> {
-    pub(super) client: &'a Client,
-    pub(super) config: &'a BotApiConfig,
+    pub(super) api: &'a BotApi,
     pub(super) request: &'a UploadRequest,
     /// As what the file goes.
     pub(super) media: &'a Media,
@@ -69,14 +67,15 @@ impl Transfer<'_> {
         let name = crate::name::for_telegram(&request.file_name);
         let form = Multipart::new(&call.fields, call.thumbnail, call.file, &name, &request.mime_type);
         let builder = self
-            .client
-            .post(self.config.url(self.token, call.method))
+            .api
+            .client()
+            .post(self.api.method_url(self.token, call.method))
             .header(header::CONTENT_TYPE, form.content_type())
             .header(header::CONTENT_LENGTH, form.content_length(request.source.len()));
-        let stream = form.stream(request.source.clone(), self.config.piece_bytes.max(1), state.clone());
+        let stream = form.stream(request.source.clone(), self.api.config().piece_bytes.max(1), state.clone());
         let sent = builder.body(reqwest::Body::wrap_stream(stream)).send().await;
         let response = sent.map_err(|error| lost(state, error))?;
-        let limit = self.config.answer_timeout;
+        let limit = self.api.config().answer_timeout;
         match timeout(limit, Heard::read(response)).await {
             Ok(heard) => heard.map_err(|error| lost(state, error)),
             Err(_) => Err(stalled(state, limit)),
@@ -101,8 +100,8 @@ impl Transfer<'_> {
 
     fn patience(&self, phase: Phase) -> Duration {
         match phase {
-            Phase::Consumed => self.config.answer_timeout_of(self.request.source.len()),
-            _ => self.config.idle_timeout,
+            Phase::Consumed => self.api.config().answer_timeout_of(self.request.source.len()),
+            _ => self.api.config().idle_timeout,
         }
     }
 }
@@ -136,23 +135,6 @@ fn lost(state: &BodyState, error: reqwest::Error) -> Error {
         // The URL holds the bot token.
         Error::new(ErrorKind::AnswerLost, text).with_source(error.without_url())
     } else {
-        not_connected(error)
+        telestore_bot_api::Error::from(error).into()
     }
-}
-
-/// A connection that failed before anything was asked for.
-pub(super) fn not_connected(error: reqwest::Error) -> Error {
-    // The URL holds the bot token.
-    let error = error.without_url();
-    let why = if error.is_connect() { format!(": {}", root(&error)) } else { String::new() };
-    Error::new(ErrorKind::Unavailable, format!("the connection to Telegram failed{why}")).with_source(error)
-}
-
-/// The first cause: a proxy says in it why it refuses, and nobody puts a URL there.
-fn root(error: &reqwest::Error) -> &dyn std::error::Error {
-    let mut root: &dyn std::error::Error = error;
-    while let Some(source) = root.source() {
-        root = source;
-    }
-    root
 }

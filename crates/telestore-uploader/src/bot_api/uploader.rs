@@ -3,15 +3,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use telestore_bot_api::{BotApi, BotApiConfig, Heard};
 use telestore_types::{CAPTION_MAX, ChatId, Sender, Stage, StoredFile, TelegramCredentials, UserId, pasted};
 
-use super::BotApiConfig;
 use super::answer::{self, Outcome};
-use super::heard::Heard;
 use super::preflight::{Known, Open};
 use super::rights::Refused;
 use super::state::{BodyState, Told};
-use super::transfer::{Transfer, not_connected};
+use super::transfer::Transfer;
 use crate::media::Media;
 use crate::staying::Staying;
 use crate::{
@@ -33,15 +32,14 @@ const MAX_MOVES: u32 = 3;
 /// behind it, so what is reported runs ahead of Telegram by at most the buffers of the connection; the full length is
 /// reported only after Telegram has answered that the message exists.
 pub struct BotApiUploader {
-    client: reqwest::Client,
-    pub(super) config: BotApiConfig,
+    pub(super) api: BotApi,
     pub(super) posts: Known,
     migrated: Mutex<HashMap<(UserId, ChatId), i64>>,
 }
 
 impl std::fmt::Debug for BotApiUploader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BotApiUploader").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("BotApiUploader").field("config", self.api.config()).finish_non_exhaustive()
     }
 }
 
@@ -52,38 +50,15 @@ impl BotApiUploader {
     /// [`ErrorKind::Unavailable`] if the TLS set-up of this machine cannot be used, or if the proxy cannot carry the Bot API
     /// (see [`BotApiConfig::has_way`]).
     pub fn new(config: BotApiConfig) -> Result<Self> {
-        // Fails if a provider is already installed, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = match config.proxy_of_client()? {
-            Some(proxy) => reqwest::Client::builder().proxy(proxy),
-            // Nor what the system's variables name.
-            None => reqwest::Client::builder().no_proxy(),
-        };
-        let client = client
-            .connect_timeout(config.connect_timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            // A connection that the server closed while it was idle would cost an attempt: a streamed body cannot be
-            // sent again behind our back. One handshake per file costs nothing beside that.
-            .pool_max_idle_per_host(0)
-            .tcp_nodelay(true)
-            // Nobody is asked to compress an answer, and none is inflated, whatever features others switch on.
-            .no_gzip()
-            .no_brotli()
-            .no_deflate()
-            .no_zstd()
-            .build()
-            .map_err(|error| {
-                Error::new(ErrorKind::Unavailable, "cannot set up the HTTP client")
-                    .with_source(error.without_url())
-            })?;
-        Ok(Self { client, config, posts: Known::default(), migrated: Mutex::default() })
+        // A connection that the server closed while it was idle would cost an attempt: a streamed body cannot be sent again behind
+        // our back. One handshake per file costs nothing beside that.
+        let api = BotApi::new(config, |client| client.pool_max_idle_per_host(0))?;
+        Ok(Self { api, posts: Known::default(), migrated: Mutex::default() })
     }
 
     /// Calls a method that sends no file.
     pub(super) async fn post(&self, token: &str, method: &str, arguments: &Value) -> Result<Heard> {
-        let request = self.client.post(self.config.url(token, method)).timeout(self.config.answer_timeout);
-        let response = request.json(arguments).send().await.map_err(not_connected)?;
-        Heard::read(response).await.map_err(not_connected)
+        Ok(self.api.post(token, method, arguments).await?)
     }
 
     /// Calls a method that changes nothing, and gives its result.
@@ -127,8 +102,7 @@ impl BotApiUploader {
             return Err(Error::cancelled());
         }
         told.stage(Stage::Sending);
-        let (client, config) = (&self.client, &self.config);
-        let transfer = Transfer { client, config, request, media, token, chat_id };
+        let transfer = Transfer { api: &self.api, request, media, token, chat_id };
         let caption = request.caption.clone().cut(CAPTION_MAX);
         let to = ChatId::new(chat_id).ok().map(|chat| (chat, caption));
         let answer = transfer.run(&BodyState::new(told.clone(), to)).await?;
@@ -210,7 +184,7 @@ impl BotApiUploader {
 
     fn allowed<'a>(&self, request: &'a UploadRequest) -> Result<&'a str> {
         let length = request.source.len();
-        match self.config.max_bytes {
+        match self.api.config().max_bytes {
             most if length > most => Err(Error::too_large(length, most)),
             _ => token_of(request.bot()),
         }
@@ -243,7 +217,7 @@ impl TelegramUploader for BotApiUploader {
     }
 
     fn capability(&self) -> Capability {
-        Capability::new(self.config.max_bytes, Requirement::BotToken)
+        Capability::new(self.api.config().max_bytes, Requirement::BotToken)
     }
 
     async fn upload(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile> {

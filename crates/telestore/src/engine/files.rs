@@ -38,7 +38,16 @@ impl Telestore {
         self.0.files.content(id, caller).await
     }
 
-    /// The bytes of any messages in the caller's channel, one behind the other, by their numbers.
+    /// The bytes that the channel has of a file of the caller: those of [`content`](Self::content), unless it was encrypted or compressed.
+    ///
+    /// # Errors
+    /// Those of [`content`](Self::content).
+    pub async fn raw_content(&self, id: &FileId, caller: &Caller) -> Result<FileContent> {
+        self.0.files.raw_content(id, caller).await
+    }
+
+    /// The bytes of any messages in the caller's channel, one behind the other, by their numbers. If their name says that they are
+    /// encrypted or compressed, and this worker can read that, it does.
     ///
     /// # Errors
     /// Those of [`content`](Self::content), but for [`Error::NoFile`](crate::Error::NoFile).

@@ -2,6 +2,7 @@
 
 mod digest;
 pub(crate) mod early;
+mod encoded;
 mod record;
 pub(crate) mod runner;
 mod send;

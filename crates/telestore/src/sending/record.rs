@@ -12,6 +12,7 @@ use crate::sending::sink::LeaseSink;
 use crate::sending::stop::{LOOK_THERE, Stop};
 use crate::shared::base::new_event_id;
 use crate::shared::error::Result;
+use crate::shared::job::mime_type;
 use crate::shared::metrics::{self, ErrorKind as Kind};
 use crate::shared::sends::STOP_WITHIN;
 
@@ -26,15 +27,16 @@ const LOST_LEASE: &str = "lease was lost before the result was recorded";
 
 impl Runner {
     pub(super) async fn record(&self, lease: &Lease, sent: &Sent) -> Result<()> {
-        let (upload, stored) = (&lease.upload, &sent.stored);
+        let (upload, stored) = (&sent.upload, &sent.stored);
         let event = self.webhooks.is_wanted().then(|| {
             let event = WebhookEvent::new(
                 sent.credentials.user_id.clone(),
                 upload.file_name.as_str(),
                 stored,
                 upload.size(),
-                &sent.mime_type,
-            );
+                &mime_type(upload),
+            )
+            .of(upload);
             // Plain text and numbers always make JSON.
             let body = serde_json::to_string(&event).unwrap_or_default();
             NewEvent::webhook(new_event_id(), sent.credentials.user_id.clone(), body)

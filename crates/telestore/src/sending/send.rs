@@ -26,10 +26,11 @@ use crate::shared::sends::STOP_WITHIN;
 
 /// A file that is in the channel, and how it got there.
 pub(super) struct Sent {
+    /// Its upload, as it was sent.
+    pub(super) upload: Upload,
     pub(super) stored: StoredFile,
     pub(super) backend: Arc<dyn TelegramUploader>,
     pub(super) credentials: Arc<TelegramCredentials>,
-    pub(super) mime_type: String,
 }
 
 /// Says who sends, if there was a choice.
@@ -46,29 +47,32 @@ impl Runner {
         sink: &Arc<LeaseSink>,
         stop: &CancellationToken,
     ) -> std::result::Result<Sent, Stop> {
-        let upload = &lease.upload;
+        let mut upload = lease.upload.clone();
         tracing::info!(attempt = upload.attempt, "[{}] Background upload started", upload.id);
         sink.stage(Stage::Connecting);
-        let mut job = self.backends.prepare(upload).await.map_err(unready)?;
+        let mut job = self.backends.prepare(&upload).await.map_err(unready)?;
         let credentials = Arc::clone(&job.credentials);
         let records =
             sink.patiently(|| self.base.sessions.chunks(&upload.key)).await.map_err(Stop::unread)?;
         let (thumbnails, chunks) = records.into_iter().partition(|record| record.index.is_thumbnail());
-        let merged: Arc<dyn ByteSource> = Arc::new(self.merged(upload, chunks)?);
-        let expected = self.expected(upload, &merged, sink, stop).await?;
-        let source = expected.as_ref().map_or(merged, |expected| Arc::<HashedFile>::clone(&expected.file));
+        let merged: Arc<dyn ByteSource> = Arc::new(self.merged(&upload, chunks)?);
+        let expected = self.expected(&upload, &merged, sink, stop).await?;
+        let plain = expected.as_ref().map_or(merged, |expected| Arc::<HashedFile>::clone(&expected.file));
         let progress = with_digest(sink, expected);
+        let source = self.encoded(&mut upload, &job, plain, sink, stop).await?;
+        let sent = |stored, backend| Sent { upload: upload.clone(), stored, backend, credentials };
+        let upload = &upload;
+        sink.sends(source.len());
         let request = job.request(upload, source, stop.clone());
         let request = request.again_if_unknown(self.base.config.unknown == Unknown::Again);
         let mut request = request.with_thumbnail(self.thumbnail(upload, thumbnails, sink).await?);
         sink.may_be_looked_for(job.may_be_looked_for(self.base.config.unknown), request.send_as);
-        let mime_type = request.mime_type.clone();
         let (mut handed, mut insisted) = (upload.handed_over(), false);
         loop {
             if let Some(handed) = handed.take() {
                 match self.settle(&job, &request, upload, handed, sink).await? {
                     Settled::There(stored, backend) => {
-                        return Ok(Sent { stored, backend, credentials, mime_type });
+                        return Ok(sent(stored, backend));
                     }
                     Settled::NotThere | Settled::Unknown { looked: true } => {
                         job.not_lost_again(request.source.len())
@@ -84,7 +88,7 @@ impl Runner {
                 request.resume = None;
             }
             match self.send_by_any(&mut job, request.clone(), sink, &progress).await {
-                Ok((stored, backend)) => return Ok(Sent { stored, backend, credentials, mime_type }),
+                Ok((stored, backend)) => return Ok(sent(stored, backend)),
                 Err(error) => {
                     handed = self.failed(&job, &error, sink).await?;
                 }
@@ -279,7 +283,10 @@ impl Runner {
         records: Vec<ChunkRecord>,
         sink: &LeaseSink,
     ) -> std::result::Result<Option<Thumbnail>, Stop> {
-        let (Some(mark), Some(record)) = (upload.options.thumbnail, records.first()) else {
+        // A picture would tell what is in an encrypted file.
+        let hidden = upload.encoding.as_ref().is_some_and(|encoding| encoding.encrypted);
+        let mark = upload.options.thumbnail.filter(|_| !hidden);
+        let (Some(mark), Some(record)) = (mark, records.first()) else {
             return Ok(None);
         };
         // At most 200 kB.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_progress::Tracker;
-use telestore_store::Error as StoreError;
+use telestore_store::{Error as StoreError, Lease};
 use telestore_types::{
     Caption, ChatId, HandedOver, ResumeState, SendAs, Sender, SenderId, Stage, StorageKey, StoredFile,
     Upload, UploadId, UploadState,
@@ -40,6 +40,8 @@ pub(crate) struct LeaseSink {
 
 struct State {
     tracker: Tracker,
+    /// How many bytes Telegram gets.
+    sent_size: u64,
     /// By what it is sent, and who sends.
     backend: Option<&'static str>,
     sender: Option<SenderId>,
@@ -78,7 +80,7 @@ impl LeaseSink {
     ) -> Arc<Self> {
         let upload = &sending.lease.upload;
         let tracker = Tracker::new(upload.id.clone(), upload.size(), upload.progress, upload.attempt);
-        let (logged, made) = (upload.progress / 10, made_of(upload));
+        let (logged, made, sent_size) = (upload.progress / 10, made_of(upload), upload.sent_size());
         Arc::new(Self {
             base: Arc::clone(base),
             backends: Arc::clone(backends),
@@ -87,6 +89,7 @@ impl LeaseSink {
             sending,
             state: Mutex::new(State {
                 tracker,
+                sent_size,
                 backend: None,
                 sender: None,
                 written: None,
@@ -140,6 +143,15 @@ impl LeaseSink {
         state.by(self.lock().sender.clone())
     }
 
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.sending.lease
+    }
+
+    /// Says how many bytes Telegram gets, if those are not the file's own.
+    pub(crate) fn sends(&self, bytes: u64) {
+        self.lock().sent_size = bytes;
+    }
+
     pub(crate) fn upload_id(&self) -> &UploadId {
         &self.sending.lease.upload.id
     }
@@ -156,13 +168,14 @@ impl LeaseSink {
 
     /// What tells the message of this file from others, if it goes to this chat with this caption.
     pub(crate) fn mark_of(&self, chat: &ChatId, caption: &Caption) -> String {
-        HandedOver::mark_of(chat, caption, self.lock().send_as, self.sending.lease.upload.size())
+        let state = self.lock();
+        HandedOver::mark_of(chat, caption, state.send_as, state.sent_size)
     }
 
     /// This file, handed over now by who sends.
     fn handed_now(&self, chat: &ChatId, caption: &Caption) -> HandedOver {
-        let (state, size) = (self.lock(), self.sending.lease.upload.size());
-        HandedOver::new(chat.clone(), caption, state.send_as, size, self.base.both_times())
+        let state = self.lock();
+        HandedOver::new(chat.clone(), caption, state.send_as, state.sent_size, self.base.both_times())
             .by(state.sender.clone())
     }
 
@@ -323,6 +336,12 @@ impl LeaseSink {
     }
 }
 
+/// How many of the `size` bytes of a file `sent` of the `of` bytes stand for that Telegram gets.
+fn of_file(sent: u64, of: u64, size: u64) -> u64 {
+    let done = u128::from(sent) * u128::from(size) / u128::from(of.max(1));
+    u64::try_from(done).unwrap_or(size).min(size)
+}
+
 fn made_of(upload: &Upload) -> usize {
     upload.stored.as_ref().map_or(0, |stored| stored.messages().len())
 }
@@ -341,7 +360,10 @@ impl ProgressSink for LeaseSink {
 
     fn acknowledged(&self, bytes: u64) {
         self.sending.pulse.acknowledged(bytes);
-        self.tell(|tracker| tracker.acknowledged(bytes));
+        let (of, size) = (self.lock().sent_size, self.sending.lease.upload.size());
+        // Whoever waits counts bytes of the file.
+        let done = if of == size { bytes } else { of_file(bytes, of, size) };
+        self.tell(|tracker| tracker.acknowledged(done));
     }
 
     fn flood_wait(&self, wait: Duration) {

@@ -4,6 +4,8 @@ use std::time::Duration;
 use telestore_store::Quota;
 use telestore_types::{CaptionTemplate, LONGEST_PAUSE, SendAs, TopicId, UserId};
 
+use crate::shared::encoding::EncodingDefaults;
+
 /// The least that a wait that Telegram asked for counts.
 const LEAST_WAIT: Duration = Duration::from_secs(1);
 
@@ -114,6 +116,8 @@ pub struct EngineConfig {
     pub orphan_grace: Duration,
     /// How messages are to be whose uploads do not say so.
     pub message: MessageDefaults,
+    /// In what form files go to Telegram, and the keys of encrypted ones.
+    pub encoding: EncodingDefaults,
     /// How long after a file was handed over its message may still come: one that is not in the channel then was not made. Large
     /// files have a second more for each 256 KiB.
     pub settle_after: Duration,
@@ -157,6 +161,7 @@ impl Default for EngineConfig {
             alone: false,
             orphan_grace: HOUR,
             message: MessageDefaults::default(),
+            encoding: EncodingDefaults::default(),
             settle_after: Duration::from_secs(2 * 60),
             unknown: Unknown::default(),
             measured_users: BTreeSet::new(),

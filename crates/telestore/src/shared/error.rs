@@ -276,7 +276,7 @@ impl From<telestore_reader::Error> for Error {
         let why = error.to_string();
         match error.kind() {
             ErrorKind::Gone => Self::FileGone(why),
-            ErrorKind::Refused => Self::Unreadable(why),
+            ErrorKind::Refused | ErrorKind::Damaged => Self::Unreadable(why),
             ErrorKind::Wait(wait) => Self::TelegramUnavailable { why, retry_after: wait },
             _ => Self::TelegramUnavailable { why, retry_after: TELEGRAM_AGAIN },
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use telestore_backend::Error as BackendError;
 use telestore_store::Error as StoreError;
 use telestore_types::{
-    ByteSource, Caption, CaptionValues, ResumeState, Secret, SenderId, TelegramCredentials, Upload,
-    mime_type_of,
+    ByteSource, Caption, CaptionValues, FileName, ResumeState, Secret, SendAs, SenderId, TelegramCredentials,
+    Upload, mime_type_of,
 };
 use telestore_uploader::pool::Why;
 use telestore_uploader::{
@@ -160,6 +160,15 @@ impl Job {
         }
     }
 
+    /// Whether a message may exist, or some of several, of a file of which `state` was written down.
+    pub(crate) fn may_exist(&self, state: Option<&ResumeState>) -> bool {
+        let Some(state) = state else { return false };
+        let made_by = |backend: &Arc<dyn TelegramUploader>| {
+            backend.name() == state.backend && backend.handover(state) != Handover::Anew
+        };
+        state.handed_over().is_some() || self.backends.iter().any(made_by)
+    }
+
     /// What a backend is to send of `upload`, and as what.
     pub(crate) fn request(
         &self,
@@ -168,13 +177,19 @@ impl Job {
         cancel: CancellationToken,
     ) -> UploadRequest {
         let credentials = Arc::clone(&self.credentials);
-        let request = UploadRequest::new(upload.id.clone(), credentials, upload.file_name.clone(), source);
-        let request = request.with_mime_type(mime_type(upload)).resuming(upload.resume.clone());
+        let encoding = upload.encoding.as_ref();
+        let request = UploadRequest::new(upload.id.clone(), credentials, name_of(upload), source);
+        let mime_type =
+            encoding.map_or_else(|| mime_type(upload), |encoding| encoding.mime_type().to_owned());
+        let request = request.with_mime_type(mime_type).resuming(upload.resume.clone());
         let request = request.among(self.pool.clone());
         let (options, message) = (&upload.options, &self.message);
         let request = request.in_topic(options.topic_id.or(message.topic_id));
         let request = request.silently(options.silent.unwrap_or(message.silent));
-        let request = request.sent_as(options.send_as.unwrap_or(message.send_as));
+        // Of other bytes, Telegram makes no video and no picture.
+        let kind =
+            if encoding.is_some() { SendAs::Document } else { options.send_as.unwrap_or(message.send_as) };
+        let request = request.sent_as(kind);
         request.with_caption(self.caption(upload)).stopped_by(cancel)
     }
 
@@ -185,11 +200,20 @@ impl Job {
             Some(named) => Caption::from(named.as_str()),
             None => {
                 let (user, began) = (&self.credentials.user_id, upload.created_at);
-                let values = CaptionValues::new(&upload.file_name, upload.size(), user, began);
+                // The name of the file itself, unless it is hidden.
+                let hidden = upload.encoding.as_ref().filter(|encoding| encoding.hides_name);
+                let name = hidden.map_or_else(|| upload.file_name.clone(), |_| name_of(upload));
+                let values = CaptionValues::new(&name, upload.size(), user, began);
                 self.message.caption.render(&values)
             }
         }
     }
+}
+
+/// What the file is called in the channel.
+fn name_of(upload: &Upload) -> FileName {
+    let encoded = upload.encoding.as_ref().map(|encoding| encoding.name_of(&upload.file_name, &upload.key));
+    encoded.unwrap_or_else(|| upload.file_name.clone())
 }
 
 /// Whether the message may exist, so that only the chosen sender can make it the same one.
@@ -204,7 +228,7 @@ pub(crate) fn not_written(error: StoreError) -> Error {
 }
 
 /// What the client declared if it says something, else what the name says, else bytes.
-fn mime_type(upload: &Upload) -> String {
+pub(crate) fn mime_type(upload: &Upload) -> String {
     let declared = upload.mime_type.as_deref().and_then(mime_type_of).map(str::to_owned);
     declared.unwrap_or_else(|| {
         mime_guess::from_path(upload.file_name.as_str()).first_or_octet_stream().essence_str().to_owned()

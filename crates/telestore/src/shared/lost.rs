@@ -115,6 +115,7 @@ impl Base {
 
 fn may_be_a_message(upload: &Upload, size: u64, piece: Option<u64>) -> bool {
     let is_begun = upload.resume.as_ref().is_some_and(|state| !state.bytes.is_empty());
-    let fits = upload.size() == size || piece.is_some_and(|piece| upload.size() > piece);
+    let sent = upload.sent_size();
+    let fits = sent == size || piece.is_some_and(|piece| sent > piece);
     fits && (upload.state == UploadState::Sending || upload.maybe_sent || is_begun)
 }

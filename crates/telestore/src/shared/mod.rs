@@ -6,6 +6,7 @@ pub(crate) mod base;
 pub(crate) mod bytes;
 pub(crate) mod caller;
 pub(crate) mod config;
+pub(crate) mod encoding;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod fetches;

@@ -1,6 +1,8 @@
 //! Waiting for the end of a file that came in one request.
 
-use telestore_types::{FileName, StoredFile, TopicId, Upload, UploadId, UploadState, UploadStatus};
+use telestore_types::{
+    Encoded, FileDigest, FileId, FileName, StoredFile, TopicId, Upload, UploadId, UploadState, UploadStatus,
+};
 
 use crate::shared::error::{Error, Result};
 use crate::watching::Watching;
@@ -16,8 +18,14 @@ pub struct DirectReceipt {
     pub stored: StoredFile,
     /// The topic that they are in, if the chat is a forum.
     pub topic_id: Option<TopicId>,
-    /// The name that the document got.
+    /// The name of the file.
     pub file_name: FileName,
+    /// The file that it has become.
+    pub file: Option<FileId>,
+    /// The SHA-256 of the file, if its client has said it; it was compared.
+    pub sha256: Option<FileDigest>,
+    /// What the messages hold: the file's bytes, or another form of them.
+    pub encoded: Encoded,
 }
 
 const KEPT: &str =
@@ -42,6 +50,9 @@ impl Watching {
                     topic_id: upload.options.topic_id.or(self.base.config.message.topic_id),
                     stored,
                     file_name: upload.file_name,
+                    file: event.file,
+                    sha256: event.sha256,
+                    encoded: event.encoded,
                 }),
                 _ => {
                     let why = event.error.unwrap_or_else(|| "upload failed".to_owned());

@@ -15,7 +15,7 @@ use telestore::store::{
     Spool, SpooledChunk, Subject, Usage, WorkerInfo,
 };
 use telestore::types::{
-    ChatId, ChunkIndex, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey, StoredFile,
+    ChatId, ChunkIndex, Encoding, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey, StoredFile,
     Timestamp, Upload, UploadId, UploadOptions, UserId, WorkerId,
 };
 use tokio::sync::Notify;
@@ -179,6 +179,7 @@ forward! { SessionStore [
     checkpoint(lease: &Lease, progress: u8, resume: Option<ResumeState>) -> bool;
     commit(lease: &Lease, progress: u8, resume: Option<ResumeState>) -> bool;
     uncommit(lease: &Lease) -> bool;
+    encode(lease: &Lease, encoding: &Encoding) -> bool;
     finish(lease: &Lease, stored: &StoredFile, event: Option<&NewEvent>, now: Reading) -> bool;
     fail(lease: &Lease, error: &str, outcome: Outcome, now: Timestamp) -> bool;
     retry_later(lease: &Lease, at: Timestamp, counted: bool, now: Timestamp) -> bool;

@@ -8,6 +8,7 @@ mod direct;
 mod early;
 mod early_peers;
 mod early_refusals;
+mod encoded;
 mod failures;
 mod fairness;
 mod fetching;

@@ -7,7 +7,7 @@ use telestore::store::SessionStore;
 use telestore::types::{Clock, UploadState};
 use telestore::uploader::ErrorKind;
 
-use crate::support::{HOUR, World};
+use crate::support::{HOUR, World, id};
 
 type Received = Arc<Mutex<Vec<(String, String)>>>;
 
@@ -38,13 +38,13 @@ async fn a_finished_upload_has_one_event_with_the_documented_body() {
     assert_eq!(waiting.len(), 1, "it is written down together with the result");
     assert_eq!(world.engine.deliver().await.unwrap(), 1);
     assert_eq!(world.engine.deliver().await.unwrap(), 0, "once");
-    let received = received.lock().unwrap();
+    let received = received.lock().unwrap().clone();
     let [(event_id, body)] = &received[..] else { panic!("{received:?}") };
     assert_eq!(*event_id, waiting[0].event.event_id);
-    assert_eq!(
-        body,
-        r#"{"userId":"alice","fileName":"film.mp4","messageId":1,"fileId":"file-1","size":14,"mimeType":"video/mp4"}"#
-    );
+    // And the file of the index.
+    let file = telestore::types::FileId::of(&world.sessions.get(&id("a")).await.unwrap().unwrap().key);
+    let documented = r#"{"userId":"alice","fileName":"film.mp4","messageId":1,"fileId":"file-1","size":14,"mimeType":"video/mp4""#;
+    assert_eq!(*body, format!(r#"{documented},"file":"{file}"}}"#));
 }
 
 #[tokio::test]

@@ -130,6 +130,12 @@ pub(crate) struct ChunkForm {
     /// The SHA-256 of the whole file; empty for none.
     #[schema(nullable = false, pattern = "^([0-9A-Fa-f]{64})?$", example = "")]
     sha256: Option<String>,
+    /// Whether the channel gets the file encrypted, by age; empty for what the worker does by itself.
+    #[schema(nullable = false, pattern = "^(true|false)?$", example = "")]
+    encrypt: Option<String>,
+    /// Whether the channel gets the file compressed, by zstd, if that gains anything; empty for what the worker does by itself.
+    #[schema(nullable = false, pattern = "^(true|false)?$", example = "")]
+    compress: Option<String>,
     /// A picture that stands for the file: a JPEG of at most 200 kB and 320 pixels; empty for none.
     #[schema(value_type = Option<String>, nullable = false, format = Binary, content_media_type = "image/jpeg", example = "")]
     thumbnail: Option<Vec<u8>>,

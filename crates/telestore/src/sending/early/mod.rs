@@ -113,6 +113,8 @@ impl Early {
         };
         let worth_it = self.from.is_some_and(|from| size.is_some_and(|size| size >= from))
             && in_pieces
+            // A chunk may still become another one, and two bytes must not be encrypted with one key.
+            && !self.base.config.encoding.changes(upload)
             && upload.state == UploadState::Receiving
             && upload.crashes < MAX_EARLY_CRASHES;
         let (true, Some(user)) = (worth_it, &upload.user_id) else { return };

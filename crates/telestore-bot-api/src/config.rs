@@ -1,14 +1,15 @@
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use telestore_types::{Proxy, ProxyProtocol};
 
-use crate::{Error, ErrorKind};
+use crate::{Error, Result};
 
-/// How [`BotApiUploader`](crate::BotApiUploader) reaches the Bot API, and how long it waits. [`with`](Self::with) changes it:
+/// How the Bot API is reached, and how long it is waited for. [`with`](Self::with) changes it:
 ///
 /// ```
-/// use telestore_uploader::BotApiConfig;
+/// use telestore_bot_api::BotApiConfig;
 ///
 /// let config = BotApiConfig::at("http://localhost:8081").with(|config| config.max_bytes = 2_000_000_000);
 /// assert_eq!(config.base_url, "http://localhost:8081");
@@ -25,6 +26,9 @@ pub struct BotApiConfig {
     pub proxy: Option<Proxy>,
     /// The largest file that is sent this way, in bytes.
     pub max_bytes: u64,
+    /// Where a local server that was started with `--local` keeps its files, if that folder is there for this process, too, at the
+    /// same path. Such a server gives no file over HTTP, and names its place instead; files outside of the folder are not read.
+    pub files_dir: Option<PathBuf>,
     /// How long a connection may take to open.
     pub connect_timeout: Duration,
     /// How long the connection may take no byte before the attempt is given back.
@@ -58,7 +62,7 @@ impl BotApiConfig {
     ///
     /// ```
     /// use telestore_types::pasted;
-    /// use telestore_uploader::BotApiConfig;
+    /// use telestore_bot_api::BotApiConfig;
     ///
     /// let proxy = pasted::proxy("t.me/proxy?server=h&port=443&secret=00112233445566778899aabbccddeeff").unwrap();
     /// assert!(!BotApiConfig::default().with(|config| config.proxy = Some(proxy.clone())).has_way());
@@ -66,6 +70,24 @@ impl BotApiConfig {
     /// ```
     pub fn has_way(&self) -> bool {
         !self.way().is_some_and(Proxy::is_mtproxy)
+    }
+
+    /// The largest file that the server gives back, in bytes: 20 MiB, if it is Telegram's own. What other servers give, they say
+    /// when they are asked.
+    ///
+    /// ```
+    /// use telestore_bot_api::BotApiConfig;
+    ///
+    /// assert_eq!(BotApiConfig::default().max_download_bytes(), 20 * 1024 * 1024);
+    /// assert_eq!(BotApiConfig::at("http://localhost:8081").max_download_bytes(), u64::MAX);
+    /// ```
+    pub fn max_download_bytes(&self) -> u64 {
+        let url = reqwest::Url::parse(&self.base_url).ok();
+        let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or_default();
+        match host.trim_end_matches('.').eq_ignore_ascii_case(TELEGRAMS) {
+            true => 20 * 1024 * 1024,
+            false => u64::MAX,
+        }
     }
 
     /// Whether the Bot API is reached through the proxy, if at all.
@@ -82,7 +104,7 @@ impl BotApiConfig {
     ///
     /// # Errors
     /// If it cannot carry the Bot API.
-    pub(super) fn proxy_of_client(&self) -> Result<Option<reqwest::Proxy>, Error> {
+    pub(crate) fn proxy_of_client(&self) -> Result<Option<reqwest::Proxy>> {
         let Some(proxy) = self.way() else { return Ok(None) };
         // The proxy resolves names: where Telegram is blocked, its names are often told wrong.
         let (scheme, login) = match proxy.protocol() {
@@ -90,37 +112,34 @@ impl BotApiConfig {
             ProxyProtocol::Http(login) => ("http", login),
             _ => {
                 let text = "an MTProxy carries no Bot API: only MTProto goes through it";
-                return Err(Error::new(ErrorKind::Unavailable, text));
+                return Err(Error::new(text));
             }
         };
-        let made = reqwest::Proxy::all(format!("{scheme}://{}", proxy.authority())).map_err(|error| {
-            let text = format!("the {proxy} cannot be used");
-            Error::new(ErrorKind::Unavailable, text).with_source(error.without_url())
-        })?;
+        let failed = |error| Error::new(format!("the {proxy} cannot be used")).with_source(error);
+        let made = reqwest::Proxy::all(format!("{scheme}://{}", proxy.authority())).map_err(failed)?;
         Ok(Some(match login {
             Some(login) => made.basic_auth(login.user(), login.password().expose()),
             None => made,
         }))
     }
 
-    /// Where a method is called. The URL holds the bot token.
-    pub(super) fn url(&self, token: &str, method: &str) -> String {
-        format!("{}/bot{token}/{method}", self.base_url.trim_end_matches('/'))
-    }
-
     /// How long the answer to a file of `length` bytes may take.
-    pub(super) fn answer_timeout_of(&self, length: u64) -> Duration {
+    pub fn answer_timeout_of(&self, length: u64) -> Duration {
         let passing_on = Duration::from_secs(length / self.answer_bytes_per_second.max(1));
         self.answer_timeout.saturating_add(passing_on)
     }
 }
 
+/// The name of Telegram's own server.
+const TELEGRAMS: &str = "api.telegram.org";
+
 impl Default for BotApiConfig {
     fn default() -> Self {
         Self {
-            base_url: "https://api.telegram.org".to_owned(),
+            base_url: format!("https://{TELEGRAMS}"),
             proxy: None,
             max_bytes: 50 * 1024 * 1024,
+            files_dir: None,
             connect_timeout: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(60),
             answer_timeout: Duration::from_secs(120),
