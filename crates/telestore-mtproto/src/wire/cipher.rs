@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn opens_what_grammers_opens() {
         for blocks in [1, 2, 7, 4096] {
-            let plaintext: Vec<u8> = (0..16 * blocks).map(|i| (i * i) as u8).collect();
+            let plaintext: Vec<u8> = (0..16 * blocks).map(|i: u64| (i * i) as u8).collect();
             let (mut ours, mut theirs) = (answer(&plaintext), answer(&plaintext));
             assert_eq!(cipher().open(&mut ours).unwrap(), plaintext);
             let key = AuthKey::from_bytes(*cipher().data);
