@@ -19,10 +19,15 @@ pub(crate) enum Role {
     Sandbox,
     /// Somebody who sends to it.
     Sender,
+    /// Somebody who reads from it.
+    Reader,
+    /// Somebody who encrypts and decrypts files.
+    Cipher,
 }
 
 impl Role {
-    const ALL: [Self; 4] = [Self::Worker, Self::Yardstick, Self::Sandbox, Self::Sender];
+    const ALL: [Self; 6] =
+        [Self::Worker, Self::Yardstick, Self::Sandbox, Self::Sender, Self::Reader, Self::Cipher];
 
     fn name(self) -> &'static str {
         match self {
@@ -30,6 +35,8 @@ impl Role {
             Self::Yardstick => "yardstick",
             Self::Sandbox => "sandbox",
             Self::Sender => "sender",
+            Self::Reader => "reader",
+            Self::Cipher => "cipher",
         }
     }
 
@@ -79,11 +86,18 @@ impl Child {
     }
 }
 
-impl Drop for Child {
-    fn drop(&mut self) {
+impl Child {
+    /// Kills it, and waits until it is gone.
+    pub(crate) fn end(&mut self) {
         // It may have ended by itself.
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

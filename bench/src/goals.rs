@@ -24,6 +24,10 @@ use Bound::{AtLeast, AtMost};
 const SENT: &str = "worker, after `/complete-upload`";
 const CROWD: &str = "8 whole uploads";
 const WINDOW: &str = "uploader alone, 16 parts in flight";
+const READER: &str = "reader alone";
+const READ: &str = "worker, `GET /files/{id}/content`";
+const ENCRYPTING: &str = "encrypting, in parts of 512 KiB";
+const DECRYPTING: &str = "decrypting, in blocks of 256 KiB";
 
 const GOALS: &[Goal] = &[
     goal(
@@ -43,6 +47,23 @@ const GOALS: &[Goal] = &[
     goal("sending, MB per CPU second of the worker", AtLeast(250.0), 0, ["send", "send", SENT, "per_cpu"]),
     goal("the same, times stock `upload_stream`", AtLeast(10.0), 1, ["send", "send", SENT, "to_stock"]),
     goal("MB/s at 50 ms with 16 parts in flight", AtLeast(100.0), 0, ["send", "send_50ms", WINDOW, "speed"]),
+    goal(
+        "reading, MB per CPU second of the reader, times stock `iter_download`",
+        AtLeast(8.0),
+        1,
+        ["read", "read", READER, "to_stock"],
+    ),
+    goal("reading at 50 ms, MB/s of the worker", AtLeast(100.0), 0, ["read", "read_50ms", READ, "speed"]),
+    goal(
+        "the first byte of a range, round trips of 50 ms",
+        AtMost(3.0),
+        2,
+        ["read", "first", "50 ms round trip", "trips"],
+    ),
+    goal("32 readers of one file, peak RSS MiB", AtMost(64.0), 1, ["read", "readers", "of one file", "rss"]),
+    goal("the same of eight files", AtMost(64.0), 1, ["read", "readers", "of eight files", "rss"]),
+    goal("encrypting, to the bare cipher", AtLeast(0.8), 2, ["read", "age", ENCRYPTING, "to_cipher"]),
+    goal("decrypting, to the bare cipher", AtLeast(0.8), 2, ["read", "age", DECRYPTING, "to_cipher"]),
     goal(
         "1000 MiB, pipelined, times the slower half",
         AtMost(1.3),

@@ -12,6 +12,15 @@ pub(crate) struct Http {
     stream: BufReader<TcpStream>,
 }
 
+/// What stands before the body of an answer.
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    /// How long the body is, if it is not in chunks.
+    pub(crate) length: usize,
+    chunked: bool,
+    location: Option<String>,
+}
+
 /// An answer with its whole body.
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -53,6 +62,13 @@ impl Http {
 
     /// Sends a whole request and reads the whole answer.
     pub(crate) fn exchange(&mut self, request: &[&[u8]]) -> Result<Answer> {
+        let Head { status, length, chunked, location } = self.ask(request)?;
+        let body = if chunked { self.chunks()? } else { self.bytes(length)? };
+        Ok(Answer { status, body, location })
+    }
+
+    /// Sends a whole request and reads what stands before the answer's body.
+    pub(crate) fn ask(&mut self, request: &[&[u8]]) -> Result<Head> {
         load::write_all(self.stream.get_mut(), request)?;
         let status = self.line()?;
         let status = status.split(' ').nth(1).ok_or("no status line")?.parse()?;
@@ -71,8 +87,15 @@ impl Http {
                 }
             }
         }
-        let body = if chunked { self.chunks()? } else { self.bytes(length)? };
-        Ok(Answer { status, body, location })
+        Ok(Head { status, length, chunked, location })
+    }
+
+    /// Reads what has come of a body, and waits if that is nothing.
+    pub(crate) fn some(&mut self, bytes: &mut [u8]) -> Result<usize> {
+        match self.stream.read(bytes)? {
+            0 => Err("the server closed the connection within a body".into()),
+            read => Ok(read),
+        }
     }
 
     /// A body in chunks, which Node's servers write for an empty one, too.

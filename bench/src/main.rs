@@ -1,9 +1,11 @@
 //! The benchmark: the real worker against yardsticks measured in the same run. `docs/PERFORMANCE.md` explains it.
 
+mod age;
 mod cgroup;
 mod child;
 mod complete;
 mod file;
+mod first;
 mod flow;
 mod goals;
 mod growth;
@@ -17,6 +19,10 @@ mod plot;
 mod poll;
 mod pools;
 mod proc;
+mod pyrofork;
+mod read;
+mod reader;
+mod readers;
 mod receive;
 mod report;
 mod scratch;
@@ -78,6 +84,7 @@ enum Part {
     Tus,
     Complete,
     Send,
+    Read,
     Pipeline,
     Poll,
     Growth,
@@ -94,6 +101,7 @@ impl Part {
             Self::Tus => "tus",
             Self::Complete => "complete",
             Self::Send => "send",
+            Self::Read => "read",
             Self::Pipeline => "pipeline",
             Self::Poll => "poll",
             Self::Growth => "growth",
@@ -110,6 +118,7 @@ impl Part {
             Self::Tus => tus::run(bench),
             Self::Complete => complete::run(bench),
             Self::Send => send::run(bench),
+            Self::Read => read::run(bench),
             Self::Pipeline => pipeline::run(bench),
             Self::Poll => poll::run(bench),
             Self::Growth => growth::run(bench),
@@ -170,6 +179,8 @@ fn main() -> ExitCode {
         Some(Role::Yardstick) => yardstick::serve(),
         Some(Role::Sandbox) => stage::serve_sandbox(),
         Some(Role::Sender) => sender::send(),
+        Some(Role::Reader) => reader::read(),
+        Some(Role::Cipher) => age::serve(),
         None => measure(&Args::parse()),
     };
     match done {

@@ -117,8 +117,8 @@ mod tests {
     fn the_document_has_markers_for_every_section() {
         let text = include_str!("../../docs/PERFORMANCE.md");
         for name in [
-            "goals", "receive", "complete", "send", "pipeline", "poll", "growth", "small", "many", "pools",
-            "index",
+            "goals", "receive", "complete", "send", "read", "pipeline", "poll", "growth", "small", "many",
+            "pools", "index",
         ] {
             assert!(between_markers(text, name, "").is_ok(), "no markers for {name}");
         }

@@ -9,7 +9,7 @@ use crate::stage::{NOT_EAGER, Stage};
 use crate::table::Table;
 use crate::{Bench, GIB, MIB, Result, flow, mb_per_s};
 
-const COLUMNS: &[(&str, &str, usize)] = &[
+pub(crate) const COLUMNS: &[(&str, &str, usize)] = &[
     ("speed", "MB/s", 0),
     ("per_cpu", "MB per CPU second", 0),
     ("cpu", "CPU s/GiB", 2),
@@ -53,14 +53,14 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Table>> {
 }
 
 /// How fast somebody was, in MB.
-struct Speed {
-    per_second: f64,
-    per_cpu: f64,
-    peak: f64,
+pub(crate) struct Speed {
+    pub(crate) per_second: f64,
+    pub(crate) per_cpu: f64,
+    pub(crate) peak: f64,
 }
 
 impl Speed {
-    fn new(bytes: usize, seconds: f64, cpu: f64, peak: f64) -> Self {
+    pub(crate) fn new(bytes: usize, seconds: f64, cpu: f64, peak: f64) -> Self {
         let per = |seconds| mb_per_s(bytes as f64, seconds);
         Self { per_second: per(seconds), per_cpu: per(cpu), peak }
     }
@@ -68,13 +68,13 @@ impl Speed {
 
 /// What the others are compared with, in MB per CPU second.
 #[derive(Clone, Copy)]
-struct Limits {
-    crypto: f64,
-    stock: f64,
+pub(crate) struct Limits {
+    pub(crate) crypto: f64,
+    pub(crate) stock: f64,
 }
 
 impl Limits {
-    fn record(self, table: &mut Table, row: &str, speed: &Speed) {
+    pub(crate) fn record(self, table: &mut Table, row: &str, speed: &Speed) {
         table.record(
             row,
             &[

@@ -84,15 +84,10 @@ pub(crate) fn send() -> Result<()> {
 }
 
 async fn by_uploader(job: &Job, window: Option<usize>) -> Result<()> {
-    let user = &job.user;
-    let credentials = TelegramCredentials::new(UserId::new(&user.user_id), ChatId::new(&user.channel_id)?)
-        .with_session(user.telethon_session.as_deref().map(Secret::new), ApiId::new(user.api_id).ok(), None);
     let source = Arc::new(Noise { length: job.bytes, at: 0 });
     let (id, name) = (UploadId::new("benchmark")?, FileName::new("video.bin")?);
-    let request = UploadRequest::new(id, Arc::new(credentials), name, source);
-    let mut config = MtprotoConfig::default();
-    config.allowed = AllowedAddresses::any();
-    let uploader = MtprotoUploader::new(config);
+    let request = UploadRequest::new(id, Arc::new(credentials(&job.user)?), name, source);
+    let uploader = uploader();
     let uploader = match window {
         Some(parts) => uploader.with_window(parts),
         None => uploader,
@@ -101,19 +96,38 @@ async fn by_uploader(job: &Job, window: Option<usize>) -> Result<()> {
     Ok(())
 }
 
+/// What a user of the sandbox signs in with.
+pub(crate) fn credentials(user: &SandboxUser) -> Result<TelegramCredentials> {
+    let session = user.telethon_session.as_deref().map(Secret::new);
+    let nobody = TelegramCredentials::new(UserId::new(&user.user_id), ChatId::new(&user.channel_id)?);
+    Ok(nobody.with_session(session, ApiId::new(user.api_id).ok(), None))
+}
+
+/// The worker's uploader, with its own settings.
+pub(crate) fn uploader() -> MtprotoUploader {
+    let mut config = MtprotoConfig::default();
+    config.allowed = AllowedAddresses::any();
+    MtprotoUploader::new(config)
+}
+
 async fn by_stock(job: &Job) -> Result<()> {
-    let SocketAddr::V4(ipv4) = job.mtproto else { return Err("the sandbox is not bound to IPv4".into()) };
-    let ipv6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, ipv4.port(), 0, 0);
-    let option = DcOption { id: 2, ipv4, ipv6, auth_key: Some(job.user.auth_key_bytes()) };
-    let data = SessionData { home_dc: 2, dc_options: HashMap::from([(2, option)]), ..Default::default() };
-    let params = ConnectionParams { retry_policy: Box::new(NoRetries), ..Default::default() };
-    let session = Arc::new(MemorySession::from(data));
-    let pool = SenderPool::with_configuration(session, job.user.api_id, params);
-    tokio::spawn(pool.runner.run());
-    let client = Client::new(pool.handle);
+    let client = stock(&job.user, job.mtproto)?;
     let mut stream = Noise { length: job.bytes, at: 0 };
     client.upload_stream(&mut stream, job.bytes, "video.bin".to_owned()).await?;
     Ok(())
+}
+
+/// Stock grammers, signed in as a user of the sandbox. Needs a runtime.
+pub(crate) fn stock(user: &SandboxUser, mtproto: SocketAddr) -> Result<Client> {
+    let SocketAddr::V4(ipv4) = mtproto else { return Err("the sandbox is not bound to IPv4".into()) };
+    let ipv6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, ipv4.port(), 0, 0);
+    let option = DcOption { id: 2, ipv4, ipv6, auth_key: Some(user.auth_key_bytes()) };
+    let data = SessionData { home_dc: 2, dc_options: HashMap::from([(2, option)]), ..Default::default() };
+    let params = ConnectionParams { retry_policy: Box::new(NoRetries), ..Default::default() };
+    let session = Arc::new(MemorySession::from(data));
+    let pool = SenderPool::with_configuration(session, user.api_id, params);
+    tokio::spawn(pool.runner.run());
+    Ok(Client::new(pool.handle))
 }
 
 /// Parts of 512 KiB, encrypted one after another on one thread.

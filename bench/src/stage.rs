@@ -16,12 +16,16 @@ use crate::{GIB, Result};
 /// Turns pipelining off: sending begins with `/complete-upload`.
 pub(crate) const NOT_EAGER: &[(&str, &str)] = &[("TELESTORE_EAGER", "off")];
 
-/// The sandbox's part of this program: serves until the parent is gone. It neither keeps nor hashes what arrives, so
-/// that it takes less of the machine from what is measured.
+/// What the sandbox is told if it is to keep what it gets.
+const KEEP: &str = "keep";
+
+/// The sandbox's part of this program: serves until the parent is gone. It does not hash what arrives, and keeps it only if
+/// it is read back, so that it takes less of the machine from what is measured.
 pub(crate) fn serve_sandbox() -> Result<()> {
     let dir = std::env::args().nth(1).ok_or("a directory is missing")?;
+    let keep = std::env::args().nth(2).is_some_and(|word| word == KEEP);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let sandbox = runtime.block_on(Sandbox::builder().hash(false).keep_bytes(false).dir(dir).start())?;
+    let sandbox = runtime.block_on(Sandbox::builder().hash(false).keep_bytes(keep).dir(dir).start())?;
     writeln!(std::io::stdout(), "{}", sandbox.describe())?;
     until_orphaned();
     Ok(())
@@ -41,9 +45,18 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(root: &Path) -> Result<Self> {
+        Self::with(root, None)
+    }
+
+    /// With a sandbox from which files can be read back.
+    pub(crate) fn keeping(root: &Path) -> Result<Self> {
+        Self::with(root, Some(KEEP))
+    }
+
+    fn with(root: &Path, word: Option<&str>) -> Result<Self> {
         let dir = Scratch::new(root)?;
         let mut sandbox = Child::start(Role::Sandbox, |command| {
-            command.arg(dir.path());
+            command.arg(dir.path()).args(word);
         })?;
         let about: Value = serde_json::from_str(&sandbox.line()?)?;
         let url = about["backend_url"].as_str().ok_or("no address")?;
@@ -93,17 +106,21 @@ impl Stage {
     pub(crate) fn worker(&self, settings: &[(&str, &str)], bytes: usize) -> Result<Worker> {
         touch_memory(&self.root, bytes)?;
         let dir = Scratch::new(&self.root)?;
+        let (child, address) = self.launch(settings, dir.path())?;
+        let before = Usage::of(child.id())?;
+        Ok(Worker { address, before, child, dir })
+    }
+
+    fn launch(&self, settings: &[(&str, &str)], dir: &Path) -> Result<(Child, SocketAddr)> {
         let backend = format!("http://{}", self.control);
         let mut child = Child::start(Role::Worker, |command| {
             command.env("BACKEND_URL", &backend).env("TELEGRAM_BOT_API_URL", &backend);
-            command.env("TELESTORE_DATA_DIR", dir.path()).env("TELESTORE_HOST", "127.0.0.1").env("PORT", "0");
+            command.env("TELESTORE_DATA_DIR", dir).env("TELESTORE_HOST", "127.0.0.1").env("PORT", "0");
             command.env("RUST_LOG", "warn,sqlx=error").envs(settings.iter().copied());
         })?;
         let line = child.line()?;
         let address = line.strip_prefix("listening on http://").ok_or("the worker does not listen")?;
-        let address = address.parse()?;
-        let before = Usage::of(child.id())?;
-        Ok(Worker { address, before, child, dir })
+        Ok((child, address.parse()?))
     }
 }
 
@@ -138,6 +155,13 @@ impl Worker {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Kills it, and starts another one with its data and no settings. Costs count from there on.
+    pub(crate) fn restart(&mut self, stage: &Stage) -> Result<()> {
+        self.child.end();
+        (self.child, self.address) = stage.launch(&[], self.dir.path())?;
+        self.start_counting()
     }
 
     /// Costs count from here on.

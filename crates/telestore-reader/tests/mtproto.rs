@@ -7,10 +7,14 @@ use std::sync::Arc;
 use common::{World, bytes};
 use futures_util::TryStreamExt;
 use telestore_reader::{Content, ErrorKind, TelegramReader};
+use telestore_sandbox::{Sandbox, Standing};
 use telestore_types::{ByteSource, StoredFile};
 use telestore_uploader::TelegramUploader;
 
 const GET: &str = "upload.getFile";
+
+/// How a channel is looked for.
+const LOOKING: [&str; 2] = ["channels.getChannels", "messages.getDialogs"];
 const BLOCK: usize = 256 * 1024;
 
 #[tokio::test]
@@ -46,6 +50,44 @@ async fn random_ranges_are_those_of_the_original() {
         let to = from + 1 + random(sent.len() - from);
         assert_eq!(common::read(&content, from as u64..to as u64).await.unwrap(), sent[from..to]);
     }
+}
+
+#[tokio::test]
+async fn a_channel_is_looked_for_once() {
+    // Two connections of one account at a time.
+    let world = World::of(Sandbox::builder().start().await.unwrap());
+    let sent = bytes(8, 2000);
+    let stored = world.send(&sent).await;
+    // One that has sent nothing, as after a restart.
+    let readers = world.other_readers();
+    let asked = || LOOKING.map(|method| world.sandbox.stats().calls(method));
+    let before = asked();
+    Content::open(&readers, &world.credentials(), stored.messages()).await.unwrap();
+    let after = asked();
+    assert_ne!(before, after);
+    for _ in 0..3 {
+        let content = Content::open(&readers, &world.credentials(), stored.messages()).await.unwrap();
+        assert_eq!(common::read(&content, 0..u64::MAX).await.unwrap(), sent);
+    }
+    assert_eq!(asked(), after);
+}
+
+#[tokio::test]
+async fn a_channel_that_was_left_is_looked_for_anew() {
+    let world = World::new().await;
+    let sent = bytes(9, 2000);
+    let stored = world.send(&sent).await;
+    let open = async || world.open(&stored).await;
+    let become_one = |standing: Standing| {
+        world.sandbox.set_standing_of_account(&*world.user.channel_id, &world.user, standing);
+    };
+    open().await.unwrap();
+    become_one(Standing::Left);
+    assert_eq!(open().await.unwrap_err().kind(), ErrorKind::Refused);
+    become_one(Standing::Creator);
+    let looked = world.sandbox.stats().calls(LOOKING[0]);
+    assert_eq!(common::read(&open().await.unwrap(), 0..u64::MAX).await.unwrap(), sent);
+    assert!(world.sandbox.stats().calls(LOOKING[0]) > looked);
 }
 
 #[tokio::test]

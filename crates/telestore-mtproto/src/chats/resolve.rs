@@ -40,15 +40,21 @@ impl Calls<'_> {
         Ok(known)
     }
 
-    /// Finds a channel or group, whether or not the account may post in it.
+    /// Finds a channel or group, whether or not the account may post in it. A channel that is named by its number is remembered for
+    /// the account, so that it is looked for once: neither its number nor its access hash changes. Who is refused there
+    /// [forgets](Self::forget) it.
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve), but for the rights.
     pub async fn locate(&self, chat: &ChatId) -> Result<InputPeer> {
-        match self.account().peers().get(chat.as_str()) {
-            Some(known) => Ok(known.peer),
-            None => find(self, chat, None, None).await.map(|found| found.peer),
+        if let Some(known) = self.account().peers().get(chat.as_str()) {
+            return Ok(known.peer);
         }
+        let peer = find(self, chat, None, None).await?.peer;
+        if chat.channel_id().is_some() {
+            self.account().peers().remember(chat.as_str(), Chat::new(peer.clone(), None, None));
+        }
+        Ok(peer)
     }
 
     /// Which supergroup a basic group has become; `None` if it has not, or `chat` is no basic group.

@@ -1,9 +1,7 @@
-//! MTProto 2.0 encryption of what is sent. <https://core.telegram.org/mtproto/description>
+//! MTProto 2.0 encryption. <https://core.telegram.org/mtproto/description>
 //!
-//! Sending is bound by it. `grammers_crypto` makes the same bytes with a call into AES for each block; answers are small,
-//! so they are left to it.
+//! Sending and reading files are bound by it. `grammers_crypto` does the same with a call into AES for each block.
 
-use grammers_crypto::{AuthKey, decrypt_data_v2};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
@@ -11,18 +9,24 @@ use super::ige::{self, KeyIv};
 use super::packet::Unsealed;
 use crate::way::KEY_HEADER;
 
+/// Which way a packet goes: the x of the specification.
+#[derive(Clone, Copy)]
+enum Way {
+    ToTelegram = 0,
+    FromTelegram = 8,
+}
+
 /// The key of a connection.
 pub(crate) struct Cipher {
     data: Box<[u8; 256]>,
     id: [u8; 8],
-    answers: AuthKey,
 }
 
 impl Cipher {
     pub(crate) fn new(auth_key: [u8; 256]) -> Self {
         let mut id = [0; 8];
         id.copy_from_slice(&Sha1::digest(auth_key)[12..20]);
-        Self { data: Box::new(auth_key), id, answers: AuthKey::from_bytes(auth_key) }
+        Self { data: Box::new(auth_key), id }
     }
 
     /// Pads and encrypts packets; [several](ige::SIDE_BY_SIDE) at a time cost less.
@@ -34,12 +38,30 @@ impl Cipher {
     /// Takes the encryption off a packet that [`seal`](Self::seal) made, in place.
     pub(crate) fn unseal(&self, packet: &mut [u8]) {
         let (header, data) = packet.split_at_mut(KEY_HEADER);
-        ige::decrypt(data, &self.key_and_iv(&middle(header)));
+        ige::decrypt(data, &self.key_and_iv(&middle(header), Way::ToTelegram));
     }
 
     /// Decrypts what Telegram sent, in place, and checks that it is from Telegram.
-    pub(crate) fn open<'p>(&self, packet: &'p mut [u8]) -> Result<&'p [u8], grammers_crypto::Error> {
-        decrypt_data_v2(packet, &self.answers).map(|plaintext| &*plaintext)
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub(crate) fn open<'p>(&self, packet: &'p mut [u8]) -> Result<&'p [u8], &'static str> {
+        let Some((header, data)) = packet.split_at_mut_checked(KEY_HEADER) else {
+            return Err("a packet is too short");
+        };
+        if !data.len().is_multiple_of(16) {
+            return Err("a packet does not end with a block of the cipher");
+        }
+        if header[..8] != self.id {
+            return Err("a packet is encrypted with another key");
+        }
+        let msg_key = middle(header);
+        ige::decrypt(data, &self.key_and_iv(&msg_key, Way::FromTelegram));
+        // <https://core.telegram.org/mtproto/security_guidelines#mtproto-encrypted-messages>
+        match self.msg_key(data, Way::FromTelegram) == msg_key {
+            true => Ok(data),
+            false => Err("a packet was changed on its way"),
+        }
     }
 
     /// Pads a packet and fills in the key's header.
@@ -47,16 +69,22 @@ impl Cipher {
         let padding = 12 + (16 - (packet.parts().1.len() + 12) % 16) % 16;
         packet.pad(&rand::random::<[u8; 32]>()[..padding]);
         let (header, data) = packet.parts();
-        let msg_key = middle(&sha256(&self.data[88..120], data));
+        let msg_key = self.msg_key(data, Way::ToTelegram);
         header[..8].copy_from_slice(&self.id);
         header[8..].copy_from_slice(&msg_key);
-        self.key_and_iv(&msg_key)
+        self.key_and_iv(&msg_key, Way::ToTelegram)
     }
 
-    /// For a message from the client to Telegram.
-    fn key_and_iv(&self, msg_key: &[u8; 16]) -> KeyIv {
-        let a = sha256(msg_key, &self.data[..36]);
-        let b = sha256(&self.data[40..76], msg_key);
+    /// What a packet with its padding is known by.
+    fn msg_key(&self, padded: &[u8], way: Way) -> [u8; 16] {
+        let x = way as usize;
+        middle(&sha256(&self.data[88 + x..120 + x], padded))
+    }
+
+    fn key_and_iv(&self, msg_key: &[u8; 16], way: Way) -> KeyIv {
+        let x = way as usize;
+        let a = sha256(msg_key, &self.data[x..x + 36]);
+        let b = sha256(&self.data[40 + x..76 + x], msg_key);
         (weave(&a, &b), weave(&b, &a))
     }
 }
@@ -76,7 +104,7 @@ fn weave(outer: &[u8; 32], inner: &[u8; 32]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use grammers_crypto::{DequeBuffer, encrypt_data_v2};
+    use grammers_crypto::{AuthKey, DequeBuffer, decrypt_data_v2, encrypt_data_v2};
 
     use super::super::packet::{Body, MESSAGE_HEADER};
     use super::*;
@@ -106,6 +134,43 @@ mod tests {
                 assert_eq!(whole[KEY_HEADER..][..message], vec![length as u8; message]);
             }
         }
+    }
+
+    /// As Telegram does it.
+    fn answer(plaintext: &[u8]) -> Vec<u8> {
+        let (cipher, mut data) = (cipher(), plaintext.to_vec());
+        let msg_key = cipher.msg_key(&data, Way::FromTelegram);
+        ige::encrypt_all([(&mut data[..], &cipher.key_and_iv(&msg_key, Way::FromTelegram))]);
+        [&cipher.id[..], &msg_key, &data].concat()
+    }
+
+    #[test]
+    fn opens_what_grammers_opens() {
+        for blocks in [1, 2, 7, 4096] {
+            let plaintext: Vec<u8> = (0..16 * blocks).map(|i: u64| (i * i) as u8).collect();
+            let (mut ours, mut theirs) = (answer(&plaintext), answer(&plaintext));
+            assert_eq!(cipher().open(&mut ours).unwrap(), plaintext);
+            let key = AuthKey::from_bytes(*cipher().data);
+            assert_eq!(decrypt_data_v2(&mut theirs, &key).unwrap(), plaintext);
+        }
+    }
+
+    #[test]
+    fn opens_nothing_that_was_changed() {
+        let whole = answer(&[7; 64]);
+        for at in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[at] ^= 1;
+            assert!(cipher().open(&mut changed).is_err(), "byte {at}");
+        }
+        for length in 0..whole.len() {
+            assert!(cipher().open(&mut whole[..length].to_vec()).is_err(), "{length} bytes");
+        }
+        // The packets of the two ways are no answers to each other.
+        let mut sent = [unsealed(64)];
+        cipher().seal(&mut sent);
+        let (header, data) = sent[0].parts();
+        assert!(cipher().open(&mut [header, data].concat()).is_err());
     }
 
     #[test]

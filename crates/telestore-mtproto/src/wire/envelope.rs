@@ -116,7 +116,7 @@ impl Envelope {
 
     /// Takes a packet from Telegram. `calls` says which calls wait for an answer, and how long it may be.
     pub(crate) fn open(&mut self, packet: &mut [u8], calls: &impl Calls) -> Result<Vec<Event>, String> {
-        let plaintext = self.cipher.open(packet).map_err(|error| error.to_string())?;
+        let plaintext = self.cipher.open(packet).map_err(str::to_owned)?;
         let message = inbound::message(plaintext, self.session_id)?;
         if !self.seen.admit(message.id, Instant::now())? {
             return Ok(Vec::new());

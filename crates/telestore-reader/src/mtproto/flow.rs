@@ -19,7 +19,7 @@ use crate::{ByteStream, Error, ErrorKind, MessageBytes, Result};
 struct Asked {
     read: AbortOnDropHandle<(Result<Bytes>, Times)>,
     /// Its place, unless it is the one that each stream has.
-    _place: Option<OwnedSemaphorePermit>,
+    place: Option<OwnedSemaphorePermit>,
 }
 
 /// A stream that is being read.
@@ -68,12 +68,17 @@ impl Flow {
         read.map(Some)
     }
 
+    /// How many blocks have a place that others could have.
+    fn places(&self) -> usize {
+        self.asked.iter().filter(|asked| asked.place.is_some()).count()
+    }
+
     /// Asks for as many blocks as there is room for.
     fn ask(&mut self) {
         while self.asked.len() < self.window.blocks() {
             let place = match self.asked.is_empty() {
                 true => None,
-                false => match self.message.budget.take() {
+                false => match self.message.budget.take(self.places()) {
                     Some(place) => Some(place),
                     None => return,
                 },
@@ -86,7 +91,7 @@ impl Flow {
                 let read = message.block(&block).await;
                 (read, Times { asked, came: Instant::now() })
             }));
-            self.asked.push_back(Asked { read, _place: place });
+            self.asked.push_back(Asked { read, place });
         }
     }
 }

@@ -36,7 +36,12 @@ impl MtprotoReader {
         let calls = login.calls();
         let located = calls.unless_stalled(calls.locate(chat)).await;
         let peer = login.ended(located).await?;
-        OpenMessage::find(login, peer, message, self.budget.clone()).await
+        let opened = OpenMessage::find(login.clone(), peer, message, self.budget.clone()).await;
+        if opened.as_ref().is_err_and(|error| error.kind() == ErrorKind::Refused) {
+            // What is remembered of the channel may be why.
+            login.calls().forget(chat);
+        }
+        opened
     }
 
     async fn open_in(

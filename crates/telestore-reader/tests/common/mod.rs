@@ -35,15 +35,14 @@ impl World {
     }
 
     pub(crate) fn of(sandbox: Sandbox) -> Self {
-        let quick = std::time::Duration::from_millis(2);
-        let mut config = MtprotoConfig::default();
-        config.allowed = AllowedAddresses::any();
-        config.address = Some(sandbox.mtproto_addr());
-        config.server_keys = vec![sandbox.server_key().parse().unwrap()];
-        (config.backoff_base, config.backoff_max) = (quick, quick * 10);
-        let uploader = MtprotoUploader::new(config);
-        let readers = vec![Arc::new(MtprotoReader::new(uploader.logins())) as Arc<dyn TelegramReader>];
+        let uploader = uploader(&sandbox);
+        let readers = readers(&uploader);
         Self { user: sandbox.user(), sandbox, uploader, readers }
+    }
+
+    /// Readers with logins of their own, which remember nothing.
+    pub(crate) fn other_readers(&self) -> Vec<Arc<dyn TelegramReader>> {
+        readers(&uploader(&self.sandbox))
     }
 
     pub(crate) fn credentials(&self) -> TelegramCredentials {
@@ -62,6 +61,20 @@ impl World {
     pub(crate) async fn open(&self, stored: &StoredFile) -> Result<Content> {
         Content::open(&self.readers, &self.credentials(), stored.messages()).await
     }
+}
+
+fn uploader(sandbox: &Sandbox) -> MtprotoUploader {
+    let quick = std::time::Duration::from_millis(2);
+    let mut config = MtprotoConfig::default();
+    config.allowed = AllowedAddresses::any();
+    config.address = Some(sandbox.mtproto_addr());
+    config.server_keys = vec![sandbox.server_key().parse().unwrap()];
+    (config.backoff_base, config.backoff_max) = (quick, quick * 10);
+    MtprotoUploader::new(config)
+}
+
+fn readers(uploader: &MtprotoUploader) -> Vec<Arc<dyn TelegramReader>> {
+    vec![Arc::new(MtprotoReader::new(uploader.logins()))]
 }
 
 /// All that a stream brings.
