@@ -70,7 +70,7 @@ impl Stage {
         messages
     }
 
-    async fn listed(&self) -> Vec<Value> {
+    async fn in_index(&self) -> Vec<Value> {
         let request = self.client.get(self.url("/files")).bearer_auth(&self.user.auth_token);
         self.ask(request).await.ok()["files"].as_array().expect("files").clone()
     }
@@ -95,7 +95,7 @@ async fn a_file_that_is_there_becomes_one_more_message_without_its_bytes() {
         assert_eq!(end["messageId"], messages[1].message_id);
         assert_eq!((&end["sha256"], &end["progress"]), (&json!(sha256(&file)), &json!(100)));
         // It is a file of its own, which is read and deleted by itself.
-        let listed = stage.listed().await;
+        let listed = stage.in_index().await;
         assert_eq!(listed.len(), 2);
         assert_eq!((&listed[0]["uploadId"], &listed[0]["size"]), (&json!(same.id), &json!(length)));
         assert_ne!(listed[0]["id"], listed[1]["id"]);
@@ -191,7 +191,7 @@ async fn what_was_deleted_in_telegram_is_sent_as_ever() {
         let stage = Stage::with(&[ON]).await;
         let file = File::new(length);
         stage.first(&file).await;
-        let listed = stage.listed().await;
+        let listed = stage.in_index().await;
         stage.delete_message(listed[0]["messages"][0]["messageId"].as_i64().expect("a number")).await;
         let same = again(&file);
         stage.first(&same).await;
@@ -326,7 +326,7 @@ async fn compressed_files_are_known_again_and_encrypted_ones_are_not() {
     assert_eq!((&end["status"], &end["compressed"]), (&json!("completed"), &json!(true)), "{end}");
     let messages = stage.of_one_document(2);
     assert!(messages[1].size < 300_000 && messages[1].file_name == "notes.txt.zst", "{messages:?}");
-    let listed = stage.listed().await;
+    let listed = stage.in_index().await;
     assert_eq!((&listed[0]["compressed"], &listed[0]["size"]), (&json!(true), &json!(300_000)));
     let path = format!("/files/{}/content", listed[0]["id"].as_str().expect("an id"));
     let read = stage.client.get(stage.url(&path)).bearer_auth(&stage.user.auth_token).send().await;

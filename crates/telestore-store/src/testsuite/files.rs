@@ -7,7 +7,9 @@ use telestore_types::{
     StoredAs, StoredMessage, Timestamp, Upload, UploadId, UploadState, UserId,
 };
 
-use super::sessions::{NOW, SECOND, chunk, get, lease, one, queue, queued_by, record, result, upload};
+use super::sessions::{
+    LIMITS, NOW, SECOND, chunk, get, lease, one, queue, queued_by, record, result, upload,
+};
 use crate::{Created, Expiry, FileListing, NewEvent, OutboxKind, Recorded, SessionStore, Subject};
 
 /// What the machine's clock shows, which no store's clock is held to.

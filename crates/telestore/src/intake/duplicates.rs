@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use telestore_reader::Content;
 use telestore_store::FileListing;
 use telestore_types::{Encoded, IndexedFile, SendAs, StoredMessage, TelegramCredentials, Upload};
 
@@ -72,12 +71,12 @@ impl Intake {
                 return None;
             }
         };
-        for file in files.iter().filter(|file| !file.encoded.encrypted) {
-            let fits =
-                file.file_name.is_same(&upload.file_name) && (wanted.compress || !file.encoded.compressed);
-            if let Some(message) = self.copied_from(file, user).filter(|_| fits)
-                && self.is_there(upload, message, user).await
-            {
+        for file in &files {
+            let fits = !file.encoded.encrypted
+                && (wanted.compress || !file.encoded.compressed)
+                && file.file_name.is_same(&upload.file_name);
+            let Some(message) = self.copied_from(file, user).filter(|_| fits) else { continue };
+            if self.is_there(upload, message, user).await {
                 return Some((message.clone(), file.encoded));
             }
         }
@@ -106,14 +105,18 @@ impl Intake {
         message: &StoredMessage,
         user: &Arc<TelegramCredentials>,
     ) -> bool {
-        let messages = std::slice::from_ref(message);
-        match Content::open(&self.access.backends.readers, user, messages).await {
-            Ok(content) => content.len() == message.size,
-            Err(error) => {
-                let message_id = message.message_id;
-                tracing::info!(message_id, %error, "[{}] The file was in the channel, and cannot be seen there", upload.id);
-                false
+        for reader in &self.access.backends.readers {
+            if !reader.takes(user, message) {
+                continue;
+            }
+            match reader.open(user, message).await {
+                Ok(bytes) => return bytes.len() == message.size,
+                Err(error) => {
+                    let message_id = message.message_id;
+                    tracing::info!(message_id, %error, "[{}] The file was in the channel, and cannot be seen there", upload.id);
+                }
             }
         }
+        false
     }
 }
