@@ -27,7 +27,7 @@ pub use self::extents::AppendError;
 pub use self::handed_over::HandedOver;
 pub use self::kind::UploadKind;
 pub use self::new::NewUpload;
-pub use self::options::{Metadata, OptionError, SendAs, TopicId, UploadOption, UploadOptions};
+pub use self::options::{Metadata, OptionError, TopicId, UploadOption, UploadOptions};
 pub use self::recovery::{MAX_CRASHES, MAX_EARLY_CRASHES, Recovery};
 pub use self::resume::ResumeState;
 

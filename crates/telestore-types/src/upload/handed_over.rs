@@ -3,8 +3,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{ResumeState, SendAs, Upload};
-use crate::{Caption, ChatId, Reading, SenderId, StoredMessage, Timestamp};
+use super::{ResumeState, Upload};
+use crate::{Caption, ChatId, Reading, SendAs, SenderId, StoredMessage, Timestamp};
 
 /// A file that a server was given whole and of which no answer came: its message may be in the channel, where
 /// it can be looked for.

@@ -1,11 +1,9 @@
 //! One more message of a file that is at Telegram already, by its `file_id`:
 //! <https://core.telegram.org/bots/api#sending-files>. No bytes go out.
 
-use serde_json::json;
-use telestore_types::{Sender, StoredAs, StoredMessage};
+use telestore_types::{StoredAs, StoredMessage};
 
-use super::uploader::BotApiUploader;
-use crate::{Error, ErrorKind, Result, UploadRequest};
+use crate::{Error, ErrorKind, UploadRequest};
 
 /// Whether the message is one of which the Bot API makes another.
 pub(super) fn copies(message: &StoredMessage) -> bool {
@@ -34,34 +32,6 @@ pub(super) fn explained(request: &UploadRequest, error: Error) -> Error {
     match file_id(request) {
         Some(_) if unknown => Error::copied_is_gone().with_source(error),
         _ => error,
-    }
-}
-
-impl BotApiUploader {
-    /// The bot that can send a file once more: a `file_id` is good for one bot, and does not say for which. Of several, each is asked
-    /// whether it knows the file, the chosen one first.
-    pub(super) async fn holder<'a>(&self, request: &'a UploadRequest, file_id: &str) -> Result<&'a Sender> {
-        let chosen = request.bot();
-        let others = request.credentials.bots().filter(|bot| chosen.is_none_or(|chosen| chosen.id != bot.id));
-        let bots: Vec<&Sender> = chosen.into_iter().chain(others).collect();
-        if let [only] = bots[..] {
-            return Ok(only);
-        }
-        for bot in bots {
-            let Some(token) = bot.bot_token() else { continue };
-            match self.ask(token.expose(), "getFile", &json!({ "file_id": file_id })).await {
-                Ok(_) => return Ok(bot),
-                // It knows the file, which it may not fetch.
-                Err(error) if error.kind() == ErrorKind::TooLarge => return Ok(bot),
-                Err(error)
-                    if error.kind() == ErrorKind::Rejected || error.kind() == ErrorKind::NotAuthorized =>
-                {
-                    tracing::debug!(bot = %bot.id, %error, "does not know the file");
-                }
-                Err(error) => return Err(error.met_by(Some(bot.id.clone()))),
-            }
-        }
-        Err(Error::copied_is_gone())
     }
 }
 

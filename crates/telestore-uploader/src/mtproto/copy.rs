@@ -4,7 +4,6 @@
 //! The account reads the message that has the document, and so learns how to name it: its access hash is the account's, and its file
 //! reference expires. All else is as for any file: the same `random_id` makes one message of all calls.
 
-use telestore_mtproto::tl::{enums::InputMedia, types};
 use telestore_mtproto::{Document, Error as CallError};
 use telestore_types::{StoredAs, StoredMessage};
 
@@ -28,21 +27,6 @@ pub(super) fn is_stale(error: &CallError) -> bool {
 /// Whether there is no such document, or it must not be sent on.
 fn is_gone(error: &CallError) -> bool {
     ["MEDIA_EMPTY", "DOCUMENT_INVALID", "CHAT_FORWARDS_RESTRICTED"].iter().any(|name| error.is(name))
-}
-
-/// What a call names.
-pub(super) fn media(document: &Document) -> InputMedia {
-    let (id, access_hash) = (document.id, document.access_hash);
-    let file_reference = document.file_reference.clone();
-    types::InputMediaDocument {
-        spoiler: false,
-        id: types::InputDocument { id, access_hash, file_reference }.into(),
-        video_cover: None,
-        video_timestamp: None,
-        ttl_seconds: None,
-        query: None,
-    }
-    .into()
 }
 
 impl Sending<'_> {

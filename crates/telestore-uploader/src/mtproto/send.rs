@@ -7,7 +7,6 @@ use telestore_mtproto::{
 use telestore_types::{BytesSource, Caption, ChatId, Stage, StoredAs, StoredFile, StoredMessage};
 
 use super::attempt::Attempt;
-use super::copy;
 use super::message;
 use super::parts::{self, Parts};
 use super::resume::{AskedFor, Pending, Resume, random_id};
@@ -473,7 +472,7 @@ impl<'a> Sending<'a> {
 
     fn input_media(&self) -> InputMedia {
         if let Some(document) = &self.copied {
-            return copy::media(document);
+            return message::known_media(document);
         }
         let name = crate::name::for_telegram(&self.request.file_name).into_owned();
         let (file, mime_type) = (self.file(name.clone()), self.request.mime_type.clone());
