@@ -104,6 +104,27 @@ fn url_of(name: &str) -> String {
 }
 
 #[tokio::test]
+async fn a_token_may_stand_in_the_address() {
+    let stage = Stage::new().await;
+    let file = File::new(1000);
+    let id = stage.sent(&file).await["id"].as_str().expect("an id").to_owned();
+    let token = &stage.user.auth_token;
+    let ask = async |method: &str, path: &str| {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        stage.client.request(method, stage.url(path)).send().await.expect("an answer").status().as_u16()
+    };
+    for (method, path, status) in [
+        ("GET", "/files?limit=1&".to_owned(), 200),
+        ("GET", format!("/files/{id}?"), 200),
+        ("DELETE", format!("/files/{id}?messages=keep&"), 204),
+    ] {
+        assert_eq!(ask(method, &format!("{path}token=wrong")).await, 401, "{method} {path}");
+        assert_eq!(ask(method, path.trim_end_matches(['?', '&'])).await, 401, "{method} {path}");
+        assert_eq!(ask(method, &format!("{path}token={token}")).await, status, "{method} {path}");
+    }
+}
+
+#[tokio::test]
 async fn nobody_sees_or_deletes_the_files_of_another() {
     let stage = Stage::new().await;
     let other = stage.sandbox.add_user(UserSpec::new("other"));

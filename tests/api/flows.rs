@@ -165,8 +165,11 @@ async fn direct_uploads_of_any_size_choose_the_api_by_size() {
         let file_id = if via == Via::BotApi { message.file_id } else { message.document_id.to_string() };
         let channel = stage.user.channel_id.to_string();
         let url = format!("https://t.me/c/{}/{}", channel.trim_start_matches("-100"), message.message_id);
+        let listed = stage.client.get(stage.url("/files")).bearer_auth(&stage.user.auth_token);
+        let file = stage.ask(listed).await.ok()["files"][0]["id"].clone();
         let expected = json!({
             "success": true, "messageId": message.message_id, "fileId": file_id, "fileName": "document.pdf", "url": url,
+            "file": file,
         });
         assert_eq!(answer, expected);
     }

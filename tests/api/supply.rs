@@ -201,6 +201,7 @@ fn an_embedder_gets_the_parts_that_it_names_and_no_others() {
     assert_eq!(of("bot-api"), ["reqwest", "rustls"]);
     assert_eq!(of("http"), ["reqwest", "rustls"]);
     assert_eq!(of("mtproto"), ["telestore-mtproto", "grammers-tl-types"]);
+    // With the few that age needs: whoever asks for encryption must never get a file sent as it is.
     let smallest = tree("telestore", "").len();
-    assert!(smallest <= 90, "{smallest} crates for the smallest embedding");
+    assert!(smallest <= 95, "{smallest} crates for the smallest embedding");
 }

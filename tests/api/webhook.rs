@@ -13,7 +13,7 @@ async fn the_backend_gets_the_documented_json() {
     let calls = soon("the webhook", stage.sandbox.wait_for_webhooks(1)).await;
     let expected = json!({
         "userId": stage.user.user_id, "fileName": "video.mp4", "messageId": end["messageId"],
-        "fileId": end["fileId"], "size": 51 * MIB, "mimeType": "video/mp4",
+        "fileId": end["fileId"], "size": 51 * MIB, "mimeType": "video/mp4", "file": end["file"],
     });
     assert_eq!(calls[0].body, expected);
     assert_eq!(calls.len(), 1);

@@ -72,13 +72,14 @@ impl Door {
                 let create = create.header("Upload-Metadata", format!("filename {}", STANDARD.encode(name)));
                 let answer = create.send().await.expect("an answer");
                 assert_eq!(answer.status(), 201);
-                let location = answer.headers()["Location"].to_str().unwrap().to_owned();
-                let patch = stage.client.patch(&location).bearer_auth(token).header("Tus-Resumable", "1.0.0");
+                let location = answer.url().join(answer.headers()["Location"].to_str().unwrap()).unwrap();
+                let patch =
+                    stage.client.patch(location.clone()).bearer_auth(token).header("Tus-Resumable", "1.0.0");
                 let patch = patch
                     .header("Upload-Offset", 0)
                     .header("Content-Type", "application/offset+octet-stream");
                 assert_eq!(patch.body(bytes.to_vec()).send().await.expect("an answer").status(), 204);
-                let id = location.rsplit('/').next().unwrap();
+                let id = location.path().rsplit('/').next().unwrap();
                 assert_eq!(stage.end(id).await["status"], "completed");
             }
         }

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use telestore::store::rules::{Concatenation, JoinedExtent, NewChunk, NewExtent};
 use telestore::store::*;
 use telestore::types::{
-    ChatId, FileId, IndexedFile, Outcome, Reading, Encoding, ResumeState, StorageKey, StoredFile, Timestamp, Upload,
-    UploadId, UploadOptions, UserId, WorkerId,
+    ChatId, Encoding, FileId, IndexedFile, Outcome, Reading, ResumeState, StorageKey, StoredFile, Timestamp,
+    Upload, UploadId, UploadOptions, UserId, WorkerId,
 };
 
 /// How often each method was called.

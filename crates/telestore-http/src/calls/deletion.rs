@@ -44,6 +44,7 @@ pub(crate) fn bad_messages() -> ApiError {
     security(("token" = [])),
     params(
         ("id" = String, Path, description = "The file's `id`", example = "0f8fad5bd9cb469fa16570867728950e"),
+        ("token" = Option<String>, Query, description = "The auth token, if it cannot be in the header"),
         ("messages" = Option<String>, Query, pattern = "^(delete|keep)?$", description = "`keep` leaves its messages in the channel; `delete` if nothing is said"),
     ),
     responses(
@@ -52,7 +53,7 @@ pub(crate) fn bad_messages() -> ApiError {
     )
 )]
 pub(crate) async fn delete(call: Call, id: Path<String>) -> ApiResult {
-    let caller = call.good_caller().await?;
+    let caller = call.user().await?;
     let keep = Wanted::keeps_messages(call.request.query_string())?;
     call.engine.delete_file(&id_of(&id)?, keep, &caller).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -133,6 +133,7 @@ pub(crate) struct Page {
     params(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many at most; 100 if nothing is said"),
         ("cursor" = Option<String>, Query, pattern = "^[0-9]{0,18}$", description = "The `cursor` of the page before"),
+        ("token" = Option<String>, Query, description = "The auth token, if it cannot be in the header"),
         ("q" = Option<String>, Query, description = "Only files whose name has this in it; small and capital letters are the same"),
     ),
     responses(
@@ -149,7 +150,7 @@ pub(crate) struct Page {
     )
 )]
 pub(crate) async fn list(call: Call) -> ApiResult {
-    let caller = call.good_caller().await?;
+    let caller = call.user().await?;
     let listing = Query::<Listing>::from_query(call.request.query_string());
     let listing = listing.map_err(|_| ApiError::invalid("query is malformed"))?.into_inner().read()?;
     let page = call.engine.files(&listing, &caller).await?;
@@ -163,7 +164,10 @@ pub(crate) async fn list(call: Call) -> ApiResult {
     path = endpoints::FILE.path,
     tag = "files",
     security(("token" = [])),
-    params(("id" = String, Path, description = "The file's `id`", example = "0f8fad5bd9cb469fa16570867728950e")),
+    params(
+        ("id" = String, Path, description = "The file's `id`", example = "0f8fad5bd9cb469fa16570867728950e"),
+        ("token" = Option<String>, Query, description = "The auth token, if it cannot be in the header"),
+    ),
     responses(
         (status = 200, description = "The file", body = File, example = json!({
             "id": "0f8fad5bd9cb469fa16570867728950e", "uploadId": "1763790000000_k3j9x0abc", "fileName": "video.mp4",
@@ -174,7 +178,7 @@ pub(crate) async fn list(call: Call) -> ApiResult {
     )
 )]
 pub(crate) async fn show(call: Call, id: Path<String>) -> ApiResult {
-    let caller = call.good_caller().await?;
+    let caller = call.user().await?;
     let file = call.engine.file(&id_of(&id)?, &caller).await?;
     Ok(HttpResponse::Ok().json(File::from(file)))
 }

@@ -46,9 +46,9 @@ impl Upload {
             None => self.received_chunks = self.received_chunks.saturating_add(1),
             Some(old) => {
                 self.received_bytes = self.received_bytes.saturating_sub(old.0);
-                if old != new {
+                // Two files may have the same CRC-32C, and one key must not meet both.
+                if old != new || self.encoding.is_some() {
                     self.resume = self.resume.take().and_then(ResumeState::without_bytes);
-                    // Never are two bytes encrypted at one place with one key.
                     self.encoding = None;
                 }
             }

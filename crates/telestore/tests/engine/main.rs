@@ -9,6 +9,7 @@ mod duplicates;
 mod early;
 mod early_peers;
 mod early_refusals;
+mod encoded;
 mod failures;
 mod fairness;
 mod fetching;
