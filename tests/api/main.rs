@@ -19,6 +19,7 @@ mod crash;
 mod digests;
 mod disks;
 mod docs;
+mod duplicates;
 mod eager;
 mod endpoints;
 mod event_blocks;

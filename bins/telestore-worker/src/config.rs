@@ -125,6 +125,7 @@ fn engine(settings: &Settings) -> EngineConfig {
         config.max_chunk_bytes = storage.max_chunk_bytes;
         config.max_concurrent_uploads = sending.max_concurrent_uploads;
         config.eager = sending.eager;
+        config.dedup = sending.dedup;
         config.eager_max_bytes = sending.eager_max_bytes;
         config.message = message.defaults();
     })

@@ -55,13 +55,14 @@ fn tus(calls: &Calls, method: Method, url: &str) -> RequestBuilder {
     calls.request(method, url).header(RESUMABLE, VERSION)
 }
 
-/// Creates an upload. Repeated after a lost answer it makes another one: the first has not one byte, and ends by itself.
+/// Creates an upload, and says whether the worker has all of it: it may know the file already. Repeated after a lost answer it makes
+/// another one: the first has not one byte, and ends by itself.
 pub(crate) async fn create(
     calls: &Calls,
     report: Option<&Report>,
     length: Option<u64>,
     metadata: &str,
-) -> Result<UploadUrl> {
+) -> Result<(UploadUrl, bool)> {
     if metadata.len() > MOST {
         return Err(Error::new(
             ErrorKind::Config,
@@ -79,7 +80,11 @@ pub(crate) async fn create(
     };
     let answer = calls.ask(report, request).await?;
     match answer.status {
-        StatusCode::CREATED => url_of(calls, &answer),
+        StatusCode::CREATED => {
+            let offset = answer.header(OFFSET).and_then(|offset| offset.parse::<u64>().ok());
+            let whole = offset.is_some_and(|offset| offset > 0 && Some(offset) == length);
+            Ok((url_of(calls, &answer)?, whole))
+        }
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Err(Error::new(
             ErrorKind::Protocol,
             format!(

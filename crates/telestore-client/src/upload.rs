@@ -72,7 +72,7 @@ pub(crate) fn start(
     let task = Task::spawn(async move {
         let mut source = source;
         match at {
-            Some(url) => run(&calls, &report, &options, &url, &mut source, false).await,
+            Some(url) => run(&calls, &report, &options, &url, &mut source, Begins::Somewhere).await,
             None => anew(&calls, &report, options, source, &told).await,
         }
     });
@@ -106,11 +106,12 @@ async fn anew(
     let options = prepared(options, &source).await?;
     let mut tries = 0;
     loop {
-        let url = tus::create(calls, Some(report), source.length(), &options.encoded()).await?;
+        let (url, whole) = tus::create(calls, Some(report), source.length(), &options.encoded()).await?;
         told.send_replace(Some(url.clone()));
         kept(calls, &options, &url).await?;
         tries += 1;
-        match run(calls, report, &options, &url, &mut source, true).await {
+        let begins = if whole { Begins::Whole } else { Begins::Empty };
+        match run(calls, report, &options, &url, &mut source, begins).await {
             // Nothing of it can be in the channel. A stream cannot be read again.
             Err(error) if error.kind() == ErrorKind::Gone && source.length().is_some() && tries < ANEW => {
                 report.trouble(Some(error.to_string()));
@@ -132,6 +133,17 @@ async fn kept(calls: &Calls, options: &UploadOptions, url: &UploadUrl) -> Result
     Ok(())
 }
 
+/// How much of an upload the worker has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begins {
+    /// Nothing: it is new.
+    Empty,
+    /// All of it, as it said when the upload was created: the file may be in the channel from then on.
+    Whole,
+    /// That it must be asked.
+    Somewhere,
+}
+
 /// Sends what the worker does not have, and waits for the message.
 async fn run(
     calls: &Calls,
@@ -139,10 +151,10 @@ async fn run(
     options: &UploadOptions,
     url: &UploadUrl,
     source: &mut Source,
-    fresh: bool,
+    begins: Begins,
 ) -> Result<Delivered> {
-    let mut sending = Sending { calls, report, options, url, last: false };
-    if let Err(error) = sending.run(source, fresh).await {
+    let mut sending = Sending { calls, report, options, url, last: begins == Begins::Whole };
+    if let Err(error) = sending.run(source, begins == Begins::Empty).await {
         // What is left of it fits nothing that could still be sent.
         let useless = error.kind() == ErrorKind::Changed || error.kind() == ErrorKind::Empty;
         if (useless || source.length().is_none()) && !sending.last {

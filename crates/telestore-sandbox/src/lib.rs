@@ -3,6 +3,7 @@
 mod builder;
 mod channel;
 mod channel_id;
+mod copies;
 mod data_centres;
 mod deleting;
 mod entities;

@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use telestore_types::{
     AddressKey, ChunkIndex, Encoded, Encoding, FileDigest, FileId, FileName, IndexedFile, Outcome,
-    ResumeState, SenderId, StorageKey, StoredFile, Timestamp, Upload, UploadId, UploadKind, UploadState,
-    UserId, WorkerId, is_due,
+    ResumeState, SenderId, StorageKey, StoredFile, StoredMessage, Timestamp, Upload, UploadId, UploadKind,
+    UploadState, UserId, WorkerId, is_due,
 };
 
 use crate::{
@@ -146,6 +146,7 @@ pub(crate) fn upload(row: &impl Columns) -> Result<Upload> {
             (stored, _) => stored,
         },
         encoding: encoding.map(|encoding| encoding.with_keys(sealed)),
+        duplicate_of: duplicate_of(row)?,
         resume,
         outcome: outcome.map(|name| Outcome::parse(&name).ok_or(bad("outcome"))).transpose()?,
         maybe_sent: row.flag("maybe_sent")?,
@@ -155,6 +156,11 @@ pub(crate) fn upload(row: &impl Columns) -> Result<Upload> {
         created_at: time(row, "created_at")?,
         updated_at: time(row, "updated_at")?,
     })
+}
+
+fn duplicate_of(row: &impl Columns) -> Result<Option<StoredMessage>> {
+    let text = row.text("duplicate_of")?;
+    text.map(|json| serde_json::from_str(&json)).transpose().map_err(|_| bad("duplicate_of"))
 }
 
 pub(crate) fn file(row: &impl Columns) -> Result<IndexedFile> {
@@ -261,11 +267,13 @@ pub(crate) fn bind_new<'q, V: Values<'q>>(to: V, upload: &'q Upload) -> V {
 /// Binds everything that a transition may change, in the order `file_size, total_chunks, options, metadata, mime_type,
 /// user_id, sealed_token, state, received_chunks, received_bytes, progress, attempt, queued_at, next_attempt_at, error,
 /// stored, resume, resume_of, resume_sender, outcome, kind, maybe_sent, early, worker, crashes, updated_at, file_name,
-/// source, encoding, encoding_keys`, and `id` and `key` to find the row.
+/// source, encoding, encoding_keys, duplicate_of`, and `id` and `key` to find the row.
 pub(crate) fn bind_update<'q, V: Values<'q>>(to: V, upload: &'q Upload) -> Result<V> {
     let stored = upload.stored.as_ref().map(serde_json::to_string).transpose().map_err(|_| bad("stored"))?;
     let encoding = upload.encoding.as_ref();
     let kept = encoding.map(serde_json::to_string).transpose().map_err(|_| bad("encoding"))?;
+    let duplicate = upload.duplicate_of.as_ref().map(serde_json::to_string).transpose();
+    let duplicate = duplicate.map_err(|_| bad("duplicate_of"))?;
     let resume = upload.resume.as_ref();
     Ok(to
         .int(upload.file_size.map_or(UNKNOWN_SIZE, signed))
@@ -298,6 +306,7 @@ pub(crate) fn bind_update<'q, V: Values<'q>>(to: V, upload: &'q Upload) -> Resul
         .bytes(upload.source.as_deref())
         .made(kept)
         .bytes(encoding.and_then(|encoding| encoding.sealed.as_deref()))
+        .made(duplicate)
         .text(upload.id.as_str())
         .text(upload.key.as_str()))
 }

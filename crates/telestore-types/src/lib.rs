@@ -19,6 +19,7 @@ pub mod pasted;
 mod picture;
 mod proxy;
 mod secret;
+mod send_as;
 mod sender;
 mod shown;
 mod source;
@@ -45,6 +46,7 @@ pub use outcome::Outcome;
 pub use picture::picture_size;
 pub use proxy::{Disguise, MtproxySecret, Proxy, ProxyLogin, ProxyProtocol};
 pub use secret::Secret;
+pub use send_as::SendAs;
 pub use sender::{Login, Sender, SenderId};
 pub use shown::{Shown, misleads};
 pub use source::{ByteSource, BytesSource, SourceError};
@@ -52,8 +54,8 @@ pub use stored::{Encoded, StoredAs, StoredFile, StoredMessage};
 pub use thumbnail::{Thumbnail, ThumbnailMark};
 pub use upload::{
     AppendError, ChunkVerdict, Completion, CompletionError, Encoding, HandedOver, LONGEST_PAUSE, MAX_CRASHES,
-    MAX_EARLY_CRASHES, MISSING_CHUNKS, Metadata, NewUpload, OptionError, Recovery, ResumeState, SendAs,
-    TopicId, Upload, UploadKind, UploadOption, UploadOptions, UploadState, is_due,
+    MAX_EARLY_CRASHES, MISSING_CHUNKS, Metadata, NewUpload, OptionError, Recovery, ResumeState, TopicId,
+    Upload, UploadKind, UploadOption, UploadOptions, UploadState, is_due,
 };
 pub use verdict::Verdict;
 pub use worker::WorkerId;

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::ChatId;
+use crate::{ChatId, SendAs};
 
 /// How a message's file is named by the API that took it.
 ///
@@ -65,18 +65,31 @@ pub struct StoredMessage {
     pub size: u64,
     /// The name of its file.
     pub stored_as: StoredAs,
+    /// As what it shows the file.
+    #[serde(default, skip_serializing_if = "is_document")]
+    pub send_as: SendAs,
+}
+
+fn is_document(send_as: &SendAs) -> bool {
+    *send_as == SendAs::Document
 }
 
 impl StoredMessage {
     /// A message that holds the first `size` bytes of a file.
     pub fn new(message_id: i64, stored_as: StoredAs, size: u64) -> Self {
-        Self { chat_id: None, message_id, offset: 0, size, stored_as }
+        Self { chat_id: None, message_id, offset: 0, size, stored_as, send_as: SendAs::Document }
     }
 
     /// Says which chat the message is in.
     #[must_use]
     pub fn in_chat(self, chat_id: ChatId) -> Self {
         Self { chat_id: Some(chat_id), ..self }
+    }
+
+    /// Says as what it shows the file.
+    #[must_use]
+    pub fn sent_as(self, send_as: SendAs) -> Self {
+        Self { send_as, ..self }
     }
 
     /// Says where its bytes begin in the file.

@@ -1,4 +1,6 @@
+mod chunks;
 mod completion;
+mod duplicate;
 mod encoding;
 mod extents;
 mod fetching;
@@ -15,16 +17,17 @@ use std::time::Duration;
 use crate::id::check_total_chunks;
 use crate::{
     AddressKey, ChunkIndex, Encoded, FileId, FileName, MAX_CHUNKS, Outcome, Result, Stage, StorageKey,
-    StoredFile, Timestamp, UploadEvent, UploadId, UploadStatus, UserId, WorkerId,
+    StoredFile, StoredMessage, Timestamp, UploadEvent, UploadId, UploadStatus, UserId, WorkerId,
 };
 
+pub use self::chunks::ChunkVerdict;
 pub use self::completion::{Completion, CompletionError};
 pub use self::encoding::Encoding;
 pub use self::extents::AppendError;
 pub use self::handed_over::HandedOver;
 pub use self::kind::UploadKind;
 pub use self::new::NewUpload;
-pub use self::options::{Metadata, OptionError, SendAs, TopicId, UploadOption, UploadOptions};
+pub use self::options::{Metadata, OptionError, TopicId, UploadOption, UploadOptions};
 pub use self::recovery::{MAX_CRASHES, MAX_EARLY_CRASHES, Recovery};
 pub use self::resume::ResumeState;
 
@@ -143,6 +146,9 @@ pub struct Upload {
     pub stored: Option<StoredFile>,
     /// What Telegram gets instead of its bytes; `None` while nothing but they are sent.
     pub encoding: Option<Encoding>,
+    /// The message whose document its own message shows once more, if the file was in the channel before: it needs no bytes, and has
+    /// none.
+    pub duplicate_of: Option<StoredMessage>,
     /// How far the backend got.
     pub resume: Option<ResumeState>,
     /// Whether its message may be in the channel without anybody knowing: the whole file was handed over, and no
@@ -158,19 +164,6 @@ pub struct Upload {
     pub created_at: Timestamp,
     /// When its state last changed or a chunk arrived.
     pub updated_at: Timestamp,
-}
-
-/// What to do with a chunk that has arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChunkVerdict {
-    /// Keep it; it takes the place of an earlier one with the same index.
-    Store,
-    /// The same bytes are already on their way: say yes and drop it.
-    Duplicate,
-    /// Other bytes for a file that is already on its way: refuse it.
-    Conflict,
-    /// The upload was cancelled: refuse it.
-    Cancelled,
 }
 
 impl Upload {
@@ -202,6 +195,7 @@ impl Upload {
             outcome: None,
             stored: None,
             encoding: None,
+            duplicate_of: None,
             resume: None,
             maybe_sent: false,
             early: false,
@@ -235,41 +229,6 @@ impl Upload {
     /// How many bytes Telegram gets.
     pub fn sent_size(&self) -> u64 {
         self.encoding.as_ref().map_or_else(|| self.size(), |encoding| encoding.size)
-    }
-
-    /// What to do with a chunk of `new` length and digest, where `old` is what its place holds now.
-    pub fn chunk_verdict(&self, old: Option<(u64, u32)>, new: (u64, u32)) -> ChunkVerdict {
-        match self.state {
-            // Its bytes have no places but the next one.
-            UploadState::Receiving | UploadState::Failed
-                if self.kind.is_appended_to() || self.kind == UploadKind::Concatenated =>
-            {
-                ChunkVerdict::Conflict
-            }
-            UploadState::Receiving | UploadState::Failed => ChunkVerdict::Store,
-            UploadState::Cancelled => ChunkVerdict::Cancelled,
-            _ if old == Some(new) => ChunkVerdict::Duplicate,
-            _ => ChunkVerdict::Conflict,
-        }
-    }
-
-    /// Counts a chunk that takes the place of `old`.
-    ///
-    /// Other bytes than before make what was already sent worthless, so the resume state goes.
-    pub fn chunk_stored(&mut self, old: Option<(u64, u32)>, new: (u64, u32), now: Timestamp) {
-        match old {
-            None => self.received_chunks = self.received_chunks.saturating_add(1),
-            Some(old) => {
-                self.received_bytes = self.received_bytes.saturating_sub(old.0);
-                // Two files may have the same CRC-32C, and one key must not meet both.
-                if old != new || self.encoding.is_some() {
-                    self.resume = self.resume.take().and_then(ResumeState::without_bytes);
-                    self.encoding = None;
-                }
-            }
-        }
-        self.received_bytes = self.received_bytes.saturating_add(new.0);
-        self.updated_at = now;
     }
 
     /// Asks for the file to be sent. Asking again changes nothing; after a failure it starts a new run.

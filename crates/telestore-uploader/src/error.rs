@@ -170,6 +170,15 @@ impl Error {
         Self::new(ErrorKind::TooLarge, format!("file of {length} bytes is over the limit of {most} bytes"))
     }
 
+    /// The document that was to be sent once more is not there.
+    #[cfg(any(feature = "bot-api", feature = "mtproto"))]
+    pub(crate) fn copied_is_gone() -> Self {
+        Self::new(
+            ErrorKind::Rejected,
+            "the file in the channel of which it was to be another message is gone: send it with a new upload",
+        )
+    }
+
     /// The caller asked to stop.
     pub fn cancelled() -> Self {
         Self::new(ErrorKind::Cancelled, "Upload cancelled")

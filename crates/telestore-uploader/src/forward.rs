@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use telestore_types::{
-    Caption, ChatId, KeyStore, LoginGuard, ResumeState, Stage, StoredFile, TelegramCredentials,
+    Caption, ChatId, KeyStore, LoginGuard, ResumeState, Stage, StoredFile, StoredMessage, TelegramCredentials,
 };
 
 use crate::{
@@ -43,6 +43,10 @@ macro_rules! forward {
 
             fn handover(&self, state: &ResumeState) -> Handover {
                 (**self).handover(state)
+            }
+
+            fn copies(&self, message: &StoredMessage) -> bool {
+                (**self).copies(message)
             }
 
             async fn message_bytes(&self, request: &UploadRequest) -> Result<u64> {

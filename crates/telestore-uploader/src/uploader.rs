@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use telestore_types::{
     ByteSource, Caption, ChatId, FileName, KeyStore, LoginGuard, ResumeState, SendAs, Sender, Stage,
-    StoredFile, TelegramCredentials, Thumbnail, TopicId, UploadId,
+    StoredFile, StoredMessage, TelegramCredentials, Thumbnail, TopicId, UploadId,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -53,6 +53,9 @@ pub struct UploadRequest {
     pub send_as: SendAs,
     /// The picture that stands for the file. A photo needs none.
     pub thumbnail: Option<Thumbnail>,
+    /// The message of this chat whose document is sent once more instead of bytes: then the source has a length, and no bytes. It is
+    /// given to backends only that [can do so](TelegramUploader::copies), and goes as a document.
+    pub copy_of: Option<StoredMessage>,
     /// The bytes.
     pub source: Arc<dyn ByteSource>,
     /// How far an earlier attempt got. State [of](ResumeState::of) another backend, or of an older version that can no
@@ -85,6 +88,7 @@ impl UploadRequest {
             silent: false,
             send_as: SendAs::Document,
             thumbnail: None,
+            copy_of: None,
             file_name,
             mime_type: "application/octet-stream".to_owned(),
             source,
@@ -129,6 +133,12 @@ impl UploadRequest {
     #[must_use]
     pub fn with_thumbnail(self, thumbnail: Option<Thumbnail>) -> Self {
         Self { thumbnail, ..self }
+    }
+
+    /// It is the document of this message, if any.
+    #[must_use]
+    pub fn copying(self, copy_of: Option<StoredMessage>) -> Self {
+        Self { copy_of, ..self }
     }
 
     /// This sender sends it.
@@ -320,6 +330,13 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
     /// state says so. Unless a backend knows better, nothing goes on of which there is a state.
     fn handover(&self, state: &ResumeState) -> Handover {
         if state.bytes.is_empty() { Handover::Anew } else { Handover::Never }
+    }
+
+    /// Whether it makes another message of the document of this one, if [a request says so](UploadRequest::copy_of), without its
+    /// bytes. If that document is not there any more, the attempt ends with [`ErrorKind::Rejected`](crate::ErrorKind::Rejected).
+    fn copies(&self, message: &StoredMessage) -> bool {
+        let _ = message;
+        false
     }
 
     /// The most bytes that one message holds which the sender of `request` makes; [`Capability::max_bytes`] if that does not

@@ -20,7 +20,7 @@ use crate::fetching::Fetching;
 use crate::files::Files;
 use crate::intake::chunks::Admission;
 use crate::intake::streams::Streams;
-use crate::intake::{ChunkReceipt, FileInfo, IncomingChunk, Intake};
+use crate::intake::{ChunkReceipt, FileInfo, IncomingChunk, InitReceipt, Intake};
 use crate::sending::early::Early;
 use crate::sending::runner::Runner;
 use crate::shared::access::Access;
@@ -229,13 +229,14 @@ impl Telestore {
 
 /// Taking uploads in.
 impl Telestore {
-    /// Creates an upload. Doing so again with the same words changes nothing.
+    /// Creates an upload. Doing so again with the same words changes nothing. One of a file that its user has in the channel already may
+    /// be complete at once, see [`EngineConfig::dedup`].
     ///
     /// # Errors
     /// [`Error::Conflict`] if the id stands for another file, [`Error::Forbidden`] if it is somebody else's;
     /// [`Error::InvalidToken`], and in strict mode [`Error::Unauthorized`] without a token;
     /// [`Error::Invalid`], [`Error::TooLarge`] and [`Error::NeedsSession`] for values that are not allowed.
-    pub async fn init(&self, file: &FileInfo, caller: &Caller) -> Result<()> {
+    pub async fn init(&self, file: &FileInfo, caller: &Caller) -> Result<InitReceipt> {
         self.0.intake.init(file, caller).await
     }
 

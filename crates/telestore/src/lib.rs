@@ -25,7 +25,9 @@ pub use intake::appending::Appending;
 pub use intake::chunks::Admission;
 pub use intake::remote::RemoteFile;
 pub use intake::repeats::IdempotencyKey;
-pub use intake::{AppendReceipt, AppendStatus, ChunkReceipt, DirectFile, FileInfo, IncomingChunk, NewFile};
+pub use intake::{
+    AppendReceipt, AppendStatus, ChunkReceipt, DirectFile, FileInfo, IncomingChunk, InitReceipt, NewFile,
+};
 pub use operator::Operator;
 pub use service::Running;
 pub use shared::caller::Caller;

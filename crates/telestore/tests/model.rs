@@ -378,7 +378,7 @@ impl World {
                     .await;
                 begun.map(drop)
             }
-            Op::Init(id) => self.engine.init(&file(id), &Caller::from(&token)).await,
+            Op::Init(id) => self.engine.init(&file(id), &Caller::from(&token)).await.map(drop),
             Op::Chunk(id, index, bytes) => {
                 let mut spool = self.engine.spool().await.unwrap();
                 spool.write(Bytes::from(piece(id, index, bytes))).await.unwrap();

@@ -33,6 +33,10 @@ pub(crate) struct SendingSettings {
     #[arg(long, env = "TELESTORE_EAGER", value_name = "on|off", default_value = "on", value_parser = values::on_or_off, action = ArgAction::Set)]
     pub(crate) eager: bool,
 
+    /// Whether a file that its user has in the same channel already [becomes one more message without its bytes](#files-that-are-there-already), if its client sends its SHA-256 at the start: `on` or `off`
+    #[arg(long, env = "TELESTORE_DEDUP", value_name = "on|off", default_value = "off", value_parser = values::on_or_off, action = ArgAction::Set)]
+    pub(crate) dedup: bool,
+
     /// How much of uploads that are not completed is sent early, for each user
     #[arg(long, env = "TELESTORE_EAGER_MAX_BYTES", value_name = "BYTES", default_value = "8 GiB", value_parser = values::size)]
     pub(crate) eager_max_bytes: u64,

@@ -42,8 +42,9 @@ pub(crate) async fn init(call: Call, Body(payload): Body) -> ApiResult {
     let (id, name) = (UploadId::new(body.upload_id.of("uploadId")?)?, FileName::new(&body.file_name)?);
     let (size, chunks) = (body.file_size.of("fileSize")?, body.total_chunks.of("totalChunks")?);
     let file = FileInfo::new(id, name, size, chunks).with_options(body.named.read()?);
-    call.engine.init(&file, &caller).await?;
+    let receipt = call.engine.init(&file, &caller).await?;
     Ok(HttpResponse::Ok().json(Initialized {
+        duplicate: receipt.duplicate.then_some(true),
         message: "Upload session initialized",
         success: true,
         upload_id: file.id,

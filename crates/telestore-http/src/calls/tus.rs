@@ -11,9 +11,13 @@ pub(crate) mod refusal;
 use actix_web::http::header::{CACHE_CONTROL, HttpDate, LOCATION};
 use actix_web::web::Data;
 use actix_web::{HttpResponse, HttpResponseBuilder};
+use serde::Serialize;
+use serde_json::json;
 use telestore::store::More;
 use telestore::types::{UploadId, UploadKind, UploadState};
 use telestore::{AppendReceipt, AppendStatus, Error, Telestore};
+
+use utoipa::ToSchema;
 
 use crate::calls::call::{Call, Segment};
 use crate::calls::openapi::refusals::{
@@ -82,10 +86,10 @@ pub(crate) async fn options(engine: Data<Telestore>) -> HttpResponse {
     security(("token" = [])),
     request_body(description = "The first bytes, if there are some", content = Vec<u8>, content_type = "application/offset+octet-stream"),
     responses(
-        (status = 201, description = "It has begun", headers(
+        (status = 201, description = "It has begun. With a body only if the file is in the channel already", body = Begun, example = json!({ "duplicate": true }), headers(
             ("Location" = String, description = "Where the upload is, relative to the address of this call. Its last segment \
                 is the `uploadId` of the other calls"),
-            ("Upload-Offset" = Option<u64>, description = "How many bytes are there, if some came along"),
+            ("Upload-Offset" = Option<u64>, description = "How many bytes are there, if some came along, or the file is in the channel already"),
             ("Upload-Expires" = String, description = "Until when it is kept, unless more comes"),
         )),
         BadTus, Unauthorized, TooSlow, OtherVersion, TooLong, NoBytes, OtherTusBytes, TooMany, Storage, Unavailable, NoSpace,
@@ -107,6 +111,11 @@ pub(crate) async fn create(call: Call, Body(body): Body) -> ApiResult {
     let stored = new.file.size.unwrap_or(coming);
     engine.check_quotas(&caller, &More::UPLOAD.with_stored_bytes(stored).with_bytes(coming)).await?;
     let mut receipt = engine.begin(&new.file, &caller).await?;
+    if receipt.duplicate {
+        raw::drop_all(body, receipt.offset).await?;
+        answer.insert_header((UPLOAD_OFFSET, receipt.offset));
+        return Ok(expiring(&mut answer, &receipt).json(Begun { duplicate: true }));
+    }
     // An empty file is over already.
     if new.has_body && new.file.size != Some(0) {
         let id = &new.file.id;
@@ -218,6 +227,12 @@ pub(crate) async fn append(call: Call, id: Segment, Body(body): Body) -> ApiResu
     }
     let coming = raw::length(request);
     check_append(&status, offset, coming, length)?;
+    if status.receipt.duplicate {
+        let end = offset.saturating_add(raw::drop_all(body, receipt_left(&status, offset)).await?);
+        let mut answer = HttpResponse::NoContent();
+        answer.insert_header((UPLOAD_OFFSET, end));
+        return Ok(expiring(&mut answer, &status.receipt).finish());
+    }
     let limit = engine.config().max_chunk_bytes;
     if digest.is_some() && coming.is_some_and(|coming| coming > limit) {
         return Err(long_body(limit));
@@ -273,6 +288,18 @@ fn id_of(id: &Segment) -> Result<UploadId, ApiError> {
     UploadId::new(id.0.as_str()).map_err(|_| Error::NotFound.into())
 }
 
+/// What a creation answers beside its head, if there is something to say.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Begun {
+    /// The file is in the channel already: it becomes one more message, and needs no bytes.
+    duplicate: bool,
+}
+
+/// How much of a file is behind an offset.
+fn receipt_left(status: &AppendStatus, offset: u64) -> u64 {
+    status.receipt.offset.saturating_sub(offset)
+}
+
 /// Whether a length that was just declared has ended the upload.
 fn is_over(status: &AppendStatus, receipt: &AppendReceipt) -> bool {
     status.receipt.size.is_none() && status.kind == UploadKind::Streamed && receipt.is_complete()
@@ -298,7 +325,9 @@ fn check_append(
     if status.kind == UploadKind::Concatenated {
         return Err(refusal::final_upload());
     }
-    if offset != status.receipt.offset {
+    // What comes for a file that is there is dropped, wherever it goes: its client does not know yet.
+    let dropped = status.receipt.duplicate && offset < status.receipt.offset;
+    if offset != status.receipt.offset && !dropped {
         return Err(Error::Offset { expected: status.receipt.offset }.into());
     }
     if let (Some(declared), Some(length)) = (status.receipt.size, length)

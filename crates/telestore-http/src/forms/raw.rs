@@ -45,6 +45,18 @@ pub(crate) async fn append(mut body: Payload, mut appending: Appending) -> Resul
     }
 }
 
+/// Takes in a body of `most` bytes at most, of which nothing is kept, and says how many came.
+pub(crate) async fn drop_all(mut body: Payload, most: u64) -> Result<u64, ApiError> {
+    let mut length = 0_u64;
+    while let Some(piece) = body.next().await {
+        length += piece.map_err(|error| broken(&error))?.len() as u64;
+        if length > most {
+            return Err(Error::TooLarge { what: "body", limit: most }.into());
+        }
+    }
+    Ok(length)
+}
+
 /// Spools a body that is a whole file, as it comes. If the file is `known`, its bytes are there already, and are counted only.
 pub(crate) async fn spool(
     engine: &Telestore,

@@ -34,8 +34,7 @@ pub(crate) fn get_file(call: &BotCall) -> Answer {
         return refused("invalid file_id");
     }
     let bot = &call.bot.user.user_id;
-    let found = find(&call.shared, &call.bot, |message| message.file_id(bot) == file_id);
-    let Some(message) = found else {
+    let Some(message) = by_file_id(call, file_id) else {
         return refused("wrong file_id or the file is temporarily unavailable");
     };
     let local = call.shared.rules.local_bot_api;
@@ -56,6 +55,12 @@ pub(crate) fn get_file(call: &BotCall) -> Answer {
         "file_size": message.public.size,
         "file_path": path,
     })))
+}
+
+/// The message whose file this bot knows by this name.
+pub(super) fn by_file_id(call: &BotCall, file_id: &str) -> Option<StoredMessage> {
+    let bot = &call.bot.user.user_id;
+    find(&call.shared, &call.bot, |message| message.file_id(bot) == file_id)
 }
 
 /// What is wrong with a download.

@@ -141,7 +141,7 @@ fn bad_request(error: impl std::fmt::Display) -> Refusal {
     bot_error(400, &format!("Bad Request: {error}"), json!({}))
 }
 
-fn internal(error: std::io::Error) -> Refusal {
+pub(super) fn internal(error: std::io::Error) -> Refusal {
     tracing::warn!(%error, "document could not be written");
     bot_error(500, "Internal Server Error", json!({}))
 }

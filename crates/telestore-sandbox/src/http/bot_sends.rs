@@ -4,8 +4,10 @@ use grammers_tl_types::{enums, types};
 use serde_json::{Value, json};
 
 use super::bot_api::{Answer, BotCall};
-use super::bot_params::{Document, Params};
+use super::bot_files::by_file_id;
+use super::bot_params::{Document, Params, internal};
 use super::faulty::{Refusal, bot_error};
+use crate::copies;
 use crate::media::{Kind, check_photo, thumbnail};
 use crate::message::{Draft, DraftDocument, SandboxMessage};
 use crate::names;
@@ -18,7 +20,8 @@ pub(super) async fn send(mut call: BotCall, kind: Kind) -> Answer {
         return Err(refused("Bad Request: message caption is too long"));
     }
     let Some(file) = call.params.files.remove(kind.field()) else {
-        return Err(refused(&format!("Bad Request: there is no {} in the request", kind.field())));
+        let draft = again(&call, kind)?;
+        return call.post(channel, Draft { document: Some(draft), ..message }).await;
     };
     if file.size == 0 {
         return Err(refused("Bad Request: file must be non-empty"));
@@ -30,6 +33,17 @@ pub(super) async fn send(mut call: BotCall, kind: Kind) -> Answer {
     // Moved by now, or of no use.
     drop(path);
     answer
+}
+
+/// The file that a call names by its `file_id`: it goes once more as what it is, whatever the call is.
+fn again(call: &BotCall, kind: Kind) -> Result<DraftDocument, Refusal> {
+    let file_id = call.params.get(kind.field());
+    if file_id.is_empty() {
+        return Err(refused(&format!("Bad Request: there is no {} in the request", kind.field())));
+    }
+    let found = by_file_id(call, file_id).filter(|message| message.public.kind == kind);
+    let message = found.ok_or_else(|| refused("Bad Request: wrong file identifier/HTTP URL specified"))?;
+    copies::document_of(&call.shared.dir, message).map_err(internal)
 }
 
 fn refused(description: &str) -> Refusal {

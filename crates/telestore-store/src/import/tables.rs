@@ -54,6 +54,7 @@ pub(super) const UPLOADS: Table = Table {
         ("stored", Text),
         ("encoding", Text),
         ("encoding_keys", Token),
+        ("duplicate_of", Text),
         ("resume", Bytes),
         ("resume_of", Text),
         ("resume_sender", Text),

@@ -139,6 +139,9 @@ impl State {
         let wanted = |file: &&IndexedFile| {
             file.user_id == *user
                 && listing.before.is_none_or(|place| file.place < place)
+                && listing
+                    .content
+                    .is_none_or(|(sha256, size)| (file.sha256, file.size) == (Some(sha256), size))
                 && listing.search.as_ref().is_none_or(|search| file.folded_name().contains(search))
         };
         self.files.iter().rev().filter(wanted).take(listing.limit as usize).cloned().collect()

@@ -8,6 +8,14 @@ use super::{database, sql};
 use crate::row::FOLDED_AT_ONCE;
 use crate::{FileListing, Result};
 
+const LIST: &str = "SELECT * FROM files WHERE user_id = $1 AND ($2::BIGINT IS NULL OR place < $2) \
+                    AND ($3::TEXT IS NULL OR position($3 IN folded) > 0) ORDER BY place DESC LIMIT $4";
+
+/// The same of files with one digest and length: few, which their index gives.
+const SAME: &str = "SELECT * FROM files WHERE user_id = $1 AND ($2::BIGINT IS NULL OR place < $2) \
+                    AND ($3::TEXT IS NULL OR position($3 IN folded) > 0) AND sha256 = $5 AND size = $6 \
+                    ORDER BY place DESC LIMIT $4";
+
 pub(super) async fn put(on: &mut PgConnection, file: &IndexedFile) -> Result<()> {
     let put = sql(
         "INSERT INTO files (id, upload_id, user_id, file_name, folded, size, mime_type, sha256, stored, created_at, \
@@ -29,10 +37,13 @@ pub(super) async fn list(
     user: &UserId,
     listing: &FileListing,
 ) -> Result<Vec<IndexedFile>> {
-    let list = sql("SELECT * FROM files WHERE user_id = $1 AND ($2::BIGINT IS NULL OR place < $2) \
-         AND ($3::TEXT IS NULL OR position($3 IN folded) > 0) ORDER BY place DESC LIMIT $4");
+    let list = sql(if listing.content.is_some() { SAME } else { LIST });
     let list = list.text(user.as_str()).bind(listing.before.map(row::signed));
     let list = list.text(listing.search.as_deref()).bind(i64::from(listing.limit));
+    let list = match &listing.content {
+        Some((sha256, size)) => list.made(Some(sha256.to_string())).int(row::signed(*size)),
+        None => list,
+    };
     list.fetch_all(on).await.map_err(database)?.iter().map(row::file).collect()
 }
 

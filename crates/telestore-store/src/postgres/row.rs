@@ -121,7 +121,8 @@ macro_rules! update_sql {
          sealed_token = $7, state = $8, received_chunks = $9, received_bytes = $10, progress = $11, attempt = $12, \
          queued_at = $13, next_attempt_at = $14, error = $15, stored = $16, resume = $17, resume_of = $18, \
          resume_sender = $19, outcome = $20, kind = $21, maybe_sent = $22, early = $23, worker = $24, crashes = $25, \
-         updated_at = $26, file_name = $27, source = $28, encoding = $29, encoding_keys = $30 WHERE id = $31 AND key = $32"
+         updated_at = $26, file_name = $27, source = $28, encoding = $29, encoding_keys = $30, \
+         duplicate_of = $31 WHERE id = $32 AND key = $33"
     };
 }
 pub(super) use update_sql;

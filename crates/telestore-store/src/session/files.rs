@@ -1,6 +1,6 @@
 //! What the index of files is asked for.
 
-use telestore_types::IndexedFile;
+use telestore_types::{FileDigest, IndexedFile};
 
 /// Which files of a user to list.
 ///
@@ -16,6 +16,8 @@ pub struct FileListing {
     pub search: Option<String>,
     /// Only those behind the file at this [place](IndexedFile::place), which was the last of an earlier page.
     pub before: Option<u64>,
+    /// Only those with this digest and so many bytes.
+    pub content: Option<(FileDigest, u64)>,
     /// How many to give at most.
     pub limit: u32,
 }
@@ -23,13 +25,20 @@ pub struct FileListing {
 impl FileListing {
     /// The newest so many.
     pub fn first(limit: u32) -> Self {
-        Self { search: None, before: None, limit }
+        Self { search: None, before: None, content: None, limit }
     }
 
     /// The same, of those whose name has this text in it; small and capital letters are the same.
     #[must_use]
     pub fn named(mut self, search: &str) -> Self {
         self.search = Some(IndexedFile::folded(search));
+        self
+    }
+
+    /// The same, of those with this SHA-256 and so many bytes.
+    #[must_use]
+    pub fn with_content(mut self, sha256: FileDigest, bytes: u64) -> Self {
+        self.content = Some((sha256, bytes));
         self
     }
 

@@ -14,6 +14,10 @@ const LIST: &str = "SELECT * FROM files WHERE place IN \
                     (SELECT place FROM files WHERE user_id = ?1 AND place < ?2 AND (?3 IS NULL OR instr(folded, ?3) > 0) \
                      ORDER BY place DESC LIMIT ?4) ORDER BY place DESC";
 
+/// The same of files with one digest and length: few, which their index gives.
+const SAME: &str = "SELECT * FROM files WHERE user_id = ?1 AND sha256 = ?5 AND size = ?6 AND place < ?2 \
+                    AND (?3 IS NULL OR instr(folded, ?3) > 0) ORDER BY place DESC LIMIT ?4";
+
 pub(super) async fn put(on: &mut SqliteConnection, file: &IndexedFile) -> Result<()> {
     let put = sqlx::query(
         "INSERT INTO files (id, upload_id, user_id, file_name, folded, size, mime_type, sha256, stored, created_at, \
@@ -39,6 +43,12 @@ pub(super) async fn list(
     user: &UserId,
     listing: &FileListing,
 ) -> Result<Vec<IndexedFile>> {
+    if let Some((sha256, size)) = &listing.content {
+        let list = sqlx::query(SAME).bind(user.as_str()).bind(listing.before.map_or(i64::MAX, row::signed));
+        let list = list.bind(listing.search.as_deref()).bind(listing.limit);
+        let list = list.bind(sha256.to_string()).bind(row::signed(*size));
+        return list.fetch_all(readers).await.map_err(database)?.iter().map(row::file).collect();
+    }
     let list = sqlx::query(LIST).bind(user.as_str()).bind(listing.before.map_or(i64::MAX, row::signed));
     let list = list.bind(listing.search.as_deref()).bind(listing.limit);
     list.fetch_all(readers).await.map_err(database)?.iter().map(row::file).collect()

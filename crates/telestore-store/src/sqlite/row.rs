@@ -71,7 +71,7 @@ macro_rules! update_sql {
          received_bytes = ?, progress = ?, attempt = ?, queued_at = ?, next_attempt_at = ?, error = ?, stored = ?, \
          resume = ?, resume_of = ?, resume_sender = ?, outcome = ?, kind = ?, maybe_sent = ?, early = ?, worker = ?, \
          crashes = ?, updated_at = ?, file_name = ?, source = ?, encoding = ?, \
-         encoding_keys = ? WHERE id = ? AND key = ?"
+         encoding_keys = ?, duplicate_of = ? WHERE id = ? AND key = ?"
     };
 }
 pub(super) use update_sql;

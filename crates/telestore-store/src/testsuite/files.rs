@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use telestore_types::{FileId, FileName, IndexedFile, Reading, Timestamp, Upload, UploadState, UserId};
+use telestore_types::{
+    ChunkVerdict, Encoded, FileDigest, FileId, FileName, IndexedFile, NewUpload, Reading, StorageKey,
+    StoredAs, StoredMessage, Timestamp, Upload, UploadId, UploadState, UserId,
+};
 
-use super::sessions::{NOW, SECOND, get, lease, one, queue, queued_by, result, upload};
-use crate::{Expiry, FileListing, NewEvent, OutboxKind, SessionStore};
+use super::sessions::{
+    LIMITS, NOW, SECOND, chunk, get, lease, one, queue, queued_by, record, result, upload,
+};
+use crate::{Created, Expiry, FileListing, NewEvent, OutboxKind, Recorded, SessionStore, Subject};
 
 /// What the machine's clock shows, which no store's clock is held to.
 const WALL: Timestamp = Timestamp::from_millis(1_763_790_000_000);
@@ -101,6 +106,59 @@ pub(super) async fn names_are_found_in_any_spelling(store: &dyn SessionStore) {
     ] {
         assert_eq!(listed(store, "u", &all.clone().named(search)).await, found, "{search}");
     }
+}
+
+fn digest(byte: u8) -> FileDigest {
+    FileDigest::from([byte; 32])
+}
+
+pub(super) async fn files_are_found_by_what_is_in_them(store: &dyn SessionStore) {
+    let sent = async |of: &str, name: &str, sha256: Option<FileDigest>, key: u8| {
+        let mut upload = upload(name, key, 1, 10);
+        upload.options.sha256 = sha256;
+        queue(of, store, upload, Duration::ZERO).await;
+        let held = lease(store, NOW).await.expect("due");
+        assert!(store.finish(&held, &result(), None, NOW.into()).await.expect("finishes"));
+    };
+    sent("u", "a", Some(digest(1)), 1).await;
+    sent("u", "b", Some(digest(2)), 2).await;
+    sent("u", "c", Some(digest(1)), 3).await;
+    sent("u", "d", None, 4).await;
+    sent("v", "e", Some(digest(1)), 5).await;
+    let with = |limit, byte, size| FileListing::first(limit).with_content(digest(byte), size);
+    assert_eq!(listed(store, "u", &with(9, 1, 10)).await, ["c", "a"]);
+    assert_eq!(listed(store, "u", &with(1, 1, 10)).await, ["c"], "the newest");
+    let newest = store.files(&user("u"), &with(1, 1, 10)).await.expect("lists")[0].place;
+    assert_eq!(listed(store, "u", &with(9, 1, 10).before(newest)).await, ["a"]);
+    assert_eq!(listed(store, "u", &with(9, 1, 11)).await, [""; 0], "another length");
+    assert_eq!(listed(store, "u", &with(9, 3, 10)).await, [""; 0]);
+    assert_eq!(listed(store, "v", &with(9, 1, 10)).await, ["e"], "nobody sees another's");
+    assert_eq!(listed(store, "u", &with(9, 1, 10).named("VIDEO")).await, ["c", "a"]);
+    assert_eq!(listed(store, "u", &with(9, 1, 10).named("x")).await, [""; 0]);
+}
+
+pub(super) async fn an_upload_of_a_file_that_is_there_needs_no_bytes(store: &dyn SessionStore) {
+    let (name, now) = (FileName::new("video.mp4").expect("good name"), NOW);
+    let message = StoredMessage::new(7, StoredAs::Mtproto { document_id: 70 }, 6);
+    let new =
+        NewUpload::new(UploadId::new("a").expect("good id"), StorageKey::from_random([1; 16]), name, now);
+    let encoded = Encoded { encrypted: false, compressed: true };
+    let mut upload = Upload::new(new.in_chunks(10, 2));
+    (upload.user_id, upload.sealed_token) = (Some(user("u")), Some(b"token".to_vec()));
+    assert!(upload.duplicate(message, encoded, NOW), "it is whole");
+    let created = store.create(&upload, false, &LIMITS).await.expect("creates");
+    assert!(matches!(created, Created::New), "{created:?}");
+    assert_eq!(get(store, "a").await, upload, "every store keeps what it is made of");
+    let usage = store.usage(Subject::User(&user("u")), NOW).await.expect("counts");
+    assert_eq!((usage.sessions, usage.stored_bytes), (1, 0), "it takes no space");
+    let late = record(store, &upload, &chunk(0, 5, 1, "late")).await;
+    let dropped = matches!(&late, Recorded::Refused { verdict: ChunkVerdict::Duplicate, .. });
+    assert!(dropped, "{late:?}");
+    let held = lease(store, NOW).await.expect("due");
+    assert_eq!((held.upload.sent_size(), held.upload.is_duplicate()), (6, true));
+    assert!(store.finish(&held, &result(), None, NOW.into()).await.expect("finishes"));
+    let files = store.files(&user("u"), &FileListing::first(9)).await.expect("lists");
+    assert_eq!((files[0].size, files[0].encoded), (10, encoded), "a file of its own");
 }
 
 pub(super) async fn a_file_is_deleted_once_with_its_event(store: &dyn SessionStore) {

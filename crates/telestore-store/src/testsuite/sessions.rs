@@ -191,6 +191,8 @@ where
         files::files_come_in_pages_the_newest_first,
         files::files_are_found_by_a_part_of_their_names,
         files::names_are_found_in_any_spelling,
+        files::files_are_found_by_what_is_in_them,
+        files::an_upload_of_a_file_that_is_there_needs_no_bytes,
         files::a_file_is_deleted_once_with_its_event,
         sums::an_empty_chunk_comes_last_in_any_order,
         sums::chunks_that_cannot_be_the_file_are_not_recorded,

@@ -42,6 +42,13 @@ impl Encoding {
         Self { size, compressed: None, encrypted: false, sealed: None, hides_name: false }
     }
 
+    /// What a document of `size` bytes holds of a file that was sent before in this form; `None` for the file's own bytes.
+    pub(super) fn of_copy(size: u64, encoded: Encoded) -> Option<Self> {
+        let compressed = encoded.compressed.then(|| "before".to_owned());
+        let copy = Self { compressed, encrypted: encoded.encrypted, ..Self::new(size) };
+        (encoded != Encoded::default()).then_some(copy)
+    }
+
     /// The same, compressed; `by` says by what, and what came of that.
     #[must_use]
     pub fn compressed(self, by: impl Into<String>) -> Self {

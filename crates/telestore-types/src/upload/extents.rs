@@ -121,6 +121,9 @@ impl Upload {
 
     /// Checks that all of the file is there.
     pub(super) fn check_whole(&self) -> Result<(), CompletionError> {
+        if self.is_duplicate() {
+            return Ok(());
+        }
         let received = self.received_bytes;
         let declared = self.file_size.ok_or(CompletionError::SizeUnknown { received })?;
         if let Some(total) = self.total_chunks.filter(|total| self.received_chunks < *total) {

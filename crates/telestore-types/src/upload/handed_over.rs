@@ -3,8 +3,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{ResumeState, SendAs, Upload};
-use crate::{Caption, ChatId, Reading, SenderId, Timestamp};
+use super::{ResumeState, Upload};
+use crate::{Caption, ChatId, Reading, SendAs, SenderId, StoredMessage, Timestamp};
 
 /// A file that a server was given whole and of which no answer came: its message may be in the channel, where
 /// it can be looked for.
@@ -39,6 +39,9 @@ pub struct HandedOver {
     /// As what it was sent.
     #[serde(default)]
     pub send_as: SendAs,
+    /// The message whose document it was to show once more, if there is one: it looks the same, and is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_of: Option<StoredMessage>,
     /// When, by the clock of the store, which may have stood still since.
     pub at: Timestamp,
     /// When, by the clock of the machine, which may be wrong: in seconds since 1970.
@@ -63,6 +66,7 @@ impl HandedOver {
             sender: None,
             caption: Some(caption.text().to_owned()),
             send_as,
+            copy_of: None,
             at: now.at,
             by_machine: now.wall.as_secs(),
             absent_since: None,
@@ -91,6 +95,12 @@ impl HandedOver {
     #[must_use]
     pub fn absent(self, now: Timestamp) -> Self {
         Self { absent_since: Some(now), ..self }
+    }
+
+    /// The same, made of the document of this message, if any.
+    #[must_use]
+    pub fn made_of(self, copy_of: Option<StoredMessage>) -> Self {
+        Self { copy_of, ..self }
     }
 
     /// The same, by this sender.

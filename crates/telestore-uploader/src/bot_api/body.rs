@@ -23,14 +23,8 @@ impl Multipart {
         file_name: &str,
         mime_type: &str,
     ) -> Self {
-        let boundary = format!("telestore-{:032x}", rand::random::<u128>());
-        let mut head = Vec::new();
-        for (name, value) in fields {
-            head.extend(
-                format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-                    .into_bytes(),
-            );
-        }
+        let boundary = boundary();
+        let mut head = of_fields(&boundary, fields);
         if let Some(thumbnail) = thumbnail {
             let of_part = "name=\"thumbnail\"; filename=\"thumbnail.jpg\"\r\nContent-Type: image/jpeg";
             head.extend(
@@ -48,6 +42,16 @@ impl Multipart {
         head.extend(of_file.into_bytes());
         let tail = format!("\r\n--{boundary}--\r\n").into_bytes();
         Self { boundary, head, tail }
+    }
+
+    /// The same without a file.
+    pub(super) fn of_fields(fields: &[(&str, String)]) -> Self {
+        let boundary = boundary();
+        Self {
+            head: of_fields(&boundary, fields),
+            tail: format!("--{boundary}--\r\n").into_bytes(),
+            boundary,
+        }
     }
 
     pub(super) fn content_type(&self) -> String {
@@ -75,6 +79,17 @@ impl Multipart {
         let end = stream::once(async move { state.commit().await.map(|()| tail) });
         stream::once(async move { Ok(head) }).chain(file).chain(end)
     }
+}
+
+fn boundary() -> String {
+    format!("telestore-{:032x}", rand::random::<u128>())
+}
+
+fn of_fields(boundary: &str, fields: &[(&str, String)]) -> Vec<u8> {
+    let field = |(name, value): &(&str, String)| {
+        format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    fields.iter().map(field).collect::<String>().into_bytes()
 }
 
 async fn next_piece(

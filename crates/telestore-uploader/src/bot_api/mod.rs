@@ -2,6 +2,7 @@
 
 mod answer;
 mod body;
+mod copy;
 mod message;
 mod preflight;
 mod rights;

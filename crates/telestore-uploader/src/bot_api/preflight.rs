@@ -7,14 +7,14 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use telestore_bot_api::Heard;
-use telestore_types::UserId;
 use telestore_types::telegram::MissingRight;
+use telestore_types::{Sender, UserId};
 use tokio::time::{Instant, timeout};
 
 use super::answer;
 use super::rights::{Refused, bot_id, refusal};
 use super::uploader::BotApiUploader;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, UploadRequest};
 
 /// How many answers are remembered.
 const MAX_KNOWN: usize = 1024;
@@ -126,6 +126,34 @@ impl BotApiUploader {
             None if stops(&heard, &error) => Err(error),
             None => Ok(Said::Nothing),
         }
+    }
+}
+
+impl BotApiUploader {
+    /// The bot that can send a file once more: a `file_id` is good for one bot, and does not say for which. Of several, each is asked
+    /// whether it knows the file, the chosen one first.
+    pub(super) async fn holder<'a>(&self, request: &'a UploadRequest, file_id: &str) -> Result<&'a Sender> {
+        let chosen = request.bot();
+        let others = request.credentials.bots().filter(|bot| chosen.is_none_or(|chosen| chosen.id != bot.id));
+        let bots: Vec<&Sender> = chosen.into_iter().chain(others).collect();
+        if let [only] = bots[..] {
+            return Ok(only);
+        }
+        for bot in bots {
+            let Some(token) = bot.bot_token() else { continue };
+            match self.ask(token.expose(), "getFile", &json!({ "file_id": file_id })).await {
+                Ok(_) => return Ok(bot),
+                // It knows the file, which it may not fetch.
+                Err(error) if error.kind() == ErrorKind::TooLarge => return Ok(bot),
+                Err(error)
+                    if error.kind() == ErrorKind::Rejected || error.kind() == ErrorKind::NotAuthorized =>
+                {
+                    tracing::debug!(bot = %bot.id, %error, "does not know the file");
+                }
+                Err(error) => return Err(error.met_by(Some(bot.id.clone()))),
+            }
+        }
+        Err(Error::copied_is_gone())
     }
 }
 

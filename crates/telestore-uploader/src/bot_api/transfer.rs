@@ -3,9 +3,11 @@ use std::time::Duration;
 
 use reqwest::header;
 use telestore_bot_api::{BotApi, Heard};
+use telestore_types::{ByteSource, BytesSource};
 use tokio::time::timeout;
 
 use super::body::Multipart;
+use super::copy;
 use super::message::Call;
 use super::state::{BodyState, Phase};
 use crate::media::Media;
@@ -62,17 +64,14 @@ impl Transfer<'_> {
     }
 
     async fn exchange(&self, state: &Arc<BodyState>) -> Result<Heard> {
-        let request = self.request;
-        let call = Call::of(request, self.media, self.chat_id);
-        let name = crate::name::for_telegram(&request.file_name);
-        let form = Multipart::new(&call.fields, call.thumbnail, call.file, &name, &request.mime_type);
+        let (form, method, source) = self.form();
         let builder = self
             .api
             .client()
-            .post(self.api.method_url(self.token, call.method))
+            .post(self.api.method_url(self.token, method))
             .header(header::CONTENT_TYPE, form.content_type())
-            .header(header::CONTENT_LENGTH, form.content_length(request.source.len()));
-        let stream = form.stream(request.source.clone(), self.api.config().piece_bytes.max(1), state.clone());
+            .header(header::CONTENT_LENGTH, form.content_length(source.len()));
+        let stream = form.stream(source, self.api.config().piece_bytes.max(1), state.clone());
         let sent = builder.body(reqwest::Body::wrap_stream(stream)).send().await;
         let response = sent.map_err(|error| lost(state, error))?;
         let limit = self.api.config().answer_timeout;
@@ -80,6 +79,19 @@ impl Transfer<'_> {
             Ok(heard) => heard.map_err(|error| lost(state, error)),
             Err(_) => Err(stalled(state, limit)),
         }
+    }
+
+    /// What is sent, by which method, and the file in it; nothing of a file that is at Telegram already, but its name there.
+    fn form(&self) -> (Multipart, &'static str, Arc<dyn ByteSource>) {
+        let request = self.request;
+        let mut call = Call::of(request, self.media, self.chat_id);
+        if let Some(file_id) = copy::file_id(request) {
+            call.fields.push((call.file, file_id.to_owned()));
+            return (Multipart::of_fields(&call.fields), call.method, Arc::new(BytesSource::new(&b""[..])));
+        }
+        let name = crate::name::for_telegram(&request.file_name);
+        let form = Multipart::new(&call.fields, call.thumbnail, call.file, &name, &request.mime_type);
+        (form, call.method, Arc::clone(&request.source))
     }
 
     /// Ends with an error once nothing has moved for too long.

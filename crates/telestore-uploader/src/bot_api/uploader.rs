@@ -4,9 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use telestore_bot_api::{BotApi, BotApiConfig, Heard};
-use telestore_types::{CAPTION_MAX, ChatId, Sender, Stage, StoredFile, TelegramCredentials, UserId, pasted};
+use telestore_types::{
+    CAPTION_MAX, ChatId, Sender, Stage, StoredFile, StoredMessage, TelegramCredentials, UserId, pasted,
+};
 
 use super::answer::{self, Outcome};
+use super::copy;
 use super::preflight::{Known, Open};
 use super::rights::Refused;
 use super::state::{BodyState, Told};
@@ -62,7 +65,7 @@ impl BotApiUploader {
     }
 
     /// Calls a method that changes nothing, and gives its result.
-    async fn ask(&self, token: &str, method: &str, arguments: &Value) -> Result<Value> {
+    pub(super) async fn ask(&self, token: &str, method: &str, arguments: &Value) -> Result<Value> {
         answer::told(&self.post(token, method, arguments).await?)
     }
 
@@ -110,7 +113,7 @@ impl BotApiUploader {
         match answer::read(&answer.heard, answer.taken) {
             Outcome::Stored(mut message) => {
                 message.size = request.source.len();
-                Ok(Sent::Stored(StoredFile::new(message)))
+                Ok(Sent::Stored(StoredFile::new(message.sent_as(media.shown_as()))))
             }
             // The whole file goes again afterwards, so nothing is lost by giving the place to others meanwhile.
             Outcome::Wait(wait) => Err(answer::asked_to_wait(wait)),
@@ -127,7 +130,7 @@ impl BotApiUploader {
                     forget();
                     refused.into()
                 }
-                None => error,
+                None => copy::explained(request, error),
             }),
         }
     }
@@ -135,7 +138,10 @@ impl BotApiUploader {
     /// Sends the file to where its chat is.
     async fn deliver(&self, request: &UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile> {
         progress.stage(Stage::Connecting);
-        let token = self.allowed(request)?;
+        let token = match copy::file_id(request) {
+            Some(file_id) => token_of(Some(self.holder(request, file_id).await?))?,
+            None => self.allowed(request)?,
+        };
         let told = Told::new(progress.clone());
         let user = &request.credentials.user_id;
         let mut chat_id = self.chat_of(&request.credentials);
@@ -223,6 +229,10 @@ impl TelegramUploader for BotApiUploader {
     async fn upload(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile> {
         let sent = self.deliver(&request, progress).await;
         sent.map_err(|error| error.about(&request.credentials.chat_id))
+    }
+
+    fn copies(&self, message: &StoredMessage) -> bool {
+        copy::copies(message)
     }
 
     async fn check(&self, credentials: &TelegramCredentials) -> Result<()> {

@@ -66,6 +66,16 @@ impl Media {
         }
     }
 
+    /// As what the message shows it.
+    pub(crate) fn shown_as(&self) -> SendAs {
+        match self {
+            Self::Document => SendAs::Document,
+            Self::Video(_) => SendAs::Video,
+            Self::Audio(_) => SendAs::Audio,
+            Self::Photo => SendAs::Photo,
+        }
+    }
+
     /// The same after Telegram has refused it with these words: a picture that it cannot read, or does not want, goes as a
     /// document. `None` if there is nothing else to try.
     pub(crate) fn instead(&self, said: &str) -> Option<Self> {

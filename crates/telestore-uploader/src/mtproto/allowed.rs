@@ -67,7 +67,7 @@ impl Sending<'_> {
     }
 
     /// Whether an earlier call may have made the message.
-    fn may_be_there(&self) -> bool {
+    pub(super) fn may_be_there(&self) -> bool {
         self.history.ambiguous || self.history.before || self.history.anew
     }
 

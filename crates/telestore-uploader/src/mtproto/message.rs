@@ -1,5 +1,6 @@
 //! How a message is to be, in MTProto's words: <https://core.telegram.org/method/messages.sendMedia>.
 
+use telestore_mtproto::Document;
 use telestore_mtproto::tl::enums::{DocumentAttribute, InputFile, InputMedia, InputReplyTo, MessageEntity};
 use telestore_mtproto::tl::types;
 use telestore_types::{Caption, Entity, EntityKind, TopicId};
@@ -34,6 +35,21 @@ pub(super) fn input_media(
         video_cover: None,
         video_timestamp: None,
         ttl_seconds: None,
+    }
+    .into()
+}
+
+/// A file that is there already, without its bytes.
+pub(super) fn known_media(document: &Document) -> InputMedia {
+    let (id, access_hash) = (document.id, document.access_hash);
+    let file_reference = document.file_reference.clone();
+    types::InputMediaDocument {
+        spoiler: false,
+        id: types::InputDocument { id, access_hash, file_reference }.into(),
+        video_cover: None,
+        video_timestamp: None,
+        ttl_seconds: None,
+        query: None,
     }
     .into()
 }

@@ -3,6 +3,7 @@
 mod allowed;
 mod attempt;
 mod bots;
+mod copy;
 mod error;
 mod find;
 mod limits;

@@ -127,6 +127,7 @@ async fn look(
     let calls = &attempt.calls;
     let chat = chat_of(peer).unwrap_or_else(|| lost.chat.clone());
     let behind = lost.newest_before(&chat).and_then(|id| i32::try_from(id).ok()).unwrap_or(0);
+    let behind = behind.max(asked_for.behind);
     let Some(since) = resume.asked_at.or((behind > 0).then_some(0)) else { return Ok(Recalled::Unclear) };
     let wanted = Wanted {
         caption: &asked_for.caption,

@@ -72,6 +72,13 @@ pub(crate) struct AskedFor {
     /// As what it was sent. One that Telegram does not take as that is a document.
     #[serde(default)]
     pub(crate) send_as: SendAs,
+    /// A message that was there before and looks the same, if it is one more of the same file. Zero if there is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) behind: i32,
+}
+
+fn is_zero(number: &i32) -> bool {
+    *number == 0
 }
 
 /// A message that is still to be made.
@@ -306,7 +313,7 @@ mod tests {
     }
 
     fn asked_for() -> AskedFor {
-        AskedFor { caption: "Uploaded: a".to_owned(), send_as: SendAs::Photo }
+        AskedFor { caption: "Uploaded: a".to_owned(), send_as: SendAs::Photo, behind: 0 }
     }
 
     #[test]

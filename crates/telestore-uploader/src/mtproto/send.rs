@@ -1,7 +1,8 @@
 use md5::{Digest, Md5};
 use telestore_mtproto::tl::{self, enums::InputMedia, enums::InputPeer};
 use telestore_mtproto::{
-    Error as CallError, ErrorKind as CallKind, Failures, Remedy, RpcError, Sent, Wanted, media_message,
+    Document, Error as CallError, ErrorKind as CallKind, Failures, Remedy, RpcError, Sent, Wanted,
+    media_message,
 };
 use telestore_types::{BytesSource, Caption, ChatId, Stage, StoredAs, StoredFile, StoredMessage};
 
@@ -39,6 +40,8 @@ pub(crate) struct Sending<'a> {
     pub(crate) reported: u64,
     /// The message that an earlier call has made.
     pub(super) found: Option<StoredFile>,
+    /// What is sent once more instead of parts.
+    pub(super) copied: Option<Document>,
     pub(super) history: History,
 }
 
@@ -60,6 +63,8 @@ pub(super) struct History {
     missing: u32,
     restarted: bool,
     resolved: bool,
+    /// How often the document that is sent once more was named anew.
+    pub(super) renewed: u32,
     /// It is written down that the message may exist.
     pub(super) committed: bool,
     /// It was so before this attempt.
@@ -94,6 +99,7 @@ impl<'a> Sending<'a> {
             md5: None,
             reported: 0,
             found: None,
+            copied: None,
             history,
         }
     }
@@ -112,6 +118,9 @@ impl<'a> Sending<'a> {
                 return Ok(());
             }
         }
+        if self.request.copy_of.is_some() {
+            return self.read_copied().await;
+        }
         let sent = match self.attempt.check_length(self.request.source.len()).await {
             Ok(()) => self.send_parts().await,
             refused => refused,
@@ -123,6 +132,9 @@ impl<'a> Sending<'a> {
     }
 
     async fn send_parts(&mut self) -> Result<()> {
+        if self.request.copy_of.is_some() {
+            return self.read_copied().await;
+        }
         let Self { attempt, request, resume, md5, reported, .. } = self;
         let source = request.source.as_ref();
         *md5 = parts::send_parts(attempt, source, resume, reported, &request.cancel).await?;
@@ -252,7 +264,7 @@ impl<'a> Sending<'a> {
         let length = (self.media != Media::Photo).then_some(length);
         let document_id = self.resume.scheduled.and_then(|pending| pending.document_id);
         let since = self.resume.asked_at.or(document_id.map(|_| 0))?;
-        Some(Wanted { caption, length, since, behind: 0, own: true, document_id })
+        Some(Wanted { caption, length, since, behind: self.behind(), own: true, document_id })
     }
 
     /// Looks for the message in the channel.
@@ -297,7 +309,7 @@ impl<'a> Sending<'a> {
         let stored_as = StoredAs::Mtproto { document_id };
         let mut message = StoredMessage::new(i64::from(message_id), stored_as, self.request.source.len());
         message.chat_id = chat_of(&self.peer);
-        StoredFile::new(message)
+        StoredFile::new(message.sent_as(self.media.shown_as()))
     }
 
     /// Writes down, once for each name that the parts have, that the message may exist from here on.
@@ -307,8 +319,11 @@ impl<'a> Sending<'a> {
                 Some(known) => Some(known),
                 None => self.attempt.calls.account().time().await.ok(),
             };
-            let asked_for =
-                AskedFor { caption: self.caption.text().to_owned(), send_as: self.request.send_as };
+            let asked_for = AskedFor {
+                caption: self.caption.text().to_owned(),
+                send_as: self.request.send_as,
+                behind: self.behind(),
+            };
             self.resume.commit(now, asked_for);
             self.attempt.progress.commit(Some(self.resume.to_state())).await?;
             self.history.committed = true;
@@ -336,6 +351,9 @@ impl<'a> Sending<'a> {
 
     async fn recover(&mut self, error: CallError) -> Result<()> {
         tracing::debug!(error = %error, upload_id = %self.request.upload_id, "message not sent");
+        if self.is_about_copied(&error) {
+            return self.copy_again(error).await;
+        }
         match &error {
             error if error.is("FILE_PART_MISSING") => return self.part_missing(error).await,
             error if let Some(media) = self.media.instead(&error.to_string()) => {
@@ -453,6 +471,9 @@ impl<'a> Sending<'a> {
     }
 
     fn input_media(&self) -> InputMedia {
+        if let Some(document) = &self.copied {
+            return message::known_media(document);
+        }
         let name = crate::name::for_telegram(&self.request.file_name).into_owned();
         let (file, mime_type) = (self.file(name.clone()), self.request.mime_type.clone());
         message::input_media(&self.media, file, self.thumb.clone(), name, mime_type)

@@ -5,11 +5,12 @@ use async_trait::async_trait;
 use telestore_mtproto::tl::enums::InputPeer;
 use telestore_mtproto::{Account, Client, Logins, MtprotoConfig, User};
 use telestore_types::{
-    ChatId, KeyStore, LoginGuard, ResumeState, Sender, Stage, StoredFile, TelegramCredentials,
+    ChatId, KeyStore, LoginGuard, ResumeState, Sender, Stage, StoredFile, StoredMessage, TelegramCredentials,
 };
 use tokio::time::timeout;
 
 use super::attempt::Attempt;
+use super::copy;
 use super::find;
 use super::limits::{Limits, PART_SIZE, WHOLE_BYTES};
 use super::logins::SharedLogins;
@@ -295,6 +296,10 @@ impl TelegramUploader for MtprotoUploader {
 
     fn handover(&self, state: &ResumeState) -> Handover {
         Resume::handover(state)
+    }
+
+    fn copies(&self, message: &StoredMessage) -> bool {
+        copy::copies(message)
     }
 
     async fn message_bytes(&self, request: &UploadRequest) -> Result<u64> {

@@ -13,7 +13,9 @@ mod state;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use telestore_types::{ChatId, KeyStore, LoginGuard, ResumeState, StoredFile, TelegramCredentials};
+use telestore_types::{
+    ChatId, KeyStore, LoginGuard, ResumeState, StoredFile, StoredMessage, TelegramCredentials,
+};
 
 use crate::{
     Capability, Error, ErrorKind, Found, Handover, Lost, ProgressSink, Recalled, Result, TelegramUploader,
@@ -150,6 +152,10 @@ impl TelegramUploader for PiecesUploader {
     }
 
     async fn upload(&self, request: UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile> {
+        if request.copy_of.is_some() {
+            // It is one message already.
+            return self.inner.upload(request, progress).await;
+        }
         let progress = OneWay::to(progress);
         match self.plan(&request).await? {
             None => match self.inner.upload(request.clone(), Arc::clone(&progress)).await {
@@ -182,6 +188,10 @@ impl TelegramUploader for PiecesUploader {
             true => Handover::Whole,
             false => self.inner.handover(state),
         }
+    }
+
+    fn copies(&self, message: &StoredMessage) -> bool {
+        self.inner.copies(message)
     }
 
     async fn message_bytes(&self, request: &UploadRequest) -> Result<u64> {

@@ -30,10 +30,18 @@ impl Intake {
             self.access.check_access(found, caller).await?;
         }
         // As with chunks: an explicit start may use the id of a cancelled upload again, but never wipes a result.
-        let anew = found.is_some_and(|found| found.state == UploadState::Cancelled);
+        let anew = found.as_ref().is_some_and(|found| found.state == UploadState::Cancelled);
+        let fresh = found.is_none() || anew;
         let mut upload = self.of_owner(file, caller, file.size).await?;
+        if fresh {
+            self.look_for_duplicate(&mut upload, caller, file.thumbnail.is_some()).await;
+        }
         upload.complete_by_itself(self.base.now());
         match self.base.sessions.create(&upload, anew, &self.base.limits()).await? {
+            Created::New if upload.is_duplicate() => {
+                self.tell_duplicate(&upload).await;
+                Ok(self.receipt(&upload))
+            }
             Created::New => {
                 if file.thumbnail.is_some() {
                     self.adopt(&upload, &file.options, file.thumbnail.as_ref()).await?;
@@ -84,8 +92,8 @@ impl Intake {
             UploadState::Failed => config.failed_ttl,
             _ => config.result_ttl,
         };
-        let (offset, size) = (upload.received_bytes, upload.file_size);
-        AppendReceipt { offset, size, kept_until: upload.updated_at + kept }
+        let (offset, size, duplicate) = (upload.offset(), upload.file_size, upload.is_duplicate());
+        AppendReceipt { offset, size, kept_until: upload.updated_at + kept, duplicate }
     }
 
     /// How far a file is that is appended to. What has come by a request that is not over is recorded first.

@@ -7,7 +7,7 @@ use telestore_types::{
     mime_type_of,
 };
 
-use crate::intake::{ChunkReceipt, FileInfo, IncomingChunk, Intake};
+use crate::intake::{ChunkReceipt, FileInfo, IncomingChunk, InitReceipt, Intake};
 use crate::shared::access::{concerns, missing_token};
 use crate::shared::bytes::Bytes;
 use crate::shared::caller::Caller;
@@ -32,27 +32,34 @@ impl Admission {
 
 impl Intake {
     /// Creates an upload. Doing so again with the same words changes nothing.
-    pub(crate) async fn init(&self, file: &FileInfo, caller: &Caller) -> Result<()> {
+    pub(crate) async fn init(&self, file: &FileInfo, caller: &Caller) -> Result<InitReceipt> {
         concerns(&file.id);
         self.access.admit(caller).await?;
         self.check_file(file)?;
         let owned = self.owned_upload(file, UploadKind::Chunked, caller).await?;
-        let upload = owned.unwrap_or_else(|| self.new_upload(file, UploadKind::Chunked, caller));
+        let mut upload = owned.unwrap_or_else(|| self.new_upload(file, UploadKind::Chunked, caller));
         // An explicit start may use the id of a cancelled upload again, but never wipes a result.
-        let anew = match self.base.sessions.get(&file.id).await? {
+        let (anew, fresh) = match self.base.sessions.get(&file.id).await? {
             Some(found) if found.state == UploadState::Cancelled => {
                 self.access.check_access(&found, caller).await?;
-                true
+                (true, true)
             }
-            Some(_) => false,
+            Some(_) => (false, false),
             None => {
                 // Rows take space too, and a caller that makes them needs no token.
                 self.bytes.check_space().await?;
-                false
+                (false, true)
             }
         };
+        if fresh {
+            self.look_for_duplicate(&mut upload, caller, file.thumbnail.is_some()).await;
+        }
         let found = match self.base.sessions.create(&upload, anew, &self.base.limits()).await? {
-            Created::New => return Ok(()),
+            Created::New if upload.is_duplicate() => {
+                self.tell_duplicate(&upload).await;
+                return Ok(InitReceipt { duplicate: true });
+            }
+            Created::New => return Ok(InitReceipt::default()),
             Created::TooMuch(exceeded) => return Err(self.access.too_much(exceeded)),
             Created::Exists(found) => found,
         };
@@ -60,7 +67,8 @@ impl Intake {
         if caller.token().is_some() {
             self.access.claim(&found, caller).await?;
         }
-        self.adopt(&found, &file.options, file.thumbnail.as_ref()).await
+        self.adopt(&found, &file.options, file.thumbnail.as_ref()).await?;
+        Ok(InitReceipt { duplicate: found.is_duplicate() })
     }
 
     /// Begins to take in a chunk, or a whole file, whose bytes come before anything is known of them.
@@ -108,7 +116,7 @@ impl Intake {
         let upload = self.keep(upload, index, spooled, chunk.mime_type.as_deref()).await?;
         Ok(ChunkReceipt {
             index: chunk.index,
-            received_chunks: upload.received_chunks,
+            received_chunks: upload.chunks_there(),
             total_chunks: chunk.file.total_chunks,
         })
     }

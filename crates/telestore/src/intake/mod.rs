@@ -5,6 +5,7 @@ pub(crate) mod appending;
 pub(crate) mod chunks;
 pub(crate) mod complete;
 pub(crate) mod direct;
+mod duplicates;
 mod inbox;
 pub(crate) mod joining;
 pub(crate) mod options;
@@ -154,6 +155,14 @@ impl IncomingChunk {
     }
 }
 
+/// An upload is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct InitReceipt {
+    /// Whether the file is in the channel already: it was completed, and needs no bytes.
+    pub duplicate: bool,
+}
+
 /// A chunk is safe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -256,6 +265,8 @@ pub struct AppendReceipt {
     pub size: Option<u64>,
     /// Until when it is kept, unless more comes.
     pub kept_until: Timestamp,
+    /// Whether the file was in the channel already, so that it needs no bytes.
+    pub duplicate: bool,
 }
 
 /// A file that is appended to, or was, or was put together of parts.

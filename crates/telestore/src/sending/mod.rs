@@ -1,5 +1,6 @@
 //! What goes out to Telegram: the attempts of queued uploads, and files that are sent while they still arrive.
 
+mod copied;
 mod digest;
 pub(crate) mod early;
 mod encoded;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
+use crate::sending::copied::AtTelegram;
 use crate::sending::digest::{DigestSink, Expected};
 use crate::sending::runner::Runner;
 use crate::sending::settle::Settled;
@@ -55,11 +56,12 @@ impl Runner {
         let records =
             sink.patiently(|| self.base.sessions.chunks(&upload.key)).await.map_err(Stop::unread)?;
         let (thumbnails, chunks) = records.into_iter().partition(|record| record.index.is_thumbnail());
-        let merged: Arc<dyn ByteSource> = Arc::new(self.merged(&upload, chunks)?);
-        let expected = self.expected(&upload, &merged, sink, stop).await?;
-        let plain = expected.as_ref().map_or(merged, |expected| Arc::<HashedFile>::clone(&expected.file));
-        let progress = with_digest(sink, expected);
-        let source = self.encoded(&mut upload, &job, plain, sink, stop).await?;
+        let (source, progress) = match upload.is_duplicate() {
+            true => {
+                (Arc::new(AtTelegram(upload.sent_size())) as Arc<dyn ByteSource>, with_digest(sink, None))
+            }
+            false => self.made_of(&mut upload, chunks, (&job, sink, stop)).await?,
+        };
         let sent = |stored, backend| Sent { upload: upload.clone(), stored, backend, credentials };
         let upload = &upload;
         sink.sends(source.len());
@@ -94,6 +96,20 @@ impl Runner {
                 }
             }
         }
+    }
+
+    /// The bytes that are sent of an upload, and who is told how far they are.
+    async fn made_of(
+        &self,
+        upload: &mut Upload,
+        chunks: Vec<ChunkRecord>,
+        (job, sink, stop): (&Job, &Arc<LeaseSink>, &CancellationToken),
+    ) -> std::result::Result<(Arc<dyn ByteSource>, Arc<dyn ProgressSink>), Stop> {
+        let merged: Arc<dyn ByteSource> = Arc::new(self.merged(upload, chunks)?);
+        let expected = self.expected(upload, &merged, sink, stop).await?;
+        let plain = expected.as_ref().map_or(merged, |expected| Arc::<HashedFile>::clone(&expected.file));
+        let source = self.encoded(upload, job, plain, sink, stop).await?;
+        Ok((source, with_digest(sink, expected)))
     }
 
     /// What to do after an error: to look for the message that may be there, or to stop.
@@ -285,7 +301,8 @@ impl Runner {
     ) -> std::result::Result<Option<Thumbnail>, Stop> {
         // A picture would tell what is in an encrypted file.
         let hidden = upload.encoding.as_ref().is_some_and(|encoding| encoding.encrypted);
-        let mark = upload.options.thumbnail.filter(|_| !hidden);
+        // The document that is sent once more has the one that it came with.
+        let mark = upload.options.thumbnail.filter(|_| !hidden && !upload.is_duplicate());
         let (Some(mark), Some(record)) = (mark, records.first()) else {
             return Ok(None);
         };

@@ -177,6 +177,7 @@ impl LeaseSink {
         let state = self.lock();
         HandedOver::new(chat.clone(), caption, state.send_as, state.sent_size, self.base.both_times())
             .by(state.sender.clone())
+            .made_of(self.sending.lease.upload.duplicate_of.clone())
     }
 
     /// Writes down since when the channel was seen without the message.

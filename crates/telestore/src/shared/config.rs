@@ -118,6 +118,9 @@ pub struct EngineConfig {
     pub message: MessageDefaults,
     /// In what form files go to Telegram, and the keys of encrypted ones.
     pub encoding: EncodingDefaults,
+    /// Whether an upload of a file that its user has in the same channel already, as the SHA-256 that its client sends at the start tells,
+    /// becomes one more message of that file, without its bytes.
+    pub dedup: bool,
     /// How long after a file was handed over its message may still come: one that is not in the channel then was not made. Large
     /// files have a second more for each 256 KiB.
     pub settle_after: Duration,
@@ -162,6 +165,7 @@ impl Default for EngineConfig {
             orphan_grace: HOUR,
             message: MessageDefaults::default(),
             encoding: EncodingDefaults::default(),
+            dedup: false,
             settle_after: Duration::from_secs(2 * 60),
             unknown: Unknown::default(),
             measured_users: BTreeSet::new(),

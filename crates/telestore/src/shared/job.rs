@@ -5,8 +5,8 @@ use std::sync::Arc;
 use telestore_backend::Error as BackendError;
 use telestore_store::Error as StoreError;
 use telestore_types::{
-    ByteSource, Caption, CaptionValues, FileName, ResumeState, Secret, SendAs, SenderId, TelegramCredentials,
-    Upload, mime_type_of,
+    ByteSource, Caption, CaptionValues, FileName, ResumeState, Secret, SendAs, SenderId, StoredMessage,
+    TelegramCredentials, Upload, mime_type_of,
 };
 use telestore_uploader::pool::Why;
 use telestore_uploader::{
@@ -25,6 +25,8 @@ pub(crate) struct Job {
     backends: Vec<Arc<dyn TelegramUploader>>,
     pool: Pool,
     message: MessageDefaults,
+    /// The message whose document is sent once more.
+    copy_of: Option<StoredMessage>,
 }
 
 /// Why a file cannot go.
@@ -47,7 +49,8 @@ impl Backends {
         }
         let message = self.base.config.message.clone();
         let (backends, pool) = (self.uploaders.clone(), self.pool.clone());
-        Ok(Job { token, credentials, backends, pool, message })
+        let copy_of = upload.duplicate_of.clone();
+        Ok(Job { token, credentials, backends, pool, message, copy_of })
     }
 
     /// A send of `job` has failed: what Telegram refused is asked for anew next time.
@@ -61,7 +64,15 @@ impl Backends {
 impl Job {
     /// The backend that fits a file of `length` bytes best, and who sends by it.
     pub(crate) fn select(&self, length: u64, resume: Option<&ResumeState>) -> UploaderResult<Chosen> {
-        select(&self.backends, length, &self.credentials, resume, &self.pool)
+        let Some(message) = &self.copy_of else {
+            return select(&self.backends, length, &self.credentials, resume, &self.pool);
+        };
+        let able = |backend: &&Arc<dyn TelegramUploader>| backend.copies(message);
+        let able: Vec<_> = self.backends.iter().filter(able).cloned().collect();
+        if able.is_empty() {
+            return Err(Error::new(ErrorKind::Rejected, NOBODY_COPIES));
+        }
+        select(&able, length, &self.credentials, resume, &self.pool)
     }
 
     /// Who goes on with a file of `length` bytes at once, of which `state` was written down, after the chosen sender has met
@@ -153,7 +164,8 @@ impl Job {
     pub(crate) fn not_lost_again(&mut self, length: u64) {
         let sure = |backend: &Arc<dyn TelegramUploader>| {
             let can = backend.capability();
-            can.idempotent && length <= can.max_bytes && can.requirement.is_met_by(&self.credentials)
+            let may = self.copy_of.as_ref().is_none_or(|message| backend.copies(message));
+            may && can.idempotent && length <= can.max_bytes && can.requirement.is_met_by(&self.credentials)
         };
         if self.backends.iter().any(sure) {
             self.backends.retain(|backend| backend.capability().idempotent);
@@ -187,9 +199,9 @@ impl Job {
         let request = request.in_topic(options.topic_id.or(message.topic_id));
         let request = request.silently(options.silent.unwrap_or(message.silent));
         // Of other bytes, Telegram makes no video and no picture.
-        let kind =
-            if encoding.is_some() { SendAs::Document } else { options.send_as.unwrap_or(message.send_as) };
-        let request = request.sent_as(kind);
+        let as_it_is = encoding.is_some() || upload.is_duplicate();
+        let kind = if as_it_is { SendAs::Document } else { options.send_as.unwrap_or(message.send_as) };
+        let request = request.sent_as(kind).copying(upload.duplicate_of.clone());
         request.with_caption(self.caption(upload)).stopped_by(cancel)
     }
 
@@ -209,6 +221,10 @@ impl Job {
         }
     }
 }
+
+/// What is said if no way to Telegram is there any more by which a file could be sent once more.
+const NOBODY_COPIES: &str = "the file is in the channel, and nothing is there any more by which it could be made another message: send it with a new upload, \
+                             without its SHA-256";
 
 /// What the file is called in the channel.
 fn name_of(upload: &Upload) -> FileName {

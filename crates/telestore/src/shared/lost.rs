@@ -23,7 +23,11 @@ const SURELY_EARLIER: Duration = Duration::from_secs(15 * 60);
 impl Base {
     /// What is looked for, and the messages of other files, which are not it.
     pub(crate) async fn lost(&self, handed: &HandedOver) -> Result<Lost> {
-        let lost = Lost::new(handed.chat.clone(), handed.age(self.both_times()));
+        let mut lost = Lost::new(handed.chat.clone(), handed.age(self.both_times()));
+        if let Some(first) = &handed.copy_of {
+            // Its row may be forgotten.
+            lost.leave_out(first, true);
+        }
         self.known(lost, handed.at).await
     }
 

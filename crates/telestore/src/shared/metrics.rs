@@ -31,6 +31,8 @@ const OLDEST: &str = "telestore_queue_oldest_seconds";
 const OUTBOX: &str = "telestore_outbox_events";
 const USER_COMPLETED: &str = "telestore_user_uploads_completed_total";
 const USER_SENT: &str = "telestore_user_sent_bytes_total";
+const DUPLICATES: &str = "telestore_duplicates_total";
+const SPARED: &str = "telestore_duplicate_bytes_total";
 const FREE: &str = "telestore_disk_free_bytes";
 
 const STATES: [UploadState; 6] = [
@@ -75,6 +77,12 @@ pub fn describe_metrics() {
     describe_gauge!(OUTBOX, Unit::Count, "Webhooks that wait for their delivery");
     describe_counter!(USER_COMPLETED, Unit::Count, "Uploads that are in the channel, by user with a name");
     describe_counter!(USER_SENT, Unit::Bytes, "Bytes of these uploads, by user with a name");
+    describe_counter!(
+        DUPLICATES,
+        Unit::Count,
+        "Uploads of files that were in the channel, which needed no bytes"
+    );
+    describe_counter!(SPARED, Unit::Bytes, "Bytes of these files");
     describe_gauge!(FREE, Unit::Bytes, "Bytes that are free on the data disk");
     for kind in ErrorKind::ALL {
         failed(kind).increment(0);
@@ -94,6 +102,8 @@ pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
     chunks: counter!(CHUNKS),
     received: counter!(RECEIVED),
     cancelled: counter!(CANCELLED),
+    duplicates: counter!(DUPLICATES),
+    spared: counter!(SPARED),
     sends: gauge!(SENDS),
     early: gauge!(EARLY),
 });
@@ -103,6 +113,8 @@ pub(crate) struct Metrics {
     pub(crate) chunks: Counter,
     pub(crate) received: Counter,
     pub(crate) cancelled: Counter,
+    pub(crate) duplicates: Counter,
+    pub(crate) spared: Counter,
     sends: Gauge,
     early: Gauge,
 }

@@ -25,12 +25,18 @@ impl Watching {
         if upload.state == UploadState::Cancelled {
             return Err(Error::NotFound);
         }
-        let received = self.base.file_chunks(&upload.key).await?;
+        let received = match upload.is_duplicate() {
+            true => (0..upload.chunks_there()).collect(),
+            false => {
+                let chunks = self.base.file_chunks(&upload.key).await?;
+                chunks.iter().map(|chunk| chunk.index.get()).collect()
+            }
+        };
         Ok(ChunkStatus {
             upload_id: upload.id,
             file_name: upload.file_name,
             total_chunks: upload.total_chunks.unwrap_or(upload.received_chunks),
-            received: received.iter().map(|chunk| chunk.index.get()).collect(),
+            received,
         })
     }
 

@@ -5,6 +5,7 @@ mod asked;
 mod cancel;
 mod chunks;
 mod direct;
+mod duplicates;
 mod early;
 mod early_peers;
 mod early_refusals;

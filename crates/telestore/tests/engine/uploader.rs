@@ -152,6 +152,10 @@ impl TelegramUploader for Scripted {
         Ok(stored(i64::try_from(state.bodies.len()).unwrap()))
     }
 
+    fn copies(&self, message: &StoredMessage) -> bool {
+        matches!(message.stored_as, StoredAs::BotApi { .. })
+    }
+
     async fn withdraw(&self, _: &TelegramCredentials, stored: &StoredFile) -> Result<bool> {
         let mut state = self.state.lock().unwrap();
         state.withdrawals += 1;

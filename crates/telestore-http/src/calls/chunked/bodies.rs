@@ -148,6 +148,10 @@ pub(crate) struct ChunkForm {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", expecting = "an object with the documented fields")]
 pub(crate) struct Initialized {
+    /// The file is in the channel already: the upload is complete, as one more message, and needs no bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) duplicate: Option<bool>,
     pub(crate) message: &'static str,
     pub(crate) success: bool,
     /// The client's name for the upload.
