@@ -12,11 +12,9 @@ use actix_web::http::header::{CACHE_CONTROL, HttpDate, LOCATION};
 use actix_web::web::Data;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
-use serde_json::json;
 use telestore::store::More;
 use telestore::types::{UploadId, UploadKind, UploadState};
 use telestore::{AppendReceipt, AppendStatus, Error, Telestore};
-
 use utoipa::ToSchema;
 
 use crate::calls::call::{Call, Segment};
@@ -86,7 +84,7 @@ pub(crate) async fn options(engine: Data<Telestore>) -> HttpResponse {
     security(("token" = [])),
     request_body(description = "The first bytes, if there are some", content = Vec<u8>, content_type = "application/offset+octet-stream"),
     responses(
-        (status = 201, description = "It has begun. With a body only if the file is in the channel already", body = Begun, example = json!({ "duplicate": true }), headers(
+        (status = 201, description = "It has begun. With a body only if the file is in the channel already", body = Begun, headers(
             ("Location" = String, description = "Where the upload is, relative to the address of this call. Its last segment \
                 is the `uploadId` of the other calls"),
             ("Upload-Offset" = Option<u64>, description = "How many bytes are there, if some came along, or the file is in the channel already"),
@@ -292,6 +290,7 @@ fn id_of(id: &Segment) -> Result<UploadId, ApiError> {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Begun {
     /// The file is in the channel already: it becomes one more message, and needs no bytes.
+    #[schema(example = true)]
     duplicate: bool,
 }
 
