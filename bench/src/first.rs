@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::file::CHUNK;
 use crate::load::{noise, percentile};
-use crate::read::Shelf;
+use crate::shelf::Shelf;
 use crate::table::Table;
 use crate::{Bench, MIB, Result};
 

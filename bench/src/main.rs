@@ -29,6 +29,7 @@ mod scratch;
 mod send;
 mod sender;
 mod servers;
+mod shelf;
 mod small;
 mod stage;
 mod table;

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::http::Http;
-use crate::read::{Shelf, Stored};
+use crate::shelf::{Shelf, Stored};
 use crate::table::Table;
 use crate::{Bench, GIB, MIB, Result, load, mb_per_s};
 

@@ -16,6 +16,13 @@ enum Way {
     FromTelegram = 8,
 }
 
+/// A packet from Telegram without its header, and what that says.
+struct Received<'p> {
+    data: &'p mut [u8],
+    msg_key: [u8; 16],
+    key_iv: KeyIv,
+}
+
 /// The key of a connection.
 pub(crate) struct Cipher {
     data: Box<[u8; 256]>,
@@ -38,14 +45,20 @@ impl Cipher {
     /// Takes the encryption off a packet that [`seal`](Self::seal) made, in place.
     pub(crate) fn unseal(&self, packet: &mut [u8]) {
         let (header, data) = packet.split_at_mut(KEY_HEADER);
-        ige::decrypt(data, &self.key_and_iv(&middle(header), Way::ToTelegram));
+        ige::decrypt_all([(data, &self.key_and_iv(&middle(header), Way::ToTelegram))]);
     }
 
-    /// Decrypts what Telegram sent, in place, and checks that it is from Telegram.
-    ///
-    /// # Errors
-    /// What is wrong with it, in words.
-    pub(crate) fn open<'p>(&self, packet: &'p mut [u8]) -> Result<&'p [u8], &'static str> {
+    /// Decrypts what Telegram sent, in place, and checks of each packet that it is from Telegram; [several](ige::SIDE_BY_SIDE) at a
+    /// time cost less. What is wrong with one is said in words.
+    pub(crate) fn open<'p>(&self, packets: Vec<&'p mut [u8]>) -> Vec<Result<&'p [u8], &'static str>> {
+        let mut received: Vec<_> = packets.into_iter().map(|packet| self.read_header(packet)).collect();
+        let known = received.iter_mut().filter_map(|packet| packet.as_mut().ok());
+        ige::decrypt_all(known.map(|Received { data, key_iv, .. }| (&mut **data, &*key_iv)));
+        received.into_iter().map(|packet| packet.and_then(|packet| self.checked(packet))).collect()
+    }
+
+    /// Takes the key's header off a packet from Telegram.
+    fn read_header<'p>(&self, packet: &'p mut [u8]) -> Result<Received<'p>, &'static str> {
         let Some((header, data)) = packet.split_at_mut_checked(KEY_HEADER) else {
             return Err("a packet is too short");
         };
@@ -56,8 +69,11 @@ impl Cipher {
             return Err("a packet is encrypted with another key");
         }
         let msg_key = middle(header);
-        ige::decrypt(data, &self.key_and_iv(&msg_key, Way::FromTelegram));
-        // <https://core.telegram.org/mtproto/security_guidelines#mtproto-encrypted-messages>
+        Ok(Received { data, msg_key, key_iv: self.key_and_iv(&msg_key, Way::FromTelegram) })
+    }
+
+    /// <https://core.telegram.org/mtproto/security_guidelines#mtproto-encrypted-messages>
+    fn checked<'p>(&self, Received { data, msg_key, .. }: Received<'p>) -> Result<&'p [u8], &'static str> {
         match self.msg_key(data, Way::FromTelegram) == msg_key {
             true => Ok(data),
             false => Err("a packet was changed on its way"),
@@ -144,12 +160,16 @@ mod tests {
         [&cipher.id[..], &msg_key, &data].concat()
     }
 
+    fn opened(packet: &mut [u8]) -> Result<&[u8], &'static str> {
+        cipher().open(vec![packet]).remove(0)
+    }
+
     #[test]
     fn opens_what_grammers_opens() {
         for blocks in [1, 2, 7, 4096] {
             let plaintext: Vec<u8> = (0..16 * blocks).map(|i: u64| (i * i) as u8).collect();
             let (mut ours, mut theirs) = (answer(&plaintext), answer(&plaintext));
-            assert_eq!(cipher().open(&mut ours).unwrap(), plaintext);
+            assert_eq!(opened(&mut ours).unwrap(), plaintext);
             let key = AuthKey::from_bytes(*cipher().data);
             assert_eq!(decrypt_data_v2(&mut theirs, &key).unwrap(), plaintext);
         }
@@ -161,16 +181,31 @@ mod tests {
         for at in 0..whole.len() {
             let mut changed = whole.clone();
             changed[at] ^= 1;
-            assert!(cipher().open(&mut changed).is_err(), "byte {at}");
+            assert!(opened(&mut changed).is_err(), "byte {at}");
         }
         for length in 0..whole.len() {
-            assert!(cipher().open(&mut whole[..length].to_vec()).is_err(), "{length} bytes");
+            assert!(opened(&mut whole[..length].to_vec()).is_err(), "{length} bytes");
         }
         // The packets of the two ways are no answers to each other.
         let mut sent = [unsealed(64)];
         cipher().seal(&mut sent);
         let (header, data) = sent[0].parts();
-        assert!(cipher().open(&mut [header, data].concat()).is_err());
+        assert!(opened(&mut [header, data].concat()).is_err());
+    }
+
+    #[test]
+    fn one_that_was_changed_spoils_no_other() {
+        let plaintexts: Vec<Vec<u8>> = (1..=6).map(|i: u8| vec![i; 16 * usize::from(i)]).collect();
+        let mut packets: Vec<_> = plaintexts.iter().map(|plaintext| answer(plaintext)).collect();
+        packets[1][30] ^= 1;
+        packets[4].truncate(20);
+        let opened = cipher().open(packets.iter_mut().map(Vec::as_mut_slice).collect());
+        for (index, opened) in opened.iter().enumerate() {
+            match index {
+                1 | 4 => assert!(opened.is_err(), "{index}"),
+                _ => assert_eq!(opened.unwrap(), plaintexts[index]),
+            }
+        }
     }
 
     #[test]

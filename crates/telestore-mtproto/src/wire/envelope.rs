@@ -114,9 +114,13 @@ impl Envelope {
         messages.into_iter().map(|message| message.into_packet(self.framing)).collect()
     }
 
-    /// Takes a packet from Telegram. `calls` says which calls wait for an answer, and how long it may be.
-    pub(crate) fn open(&mut self, packet: &mut [u8], calls: &impl Calls) -> Result<Vec<Event>, String> {
-        let plaintext = self.cipher.open(packet).map_err(str::to_owned)?;
+    /// Decrypts packets from Telegram in place; for several at a time that costs less than for each.
+    pub(crate) fn open<'p>(&self, packets: Vec<&'p mut [u8]>) -> Vec<Result<&'p [u8], &'static str>> {
+        self.cipher.open(packets)
+    }
+
+    /// Takes a decrypted packet. `calls` says which calls wait for an answer, and how long it may be.
+    pub(crate) fn take(&mut self, plaintext: &[u8], calls: &impl Calls) -> Result<Vec<Event>, String> {
         let message = inbound::message(plaintext, self.session_id)?;
         if !self.seen.admit(message.id, Instant::now())? {
             return Ok(Vec::new());

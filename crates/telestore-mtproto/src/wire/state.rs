@@ -23,10 +23,13 @@ use crate::way::{Frame, Framing, LENGTH};
 const READ_MIN: usize = 16 * 1024;
 const READ_MAX: usize = ANSWER_MAX + 64 * 1024;
 
-/// A buffer that is larger goes once it is empty: large answers are rare.
+/// How large it becomes as long as there is more to read: several blocks of a file, with what is around them.
+const READ_TOGETHER: usize = 1024 * 1024 + 64 * 1024;
+
+/// A buffer that is larger goes once it is empty and nothing is waited for.
 const READ_KEPT: usize = 128 * 1024;
 
-/// How many calls are packed at a time.
+/// How many calls are packed, and packets opened, at a time.
 const TOGETHER: usize = ige::SIDE_BY_SIDE;
 
 /// One correction is enough for a call, and some may cross; more mean that corrections do not help.
@@ -135,34 +138,79 @@ impl Wire {
             return Err(Broken::Io("Telegram closed the connection".to_owned()));
         }
         self.read_tail += count;
-        let (mut from, framing) = (0, self.envelope.framing());
+        let filled = self.read_tail == self.read.len();
+        let mut read = std::mem::take(&mut self.read);
+        let taken = self.take_all(&mut read[..self.read_tail], now);
+        self.read = read;
+        let taken = taken?;
+        self.read.copy_within(taken..self.read_tail, 0);
+        self.read_tail -= taken;
+        self.fit(filled);
+        Ok(())
+    }
+
+    /// Takes the packets of which all was read, and says how many bytes they have.
+    fn take_all(&mut self, read: &mut [u8], now: Instant) -> Result<usize, Broken> {
+        let mut taken = 0;
         loop {
-            match Frame::of(&self.read[from..self.read_tail], framing) {
+            match self.take_some(&mut read[taken..], now)? {
+                0 => return Ok(taken),
+                more => taken += more,
+            }
+        }
+    }
+
+    /// The same of as many packets as are decrypted at a time.
+    fn take_some(&mut self, mut read: &mut [u8], now: Instant) -> Result<usize, Broken> {
+        let framing = self.envelope.framing();
+        let (mut lengths, mut packets) = (Vec::new(), Vec::new());
+        while packets.len() < TOGETHER {
+            match Frame::of(read, framing) {
+                Frame::Packet(length) => {
+                    let (frame, behind) = read.split_at_mut(LENGTH + length);
+                    packets.push(&mut frame[LENGTH..][..framing.packet(length)]);
+                    lengths.push(length);
+                    read = behind;
+                }
+                // Its turn comes when those before it are taken.
+                _ if !packets.is_empty() => break,
                 Frame::Status(status) => return Err(Broken::Status(status)),
                 Frame::Partial(Some(length)) if length > READ_MAX - LENGTH => {
                     return Err(Broken::Protocol("an answer is too large".to_owned()));
                 }
-                Frame::Partial(_) => break,
-                Frame::Packet(length) => {
-                    let packet = &mut self.read[from + LENGTH..][..framing.packet(length)];
-                    let events = self.envelope.open(packet, &self.flight).map_err(Broken::Protocol)?;
-                    from += LENGTH + length;
-                    let mut asked = false;
-                    for event in events {
-                        asked |= self.handle(event, now)?;
-                    }
-                    if !self.unasked.count(length, asked, now) {
-                        return Err(Broken::Protocol("it says too much that nobody asked for".to_owned()));
-                    }
-                }
+                Frame::Partial(_) => return Ok(0),
             }
         }
-        self.read.copy_within(from..self.read_tail, 0);
-        self.read_tail -= from;
-        if self.read_tail == 0 && self.read.len() > READ_KEPT {
-            self.read = vec![0; READ_MIN];
+        let opened = self.envelope.open(packets);
+        for (plaintext, length) in opened.into_iter().zip(&lengths) {
+            let plaintext = plaintext.map_err(|why| Broken::Protocol(why.to_owned()))?;
+            self.take(plaintext, *length, now)?;
         }
-        Ok(())
+        Ok(lengths.iter().map(|length| LENGTH + length).sum())
+    }
+
+    /// Answers the calls that a packet of so many bytes speaks of.
+    fn take(&mut self, plaintext: &[u8], length: usize, now: Instant) -> Result<(), Broken> {
+        let events = self.envelope.take(plaintext, &self.flight).map_err(Broken::Protocol)?;
+        let mut asked = false;
+        for event in events {
+            asked |= self.handle(event, now)?;
+        }
+        match self.unasked.count(length, asked, now) {
+            true => Ok(()),
+            false => Err(Broken::Protocol("it says too much that nobody asked for".to_owned())),
+        }
+    }
+
+    /// Makes the buffer larger if what there was to read `filled` it, so that packets come together; and small again once nothing is
+    /// waited for.
+    fn fit(&mut self, filled: bool) {
+        let length = self.read.len();
+        if self.read_tail == 0 && length > READ_KEPT && self.flight.is_quiet() {
+            self.read = vec![0; READ_MIN];
+        } else if filled && length < READ_TOGETHER {
+            self.read.resize((length * 2).min(READ_TOGETHER), 0);
+        }
     }
 
     /// Says whether somebody waited for it.
@@ -254,5 +302,38 @@ impl Broken {
             Self::Clock => "Telegram refuses the time of this machine: its clock may be wrong".to_owned(),
         };
         if written { Error::lost(why) } else { Error::not_sent(why) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives bytes as a socket does: as many as there is room for.
+    fn give(wire: &mut Wire, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (room, _) = wire.buffers();
+            let count = room.len().min(bytes.len());
+            room[..count].copy_from_slice(&bytes[..count]);
+            wire.received(count, Instant::now()).unwrap();
+            bytes = &bytes[count..];
+        }
+    }
+
+    #[test]
+    fn memory_follows_what_came_and_not_what_was_promised() {
+        let mut wire = Wire::new([7; 256], Duration::from_secs(60), Framing::Intermediate, true);
+        give(&mut wire, &(READ_MAX as u32 - 4).to_le_bytes());
+        assert_eq!(wire.read.len(), READ_MIN);
+        for came in [READ_MIN, READ_TOGETHER / 2, READ_TOGETHER, READ_MAX - 1] {
+            let more = came - wire.read_tail;
+            give(&mut wire, &vec![0; more]);
+            assert!(wire.read.len() <= (2 * came).min(READ_MAX), "{came}");
+        }
+        wire.buffers().0[0] = 0;
+        assert!(
+            matches!(wire.received(1, Instant::now()), Err(Broken::Protocol(_))),
+            "it is nobody's packet"
+        );
     }
 }
