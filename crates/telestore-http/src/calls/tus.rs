@@ -12,6 +12,7 @@ use actix_web::http::header::{CACHE_CONTROL, HttpDate, LOCATION};
 use actix_web::web::Data;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
+use serde_json::json;
 use telestore::store::More;
 use telestore::types::{UploadId, UploadKind, UploadState};
 use telestore::{AppendReceipt, AppendStatus, Error, Telestore};
@@ -89,7 +90,7 @@ pub(crate) async fn options(engine: Data<Telestore>) -> HttpResponse {
                 is the `uploadId` of the other calls"),
             ("Upload-Offset" = Option<u64>, description = "How many bytes are there, if some came along, or the file is in the channel already"),
             ("Upload-Expires" = String, description = "Until when it is kept, unless more comes"),
-        )),
+        ), example = json!({ "duplicate": true })),
         BadTus, Unauthorized, TooSlow, OtherVersion, TooLong, NoBytes, OtherTusBytes, TooMany, Storage, Unavailable, NoSpace,
     )
 )]
@@ -290,7 +291,6 @@ fn id_of(id: &Segment) -> Result<UploadId, ApiError> {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Begun {
     /// The file is in the channel already: it becomes one more message, and needs no bytes.
-    #[schema(example = true)]
     duplicate: bool,
 }
 
