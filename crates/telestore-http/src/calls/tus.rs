@@ -12,7 +12,6 @@ use actix_web::http::header::{CACHE_CONTROL, HttpDate, LOCATION};
 use actix_web::web::Data;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
-use serde_json::json;
 use telestore::store::More;
 use telestore::types::{UploadId, UploadKind, UploadState};
 use telestore::{AppendReceipt, AppendStatus, Error, Telestore};
