@@ -228,10 +228,15 @@ async fn what_goes_before_its_message_is_made_is_said() {
     assert_eq!(end["status"], "failed", "{end}");
     assert!(end["error"].as_str().expect("words").contains("send it with a new upload"), "{end}");
     assert!(stage.sandbox.messages_of(&stage.user).is_empty());
-    assert_eq!(stage.chunk(&same, 0).await.status, 409, "no byte is acknowledged that would not be sent");
-    let third = again(&file);
-    stage.first(&third).await;
-    stage.arrived(&third);
+    let missing = stage.complete(&same.id).await;
+    assert_eq!(missing.status, 400, "{missing:?}");
+    assert_eq!(
+        stage.init_as(&same, &stage.user.auth_token).await.get("duplicate"),
+        None,
+        "it needs its bytes now"
+    );
+    assert_eq!(stage.send(&same).await["status"], "completed");
+    stage.arrived(&same);
 }
 
 #[tokio::test]

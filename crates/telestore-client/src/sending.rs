@@ -182,7 +182,8 @@ impl Sending<'_> {
         Ok((sent, end, last))
     }
 
-    async fn before_last(&mut self, source: &Source) -> Result<()> {
+    /// To be called before the worker may have all.
+    pub(crate) async fn before_last(&mut self, source: &Source) -> Result<()> {
         source.unchanged().await?;
         if let Some(call) = self.options.before_last.clone().filter(|_| !self.last) {
             let kept = tokio::task::spawn_blocking(move || call()).await.map_err(std::io::Error::other);

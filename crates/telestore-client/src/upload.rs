@@ -153,8 +153,16 @@ async fn run(
     source: &mut Source,
     begins: Begins,
 ) -> Result<Delivered> {
-    let mut sending = Sending { calls, report, options, url, last: begins == Begins::Whole };
-    if let Err(error) = sending.run(source, begins == Begins::Empty).await {
+    let mut sending = Sending { calls, report, options, url, last: false };
+    let begun = match begins {
+        Begins::Whole => sending.before_last(source).await,
+        Begins::Empty | Begins::Somewhere => Ok(()),
+    };
+    let sent = match begun {
+        Ok(()) => sending.run(source, begins == Begins::Empty).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = sent {
         // What is left of it fits nothing that could still be sent.
         let useless = error.kind() == ErrorKind::Changed || error.kind() == ErrorKind::Empty;
         if (useless || source.length().is_none()) && !sending.last {

@@ -375,6 +375,9 @@ impl Upload {
         self.state = UploadState::Failed;
         (self.error, self.outcome) = (Some(error.to_owned()), Some(outcome));
         self.maybe_sent = outcome == Outcome::Ambiguous;
+        if !self.maybe_sent {
+            self.needs_its_bytes();
+        }
         self.crashes = 0;
         self.next_attempt_at = None;
         self.updated_at = now;

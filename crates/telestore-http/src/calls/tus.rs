@@ -110,7 +110,11 @@ pub(crate) async fn create(call: Call, Body(body): Body) -> ApiResult {
     engine.check_quotas(&caller, &More::UPLOAD.with_stored_bytes(stored).with_bytes(coming)).await?;
     let mut receipt = engine.begin(&new.file, &caller).await?;
     if receipt.duplicate {
-        raw::drop_all(body, receipt.offset).await?;
+        if let Err(error) = raw::drop_all(body, receipt.offset).await {
+            // Its client does not learn where it is.
+            let _ = engine.terminate(&new.file.id, &caller).await;
+            return Err(error);
+        }
         answer.insert_header((UPLOAD_OFFSET, receipt.offset));
         return Ok(expiring(&mut answer, &receipt).json(Begun { duplicate: true }));
     }

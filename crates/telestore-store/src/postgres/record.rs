@@ -11,7 +11,7 @@ use crate::{BlobName, ChunkRecord, Recorded, Result};
 const WRITE: &str = concat!(
     "WITH written AS (",
     row::update_sql!(),
-    ") INSERT INTO chunks (key, idx, length, crc32c, blob) VALUES ($31, $32, $33, $34, $35) \
+    ") INSERT INTO chunks (key, idx, length, crc32c, blob) VALUES ($34, $35, $36, $37, $38) \
      ON CONFLICT (key, idx) DO UPDATE SET length = EXCLUDED.length, crc32c = EXCLUDED.crc32c, blob = EXCLUDED.blob"
 );
 
@@ -46,4 +46,18 @@ pub(super) async fn named(on: &mut PgConnection, blobs: &[BlobName]) -> Result<V
     let named = sql("SELECT DISTINCT blob FROM chunks JOIN uploads ON uploads.key = chunks.key \
          WHERE blob = ANY($1) AND state NOT IN ('completed', 'cancelled')");
     named.bind(names).fetch_all(on).await.map_err(database)?.iter().map(row::blob).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_numbered_in_the_order_in_which_they_are_bound() {
+        let numbers = WRITE.split('$').skip(1).map(|rest| {
+            let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+            rest[..end].parse::<usize>().unwrap()
+        });
+        assert!(numbers.clone().eq(1..=numbers.count()), "{WRITE}");
+    }
 }

@@ -19,6 +19,13 @@ impl Upload {
         done
     }
 
+    /// No message of it can come of the document that was there: it is an upload like any other, of which nothing has come.
+    pub(super) fn needs_its_bytes(&mut self) {
+        if self.duplicate_of.take().is_some() {
+            (self.encoding, self.resume) = (None, None);
+        }
+    }
+
     /// Whether its message shows the document of an [earlier one](Self::duplicate_of), so that no bytes are needed.
     pub fn is_duplicate(&self) -> bool {
         self.duplicate_of.is_some()
@@ -42,8 +49,8 @@ impl Upload {
 mod tests {
     use super::super::tests::NOW;
     use crate::{
-        AppendError, ChunkVerdict, Completion, Encoded, FileName, NewUpload, Outcome, StorageKey, StoredAs,
-        StoredMessage, Upload, UploadId, UploadKind, UploadState, UserId,
+        AppendError, ChunkVerdict, Completion, CompletionError, Encoded, FileName, NewUpload, Outcome,
+        StorageKey, StoredAs, StoredMessage, Upload, UploadId, UploadKind, UploadState, UserId,
     };
 
     fn duplicate(encoded: Encoded) -> Upload {
@@ -79,10 +86,17 @@ mod tests {
             assert_eq!(upload.chunk_verdict(None, (5, 1)), ChunkVerdict::Duplicate, "{state:?}");
             assert_eq!(upload.append(0, 5, NOW), Err(AppendError::NotAppended));
         }
+        let mut unclear = upload.clone();
+        unclear.fail("no answer came", Outcome::Ambiguous, NOW);
+        assert_eq!(unclear.chunk_verdict(None, (5, 1)), ChunkVerdict::Conflict, "its message may be there");
+        assert_eq!(unclear.may_complete(), Ok(Completion::Queued));
+        assert!(unclear.cancel(NOW));
+        assert_eq!(unclear.chunk_verdict(None, (5, 1)), ChunkVerdict::Cancelled);
         upload.fail("gone", Outcome::Refused, NOW);
-        assert_eq!(upload.chunk_verdict(None, (5, 1)), ChunkVerdict::Conflict);
-        assert_eq!(upload.may_complete(), Ok(Completion::Queued), "it may be there again");
-        assert!(upload.cancel(NOW));
-        assert_eq!(upload.chunk_verdict(None, (5, 1)), ChunkVerdict::Cancelled);
+        assert!(!upload.is_duplicate());
+        assert_eq!((upload.offset(), upload.chunks_there(), upload.sent_size()), (0, 0, 10));
+        assert_eq!(upload.chunk_verdict(None, (5, 1)), ChunkVerdict::Store, "it is sent as ever");
+        let missing = CompletionError::MissingChunks { received: 0, total: 2 };
+        assert_eq!(upload.may_complete(), Err(missing));
     }
 }

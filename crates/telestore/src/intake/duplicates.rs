@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telestore_store::FileListing;
-use telestore_types::{Encoded, IndexedFile, SendAs, StoredMessage, TelegramCredentials, Upload};
+use telestore_types::{Encoded, IndexedFile, SendAs, StoredMessage, TelegramCredentials, Upload, UploadKind};
 
 use crate::intake::Intake;
 use crate::shared::caller::Caller;
@@ -23,7 +23,7 @@ impl Intake {
     /// Makes a new upload, which is not stored yet, one more message of a file that is there, and completes it, if there is such a file:
     /// one of this user with the same digest, length and name, in the same channel and form, as one message.
     pub(super) async fn look_for_duplicate(&self, upload: &mut Upload, caller: &Caller, thumbnail: bool) {
-        if !self.base.config.dedup || thumbnail {
+        if !self.base.config.dedup || thumbnail || upload.kind == UploadKind::Partial {
             return;
         }
         let Ok(Some((user, _))) = self.access.user_of(caller).await else { return };

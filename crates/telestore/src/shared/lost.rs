@@ -25,8 +25,8 @@ impl Base {
     pub(crate) async fn lost(&self, handed: &HandedOver) -> Result<Lost> {
         let mut lost = Lost::new(handed.chat.clone(), handed.age(self.both_times()));
         if let Some(first) = &handed.copy_of {
-            // Its row may be forgotten.
-            lost.leave_out(first, true);
+            // Its row may be forgotten. It says nothing of when the new one was asked for: messages of others lie between them.
+            lost.leave_out(first, false);
         }
         self.known(lost, handed.at).await
     }
