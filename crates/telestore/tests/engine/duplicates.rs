@@ -230,7 +230,11 @@ async fn what_goes_meanwhile_fails_with_words_and_is_sent_as_ever() {
     let late = world.engine.write_chunk(&chunk_of(known("second"), 0), bytes, &alice()).await;
     late.unwrap();
     assert!(!world.stored("second").await.is_duplicate());
-    makes(&world.uploader, 3);
+    world.uploader.then(|call| async move {
+        assert_eq!(call.request.copy_of, None);
+        assert!(call.request.source.read_at(0, BODY.len()).await? == BODY);
+        Ok(StoredFile::new(message(3)))
+    });
     world.engine.complete(&id("second"), &alice()).await.unwrap();
     world.drain().await;
     assert_eq!(world.stored("second").await.state, UploadState::Completed);
