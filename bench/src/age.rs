@@ -1,6 +1,5 @@
 //! Encrypting and decrypting files in memory, against the bare cipher.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -12,9 +11,9 @@ use telestore_age::{CHUNK, Encrypted, Identity, Payload, Sealing};
 use telestore_types::{ByteSource, BytesSource};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::child::{Child, Role};
+use crate::child::{self, Child, Role};
 use crate::load::noise;
-use crate::proc::Usage;
+use crate::proc::Clock;
 use crate::table::Table;
 use crate::{Bench, MIB, Result, mb_per_s};
 
@@ -36,10 +35,7 @@ struct Done {
 /// All three in one process, in turn.
 pub(crate) fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
     let (passes, size) = (bench.pick(8, 1), 255 * MIB);
-    let mut child = Child::start(Role::Cipher, |command| {
-        command.arg(passes.to_string()).arg(size.to_string());
-    })?;
-    let done: Done = serde_json::from_str(&child.line()?)?;
+    let done: Done = Child::does(Role::Cipher, &(passes, size))?;
     for (row, seconds) in [
         ("the bare cipher", done.cipher),
         ("encrypting, in parts of 512 KiB", done.encrypting),
@@ -51,12 +47,9 @@ pub(crate) fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// The child's part, on one thread: the number of passes and the size of the file are arguments.
+/// The child's part, on one thread: its job is the number of passes and the size of the file.
 pub(crate) fn serve() -> Result<()> {
-    let argument = |at: usize| -> Result<usize> {
-        Ok(std::env::args().nth(at).ok_or("an argument is missing")?.parse()?)
-    };
-    let (passes, size) = (argument(1)?, argument(2)?);
+    let (passes, size): (usize, usize) = child::job()?;
     let runtime = Builder::new_current_thread().build()?;
     let sealing = Arc::new(Sealing::draw(&[Identity::generate()?.recipient()])?);
     let plain = Arc::new(BytesSource::new(noise().repeat(size / noise().len())));
@@ -68,15 +61,14 @@ pub(crate) fn serve() -> Result<()> {
         done.encrypting += cost(|| encrypt(&runtime, &file))?;
         done.decrypting += cost(|| decrypt(&runtime, &sealed, sealing.payload()))?;
     }
-    writeln!(std::io::stdout(), "{}", serde_json::to_string(&done)?)?;
-    Ok(())
+    child::answer(&done)
 }
 
 /// The CPU seconds of some work.
 fn cost(work: impl FnOnce() -> Result<()>) -> Result<f64> {
-    let before = Usage::of(std::process::id())?;
+    let clock = Clock::start()?;
     work()?;
-    Ok(Usage::of(std::process::id())?.since(before).cpu)
+    Ok(clock.stop()?.cpu)
 }
 
 /// ChaCha20-Poly1305 over blocks as age has them, always the same one.

@@ -1,7 +1,10 @@
 //! Child processes: this program again, in another role, so that the CPU time and the memory of each are its own.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child as Process, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::Result;
 
@@ -84,9 +87,16 @@ impl Child {
         }
         Ok(line.trim().to_owned())
     }
-}
 
-impl Child {
+    /// Has a child of its own do a [job](job), and waits for its [answer](answer).
+    pub(crate) fn does<T: DeserializeOwned>(role: Role, job: &impl Serialize) -> Result<T> {
+        let job = serde_json::to_string(job)?;
+        let mut child = Self::start(role, |command| {
+            command.arg(job);
+        })?;
+        Ok(serde_json::from_str(&child.line()?)?)
+    }
+
     /// Kills it, and waits until it is gone.
     pub(crate) fn end(&mut self) {
         // It may have ended by itself.
@@ -99,6 +109,17 @@ impl Drop for Child {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// What the parent has this process do.
+pub(crate) fn job<T: DeserializeOwned>() -> Result<T> {
+    Ok(serde_json::from_str(&std::env::args().nth(1).ok_or("a job is missing")?)?)
+}
+
+/// Tells the parent what came of the job.
+pub(crate) fn answer(done: &impl Serialize) -> Result<()> {
+    writeln!(std::io::stdout(), "{}", serde_json::to_string(done)?)?;
+    Ok(())
 }
 
 /// Returns when the parent is gone.

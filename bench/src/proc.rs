@@ -1,6 +1,9 @@
 //! What a process has used, by the kernel's books.
 
 use std::fs;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
@@ -26,6 +29,32 @@ impl Usage {
 
     pub(crate) fn since(self, earlier: Self) -> Self {
         Self { cpu: self.cpu - earlier.cpu, written: self.written - earlier.written }
+    }
+}
+
+/// What some work took that this process did.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Cost {
+    pub(crate) seconds: f64,
+    pub(crate) cpu: f64,
+    /// The most memory that the process ever had resident, in MiB.
+    pub(crate) peak: f64,
+}
+
+/// Counts what this process takes from a moment on.
+pub(crate) struct Clock {
+    begin: Instant,
+    before: Usage,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Result<Self> {
+        Ok(Self { before: Usage::of(std::process::id())?, begin: Instant::now() })
+    }
+
+    pub(crate) fn stop(self) -> Result<Cost> {
+        let (seconds, used) = (self.begin.elapsed().as_secs_f64(), Usage::of(std::process::id())?);
+        Ok(Cost { seconds, cpu: used.since(self.before).cpu, peak: peak_rss(std::process::id())? })
     }
 }
 

@@ -30,7 +30,8 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Table>> {
     for round in 0..bench.rounds {
         bench.say(round, "reading at 0 ms");
         let crypto = child(&stage, &shelf.files[0], Kind::Crypto, bench.pick(512, 64) * MIB)?;
-        let limits = Limits { crypto: speed(&crypto, bench.pick(512, 64) * MIB).per_cpu, stock: f64::NAN };
+        let limits =
+            Limits { crypto: Speed::of(bench.pick(512, 64) * MIB, crypto.cost).per_cpu, stock: f64::NAN };
         stage.set_round_trip(0)?;
         let limits = compare(
             &mut shelf,
@@ -39,7 +40,7 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Table>> {
             &mut near,
             (bench.pick(256, 16), bench.pick(1000, 64)),
         )?;
-        limits.record(&mut near, "the bare cipher", &speed(&crypto, bench.pick(512, 64) * MIB));
+        limits.record(&mut near, "the bare cipher", &Speed::of(bench.pick(512, 64) * MIB, crypto.cost));
         first::measure(bench, &mut shelf, 0, &mut first)?;
         bench.say(round, "reading at 50 ms");
         stage.set_round_trip(50)?;
@@ -64,27 +65,23 @@ fn compare(
     let (few, many) = (few * MIB, many * MIB);
     let stock = child(shelf.stage, &shelf.files[0], Kind::Stock, few)?;
     let place: &Place = stock.place.as_ref().ok_or("stock grammers has not said where the file is")?;
-    let limits = Limits { stock: speed(&stock, few).per_cpu, ..limits };
-    limits.record(table, STOCK, &speed(&stock, few));
+    let limits = Limits { stock: Speed::of(few, stock.cost).per_cpu, ..limits };
+    limits.record(table, STOCK, &Speed::of(few, stock.cost));
     if let Some(done) = pyrofork.and_then(|pyrofork| pyrofork.read(shelf.stage, place, few)) {
-        limits.record(table, PYROFORK, &speed(&done, few));
+        limits.record(table, PYROFORK, &Speed::of(few, done.cost));
     }
-    limits.record(table, READER, &speed(&child(shelf.stage, &shelf.files[0], Kind::Reader, many)?, many));
+    limits.record(
+        table,
+        READER,
+        &Speed::of(many, child(shelf.stage, &shelf.files[0], Kind::Reader, many)?.cost),
+    );
     limits.record(table, WORKER, &worker(shelf, many)?);
     Ok(limits)
 }
 
-fn speed(done: &Done, bytes: usize) -> Speed {
-    Speed::new(bytes, done.seconds, done.cpu, done.peak)
-}
-
 fn child(stage: &Stage, file: &Stored, kind: Kind, bytes: usize) -> Result<Done> {
     let (user, mtproto, message_id) = (stage.user.clone(), stage.mtproto, file.message_id);
-    let job = serde_json::to_string(&Job { kind, user, mtproto, message_id, bytes })?;
-    let mut child = Child::start(Role::Reader, |command| {
-        command.arg(job);
-    })?;
-    Ok(serde_json::from_str(&child.line()?)?)
+    Child::does(Role::Reader, &Job { kind, user, mtproto, message_id, bytes })
 }
 
 /// The real worker, by HTTP over one connection, which has read a byte of the file before.

@@ -1,10 +1,8 @@
 //! Those who read a file out of the sandbox, each in a process of its own: the worker's reader, stock grammers, and the bare
 //! cipher, which reads nothing.
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use aes::Aes256Dec;
 use aes::cipher::{Array, BlockModeDecrypt, KeyIvInit};
@@ -18,8 +16,8 @@ use telestore_reader::{Content, MtprotoReader, TelegramReader};
 use telestore_sandbox::SandboxUser;
 
 use crate::load::noise;
-use crate::proc::{Usage, peak_rss};
-use crate::{MIB, Result, sender};
+use crate::proc::{Clock, Cost};
+use crate::{MIB, Result, child, sender};
 
 /// Who reads.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -46,9 +44,8 @@ pub(crate) struct Job {
 /// What it took, once the file was found.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Done {
-    pub(crate) seconds: f64,
-    pub(crate) cpu: f64,
-    pub(crate) peak: f64,
+    #[serde(flatten)]
+    pub(crate) cost: Cost,
     /// Where the file was found, if stock grammers has read it.
     pub(crate) place: Option<Place>,
 }
@@ -74,36 +71,21 @@ impl Place {
 
 /// The child's part: does its job and says what it took.
 pub(crate) fn read() -> Result<()> {
-    let job: Job = serde_json::from_str(&std::env::args().nth(1).ok_or("a job is missing")?)?;
+    let job: Job = child::job()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let done = match job.kind {
+    child::answer(&match job.kind {
         Kind::Reader => runtime.block_on(by_reader(&job))?,
         Kind::Stock => runtime.block_on(by_stock(&job))?,
         Kind::Crypto => decrypt(&job)?,
-    };
-    writeln!(std::io::stdout(), "{}", serde_json::to_string(&done)?)?;
-    Ok(())
+    })
 }
 
-/// Time and CPU time from a moment on.
-struct Clock {
-    begin: Instant,
-    before: Usage,
-}
-
-impl Clock {
-    fn start() -> Result<Self> {
-        Ok(Self { before: Usage::of(std::process::id())?, begin: Instant::now() })
-    }
-
-    /// What it took to read `read` bytes, which must be all of them.
-    fn stop(self, read: usize, job: &Job) -> Result<Done> {
-        let (seconds, used) = (self.begin.elapsed().as_secs_f64(), Usage::of(std::process::id())?);
-        if read != job.bytes {
-            return Err(format!("{read} bytes came, and not {}", job.bytes).into());
-        }
-        let (cpu, peak) = (used.since(self.before).cpu, peak_rss(std::process::id())?);
-        Ok(Done { seconds, cpu, peak, place: None })
+/// What it took to read `read` bytes, which must be all of them.
+fn done(clock: Clock, read: usize, job: &Job) -> Result<Done> {
+    let cost = clock.stop()?;
+    match read == job.bytes {
+        true => Ok(Done { cost, place: None }),
+        false => Err(format!("{read} bytes came, and not {}", job.bytes).into()),
     }
 }
 
@@ -117,7 +99,7 @@ async fn by_reader(job: &Job) -> Result<Done> {
     while let Some(block) = blocks.try_next().await? {
         read += block.len();
     }
-    clock.stop(read, job)
+    done(clock, read, job)
 }
 
 async fn by_stock(job: &Job) -> Result<Done> {
@@ -129,7 +111,7 @@ async fn by_stock(job: &Job) -> Result<Done> {
     while read < job.bytes {
         read += chunks.next().await?.ok_or("the file is too short")?.len();
     }
-    Ok(Done { place, ..clock.stop(read, job)? })
+    Ok(Done { place, ..done(clock, read, job)? })
 }
 
 async fn find(client: &Client, job: &Job) -> Result<Media> {
@@ -156,5 +138,5 @@ fn decrypt(job: &Job) -> Result<Done> {
         cipher.decrypt_blocks(Array::slice_as_chunks_mut(&mut packet).0);
         key = Sha256::digest(&packet);
     }
-    clock.stop(job.bytes / packet.len() * packet.len(), job)
+    done(clock, job.bytes / packet.len() * packet.len(), job)
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::child::{Child, Role};
 use crate::file::File;
-use crate::sender::{Done, Job, Kind};
+use crate::proc::Cost;
+use crate::sender::{Job, Kind};
 use crate::stage::{NOT_EAGER, Stage};
 use crate::table::Table;
 use crate::{Bench, GIB, MIB, Result, flow, mb_per_s};
@@ -64,6 +65,10 @@ impl Speed {
         let per = |seconds| mb_per_s(bytes as f64, seconds);
         Self { per_second: per(seconds), per_cpu: per(cpu), peak }
     }
+
+    pub(crate) fn of(bytes: usize, Cost { seconds, cpu, peak }: Cost) -> Self {
+        Self::new(bytes, seconds, cpu, peak)
+    }
 }
 
 /// What the others are compared with, in MB per CPU second.
@@ -91,12 +96,7 @@ impl Limits {
 
 fn child(stage: &Stage, kind: Kind, bytes: usize) -> Result<Speed> {
     let job = Job { kind, user: stage.user.clone(), mtproto: stage.mtproto, bytes };
-    let job = serde_json::to_string(&job)?;
-    let mut child = Child::start(Role::Sender, |command| {
-        command.arg(job);
-    })?;
-    let done: Done = serde_json::from_str(&child.line()?)?;
-    Ok(Speed::new(bytes, done.seconds, done.cpu, done.peak))
+    Ok(Speed::of(bytes, Child::does(Role::Sender, &job)?))
 }
 
 /// The real worker with everything around the parts: leases, checkpoints, chunks read and checked. Only what it does

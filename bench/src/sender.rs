@@ -2,12 +2,10 @@
 //! cipher, which sends nothing.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use aes::Aes256Enc;
 use aes::cipher::{Array, BlockModeEncrypt, KeyIvInit};
@@ -30,8 +28,8 @@ use telestore_uploader::{
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::load::noise;
-use crate::proc::{Usage, peak_rss};
-use crate::{MIB, Result};
+use crate::proc::Clock;
+use crate::{MIB, Result, child};
 
 /// Who sends.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -54,20 +52,12 @@ pub(crate) struct Job {
     pub(crate) bytes: usize,
 }
 
-/// What it took.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Done {
-    pub(crate) seconds: f64,
-    pub(crate) cpu: f64,
-    pub(crate) peak: f64,
-}
-
 /// The child's part: does its job and says what it took.
 pub(crate) fn send() -> Result<()> {
-    let job: Job = serde_json::from_str(&std::env::args().nth(1).ok_or("a job is missing")?)?;
+    let job: Job = child::job()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     noise();
-    let (begin, before) = (Instant::now(), Usage::of(std::process::id())?);
+    let clock = Clock::start()?;
     match job.kind {
         Kind::Uploader { window } => runtime.block_on(by_uploader(&job, window))?,
         Kind::Stock => runtime.block_on(by_stock(&job))?,
@@ -77,10 +67,7 @@ pub(crate) fn send() -> Result<()> {
             encrypt(&job, |packet| encrypt_data_v2(packet, &key));
         }
     }
-    let (seconds, usage) = (begin.elapsed().as_secs_f64(), Usage::of(std::process::id())?.since(before));
-    let done = Done { seconds, cpu: usage.cpu, peak: peak_rss(std::process::id())? };
-    writeln!(std::io::stdout(), "{}", serde_json::to_string(&done)?)?;
-    Ok(())
+    child::answer(&clock.stop()?)
 }
 
 async fn by_uploader(job: &Job, window: Option<usize>) -> Result<()> {
