@@ -56,7 +56,7 @@ fn tus(calls: &Calls, method: Method, url: &str) -> RequestBuilder {
 }
 
 /// Creates an upload, and says whether the worker has all of it: it may know the file already. Repeated after a lost answer it makes
-/// another one: the first has not one byte, and ends by itself.
+/// another one: the first has not one byte, and ends by itself, or becomes one more message of a file that the worker knows.
 pub(crate) async fn create(
     calls: &Calls,
     report: Option<&Report>,

@@ -108,34 +108,35 @@ pub(crate) async fn create(call: Call, Body(body): Body) -> ApiResult {
     new.check_body(coming, engine.config().max_chunk_bytes)?;
     let stored = new.file.size.unwrap_or(coming);
     engine.check_quotas(&caller, &More::UPLOAD.with_stored_bytes(stored).with_bytes(coming)).await?;
-    let mut receipt = engine.begin(&new.file, &caller).await?;
-    if receipt.duplicate {
-        if let Err(error) = raw::drop_all(body, receipt.offset).await {
+    let begun = engine.begin(&new.file, &caller).await?;
+    let (id, duplicate) = (&new.file.id, begun.duplicate);
+    let taken = async {
+        if duplicate {
+            return raw::drop_all(body, begun.offset).await.map(|_| begun);
+        }
+        // An empty file is over already.
+        if !new.has_body || new.file.size == Some(0) {
+            return Ok(begun);
+        }
+        let appending = engine.appending(id, 0, new.digests.clone(), &caller).await;
+        match appending {
+            Ok(appending) => raw::append(body, appending).await.map_err(of_upload),
+            Err(error) => Err(of_upload(error.into())),
+        }
+    };
+    let receipt = match taken.await {
+        Ok(receipt) => receipt,
+        Err(error) => {
             // Its client does not learn where it is.
-            let _ = engine.terminate(&new.file.id, &caller).await;
+            let _ = engine.terminate(id, &caller).await;
             return Err(error);
         }
-        answer.insert_header((UPLOAD_OFFSET, receipt.offset));
-        return Ok(expiring(&mut answer, &receipt).json(Begun { duplicate: true }));
-    }
-    // An empty file is over already.
-    if new.has_body && new.file.size != Some(0) {
-        let id = &new.file.id;
-        let appended =
-            async { raw::append(body, engine.appending(id, 0, new.digests.clone(), &caller).await?).await };
-        receipt = match appended.await {
-            Ok(receipt) => receipt,
-            Err(error) => {
-                // Its client does not learn where it is.
-                let _ = engine.terminate(id, &caller).await;
-                return Err(of_upload(error));
-            }
-        };
-    }
-    if new.has_body {
+    };
+    if new.has_body || duplicate {
         answer.insert_header((UPLOAD_OFFSET, receipt.offset));
     }
-    Ok(expiring(&mut answer, &receipt).finish())
+    expiring(&mut answer, &receipt);
+    Ok(if duplicate { answer.json(Begun { duplicate }) } else { answer.finish() })
 }
 
 /// Asks how far an upload is
@@ -230,7 +231,8 @@ pub(crate) async fn append(call: Call, id: Segment, Body(body): Body) -> ApiResu
     let coming = raw::length(request);
     check_append(&status, offset, coming, length)?;
     if status.receipt.duplicate {
-        let end = offset.saturating_add(raw::drop_all(body, receipt_left(&status, offset)).await?);
+        let left = status.receipt.offset.saturating_sub(offset);
+        let end = offset.saturating_add(raw::drop_all(body, left).await?);
         let mut answer = HttpResponse::NoContent();
         answer.insert_header((UPLOAD_OFFSET, end));
         return Ok(expiring(&mut answer, &status.receipt).finish());
@@ -295,11 +297,6 @@ fn id_of(id: &Segment) -> Result<UploadId, ApiError> {
 pub(crate) struct Begun {
     /// The file is in the channel already: it becomes one more message, and needs no bytes.
     duplicate: bool,
-}
-
-/// How much of a file is behind an offset.
-fn receipt_left(status: &AppendStatus, offset: u64) -> u64 {
-    status.receipt.offset.saturating_sub(offset)
 }
 
 /// Whether a length that was just declared has ended the upload.

@@ -43,14 +43,13 @@ pub(super) async fn list(
     user: &UserId,
     listing: &FileListing,
 ) -> Result<Vec<IndexedFile>> {
-    if let Some((sha256, size)) = &listing.content {
-        let list = sqlx::query(SAME).bind(user.as_str()).bind(listing.before.map_or(i64::MAX, row::signed));
-        let list = list.bind(listing.search.as_deref()).bind(listing.limit);
-        let list = list.bind(sha256.to_string()).bind(row::signed(*size));
-        return list.fetch_all(readers).await.map_err(database)?.iter().map(row::file).collect();
-    }
-    let list = sqlx::query(LIST).bind(user.as_str()).bind(listing.before.map_or(i64::MAX, row::signed));
+    let list = sqlx::query(if listing.content.is_some() { SAME } else { LIST });
+    let list = list.bind(user.as_str()).bind(listing.before.map_or(i64::MAX, row::signed));
     let list = list.bind(listing.search.as_deref()).bind(listing.limit);
+    let list = match &listing.content {
+        Some((sha256, size)) => list.bind(sha256.to_string()).bind(row::signed(*size)),
+        None => list,
+    };
     list.fetch_all(readers).await.map_err(database)?.iter().map(row::file).collect()
 }
 

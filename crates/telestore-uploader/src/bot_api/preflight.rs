@@ -127,9 +127,7 @@ impl BotApiUploader {
             None => Ok(Said::Nothing),
         }
     }
-}
 
-impl BotApiUploader {
     /// The bot that can send a file once more: a `file_id` is good for one bot, and does not say for which. Of several, each is asked
     /// whether it knows the file, the chosen one first.
     pub(super) async fn holder<'a>(&self, request: &'a UploadRequest, file_id: &str) -> Result<&'a Sender> {
