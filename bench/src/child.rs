@@ -88,7 +88,7 @@ impl Child {
         Ok(line.trim().to_owned())
     }
 
-    /// Has a child of its own do a [job](job), and waits for its [answer](answer).
+    /// Has a child of its own do a [job], and waits for its [answer].
     pub(crate) fn does<T: DeserializeOwned>(role: Role, job: &impl Serialize) -> Result<T> {
         let job = serde_json::to_string(job)?;
         let mut child = Self::start(role, |command| {
