@@ -5,12 +5,14 @@ mod gets;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use telestore_client::{Client, ErrorKind, Phase, Source, Status, UploadOptions};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::support::{MIB, Stage, soon};
@@ -198,6 +200,54 @@ async fn a_folder_is_sent_once_whatever_stops_it() {
 
 fn client(stage: &Stage) -> Client {
     Client::builder(stage.url("")).token(stage.user.auth_token.as_str()).build().unwrap()
+}
+
+/// A way to the worker, on which the answer to the first creation does not come.
+async fn way_that_loses_a_creation(to: String) -> (String, tokio::sync::oneshot::Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let (lost, told) = tokio::sync::oneshot::channel();
+    let lost = Arc::new(Mutex::new(Some(lost)));
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let (to, lost) = (to.clone(), Arc::clone(&lost));
+            tokio::spawn(async move {
+                let mut far = TcpStream::connect(to).await.unwrap();
+                let mut head = vec![0; 64 * 1024];
+                let length = near.read(&mut head).await.unwrap_or(0);
+                far.write_all(&head[..length]).await.unwrap();
+                if head.starts_with(b"POST /tus") && lost.lock().unwrap().is_some() {
+                    let _ = far.read(&mut head).await;
+                    let _ = lost.lock().unwrap().take().map(|lost| lost.send(()));
+                    return std::future::pending().await;
+                }
+                let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+            });
+        }
+    });
+    (address, told)
+}
+
+#[tokio::test]
+async fn a_program_that_is_killed_before_it_knows_its_upload_makes_no_second_one() {
+    let stage = Stage::with(&[("TELESTORE_DEDUP", "on")]).await;
+    let folder = stage.dir.path().join("files");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("a.bin"), vec![7; 100_000]).unwrap();
+    let (summary, code) = Sending::begin(&stage, &folder, &[]).end().await;
+    assert_eq!((&summary["sent"], code), (&1.into(), 0), "{summary}");
+    // The same content under the same name, which the worker knows: one more message, as soon as it is created.
+    std::fs::write(folder.join("a.bin"), vec![7; 100_000]).unwrap();
+    let (address, lost) = way_that_loses_a_creation(stage.address()).await;
+    let variables = [("TELESTORE_URL", address.as_str())];
+    let mut sending = Sending::with(&stage, &folder, &[], &variables);
+    soon("the creation", lost).await.unwrap();
+    sending.child.kill().await.unwrap();
+    let (summary, code) = Sending::with(&stage, &folder, &[], &variables).end().await;
+    assert_eq!((&summary["sent"], code), (&1.into(), 0), "{summary}");
+    assert_eq!(stage.sandbox.messages_of(&stage.user).len(), 2);
+    let kept = stage.dir.path().join("home/state/telestore/uploads");
+    assert_eq!(std::fs::read_dir(kept).unwrap().count(), 0, "nothing is left of it");
 }
 
 #[tokio::test]

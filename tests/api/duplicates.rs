@@ -240,6 +240,39 @@ async fn what_goes_before_its_message_is_made_is_said() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_shown_once_more_is_sent_as_ever_the_next_time() {
+    let stage = Stage::with(&[ON]).await;
+    let file = File::new(100_000);
+    stage.first(&file).await;
+    // Whoever looks at the message sees its file all the same.
+    let refusal =
+        json!({ "ok": false, "error_code": 400, "description": "Bad Request: message can't be copied" });
+    let refused = stage.sandbox.faults().inject(Fault::http_status(CALLS[1], 400, refusal).once());
+    let same = again(&file);
+    assert_eq!(stage.init_as(&same, &stage.user.auth_token).await["duplicate"], true);
+    assert_eq!(stage.end(&same.id).await["status"], "failed");
+    assert_eq!(stage.sandbox.faults().fired(refused), 1);
+    let third = again(&file);
+    stage.first(&third).await;
+    // That one is as good as the first was.
+    stage.second(&file).await;
+}
+
+#[tokio::test]
+async fn a_creation_by_tus_that_comes_again_makes_one_message() {
+    let stage = Stage::with(&[ON]).await;
+    let (tus, file) = (Tus::new(&stage), File::new(70_000));
+    stage.first(&file).await;
+    let key = [("Idempotency-Key", file.id.as_str())];
+    let (first, _) = created(&tus, &file, &key).await;
+    let (again, headers) = created(&tus, &file, &key).await;
+    assert_eq!((first, headers["upload-offset"].to_str().unwrap()), (again.clone(), "70000"));
+    assert_eq!(stage.end(id_of(&again)).await["status"], "completed");
+    created(&tus, &file, &key).await;
+    stage.of_one_document(2);
+}
+
+#[tokio::test]
 async fn a_worker_that_is_killed_makes_one_message() {
     for length in [100_000, 51 * MIB] {
         let call = if length > 50 * MIB { CALLS[0] } else { CALLS[1] };

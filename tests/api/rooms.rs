@@ -27,7 +27,7 @@ const PLANS: [(&str, &str, &[&[&str]]); 3] = [
         "telestore",
         "shared",
         &[
-            &["encoding", "metrics", "seal", "caller", "fetches"],
+            &["encoding", "metrics", "seal", "caller", "fetches", "uncopied"],
             &["config"],
             &["error"],
             &["base", "ports", "source", "tasks"],

@@ -6,6 +6,7 @@ mod concatenation;
 mod core;
 mod creation;
 mod http2;
+mod keyed;
 mod kills;
 mod small;
 pub(crate) mod streams;

@@ -49,6 +49,7 @@ pub struct UploadOptions {
     pub(crate) metadata: Vec<(String, String)>,
     pub(crate) digest_up_to: u64,
     pub(crate) segment: Option<u64>,
+    pub(crate) key: Option<String>,
     pub(crate) created: Option<Created>,
     pub(crate) before_last: Option<BeforeLast>,
 }
@@ -69,6 +70,7 @@ impl Default for UploadOptions {
             metadata: Vec::new(),
             digest_up_to: DIGEST_UP_TO,
             segment: None,
+            key: None,
             created: None,
             before_last: None,
         }
@@ -186,6 +188,23 @@ impl UploadOptions {
         self
     }
 
+    /// A name of this upload, new for each, of 1 to 255 visible ASCII characters: uploads of one user with one key and the same options
+    /// are one. Unless it is named there is a new one for each [`upload`](crate::Client::upload), so that a lost answer makes no second
+    /// upload; it is for whoever creates the same upload in another process, since this one may end before it knows an address.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if it is none.
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Result<Self> {
+        let key = key.into();
+        let fits = (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+        if !fits {
+            let words = "an idempotency key has 1 to 255 visible ASCII characters";
+            return Err(Error::new(ErrorKind::Config, words));
+        }
+        self.key = Some(key);
+        Ok(self)
+    }
+
     /// Called with the address of each upload that [`upload`](crate::Client::upload) creates, before a byte of the file goes out, on a thread
     /// that may block: for whoever keeps it, to [resume](crate::Client::resume) in another process. If it fails, nothing goes out.
     pub fn created(mut self, call: impl Fn(&UploadUrl) -> io::Result<()> + Send + Sync + 'static) -> Self {
@@ -200,6 +219,11 @@ impl UploadOptions {
     pub fn before_last(mut self, call: impl Fn() -> io::Result<()> + Send + Sync + 'static) -> Self {
         self.before_last = Some(Arc::new(call));
         self
+    }
+
+    /// By what the worker knows that a creation comes again.
+    pub(crate) fn key(&self) -> String {
+        self.key.clone().unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()))
     }
 
     /// `Upload-Metadata`.
@@ -273,7 +297,9 @@ mod tests {
             options.clone().file_name("").err(),
             options.clone().topic(0).err(),
             options.clone().thumbnail(b"GIF89a".to_vec()).err(),
-            options.metadata("two words", "").err(),
+            options.clone().metadata("two words", "").err(),
+            options.clone().idempotency_key("").err(),
+            options.idempotency_key("two words").err(),
         ] {
             assert_eq!(refused.unwrap().kind(), ErrorKind::Config);
         }

@@ -34,6 +34,17 @@ pub(crate) enum Found {
     Nothing,
 }
 
+/// How much of an upload the worker has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begins {
+    /// Nothing: it is new.
+    Empty,
+    /// All of it, as it said when the upload was created: the file may be in the channel from then on.
+    Whole,
+    /// That it must be asked.
+    Somewhere,
+}
+
 /// What became of bytes that were sent.
 #[derive(Debug)]
 pub(crate) enum Sent {
@@ -55,14 +66,15 @@ fn tus(calls: &Calls, method: Method, url: &str) -> RequestBuilder {
     calls.request(method, url).header(RESUMABLE, VERSION)
 }
 
-/// Creates an upload, and says whether the worker has all of it: it may know the file already. Repeated after a lost answer it makes
-/// another one: the first has not one byte, and ends by itself, or becomes one more message of a file that the worker knows.
+/// Creates an upload, and says how much of it the worker has: it may know the file already, or the key, of which the answer was lost
+/// before.
 pub(crate) async fn create(
     calls: &Calls,
     report: Option<&Report>,
     length: Option<u64>,
     metadata: &str,
-) -> Result<(UploadUrl, bool)> {
+    key: &str,
+) -> Result<(UploadUrl, Begins)> {
     if metadata.len() > MOST {
         return Err(Error::new(
             ErrorKind::Config,
@@ -72,6 +84,7 @@ pub(crate) async fn create(
     let endpoint = format!("{}/tus", calls.base);
     let request = |calls: &Calls| {
         let request = tus(calls, Method::POST, &endpoint).header(CONTENT_LENGTH, 0);
+        let request = request.header("idempotency-key", key);
         let request = match length {
             Some(length) => request.header(LENGTH, length),
             None => request.header("upload-defer-length", 1),
@@ -81,9 +94,12 @@ pub(crate) async fn create(
     let answer = calls.ask(report, request).await?;
     match answer.status {
         StatusCode::CREATED => {
-            let offset = answer.header(OFFSET).and_then(|offset| offset.parse::<u64>().ok());
-            let whole = offset.is_some_and(|offset| offset > 0 && Some(offset) == length);
-            Ok((url_of(calls, &answer)?, whole))
+            let begins = match answer.header(OFFSET).and_then(|offset| offset.parse::<u64>().ok()) {
+                None | Some(0) => Begins::Empty,
+                offset if offset == length => Begins::Whole,
+                Some(_) => Begins::Somewhere,
+            };
+            Ok((url_of(calls, &answer)?, begins))
         }
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Err(Error::new(
             ErrorKind::Protocol,

@@ -14,7 +14,7 @@ use crate::progress::{self, Phase, Progress, Report, Told};
 use crate::sending::{Sending, empty};
 use crate::source::{Inner, Source};
 use crate::task::Task;
-use crate::tus;
+use crate::tus::{self, Begins};
 use crate::upload_url::UploadUrl;
 
 /// How often an upload is begun anew because the worker lost it before it had all of it.
@@ -106,11 +106,11 @@ async fn anew(
     let options = prepared(options, &source).await?;
     let mut tries = 0;
     loop {
-        let (url, whole) = tus::create(calls, Some(report), source.length(), &options.encoded()).await?;
+        let (length, words) = (source.length(), options.encoded());
+        let (url, begins) = tus::create(calls, Some(report), length, &words, &options.key()).await?;
         told.send_replace(Some(url.clone()));
         kept(calls, &options, &url).await?;
         tries += 1;
-        let begins = if whole { Begins::Whole } else { Begins::Empty };
         match run(calls, report, &options, &url, &mut source, begins).await {
             // Nothing of it can be in the channel. A stream cannot be read again.
             Err(error) if error.kind() == ErrorKind::Gone && source.length().is_some() && tries < ANEW => {
@@ -131,17 +131,6 @@ async fn kept(calls: &Calls, options: &UploadOptions, url: &UploadUrl) -> Result
         return Err(Error::new(ErrorKind::State, error.to_string()));
     }
     Ok(())
-}
-
-/// How much of an upload the worker has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Begins {
-    /// Nothing: it is new.
-    Empty,
-    /// All of it, as it said when the upload was created: the file may be in the channel from then on.
-    Whole,
-    /// That it must be asked.
-    Somewhere,
 }
 
 /// Sends what the worker does not have, and waits for the message.

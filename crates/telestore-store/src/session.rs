@@ -107,7 +107,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     async fn join(&self, join: &JoinedExtent) -> Result<bool>;
 
     /// Makes an upload of the bytes of [parts](telestore_types::UploadKind::Partial) of its owner, in this order, and queues
-    /// it, all at once. The records of both name the same bytes from then on.
+    /// it, all at once. The records of both name the same bytes from then on. One of the same id that was cancelled makes room.
     async fn concatenate(&self, new: &Concatenation) -> Result<Concatenated>;
 
     /// Writes down how long an upload is that began without saying so; see [`Upload::declare_size`].

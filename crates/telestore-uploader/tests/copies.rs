@@ -240,6 +240,12 @@ async fn of_several_bots_the_one_sends_it_that_knows_the_file() {
     let chosen = by(again(&world, &first, &bytes), 2);
     let sent: Result<StoredFile, Error> = uploader.upload(chosen, Recorder::new()).await;
     two_of_one(&world, &first, &sent.unwrap());
+    // It is the one that has to wait, too.
+    world.sandbox.faults().inject(Fault::flood_wait("sendDocument", 7).once());
+    let chosen = by(again(&world, &first, &bytes), 2);
+    let flooded = uploader.upload(chosen, Recorder::new()).await.unwrap_err();
+    assert_eq!(flooded.kind(), ErrorKind::FloodWait(Duration::from_secs(7)));
+    assert_eq!(flooded.sender(), Some(&bots[1].id));
 }
 
 #[tokio::test]

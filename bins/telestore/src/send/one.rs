@@ -157,10 +157,13 @@ impl One<'_> {
                 Some(source) => source,
                 None => Source::file(kept.path)?,
             };
-            let (client, options) = (&self.run.worker.client, self.writes_down(kept, known.clone()));
+            let (client, mut options) = (&self.run.worker.client, self.writes_down(kept, known.clone()));
             let upload = match &known {
                 Some(record) => client.resume(&record.url, source, options),
-                None => client.upload(source, options),
+                None => {
+                    options = options.idempotency_key(kept.held.key(&self.run.message.mark)?)?;
+                    client.upload(source, options)
+                }
             };
             let cut = match self.drive(upload, false).await {
                 Ok(delivered) => return Ok(delivered),
@@ -216,6 +219,7 @@ impl One<'_> {
             let (url, by) = (url.clone(), by.clone());
             let record = Record { server, path, size, url, begun: now(), options, by, ending: false };
             state.save(&print, &record)?;
+            state.forget_key(&print)?;
             *first.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(record);
             Ok(())
         };

@@ -2,10 +2,12 @@
 //!
 //! - `uploads/<fingerprint>.json`: an upload that was begun, written by rename before a byte of it goes out. Whoever works on it holds a
 //!   lock on `uploads/<fingerprint>.lock`.
+//! - `uploads/<fingerprint>.key`: by what the worker knows an upload that is not written down yet.
 //! - `sent.jsonl`: what is in the channel, a line for each. A record goes once its line is on the disk.
 //! - `downloads/<fingerprint>.json`: of which file what was fetched is the beginning, written before a byte of it is.
 
 mod journal;
+mod key;
 mod lock;
 mod parts;
 mod record;

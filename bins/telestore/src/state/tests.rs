@@ -64,6 +64,26 @@ fn what_was_begun_is_known_to_the_next_process_until_it_is_sent() {
 }
 
 #[test]
+fn a_key_is_the_same_until_the_upload_is_written_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_file, print) = print(7);
+    let state = State::open(dir.path()).unwrap();
+    let key = |options: &str| state.hold(&print).unwrap().unwrap().key(options).unwrap();
+    let first = key("a");
+    assert_eq!(key("a"), first, "of the next process");
+    let other = key("b");
+    assert_ne!(other, first, "with other options it is another upload");
+    assert_eq!(key("b"), other);
+    fs::write(dir.path().join(format!("uploads/{print}.key")), "{\"key").unwrap();
+    assert_ne!(key("b"), other, "cut off");
+    assert!(state.records().unwrap().is_empty());
+    state.forget_key(&print).unwrap();
+    state.forget_key(&print).unwrap();
+    let left: Vec<_> = fs::read_dir(dir.path().join("uploads")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
 fn a_file_that_changes_is_another_one() {
     let (dir, before) = print(7);
     let path = dir.path().join("7");

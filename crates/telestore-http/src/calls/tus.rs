@@ -24,11 +24,11 @@ use crate::calls::openapi::refusals::{
 };
 use crate::forms::encoded::Body;
 use crate::forms::raw;
-use crate::shared::endpoints;
 use crate::shared::error::{ApiError, ApiResult};
 use crate::shared::slashes::has_trailing;
 use crate::shared::times;
 use crate::shared::tus::{OFFSET_STREAM, TUS_VERSION, VERSION};
+use crate::shared::{endpoints, idempotency};
 use creation::{Concat, Creation};
 use fields::{
     TUS_CHECKSUM_ALGORITHM, TUS_EXTENSION, TUS_MAX_SIZE, UPLOAD_CONCAT, UPLOAD_DEFER_LENGTH, UPLOAD_EXPIRES,
@@ -79,6 +79,7 @@ pub(crate) async fn options(engine: Data<Telestore>) -> HttpResponse {
             and the options of an upload"),
         ("Upload-Concat" = Option<String>, Header, description = "`partial`, or `final;` and the addresses of the parts"),
         ("Upload-Checksum" = Option<String>, Header, description = "The digest of the body: `sha256` and its base64"),
+        ("Idempotency-Key" = Option<String>, Header, description = "A name for this request, new for each: a repeat has the same"),
         ("token" = Option<String>, Query, description = "The auth token, if it cannot be in the header"),
     ),
     security(("token" = [])),
@@ -96,8 +97,12 @@ pub(crate) async fn options(engine: Data<Telestore>) -> HttpResponse {
 pub(crate) async fn create(call: Call, Body(body): Body) -> ApiResult {
     fields::check_version(&call.request)?;
     let caller = call.user().await?;
-    let new = Creation::of(&call.request)?;
     let Call { engine, request, .. } = &call;
+    let key = idempotency::key_of(request)?;
+    let new = match &key {
+        Some(key) => Creation::again(request, engine.id_for(key, &caller).await?)?,
+        None => Creation::of(request)?,
+    };
     let mut answer = HttpResponse::Created();
     answer.insert_header((LOCATION, location(&call, &new.file.id)));
     if let Some(Concat::Final(parts)) = &new.concat {
@@ -107,12 +112,20 @@ pub(crate) async fn create(call: Call, Body(body): Body) -> ApiResult {
     let coming = raw::length(request).filter(|_| new.has_body).unwrap_or(0);
     new.check_body(coming, engine.config().max_chunk_bytes)?;
     let stored = new.file.size.unwrap_or(coming);
-    engine.check_quotas(&caller, &More::UPLOAD.with_stored_bytes(stored).with_bytes(coming)).await?;
+    // What is there already has room.
+    if !new.file.keyed || engine.recorded_status(&new.file.id, &caller).await.is_err() {
+        engine.check_quotas(&caller, &More::UPLOAD.with_stored_bytes(stored).with_bytes(coming)).await?;
+    }
     let begun = engine.begin(&new.file, &caller).await?;
     let (id, duplicate) = (&new.file.id, begun.duplicate);
     let taken = async {
         if duplicate {
             return raw::drop_all(body, begun.offset).await.map(|_| begun);
+        }
+        // Where it goes on is said, so that its bytes need not be taken twice.
+        if begun.repeated {
+            raw::drop_all(body, stored).await?;
+            return Ok(engine.append_status(id, &caller).await?.receipt);
         }
         // An empty file is over already.
         if !new.has_body || new.file.size == Some(0) {
@@ -127,12 +140,14 @@ pub(crate) async fn create(call: Call, Body(body): Body) -> ApiResult {
     let receipt = match taken.await {
         Ok(receipt) => receipt,
         Err(error) => {
-            // Its client does not learn where it is.
-            let _ = engine.terminate(id, &caller).await;
+            // Its client does not learn where it is. With a key it does, when it comes again.
+            if !new.file.keyed {
+                let _ = engine.terminate(id, &caller).await;
+            }
             return Err(error);
         }
     };
-    if new.has_body || duplicate {
+    if new.has_body || duplicate || begun.repeated {
         answer.insert_header((UPLOAD_OFFSET, receipt.offset));
     }
     expiring(&mut answer, &receipt);

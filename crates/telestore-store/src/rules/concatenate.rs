@@ -15,7 +15,9 @@ pub async fn concatenate(rows: &mut dyn Rows, new: &Concatenation) -> Result<Ans
         Ok(found) => found,
         Err(refused) => return Ok(Answer::Unchanged(refused)),
     };
-    if rows.load(&upload.id).await?.is_some() {
+    // As with any new upload: one that was cancelled makes room, and a result is never wiped.
+    let before = rows.load(&upload.id).await?;
+    if before.as_ref().is_some_and(|before| before.state != UploadState::Cancelled) {
         return Ok(Answer::Unchanged(Concatenated::Exists));
     }
     let (mut whole, mut records) = (upload.clone(), Vec::new());
@@ -39,6 +41,10 @@ pub async fn concatenate(rows: &mut dyn Rows, new: &Concatenation) -> Result<Ans
     }
     whole.file_size = Some(whole.received_bytes);
     whole.complete_by_itself(whole.created_at);
+    if let Some(cancelled) = before {
+        rows.delete_chunks(&cancelled.key).await?;
+        rows.delete(&cancelled.key).await?;
+    }
     rows.insert(&whole).await?;
     for record in records.iter().chain(thumbnail) {
         rows.put_chunk(&whole.key, record).await?;

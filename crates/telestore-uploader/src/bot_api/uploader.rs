@@ -135,13 +135,29 @@ impl BotApiUploader {
         }
     }
 
-    /// Sends the file to where its chat is.
+    /// Sends the file by the bot that is to send it.
     async fn deliver(&self, request: &UploadRequest, progress: Arc<dyn ProgressSink>) -> Result<StoredFile> {
         progress.stage(Stage::Connecting);
-        let token = match copy::file_id(request) {
-            Some(file_id) => token_of(Some(self.holder(request, file_id).await?))?,
-            None => self.allowed(request)?,
+        let Some(file_id) = copy::file_id(request) else {
+            return self.deliver_by(self.allowed(request)?, request, progress).await;
         };
+        let holder = request.cancel.run_until_cancelled(self.holder(request, file_id)).await;
+        let holder = holder.ok_or_else(Error::cancelled)??;
+        let sent = match token_of(Some(holder)) {
+            Ok(token) => self.deliver_by(token, request, progress).await,
+            Err(error) => Err(error),
+        };
+        // It is not the chosen one that has to wait.
+        sent.map_err(|error| error.met_by(Some(holder.id.clone())))
+    }
+
+    /// Sends the file to where its chat is.
+    async fn deliver_by(
+        &self,
+        token: &str,
+        request: &UploadRequest,
+        progress: Arc<dyn ProgressSink>,
+    ) -> Result<StoredFile> {
         let told = Told::new(progress.clone());
         let user = &request.credentials.user_id;
         let mut chat_id = self.chat_of(&request.credentials);

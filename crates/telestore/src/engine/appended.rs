@@ -5,6 +5,7 @@ use telestore_types::{ContentDigest, UploadId};
 
 use super::Telestore;
 use crate::intake::appending::Appending;
+use crate::intake::repeats::IdempotencyKey;
 use crate::intake::{AppendReceipt, AppendStatus, NewFile};
 use crate::shared::caller::Caller;
 use crate::shared::error::Result;
@@ -13,10 +14,24 @@ impl Telestore {
     /// Begins a file whose bytes come one piece behind the other, and whose length may be said later. Doing so again with
     /// the same words changes nothing.
     ///
+    /// Whether it was there is said in [`AppendReceipt::repeated`]. With an [id of a key](Self::id_for), one that has failed is carried
+    /// out anew.
+    ///
     /// # Errors
-    /// As [`init`](Self::init); [`Error::Unauthorized`](crate::Error::Unauthorized) without a token.
+    /// [`Error::OtherRequest`](crate::Error::OtherRequest) if the key was used for another file, or with other options;
+    /// as [`init`](Self::init); [`Error::Unauthorized`](crate::Error::Unauthorized) without a token.
     pub async fn begin(&self, file: &NewFile, caller: &Caller) -> Result<AppendReceipt> {
         self.0.intake.begin(file, caller).await
+    }
+
+    /// The id of what this caller [begins](Self::begin) or [puts together](Self::concatenate) with a key: the same for the same user and
+    /// key, so that a request that comes again finds what the first one has begun. For files that are [`keyed`](NewFile::keyed).
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`](crate::Error::Unauthorized) without a token; [`InvalidToken`](crate::Error::InvalidToken),
+    /// [`BackendUnavailable`](crate::Error::BackendUnavailable).
+    pub async fn id_for(&self, key: &IdempotencyKey, caller: &Caller) -> Result<UploadId> {
+        self.0.intake.id_for(key, caller).await
     }
 
     /// Makes spooled bytes the next ones of a file that was [begun](Self::begin), if it ends at `offset`. When it returns,

@@ -8,6 +8,7 @@ use telestore_types::{
     AppendError, ChunkIndex, NewUpload, StorageKey, Upload, UploadId, UploadKind, UploadState, mime_type_of,
 };
 
+use crate::intake::repeats::{fingerprint_of, has_failed, same_request};
 use crate::intake::{AppendReceipt, AppendStatus, Intake, NewFile};
 use crate::shared::access::{concerns, missing_token};
 use crate::shared::caller::Caller;
@@ -25,14 +26,13 @@ impl Intake {
         let (user, token) = self.access.user_of(caller).await?.ok_or_else(missing_token)?;
         self.access.check_sendable_by(user, token, file.size.unwrap_or(0)).await?;
         self.bytes.check_space().await?;
-        let found = self.base.sessions.get(&file.id).await?;
-        if let Some(found) = &found {
-            self.access.check_access(found, caller).await?;
-        }
-        // As with chunks: an explicit start may use the id of a cancelled upload again, but never wipes a result.
-        let anew = found.as_ref().is_some_and(|found| found.state == UploadState::Cancelled);
-        let fresh = found.is_none() || anew;
         let mut upload = self.of_owner(file, caller, file.size).await?;
+        let found = self.base.sessions.get(&file.id).await?;
+        let anew = match &found {
+            Some(found) => self.makes_room(found, &upload, caller).await?,
+            None => false,
+        };
+        let fresh = found.is_none() || anew;
         if fresh {
             self.look_for_duplicate(&mut upload, caller, file.thumbnail.is_some()).await;
         }
@@ -50,8 +50,29 @@ impl Intake {
                 Ok(self.receipt(&upload))
             }
             Created::TooMuch(exceeded) => Err(self.access.too_much(exceeded)),
-            Created::Exists(found) => self.is_the_same(&found, file, caller).await,
+            Created::Exists(found) => {
+                same_request(&found, &upload)?;
+                self.is_the_same(&found, file, caller).await
+            }
         }
+    }
+
+    /// Whether an upload that was there is over, so that one with its id may begin.
+    pub(super) async fn makes_room(&self, found: &Upload, new: &Upload, caller: &Caller) -> Result<bool> {
+        self.access.check_access(found, caller).await?;
+        same_request(found, new)?;
+        if new.fingerprint.is_some() && has_failed(found) {
+            self.access.claim(found, caller).await?;
+            if found.may_complete().is_ok() {
+                // All of it is there, and only the sending has failed.
+                self.complete_now(found).await?;
+                return Ok(false);
+            }
+            self.cancel_now(found).await?;
+            return Ok(true);
+        }
+        // As with chunks: an explicit start may use the id of a cancelled upload again, but never wipes a result.
+        Ok(found.state == UploadState::Cancelled)
     }
 
     /// A new upload that is the caller's.
@@ -67,6 +88,7 @@ impl Intake {
         let mime_type = file.mime_type.as_deref().and_then(mime_type_of).map(str::to_owned);
         let new = new.appended(size).of_kind(file.kind).with_mime_type(mime_type);
         let new = new.with_options(file.options.clone()).with_metadata(file.metadata.clone());
+        let new = new.with_fingerprint(file.keyed.then(|| fingerprint_of(file)));
         let mut upload = Upload::new(new);
         let owner = self.access.owner(&upload, token, user)?;
         (upload.user_id, upload.sealed_token) = (Some(owner.user_id), Some(owner.sealed_token));
@@ -82,7 +104,7 @@ impl Intake {
         }
         self.access.claim(found, caller).await?;
         self.adopt(found, &file.options, file.thumbnail.as_ref()).await?;
-        Ok(self.receipt(found))
+        Ok(AppendReceipt { repeated: true, ..self.receipt(found) })
     }
 
     pub(super) fn receipt(&self, upload: &Upload) -> AppendReceipt {
@@ -93,7 +115,7 @@ impl Intake {
             _ => config.result_ttl,
         };
         let (offset, size, duplicate) = (upload.offset(), upload.file_size, upload.is_duplicate());
-        AppendReceipt { offset, size, kept_until: upload.updated_at + kept, duplicate }
+        AppendReceipt { offset, size, kept_until: upload.updated_at + kept, duplicate, repeated: false }
     }
 
     /// How far a file is that is appended to. What has come by a request that is not over is recorded first.

@@ -95,7 +95,7 @@ impl Intake {
             uploader.copies(message) && message.size <= can.max_bytes && can.requirement.is_met_by(user)
         });
         let is_here = message.chat_id.as_ref() == Some(&user.chat_id) && message.send_as == SendAs::Document;
-        Some(message).filter(|_| is_able && is_here)
+        Some(message).filter(|message| is_able && is_here && !self.base.uncopied.has(message))
     }
 
     /// Sees whether a message is there, with its file.

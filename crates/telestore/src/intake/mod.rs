@@ -202,6 +202,8 @@ pub struct NewFile {
     pub metadata: Metadata,
     /// [`Appended`](UploadKind::Appended), [`Streamed`](UploadKind::Streamed) or [`Partial`](UploadKind::Partial).
     pub kind: UploadKind,
+    /// Whether its id is that of a [key](crate::Telestore::id_for): a repeat says the same of it, to the letter.
+    pub keyed: bool,
 }
 
 impl NewFile {
@@ -209,7 +211,15 @@ impl NewFile {
     pub fn new(id: UploadId, file_name: FileName) -> Self {
         let (options, metadata) = (UploadOptions::default(), Metadata::new());
         let kind = UploadKind::Appended;
-        Self { id, file_name, size: None, mime_type: None, options, thumbnail: None, metadata, kind }
+        let (size, mime_type, thumbnail, keyed) = (None, None, None, false);
+        Self { id, file_name, size, mime_type, options, thumbnail, metadata, kind, keyed }
+    }
+
+    /// Its id is that of a [key](crate::Telestore::id_for). Begun again with the same words, it is the same upload, and one that has
+    /// failed is carried out anew; with other words it is refused.
+    #[must_use]
+    pub fn keyed(self) -> Self {
+        Self { keyed: true, ..self }
     }
 
     /// Its last byte completes it. If it has none, it has failed as soon as that is known.
@@ -267,6 +277,8 @@ pub struct AppendReceipt {
     pub kept_until: Timestamp,
     /// Whether the file was in the channel already, so that it needs no bytes.
     pub duplicate: bool,
+    /// Whether an upload was there already that this call would have begun.
+    pub repeated: bool,
 }
 
 /// A file that is appended to, or was, or was put together of parts.

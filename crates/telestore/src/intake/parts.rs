@@ -1,8 +1,9 @@
 //! Files that are put together of parts, which came each by itself.
 
-use telestore_store::{Concatenated, Concatenation};
-use telestore_types::{AppendError, Thumbnail, ThumbnailMark, UploadId, UploadKind};
+use telestore_store::{ChunkRecord, Concatenated, Concatenation};
+use telestore_types::{AppendError, Thumbnail, ThumbnailMark, Upload, UploadId, UploadKind};
 
+use crate::intake::repeats::same_request;
 use crate::intake::{AppendReceipt, Intake, NewFile};
 use crate::shared::access::{concerns, missing_token};
 use crate::shared::bytes::PARTS;
@@ -27,30 +28,30 @@ impl Intake {
             bytes = bytes.saturating_add(part.map_or(0, |part| part.received_bytes));
         }
         self.access.check_sendable_by(user, token, bytes).await?;
-        let file = NewFile { kind: UploadKind::Concatenated, ..file.clone() };
-        let mut upload = self.of_owner(&file, caller, None).await?;
         let names: Vec<_> = parts.iter().map(UploadId::as_str).collect();
-        upload.metadata.insert(PARTS.to_owned(), names.join(" "));
+        let mut file = NewFile { kind: UploadKind::Concatenated, ..file.clone() };
+        file.metadata.insert(PARTS.to_owned(), names.join(" "));
+        let mut upload = self.of_owner(&file, caller, None).await?;
+        // Before its parts are looked at: they go once it is in the channel.
+        if let Some(found) = self.base.sessions.get(&file.id).await?
+            && !self.makes_room(&found, &upload, caller).await?
+        {
+            return self.made_before(&upload).await;
+        }
         let (intake, parts) = (self.clone(), parts.to_vec());
         // If it is there, its listeners and a runner must hear of it.
         detached(async move {
             let limits = intake.base.limits();
-            let mut thumbnail = None;
-            if let Some(bytes) = file.thumbnail.as_ref().map(Thumbnail::bytes) {
-                let record = intake.put_thumbnail(&upload, bytes.clone()).await?;
-                let (length, crc32c) = (record.length, record.crc32c);
-                upload.options.thumbnail = Some(ThumbnailMark { length, crc32c });
-                thumbnail = Some(record);
-            }
-            let (id, unused) = (upload.id.clone(), thumbnail.clone());
-            let new = Concatenation::new(upload, parts).with_thumbnail(thumbnail).within(limits);
+            let thumbnail = intake.pictured(&mut upload, file.thumbnail.as_ref()).await?;
+            let unused = thumbnail.clone();
+            let new = Concatenation::new(upload.clone(), parts).with_thumbnail(thumbnail).within(limits);
             let made = intake.base.sessions.concatenate(&new).await?;
             if let (Some(record), false) = (unused, matches!(made, Concatenated::Made(_))) {
                 intake.bytes.delete_quietly(&[record.blob]).await;
             }
             let upload = match made {
                 Concatenated::Made(upload) => upload,
-                Concatenated::Exists => return Err(Conflict::OtherFile(id).into()),
+                Concatenated::Exists => return intake.made_before(&upload).await,
                 Concatenated::NoPart(id) => {
                     return Err(Error::Invalid(format!(
                         "there is no part {id}: a part is a partial upload of the same user that is not over yet"
@@ -71,5 +72,29 @@ impl Intake {
             Ok(intake.receipt(&upload))
         })
         .await
+    }
+
+    /// Puts the picture of a new upload, and says in it that there is one.
+    async fn pictured(
+        &self,
+        upload: &mut Upload,
+        picture: Option<&Thumbnail>,
+    ) -> Result<Option<ChunkRecord>> {
+        let Some(picture) = picture else { return Ok(None) };
+        let record = self.put_thumbnail(upload, picture.bytes().clone()).await?;
+        let (length, crc32c) = (record.length, record.crc32c);
+        upload.options.thumbnail = Some(ThumbnailMark { length, crc32c });
+        Ok(Some(record))
+    }
+
+    /// The answer of a request that comes again.
+    async fn made_before(&self, new: &Upload) -> Result<AppendReceipt> {
+        let other = || Error::from(Conflict::OtherFile(new.id.clone()));
+        let found = self.base.sessions.get(&new.id).await?.ok_or_else(other)?;
+        same_request(&found, new)?;
+        if new.fingerprint.is_none() {
+            return Err(other());
+        }
+        Ok(AppendReceipt { repeated: true, ..self.receipt(&found) })
     }
 }

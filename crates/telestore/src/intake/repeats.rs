@@ -2,13 +2,14 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use telestore_store::{BlobName, Check, Created, Digest, Spool, SpooledChunk};
 use telestore_types::{
     ContentDigest, OptionError, Outcome, Upload, UploadId, UploadKind, UploadOptions, UploadState, UserId,
 };
 
-use crate::intake::{DirectFile, FileInfo, Intake};
+use crate::intake::{DirectFile, FileInfo, Intake, NewFile};
 use crate::shared::access::missing_token;
 use crate::shared::caller::Caller;
 use crate::shared::error::{Conflict, Error, Result};
@@ -134,6 +135,13 @@ impl Intake {
         Ok(UploadId::new(format!("{DIRECT}{name}"))?)
     }
 
+    /// The id of what a caller begins by pieces with this key.
+    pub(crate) async fn id_for(&self, key: &IdempotencyKey, caller: &Caller) -> Result<UploadId> {
+        let (user, _) = self.access.user_of(caller).await?.ok_or_else(missing_token)?;
+        let known_by = format!("begin {}", key.as_str());
+        Ok(UploadId::new(self.access.backends.sealer.request_name(&user.user_id, &known_by))?)
+    }
+
     /// Whether the file of an earlier request with this key is there, so that the bytes of this one need not be kept.
     pub(crate) async fn has_file_of(&self, key: &IdempotencyKey, caller: &Caller) -> Result<bool> {
         let Some((user, _)) = self.access.user_of(caller).await? else { return Ok(false) };
@@ -200,14 +208,36 @@ fn is_there(upload: &Upload) -> bool {
     }
 }
 
+/// Whether an upload has failed, and is not in the channel.
+pub(super) fn has_failed(upload: &Upload) -> bool {
+    upload.state == UploadState::Failed && !is_there(upload)
+}
+
+/// Refuses what a client begins by the key of another request.
+pub(super) fn same_request(found: &Upload, new: &Upload) -> Result<()> {
+    match &new.fingerprint {
+        Some(asked_for) if found.fingerprint.as_ref() != Some(asked_for) => Err(Error::OtherRequest),
+        _ => Ok(()),
+    }
+}
+
 /// A digest of what a request asks for: the file, and how its message is to be.
 fn fingerprint(direct: &DirectFile, bytes: &str) -> String {
     let picture = direct.thumbnail.as_ref().map(|picture| Digest::of(picture.bytes()));
     let options: &UploadOptions = &direct.options;
-    let told = (direct.file_name.as_str(), bytes, options, picture);
+    digest_of(&(direct.file_name.as_str(), bytes, options, picture))
+}
+
+/// The same of a file whose bytes come later.
+pub(super) fn fingerprint_of(file: &NewFile) -> String {
+    let picture = file.thumbnail.as_ref().map(|picture| Digest::of(picture.bytes()));
+    let (options, kind): (&UploadOptions, _) = (&file.options, file.kind.as_str());
+    digest_of(&(file.file_name.as_str(), file.size, &file.mime_type, options, picture, &file.metadata, kind))
+}
+
+fn digest_of(told: &impl Serialize) -> String {
     // Of texts and numbers: it does not fail.
-    let told = serde_json::to_vec(&told).unwrap_or_default();
-    hex::encode(Sha256::digest(told))
+    hex::encode(Sha256::digest(serde_json::to_vec(told).unwrap_or_default()))
 }
 
 #[cfg(test)]

@@ -111,6 +111,9 @@ impl Runner {
         if failed {
             metrics::failed(kind).increment(1);
         }
+        if let Some(message) = upload.duplicate_of.as_ref().filter(|_| outcome != Outcome::Ambiguous) {
+            self.base.uncopied.add(message);
+        }
         // The chunks of a cancelled upload go while it is sent: that is no damage.
         if failed {
             tracing::warn!("[{}] Upload failed: {why}", upload.id);

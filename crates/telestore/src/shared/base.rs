@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::shared::config::EngineConfig;
 use crate::shared::error::{Error, Result};
+use crate::shared::uncopied::Uncopied;
 
 /// How long to wait after the session store has failed, so that a full disk does not make a busy loop.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -35,6 +36,7 @@ pub(crate) struct Base {
     pub(crate) outbox: Notify,
     /// Cancelled when the engine stops.
     pub(crate) shutdown: CancellationToken,
+    pub(crate) uncopied: Uncopied,
 }
 
 impl fmt::Debug for Base {
@@ -51,7 +53,8 @@ impl Base {
         (worker, info): (WorkerId, WorkerInfo),
     ) -> Self {
         let (work, outbox, shutdown) = (Notify::new(), Notify::new(), CancellationToken::new());
-        Self { sessions, clock, config, worker, info, work, outbox, shutdown }
+        let uncopied = Uncopied::default();
+        Self { sessions, clock, config, worker, info, work, outbox, shutdown, uncopied }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

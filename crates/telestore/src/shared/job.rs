@@ -130,9 +130,16 @@ impl Job {
     /// What the chosen sender met.
     pub(crate) fn note(&self, chosen: &Chosen, error: Option<&Error>) {
         let Some(sender) = &chosen.sender else { return };
-        // What another one met, that one has told.
-        if error.and_then(Error::sender).is_none_or(|met_by| *met_by == sender.id) {
-            self.pool.note(sender, &self.credentials.chat_id, error);
+        let met_by = match error.and_then(Error::sender) {
+            Some(met_by) if *met_by != sender.id => {
+                // What one of several senders of pieces met, that one has told; the bot that holds a file tells nobody else.
+                let holder = self.credentials.sender(met_by);
+                holder.filter(|_| self.copy_of.is_some())
+            }
+            _ => Some(sender),
+        };
+        if let Some(met_by) = met_by {
+            self.pool.note(met_by, &self.credentials.chat_id, error);
         }
     }
 

@@ -22,3 +22,4 @@ pub(crate) mod sendable;
 pub(crate) mod sends;
 pub(crate) mod source;
 pub(crate) mod tasks;
+pub(crate) mod uncopied;

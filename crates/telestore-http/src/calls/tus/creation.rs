@@ -31,6 +31,16 @@ pub(super) struct Creation {
 
 impl Creation {
     pub(super) fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+        Self::with_id(request, UploadId::new(format!("{:032x}", rand::random::<u128>()))?)
+    }
+
+    /// One that is known by its id when it comes again.
+    pub(super) fn again(request: &HttpRequest, id: UploadId) -> Result<Self, ApiError> {
+        let new = Self::with_id(request, id)?;
+        Ok(Self { file: new.file.keyed(), ..new })
+    }
+
+    fn with_id(request: &HttpRequest, id: UploadId) -> Result<Self, ApiError> {
         let (length, deferred) = (fields::length(request)?, fields::is_deferred(request)?);
         let concat = concat(request)?;
         // Another type is one that a client sets by itself on whatever it sends.
@@ -53,7 +63,7 @@ impl Creation {
             _ => {}
         }
         let pairs = Pairs::of(request.headers())?;
-        let mut file = file(&pairs)?;
+        let mut file = file(&pairs, id)?;
         file.size = length;
         if concat == Some(Concat::Partial) {
             file = file.partial();
@@ -81,13 +91,12 @@ fn as_sent(request: &HttpRequest) -> Result<String, ApiError> {
     Ok(fields::value(request.headers(), &UPLOAD_CONCAT)?.unwrap_or_default())
 }
 
-fn file(pairs: &Pairs) -> Result<NewFile, ApiError> {
-    let id = format!("{:032x}", rand::random::<u128>());
+fn file(pairs: &Pairs, id: UploadId) -> Result<NewFile, ApiError> {
     let name = match pairs.text(&["filename", "name"]) {
         Some(name) => FileName::of_file(&name)?,
-        None => FileName::new(&format!("upload-{}", &id[..8]))?,
+        None => FileName::new(&format!("upload-{}", &id.as_str()[..8]))?,
     };
-    Ok(NewFile::new(UploadId::new(id)?, name)
+    Ok(NewFile::new(id, name)
         .streamed()
         .with_mime_type(pairs.text(&["filetype", "type"]))
         .with_options(pairs.options()?)
