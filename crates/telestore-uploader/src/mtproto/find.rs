@@ -59,5 +59,7 @@ pub(super) async fn find(attempt: &Attempt<'_>, request: &UploadRequest, lost: &
 
 fn stored(message: &Message, request: &UploadRequest) -> Option<StoredMessage> {
     let stored_as = StoredAs::Mtproto { document_id: message.file_id()? };
-    Some(StoredMessage::new(message.id.into(), stored_as, request.source.len()))
+    let stored = StoredMessage::new(message.id.into(), stored_as, request.source.len());
+    // If it was sent as a document instead, no other message is made of it: that costs bytes, and no mistake.
+    Some(stored.sent_as(request.send_as))
 }
