@@ -190,7 +190,7 @@ impl UploadOptions {
 
     /// A name of this upload, new for each, of 1 to 255 visible ASCII characters: uploads of one user with one key and the same options
     /// are one. Unless it is named there is a new one for each [`upload`](crate::Client::upload), so that a lost answer makes no second
-    /// upload; it is for whoever creates the same upload in another process, since this one may end before it knows an address.
+    /// upload; it is for whoever creates the same upload of a file in another process, since this one may end before it knows an address.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] if it is none.

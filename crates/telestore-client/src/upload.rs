@@ -84,6 +84,10 @@ async fn prepared(mut options: UploadOptions, source: &Source) -> Result<UploadO
     if source.length() == Some(0) {
         return Err(empty());
     }
+    if source.length().is_none() && options.key.is_some() {
+        let words = "a stream has no idempotency key: nobody can send what an earlier process has read of it";
+        return Err(Error::new(ErrorKind::Config, words));
+    }
     if let (Inner::File(file), None) = (&source.0, &options.file_name)
         && let Some(name) = file.name.clone()
     {
@@ -109,7 +113,7 @@ async fn anew(
         let (length, words) = (source.length(), options.encoded());
         let (url, begins) = tus::create(calls, Some(report), length, &words, &options.key()).await?;
         told.send_replace(Some(url.clone()));
-        kept(calls, &options, &url).await?;
+        kept(calls, &options, &url, begins).await?;
         tries += 1;
         match run(calls, report, &options, &url, &mut source, begins).await {
             // Nothing of it can be in the channel. A stream cannot be read again.
@@ -122,12 +126,15 @@ async fn anew(
 }
 
 /// Has the caller keep the address of a new upload.
-async fn kept(calls: &Calls, options: &UploadOptions, url: &UploadUrl) -> Result<()> {
+async fn kept(calls: &Calls, options: &UploadOptions, url: &UploadUrl, begins: Begins) -> Result<()> {
     let Some(call) = options.created.clone() else { return Ok(()) };
     let address = url.clone();
     let kept = tokio::task::spawn_blocking(move || call(&address)).await.map_err(std::io::Error::other);
     if let Err(error) = kept.and_then(|kept| kept) {
-        tus::terminate(calls, url).await;
+        // What was there before is not this call's.
+        if begins == Begins::Empty {
+            tus::terminate(calls, url).await;
+        }
         return Err(Error::new(ErrorKind::State, error.to_string()));
     }
     Ok(())

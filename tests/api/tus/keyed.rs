@@ -7,12 +7,13 @@ use futures_util::stream::iter;
 use rand::RngExt;
 use reqwest::Response;
 use serde_json::json;
-use telestore_sandbox::{Fault, UserSpec};
+use sha2::{Digest, Sha256};
+use telestore_sandbox::{Fault, Unsaid, UnsaidAnswer, UserSpec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::{File, Stage};
-use crate::tus::{OFFSET_STREAM, Tus, id_of, name_of, number, path_of, refused};
+use crate::tus::{OFFSET_STREAM, Tus, id_of, name_of, number, pair, path_of, refused};
 
 const KEY: (&str, &str) = ("Idempotency-Key", "\"8e03978e-40d5-43dd-bc93-6894a57f9324\"");
 
@@ -91,11 +92,84 @@ async fn one_that_was_ended_or_has_failed_begins_anew() {
     tus.append(&path, 0, &file.bytes).await;
     assert_eq!(stage.end(id_of(&path)).await["status"], "failed");
     assert_eq!(stage.sandbox.faults().fired(refusal), 1);
-    // All of it is there: it is sent, without a byte.
+    // Its bytes may be what was wrong.
+    assert_eq!(tus.head(&path).await.status(), 404);
     let answer = tus.create_keyed(&file, &name).await;
-    assert_eq!((answer.status().as_u16(), number(&answer, "upload-offset")), (201, file.bytes.len()));
+    assert!(answer.status() == 201 && !answer.headers().contains_key("upload-offset"), "{answer:?}");
+    assert_eq!(path_of(&answer), path);
+    tus.append(&path, 0, &file.bytes).await;
     tus.arrived(&path, &file).await;
     assert_eq!(stage.sandbox.messages_of(&stage.user).len(), 1);
+}
+
+#[tokio::test]
+async fn other_bytes_than_were_named_are_not_taken_for_the_file_when_it_comes_again() {
+    let stage = Stage::new().await;
+    let (tus, file) = (Tus::new(&stage), File::new(70_000));
+    let metadata =
+        format!("{},{}", name_of(&file), pair("sha256", &hex::encode(Sha256::digest(&file.bytes))));
+    let path = path_of(&tus.create_keyed(&file, &metadata).await);
+    tus.append(&path, 0, &[7; 70_000]).await;
+    let end = stage.end(id_of(&path)).await;
+    assert!(end["error"].as_str().unwrap_or_default().contains("SHA-256"), "{end}");
+    let answer = tus.create_keyed(&file, &metadata).await;
+    assert!(answer.status() == 201 && !answer.headers().contains_key("upload-offset"), "{answer:?}");
+    tus.append(&path, 0, &file.bytes).await;
+    tus.arrived(&path, &file).await;
+}
+
+/// Nobody can look into the channel, and a bot's answer is lost.
+#[tokio::test]
+async fn one_that_may_be_in_the_channel_is_not_begun_anew() {
+    let user = UserSpec::new("with-token").without_session();
+    let stage = Stage::of(user, &[("TELESTORE_BOT_API_UNKNOWN", "fail")]).await;
+    let (tus, file) = (Tus::new(&stage), File::new(70_000));
+    let path = path_of(&tus.create_keyed(&file, &name_of(&file)).await);
+    let unsaid = Unsaid::executed(UnsaidAnswer::Restart);
+    stage.sandbox.faults().inject(Fault::unsaid("sendDocument", unsaid).once());
+    tus.append(&path, 0, &file.bytes).await;
+    assert_eq!(stage.end(id_of(&path)).await["status"], "failed");
+    for _ in 0..2 {
+        let (status, words) = refused(tus.create_keyed(&file, &name_of(&file)).await).await;
+        assert!(
+            status == 409 && words.contains("may be in the channel") && words.contains("new key"),
+            "{words}"
+        );
+    }
+    assert_eq!(stage.sandbox.messages_of(&stage.user).len(), 1);
+}
+
+/// A client that sends all of it with the creation, and of no length, gets further with each try.
+#[tokio::test]
+async fn bytes_that_come_along_again_go_on_behind_those_that_are_there() {
+    let stage = Stage::new().await;
+    let (tus, file) = (Tus::new(&stage), File::new(70_000));
+    let create = async |length: (&str, &str), kind: &str, bytes: &[u8]| {
+        let request = tus.request("POST", "/tus").header(KEY.0, length.1).header(length.0, length.1);
+        let request = request.header("Upload-Metadata", name_of(&file)).header("Content-Type", kind);
+        request.body(bytes.to_vec()).send().await.expect("the worker answers")
+    };
+    for length in [("Upload-Length", "70000"), ("Upload-Defer-Length", "1")] {
+        let mut path = String::new();
+        for (sent, there) in [(40_000, 40_000), (20_000, 40_000), (60_000, 60_000)] {
+            let answer = create(length, OFFSET_STREAM, &file.bytes[..sent]).await;
+            assert_eq!(
+                (answer.status().as_u16(), number(&answer, "upload-offset")),
+                (201, there),
+                "{length:?}"
+            );
+            path = path_of(&answer);
+        }
+        // With another type a body is ignored, the second time, too.
+        let answer = create(length, "text/plain", &[7; 80_000]).await;
+        assert_eq!((answer.status().as_u16(), number(&answer, "upload-offset")), (201, 60_000));
+        let long = create(length, OFFSET_STREAM, &[7; 80_000]).await;
+        if length.0 == "Upload-Length" {
+            assert_eq!(long.status(), 413);
+            tus.append(&path, 60_000, &file.bytes[60_000..]).await;
+            tus.arrived(&path, &file).await;
+        }
+    }
 }
 
 #[tokio::test]

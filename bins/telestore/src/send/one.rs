@@ -23,6 +23,9 @@ const ANEW: u32 = 3;
 /// How long a cancel may take when it is told to stop.
 const CANCEL: Duration = Duration::from_secs(5);
 
+/// What the worker says of a key that began another upload.
+const OTHER_REQUEST: &str = "Idempotency-Key was used for another file";
+
 /// What the worker says of a file that may be in the channel although it failed.
 const MAYBE: &str = "may be in the channel";
 
@@ -135,6 +138,10 @@ impl One<'_> {
     /// Goes on with what was begun, or begins.
     async fn kept(&mut self, kept: &Kept<'_>, source: Source) -> Result<Delivered, Cut> {
         let mut known = kept.held.record()?;
+        // It is that of an upload that is written down, or is not wanted.
+        if self.run.again || known.is_some() {
+            kept.state.forget_key(&kept.print)?;
+        }
         if self.run.again
             && let Some(record) = known.take()
         {
@@ -158,15 +165,23 @@ impl One<'_> {
                 None => Source::file(kept.path)?,
             };
             let (client, mut options) = (&self.run.worker.client, self.writes_down(kept, known.clone()));
+            let mut is_old = false;
             let upload = match &known {
                 Some(record) => client.resume(&record.url, source, options),
                 None => {
-                    options = options.idempotency_key(kept.held.key(&self.run.message.mark)?)?;
+                    let key;
+                    (key, is_old) = kept.held.key(&self.run.message.mark)?;
+                    options = options.idempotency_key(key)?;
                     client.upload(source, options)
                 }
             };
             let cut = match self.drive(upload, false).await {
                 Ok(delivered) => return Ok(delivered),
+                // What an earlier process began by it was said otherwise, or of other bytes.
+                Err(Cut::Failed(ErrorKind::Refused, text)) if is_old && text.contains(OTHER_REQUEST) => {
+                    kept.state.forget_key(&kept.print)?;
+                    continue;
+                }
                 Err(cut) => cut,
             };
             known = self.next(kept, cut, &mut asked_again).await?;

@@ -9,18 +9,18 @@ mod metadata;
 pub(crate) mod refusal;
 
 use actix_web::http::header::{CACHE_CONTROL, HttpDate, LOCATION};
-use actix_web::web::Data;
-use actix_web::{HttpResponse, HttpResponseBuilder};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 use telestore::store::More;
 use telestore::types::{UploadId, UploadKind, UploadState};
-use telestore::{AppendReceipt, AppendStatus, Error, Telestore};
+use telestore::{AppendReceipt, AppendStatus, Caller, Error, Telestore};
 use utoipa::ToSchema;
 
 use crate::calls::call::{Call, Segment};
 use crate::calls::openapi::refusals::{
-    BadTus, FinalUpload, Locked, NoBytes, NoSpace, NoUpload, OtherTusBytes, OtherVersion, Storage, TooLong,
-    TooMany, TooSlow, Unauthorized, Unavailable, WrongOffset,
+    BadTus, FinalUpload, Locked, NoBytes, NoSpace, NoUpload, OtherRequest, OtherTusBytes, OtherVersion,
+    Storage, TooLong, TooMany, TooSlow, Unauthorized, Unavailable, WrongOffset,
 };
 use crate::forms::encoded::Body;
 use crate::forms::raw;
@@ -88,10 +88,12 @@ pub(crate) async fn options(engine: Data<Telestore>) -> HttpResponse {
         (status = 201, description = "It has begun. With a body only if the file is in the channel already", body = Begun, headers(
             ("Location" = String, description = "Where the upload is, relative to the address of this call. Its last segment \
                 is the `uploadId` of the other calls"),
-            ("Upload-Offset" = Option<u64>, description = "How many bytes are there, if some came along, or the file is in the channel already"),
+            ("Upload-Offset" = Option<u64>, description = "How many bytes are there, if some came along, the file is in the channel already, \
+                or the request has come before"),
             ("Upload-Expires" = String, description = "Until when it is kept, unless more comes"),
         ), example = json!({ "duplicate": true })),
-        BadTus, Unauthorized, TooSlow, OtherVersion, TooLong, NoBytes, OtherTusBytes, TooMany, Storage, Unavailable, NoSpace,
+        BadTus, Unauthorized, TooSlow, OtherVersion, TooLong, NoBytes, OtherTusBytes, OtherRequest, TooMany, Storage, Unavailable,
+        NoSpace,
     )
 )]
 pub(crate) async fn create(call: Call, Body(body): Body) -> ApiResult {
@@ -107,6 +109,9 @@ pub(crate) async fn create(call: Call, Body(body): Body) -> ApiResult {
     answer.insert_header((LOCATION, location(&call, &new.file.id)));
     if let Some(Concat::Final(parts)) = &new.concat {
         let receipt = engine.concatenate(&new.file, parts, &caller).await.map_err(ApiError::from)?;
+        if receipt.repeated {
+            answer.insert_header((UPLOAD_OFFSET, receipt.offset));
+        }
         return Ok(expiring(&mut answer, &receipt).finish());
     }
     let coming = raw::length(request).filter(|_| new.has_body).unwrap_or(0);
@@ -122,10 +127,8 @@ pub(crate) async fn create(call: Call, Body(body): Body) -> ApiResult {
         if duplicate {
             return raw::drop_all(body, begun.offset).await.map(|_| begun);
         }
-        // Where it goes on is said, so that its bytes need not be taken twice.
         if begun.repeated {
-            raw::drop_all(body, stored).await?;
-            return Ok(engine.append_status(id, &caller).await?.receipt);
+            return go_on(engine, &new, body, &caller).await.map_err(of_repeat);
         }
         // An empty file is over already.
         if !new.has_body || new.file.size == Some(0) {
@@ -140,8 +143,9 @@ pub(crate) async fn create(call: Call, Body(body): Body) -> ApiResult {
     let receipt = match taken.await {
         Ok(receipt) => receipt,
         Err(error) => {
-            // Its client does not learn where it is. With a key it does, when it comes again.
-            if !new.file.keyed {
+            // Its client does not learn where it is. With a key it does when it comes again, unless it would meet the same.
+            let same = matches!(error.error_response().status().as_u16(), 413 | 460);
+            if !begun.repeated && (same || !new.file.keyed) {
                 let _ = engine.terminate(id, &caller).await;
             }
             return Err(error);
@@ -152,6 +156,41 @@ pub(crate) async fn create(call: Call, Body(body): Body) -> ApiResult {
     }
     expiring(&mut answer, &receipt);
     Ok(if duplicate { answer.json(Begun { duplicate }) } else { answer.finish() })
+}
+
+/// Goes on with what a creation has begun that comes again, and says how much is there.
+async fn go_on(
+    engine: &Telestore,
+    new: &Creation,
+    mut body: Payload,
+    caller: &Caller,
+) -> Result<AppendReceipt, ApiError> {
+    let id = &new.file.id;
+    let status = engine.append_status(id, caller).await?;
+    let AppendReceipt { offset, size, .. } = status.receipt;
+    if !new.has_body {
+        return Ok(status.receipt);
+    }
+    // A digest is that of all that comes along.
+    if status.state != UploadState::Receiving || (offset > 0 && !new.digests.is_empty()) {
+        raw::drop_all(body, size.unwrap_or(engine.config().max_file_bytes)).await?;
+        return Ok(status.receipt);
+    }
+    match raw::skip(&mut body, offset).await? {
+        Some(more) => {
+            let appending = engine.appending(id, offset, new.digests.clone(), caller).await?;
+            raw::append_behind(more, body, appending).await
+        }
+        None => Ok(status.receipt),
+    }
+}
+
+/// What another request did meanwhile is no fault of this one.
+fn of_repeat(error: ApiError) -> ApiError {
+    match of_upload(error) {
+        ApiError::Engine(Error::NotFound | Error::Offset { .. }) => Error::SendAgain.into(),
+        error => error,
+    }
 }
 
 /// Asks how far an upload is

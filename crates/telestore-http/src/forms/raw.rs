@@ -4,6 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::Payload;
+use bytes::{Buf, Bytes};
 use futures_util::StreamExt;
 use telestore::store::SpooledChunk;
 use telestore::types::ContentDigest;
@@ -27,7 +28,19 @@ pub(crate) fn content_type(request: &HttpRequest) -> Option<String> {
 }
 
 /// Appends a body to an upload as it comes. What came before a cut is recorded.
-pub(crate) async fn append(mut body: Payload, mut appending: Appending) -> Result<AppendReceipt, ApiError> {
+pub(crate) async fn append(body: Payload, appending: Appending) -> Result<AppendReceipt, ApiError> {
+    append_behind(Bytes::new(), body, appending).await
+}
+
+/// The same of a body of which the first bytes were read already.
+pub(crate) async fn append_behind(
+    first: Bytes,
+    mut body: Payload,
+    mut appending: Appending,
+) -> Result<AppendReceipt, ApiError> {
+    if !first.is_empty() {
+        appending.write(first).await?;
+    }
     loop {
         let piece = tokio::select! {
             biased;
@@ -43,6 +56,22 @@ pub(crate) async fn append(mut body: Payload, mut appending: Appending) -> Resul
             }
         }
     }
+}
+
+/// Reads over the first `bytes` of a body, which are there already. Gives what was read behind them; `None` if it has no more.
+pub(crate) async fn skip(body: &mut Payload, bytes: u64) -> Result<Option<Bytes>, ApiError> {
+    let mut left = bytes;
+    while let Some(piece) = body.next().await {
+        let mut piece = piece.map_err(|error| broken(&error))?;
+        let over = left.min(piece.len() as u64);
+        left -= over;
+        // As long as a piece at most.
+        piece.advance(over as usize);
+        if !piece.is_empty() {
+            return Ok(Some(piece));
+        }
+    }
+    Ok(None)
 }
 
 /// Takes in a body of `most` bytes at most, of which nothing is kept, and says how many came.

@@ -11,15 +11,16 @@ use crate::{ChunkRecord, Concatenated, Concatenation, More, Result};
 /// Those of the rows.
 pub async fn concatenate(rows: &mut dyn Rows, new: &Concatenation) -> Result<Answer<Concatenated>> {
     let Concatenation { upload, parts, thumbnail, limits } = new;
-    let found = match find(rows, upload, parts).await? {
-        Ok(found) => found,
-        Err(refused) => return Ok(Answer::Unchanged(refused)),
-    };
-    // As with any new upload: one that was cancelled makes room, and a result is never wiped.
+    // As with any new upload: one that was cancelled makes room, and a result is never wiped. Before the parts are looked at: they are
+    // gone when it is in the channel.
     let before = rows.load(&upload.id).await?;
     if before.as_ref().is_some_and(|before| before.state != UploadState::Cancelled) {
         return Ok(Answer::Unchanged(Concatenated::Exists));
     }
+    let found = match find(rows, upload, parts).await? {
+        Ok(found) => found,
+        Err(refused) => return Ok(Answer::Unchanged(refused)),
+    };
     let (mut whole, mut records) = (upload.clone(), Vec::new());
     for part in parts.iter().filter_map(|id| found.get(id)) {
         let of_part = rows.records(&part.key).await?;

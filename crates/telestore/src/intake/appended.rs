@@ -8,7 +8,7 @@ use telestore_types::{
     AppendError, ChunkIndex, NewUpload, StorageKey, Upload, UploadId, UploadKind, UploadState, mime_type_of,
 };
 
-use crate::intake::repeats::{fingerprint_of, has_failed, same_request};
+use crate::intake::repeats::{fingerprint_of, is_there, same_request};
 use crate::intake::{AppendReceipt, AppendStatus, Intake, NewFile};
 use crate::shared::access::{concerns, missing_token};
 use crate::shared::caller::Caller;
@@ -50,6 +50,10 @@ impl Intake {
                 Ok(self.receipt(&upload))
             }
             Created::TooMuch(exceeded) => Err(self.access.too_much(exceeded)),
+            // It was ended in between.
+            Created::Exists(found) if file.keyed && found.state == UploadState::Cancelled => {
+                Err(Error::SendAgain)
+            }
             Created::Exists(found) => {
                 same_request(&found, &upload)?;
                 self.is_the_same(&found, file, caller).await
@@ -61,13 +65,15 @@ impl Intake {
     pub(super) async fn makes_room(&self, found: &Upload, new: &Upload, caller: &Caller) -> Result<bool> {
         self.access.check_access(found, caller).await?;
         same_request(found, new)?;
-        if new.fingerprint.is_some() && has_failed(found) {
-            self.access.claim(found, caller).await?;
-            if found.may_complete().is_ok() {
-                // All of it is there, and only the sending has failed.
-                self.complete_now(found).await?;
-                return Ok(false);
+        if new.fingerprint.is_some() && found.state == UploadState::Failed {
+            if is_there(found) {
+                let (id, why) = (&found.id, found.error.as_deref().unwrap_or_default());
+                let words =
+                    format!("upload {id} of this key has failed: {why}; another message needs a new key");
+                return Err(Conflict::State(words).into());
             }
+            // Its bytes may be what was wrong with it. Who sees the failure of a life that is over ends no other one: each has a key of
+            // its own.
             self.cancel_now(found).await?;
             return Ok(true);
         }

@@ -89,12 +89,11 @@ impl Intake {
 
     /// The answer of a request that comes again.
     async fn made_before(&self, new: &Upload) -> Result<AppendReceipt> {
-        let other = || Error::from(Conflict::OtherFile(new.id.clone()));
-        let found = self.base.sessions.get(&new.id).await?.ok_or_else(other)?;
-        same_request(&found, new)?;
         if new.fingerprint.is_none() {
-            return Err(other());
+            return Err(Conflict::OtherFile(new.id.clone()).into());
         }
+        let found = self.base.sessions.get(&new.id).await?.ok_or(Error::SendAgain)?;
+        same_request(&found, new)?;
         Ok(AppendReceipt { repeated: true, ..self.receipt(&found) })
     }
 }

@@ -200,17 +200,12 @@ impl Intake {
 
 /// Whether an upload has its bytes, and needs nobody to go on; or may be in the channel, so that nobody may send it again
 /// without having looked.
-fn is_there(upload: &Upload) -> bool {
+pub(super) fn is_there(upload: &Upload) -> bool {
     match upload.state {
         UploadState::Queued | UploadState::Sending | UploadState::Completed => true,
         UploadState::Failed => upload.outcome == Some(Outcome::Ambiguous),
         UploadState::Receiving | UploadState::Cancelled => false,
     }
-}
-
-/// Whether an upload has failed, and is not in the channel.
-pub(super) fn has_failed(upload: &Upload) -> bool {
-    upload.state == UploadState::Failed && !is_there(upload)
 }
 
 /// Refuses what a client begins by the key of another request.

@@ -111,7 +111,8 @@ impl Runner {
         if failed {
             metrics::failed(kind).increment(1);
         }
-        if let Some(message) = upload.duplicate_of.as_ref().filter(|_| outcome != Outcome::Ambiguous) {
+        if let Some(message) = upload.duplicate_of.as_ref().filter(|_| failed && outcome == Outcome::Refused)
+        {
             self.base.uncopied.add(message);
         }
         // The chunks of a cancelled upload go while it is sent: that is no damage.
