@@ -11,6 +11,9 @@ use crate::{Form, Scene, bytes};
 /// How often it is killed while it sends. Further kills find it before or behind that.
 const KILLS: usize = 50;
 
+/// After how many kills nothing is sent any more of files that still arrive: of most of them little is left to send when they are complete.
+const EARLY: usize = 10;
+
 /// How often at most, until that many did.
 const ROUNDS: usize = 8;
 
@@ -59,26 +62,33 @@ impl Seen {
 
 async fn killed(form: Form, via: Via, settings: &[(&str, &str)]) {
     let mut scene = Scene::new(form, settings).await;
-    // How many calls one takes that nobody disturbs, and how long that is.
-    let (first, before) = (of(bytes(12 * MIB)), Seen::of(&scene, via));
+    // How many calls one takes that nobody disturbs, and how long one of them.
+    let (first, before) = (a_file(via), Seen::of(&scene, via));
     scene.stage.queue(&first).await;
+    before.and_then(1, &scene, via).await;
     let began = Instant::now();
+    before.and_then(u64::from(u32::MAX), &scene, via).await;
+    let sent = began.elapsed();
     assert_eq!(scene.stage.end(&first.id).await["status"], "completed");
     let calls = Seen::of(&scene, via).calls - before.calls;
-    let each = began.elapsed().max(Duration::from_millis(50)).div_f64(calls as f64);
+    let each = sent.max(Duration::from_millis(50)).div_f64(calls as f64);
     let kept = scene.newest().await;
     assert!(calls > 0 && scene.messages(&kept).iter().all(|message| message.via == via));
     let (mut kills, mut amid) = (0, 0);
     while amid < KILLS {
         kills += 1;
         assert!(kills <= KILLS * ROUNDS, "{amid} of {kills} kills came while it was sending");
-        let (file, before) = (of(bytes(12 * MIB)), Seen::of(&scene, via));
+        let (file, before) = (a_file(via), Seen::of(&scene, via));
         scene.stage.queue(&file).await;
-        // At a moment between two calls, whatever these are.
-        before.and_then(rand::rng().random_range(0..=calls), &scene, via).await;
+        // At any moment behind a call, and now and then before the first one.
+        let call = if rand::rng().random_bool(0.1) { 0 } else { rand::rng().random_range(1..=calls) };
+        before.and_then(call, &scene, via).await;
         tokio::time::sleep(each.mul_f64(rand::rng().random::<f64>())).await;
         scene.stage.kill().await;
         amid += usize::from(before.is_amid(&scene, via));
+        if kills == EARLY {
+            scene.stage.set("TELESTORE_EAGER", "off");
+        }
         scene.stage.start().await;
         let end = scene.stage.end(&file.id).await;
         assert_eq!(end["status"], "completed", "kill {kills}: {end}");
@@ -90,8 +100,10 @@ async fn killed(form: Form, via: Via, settings: &[(&str, &str)]) {
     assert_eq!(Seen::of(&scene, via).messages, kills + 1, "each is one message");
 }
 
-fn of(bytes: Vec<u8>) -> File {
-    File { bytes, ..File::new(12 * MIB) }.named("access.log")
+/// One that goes that way, by MTProto as a large one.
+fn a_file(via: Via) -> File {
+    let length = if via == Via::Mtproto { 12 * MIB } else { 4 * MIB };
+    File { bytes: bytes(length), ..File::new(length) }.named("access.log")
 }
 
 #[tokio::test]
