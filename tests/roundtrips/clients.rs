@@ -13,11 +13,11 @@ use crate::{Form, Scene, bytes};
 
 const GET: &str = "upload.getFile";
 
-/// As people do it: the same line again, until it has all.
+/// As people do it: the same line again, until it has all. With `--retry` it would begin anew by itself.
 async fn curl(url: String, token: String, out: PathBuf) -> PathBuf {
     loop {
         let mut command = Command::new("curl");
-        command.args(["-fsS", "-C", "-", "--retry", "30", "--retry-all-errors", "--retry-delay", "1", "-H"]);
+        command.args(["-fsS", "-C", "-", "-H"]);
         command.arg(format!("Authorization: Bearer {token}")).arg("-o").arg(&out).arg(&url);
         if command.status().await.expect("curl").success() {
             return out;
