@@ -3,8 +3,11 @@
 mod bot_alone;
 mod broken;
 mod clients;
+mod doors;
 mod encoded;
+mod gone;
 mod links;
+mod outlasted;
 
 use reqwest::header::{HeaderMap, RANGE};
 use reqwest::{Method, RequestBuilder, Response};

@@ -15,7 +15,7 @@ use crate::support::{Answer, File, MIB, Stage, files_below, soon};
 
 /// A server of files, by the book unless it is told otherwise.
 #[derive(Clone)]
-struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     state: Arc<State>,
 }
@@ -35,7 +35,7 @@ struct State {
 }
 
 impl Server {
-    async fn of(body: &[u8], headers: &'static str, ranges: bool) -> Self {
+    pub(crate) async fn of(body: &[u8], headers: &'static str, ranges: bool) -> Self {
         Self::start(body, headers, ranges, false).await
     }
 
@@ -62,12 +62,12 @@ impl Server {
         server
     }
 
-    fn breaking(self, after: &[usize]) -> Self {
+    pub(crate) fn breaking(self, after: &[usize]) -> Self {
         self.state.breaks.lock().unwrap().extend(after.iter().rev());
         self
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
@@ -117,7 +117,7 @@ impl Server {
     }
 }
 
-async fn stage() -> Stage {
+pub(crate) async fn stage() -> Stage {
     Stage::with(&[("TELESTORE_FROM_URL", "on"), ("TELESTORE_FROM_URL_ADDRESSES", "127.0.0.0/8")]).await
 }
 
@@ -135,7 +135,7 @@ async fn begin(stage: &Stage, body: Value) -> String {
 }
 
 /// Fetches a file, and gives how that ended.
-async fn fetched(stage: &Stage, url: &str) -> Value {
+pub(crate) async fn fetched(stage: &Stage, url: &str) -> Value {
     let id = begin(stage, json!({ "url": url })).await;
     stage.end(&id).await
 }

@@ -2,7 +2,7 @@
 //! that it is about.
 
 mod checksum;
-mod concatenation;
+pub(crate) mod concatenation;
 mod core;
 mod creation;
 mod http2;

@@ -1,11 +1,11 @@
-"""A worker with trouble on the way to it: in the middle of a client's upload the line is cut once, and once the worker is
-killed (SIGKILL) and started again on the same data.
+"""A worker with trouble on the way to it: in the middle of a client's upload (or download) the line is cut once, and once the
+worker is killed (SIGKILL) and started again on the same data.
 
-    python trouble.py WORKER BYTES COMMAND…
+    python trouble.py [--down] WORKER BYTES COMMAND…
 
 The worker is started with this process's environment. `{url}` in the command is its address, behind a proxy that counts what
-clients send: after a quarter of BYTES it cuts the line, after half of it it kills the worker. The command must end well, and
-both must have happened.
+clients send (with `--down`: what they get): after a quarter of BYTES it cuts the line, after half of it it kills the worker. The
+command must end well, and both must have happened.
 """
 
 import asyncio
@@ -27,10 +27,10 @@ def free_port():
 
 
 class Trouble:
-    def __init__(self, worker, length, data):
-        self.worker, self.data, self.port = worker, data, free_port()
+    def __init__(self, worker, length, data, down):
+        self.worker, self.data, self.port, self.counts_down = worker, data, free_port(), down
         self.cut_at, self.kill_at = length // 4, length // 2
-        self.sent, self.did, self.lines = 0, [], set()
+        self.counted, self.did, self.lines = 0, [], set()
         self.process, self.busy, self.begun = None, asyncio.Lock(), None
 
     async def start(self):
@@ -41,12 +41,16 @@ class Trouble:
         line = await self.process.stdout.readline()
         assert line.startswith(b"listening on "), line
 
+    async def count(self, length):
+        self.counted += length
+        await self.make()
+
     async def make(self):
         """Makes the trouble that is due, once each."""
         async with self.busy:
-            if "cut" not in self.did and self.sent >= self.cut_at:
+            if "cut" not in self.did and self.counted >= self.cut_at:
                 self.did.append("cut")
-            elif "killed" not in self.did and self.sent >= self.kill_at:
+            elif "killed" not in self.did and self.counted >= self.kill_at:
                 self.did.append("killed")
                 self.process.kill()
                 await self.process.wait()
@@ -78,10 +82,9 @@ class Trouble:
 
         async def up():
             while piece := await reader.read(65536):
-                self.sent += len(piece)
                 to_worker.write(piece)
                 await to_worker.drain()
-                await self.make()
+                await self.count(0 if self.counts_down else len(piece))
             to_worker.write_eof()
 
         async def down():
@@ -90,6 +93,7 @@ class Trouble:
                     self.begun = begun[1].decode()
                 writer.write(piece)
                 await writer.drain()
+                await self.count(len(piece) if self.counts_down else 0)
             writer.write_eof()
 
         await asyncio.gather(up(), down(), return_exceptions=True)
@@ -98,15 +102,17 @@ class Trouble:
             end.transport.abort()
 
 
-async def main(worker, length, *command):
+async def main(*words):
+    down = words[0] == "--down"
+    worker, length, *command = words[1:] if down else words
     with tempfile.TemporaryDirectory() as work:
-        trouble = Trouble(worker, int(length), pathlib.Path(work) / "data")
+        trouble = Trouble(worker, int(length), pathlib.Path(work) / "data", down)
         await trouble.start()
         server = await asyncio.start_server(trouble.serve, "127.0.0.1", 0)
         url = "http://127.0.0.1:%d" % server.sockets[0].getsockname()[1]
         client = await asyncio.create_subprocess_exec(*(word.replace("{url}", url) for word in command))
         code = await client.wait()
-        if code == 0:
+        if code == 0 and not down:
             await asyncio.to_thread(trouble.end)
         trouble.process.kill()
         await trouble.process.wait()

@@ -23,6 +23,7 @@ mod killed;
 mod left;
 mod migrate;
 mod proxy;
+mod reading;
 mod server;
 mod together;
 mod traffic;

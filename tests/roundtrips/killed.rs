@@ -1,46 +1,127 @@
 //! A worker that is killed at any moment while it sends encrypted files.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
+use telestore_sandbox::Via;
 
-use crate::support::{File, MIB};
+use crate::support::{File, MIB, soon};
 use crate::{Form, Scene, bytes};
 
-/// How often it is killed.
+/// How often it is killed while it sends. Further kills find it before or behind that.
 const KILLS: usize = 50;
 
-async fn killed(form: Form, settings: &[(&str, &str)]) {
-    let mut scene = Scene::new(form, settings).await;
-    // How long one takes that nobody disturbs.
-    let (first, began) = (of(bytes(12 * MIB)), std::time::Instant::now());
-    assert_eq!(scene.stage.send(&first).await["status"], "completed");
-    let usual = began.elapsed().max(Duration::from_millis(50));
-    for number in 0..KILLS {
-        let file = of(bytes(12 * MIB));
-        scene.stage.queue(&file).await;
-        tokio::time::sleep(usual.mul_f64(rand::rng().random::<f64>())).await;
-        scene.stage.kill().await;
-        scene.stage.start().await;
-        let end = scene.stage.end(&file.id).await;
-        assert_eq!(end["status"], "completed", "kill {number}: {end}");
-        let kept = scene.newest().await;
-        assert_eq!(kept["uploadId"], file.id.as_str());
-        assert!(scene.opened_by_hand(&kept).await == file.bytes, "kill {number}");
+/// After how many kills nothing is sent any more of files that still arrive: of most of them little is left to send when they are complete.
+const EARLY: usize = 10;
+
+/// How often at most, until that many did.
+const ROUNDS: usize = 8;
+
+/// The calls that bring bytes to Telegram.
+fn calls(via: Via) -> &'static [&'static str] {
+    match via {
+        Via::Mtproto => &["upload.saveFilePart", "upload.saveBigFilePart"],
+        _ => &["sendDocument"],
     }
-    assert_eq!(scene.stage.sandbox.messages_of(&scene.stage.user).len(), KILLS + 1, "each is one message");
 }
 
-fn of(bytes: Vec<u8>) -> File {
-    File { bytes, ..File::new(12 * MIB) }.named("access.log")
+/// What Telegram has seen of the files.
+#[derive(Clone, Copy)]
+struct Seen {
+    calls: u64,
+    messages: usize,
+}
+
+impl Seen {
+    fn of(scene: &Scene, via: Via) -> Self {
+        let stats = scene.stage.sandbox.stats();
+        let calls = calls(via).iter().map(|call| stats.calls(call)).sum();
+        Self { calls, messages: scene.stage.sandbox.messages_of(&scene.stage.user).len() }
+    }
+
+    /// Waits until so many more calls came, or the message is there.
+    async fn and_then(self, calls: u64, scene: &Scene, via: Via) {
+        let come = async {
+            loop {
+                let now = Self::of(scene, via);
+                if now.calls >= self.calls + calls || now.messages > self.messages {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        soon("so many calls", come).await;
+    }
+
+    /// Whether a file is on its way since then, and not there.
+    fn is_amid(self, scene: &Scene, via: Via) -> bool {
+        let now = Self::of(scene, via);
+        now.calls > self.calls && now.messages == self.messages
+    }
+}
+
+async fn killed(form: Form, via: Via, settings: &[(&str, &str)]) {
+    let mut scene = Scene::new(form, settings).await;
+    // How many calls one takes that nobody disturbs, and how long one of them.
+    let (first, before) = (a_file(via), Seen::of(&scene, via));
+    scene.stage.queue(&first).await;
+    before.and_then(1, &scene, via).await;
+    let began = Instant::now();
+    before.and_then(u64::from(u32::MAX), &scene, via).await;
+    let sent = began.elapsed();
+    assert_eq!(scene.stage.end(&first.id).await["status"], "completed");
+    let calls = Seen::of(&scene, via).calls - before.calls;
+    let each = sent.max(Duration::from_millis(50)).div_f64(calls as f64);
+    let kept = scene.newest().await;
+    assert!(calls > 0 && scene.messages(&kept).iter().all(|message| message.via == via));
+    let (mut kills, mut amid) = (0, 0);
+    while amid < KILLS {
+        kills += 1;
+        assert!(kills <= KILLS * ROUNDS, "{amid} of {kills} kills came while it was sending");
+        let (file, before) = (a_file(via), Seen::of(&scene, via));
+        scene.stage.queue(&file).await;
+        // At any moment behind a call, and now and then before the first one.
+        let call = if rand::rng().random_bool(0.1) { 0 } else { rand::rng().random_range(1..=calls) };
+        before.and_then(call, &scene, via).await;
+        tokio::time::sleep(each.mul_f64(rand::rng().random::<f64>())).await;
+        scene.stage.kill().await;
+        amid += usize::from(before.is_amid(&scene, via));
+        if kills == EARLY {
+            scene.stage.set("TELESTORE_EAGER", "off");
+        }
+        scene.stage.start().await;
+        let end = scene.stage.end(&file.id).await;
+        assert_eq!(end["status"], "completed", "kill {kills}: {end}");
+        let kept = scene.newest().await;
+        assert_eq!(kept["uploadId"], file.id.as_str());
+        assert!(scene.opened_by_hand(&kept).await == file.bytes, "kill {kills}");
+    }
+    println!("{form:?}, {via:?}: {kills} kills, {amid} of them while it was sending");
+    assert_eq!(Seen::of(&scene, via).messages, kills + 1, "each is one message");
+}
+
+/// One that goes that way, by MTProto as a large one.
+fn a_file(via: Via) -> File {
+    let length = if via == Via::Mtproto { 12 * MIB } else { 4 * MIB };
+    File { bytes: bytes(length), ..File::new(length) }.named("access.log")
 }
 
 #[tokio::test]
 async fn encrypted_files_are_whole_after_any_kill() {
-    killed(Form::Age, &[("TELESTORE_PREFER_MTPROTO", "on")]).await;
+    killed(Form::Age, Via::Mtproto, &[("TELESTORE_PREFER_MTPROTO", "on")]).await;
 }
 
 #[tokio::test]
 async fn compressed_and_encrypted_files_are_whole_after_any_kill() {
-    killed(Form::Both, &[("TELESTORE_PREFER_MTPROTO", "on")]).await;
+    killed(Form::Both, Via::Mtproto, &[("TELESTORE_PREFER_MTPROTO", "on")]).await;
+}
+
+#[tokio::test]
+async fn encrypted_files_that_go_by_the_bot_api_are_whole_after_any_kill() {
+    killed(Form::Age, Via::BotApi, &[]).await;
+}
+
+#[tokio::test]
+async fn compressed_and_encrypted_files_that_go_by_the_bot_api_are_whole_after_any_kill() {
+    killed(Form::Both, Via::BotApi, &[]).await;
 }

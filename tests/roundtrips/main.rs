@@ -7,6 +7,7 @@
 mod support;
 
 mod clients;
+mod ended;
 mod every;
 mod killed;
 mod large;

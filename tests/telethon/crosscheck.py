@@ -1,12 +1,13 @@
 """Unmodified Telethon against a running sandbox.
 
     python crosscheck.py CONTROL_URL [--channel ID] [--download-message ID]... [--size-mb N] [--login WORKER]
-                         [--mtproxy LINK]
+                         [--opens IDS FILE COMMAND]... [--mtproxy LINK]
 
 CONTROL_URL is what the sandbox calls `control_url`, for example http://127.0.0.1:8081/sandbox. The checks sign in
 with the session string of the channel's user, find the channel in the dialogs, send a random file, take the login to
 another data centre (with a key exchange), and download each message named (and the file just sent) and compare it with
-what the sandbox keeps. Telethon signs in by itself, by a code and a password and by a QR code; and with the session string that
+what the sandbox keeps. What is downloaded of several messages (IDS, with commas), joined, is made FILE again by COMMAND, which
+reads it. Telethon signs in by itself, by a code and a password and by a QR code; and with the session string that
 `WORKER login` prints. Exits with 1 on a failure.
 """
 
@@ -264,6 +265,18 @@ async def check_all(args, checks, folder):
             raise AssertionError("there is no such message")
         path = await by.download_media(message, file=str(pathlib.Path(folder, f"download-{message_id}")))
         expect(sha256(path), (await kept(message_id))["sha256"], "the hash of the download")
+        return path
+
+    async def opens(ids, original, command):
+        joined, opened = pathlib.Path(folder, "joined"), pathlib.Path(folder, "opened")
+        with joined.open("wb") as all_of_it:
+            for message_id in ids.split(","):
+                all_of_it.write(pathlib.Path(await download(int(message_id))).read_bytes())
+        with joined.open("rb") as given, opened.open("wb") as taken:
+            line = ["bash", "-o", "pipefail", "-c", command]
+            process = await asyncio.create_subprocess_exec(*line, stdin=given, stdout=taken)
+            expect(await process.wait(), 0, f"the end of {command}")
+        expect(sha256(opened), sha256(original), "the hash of what was opened")
 
     sign_ins = SignIns(args.control, sandbox)
     try:
@@ -284,6 +297,9 @@ async def check_all(args, checks, folder):
             await checks.run("finds what a video says of itself", read_video)
         for message_id in wanted:
             await checks.run(f"downloads message {message_id}", lambda: download(message_id))
+        for ids, original, command in args.opens:
+            program = command.split()[0]
+            await checks.run(f"downloads messages {ids}, which {program} opens", lambda: opens(ids, original, command))
         if args.mtproxy is None:
             await checks.run("signs in with a code and a password", sign_ins.by_code_and_password)
             await checks.run("signs in with a QR code", lambda: sign_ins.by_qr_code(user))
@@ -298,6 +314,9 @@ def main():
     parser.add_argument("control", metavar="CONTROL_URL")
     parser.add_argument("--channel", help="the channel id, as the Bot API writes it; the first user's by default")
     parser.add_argument("--download-message", type=int, action="append", default=[], metavar="ID")
+    parser.add_argument(
+        "--opens", nargs=3, action="append", default=[], metavar=("IDS", "FILE", "COMMAND"), help="pieces of a file"
+    )
     parser.add_argument("--login", metavar="WORKER", help="the worker's program, whose login is tried")
     parser.add_argument("--options-message", type=int, metavar="ID", help="in topic 7, silent, with a caption of its own")
     parser.add_argument("--video-message", type=int, metavar="ID", help="the sample, sent as a video")

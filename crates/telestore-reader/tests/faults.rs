@@ -37,6 +37,8 @@ async fn what_passes_is_waited_for_or_asked_again() {
     let actions = [
         FaultAction::DropConnection,
         FaultAction::LoseAnswer,
+        FaultAction::Silence,
+        FaultAction::NoExecuteSilence,
         FaultAction::HoldBackAnswer,
         FaultAction::FloodWait(1),
         FaultAction::FloodPremiumWait(1),

@@ -1,8 +1,9 @@
 //! Files given back where there is nothing but a bot's token.
 
-use telestore_sandbox::{Fault, FaultAction, Sandbox, UserSpec};
+use telestore_sandbox::{Fault, FaultAction, Sandbox, UserSpec, Via};
 
 use super::broken::taken;
+use super::encoded::{Keys, opened, text};
 use super::{Got, Kept, ask, random};
 use crate::support::{MIB, Stage};
 
@@ -51,6 +52,39 @@ async fn pieces_of_what_the_bot_api_gives_make_files_of_any_size() {
     let file = Kept::put(&stage, "a.bin", None, random(41 * MIB)).await;
     assert_eq!(stage.sandbox.messages_of(&stage.user).len(), 3);
     comes_back(&stage, &file).await;
+}
+
+#[tokio::test]
+async fn a_bot_alone_gives_back_what_it_has_encrypted_and_compressed() {
+    let keys = Keys::new();
+    let identity = keys.worker.expose();
+    for (encrypt, compress) in [("on", "off"), ("off", "on"), ("on", "on")] {
+        let settings = [
+            ("TELESTORE_ENCRYPT", encrypt),
+            ("TELESTORE_COMPRESS", compress),
+            ("TELESTORE_AGE_RECIPIENTS", keys.recipients.as_str()),
+            ("TELESTORE_AGE_IDENTITY", identity.as_str()),
+            // The largest file becomes several messages.
+            ("TELESTORE_BOT_API_MAX_BYTES", "1 MiB"),
+        ];
+        let stage = Stage::of(bot(), &settings).await;
+        for length in [1, 65_536, MIB + 1, 9 * MIB] {
+            let told = format!("{length} bytes, age {encrypt}, zstd {compress}");
+            let before = stage.sandbox.messages_of(&stage.user).len();
+            let file = Kept::put(&stage, "access.log", Some("text/plain"), text(length)).await;
+            comes_back(&stage, &file).await;
+            let messages = stage.sandbox.messages_of(&stage.user).split_off(before);
+            assert!(messages.len() > 1 || length < 9 * MIB, "{told}");
+            assert!(messages.iter().all(|message| message.via == Via::BotApi), "{told}");
+            // What lies there is what it is to be, and not the file as it came.
+            let raw = Got::of(ask(&stage, "GET", &format!("{}?raw=1", file.path()))).await.body;
+            let inner = if encrypt == "on" { opened(&raw, &keys.elsewhere) } else { raw.clone() };
+            let is_compressed = compress == "on" && length >= 65_536;
+            assert_eq!(inner.starts_with(b"\x28\xb5\x2f\xfd"), is_compressed, "{told}");
+            assert_eq!(raw.starts_with(b"age-encryption.org/v1\n"), encrypt == "on", "{told}");
+        }
+        assert_eq!(stage.sandbox.stats().calls("upload.getFile"), 0);
+    }
 }
 
 #[tokio::test]

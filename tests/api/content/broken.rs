@@ -10,7 +10,7 @@ use super::{Kept, random};
 use crate::support::{MIB, Stage, soon};
 use crate::tls::Files;
 
-const GET: &str = "upload.getFile";
+pub(super) const GET: &str = "upload.getFile";
 
 /// All that comes of a body, and whether it came to its end.
 pub(super) async fn taken(request: reqwest::RequestBuilder) -> (u64, Vec<u8>, bool) {
@@ -35,8 +35,9 @@ async fn a_body_that_cannot_be_finished_is_nobodys_whole_file() {
     // By HTTP/1.1 and by HTTP/2.
     for stage in [&plain, &by_tls] {
         let file = Kept::put(stage, "a.bin", None, random(4 * MIB)).await;
-        stage.sandbox.faults().inject(Fault::rpc_error(GET, 400, "LOCATION_INVALID").skip(5));
+        let refused = stage.sandbox.faults().inject(Fault::rpc_error(GET, 400, "LOCATION_INVALID").skip(5));
         let (length, got, ended) = taken(file.ask(stage, "GET")).await;
+        assert!(stage.sandbox.faults().fired(refused) > 0);
         assert_eq!(length, 4 * MIB as u64);
         assert!(!ended && got.len() < 4 * MIB, "{} bytes, as if that was all", got.len());
         assert!(got == file.bytes[..got.len()], "what came is right");
@@ -59,21 +60,26 @@ async fn what_passes_is_not_seen_by_the_client() {
     let stage = Stage::new().await;
     let file = Kept::put(&stage, "a.bin", None, random(4 * MIB)).await;
     let faults = stage.sandbox.faults();
-    faults.inject(Fault::drop_connection(GET).skip(4).once());
-    faults.inject(Fault::lose_answer(GET).skip(7).once());
-    faults.inject(Fault::rpc_error(GET, 400, "FILE_REFERENCE_EXPIRED").skip(9).once());
+    let struck = [
+        faults.inject(Fault::drop_connection(GET).skip(4).once()),
+        faults.inject(Fault::lose_answer(GET).skip(7).once()),
+        faults.inject(Fault::rpc_error(GET, 400, "FILE_REFERENCE_EXPIRED").skip(9).once()),
+    ];
     assert!(file.get(&stage, &[]).await.body == file.bytes);
+    assert_eq!(struck.map(|fault| faults.fired(fault)), [1; 3]);
 }
 
 #[tokio::test]
 async fn what_telegram_does_not_give_now_is_told_before_the_body() {
     let stage = Stage::new().await;
     let file = Kept::put(&stage, "a.bin", None, random(100)).await;
-    stage.sandbox.faults().inject(Fault::flood_wait("channels.getMessages", 3600));
+    let of_account = stage.sandbox.faults().inject(Fault::flood_wait("channels.getMessages", 3600));
     assert!(file.get(&stage, &[]).await.body == file.bytes, "the bot that has sent it gives it");
     let other = Kept::put(&stage, "b.bin", None, random(100)).await;
-    stage.sandbox.faults().inject(Fault::flood_wait("getFile", 3600));
+    let of_bot = stage.sandbox.faults().inject(Fault::flood_wait("getFile", 3600));
     let got = other.get(&stage, &[]).await;
+    let faults = stage.sandbox.faults();
+    assert!(faults.fired(of_account) > 0 && faults.fired(of_bot) > 0);
     assert!(got.error(503).contains("try again later"));
     let wait: u64 = got.header("retry-after").parse().expect("seconds");
     assert!((1..=3600).contains(&wait), "{wait}");

@@ -11,21 +11,21 @@ use crate::support::{File, MIB, Stage, soon};
 use crate::tus::{Tus, id_of};
 
 /// Two keys: one whose owner reads by the worker, and one that is kept elsewhere.
-struct Keys {
-    worker: Identity,
-    elsewhere: Identity,
-    recipients: String,
+pub(super) struct Keys {
+    pub(super) worker: Identity,
+    pub(super) elsewhere: Identity,
+    pub(super) recipients: String,
 }
 
 impl Keys {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (worker, elsewhere) = (Identity::generate().unwrap(), Identity::generate().unwrap());
         let recipients = format!("{},{}", worker.recipient(), elsewhere.recipient());
         Self { worker, elsewhere, recipients }
     }
 
     /// A worker that encrypts everything, and reads it back.
-    async fn stage(&self, more: &[(&str, &str)]) -> Stage {
+    pub(super) async fn stage(&self, more: &[(&str, &str)]) -> Stage {
         let identity = self.worker.expose();
         let own = [
             ("TELESTORE_ENCRYPT", "on"),

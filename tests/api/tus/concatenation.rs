@@ -6,7 +6,7 @@ use crate::support::{File, MIB, Stage, soon};
 use crate::tus::{Tus, id_of, name_of, number, path_of, refused};
 
 /// The paths of parts that hold the bytes of `file`, each ending where `ends` says.
-async fn parts_of(tus: &Tus<'_>, file: &File, ends: &[usize]) -> Vec<String> {
+pub(crate) async fn parts_of(tus: &Tus<'_>, file: &File, ends: &[usize]) -> Vec<String> {
     let mut parts = Vec::new();
     let starts = [0].iter().chain(ends);
     for (start, end) in starts.zip(ends) {
