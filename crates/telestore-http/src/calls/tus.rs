@@ -123,24 +123,7 @@ pub(crate) async fn create(call: Call, Body(body): Body) -> ApiResult {
     }
     let begun = engine.begin(&new.file, &caller).await?;
     let (id, duplicate) = (&new.file.id, begun.duplicate);
-    let taken = async {
-        if duplicate {
-            return raw::drop_all(body, begun.offset).await.map(|_| begun);
-        }
-        if begun.repeated {
-            return go_on(engine, &new, body, &caller).await.map_err(of_repeat);
-        }
-        // An empty file is over already.
-        if !new.has_body || new.file.size == Some(0) {
-            return Ok(begun);
-        }
-        let appending = engine.appending(id, 0, new.digests.clone(), &caller).await;
-        match appending {
-            Ok(appending) => raw::append(body, appending).await.map_err(of_upload),
-            Err(error) => Err(of_upload(error.into())),
-        }
-    };
-    let receipt = match taken.await {
+    let receipt = match take(engine, &new, begun, body, &caller).await {
         Ok(receipt) => receipt,
         Err(error) => {
             // Its client does not learn where it is. With a key it does when it comes again, unless it would meet the same.
@@ -156,6 +139,31 @@ pub(crate) async fn create(call: Call, Body(body): Body) -> ApiResult {
     }
     expiring(&mut answer, &receipt);
     Ok(if duplicate { answer.json(Begun { duplicate }) } else { answer.finish() })
+}
+
+/// Takes in what comes with a creation, and says how much is there.
+async fn take(
+    engine: &Telestore,
+    new: &Creation,
+    begun: AppendReceipt,
+    body: Payload,
+    caller: &Caller,
+) -> Result<AppendReceipt, ApiError> {
+    if begun.duplicate {
+        return raw::drop_all(body, begun.offset).await.map(|_| begun);
+    }
+    if begun.repeated {
+        return go_on(engine, new, body, caller).await.map_err(of_repeat);
+    }
+    // An empty file is over already.
+    if !new.has_body || new.file.size == Some(0) {
+        return Ok(begun);
+    }
+    let appending = engine.appending(&new.file.id, 0, new.digests.clone(), caller).await;
+    match appending {
+        Ok(appending) => raw::append(body, appending).await.map_err(of_upload),
+        Err(error) => Err(of_upload(error.into())),
+    }
 }
 
 /// Goes on with what a creation has begun that comes again, and says how much is there.
