@@ -1,6 +1,5 @@
 mod disk;
 mod filesystem;
-mod gathering;
 mod living;
 mod places;
 mod spool;
@@ -19,7 +18,6 @@ use tokio::task::spawn_blocking;
 
 pub use self::disk::DataDisk;
 pub use self::filesystem::FileSystem;
-use self::gathering::Gathering;
 use self::living::Living;
 use self::places::Places;
 use self::spool::LocalSpool;
@@ -38,7 +36,6 @@ pub struct LocalChunkStore {
     root: Arc<Path>,
     places: Arc<Places>,
     living: Arc<Living>,
-    gathering: Arc<Gathering>,
     is_shared: bool,
     durability: Durability,
     disk: DataDisk,
@@ -93,8 +90,7 @@ impl LocalChunkStore {
         let disk = DataDisk::whole(&root);
         let living = Arc::new(Living::new(&places.spool));
         let (places, durability) = (places.into(), Durability::default());
-        let gathering = Arc::default();
-        Self { root: root.into(), places, living, gathering, is_shared: false, durability, disk }
+        Self { root: root.into(), places, living, is_shared: false, durability, disk }
     }
 
     /// The same store, with what a put chunk is to survive.
@@ -190,8 +186,7 @@ impl ChunkStore for LocalChunkStore {
     async fn spool(&self) -> Result<Box<dyn Spool>> {
         let blob = BlobName::new(format!("spool/{}/{:016x}", self.living.name, rand::random::<u64>()));
         let living = Arc::clone(&self.living);
-        let (durability, disk, share) = (self.durability, self.disk.clone(), self.gathering.share());
-        Ok(Box::new(LocalSpool::new(self.path(&blob), blob, living, durability, disk, share)))
+        Ok(Box::new(LocalSpool::new(self.path(&blob), blob, living, self.durability, self.disk.clone())))
     }
 
     async fn put(&self, key: &StorageKey, index: ChunkIndex, spooled: SpooledChunk) -> Result<BlobName> {

@@ -8,10 +8,13 @@ use bytes::{Bytes, BytesMut};
 use telestore_types::ContentDigest;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::gathering::Share;
 use super::living::Living;
 use super::{DataDisk, failed};
 use crate::{BlobName, Check, Digest, Durability, Error, Result, Spool, SpooledChunk};
+
+/// How much is gathered before it goes to the disk. Small pieces make one call each otherwise, and a hostile client
+/// can cut a body into millions of them.
+const GATHER: usize = 256 * 1024;
 
 /// Pieces below this are copied together: a `Bytes` of a few bytes may pin a buffer of many.
 const SMALL: usize = 4096;
@@ -21,7 +24,6 @@ const SMALL: usize = 4096;
 pub(super) struct LocalSpool {
     blob: BlobName,
     durability: Durability,
-    share: Share,
     writer: Turn,
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
@@ -45,12 +47,11 @@ impl LocalSpool {
         living: Arc<Living>,
         durability: Durability,
         disk: DataDisk,
-        share: Share,
     ) -> Self {
         let writer = Writer { path, living, file: None, disk, digest: Digest::default(), checks: Vec::new() };
         let writer = Turn::Here(Box::new(writer));
         let (gathered, small) = (Vec::new(), BytesMut::new());
-        Self { blob, durability, share, writer, gathered, gathered_bytes: 0, small, length: 0 }
+        Self { blob, durability, writer, gathered, gathered_bytes: 0, small, length: 0 }
     }
 
     fn gather(&mut self, bytes: Bytes) {
@@ -113,7 +114,7 @@ impl Spool for LocalSpool {
         }
         self.length += bytes.len() as u64;
         self.gather(bytes);
-        if self.gathered_bytes >= self.share.bytes() { self.flush().await } else { Ok(()) }
+        if self.gathered_bytes >= GATHER { self.flush().await } else { Ok(()) }
     }
 
     async fn finish(mut self: Box<Self>) -> Result<SpooledChunk> {
