@@ -89,7 +89,7 @@ struct Done {
 
 impl Many<'_> {
     fn each(&self) -> usize {
-        self.bench.pick(8, 1)
+        self.bench.pick(4, 1)
     }
 
     fn bytes(&self) -> f64 {
