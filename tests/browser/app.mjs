@@ -272,10 +272,13 @@ async function keyboard(page) {
     }
     assert.fail(`${to} cannot be reached`);
   };
+  // The browser is told to ask here for files, which must have reached it before it does.
+  const asked = page.waitForEvent("filechooser");
   await tab("files");
   const ring = await page.evaluate(() => getComputedStyle(document.querySelector("label[for=files]")).outlineStyle);
   assert.equal(ring, "solid", "the focus can be seen");
-  const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.keyboard.press("Enter")]);
+  await page.keyboard.press("Enter");
+  const chooser = await asked;
   await chooser.setFiles(path);
   await is(page, "by keyboard.bin", "sent");
   await channel.holds([path]);
