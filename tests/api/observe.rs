@@ -7,6 +7,7 @@ use telestore_sandbox::UserSpec;
 
 use crate::docs::document;
 use crate::support::{File, MIB, Stage, soon};
+use crate::tus::{OFFSET_STREAM, Tus};
 
 /// What `GET /metrics` says: each series with its labels, and its value.
 struct Metrics(BTreeMap<String, f64>);
@@ -144,6 +145,20 @@ async fn refusals_are_counted_by_limit() {
     let refused = async { while ask().await != 429 {} };
     soon("a refusal", refused).await;
     let refused = "telestore_refused_requests_total{limit=\"requests of this user\"}";
+    assert_eq!(Metrics::of(&stage).await.get(refused), 1.0);
+}
+
+#[tokio::test]
+async fn a_creation_that_is_refused_by_its_bytes_is_counted_once() {
+    let stage = Stage::with(&[("TELESTORE_USER_BYTES_PER_DAY", "1 MiB")]).await;
+    let tus = Tus::new(&stage);
+    // Of no length, so that nothing is known before the bytes are there.
+    let body =
+        reqwest::Body::wrap_stream(futures_util::stream::iter([Ok::<_, std::io::Error>(vec![7; 2 * MIB])]));
+    let create = tus.request("POST", "/tus").header("Upload-Defer-Length", "1");
+    let create = create.header("Content-Type", OFFSET_STREAM).body(body);
+    assert_eq!(create.send().await.expect("the worker answers").status(), 429);
+    let refused = "telestore_refused_requests_total{limit=\"bytes of this user today\"}";
     assert_eq!(Metrics::of(&stage).await.get(refused), 1.0);
 }
 

@@ -117,9 +117,12 @@ pub(crate) async fn create(call: Call, Body(body): Body) -> ApiResult {
     let coming = raw::length(request).filter(|_| new.has_body).unwrap_or(0);
     new.check_body(coming, engine.config().max_chunk_bytes)?;
     let stored = new.file.size.unwrap_or(coming);
+    let more = More::UPLOAD.with_stored_bytes(stored).with_bytes(coming);
     // What is there already has room.
-    if !new.file.keyed || engine.recorded_status(&new.file.id, &caller).await.is_err() {
-        engine.check_quotas(&caller, &More::UPLOAD.with_stored_bytes(stored).with_bytes(coming)).await?;
+    if let Err(refused) = engine.check_quotas(&caller, &more).await
+        && !(new.file.keyed && engine.recorded_status(&new.file.id, &caller).await.is_ok())
+    {
+        return Err(refused.into());
     }
     let begun = engine.begin(&new.file, &caller).await?;
     let (id, duplicate) = (&new.file.id, begun.duplicate);
@@ -127,7 +130,7 @@ pub(crate) async fn create(call: Call, Body(body): Body) -> ApiResult {
         Ok(receipt) => receipt,
         Err(error) => {
             // Its client does not learn where it is. With a key it does when it comes again, unless it would meet the same.
-            let same = matches!(error.error_response().status().as_u16(), 413 | 460);
+            let same = matches!(error.status_code().as_u16(), 413 | 460);
             if !begun.repeated && (same || !new.file.keyed) {
                 let _ = engine.terminate(id, &caller).await;
             }
