@@ -97,7 +97,7 @@ fn form_as_written(file: &File, by: By, boundary: &str) -> Vec<u8> {
 }
 
 /// Sends a request, and cuts its connection: somewhere in it, or behind it, while the answer is outstanding or on its way.
-async fn cut(stage: &Stage, request: &[u8]) {
+pub(crate) async fn cut(stage: &Stage, request: &[u8]) {
     let Ok(mut socket) = TcpStream::connect(stage.address()).await else { return };
     let at = if rand::random() { request.len() } else { rand::rng().random_range(0..request.len()) };
     if socket.write_all(&request[..at]).await.is_err() {
@@ -149,7 +149,8 @@ fn post(stage: &Stage, file: &File, by: By) -> RequestBuilder {
     stage.client.post(stage.url("/upload")).multipart(form.part("file", part))
 }
 
-fn messages(stage: &Stage, file: &File) -> Vec<i64> {
+/// The numbers of the messages of a file.
+pub(crate) fn messages(stage: &Stage, file: &File) -> Vec<i64> {
     let all = stage.sandbox.messages_of(&stage.user);
     let of_file = all.into_iter().filter(|message| message.sent_name == file.name);
     of_file.inspect(|message| file.assert_is(message)).map(|message| message.message_id.into()).collect()

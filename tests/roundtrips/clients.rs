@@ -9,16 +9,11 @@ use tokio::process::Command;
 use tokio::task::JoinSet;
 
 use crate::support::{MIB, soon};
-use crate::{Form, Scene, bytes};
+use crate::{BLOCK, Form, GET, Scene, bytes, programs};
 
-const GET: &str = "upload.getFile";
-
-/// As people do it: the same line again, until it has all. With `--retry` it would begin anew by itself.
-async fn curl(url: String, token: String, out: PathBuf) -> PathBuf {
+/// As people do it: the same line again, until it has all.
+async fn curl(mut command: Command, out: PathBuf) -> PathBuf {
     loop {
-        let mut command = Command::new("curl");
-        command.args(["-fsS", "-C", "-", "-H"]);
-        command.arg(format!("Authorization: Bearer {token}")).arg("-o").arg(&out).arg(&url);
         if command.status().await.expect("curl").success() {
             return out;
         }
@@ -26,13 +21,7 @@ async fn curl(url: String, token: String, out: PathBuf) -> PathBuf {
     }
 }
 
-async fn telestore(url: String, token: String, id: String, out: PathBuf) -> PathBuf {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_client-under-test"));
-    command
-        .env("TELESTORE_URL", url)
-        .env("TELESTORE_TOKEN", token)
-        .args(["get", &id, "--json", "-o"])
-        .arg(&out);
+async fn telestore(mut command: Command, out: PathBuf) -> PathBuf {
     let ended = command.output().await.expect("the client");
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
     out
@@ -47,9 +36,6 @@ const CLIENTS: u64 = 20;
 
 /// How often the worker is killed while all of them read.
 const KILLS: u64 = 3;
-
-/// What one call reads.
-const BLOCK: u64 = 256 << 10;
 
 /// What a client has of its file so far.
 fn has(out: &Path) -> u64 {
@@ -94,23 +80,18 @@ async fn twenty_clients_end_with_the_right_bytes() {
     for (form, mebibytes) in [(Form::Plain, 12), (Form::Both, 24)] {
         let mut scene = Scene::new(form, &[("TELESTORE_PREFER_MTPROTO", "on")]).await;
         let bytes = bytes(mebibytes * MIB);
-        let put = scene.stage.client.put(scene.stage.url("/upload/access.log"));
-        let put = put.bearer_auth(&scene.stage.user.auth_token).body(bytes.clone());
-        assert_eq!(put.send().await.expect("an answer").status(), 201);
-        let newest = scene.newest().await;
+        let newest = scene.put(&bytes).await;
         let in_channel = scene.messages(&newest)[0].size;
         assert!(in_channel > 16 * BLOCK, "{in_channel} bytes are few");
-        let id = newest["id"].as_str().expect("an id").to_owned();
-        let (token, dir) = (scene.stage.user.auth_token.clone(), scene.stage.dir.path().to_owned());
+        let id = newest["id"].as_str().expect("an id");
         let (mut reading, mut outs) = (JoinSet::new(), Vec::new());
         for number in 0..CLIENTS {
-            let out = dir.join(format!("client-{number}"));
+            let out = scene.stage.dir.path().join(format!("client-{number}"));
             outs.push(out.clone());
             if number % 2 == 0 {
-                let url = scene.stage.url(&format!("/files/{id}/content"));
-                reading.spawn(curl(url, token.clone(), out));
+                reading.spawn(curl(programs::curl(&scene, id, &out), out));
             } else {
-                reading.spawn(telestore(scene.stage.url(""), token.clone(), id.clone(), out));
+                reading.spawn(telestore(programs::telestore(&scene, id, &out), out));
             }
         }
         killed_while_all_read(&mut scene, &outs, bytes.len() as u64, in_channel).await;

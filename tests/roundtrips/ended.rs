@@ -4,37 +4,20 @@ use std::path::Path;
 use std::process::Output;
 
 use telestore_sandbox::Fault;
-use tokio::process::Command;
 
 use crate::support::{MIB, soon};
-use crate::{Form, Scene, bytes};
-
-const GET: &str = "upload.getFile";
-
-/// What one call reads.
-const BLOCK: u64 = 256 << 10;
+use crate::{BLOCK, Form, GET, Scene, bytes, programs};
 
 /// What curl says if fewer bytes came than the head told.
 const PARTIAL: i32 = 18;
 
 async fn curl(scene: &Scene, id: &str, out: &Path) -> Option<i32> {
-    let mut command = Command::new("curl");
-    command.args([
-        "-fsS",
-        "-C",
-        "-",
-        "-H",
-        &format!("Authorization: Bearer {}", scene.stage.user.auth_token),
-    ]);
-    command.arg("-o").arg(out).arg(scene.stage.url(&format!("/files/{id}/content")));
-    soon("curl", command.status()).await.expect("curl").code()
+    soon("curl", programs::curl(scene, id, out).status()).await.expect("curl").code()
 }
 
 async fn telestore(scene: &Scene, id: &str, out: &Path) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_client-under-test"));
-    command.env("TELESTORE_URL", scene.stage.url("")).env("TELESTORE_TOKEN", &scene.stage.user.auth_token);
-    command.args(["get", id, "--json", "--patience", "1s", "-o"]).arg(out);
-    soon("the client", command.output()).await.expect("the client")
+    let mut command = programs::telestore(scene, id, out);
+    soon("the client", command.args(["--patience", "1s"]).output()).await.expect("the client")
 }
 
 #[tokio::test]
@@ -42,10 +25,7 @@ async fn no_program_takes_what_broke_off_for_whole() {
     for form in [Form::Plain, Form::Both] {
         let scene = Scene::new(form, &[("TELESTORE_PREFER_MTPROTO", "on")]).await;
         let bytes = bytes(6 * MIB);
-        let put = scene.stage.client.put(scene.stage.url("/upload/access.log"));
-        let put = put.bearer_auth(&scene.stage.user.auth_token).body(bytes.clone());
-        assert_eq!(put.send().await.expect("an answer").status(), 201);
-        let newest = scene.newest().await;
+        let newest = scene.put(&bytes).await;
         let id = newest["id"].as_str().expect("an id").to_owned();
         let (of_curl, of_ours) = (scene.stage.dir.path().join("curl"), scene.stage.dir.path().join("ours"));
         // From the middle on there is nothing, however often it is asked for.

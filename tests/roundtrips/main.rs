@@ -11,6 +11,7 @@ mod ended;
 mod every;
 mod killed;
 mod large;
+mod programs;
 
 use std::fs::File;
 use std::process::Stdio;
@@ -23,6 +24,12 @@ use telestore_sandbox::SandboxMessage;
 use tokio::process::Command;
 
 use crate::support::Stage;
+
+/// What reads bytes of a file by MTProto.
+const GET: &str = "upload.getFile";
+
+/// How many bytes one call reads.
+const BLOCK: u64 = 256 << 10;
 
 /// In what form the channel gets a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +75,14 @@ impl Scene {
 
     fn get(&self, path: &str) -> RequestBuilder {
         self.stage.client.get(self.stage.url(path)).bearer_auth(&self.stage.user.auth_token)
+    }
+
+    /// Sends a file by one `PUT`. Gives what the index has of it.
+    async fn put(&self, bytes: &[u8]) -> Value {
+        let put = self.stage.client.put(self.stage.url("/upload/access.log"));
+        let put = put.bearer_auth(&self.stage.user.auth_token).body(bytes.to_vec());
+        assert_eq!(put.send().await.expect("an answer").status(), 201);
+        self.newest().await
     }
 
     /// The newest file of the index.

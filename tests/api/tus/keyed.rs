@@ -1,7 +1,5 @@
 //! Creations that come again with their `Idempotency-Key`, because their clients did not hear what became of them.
 
-use std::time::Duration;
-
 use futures_util::StreamExt;
 use futures_util::stream::iter;
 use rand::RngExt;
@@ -9,10 +7,10 @@ use reqwest::Response;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use telestore_sandbox::{Fault, Unsaid, UnsaidAnswer, UserSpec};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
+use crate::idempotency::{cut, messages};
 use crate::support::{File, Stage};
+use crate::tus::concatenation::parts_of;
 use crate::tus::{OFFSET_STREAM, Tus, id_of, name_of, number, pair, path_of, refused};
 
 const KEY: (&str, &str) = ("Idempotency-Key", "\"8e03978e-40d5-43dd-bc93-6894a57f9324\"");
@@ -176,12 +174,7 @@ async fn bytes_that_come_along_again_go_on_behind_those_that_are_there() {
 async fn a_file_that_is_put_together_twice_by_one_key_is_one() {
     let stage = Stage::new().await;
     let (tus, file) = (Tus::new(&stage), File::new(2000));
-    let mut parts = Vec::new();
-    for bytes in file.bytes.chunks(1000) {
-        let part = tus.begin(&[("Upload-Length", "1000"), ("Upload-Concat", "partial")]).await;
-        tus.append(&part, 0, bytes).await;
-        parts.push(part);
-    }
+    let parts = parts_of(&tus, &file, &[1000, 2000]).await;
     let (concat, name) = (format!("final;{}", parts.join(" ")), name_of(&file));
     let words = [KEY, ("Upload-Concat", concat.as_str()), ("Upload-Metadata", name.as_str())];
     let (one, two) = tokio::join!(tus.begin(&words), tus.begin(&words));
@@ -235,27 +228,10 @@ async fn a_hundred_creations_that_are_cut_and_repeated_make_one_message_each() {
         }
         let end = stage.end(id_of(&path)).await;
         assert_eq!(end["status"], "completed", "{end}");
-        let messages = stage.sandbox.messages_of(&stage.user);
-        let of_file: Vec<_> = messages.iter().filter(|message| message.sent_name == file.name).collect();
-        assert_eq!(of_file.len(), 1, "{of_file:?}");
-        file.assert_is(of_file[0]);
+        let messages = messages(stage, &file);
+        assert_eq!(messages.len(), 1, "{messages:?}");
     };
     iter(0..CUTS).for_each_concurrent(10, one).await;
     assert_eq!(stage.sandbox.messages_of(&stage.user).len(), CUTS);
     stage.emptied(&["chunks", "spool"]).await;
-}
-
-/// Sends a request, and cuts its line somewhere.
-async fn cut(stage: &Stage, request: &[u8]) {
-    let Ok(mut socket) = TcpStream::connect(stage.address()).await else { return };
-    let at = if rand::random() { request.len() } else { rand::rng().random_range(0..request.len()) };
-    if socket.write_all(&request[..at]).await.is_ok() && at == request.len() {
-        // The answer comes, and its client does not live to see it; or it may not have come yet.
-        let wait = Duration::from_millis(rand::rng().random_range(0..20));
-        let _ = tokio::time::timeout(wait, socket.read(&mut [0; 1])).await;
-    }
-    if rand::random() {
-        // A reset, as of a client that has crashed.
-        let _ = socket.set_zero_linger();
-    }
 }

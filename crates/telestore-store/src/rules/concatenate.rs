@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use telestore_types::{ChunkIndex, MAX_CHUNKS, Upload, UploadId, UploadKind, UploadState};
 
+use super::uploads::take_away;
 use super::{Answer, Rows, check};
 use crate::{ChunkRecord, Concatenated, Concatenation, More, Result};
 
@@ -42,10 +43,7 @@ pub async fn concatenate(rows: &mut dyn Rows, new: &Concatenation) -> Result<Ans
     }
     whole.file_size = Some(whole.received_bytes);
     whole.complete_by_itself(whole.created_at);
-    if let Some(cancelled) = before {
-        rows.delete_chunks(&cancelled.key).await?;
-        rows.delete(&cancelled.key).await?;
-    }
+    take_away(rows, before).await?;
     rows.insert(&whole).await?;
     for record in records.iter().chain(thumbnail) {
         rows.put_chunk(&whole.key, record).await?;

@@ -27,15 +27,21 @@ pub async fn create(
     if let Err(exceeded) = check(rows, upload, limits, &More::UPLOAD, upload.created_at).await? {
         return Ok(Answer::Unchanged(Created::TooMuch(exceeded)));
     }
-    if let Some(cancelled) = found {
-        rows.delete_chunks(&cancelled.key).await?;
-        rows.delete(&cancelled.key).await?;
-    }
+    take_away(rows, found).await?;
     if let Some(most) = limits.unowned.filter(|_| upload.user_id.is_none()) {
         rows.make_room(most).await?;
     }
     rows.insert(upload).await?;
     Ok(Answer::Changed(Created::New))
+}
+
+/// One that was cancelled makes room for another of its id.
+pub(super) async fn take_away(rows: &mut dyn Rows, cancelled: Option<Upload>) -> Result<()> {
+    if let Some(cancelled) = cancelled {
+        rows.delete_chunks(&cancelled.key).await?;
+        rows.delete(&cancelled.key).await?;
+    }
+    Ok(())
 }
 
 /// [`SessionStore::claim`](crate::SessionStore::claim).

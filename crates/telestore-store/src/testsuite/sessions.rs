@@ -150,6 +150,7 @@ where
         streamed::the_last_byte_completes_what_is_streamed,
         streamed::the_last_pieces_become_one,
         streamed::parts_become_a_file,
+        streamed::a_file_of_parts_that_was_cancelled_makes_room,
         streamed::files_may_be_put_together_at_once,
         leases::leases_in_order,
         leases::users_take_turns,

@@ -152,6 +152,29 @@ async fn bytes_live_as_long_as_a_record_names_them(
     assert_eq!(store.expire(&expiry).await.expect("expires").len(), 2);
 }
 
+pub(super) async fn a_file_of_parts_that_was_cancelled_makes_room(store: &dyn SessionStore) {
+    let part = begun(store, "one", 1, Some(3), UploadKind::Partial).await;
+    append(store, &part, 0, b"one", "blob-1").await;
+    let make = async |key| {
+        let upload = new("a", key, None, UploadKind::Concatenated);
+        let new = Concatenation::new(upload.clone(), vec![id("one")]).within(LIMITS);
+        (upload, store.concatenate(&new).await.expect("answers"))
+    };
+    let (first, made) = make(2).await;
+    assert!(matches!(made, Concatenated::Made(_)), "{made:?}");
+    assert_eq!(make(3).await.1, Concatenated::Exists);
+    let cancelled = store.cancel(&first.id, &first.key, NOW).await.expect("cancels");
+    assert!(matches!(cancelled, Cancelled::Now { .. }), "{cancelled:?}");
+    let (second, made) = make(4).await;
+    assert!(matches!(made, Concatenated::Made(_)), "{made:?}");
+    assert_eq!(get(store, "a").await.key, second.key);
+    assert_eq!(store.chunks(&second.key).await.expect("reads").len(), 1);
+    assert_eq!(store.chunks(&first.key).await.expect("reads"), []);
+    // Its parts may go before the same is asked for again.
+    store.cancel(&part.id, &part.key, NOW).await.expect("cancels");
+    assert_eq!(make(5).await.1, Concatenated::Exists);
+}
+
 pub(super) async fn files_may_be_put_together_at_once(store: &dyn SessionStore) {
     for (name, key) in [("one", 1), ("two", 2), ("three", 3)] {
         let part = begun(store, name, key, Some(3), UploadKind::Partial).await;

@@ -55,7 +55,7 @@ impl Intake {
                 Err(Error::SendAgain)
             }
             Created::Exists(found) => {
-                same_request(&found, &upload)?;
+                same_request(&found, upload.fingerprint.as_deref())?;
                 self.is_the_same(&found, file, caller).await
             }
         }
@@ -64,7 +64,7 @@ impl Intake {
     /// Whether an upload that was there is over, so that one with its id may begin.
     pub(super) async fn makes_room(&self, found: &Upload, new: &Upload, caller: &Caller) -> Result<bool> {
         self.access.check_access(found, caller).await?;
-        same_request(found, new)?;
+        same_request(found, new.fingerprint.as_deref())?;
         if new.fingerprint.is_some() && found.state == UploadState::Failed {
             if is_there(found) {
                 let (id, why) = (&found.id, found.error.as_deref().unwrap_or_default());

@@ -93,7 +93,7 @@ impl Intake {
             return Err(Conflict::OtherFile(new.id.clone()).into());
         }
         let found = self.base.sessions.get(&new.id).await?.ok_or(Error::SendAgain)?;
-        same_request(&found, new)?;
+        same_request(&found, new.fingerprint.as_deref())?;
         Ok(AppendReceipt { repeated: true, ..self.receipt(&found) })
     }
 }

@@ -7,7 +7,7 @@ use telestore_types::{
 };
 
 use crate::intake::Intake;
-use crate::intake::repeats::IdempotencyKey;
+use crate::intake::repeats::{IdempotencyKey, same_request};
 use crate::shared::access::{concerns, missing_token};
 use crate::shared::caller::Caller;
 use crate::shared::error::{Error, Result};
@@ -111,9 +111,7 @@ impl Intake {
                 Created::TooMuch(exceeded) => return Err(self.access.too_much(exceeded)),
                 Created::Exists(found) => {
                     self.access.check_access(&found, caller).await?;
-                    if found.fingerprint != upload.fingerprint {
-                        return Err(Error::OtherRequest);
-                    }
+                    same_request(&found, upload.fingerprint.as_deref())?;
                     if found.state != UploadState::Failed || found.outcome == Some(Outcome::Ambiguous) {
                         return Ok(found.id);
                     }

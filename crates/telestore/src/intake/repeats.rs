@@ -153,9 +153,7 @@ impl Intake {
     pub(crate) async fn file_of_before(&self, file: &FileInfo, caller: &Caller) -> Result<Upload> {
         let found = self.base.sessions.get(&file.id).await?.ok_or(Error::SendAgain)?;
         self.access.check_access(&found, caller).await?;
-        if found.fingerprint != file.fingerprint {
-            return Err(Error::OtherRequest);
-        }
+        same_request(&found, file.fingerprint.as_deref())?;
         if is_there(&found) { Ok(found) } else { Err(Error::SendAgain) }
     }
 
@@ -177,9 +175,7 @@ impl Intake {
             Created::Exists(found) => *found,
         };
         self.access.check_access(&found, caller).await?;
-        if found.fingerprint.as_ref() != Some(fingerprint) {
-            return Err(Error::OtherRequest);
-        }
+        same_request(&found, Some(fingerprint))?;
         if is_there(&found) {
             return Ok(Place::There(found));
         }
@@ -208,10 +204,10 @@ pub(super) fn is_there(upload: &Upload) -> bool {
     }
 }
 
-/// Refuses what a client begins by the key of another request.
-pub(super) fn same_request(found: &Upload, new: &Upload) -> Result<()> {
-    match &new.fingerprint {
-        Some(asked_for) if found.fingerprint.as_ref() != Some(asked_for) => Err(Error::OtherRequest),
+/// Refuses what a client asks for by the key of another request. What has no fingerprint was not asked for by a key.
+pub(super) fn same_request(found: &Upload, fingerprint: Option<&str>) -> Result<()> {
+    match fingerprint {
+        Some(_) if found.fingerprint.as_deref() != fingerprint => Err(Error::OtherRequest),
         _ => Ok(()),
     }
 }
