@@ -300,6 +300,10 @@ macro_rules! forward {
                 ($inner).outbox_lease(worker, kind, now, until, limit, except).await
             }
 
+            async fn outbox_due(&$self, now: Timestamp) -> Result<Vec<(OutboxKind, Timestamp)>> {
+                ($inner).outbox_due(now).await
+            }
+
             async fn outbox_next_due(&$self) -> Result<Option<Timestamp>> {
                 ($inner).outbox_next_due().await
             }

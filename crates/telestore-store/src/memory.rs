@@ -1,7 +1,7 @@
 mod chunks;
 mod state;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -374,6 +374,15 @@ impl SessionStore for MemorySessionStore {
     ) -> Result<Vec<OutboxEvent>> {
         let mut state = self.lock().await;
         Ok(done(rules::outbox_lease(&mut *state, worker, kind, now, until, limit, except).await?))
+    }
+
+    async fn outbox_due(&self, now: Timestamp) -> Result<Vec<(OutboxKind, Timestamp)>> {
+        let mut due = BTreeMap::new();
+        for waiting in self.lock().await.outbox.iter().filter(|waiting| waiting.is_due(now)) {
+            let first = due.entry(waiting.event.event.kind).or_insert(waiting.due);
+            *first = waiting.due.min(*first);
+        }
+        Ok(due.into_iter().collect())
     }
 
     async fn outbox_next_due(&self) -> Result<Option<Timestamp>> {

@@ -149,6 +149,7 @@ pub trait SessionCalls: Send + Sync {
         limit: u32,
         except: &[UserId],
     ) -> Result<Vec<OutboxEvent>>;
+    async fn outbox_due(&self, now: Timestamp) -> Result<Vec<(OutboxKind, Timestamp)>>;
     async fn outbox_next_due(&self) -> Result<Option<Timestamp>>;
     async fn outbox_done(&self, event: &OutboxEvent) -> Result<bool>;
     async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> Result<bool>;

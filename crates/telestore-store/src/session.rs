@@ -324,6 +324,10 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         except: &[UserId],
     ) -> Result<Vec<OutboxEvent>>;
 
+    /// The kinds of which an event that nobody has claimed is [due](telestore_types::is_due) at `now`, each with the moment for
+    /// which the oldest of them was put off. It may be of a user whose account another worker holds.
+    async fn outbox_due(&self, now: Timestamp) -> Result<Vec<(OutboxKind, Timestamp)>>;
+
     /// When the next event will be due that nobody has claimed, or whose claim runs out; `None` if none waits.
     async fn outbox_next_due(&self) -> Result<Option<Timestamp>>;
 

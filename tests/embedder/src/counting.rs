@@ -102,6 +102,7 @@ forward! {
     async fn release_gone(&self, worker: &WorkerId, now: Timestamp, limit: u32) -> Vec<Released>;
     async fn add_event(&self, upload: &UploadId, event: &NewEvent, worker: &WorkerId, now: Timestamp, until: Timestamp) -> OutboxEvent;
     async fn outbox_lease(&self, worker: &WorkerId, kind: OutboxKind, now: Timestamp, until: Timestamp, limit: u32, except: &[UserId]) -> Vec<OutboxEvent>;
+    async fn outbox_due(&self, now: Timestamp) -> Vec<(OutboxKind, Timestamp)>;
     async fn outbox_next_due(&self) -> Option<Timestamp>;
     async fn outbox_done(&self, event: &OutboxEvent) -> bool;
     async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> bool;

@@ -55,6 +55,11 @@ impl Waiting {
         self.event.event.event_id == event.event.event_id && self.event.claim == event.claim
     }
 
+    /// Whether it is due, and nobody has claimed it.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        is_due(self.due, now) && self.claimed.as_ref().is_none_or(|claimed| is_due(claimed.until, now))
+    }
+
     /// When it will be due that nobody has claimed, or whose claim runs out.
     pub(super) fn free_at(&self) -> Timestamp {
         self.claimed.as_ref().map_or(self.due, |claimed| claimed.until.max(self.due))
@@ -382,10 +387,7 @@ impl Rows for State {
                 && (!kind.needs_account() || self.may_use(user, worker, now))
         };
         let due = self.outbox.iter().filter(|waiting| {
-            waiting.event.event.kind == kind
-                && is_due(waiting.due, now)
-                && waiting.claimed.as_ref().is_none_or(|claimed| is_due(claimed.until, now))
-                && may(&waiting.event.event)
+            waiting.event.event.kind == kind && waiting.is_due(now) && may(&waiting.event.event)
         });
         Ok(due.min_by_key(|waiting| waiting.due).map(|waiting| waiting.event.clone()))
     }

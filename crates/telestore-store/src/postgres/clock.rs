@@ -7,7 +7,7 @@ use telestore_types::{Timestamp, Upload};
 
 use crate::{
     Appended, Cancelled, Completed, Concatenated, Counts, Created, Cursor, Declared, Expired, KnownWorker,
-    Lease, OptionsSet, OutboxEvent, Recorded, Released,
+    Lease, OptionsSet, OutboxEvent, OutboxKind, Recorded, Released,
 };
 
 /// Clocks that differ by less than this are told as one, so that a moment reads the same each time.
@@ -92,6 +92,12 @@ impl Times for Lease {
     fn shift(&mut self, by: i64) {
         self.upload.shift(by);
         self.until.shift(by);
+    }
+}
+
+impl Times for (OutboxKind, Timestamp) {
+    fn shift(&mut self, by: i64) {
+        self.1.shift(by);
     }
 }
 

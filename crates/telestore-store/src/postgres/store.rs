@@ -394,6 +394,11 @@ impl SessionStore for PostgresSessionStore {
         Ok(self.skew.told(leased))
     }
 
+    async fn outbox_due(&self, now: Timestamp) -> Result<Vec<(OutboxKind, Timestamp)>> {
+        let now = self.skew.kept(now);
+        Ok(self.skew.told(ask!(self, |on| outbox::due(on, now).await)?))
+    }
+
     async fn outbox_next_due(&self) -> Result<Option<Timestamp>> {
         Ok(self.skew.told(ask!(self, |on| outbox::next_due(on).await)?))
     }

@@ -8,7 +8,7 @@ use telestore_types::{ResumeState, SenderId, StorageKey, StoredFile, Timestamp, 
 /// What is to be done about an event of the outbox.
 ///
 /// It is exhaustive: an engine must know how each is done. A store keeps the name ([`as_str`](Self::as_str)) and need not look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OutboxKind {
     /// The backend is to be told that an upload is finished.
     Webhook,
@@ -19,6 +19,9 @@ pub enum OutboxKind {
 }
 
 impl OutboxKind {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Webhook, Self::Withdrawal, Self::Recall];
+
     /// The name under which stores keep it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -38,7 +41,7 @@ impl OutboxKind {
 
     /// Reads a stored name back.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Webhook, Self::Withdrawal, Self::Recall].into_iter().find(|kind| kind.as_str() == name)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 

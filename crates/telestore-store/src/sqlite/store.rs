@@ -358,6 +358,10 @@ impl SessionStore for SqliteSessionStore {
         tx.answer(answer).await
     }
 
+    async fn outbox_due(&self, now: Timestamp) -> Result<Vec<(OutboxKind, Timestamp)>> {
+        outbox::due(&self.readers, now).await
+    }
+
     async fn outbox_next_due(&self) -> Result<Option<Timestamp>> {
         outbox::next_due(&self.readers).await
     }

@@ -1,5 +1,6 @@
 //! What is to be done about uploads that are over.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use telestore_types::{ChunkVerdict, Timestamp, UploadState, UserId};
@@ -41,7 +42,10 @@ async fn two_events(store: &dyn SessionStore) {
 }
 
 pub(super) async fn delivers_the_outbox(store: &dyn SessionStore) {
+    assert_eq!(store.outbox_due(NOW).await.expect("reads"), []);
     two_events(store).await;
+    assert_eq!(store.outbox_due(NOW).await.expect("reads"), [(OutboxKind::Webhook, NOW)]);
+    assert_eq!(store.outbox_due(NOW - SECOND).await.expect("reads"), [], "not yet");
     let one = claim(store, OutboxKind::Webhook, NOW, 1).await;
     assert_eq!(one.iter().map(|due| due.event.event_id.as_str()).collect::<Vec<_>>(), ["event-a"]);
     let due = claim(store, OutboxKind::Webhook, NOW, 9).await;
@@ -56,11 +60,15 @@ pub(super) async fn delivers_the_outbox(store: &dyn SessionStore) {
         "as the claims run out"
     );
 
+    assert_eq!(store.outbox_due(NOW + SECOND).await.expect("reads"), [], "both are worked on");
     assert!(store.outbox_later(&one[0], NOW + SECOND).await.expect("writes"));
     assert!(store.outbox_done(&due[0]).await.expect("writes"));
     assert!(!store.outbox_done(&due[0]).await.expect("answers"), "it is done");
     assert!(claim(store, OutboxKind::Webhook, NOW, 9).await.is_empty());
     assert_eq!(store.outbox_next_due().await.expect("reads"), Some(NOW + SECOND));
+    assert_eq!(store.outbox_due(NOW).await.expect("reads"), []);
+    let due = store.outbox_due(NOW + SECOND * 2).await.expect("reads");
+    assert_eq!(due, [(OutboxKind::Webhook, NOW + SECOND)]);
     let again = claim(store, OutboxKind::Webhook, NOW + SECOND, 9).await;
     assert_eq!((again[0].event.event_id.as_str(), again[0].attempt), ("event-a", 1));
     assert!(store.outbox_done(&again[0]).await.expect("writes"));
@@ -75,6 +83,10 @@ pub(super) async fn events_wait_until_they_are_done(store: &dyn SessionStore) {
     assert_eq!((&added.event, &added.upload_id), (&withdrawal, &id("gone")));
     assert!(claim(store, OutboxKind::Withdrawal, NOW, 9).await.is_empty(), "it is worked on");
     assert!(store.outbox_later(&added, NOW).await.expect("writes"));
+    two_events(store).await;
+    let due = store.outbox_due(NOW).await.expect("reads").into_iter().collect::<BTreeMap<_, _>>();
+    let both = [OutboxKind::Webhook, OutboxKind::Withdrawal].map(|kind| (kind, NOW));
+    assert_eq!(due, BTreeMap::from(both), "each kind by itself");
     let except = async |user: &str| {
         let except = [UserId::new(user)];
         let kind = OutboxKind::Withdrawal;
@@ -85,6 +97,8 @@ pub(super) async fn events_wait_until_they_are_done(store: &dyn SessionStore) {
     assert_eq!((&due[0].event, &due[0].upload_id), (&withdrawal, &id("gone")));
     // Written with a clock that was a year ahead.
     assert!(store.outbox_later(&due[0], NOW + SECOND * 31_536_000).await.expect("writes"));
+    let kinds = store.outbox_due(NOW).await.expect("reads");
+    assert!(kinds.iter().any(|(kind, _)| *kind == OutboxKind::Withdrawal), "{kinds:?}");
     let due = claim(store, OutboxKind::Withdrawal, NOW, 9).await;
     assert!(store.outbox_done(&due[0]).await.expect("writes"));
     assert!(claim(store, OutboxKind::Withdrawal, NOW, 9).await.is_empty());

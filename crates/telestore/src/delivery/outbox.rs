@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use crate::shared::backends::Backends;
-use crate::shared::base::{Base, SHORTEST_SLEEP};
+use crate::shared::base::{AHEAD, Base, SHORTEST_SLEEP};
 use crate::shared::error::{Error, Result};
 use crate::shared::metrics::{Webhook, webhook};
 use crate::shared::sends::{Sends, owners_of};
@@ -80,29 +80,37 @@ impl Delivery {
     }
 
     /// Begins to work on what is due, as far as there are places.
-    pub(crate) async fn begin_deliveries(
-        &self,
-        places: &mut Places,
-        tasks: &mut JoinSet<Ended>,
-    ) -> Result<usize> {
+    async fn begin_deliveries(&self, places: &mut Places, tasks: &mut JoinSet<Ended>) -> Result<usize> {
         let mut begun = 0;
-        for kind in [OutboxKind::Webhook, OutboxKind::Withdrawal, OutboxKind::Recall] {
-            while places.is_free_for(kind) && !self.base.shutdown.is_cancelled() {
-                let Some(event) = self.claim(kind, &places.full()).await? else { break };
-                if !places.take(&event.event) {
+        loop {
+            // To ask what is due costs less than to try and claim an event of each kind.
+            let due = self.base.sessions.outbox_due(self.base.now() + AHEAD).await?;
+            let mut claimed = 0;
+            for (kind, _) in due {
+                if !places.is_free_for(kind) || self.base.shutdown.is_cancelled() {
                     continue;
                 }
-                begun += 1;
-                let delivery = self.clone();
-                let id = event.event.event_id.clone();
-                // In a task of its own, so that a panic does not keep the place.
-                let work = tokio::spawn(async move { delivery.deliver_one(&event).await }.in_current_span());
-                tasks.spawn(async move {
-                    (id, work.await.unwrap_or_else(|died| Err(Error::Storage(Box::new(died)))))
-                });
+                let Some(event) = self.claim(kind, &places.full()).await? else { continue };
+                claimed += 1;
+                if places.take(&event.event) {
+                    begun += 1;
+                    self.begin(event, tasks);
+                }
+            }
+            if claimed == 0 {
+                return Ok(begun);
             }
         }
-        Ok(begun)
+    }
+
+    fn begin(&self, event: OutboxEvent, tasks: &mut JoinSet<Ended>) {
+        let delivery = self.clone();
+        let id = event.event.event_id.clone();
+        // In a task of its own, so that a panic does not keep the place.
+        let work = tokio::spawn(async move { delivery.deliver_one(&event).await }.in_current_span());
+        tasks.spawn(
+            async move { (id, work.await.unwrap_or_else(|died| Err(Error::Storage(Box::new(died))))) },
+        );
     }
 
     /// Claims one event of this kind, of none of these users: one at a time, so that none is claimed without a place.
@@ -164,10 +172,10 @@ impl Delivery {
         while !self.base.shutdown.is_cancelled() {
             task.beat();
             match self.begin_deliveries(&mut places, &mut tasks).await {
-                Ok(0) => {
+                Ok(_) => {
                     let due = match tasks.is_empty() {
                         true => self.base.sessions.outbox_next_due().await.unwrap_or(None),
-                        // What is worked on is due as well.
+                        // What is due may be of a user or a kind that has no place now.
                         false => Some(self.base.now() + SHORTEST_SLEEP * 10),
                     };
                     tokio::select! {
@@ -182,7 +190,6 @@ impl Delivery {
                         () = self.base.wait_until(due, self.base.outbox.notified()) => {}
                     }
                 }
-                Ok(_) => {}
                 Err(error) => self.base.pause_after(&error).await,
             }
         }

@@ -241,7 +241,7 @@ impl Fetching {
                         self.events.publish(&now);
                     }
                     if matches!(note, FetchNote::Failed { .. }) {
-                        self.events.bus.forget(&upload.id);
+                        self.events.forget(&upload.id);
                     }
                 }
                 Ok(false) => {}

@@ -21,6 +21,9 @@ pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// The shortest, if something is due that nobody may take yet.
 pub(crate) const SHORTEST_SLEEP: Duration = Duration::from_millis(100);
 
+/// How far the store's clock may be ahead: what is due by then is tried.
+pub(crate) const AHEAD: Duration = Duration::from_secs(5);
+
 /// What every part of the engine stands on.
 pub(crate) struct Base {
     pub(crate) sessions: Arc<dyn SessionStore>,

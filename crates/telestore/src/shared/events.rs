@@ -1,9 +1,10 @@
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use telestore_progress::ProgressBus;
 use telestore_store::Lease;
-use telestore_types::{Upload, UploadEvent, UploadState};
+use telestore_types::{Upload, UploadEvent, UploadId, UploadState};
 
 use crate::shared::base::Base;
 use crate::shared::error::Result;
@@ -12,7 +13,13 @@ use crate::shared::error::Result;
 pub(crate) struct Events {
     base: Arc<Base>,
     pub(crate) bus: Arc<dyn ProgressBus>,
+    /// How many runs the bus was let forget.
+    forgotten: AtomicU64,
 }
+
+/// When a row was read, among the runs that end here. To be taken before.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment(u64);
 
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -22,7 +29,7 @@ impl fmt::Debug for Events {
 
 impl Events {
     pub(crate) fn new(base: Arc<Base>, bus: Arc<dyn ProgressBus>) -> Self {
-        Self { base, bus }
+        Self { base, bus, forgotten: AtomicU64::new(0) }
     }
 
     pub(crate) fn publish(&self, upload: &Upload) {
@@ -43,7 +50,7 @@ impl Events {
     pub(crate) async fn publish_end(&self, lease: &Lease) {
         let Ok(Some(upload)) = self.base.sessions.get(&lease.upload.id).await else {
             // Listeners look for themselves then.
-            self.bus.forget(&lease.upload.id);
+            self.forget(&lease.upload.id);
             return;
         };
         // Another runner has taken the upload over; it is the one to tell of it.
@@ -52,17 +59,29 @@ impl Events {
         }
         self.publish(&upload);
         if upload.result().is_some() || upload.error.is_some() {
-            self.bus.forget(&upload.id);
+            self.forget(&upload.id);
         }
     }
 
-    /// What listeners are told of an upload that has just been read; nothing before completion was asked for.
+    /// Lets the bus forget a run that is over and written down.
+    pub(crate) fn forget(&self, id: &UploadId) {
+        // First: who finds that the bus knows nothing must see that it was let forget something.
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        self.bus.forget(id);
+    }
+
+    pub(crate) fn moment(&self) -> Moment {
+        Moment(self.forgotten.load(Ordering::SeqCst))
+    }
+
+    /// What listeners are told of an upload that was read since `read`; nothing before completion was asked for.
     ///
-    /// If it was being sent then, and the bus does not know of that any more, it has come to its end in between: an
-    /// older percentage must not come behind a newer one.
-    pub(crate) async fn event_now(&self, mut upload: Upload) -> Result<Option<UploadEvent>> {
+    /// If it was being sent then, and the bus does not know of that any more, it may have come to its end in between: an
+    /// older percentage must not come behind a newer one. If no run has ended here since, another worker sends it, and the row
+    /// is all that is known.
+    pub(crate) async fn event_now(&self, read: Moment, mut upload: Upload) -> Result<Option<UploadEvent>> {
         let live = self.bus.latest(&upload.id).await.filter(|live| !live.is_final());
-        if upload.state == UploadState::Sending && live.is_none() {
+        if upload.state == UploadState::Sending && live.is_none() && self.moment().0 != read.0 {
             let now = self.base.sessions.get(&upload.id).await?;
             upload = now.filter(|now| now.key == upload.key).unwrap_or(upload);
         }

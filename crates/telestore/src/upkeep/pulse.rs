@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use telestore_store::Change;
 use telestore_types::{Timestamp, is_due};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::shared::base::LONGEST_SLEEP;
+use crate::shared::base::{AHEAD, Base};
 use crate::shared::config::EngineConfig;
 use crate::shared::tasks::Task;
 use crate::upkeep::sweeper::Upkeep;
@@ -16,9 +16,10 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// How soon a worker that others look at says again that it is alive, after that could not be written down.
 const SAY_AGAIN: Duration = Duration::from_secs(1);
 
-/// How long a worker leaves to others what they tell of, since mostly the one that tells also takes it: if each looked at
-/// once, each upload would cost each worker some questions to the database.
-const LEFT_TO_OTHERS: Duration = Duration::from_millis(500);
+/// How long a worker leaves to others what they tell of, since mostly the one that tells also takes it: if each tried at
+/// once, each upload would cost each worker some questions to the database. What it has seen twice, this long apart, nobody
+/// takes.
+const LEFT_TO_OTHERS: Duration = Duration::from_millis(300);
 
 /// How often a worker says that it is alive.
 struct Pace {
@@ -155,7 +156,12 @@ impl Upkeep {
     }
 
     async fn look_around(&self, told: &watch::Sender<Told>, mut news: watch::Receiver<Told>) {
-        while news.changed().await.is_ok() {
+        let mut seen = Seen::default();
+        loop {
+            // What waited at the last look is looked at once more, whether or not anything is told.
+            if seen.is_nothing() && news.changed().await.is_err() {
+                return;
+            }
             sleep(LEFT_TO_OTHERS).await;
             // What is told from here on is looked for anew.
             news.mark_unchanged();
@@ -164,25 +170,59 @@ impl Upkeep {
                 taken = std::mem::take(told);
                 false
             });
-            self.look_for(taken).await;
+            seen = self.look_for(&taken, &seen).await;
         }
     }
 
-    /// Wakes what has something to do. To ask whether anything is left costs less than to try and take it, and mostly the worker
-    /// that told of it has taken it.
-    async fn look_for(&self, told: Told) {
-        // What is due soon counts, too: the database's clock may be a little ahead, and who is woken waits for the rest.
-        let (sessions, soon) = (&self.base.sessions, self.base.now() + LONGEST_SLEEP);
-        let is_left = |due: telestore_store::Result<Option<Timestamp>>| {
+    /// Wakes what has something to do that others leave, and gives what waits since this look. To ask costs less than to try and
+    /// take it.
+    async fn look_for(&self, told: &Told, before: &Seen) -> Seen {
+        let Base { sessions, worker, work, outbox, .. } = &*self.base;
+        let mut seen = Seen::default();
+        if told.queued || before.queued.is_some() {
+            let due = sessions.next_due(worker).await.map(|due| due.into_iter().collect());
+            seen.queued = self.left(due, before.queued.as_deref(), work);
+        }
+        if told.event || before.events.is_some() {
+            let due = sessions.outbox_due(self.base.now() + AHEAD).await;
+            let due = due.map(|due| due.into_iter().map(|(_, at)| at).collect());
+            seen.events = self.left(due, before.events.as_deref(), outbox);
+        }
+        seen
+    }
+
+    /// What is due, unless some of it was due at the same moment at the look before: that wakes who takes it.
+    fn left(
+        &self,
+        due: telestore_store::Result<Vec<Timestamp>>,
+        before: Option<&[Timestamp]>,
+        wake: &Notify,
+    ) -> Option<Vec<Timestamp>> {
+        let Ok(mut due) = due else {
             // Whoever is woken finds out what is wrong with the store.
-            due.map_or(true, |due| due.is_some_and(|due| is_due(due, soon)))
+            wake.notify_one();
+            return None;
         };
-        if told.queued && is_left(sessions.next_due(&self.base.worker).await) {
-            self.base.work.notify_one();
+        let soon = self.base.now() + AHEAD;
+        due.retain(|due| is_due(*due, soon));
+        if due.iter().any(|due| before.is_some_and(|before| before.contains(due))) {
+            wake.notify_one();
+            return None;
         }
-        if told.event && is_left(sessions.outbox_next_due().await) {
-            self.base.outbox.notify_one();
-        }
+        Some(due).filter(|due| !due.is_empty())
+    }
+}
+
+/// When what was found at the last look was due.
+#[derive(Debug, Default)]
+struct Seen {
+    queued: Option<Vec<Timestamp>>,
+    events: Option<Vec<Timestamp>>,
+}
+
+impl Seen {
+    fn is_nothing(&self) -> bool {
+        self.queued.is_none() && self.events.is_none()
     }
 }
 

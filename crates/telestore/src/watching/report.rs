@@ -42,7 +42,8 @@ impl Watching {
 
     /// How far an upload is.
     pub(crate) async fn progress(&self, id: &UploadId, caller: &Caller) -> Result<UploadEvent> {
+        let read = self.events.moment();
         let upload = self.access.find(id, caller).await?.ok_or(Error::NotStarted)?;
-        self.events.event_now(upload).await?.ok_or(Error::NotStarted)
+        self.events.event_now(read, upload).await?.ok_or(Error::NotStarted)
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::shared::base::Base;
 use crate::shared::caller::Caller;
 use crate::shared::error::{Error, Result};
-use crate::shared::events::Events;
+use crate::shared::events::{Events, Moment};
 use crate::watching::Watching;
 use crate::watching::observed::Observer;
 
@@ -26,6 +26,7 @@ pub struct Watch {
     base: Arc<Base>,
     events: Arc<Events>,
     id: UploadId,
+    began: Moment,
     listener: Subscription,
     /// Tells of what other workers do with it.
     observer: Option<Observer>,
@@ -44,13 +45,13 @@ impl Watching {
         // Listening begins before the look, so that nothing falls in between.
         let mut watch = self.listen(id);
         let upload = self.access.find(id, caller).await?.ok_or(Error::NotStarted)?;
-        watch.first = self.events.event_now(upload).await?;
+        watch.first = self.events.event_now(watch.began, upload).await?;
         Ok(watch)
     }
 
     /// Gives a watch that has begun to listen the state of its upload, which was read since.
     pub(crate) async fn look(&self, watch: &mut Watch, upload: &Upload) -> Result<()> {
-        watch.first = self.events.event_now(upload.clone()).await?;
+        watch.first = self.events.event_now(watch.began, upload.clone()).await?;
         Ok(())
     }
 
@@ -60,6 +61,7 @@ impl Watching {
             base: Arc::clone(&self.base),
             events: Arc::clone(&self.events),
             id: id.clone(),
+            began: self.events.moment(),
             listener: self.events.bus.subscribe(id),
             observer: self.observed.observe(id),
             first: None,
@@ -106,10 +108,11 @@ impl Watch {
     async fn newer(&mut self) -> Result<Option<UploadEvent>> {
         loop {
             if self.ask_store {
+                let read = self.events.moment();
                 let Some(upload) = self.base.sessions.get(&self.id).await? else { return Ok(None) };
                 self.ask_store = false;
                 self.next_look = Instant::now() + LOOK_EVERY;
-                if let Some(event) = self.events.event_now(upload).await? {
+                if let Some(event) = self.events.event_now(read, upload).await? {
                     return Ok(Some(event));
                 }
             }

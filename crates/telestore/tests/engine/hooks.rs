@@ -195,6 +195,7 @@ forward! { SessionStore [
     outbox_lease(
         worker: &WorkerId, kind: OutboxKind, now: Timestamp, until: Timestamp, limit: u32, except: &[UserId]
     ) -> Vec<OutboxEvent>;
+    outbox_due(now: Timestamp) -> Vec<(OutboxKind, Timestamp)>;
     outbox_next_due() -> Option<Timestamp>;
     outbox_done(event: &OutboxEvent) -> bool;
     outbox_later(event: &OutboxEvent, at: Timestamp) -> bool;

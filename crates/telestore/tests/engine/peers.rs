@@ -300,6 +300,41 @@ async fn nobody_tries_to_take_what_the_other_took_and_told_of() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_has_just_come_is_left_to_the_one_that_told_of_it() {
+    let (pair, hooks) = watched_pair();
+    let running = pair.engines[0].start().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let before = hooks.calls("lease");
+    // There is always one that waits, and never one that waits for long.
+    let a_moment = Duration::from_millis(70);
+    for n in 0..43 {
+        pair.queue(&format!("user{n}"), &format!("a{n}"), 0).await;
+        tokio::time::sleep(a_moment).await;
+        assert!(pair.engines[1].step().await.unwrap());
+        pair.clock.advance(a_moment);
+    }
+    assert_eq!(hooks.calls("lease"), before);
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_poll_at_another_worker_asks_the_store_once() {
+    let (pair, hooks) = watched_pair();
+    pair.uploaders[1].then(|call| async move { call.until_cancelled().await });
+    pair.queue("alice", "a", 0).await;
+    let engine = pair.engines[1].clone();
+    let sending = tokio::spawn(async move { engine.step().await });
+    while pair.state("a").await != UploadState::Sending {
+        tokio::task::yield_now().await;
+    }
+    let before = hooks.calls("get");
+    let told = pair.engines[0].progress(&id("a"), &Caller::from(token("alice-1"))).await.unwrap();
+    assert_eq!((told.stage, hooks.calls("get")), (Stage::Connecting, before + 1));
+    pair.engines[1].cancel(&id("a"), &Caller::nobody()).await.unwrap();
+    sending.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_due_soon_is_waited_for() {
     let (pair, hooks) = watched_pair();
     // As by a worker whose clock is ahead.

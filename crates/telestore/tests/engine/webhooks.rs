@@ -92,6 +92,18 @@ async fn a_webhook_is_given_up_after_a_day() {
 }
 
 #[tokio::test]
+async fn nothing_is_claimed_of_what_is_not_due() {
+    let (webhooks, _) = receiver(0);
+    let world = World::telling(webhooks);
+    assert_eq!(world.engine.deliver().await.unwrap(), 0);
+    assert_eq!(world.sessions.hooks.calls("outbox_lease"), 0);
+    world.queue("a").await;
+    world.drain().await;
+    assert_eq!(world.engine.deliver().await.unwrap(), 1);
+    assert_eq!(world.sessions.hooks.calls("outbox_lease"), 1, "of one kind, and once");
+}
+
+#[tokio::test]
 async fn a_webhook_that_was_delivered_but_not_recorded_comes_again() {
     let (webhooks, received) = receiver(0);
     let world = World::telling(webhooks);
