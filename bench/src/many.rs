@@ -1,8 +1,8 @@
 //! Many workers as one service, on PostgreSQL and S3: what three do beside one, and what sharing costs one.
 
-use std::net::SocketAddr;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use telestore_sandbox::SandboxUser;
 
@@ -57,7 +57,7 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Table>> {
     );
     if let Some(servers) = Servers::running()? {
         let stage = Stage::new(&bench.root)?;
-        let users = stage.add_users(bench.pick(12, 3))?;
+        let users = stage.add_users(bench.pick(24, 4))?;
         let many = Many { bench, servers, stage, users };
         for round in 0..bench.rounds {
             many.scale(round, &mut scaling)?;
@@ -78,7 +78,9 @@ struct Many<'a> {
 }
 
 /// What a crowd did with some workers.
+#[derive(Default)]
 struct Done {
+    uploads: f64,
     seconds: f64,
     chunks: Vec<f64>,
     completes: Vec<f64>,
@@ -87,39 +89,43 @@ struct Done {
     used: Used,
 }
 
+impl Done {
+    fn bytes(&self) -> f64 {
+        self.uploads * FILE as f64
+    }
+
+    /// Uploads per second.
+    fn rate(&self) -> f64 {
+        self.uploads / self.seconds
+    }
+}
+
 impl Many<'_> {
     fn each(&self) -> usize {
         self.bench.pick(4, 1)
     }
 
-    fn bytes(&self) -> f64 {
-        (self.users.len() * self.each() * FILE) as f64
-    }
-
-    fn rate(&self, done: &Done) -> f64 {
-        (self.users.len() * self.each()) as f64 / done.seconds
+    /// As many users as keep one worker busy, without waiting for a machine that has no more to give.
+    fn half(&self) -> &[SandboxUser] {
+        &self.users[..self.users.len() / 2]
     }
 
     /// One worker and three, each in a control group.
     fn scale(&self, round: usize, table: &mut Table) -> Result<()> {
         self.bench.say(round, "one worker and three, each with a share of a CPU");
-        let measured = in_turn(round, || self.confined(1), || self.confined(3));
-        let (one, three) = match measured {
-            Ok(measured) => measured,
-            Err(error) if error.downcast_ref::<std::io::Error>().is_some() => {
-                eprintln!("how workers scale is not measured: a control group cannot be made: {error}");
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        };
+        if let Err(error) = Group::new(CPUS, MEMORY) {
+            eprintln!("how workers scale is not measured: a control group cannot be made: {error}");
+            return Ok(());
+        }
+        let (one, three) = in_turn(round, || self.confined(1), || self.confined(3))?;
         for (workers, done) in [("1", &one), ("3", &three)] {
             table.record(
                 workers,
                 &[
-                    ("rate", self.rate(done)),
-                    ("speed", self.bytes() / 1e6 / done.seconds),
-                    ("cpu", done.cpu / (self.bytes() / GIB)),
-                    ("ratio", one.seconds / done.seconds),
+                    ("rate", done.rate()),
+                    ("speed", done.bytes() / 1e6 / done.seconds),
+                    ("cpu", done.cpu / (done.bytes() / GIB)),
+                    ("ratio", done.rate() / one.rate()),
                 ],
             );
         }
@@ -136,32 +142,31 @@ impl Many<'_> {
             worker.start_counting()?;
             workers.push(worker);
         }
-        self.crowd(&workers, Some(&shared))
+        self.steady(&workers)
     }
 
     /// The same load for one worker by itself, and one on the servers.
     fn compare(&self, round: usize, table: &mut Table) -> Result<()> {
         self.bench.say(round, "one worker on SQLite and a disk, and on PostgreSQL and S3");
-        let alone = || self.crowd(&[self.worker(None)?], None);
+        let alone = || self.crowd(self.half(), &[self.worker(None)?], None);
         let sharing = || {
             let shared = self.servers.share()?;
-            self.crowd(&[self.worker(Some(&shared))?], Some(&shared))
+            self.crowd(self.half(), &[self.worker(Some(&shared))?], Some(&shared))
         };
         let (alone, sharing) = in_turn(round, alone, sharing)?;
         for (what, done) in [("SQLite and disk", &alone), ("PostgreSQL and S3", &sharing)] {
-            let uploads = (self.users.len() * self.each()) as f64;
             let mut figures = vec![
-                ("rate", self.rate(done)),
+                ("rate", done.rate()),
                 ("chunk", percentile(&done.chunks, 0.5) * 1e3),
                 ("complete", percentile(&done.completes, 0.5) * 1e3),
-                ("cpu", done.cpu / (self.bytes() / GIB)),
+                ("cpu", done.cpu / (done.bytes() / GIB)),
                 ("rss", done.peak),
             ];
             if what == "PostgreSQL and S3" {
                 figures.extend([
-                    ("database", done.used.database * 1e3 / uploads),
-                    ("bucket", done.used.bucket / (self.bytes() / GIB)),
-                    ("commits", done.used.commits / uploads),
+                    ("database", done.used.database * 1e3 / done.uploads),
+                    ("bucket", done.used.bucket / (done.bytes() / GIB)),
+                    ("commits", done.used.commits / done.uploads),
                 ]);
             }
             table.record(what, &figures);
@@ -201,19 +206,53 @@ impl Many<'_> {
         let mut settings = SETTINGS.to_vec();
         let of_all = shared.map(|shared| shared.settings.as_slice()).unwrap_or_default();
         settings.extend(of_all.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        self.stage.worker(&settings, self.bytes() as usize)
+        self.stage.worker(&settings, self.users.len() * self.each() * FILE)
     }
 
-    /// All users at once, each with one file after the other, each chunk to another worker.
-    fn crowd(&self, workers: &[Worker], shared: Option<&Shared>) -> Result<Done> {
+    /// All users, each with one file after the other, until it was seen for a while what they get done. They begin one after
+    /// the other, so that they are at different places of their files, as users are: how it begins and ends, when some
+    /// worker has nothing to do, is not measured.
+    fn steady(&self, workers: &[Worker]) -> Result<Done> {
+        let [spread, warm, seen] = self.bench.pick([12, 15, 36], [0, 1, 8]).map(Duration::from_secs);
+        let each = self.users.len() as u32;
+        let ends = Mutex::new(Vec::new());
+        let begin = Instant::now();
+        let (from, until) = (begin + warm, begin + warm + seen);
+        let cpu = || workers.iter().map(|worker| Ok(worker.usage()?.cpu)).sum::<Result<f64>>();
+        let used = thread::scope(|scope| -> Result<f64> {
+            let mut threads = Vec::new();
+            for (at, user) in self.users.iter().enumerate() {
+                let ends = &ends;
+                threads.push(scope.spawn(move || -> Result<()> {
+                    sleep_until(begin + spread * at as u32 / each);
+                    let mut http = clients_of(workers, at)?;
+                    while Instant::now() < until {
+                        whole(&mut http, &File::in_chunks(&user.auth_token, FILE, CHUNK), &mut Vec::new())?;
+                        ends.lock().map_err(|_| "a client panicked")?.push(Instant::now());
+                    }
+                    Ok(())
+                }));
+            }
+            sleep_until(from);
+            let before = cpu();
+            sleep_until(until);
+            let after = cpu();
+            for client in threads {
+                client.join().map_err(|_| "a client panicked")??;
+            }
+            Ok(after? - before?)
+        })?;
+        let ends = ends.into_inner().map_err(|_| "a client panicked")?;
+        let uploads = ends.into_iter().filter(|end| (from..until).contains(end)).count() as f64;
+        Ok(Done { uploads, seconds: seen.as_secs_f64(), cpu: used, ..Done::default() })
+    }
+
+    /// Some users at once, each with one file after the other, each chunk to another worker.
+    fn crowd(&self, users: &[SandboxUser], workers: &[Worker], shared: Option<&Shared>) -> Result<Done> {
         let before = self.servers.used(shared)?;
         let completes = Mutex::new(Vec::new());
-        let addresses: Vec<SocketAddr> = workers.iter().map(|worker| worker.address).collect();
-        let clients = self.users.iter().enumerate().map(|(at, user)| {
-            let mut http =
-                addresses.iter().map(|address| Http::connect(*address)).collect::<Result<Vec<_>>>()?;
-            // Each begins with another worker.
-            http.rotate_left(at % workers.len());
+        let clients = users.iter().enumerate().map(|(at, user)| {
+            let mut http = clients_of(workers, at)?;
             let files: Vec<_> =
                 (0..self.each()).map(|_| File::in_chunks(&user.auth_token, FILE, CHUNK)).collect();
             let completes = &completes;
@@ -229,6 +268,7 @@ impl Many<'_> {
         let mut completes = completes.into_inner().map_err(|_| "a client panicked")?;
         completes.sort_by(f64::total_cmp);
         let mut done = Done {
+            uploads: (users.len() * self.each()) as f64,
             seconds: sent.seconds,
             chunks: sent.latencies,
             completes,
@@ -242,6 +282,17 @@ impl Many<'_> {
         }
         Ok(done)
     }
+}
+
+/// A client's connection to each worker. Each begins with another one.
+fn clients_of(workers: &[Worker], at: usize) -> Result<Vec<Http>> {
+    let mut http = workers.iter().map(|worker| Http::connect(worker.address)).collect::<Result<Vec<_>>>()?;
+    http.rotate_left(at % workers.len());
+    Ok(http)
+}
+
+fn sleep_until(then: Instant) {
+    thread::sleep(then.saturating_duration_since(Instant::now()));
 }
 
 /// One upload. Adds the seconds of its chunks, and gives those of its completion.

@@ -20,7 +20,7 @@ pub(crate) struct Servers {
 }
 
 /// What the servers used, in CPU seconds, and how often the database committed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Used {
     pub(crate) database: f64,
     pub(crate) bucket: f64,
