@@ -6,7 +6,7 @@ use telestore_types::{LONGEST_PAUSE, Timestamp, UploadId, UserId, WorkerId};
 use super::row::{self, Values};
 use super::tx::Tx;
 use super::{database, leases, sql};
-use crate::{NewEvent, OutboxEvent, OutboxKind, Result};
+use crate::{Change, NewEvent, OutboxEvent, OutboxKind, Result};
 
 /// Adds it once: a caller that does not know whether it was added may add it again.
 pub(super) async fn add(
@@ -111,14 +111,18 @@ pub(super) async fn done(on: &mut PgConnection, event: &OutboxEvent) -> Result<b
     Ok(done.execute(on).await.map_err(database)?.rows_affected() == 1)
 }
 
-pub(super) async fn later(on: &mut PgConnection, event: &OutboxEvent, at: Timestamp) -> Result<bool> {
+/// Says so to the other workers if it is due at once.
+pub(super) async fn later(tx: &mut Tx, event: &OutboxEvent, at: Timestamp) -> Result<bool> {
+    if at <= tx.now() {
+        tx.tell(Change::Event);
+    }
     let later = sql(
         "UPDATE outbox SET attempt = attempt + 1, due_at = $1, body = $2, claimed_by = NULL, claimed_until = NULL \
          WHERE event_id = $3 AND claim = $4",
     );
     let later = later.bind(at.as_millis()).text(event.event.body.as_str());
     let later = later.text(event.event.event_id.as_str()).bind(event.claim.as_str());
-    Ok(later.execute(on).await.map_err(database)?.rows_affected() == 1)
+    Ok(later.execute(&mut **tx).await.map_err(database)?.rows_affected() == 1)
 }
 
 pub(super) async fn listed(on: &mut PgConnection, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {

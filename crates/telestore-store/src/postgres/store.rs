@@ -409,12 +409,7 @@ impl SessionStore for PostgresSessionStore {
 
     async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> Result<bool> {
         let at = self.skew.kept(at);
-        transact!(self, Ending::CERTAIN, None, |tx| {
-            if at <= tx.now() {
-                tx.tell(Change::Event);
-            }
-            outbox::later(tx, event, at).await.map(written)
-        })
+        transact!(self, Ending::CERTAIN, None, |tx| outbox::later(tx, event, at).await.map(written))
     }
 
     async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {
