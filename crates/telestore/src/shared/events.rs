@@ -18,7 +18,7 @@ pub(crate) struct Events {
 }
 
 /// When a row was read, among the runs that end here. To be taken before.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Moment(u64);
 
 impl fmt::Debug for Events {
@@ -76,12 +76,14 @@ impl Events {
 
     /// What listeners are told of an upload that was read since `read`; nothing before completion was asked for.
     ///
-    /// If it was being sent then, and the bus does not know of that any more, it may have come to its end in between: an
-    /// older percentage must not come behind a newer one. If no run has ended here since, another worker sends it, and the row
-    /// is all that is known.
+    /// If it was being sent then, and has come to its end in between, an older percentage must not come behind a newer one: the
+    /// bus has the end, or may have forgotten it. If it knows nothing and no run has ended here since, another worker sends it,
+    /// and the row is all that is known.
     pub(crate) async fn event_now(&self, read: Moment, mut upload: Upload) -> Result<Option<UploadEvent>> {
-        let live = self.bus.latest(&upload.id).await.filter(|live| !live.is_final());
-        if upload.state == UploadState::Sending && live.is_none() && self.moment().0 != read.0 {
+        let latest = self.bus.latest(&upload.id).await;
+        let has_ended = latest.as_ref().map_or_else(|| self.moment() != read, UploadEvent::is_final);
+        let live = latest.filter(|live| !live.is_final());
+        if upload.state == UploadState::Sending && has_ended {
             let now = self.base.sessions.get(&upload.id).await?;
             upload = now.filter(|now| now.key == upload.key).unwrap_or(upload);
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use telestore::progress::{LocalProgressBus, ProgressBus};
 use telestore::store::SessionStore;
-use telestore::types::{Clock, Stage, UploadEvent, UploadStatus};
+use telestore::types::{Clock, Outcome, Stage, UploadEvent, UploadStatus, WorkerId};
 use telestore::{Caller, Error, Watch};
 
 use crate::support::{BODY, HOUR, World, file, id, queue, send_chunk, token};
@@ -187,4 +187,22 @@ async fn an_end_behind_the_look_into_the_store_is_not_told_as_a_beginning() {
     });
     let told = world.progress("a").await;
     assert_eq!(told.status, telestore::types::UploadStatus::Failed, "{told:?}");
+}
+
+#[tokio::test]
+async fn an_end_that_the_bus_has_and_not_yet_forgotten_is_told() {
+    let bus = LocalProgressBus::new();
+    let world = World::with(|builder| builder.bus(bus.clone()));
+    world.queue("a").await;
+    let (worker, now) = (WorkerId::new("runner").unwrap(), world.clock.now());
+    let lease = world.sessions.lease(&worker, now, now + HOUR, &[]).await.unwrap().unwrap();
+    // The run ends after a poll has read that it goes on; listeners are told, and the bus is not let forget it yet.
+    let store = world.sessions.inner.clone();
+    world.sessions.hooks.after("get", async move {
+        assert!(store.fail(&lease, "no", Outcome::GaveUp, now).await.unwrap());
+        let ended = store.get(&id("a")).await.unwrap().unwrap();
+        bus.publish(ended.event(now).unwrap());
+    });
+    let told = world.progress("a").await;
+    assert_eq!(told.status, UploadStatus::Failed, "{told:?}");
 }
