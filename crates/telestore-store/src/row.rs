@@ -235,10 +235,20 @@ pub(crate) fn held(row: &impl Columns) -> Result<Option<ChunkRecord>> {
     if row.text("blob")?.is_some() { chunk(row).map(Some) } else { Ok(None) }
 }
 
+fn kind(row: &impl Columns) -> Result<OutboxKind> {
+    OutboxKind::parse(&text(row, "kind")?).ok_or(bad("kind"))
+}
+
+/// A kind of event, and when the first one is due, if one is.
+pub(crate) fn due(row: &impl Columns) -> Result<Option<(OutboxKind, Timestamp)>> {
+    let kind = kind(row)?;
+    Ok(optional_time(row, "due")?.map(|due| (kind, due)))
+}
+
 pub(crate) fn event(row: &impl Columns) -> Result<OutboxEvent> {
     let event = NewEvent {
         event_id: text(row, "event_id")?,
-        kind: OutboxKind::parse(&text(row, "kind")?).ok_or(bad("kind"))?,
+        kind: kind(row)?,
         user_id: row.text("user_id")?.map(UserId::new),
         sealed_token: row.bytes("sealed_token")?,
         body: text(row, "body")?,

@@ -84,19 +84,16 @@ pub(super) async fn claim(
 
 pub(super) async fn due(on: &mut PgConnection, now: Timestamp) -> Result<Vec<(OutboxKind, Timestamp)>> {
     // Two ranges of the index: what is due, and what an odd clock has put off for longer than anything is.
-    let due = sql(
-        "SELECT kind, due_at FROM (VALUES ('webhook'), ('withdrawal'), ('recall')) AS kinds (kind), LATERAL ( \
-            (SELECT due_at FROM outbox WHERE outbox.kind = kinds.kind AND due_at <= $1 \
-             AND (claimed_until IS NULL OR claimed_until <= $1 OR claimed_until > $2) ORDER BY due_at LIMIT 1) \
-            UNION ALL \
-            (SELECT due_at FROM outbox WHERE outbox.kind = kinds.kind AND due_at > $2 \
-             AND (claimed_until IS NULL OR claimed_until <= $1 OR claimed_until > $2) ORDER BY due_at LIMIT 1) \
-            ORDER BY due_at LIMIT 1) AS first",
-    );
+    let due = sql("SELECT kinds.kind, COALESCE( \
+           (SELECT MIN(due_at) FROM outbox WHERE outbox.kind = kinds.kind AND due_at <= $1 \
+            AND (claimed_until IS NULL OR claimed_until <= $1 OR claimed_until > $2)), \
+           (SELECT MIN(due_at) FROM outbox WHERE outbox.kind = kinds.kind AND due_at > $2 \
+            AND (claimed_until IS NULL OR claimed_until <= $1 OR claimed_until > $2))) AS due \
+         FROM unnest($3) AS kinds (kind)");
     let due = due.bind(now.as_millis()).bind((now + LONGEST_PAUSE).as_millis());
+    let due = due.bind(OutboxKind::ALL.map(OutboxKind::as_str));
     let rows = due.fetch_all(on).await.map_err(database)?;
-    let known = |row| Ok(OutboxKind::parse(&row::text(row, "kind")?).zip(Some(row::time(row, "due_at")?)));
-    rows.iter().filter_map(|row| known(row).transpose()).collect()
+    rows.iter().filter_map(|row| row::due(row).transpose()).collect()
 }
 
 pub(super) async fn next_due(on: &mut PgConnection) -> Result<Option<Timestamp>> {

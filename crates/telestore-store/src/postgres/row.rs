@@ -8,7 +8,7 @@ use telestore_types::{Upload, UploadId};
 use super::{database, sql};
 use crate::Result;
 pub(super) use crate::row::{
-    Columns, Values, bind_file, bind_new, bind_update, blob, chunk, event, file, folded, hand_out, held,
+    Columns, Values, bind_file, bind_new, bind_update, blob, chunk, due, event, file, folded, hand_out, held,
     known, number, optional_time, signed, text, time, upload, worker,
 };
 

@@ -64,24 +64,19 @@ pub(super) async fn claim(
 }
 
 pub(super) async fn due(readers: &SqlitePool, now: Timestamp) -> Result<Vec<(OutboxKind, Timestamp)>> {
-    let mut found = Vec::new();
-    for kind in OutboxKind::ALL {
-        // Two ranges of the index: what is due, and what an odd clock has put off for longer than anything is.
-        let due = sqlx::query_scalar(
-            "SELECT MIN(due_at) FROM ( \
-               SELECT * FROM (SELECT due_at FROM outbox WHERE kind = ?1 AND due_at <= ?2 \
-                 AND (claimed_until IS NULL OR claimed_until <= ?2 OR claimed_until > ?3) ORDER BY due_at LIMIT 1) \
-               UNION ALL \
-               SELECT * FROM (SELECT due_at FROM outbox WHERE kind = ?1 AND due_at > ?3 \
-                 AND (claimed_until IS NULL OR claimed_until <= ?2 OR claimed_until > ?3) ORDER BY due_at LIMIT 1))",
-        )
-        .bind(kind.as_str())
-        .bind(now.as_millis())
-        .bind((now + LONGEST_PAUSE).as_millis());
-        let due: Option<i64> = due.fetch_one(readers).await.map_err(database)?;
-        found.extend(due.map(|due| (kind, Timestamp::from_millis(due))));
-    }
-    Ok(found)
+    // Two ranges of the index: what is due, and what an odd clock has put off for longer than anything is.
+    let due = sqlx::query(
+        "SELECT kinds.value AS kind, COALESCE( \
+           (SELECT MIN(due_at) FROM outbox WHERE kind = kinds.value AND due_at <= ?1 \
+            AND (claimed_until IS NULL OR claimed_until <= ?1 OR claimed_until > ?2)), \
+           (SELECT MIN(due_at) FROM outbox WHERE kind = kinds.value AND due_at > ?2 \
+            AND (claimed_until IS NULL OR claimed_until <= ?1 OR claimed_until > ?2))) AS due \
+         FROM json_each(?3) AS kinds",
+    );
+    let due = due.bind(now.as_millis()).bind((now + LONGEST_PAUSE).as_millis());
+    let due = due.bind(list(OutboxKind::ALL.map(OutboxKind::as_str).into_iter()));
+    let rows = due.fetch_all(readers).await.map_err(database)?;
+    rows.iter().filter_map(|row| row::due(row).transpose()).collect()
 }
 
 pub(super) async fn next_due(readers: &SqlitePool) -> Result<Option<Timestamp>> {

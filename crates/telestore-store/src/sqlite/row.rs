@@ -6,8 +6,8 @@ use telestore_types::{Upload, UploadId};
 use super::database;
 use crate::Result;
 pub(super) use crate::row::{
-    Columns, Values, bind_file, bind_update, blob, chunk, event, file, folded, hand_out, held, known, number,
-    signed, upload, worker,
+    Columns, Values, bind_file, bind_update, blob, chunk, due, event, file, folded, hand_out, held, known,
+    number, signed, upload, worker,
 };
 
 impl Columns for SqliteRow {
