@@ -179,50 +179,43 @@ impl Upkeep {
     async fn look_for(&self, told: &Told, before: &Seen) -> Seen {
         let Base { sessions, worker, work, outbox, .. } = &*self.base;
         let mut seen = Seen::default();
-        if told.queued || before.queued.is_some() {
-            let due = sessions.next_due(worker).await.map(|due| due.into_iter().collect());
-            seen.queued = self.left(due, before.queued.as_deref(), work);
+        let soon = self.base.now() + AHEAD;
+        if told.queued || !before.queued.is_empty() {
+            let due = sessions.next_due(worker).await;
+            let due = due.map(|due| due.into_iter().filter(|due| is_due(*due, soon)).collect());
+            seen.queued = left(due, &before.queued, work);
         }
-        if told.event || before.events.is_some() {
-            let due = sessions.outbox_due(self.base.now() + AHEAD).await;
+        if told.event || !before.events.is_empty() {
+            let due = sessions.outbox_due(soon).await;
             let due = due.map(|due| due.into_iter().map(|(_, at)| at).collect());
-            seen.events = self.left(due, before.events.as_deref(), outbox);
+            seen.events = left(due, &before.events, outbox);
         }
         seen
     }
+}
 
-    /// What is due, unless some of it was due at the same moment at the look before: that wakes who takes it.
-    fn left(
-        &self,
-        due: telestore_store::Result<Vec<Timestamp>>,
-        before: Option<&[Timestamp]>,
-        wake: &Notify,
-    ) -> Option<Vec<Timestamp>> {
-        let Ok(mut due) = due else {
-            // Whoever is woken finds out what is wrong with the store.
+/// What is due, unless some of it was due at the same moment at the look before: that wakes who takes it.
+fn left(due: telestore_store::Result<Vec<Timestamp>>, before: &[Timestamp], wake: &Notify) -> Vec<Timestamp> {
+    match due {
+        Ok(due) if !due.iter().any(|due| before.contains(due)) => due,
+        // Whoever is woken finds out what is wrong with the store, too.
+        _ => {
             wake.notify_one();
-            return None;
-        };
-        let soon = self.base.now() + AHEAD;
-        due.retain(|due| is_due(*due, soon));
-        if due.iter().any(|due| before.is_some_and(|before| before.contains(due))) {
-            wake.notify_one();
-            return None;
+            Vec::new()
         }
-        Some(due).filter(|due| !due.is_empty())
     }
 }
 
 /// When what was found at the last look was due.
 #[derive(Debug, Default)]
 struct Seen {
-    queued: Option<Vec<Timestamp>>,
-    events: Option<Vec<Timestamp>>,
+    queued: Vec<Timestamp>,
+    events: Vec<Timestamp>,
 }
 
 impl Seen {
     fn is_nothing(&self) -> bool {
-        self.queued.is_none() && self.events.is_none()
+        self.queued.is_empty() && self.events.is_empty()
     }
 }
 

@@ -7,7 +7,7 @@ use telestore::backend::MockWebhookSender;
 use telestore::store::{MemoryChunkStore, MemorySessionStore, SessionStore, SqliteSessionStore};
 use telestore::types::{ManualClock, ResumeState, Stage, UploadState, UserId, WorkerId};
 use telestore::uploader::{Error, ErrorKind};
-use telestore::{Caller, Telestore};
+use telestore::{Caller, Running, Telestore};
 use tokio::sync::oneshot::Receiver;
 use tokio::time::Instant;
 
@@ -260,6 +260,14 @@ fn watched_pair() -> (Pair, Hooks) {
     (Pair::new([Arc::new(watched), Arc::new(store)]), hooks)
 }
 
+/// Starts the first one and waits until it has looked by itself, which it does every few seconds. Gives how often it has tried
+/// to take something by then.
+async fn started(pair: &Pair, hooks: &Hooks) -> (Running, usize) {
+    let running = pair.engines[0].start().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    (running, hooks.calls("lease"))
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_question_that_the_store_leaves_unanswered_holds_up_no_cancel() {
     let (pair, hooks) = watched_pair();
@@ -282,10 +290,7 @@ async fn a_question_that_the_store_leaves_unanswered_holds_up_no_cancel() {
 #[tokio::test(start_paused = true)]
 async fn nobody_tries_to_take_what_the_other_took_and_told_of() {
     let (pair, hooks) = watched_pair();
-    let running = pair.engines[0].start().await.unwrap();
-    // Until it has looked by itself, which it does every few seconds.
-    tokio::time::sleep(Duration::from_millis(10)).await;
-    let before = hooks.calls("lease");
+    let (running, before) = started(&pair, &hooks).await;
     for n in 0..3 {
         pair.queue("alice", &format!("a{n}"), 0).await;
         assert!(pair.engines[1].step().await.unwrap());
@@ -302,9 +307,7 @@ async fn nobody_tries_to_take_what_the_other_took_and_told_of() {
 #[tokio::test(start_paused = true)]
 async fn what_has_just_come_is_left_to_the_one_that_told_of_it() {
     let (pair, hooks) = watched_pair();
-    let running = pair.engines[0].start().await.unwrap();
-    tokio::time::sleep(Duration::from_millis(10)).await;
-    let before = hooks.calls("lease");
+    let (running, before) = started(&pair, &hooks).await;
     // There is always one that waits, and never one that waits for long.
     let a_moment = Duration::from_millis(70);
     for n in 0..43 {
@@ -340,9 +343,7 @@ async fn what_is_due_soon_is_waited_for() {
     // As by a worker whose clock is ahead.
     let (ahead, now) = (Duration::from_secs(2), NOW);
     pair.clock.set(now + ahead);
-    let running = pair.engines[0].start().await.unwrap();
-    tokio::time::sleep(Duration::from_millis(10)).await;
-    let before = hooks.calls("lease");
+    let (running, before) = started(&pair, &hooks).await;
     pair.queue("alice", "a", 0).await;
     pair.clock.set(now);
     tokio::time::sleep(SECOND).await;
