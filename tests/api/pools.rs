@@ -284,18 +284,22 @@ async fn pieces_of_one_file_go_by_two_bots_side_by_side() {
     let settings = [("TELESTORE_BOT_API_MAX_BYTES", "1 MiB"), ("TELESTORE_PIECE_BYTES", "11 MiB")];
     let (stage, bots) = pool(2, &settings).await;
     let file = File::new(60 * MIB);
-    // One sends whole pieces while the other is in the middle of its first.
-    let hold = stage.sandbox.faults().inject(Fault::hold(PART).user(&bots[0].user_id));
+    // One sends two whole pieces while the other is in the middle of its first, and then the other way round.
+    let faults = stage.sandbox.faults();
+    let first = faults.inject(Fault::hold(PART).user(&bots[0].user_id));
+    let second = faults.inject(Fault::hold(PART).user(&bots[1].user_id).skip(2 * 22));
     let side_by_side = async {
-        soon("two messages", stage.sandbox.wait_until(|_| stage.shares(&bots)[1] >= 2)).await;
-        assert!(stage.sandbox.faults().fired(hold) > 0, "the other has begun");
-        stage.sandbox.faults().release(hold);
+        for (hold, bot) in [(first, 1), (second, 0)] {
+            soon("two messages", stage.sandbox.wait_until(|_| stage.shares(&bots)[bot] >= 2)).await;
+            assert!(faults.fired(hold) > 0, "the other one is in the middle of a piece");
+            faults.release(hold);
+        }
     };
     let (end, ()) = tokio::join!(stage.send(&file), side_by_side);
     assert_eq!(end["status"], "completed", "{end}");
     assert_eq!(pieces::arrived(&stage, &file, &end).len(), 6);
     let shares = stage.shares(&bots);
-    assert!(shares.iter().all(|share| *share >= 1), "{shares:?}");
+    assert!(shares.iter().all(|share| *share >= 2), "{shares:?}");
 
     // One that must wait in the middle leaves its pieces to the other.
     let (stage, bots) = pool(2, &settings).await;
