@@ -105,7 +105,7 @@ impl Many<'_> {
         self.bench.pick(4, 1)
     }
 
-    /// As many users as keep one worker busy, without waiting for a machine that has no more to give.
+    /// The users of one worker without limits: all of them want more than this machine can give beside it.
     fn half(&self) -> &[SandboxUser] {
         &self.users[..self.users.len() / 2]
     }
@@ -214,7 +214,7 @@ impl Many<'_> {
     /// worker has nothing to do, is not measured.
     fn steady(&self, workers: &[Worker]) -> Result<Done> {
         let [spread, warm, seen] = self.bench.pick([12, 15, 36], [0, 1, 8]).map(Duration::from_secs);
-        let each = self.users.len() as u32;
+        let users = self.users.len() as u32;
         let ends = Mutex::new(Vec::new());
         let begin = Instant::now();
         let (from, until) = (begin + warm, begin + warm + seen);
@@ -224,7 +224,7 @@ impl Many<'_> {
             for (at, user) in self.users.iter().enumerate() {
                 let ends = &ends;
                 threads.push(scope.spawn(move || -> Result<()> {
-                    sleep_until(begin + spread * at as u32 / each);
+                    sleep_until(begin + spread * at as u32 / users);
                     let mut http = clients_of(workers, at)?;
                     while Instant::now() < until {
                         whole(&mut http, &File::in_chunks(&user.auth_token, FILE, CHUNK), &mut Vec::new())?;
