@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use telestore_sandbox::Fault;
 
 use crate::support::{File, MIB, Stage, program, soon};
+use crate::tus::Tus;
 
 /// What stands behind `[id] ` in the lines of a log, in order.
 fn lines_of(log: &str, id: &str) -> Vec<String> {
@@ -77,6 +78,20 @@ async fn json_lines_name_upload_user_and_request() {
     for line in &lines {
         let (target, level) = (line["target"].as_str().unwrap(), line["level"].as_str().unwrap());
         assert!(target.starts_with("telestore") || !["DEBUG", "TRACE"].contains(&level), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_line_names_its_user_and_its_upload_once() {
+    let stage = Stage::recording(&[]).await;
+    let (tus, file) = (Tus::new(&stage), File::new(MIB));
+    let path = tus.begin_file(&file).await;
+    assert_eq!(tus.append(&path, 0, &file.bytes).await, file.bytes.len());
+    tus.arrived(&path, &file).await;
+    let log = stage.logged("Upload queued").await;
+    let line = log.lines().find(|line| line.contains("Upload queued")).unwrap();
+    for field in [" user=", " upload="] {
+        assert_eq!(line.matches(field).count(), 1, "{line}");
     }
 }
 

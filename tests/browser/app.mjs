@@ -6,13 +6,15 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { Browser, Channel, Files, HOST, Worker, line, proxyBelow } from "./stage.mjs";
+import { Browser, Channel, Files, HOST, PATIENCE, Worker, line, proxyBelow } from "./stage.mjs";
 import { library } from "./library.mjs";
 import { screenshots } from "./screenshots.mjs";
 
 const [control, token, command, flag, pictures] = process.argv.slice(2);
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const MIB = 1024 * 1024;
+// Bytes a second of a line on which next to nothing gets through.
+const SLOW = 16 * 1024;
 // What the worker is set to take at most.
 const LARGEST = 64 * MIB;
 
@@ -135,7 +137,7 @@ async function options(page) {
 
 // A folder of 20 files, a reload in the middle, and each arrives once.
 async function folder(page) {
-  const paths = Array.from({ length: 20 }, (_, n) => files.make(`holiday/${n % 4 ? "" : "more/"}picture-${n}.jpg`, 200_000 + n * 50_000));
+  const paths = Array.from({ length: 20 }, (_, n) => files.make(`holiday/${n % 4 ? "" : "more/"}picture-${n}.jpg`, 600_000 + n * 50_000));
   files.make("holiday/.DS_Store", 10);
   await line(page, 2.5 * MIB);
   browser.taken();
@@ -151,6 +153,9 @@ async function folder(page) {
   await accessible(page, "files that are paused");
   await page.locator("#pause-all").click();
   await moving();
+  // So slow that what is half there stays so until the page is loaded again.
+  await line(page, SLOW);
+  await halfThere();
   await page.reload();
   await page.locator("#list > li").first().waitFor();
   const [begun, sent] = [await count(page, "missing"), await count(page, "sent")];
@@ -170,6 +175,19 @@ async function folder(page) {
   await accessible(page, "files that were sent");
   console.log(`a folder with a reload: ${sent} sent and ${begun} begun before, 20 in the channel`);
   await clear(page);
+}
+
+// Waits until the worker has the beginning of a file that the page is sending, and a lot of it is still to come.
+async function halfThere() {
+  for (const until = Date.now() + PATIENCE; Date.now() < until; ) {
+    const sending = new Set(browser.requests.filter(({ method }) => method === "PATCH").map(({ url }) => new URL(url).pathname));
+    for (const path of sending) {
+      const [offset, length] = await worker.holds(path, token);
+      if (offset > 0 && length - offset > 15 * SLOW) return;
+    }
+    await new Promise((later) => setTimeout(later, 20));
+  }
+  assert.fail("the worker has no file half");
 }
 
 // The worker is killed in the middle and started again: the page goes on by itself.

@@ -109,6 +109,13 @@ export class Worker {
   get url() {
     return `http://${HOST}:${this.port}`;
   }
+
+  // How much of a file by tus is there, and how much there will be.
+  async holds(path, token) {
+    const headers = { Authorization: `Bearer ${token}`, "Tus-Resumable": "1.0.0" };
+    const answer = await fetch(`http://127.0.0.1:${this.port}${path}`, { method: "HEAD", headers });
+    return ["upload-offset", "upload-length"].map((name) => Number(answer.headers.get(name)));
+  }
 }
 
 // A proxy that has the worker below a path, and takes the path off.

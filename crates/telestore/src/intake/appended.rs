@@ -10,7 +10,7 @@ use telestore_types::{
 
 use crate::intake::repeats::{fingerprint_of, is_there, same_request};
 use crate::intake::{AppendReceipt, AppendStatus, Intake, NewFile};
-use crate::shared::access::{concerns, missing_token};
+use crate::shared::access::missing_token;
 use crate::shared::caller::Caller;
 use crate::shared::error::{Conflict, Error, Result};
 use crate::shared::metrics::METRICS;
@@ -20,7 +20,7 @@ impl Intake {
     /// Begins a file that is appended to. Doing so again with the same words changes nothing.
     pub(crate) async fn begin(&self, file: &NewFile, caller: &Caller) -> Result<AppendReceipt> {
         caller.token().ok_or_else(missing_token)?;
-        concerns(&file.id);
+        caller.concerns(&file.id);
         self.access.admit(caller).await?;
         self.check_size(file.size)?;
         let (user, token) = self.access.user_of(caller).await?.ok_or_else(missing_token)?;

@@ -8,7 +8,7 @@ use telestore_types::{
 };
 
 use crate::intake::{ChunkReceipt, FileInfo, IncomingChunk, InitReceipt, Intake};
-use crate::shared::access::{concerns, missing_token};
+use crate::shared::access::missing_token;
 use crate::shared::bytes::Bytes;
 use crate::shared::caller::Caller;
 use crate::shared::error::{Conflict, Error, Result};
@@ -33,7 +33,7 @@ impl Admission {
 impl Intake {
     /// Creates an upload. Doing so again with the same words changes nothing.
     pub(crate) async fn init(&self, file: &FileInfo, caller: &Caller) -> Result<InitReceipt> {
-        concerns(&file.id);
+        caller.concerns(&file.id);
         self.access.admit(caller).await?;
         self.check_file(file)?;
         let owned = self.owned_upload(file, UploadKind::Chunked, caller).await?;
@@ -128,7 +128,7 @@ impl Intake {
         length: u64,
         caller: &Caller,
     ) -> Result<(Upload, ChunkIndex)> {
-        concerns(&chunk.file.id);
+        caller.concerns(&chunk.file.id);
         self.access.admit(caller).await?;
         self.check_file(&chunk.file)?;
         let index = ChunkIndex::new(chunk.index, chunk.file.total_chunks)?;

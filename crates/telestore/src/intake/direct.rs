@@ -6,7 +6,7 @@ use telestore_types::{ChunkIndex, Upload, UploadId, UploadState};
 use crate::intake::repeats::{DIRECT, Place, Taken};
 use crate::intake::waiting::CallerWaits;
 use crate::intake::{DirectFile, FileInfo, Intake};
-use crate::shared::access::{concerns, missing_token};
+use crate::shared::access::missing_token;
 use crate::shared::caller::Caller;
 use crate::shared::error::{Conflict, Error, Result};
 use crate::shared::tasks::detached;
@@ -25,7 +25,7 @@ impl Intake {
             Some((id, fingerprint)) => (id, Some(fingerprint)),
             None => (UploadId::new(format!("{DIRECT}{:032x}", rand::random::<u128>()))?, None),
         };
-        concerns(&id);
+        caller.concerns(&id);
         let mut options = direct.options.clone();
         options.sha256 = direct.sha256.or(options.sha256);
         let file = FileInfo::new(id, direct.file_name.clone(), bytes.0, 1)

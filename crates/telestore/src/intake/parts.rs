@@ -5,7 +5,7 @@ use telestore_types::{AppendError, Thumbnail, ThumbnailMark, Upload, UploadId, U
 
 use crate::intake::repeats::same_request;
 use crate::intake::{AppendReceipt, Intake, NewFile};
-use crate::shared::access::{concerns, missing_token};
+use crate::shared::access::missing_token;
 use crate::shared::bytes::PARTS;
 use crate::shared::caller::Caller;
 use crate::shared::error::{Conflict, Error, Result};
@@ -19,7 +19,7 @@ impl Intake {
         parts: &[UploadId],
         caller: &Caller,
     ) -> Result<AppendReceipt> {
-        concerns(&file.id);
+        caller.concerns(&file.id);
         self.access.admit(caller).await?;
         let (user, token) = self.access.user_of(caller).await?.ok_or_else(missing_token)?;
         let mut bytes = 0_u64;

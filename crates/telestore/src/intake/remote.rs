@@ -8,7 +8,7 @@ use telestore_types::{
 
 use crate::intake::Intake;
 use crate::intake::repeats::{IdempotencyKey, same_request};
-use crate::shared::access::{concerns, missing_token};
+use crate::shared::access::missing_token;
 use crate::shared::caller::Caller;
 use crate::shared::error::{Error, Result};
 use crate::shared::ports::Filling;
@@ -82,7 +82,7 @@ impl Intake {
             None => format!("{:032x}", rand::random::<u128>()),
         };
         let id = UploadId::new(format!("{FETCHED}{id}"))?;
-        concerns(&id);
+        caller.concerns(&id);
         let source = Source::new(remote.address.clone(), remote.file_name.is_some()).seal(sealer, &key)?;
         let fingerprint = remote.key.as_ref().map(|_| {
             let asked =

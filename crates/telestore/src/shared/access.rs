@@ -12,11 +12,6 @@ use crate::shared::caller::Caller;
 use crate::shared::config::Auth;
 use crate::shared::error::{Error, MissingToken, Result};
 
-/// Names the upload in the span of the call, if that has a field for it.
-pub(crate) fn concerns(id: &UploadId) {
-    Span::current().record("upload", display(id));
-}
-
 /// Who may do what with which upload.
 #[derive(Debug)]
 pub(crate) struct Access {
@@ -31,9 +26,13 @@ impl Access {
         caller: &'a Caller,
     ) -> Result<Option<(&'a Arc<TelegramCredentials>, &'a Secret)>> {
         let Some(token) = caller.token() else { return Ok(None) };
-        let ask = || self.backends.credentials.credentials(token);
+        let ask = || async {
+            let user = self.backends.credentials.credentials(token).await?;
+            // Once: a span keeps whatever it is told, also what it has already.
+            Span::current().record("user", display(&user.user_id));
+            Ok::<_, Error>(user)
+        };
         let user = caller.user_cell().get_or_try_init(ask).await?;
-        Span::current().record("user", display(&user.user_id));
         Ok(Some((user, token)))
     }
 
@@ -57,7 +56,7 @@ impl Access {
 
     /// The upload with this id, if there is one and the call may touch it.
     pub(crate) async fn find(&self, id: &UploadId, caller: &Caller) -> Result<Option<Upload>> {
-        concerns(id);
+        caller.concerns(id);
         self.admit(caller).await?;
         let found = self.base.sessions.get(id).await?;
         if let Some(found) = &found {

@@ -1,8 +1,10 @@
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use telestore_types::{Secret, TelegramCredentials, UserId};
+use telestore_types::{Secret, TelegramCredentials, UploadId, UserId};
 use tokio::sync::OnceCell;
+use tracing::Span;
+use tracing::field::display;
 
 /// Who calls: a token, if one was sent, and an address, if the limits of addresses hold for it.
 ///
@@ -31,6 +33,8 @@ struct Inner {
     user: OnceCell<Arc<TelegramCredentials>>,
     /// Whose it was when somebody was asked last, which lets nobody in.
     known: OnceCell<Option<Arc<TelegramCredentials>>>,
+    /// The upload that the call is about.
+    upload: OnceLock<UploadId>,
 }
 
 impl Caller {
@@ -66,6 +70,14 @@ impl Caller {
 
     pub(crate) fn user_cell(&self) -> &OnceCell<Arc<TelegramCredentials>> {
         &self.0.user
+    }
+
+    /// Names the upload in the span of the call, if that has a field for it: once, since a span keeps whatever it is told, also
+    /// what it has already.
+    pub(crate) fn concerns(&self, id: &UploadId) {
+        if self.0.upload.set(id.clone()).is_ok() {
+            Span::current().record("upload", display(id));
+        }
     }
 
     pub(crate) fn known_cell(&self) -> &OnceCell<Option<Arc<TelegramCredentials>>> {
