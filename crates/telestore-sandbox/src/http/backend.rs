@@ -69,10 +69,7 @@ pub(crate) async fn webhook(
     let user_id = body.get("userId").and_then(|id| id.as_str()).map(str::to_owned);
     let course = Course::of(&shared, "backend.webhook", user_id.as_deref()).await;
     let status = match &course {
-        Course::TakeAndAnswer(answer) => answer.status().as_u16(),
-        Course::Answer(refused) if refused.extensions().get::<super::faulty::Abort>().is_none() => {
-            refused.status().as_u16()
-        }
+        Course::Answer(answer) => answer.status().as_u16(),
         course if course.answers() => 200,
         _ => 0,
     };

@@ -49,13 +49,17 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request) 
     let user_id = bot.as_ref().map(|bot| bot.user.user_id.clone());
     let counted = if file { "file" } else { method };
     let course = Course::of(&shared, counted, user_id.as_deref()).await;
-    if let Course::TakeAndAnswer(answer) = course {
-        let mut body = request.into_body().into_data_stream();
-        while let Some(Ok(_)) = body.next().await {}
+    if let Course::Answer(answer) = course {
+        take(request).await;
         return answer;
     }
+    let Some(bot) = bot else {
+        if !matches!(course, Course::Abort) {
+            take(request).await;
+        }
+        return course.run(async |_| bot_error(401, "Unauthorized", json!({})).into_response()).await;
+    };
     if let Course::Unsaid(unsaid) = course {
-        let Some(bot) = bot else { return bot_error(401, "Unauthorized", json!({})).into_response() };
         return take_and_leave_unsaid(unsaid, shared, bot, method, request).await;
     }
     let hostile = match &course {
@@ -63,7 +67,6 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request) 
         _ => None,
     };
     let execute = async |drop_after| {
-        let Some(bot) = bot else { return bot_error(401, "Unauthorized", json!({})).into_response() };
         let answer = match file {
             true => {
                 let faults = bot_files::Faulty { cut_after: drop_after, hostile };
@@ -77,6 +80,13 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request) 
         answer.unwrap_or_else(IntoResponse::into_response)
     };
     course.run(execute).await
+}
+
+/// Takes all of a request: what stands before the Bot API passes none on, and answers none, before that. A caller that still sends
+/// when the connection ends may not see an answer that came before.
+async fn take(request: Request) {
+    let mut body = request.into_body().into_data_stream();
+    while let Some(Ok(_)) = body.next().await {}
 }
 
 /// Takes a request in full, executes it or not, and answers so that the caller does not learn that.

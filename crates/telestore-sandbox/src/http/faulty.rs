@@ -21,10 +21,10 @@ pub(crate) enum Course {
     Go { drop_after: Option<u64> },
     /// Execute and answer with another body.
     Deform(HostileFile),
-    /// Answer this without executing.
-    Answer(Response),
     /// Take the request in full, and answer this without executing.
-    TakeAndAnswer(Response),
+    Answer(Response),
+    /// Drop the connection at once.
+    Abort,
     /// Take the request in full, and do this.
     Unsaid(Unsaid),
     /// Execute, then drop the connection.
@@ -56,8 +56,8 @@ impl Course {
                 Self::Answer((status(code), Json(body)).into_response())
             }
             Some(FaultAction::Unsaid(unsaid)) => Self::Unsaid(unsaid),
-            Some(FaultAction::HostileHttp(hostile)) => Self::TakeAndAnswer(hostile.answer()),
-            Some(_) => Self::Answer(abort()),
+            Some(FaultAction::HostileHttp(hostile)) => Self::Answer(hostile.answer()),
+            Some(_) => Self::Abort,
         }
     }
 
@@ -67,11 +67,11 @@ impl Course {
         execute: impl FnOnce(Option<u64>) -> F,
     ) -> Response {
         match self {
-            Self::Answer(response) | Self::TakeAndAnswer(response) => response,
+            Self::Answer(response) => response,
             Self::Go { drop_after } => execute(drop_after).await,
             Self::Deform(_) => execute(None).await,
-            // Only the Bot API has calls that it could speak of.
-            Self::Unsaid(_) => abort(),
+            // Only the Bot API has calls whose answer could leave that open.
+            Self::Abort | Self::Unsaid(_) => abort(),
             Self::GoAndAbort => {
                 execute(None).await;
                 abort()

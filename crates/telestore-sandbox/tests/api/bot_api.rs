@@ -5,6 +5,8 @@ use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use telestore_sandbox::{Fault, FaultAction, Sandbox, SandboxUser, UserSpec, Via};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::client::{connect, noise};
 
@@ -170,4 +172,45 @@ async fn a_bare_number_is_a_user_or_a_basic_group_and_no_channel() {
         assert_eq!((status, &body["description"]), (400, &json!("Bad Request: chat not found")), "{chat_id}");
     }
     assert!(sandbox.messages_of(&user).is_empty());
+}
+
+/// A caller whose file is still on its way when the answer is clear already: Telegram's front passes nothing on, and answers nothing,
+/// before it has all of a request.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_answer_comes_before_all_of_a_request_is_there() {
+    const PIECE: usize = 64 * 1024;
+    let sandbox = Sandbox::start().await.expect("a sandbox");
+    let user = sandbox.user();
+    let (flood, refusal) = (Fault::flood_wait("sendDocument", 7), json!({"ok": false, "error_code": 400}));
+    let refused = Fault::http_status("sendDocument", 400, refusal);
+    for (fault, token, expected) in [
+        (flood, user.bot_token.as_str(), "HTTP/1.1 429 "),
+        (refused, user.bot_token.as_str(), "HTTP/1.1 400 "),
+        (Fault::lose_answer("getMe"), "77:nobody", "HTTP/1.1 401 "),
+    ] {
+        let fault = sandbox.faults().inject(fault);
+        let before = sandbox.stats().calls("sendDocument");
+        let address = sandbox.bot_api_url().trim_start_matches("http://").to_owned();
+        let mut line = TcpStream::connect(address).await.expect("connects");
+        // Twice on one connection: it does not end with the answer.
+        for call in 1..=2 {
+            let head = format!(
+                "POST /bot{token}/sendDocument HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n",
+                4 * PIECE
+            );
+            line.write_all(head.as_bytes()).await.expect("the head goes");
+            sandbox.wait_until(|stats| stats.calls("sendDocument") == before + call).await;
+            for _ in 0..4 {
+                line.write_all(&[0; PIECE]).await.expect("the body goes");
+            }
+            let mut answer = vec![0; expected.len()];
+            line.read_exact(&mut answer).await.expect("an answer");
+            assert_eq!(String::from_utf8_lossy(&answer), expected, "call {call}");
+            let mut rest = String::new();
+            while !rest.ends_with('}') || rest.matches('{').count() != rest.matches('}').count() {
+                rest.push(char::from(line.read_u8().await.expect("the rest of the answer")));
+            }
+        }
+        sandbox.faults().release(fault);
+    }
 }

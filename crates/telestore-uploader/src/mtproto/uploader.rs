@@ -26,8 +26,9 @@ use crate::{
     Result, TelegramUploader, UploadRequest,
 };
 
-/// How long parts in flight may go without an answer after a cancel: who goes on would have to send them once more.
-const IN_FLIGHT: Duration = Duration::from_secs(2);
+/// How long parts in flight may go without an answer after a cancel, since they would have to be sent once more: longer than it takes
+/// to ask after one whose answer is lost ([`MtprotoConfig::lost_after`]).
+const IN_FLIGHT: Duration = Duration::from_secs(10);
 
 /// Whose logins it works with.
 const REQUIREMENT: Requirement = Requirement::SessionOrBot;
