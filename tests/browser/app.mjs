@@ -182,7 +182,7 @@ async function halfThere() {
   for (const until = Date.now() + PATIENCE; Date.now() < until; ) {
     const sending = new Set(browser.requests.filter(({ method }) => method === "PATCH").map(({ url }) => new URL(url).pathname));
     for (const path of sending) {
-      const [offset, length] = await worker.holds(path, token);
+      const [offset, length] = await worker.received(path, token);
       if (offset > 0 && length - offset > 15 * SLOW) return;
     }
     await new Promise((later) => setTimeout(later, 20));

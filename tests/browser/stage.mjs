@@ -111,7 +111,7 @@ export class Worker {
   }
 
   // How much of a file by tus is there, and how much there will be.
-  async holds(path, token) {
+  async received(path, token) {
     const headers = { Authorization: `Bearer ${token}`, "Tus-Resumable": "1.0.0" };
     const answer = await fetch(`http://127.0.0.1:${this.port}${path}`, { method: "HEAD", headers });
     return ["upload-offset", "upload-length"].map((name) => Number(answer.headers.get(name)));

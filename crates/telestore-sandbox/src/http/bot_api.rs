@@ -43,6 +43,7 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request) 
         None => (false, path.strip_prefix("/bot").unwrap_or_default()),
     };
     let Some((token, method)) = rest.split_once('/') else {
+        take(request).await;
         return bot_error(404, "Not Found", json!({})).into_response();
     };
     let bot = shared.users.find(|account| account.is_bot(token));
@@ -53,13 +54,8 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request) 
         take(request).await;
         return answer;
     }
-    let Some(bot) = bot else {
-        if !matches!(course, Course::Abort) {
-            take(request).await;
-        }
-        return course.run(async |_| bot_error(401, "Unauthorized", json!({})).into_response()).await;
-    };
     if let Course::Unsaid(unsaid) = course {
+        let Some(bot) = bot else { return refuse_unknown(request).await };
         return take_and_leave_unsaid(unsaid, shared, bot, method, request).await;
     }
     let hostile = match &course {
@@ -67,6 +63,7 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request) 
         _ => None,
     };
     let execute = async |drop_after| {
+        let Some(bot) = bot else { return refuse_unknown(request).await };
         let answer = match file {
             true => {
                 let faults = bot_files::Faulty { cut_after: drop_after, hostile };
@@ -87,6 +84,12 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request) 
 async fn take(request: Request) {
     let mut body = request.into_body().into_data_stream();
     while let Some(Ok(_)) = body.next().await {}
+}
+
+/// What a token gets that no bot has.
+async fn refuse_unknown(request: Request) -> Response {
+    take(request).await;
+    bot_error(401, "Unauthorized", json!({})).into_response()
 }
 
 /// Takes a request in full, executes it or not, and answers so that the caller does not learn that.

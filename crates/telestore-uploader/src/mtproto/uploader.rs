@@ -26,9 +26,9 @@ use crate::{
     Result, TelegramUploader, UploadRequest,
 };
 
-/// How long parts in flight may go without an answer after a cancel, since they would have to be sent once more: longer than it takes
-/// to ask after one whose answer is lost ([`MtprotoConfig::lost_after`]).
-const IN_FLIGHT: Duration = Duration::from_secs(10);
+/// How much longer than [`MtprotoConfig::lost_after`], when a lost answer is asked after, parts in flight may go without an answer after a
+/// cancel: they would have to be sent once more.
+const AFTER_ASKING: Duration = Duration::from_secs(4);
 
 /// Whose logins it works with.
 const REQUIREMENT: Requirement = Requirement::SessionOrBot;
@@ -202,7 +202,8 @@ impl MtprotoUploader {
         };
         let too_late = async {
             request.cancel.cancelled().await;
-            while timeout(IN_FLIGHT, attempt.confirmed.notified()).await.is_ok() {}
+            let patience = attempt.calls.config().lost_after + AFTER_ASKING;
+            while timeout(patience, attempt.confirmed.notified()).await.is_ok() {}
         };
         tokio::select! {
             biased;

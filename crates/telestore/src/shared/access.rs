@@ -28,7 +28,7 @@ impl Access {
         let Some(token) = caller.token() else { return Ok(None) };
         let ask = || async {
             let user = self.backends.credentials.credentials(token).await?;
-            // Once: a span keeps whatever it is told, also what it has already.
+            // Once, as `Caller::concerns` the upload.
             Span::current().record("user", display(&user.user_id));
             Ok::<_, Error>(user)
         };

@@ -75,9 +75,10 @@ impl Caller {
     /// Names the upload in the span of the call, if that has a field for it: once, since a span keeps whatever it is told, also
     /// what it has already.
     pub(crate) fn concerns(&self, id: &UploadId) {
-        if self.0.upload.set(id.clone()).is_ok() {
+        self.0.upload.get_or_init(|| {
             Span::current().record("upload", display(id));
-        }
+            id.clone()
+        });
     }
 
     pub(crate) fn known_cell(&self) -> &OnceCell<Option<Arc<TelegramCredentials>>> {
