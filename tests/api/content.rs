@@ -14,7 +14,7 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 use telestore_sandbox::UserSpec;
 
-use crate::support::{File, MIB, Stage};
+use crate::support::{File, MIB, Stage, random};
 use crate::tus::{Tus, id_of};
 
 /// A file of the index.
@@ -92,10 +92,6 @@ impl Got {
         let body: Value = serde_json::from_slice(&self.body).expect("JSON");
         body["error"].as_str().expect("words").to_owned()
     }
-}
-
-fn random(length: usize) -> Vec<u8> {
-    File::new(length).bytes
 }
 
 #[tokio::test]

@@ -9,14 +9,12 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::support::{MIB, Stage, program, soon};
+use crate::support::{MIB, Stage, program, random, soon};
 
 /// A file of its own content, and the command that sends it.
 fn file(stage: &Stage, length: usize) -> PathBuf {
     let path = stage.dir.path().join("file.bin");
-    let mut bytes = vec![0; length];
-    rand::Rng::fill_bytes(&mut rand::rng(), &mut bytes);
-    std::fs::write(&path, bytes).unwrap();
+    std::fs::write(&path, random(length)).unwrap();
     path
 }
 

@@ -16,14 +16,14 @@ mod programs;
 use std::fs::File;
 use std::process::Stdio;
 
-use rand::{Rng as _, RngExt as _};
+use rand::RngExt as _;
 use reqwest::RequestBuilder;
 use serde_json::Value;
 use telestore::age::Identity;
 use telestore_sandbox::SandboxMessage;
 use tokio::process::Command;
 
-use crate::support::Stage;
+use crate::support::{Stage, random};
 
 /// What reads bytes of a file by MTProto.
 const GET: &str = "upload.getFile";
@@ -141,9 +141,7 @@ fn bytes(length: usize) -> Vec<u8> {
             );
             bytes.extend_from_slice(line.as_bytes());
         }
-        let mut noise = vec![0; rng.random_range(1..10_000)];
-        rng.fill_bytes(&mut noise);
-        bytes.extend_from_slice(&noise);
+        bytes.extend_from_slice(&random(rng.random_range(1..10_000)));
     }
     bytes.truncate(length);
     bytes

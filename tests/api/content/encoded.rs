@@ -1,6 +1,6 @@
 //! Files that the channel gets encrypted or compressed: what is there, who can open it, and that it comes back as it was.
 
-use rand::{Rng as _, RngExt as _};
+use rand::RngExt as _;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use telestore::age::{Header, Identity, Parsed};
@@ -302,8 +302,7 @@ async fn a_worker_that_is_killed_goes_on_with_the_same_bytes() {
         assert!(kept.get(&stage, &[]).await.body == kept.bytes);
     }
     assert_eq!(stage.sandbox.messages_of(&stage.user).len(), 3);
-    let mut noise = vec![0; 8];
-    rand::rng().fill_bytes(&mut noise);
+    let noise = random(8);
     let same = Kept::put(&stage, "a", None, noise.clone()).await;
     let first = raw(&stage, &same).await;
     let again = Kept::put(&stage, "b", None, noise).await;

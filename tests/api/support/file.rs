@@ -1,10 +1,20 @@
 //! The files that tests send.
 
+use rand::TryRng;
+use rand::rngs::SysRng;
 use reqwest::multipart::{Form, Part};
 use sha2::{Digest, Sha256};
 use telestore_sandbox::SandboxMessage;
 
 use super::CHUNK;
+
+/// Random bytes. From the system: a generator of this process would take longer over them than the worker over the file,
+/// as these tests are compiled.
+pub(crate) fn random(length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    SysRng.try_fill_bytes(&mut bytes).unwrap();
+    bytes
+}
 
 /// A file on its way.
 #[derive(Debug, Clone)]
@@ -24,8 +34,7 @@ impl File {
 
     /// With chunks of these sizes; the last one is repeated.
     pub(crate) fn in_chunks(length: usize, sizes: &[usize]) -> Self {
-        let mut bytes = vec![0; length];
-        rand::Rng::fill_bytes(&mut rand::rng(), &mut bytes);
+        let bytes = random(length);
         let mut ends = Vec::new();
         let mut sizes = sizes.iter().copied().peekable();
         while ends.last().copied().unwrap_or(0) < length {

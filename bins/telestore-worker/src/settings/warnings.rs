@@ -24,14 +24,16 @@ pub(crate) fn misspelt(
     let mut warnings = Vec::new();
     for (name, _) in environment.filter(|(name, value)| !is_known(name) && !is_service(name, value)) {
         let upper = name.to_ascii_uppercase();
+        // Others' variables may look like ours by chance: only what is missing is looked for among them.
+        let is_ours = OURS.iter().any(|prefix| upper.starts_with(prefix));
+        let may_be_backend = upper.starts_with("BACKEND") && !origins.has("BACKEND_URL");
+        if !is_ours && !may_be_backend {
+            continue;
+        }
         // Only secrets are read from files.
         let setting = name.strip_suffix("_FILE").filter(|name| is_known(name));
         let meant = setting.or_else(|| suggest(&name, known.iter().map(String::as_str)));
-        // Others' variables may look like ours by chance: only what is missing is looked for among them.
-        let is_ours = OURS.iter().any(|prefix| upper.starts_with(prefix));
-        let for_backend =
-            upper.starts_with("BACKEND") && meant == Some("BACKEND_URL") && !origins.has("BACKEND_URL");
-        if is_ours || for_backend {
+        if is_ours || meant == Some("BACKEND_URL") {
             let hint = meant.map_or_else(String::new, |meant| format!(": did you mean {meant}?"));
             warnings.push(format!("{name} is not a setting, and is not used{hint}"));
         }
