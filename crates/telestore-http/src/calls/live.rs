@@ -149,8 +149,9 @@ mod tests {
             assert!(matches!(pace.next().await, Beat::Alive));
             assert!(begin.elapsed() >= HEARTBEAT * n && begin.elapsed() < HEARTBEAT * n + PAUSE);
         }
+        let end = Instant::now();
         told.end();
-        assert_eq!(bytes(&mut pace).await, 1000);
+        assert_eq!((bytes(&mut pace).await, end.elapsed()), (1000, Duration::ZERO));
         assert!(matches!(pace.next().await, Beat::Over));
     }
 }
