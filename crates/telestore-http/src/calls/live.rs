@@ -52,6 +52,12 @@ impl Listener {
         });
         Ok(Self { _place: place.transpose()?, _counted: by() })
     }
+
+    /// One that takes no place.
+    #[cfg(test)]
+    pub(crate) fn of_nobody() -> Self {
+        Self { _counted: Ongoing::by_events(), _place: None }
+    }
 }
 
 /// A watch at a pace that a listener can follow: a state at once if the last one is long enough ago, else the newest
@@ -112,7 +118,7 @@ mod tests {
         Pace::new(
             told.engine.watch(&UploadId::new(ID).unwrap(), &Caller::nobody()).await.unwrap(),
             HEARTBEAT,
-            Listener { _counted: Ongoing::by_events(), _place: None },
+            Listener::of_nobody(),
         )
     }
 

@@ -1,11 +1,15 @@
+use std::cell::Cell;
 use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
+use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::ORIGIN;
 use actix_web::web::{Path, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, dev};
 use actix_ws::{CloseCode, Closed, Message, MessageStream, Session};
+use futures_util::StreamExt;
 use telestore::types::UploadId;
 use tokio::time::timeout;
 
@@ -21,6 +25,10 @@ use crate::shared::measures::Ongoing;
 
 /// The largest frame that is read; what clients send is ignored.
 const MAX_FRAME_BYTES: usize = 4 * 1024;
+
+/// How many bytes may come without making a frame. A frame is only measured against [`MAX_FRAME_BYTES`] when it is whole, and
+/// is in memory until then. What has come at once, many small frames of it, fits in.
+const MAX_UNREAD_BYTES: usize = 512 * 1024;
 
 const FOREIGN: &str = "pages of this origin may not call: allow it in TELESTORE_CORS_ORIGINS";
 
@@ -59,10 +67,27 @@ pub(crate) async fn progress_socket(call: Call, payload: Payload, id: Path<Strin
     let caller = call.listener().await?;
     let watch = engine.watch(&id, &caller).await?;
     let listener = Listener::admit(engine, options, request, &caller, Ongoing::by_socket).await?;
+    let unread = Rc::default();
+    let payload = bounded(request, payload, &unread).await.map_err(no_handshake)?;
     let (response, session, messages) = actix_ws::handle(request, payload).map_err(no_handshake)?;
     let pace = Pace::new(watch, options.heartbeat, listener);
-    actix_web::rt::spawn(converse(pace, session, messages, options.heartbeat * SILENT_BEATS));
+    actix_web::rt::spawn(converse(pace, session, messages, unread, options.heartbeat * SILENT_BEATS));
     Ok(response)
+}
+
+/// The same bytes, counted in `unread`, until they are too many.
+async fn bounded(
+    request: &HttpRequest,
+    payload: Payload,
+    unread: &Rc<Cell<usize>>,
+) -> Result<Payload, Error> {
+    let unread = Rc::clone(unread);
+    let bounded = payload.map(move |bytes| {
+        let bytes = bytes?;
+        unread.set(unread.get() + bytes.len());
+        if unread.get() > MAX_UNREAD_BYTES { Err(PayloadError::Overflow) } else { Ok(bytes) }
+    });
+    Payload::from_request(request, &mut dev::Payload::from(bounded.boxed_local())).await
 }
 
 pub(crate) fn no_handshake(error: impl fmt::Display) -> ApiError {
@@ -78,12 +103,18 @@ fn foreign(request: &HttpRequest, options: &HttpOptions) -> Option<HttpResponse>
     (!may).then(|| answer::error(StatusCode::FORBIDDEN, FOREIGN))
 }
 
-async fn converse(mut pace: Pace, session: Session, messages: MessageStream, silence: Duration) {
+async fn converse(
+    mut pace: Pace,
+    session: Session,
+    messages: MessageStream,
+    unread: Rc<Cell<usize>>,
+    silence: Duration,
+) {
     let mut answering = session.clone();
     let mut telling = session.clone();
     let end = tokio::select! {
         end = tell(&mut pace, &mut telling) => end,
-        () = listen(messages, &mut answering, silence) => Ok(CloseCode::Normal),
+        () = listen(messages, &unread, &mut answering, silence) => Ok(CloseCode::Normal),
     };
     if let Ok(code) = end {
         // If the peer reads no more, there is no room for a farewell.
@@ -109,9 +140,10 @@ async fn tell(pace: &mut Pace, session: &mut Session) -> Result<CloseCode, Close
 }
 
 /// Returns when the peer says goodbye, breaks the protocol or is gone.
-async fn listen(messages: MessageStream, session: &mut Session, silence: Duration) {
+async fn listen(messages: MessageStream, unread: &Cell<usize>, session: &mut Session, silence: Duration) {
     let mut messages = messages.max_frame_size(MAX_FRAME_BYTES);
     while let Ok(Some(Ok(message))) = timeout(silence, messages.recv()).await {
+        unread.set(0);
         match message {
             Message::Ping(bytes) => match timeout(silence, session.pong(&bytes)).await {
                 Ok(Ok(())) => {}
@@ -125,68 +157,117 @@ async fn listen(messages: MessageStream, session: &mut Session, silence: Duratio
 
 #[cfg(test)]
 mod tests {
-    use actix_web::{App, HttpServer};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpStream;
+    use std::future::poll_fn;
+    use std::pin::pin;
+
+    use actix_web::body::{BoxBody, MessageBody};
+    use actix_web::test::TestRequest;
+    use actix_web::web::Bytes;
+    use futures_util::stream;
+    use telestore::Caller;
+    use tokio::sync::mpsc;
 
     use super::*;
-    use crate::testing::Told;
+    use crate::testing::{ID, Told};
 
-    const HEARTBEAT: Duration = Duration::from_millis(50);
-    const PING: [u8; 2] = [0x89, 0];
-    const PONG: [u8; 6] = [0x8a, 0x80, 0, 0, 0, 0];
+    const HEARTBEAT: Duration = Duration::from_secs(15);
+    const PING: &[u8] = &[0x89, 0];
+    const PONG: &[u8] = &[0x8a, 0x80, 0, 0, 0, 0];
+    const FAREWELL: &[u8] = &[0x88, 2, 0x03, 0xe8];
 
-    /// A peer whose frames are written by hand.
-    async fn connect(told: &Told) -> TcpStream {
-        let (engine, options) =
-            (told.engine.clone(), HttpOptions { heartbeat: HEARTBEAT, ..HttpOptions::default() });
-        let server =
-            HttpServer::new(move || App::new().configure(crate::routes(engine.clone(), options.clone())));
-        let server = server.workers(1).disable_signals().bind(("127.0.0.1", 0)).unwrap();
-        let address = server.addrs()[0];
-        actix_web::rt::spawn(server.run());
-        let mut peer = TcpStream::connect(address).await.unwrap();
-        let head = "GET /ws/upload-progress/a HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
-                    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n";
-        peer.write_all(head.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"\r\n\r\n") {
-            answer.push(peer.read_u8().await.unwrap());
+    /// A peer whose frames are written by hand, in a time that goes by only while everybody waits.
+    struct Peer {
+        says: mpsc::UnboundedSender<Result<Bytes, PayloadError>>,
+        hears: BoxBody,
+    }
+
+    impl Peer {
+        async fn new(told: &Told) -> Self {
+            tokio::time::pause();
+            let request = TestRequest::get()
+                .insert_header(("connection", "upgrade"))
+                .insert_header(("upgrade", "websocket"))
+                .insert_header(("sec-websocket-version", "13"))
+                .insert_header(("sec-websocket-key", "MDEyMzQ1Njc4OWFiY2RlZg=="))
+                .to_http_request();
+            let (says, said) = mpsc::unbounded_channel();
+            let said = stream::unfold(said, async |mut said| said.recv().await.map(|bytes| (bytes, said)));
+            let mut payload = dev::Payload::from(said.boxed_local());
+            let payload = Payload::from_request(&request, &mut payload).await.unwrap();
+            let unread = Rc::default();
+            let payload = bounded(&request, payload, &unread).await.unwrap();
+            let (answer, session, messages) = actix_ws::handle(&request, payload).unwrap();
+            assert_eq!(answer.status(), StatusCode::SWITCHING_PROTOCOLS);
+            let watch = told.engine.watch(&UploadId::new(ID).unwrap(), &Caller::nobody()).await.unwrap();
+            let pace = Pace::new(watch, HEARTBEAT, Listener::of_nobody());
+            actix_web::rt::spawn(converse(pace, session, messages, unread, HEARTBEAT * SILENT_BEATS));
+            Self { says, hears: answer.into_body() }
         }
-        assert!(answer.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&answer));
-        peer
+
+        fn say(&self, bytes: &'static [u8]) {
+            self.says.send(Ok(Bytes::from_static(bytes))).unwrap();
+        }
+
+        async fn hear(&mut self) -> Option<Bytes> {
+            let mut hears = pin!(&mut self.hears);
+            poll_fn(|cx| hears.as_mut().poll_next(cx)).await.map(|frame| frame.unwrap())
+        }
+
+        async fn hear_all(&mut self) -> Vec<u8> {
+            let mut all = Vec::new();
+            while let Some(frame) = self.hear().await {
+                all.extend_from_slice(&frame);
+            }
+            all
+        }
     }
 
     #[actix_web::test]
     async fn a_silent_peer_is_dropped() {
-        let mut peer = connect(&Told::new().await).await;
-        let mut frames = Vec::new();
-        peer.read_to_end(&mut frames).await.unwrap();
-        assert!(frames.starts_with(&PING), "{frames:?}");
-        assert!(frames.ends_with(&[0x88, 2, 0x03, 0xe8]), "a farewell: {frames:?}");
+        let frames = Peer::new(&Told::new().await).await.hear_all().await;
+        assert!(frames.starts_with(PING), "{frames:?}");
+        assert!(frames.ends_with(FAREWELL), "{frames:?}");
     }
 
     #[actix_web::test]
     async fn a_peer_that_answers_pings_is_kept_and_what_it_says_is_ignored() {
         let told = Told::new().await;
-        let mut peer = connect(&told).await;
+        let mut peer = Peer::new(&told).await;
         for _ in 0..3 * SILENT_BEATS {
-            let mut ping = [0; 2];
-            peer.read_exact(&mut ping).await.unwrap();
-            assert_eq!(ping, PING);
+            assert_eq!(peer.hear().await.unwrap(), PING);
             // Also a text frame of one byte.
-            peer.write_all(&[0x81, 0x81, 0, 0, 0, 0, b'x']).await.unwrap();
-            peer.write_all(&PONG).await.unwrap();
+            peer.say(&[0x81, 0x81, 0, 0, 0, 0, b'x']);
+            peer.say(PONG);
         }
     }
 
     #[actix_web::test]
     async fn a_frame_over_the_limit_ends_the_conversation() {
-        let mut peer = connect(&Told::new().await).await;
+        let mut peer = Peer::new(&Told::new().await).await;
+        // A text frame of 5000 bytes.
+        peer.say(&[0x81, 0xfe, 0x13, 0x88, 0, 0, 0, 0]);
+        peer.say(&[0; 5000]);
+        assert_eq!(peer.hear_all().await, FAREWELL);
+    }
+
+    #[actix_web::test]
+    async fn a_frame_that_does_not_end_ends_the_conversation() {
+        let mut peer = Peer::new(&Told::new().await).await;
         // A text frame that says that it has 1 GiB.
-        peer.write_all(&[0x81, 0xff, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0, 0]).await.unwrap();
-        let mut frames = Vec::new();
-        peer.read_to_end(&mut frames).await.unwrap();
-        assert!(frames.ends_with(&[0x88, 2, 0x03, 0xe8]), "{frames:?}");
+        peer.say(&[0x81, 0xff, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0, 0]);
+        peer.say(&[0; MAX_UNREAD_BYTES]);
+        assert_eq!(peer.hear_all().await, FAREWELL);
+    }
+
+    #[actix_web::test]
+    async fn many_small_frames_are_no_large_one() {
+        const FRAME: [u8; 7] = [0x81, 0x81, 0, 0, 0, 0, b'x'];
+        let mut peer = Peer::new(&Told::new().await).await;
+        for _ in 0..3 {
+            for _ in 0..MAX_UNREAD_BYTES / 2 / FRAME.len() {
+                peer.say(&FRAME);
+            }
+            assert_eq!(peer.hear().await.unwrap(), PING);
+        }
     }
 }
