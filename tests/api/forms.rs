@@ -3,7 +3,7 @@
 use reqwest::RequestBuilder;
 use serde_json::json;
 
-use crate::support::{Answer, File, Stage, files_below};
+use crate::support::{Answer, CHUNK, File, Stage, files_below};
 
 /// A part: its headers and its bytes.
 type RawPart = (Vec<u8>, Vec<u8>);
@@ -234,7 +234,7 @@ fn wrong_forms(file: &File, parts: &[RawPart]) -> [(&'static str, Vec<u8>, &'sta
 #[tokio::test]
 async fn errors_say_what_is_wrong_and_where() {
     let stage = Stage::new().await;
-    let file = File { bytes: vec![0xff; 10], ..File::new(10) };
+    let file = File::of(vec![0xff; 10], &[CHUNK]);
     let parts = chunk(&stage, &file, BLOB);
     for (kind, body, words) in wrong_forms(&file, &parts) {
         let error = send(&stage, "/upload-chunk", kind, body).await.error(400);

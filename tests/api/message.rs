@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use telestore_sandbox::{Fault, Kind, SandboxMessage, Topic, Via};
 
-use crate::support::{File, MIB, Stage, chunk_form};
+use crate::support::{CHUNK, File, MIB, Stage, chunk_form};
 
 /// What makes files of more than a byte go by one API or the other.
 const BOTH: [(&str, Via); 2] = [("50 MiB", Via::BotApi), ("1", Via::Mtproto)];
@@ -307,8 +307,7 @@ async fn videos_and_music_tell_what_they_are() {
     const MUSIC: &[u8] = include_bytes!("../../crates/telestore-uploader/src/media/samples/music.mp3");
     for (limit, via) in BOTH {
         let stage = Stage::by(limit, &[]).await;
-        let file =
-            |bytes: &[u8], name: &str| File { bytes: bytes.to_vec(), ..File::new(bytes.len()) }.named(name);
+        let file = |bytes: &[u8], name: &str| File::of(bytes.to_vec(), &[CHUNK]).named(name);
         for sent_as in ["document", "video"] {
             assert_eq!(
                 stage.send_with(&file(VIDEO, "film.mp4"), &[("sendAs", sent_as)]).await["status"],

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
-pub(crate) use self::file::{File, chunk_form, random};
+pub(crate) use self::file::{File, chunk_form, random, text};
 
 pub(crate) const MIB: usize = 1024 * 1024;
 pub(crate) const CHUNK: usize = 5 * MIB;

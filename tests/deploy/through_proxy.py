@@ -57,19 +57,13 @@ def fields(upload, data, index, size=CHUNK):
 
 def wait_for(what, found):
     for _ in range(600):
-        result = found()
-        if result:
-            return result
+        try:
+            if result := found():
+                return result
+        except OSError:
+            pass
         time.sleep(0.05)
     raise SystemExit(f"waited too long for {what}")
-
-
-def answers():
-    # Nobody listens yet, or without a certificate.
-    try:
-        return call("GET", "/")[0] == 200
-    except (OSError, http.client.HTTPException):
-        return False
 
 
 def spooled():
@@ -182,7 +176,7 @@ def refused():
 
 with urllib.request.urlopen(CONTROL) as overview:
     CHANNEL = next(user["channel_id"] for user in json.load(overview)["users"] if user["auth_token"] == TOKEN)
-wait_for("the proxy", answers)
+wait_for("the proxy", lambda: call("GET", "/")[0] == 200)
 for check in (by_chunks, directly, unbuffered, refused):
     if check is unbuffered and DATA is None:
         continue

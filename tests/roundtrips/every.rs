@@ -58,8 +58,7 @@ impl Door {
         let token = &stage.user.auth_token;
         match self {
             Self::Chunks => {
-                let file = File { bytes: bytes.to_vec(), ..File::in_chunks(bytes.len(), &[2 * MIB + 5]) }
-                    .named(name);
+                let file = File::of(bytes.to_vec(), &[2 * MIB + 5]).named(name);
                 assert_eq!(stage.send(&file).await["status"], "completed");
             }
             Self::Upload => {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rand::RngExt as _;
 use telestore_sandbox::Via;
 
-use crate::support::{File, MIB, soon};
+use crate::support::{CHUNK, File, MIB, soon};
 use crate::{Form, Scene, bytes};
 
 /// How often it is killed while it sends. Further kills find it before or behind that. By the Bot API the whole file goes again each time, as
@@ -107,7 +107,7 @@ async fn killed(form: Form, via: Via, settings: &[(&str, &str)]) {
 /// One that goes that way, by MTProto as a large one.
 fn a_file(via: Via) -> File {
     let length = if via == Via::Mtproto { 12 * MIB } else { 4 * MIB };
-    File { bytes: bytes(length), ..File::new(length) }.named("access.log")
+    File::of(bytes(length), &[CHUNK]).named("access.log")
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use telestore::age::Identity;
 use telestore_sandbox::SandboxMessage;
 use tokio::process::Command;
 
-use crate::support::{Stage, random};
+use crate::support::{Stage, random, text};
 
 /// What reads bytes of a file by MTProto.
 const GET: &str = "upload.getFile";
@@ -132,19 +132,8 @@ impl Scene {
 fn bytes(length: usize) -> Vec<u8> {
     let mut rng = rand::rng();
     let mut bytes = Vec::with_capacity(length + 400_000);
-    // Xorshift, and no formatting: hundreds of megabytes are made, by code that is not optimised.
-    let mut state = rng.random::<u64>() | 1;
-    let mut line = *b"00000000 127.0.0.1 GET /files/0000 200\n";
     while bytes.len() < length {
-        for _ in 0..rng.random_range(1..4000) {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            for (digit, at) in [0, 1, 2, 3, 4, 5, 6, 7, 30, 31, 32, 33].into_iter().enumerate() {
-                line[at] = b"0123456789abcdef"[(state >> (4 * digit)) as usize & 15];
-            }
-            bytes.extend_from_slice(&line);
-        }
+        bytes.extend_from_slice(&text(rng.random_range(1..160_000)));
         bytes.extend_from_slice(&random(rng.random_range(1..10_000)));
     }
     bytes.truncate(length);

@@ -3,9 +3,9 @@
 use telestore_sandbox::{Fault, FaultAction, Sandbox, UserSpec, Via};
 
 use super::broken::taken;
-use super::encoded::{Keys, opened, text};
+use super::encoded::{Keys, opened};
 use super::{Got, Kept, ask, random};
-use crate::support::{MIB, Stage};
+use crate::support::{MIB, Stage, text};
 
 fn bot() -> UserSpec {
     UserSpec::new("bob").without_session()

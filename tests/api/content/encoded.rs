@@ -7,7 +7,7 @@ use telestore::age::{Header, Identity, Parsed};
 use telestore_sandbox::{Fault, HostileMtproto, SandboxMessage};
 
 use super::{Got, Kept, ask, random};
-use crate::support::{File, MIB, Stage, soon};
+use crate::support::{CHUNK, File, MIB, Stage, soon, text};
 use crate::tus::{Tus, id_of};
 
 /// Two keys: one whose owner reads by the worker, and one that is kept elsewhere.
@@ -53,22 +53,6 @@ pub(super) fn opened(file: &[u8], key: &Identity) -> Vec<u8> {
         }
     }
     unreachable!("it has a last chunk")
-}
-
-/// Text that gains by compression, and is nowhere the same.
-pub(super) fn text(length: usize) -> Vec<u8> {
-    let mut rng = rand::rng();
-    let mut text = Vec::with_capacity(length + 80);
-    while text.len() < length {
-        let line = format!(
-            "{:08x} 127.0.0.1 GET /files/{:04} 200\n",
-            rng.random::<u32>(),
-            rng.random_range(0..9999)
-        );
-        text.extend_from_slice(line.as_bytes());
-    }
-    text.truncate(length);
-    text
 }
 
 async fn raw(stage: &Stage, file: &Kept) -> Vec<u8> {
@@ -249,7 +233,7 @@ async fn a_text_is_compressed_and_noise_is_not() {
 async fn a_text_is_compressed_before_it_is_encrypted() {
     let keys = Keys::new();
     let stage = keys.stage(&[("TELESTORE_COMPRESS", "on"), ("TELESTORE_BOT_API_MAX_BYTES", "1000")]).await;
-    let file = File { bytes: text(7 * MIB), ..File::new(7 * MIB) }.named("access.log");
+    let file = File::of(text(7 * MIB), &[CHUNK]).named("access.log");
     assert_eq!(stage.send(&file).await["status"], "completed");
     let kept = Kept::newest(&stage, file.bytes).await;
     let message = last(&stage);
@@ -291,7 +275,7 @@ async fn a_worker_that_is_killed_goes_on_with_the_same_bytes() {
     let mut stage =
         keys.stage(&[("TELESTORE_COMPRESS", "on"), ("TELESTORE_BOT_API_MAX_BYTES", "1000")]).await;
     for part in [0, 2, 5] {
-        let file = File { bytes: text(12 * MIB), ..File::new(12 * MIB) }.named("access.log");
+        let file = File::of(text(12 * MIB), &[CHUNK]).named("access.log");
         let hold = stage.sandbox.faults().inject(Fault::hold("upload.saveFilePart").part(part));
         stage.killed_at(hold, &file).await;
         stage.start().await;

@@ -3,9 +3,9 @@
 use telestore_sandbox::{Fault, FaultAction, Sandbox};
 
 use super::broken::{GET, taken};
-use super::encoded::{Keys, text};
+use super::encoded::Keys;
 use super::{Kept, random};
-use crate::support::{MIB, Stage, soon};
+use crate::support::{MIB, Stage, soon, text};
 
 /// What one call reads.
 const BLOCK: usize = 256 * 1024;

@@ -16,6 +16,21 @@ pub(crate) fn random(length: usize) -> Vec<u8> {
     bytes
 }
 
+/// Lines of a log: text that gains by compression, and is nowhere the same.
+pub(crate) fn text(length: usize) -> Vec<u8> {
+    let mut line = *b"00000000 127.0.0.1 GET /files/0000 200\n";
+    let mut text = Vec::with_capacity(length + line.len());
+    // No formatting: hundreds of megabytes are made, by code that is not optimised.
+    for dice in random(length.div_ceil(line.len()) * 6).chunks_exact(6) {
+        for (digit, at) in (0..8).chain(30..34).enumerate() {
+            line[at] = b"0123456789abcdef"[usize::from(dice[digit / 2] >> (digit % 2 * 4)) & 15];
+        }
+        text.extend_from_slice(&line);
+    }
+    text.truncate(length);
+    text
+}
+
 /// A file on its way.
 #[derive(Debug, Clone)]
 pub(crate) struct File {
@@ -34,7 +49,12 @@ impl File {
 
     /// With chunks of these sizes; the last one is repeated.
     pub(crate) fn in_chunks(length: usize, sizes: &[usize]) -> Self {
-        let bytes = random(length);
+        Self::of(random(length), sizes)
+    }
+
+    /// The same of these bytes.
+    pub(crate) fn of(bytes: Vec<u8>, sizes: &[usize]) -> Self {
+        let length = bytes.len();
         let mut ends = Vec::new();
         let mut sizes = sizes.iter().copied().peekable();
         while ends.last().copied().unwrap_or(0) < length {
