@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use reqwest::multipart::{Form, Part};
 use serde_json::json;
-use telestore_sandbox::{Fault, Unsaid, UnsaidAnswer, UserSpec, Via};
+use telestore_sandbox::{Executed, Fault, Unsaid, UnsaidAnswer, UserSpec, Via};
 
 use crate::support::{File, Stage, soon};
 
@@ -48,17 +48,18 @@ async fn what_was_made_is_found_and_what_was_not_is_sent_again() {
     for spec in [of_session(), of_bot_with_application()] {
         let stage = Stage::of(spec, &[]).await;
         for answer in ANSWERS {
-            let late = Unsaid::executed_later(answer, Duration::from_millis(300));
-            for unsaid in [Unsaid::executed(answer), late, Unsaid::not_executed(answer)] {
+            for unsaid in
+                [Unsaid::executed(answer), Unsaid::executed_at_look(answer), Unsaid::not_executed(answer)]
+            {
                 stage.unsaid(unsaid);
-                let file = File::new(1000).named(&format!("{answer:?}-{:?}.bin", unsaid.executed_after));
+                let file = File::new(1000).named(&format!("{answer:?}-{:?}.bin", unsaid.executed));
                 let end = stage.send(&file).await;
                 assert_eq!(end["status"], "completed", "{unsaid:?}: {end}");
                 assert_eq!(stage.named(&file.name), 1, "{unsaid:?}");
                 let messages = stage.sandbox.messages_of(&stage.user);
                 let message = messages.last().expect("the message");
                 assert_eq!(end["messageId"], json!(message.message_id));
-                let by = if unsaid.executed_after.is_some() { Via::BotApi } else { Via::Mtproto };
+                let by = if unsaid.executed == Executed::Never { Via::Mtproto } else { Via::BotApi };
                 assert_eq!(message.via, by, "{unsaid:?}: what is sent again cannot be lost again");
             }
         }
@@ -77,7 +78,7 @@ async fn two_hundred_random_losses_make_two_hundred_messages() {
         let answer = ANSWERS[random.random_range(0..3)];
         stage.unsaid(match random.random_range(0..3) {
             0 => Unsaid::executed(answer),
-            1 => Unsaid::executed_later(answer, Duration::from_millis(random.random_range(1..200))),
+            1 => Unsaid::executed_at_look(answer),
             _ => Unsaid::not_executed(answer),
         });
     }
@@ -201,8 +202,8 @@ async fn a_message_that_comes_after_a_cancel_between_two_looks_is_taken_back() {
 #[tokio::test]
 async fn a_message_that_does_not_come_is_looked_for_as_long_as_it_may() {
     let (stage, file) = cancelled_while_it_may_come("5s").await;
-    stage.looked_at_again().await;
     stage.is_done().await;
+    assert!(stage.sandbox.stats().calls(LOOK) > 1);
     assert_eq!(stage.named(&file.name), 0);
 }
 

@@ -51,5 +51,5 @@ pub use shared::WebhookCall;
 pub use standing::Standing;
 pub use stats::{DownloadStats, PartStats, Stats};
 pub use topics::Topic;
-pub use unsaid::{Unsaid, UnsaidAnswer};
+pub use unsaid::{Executed, Unsaid, UnsaidAnswer};
 pub use users::{SandboxUser, UserSpec};

@@ -8,6 +8,15 @@ use serde::Serialize;
 use crate::pulse::Pulse;
 use crate::standing::Who;
 
+/// What tells the messages of a channel.
+const LOOKS: [&str; 5] = [
+    "channels.getMessages",
+    "messages.getHistory",
+    "messages.getMessages",
+    "messages.search",
+    "updates.getChannelDifference",
+];
+
 /// Everything counted so far. Calls are counted when they arrive, faults or not; parts when they are stored.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Stats {
@@ -101,6 +110,11 @@ impl Stats {
     /// How often `method` was called.
     pub fn calls(&self, method: &str) -> u64 {
         self.calls.get(method).copied().unwrap_or(0)
+    }
+
+    /// How often an account looked for messages.
+    pub(crate) fn looks(&self) -> u64 {
+        LOOKS.iter().map(|method| self.calls(method)).sum()
     }
 
     /// Parts stored over all files, repetitions included.

@@ -1,7 +1,5 @@
 //! Answers that do not tell whether a call was executed.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 /// What becomes of a call that was taken in full and whose answer tells nothing.
@@ -19,10 +17,23 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unsaid {
-    /// How many milliseconds after the answer the call is executed: zero is before it; `None` is never.
-    pub executed_after: Option<u64>,
+    /// When the call is executed.
+    pub executed: Executed,
     /// What the caller gets.
     pub answer: UnsaidAnswer,
+}
+
+/// When an [`Unsaid`] call is executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Executed {
+    /// Before the answer.
+    Before,
+    /// After the answer, as soon as an account looks for messages: a server that works on, whose message is not there yet when it is
+    /// looked for at once.
+    AtLook,
+    /// Not at all.
+    Never,
 }
 
 /// What the caller of an [`Unsaid`] call gets.
@@ -40,16 +51,16 @@ pub enum UnsaidAnswer {
 impl Unsaid {
     /// Executed before the caller gets `answer`.
     pub const fn executed(answer: UnsaidAnswer) -> Self {
-        Self { executed_after: Some(0), answer }
+        Self { executed: Executed::Before, answer }
     }
 
-    /// Executed so long after the caller has got `answer`: the server works on.
-    pub const fn executed_later(answer: UnsaidAnswer, after: Duration) -> Self {
-        Self { executed_after: Some(after.as_millis() as u64), answer }
+    /// Executed after the caller has got `answer`, when the message is looked for.
+    pub const fn executed_at_look(answer: UnsaidAnswer) -> Self {
+        Self { executed: Executed::AtLook, answer }
     }
 
     /// Not executed.
     pub const fn not_executed(answer: UnsaidAnswer) -> Self {
-        Self { executed_after: None, answer }
+        Self { executed: Executed::Never, answer }
     }
 }

@@ -1,7 +1,6 @@
 //! The Bot API.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -21,8 +20,9 @@ use crate::media::Kind;
 use crate::message::{Draft, SandboxMessage, Via};
 use crate::shared::Shared;
 use crate::standing::{Standing, Who};
+use crate::stats::Stats;
 use crate::topics::NoTopic;
-use crate::unsaid::Unsaid;
+use crate::unsaid::{Executed, Unsaid};
 use crate::users::{Account, SandboxUser};
 
 /// An answer, or why there is none.
@@ -102,14 +102,16 @@ async fn take_and_leave_unsaid(
 ) -> Response {
     let Ok(params) = Params::read(&shared, request, None).await else { return faulty::abort() };
     let method = method.to_owned();
-    let execute = async move { call(&method, BotCall { shared, bot, params }).await };
-    match unsaid.executed_after {
-        None => {}
-        Some(0) => drop(execute.await),
-        Some(after) => {
+    let call = BotCall { shared: Arc::clone(&shared), bot, params };
+    let execute = async move { drop(self::call(&method, call).await) };
+    match unsaid.executed {
+        Executed::Never => {}
+        Executed::Before => execute.await,
+        Executed::AtLook => {
+            let looks = shared.stats.read(Stats::looks);
             tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(after)).await;
-                drop(execute.await);
+                shared.pulse.until(|| (shared.stats.read(Stats::looks) > looks).then_some(())).await;
+                execute.await;
             });
         }
     }
