@@ -121,7 +121,7 @@ async fn a_connection_ends_with_its_time() {
 #[tokio::test]
 async fn telegram_ends_the_connection_of_a_process_that_stands_still() {
     let sandbox = Sandbox::start().await.unwrap();
-    let (user, given) = (sandbox.user(), Given::for_seconds(2));
+    let (user, given) = (sandbox.user(), Given::for_seconds(5));
     let (stand_still, still) = mpsc::channel::<()>();
     let process = {
         let (user, given) = (user.clone(), given.clone());
@@ -131,7 +131,6 @@ async fn telegram_ends_the_connection_of_a_process_that_stands_still() {
             runtime.block_on(async {
                 account.connect().await.unwrap();
                 account.time().await.unwrap();
-                // The ping goes out before the answer of this is waited for.
                 Calls::new(account.clone(), ())
                     .resolve(&ChatId::new("-1001").unwrap(), None)
                     .await

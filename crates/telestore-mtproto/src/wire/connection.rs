@@ -240,8 +240,9 @@ impl Task {
         schedule.used = Instant::now();
         self.wire.flight.enqueue(request);
         if !std::mem::replace(&mut schedule.greeted, true) && self.term.left().is_some() {
-            // Telegram is told at once how long the connection lasts.
-            schedule.ping = schedule.used;
+            // Telegram is told how long the connection lasts before it is asked anything: this process may stand still from then on.
+            schedule.ping = schedule.used + self.term.ping_every(self.timing.ping);
+            self.ping();
         }
     }
 
@@ -301,6 +302,7 @@ impl Task {
 
 #[cfg(test)]
 mod tests {
+    use grammers_tl_types::Identifiable;
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
@@ -329,6 +331,15 @@ mod tests {
         Schedule { ping: now, heard: now, wrote: now, used: now, greeted: false }
     }
 
+    #[derive(Debug)]
+    struct Minute;
+
+    impl LoginHold for Minute {
+        fn until(&self) -> Option<std::time::Instant> {
+            Some(std::time::Instant::now() + Duration::from_secs(60))
+        }
+    }
+
     /// Makes a call, which goes if its answer is not waited for.
     fn call(calls: &mpsc::UnboundedSender<Request>) -> oneshot::Receiver<Answer> {
         let (answer, waiting) = oneshot::channel();
@@ -346,6 +357,27 @@ mod tests {
             packets += 1;
         }
         packets
+    }
+
+    #[tokio::test]
+    async fn telegram_hears_how_long_the_connection_lasts_before_the_first_call() {
+        for (hold, pings) in [(None, 0), (Some(Box::new(Minute) as Box<dyn LoginHold>), 1)] {
+            let (mut task, calls, _other) = task().await;
+            task.term = Term::new(hold);
+            let mut schedule = schedule();
+            for pings in [pings, 0] {
+                let _waiting = call(&calls);
+                task.gather(&mut false, &mut schedule).await;
+                let sent = task.wire.flight.next(9);
+                let is_ping = |sent: &Request| {
+                    sent.body
+                        .bytes()
+                        .starts_with(&tl::functions::PingDelayDisconnect::CONSTRUCTOR_ID.to_le_bytes())
+                };
+                let found: Vec<_> = sent.iter().map(is_ping).collect();
+                assert_eq!(found, [vec![true; pings], vec![false]].concat());
+            }
+        }
     }
 
     #[tokio::test]
