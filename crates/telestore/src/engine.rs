@@ -357,7 +357,8 @@ impl Telestore {
         self.0.watching.progress(id, caller).await
     }
 
-    /// Listens to an upload from now on. [`watch`](Self::watch) also tells the state before that, and the end.
+    /// Listens to what this engine does with an upload from now on. It ends while the upload waits, if other engines share the
+    /// stores: one of them may go on with it. [`watch`](Self::watch) tells of that, too, of the state before, and of the end.
     pub fn subscribe(&self, id: &UploadId) -> Subscription {
         self.0.shared.events.bus.subscribe(id)
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, IF_RANGE, RANGE};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, Response, StatusCode, Url};
 use telestore_types::{FileName, Secret};
 use tokio::time::timeout;
 
@@ -103,6 +103,11 @@ impl Fetcher for HttpFetcher {
             let answer = self.ask(&url, &ask).await?;
             if let Some(next) = hop::next(&url, &answer)? {
                 url = next;
+                continue;
+            }
+            if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE && ask.from > 0 {
+                // Nothing is behind what is there: that may be all of it, which the whole file tells.
+                (ask.from, ask.version) = (0, None);
                 continue;
             }
             let told = answer::read(&answer, &ask, &url, &self.config)?;

@@ -281,7 +281,13 @@ async fn a_fetch_goes_on_where_it_ended_if_the_file_is_the_same() {
     let (address, asked) = server(|asked, mut socket| async move {
         let asked = asked.to_lowercase();
         let same = asked.contains("if-range: \"v1\"");
-        let answer = if asked.starts_with("get /stubborn") && asked.contains("range: bytes=2-") {
+        let answer = if asked.starts_with("get /whole") {
+            if asked.contains("range: bytes=2-") {
+                "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */2\r\nContent-Length: 2\r\n\r\nno"
+            } else {
+                "HTTP/1.1 200 OK\r\nETag: \"v1\"\r\nContent-Length: 2\r\n\r\nhe"
+            }
+        } else if asked.starts_with("get /stubborn") && asked.contains("range: bytes=2-") {
             // It does not look at the version.
             "HTTP/1.1 206 Partial Content\r\nETag: \"v2\"\r\nContent-Range: bytes 2-4/5\r\nContent-Length: 3\r\n\r\nLLO"
         } else if asked.contains("range: bytes=2-") && same {
@@ -297,6 +303,8 @@ async fn a_fetch_goes_on_where_it_ended_if_the_file_is_the_same() {
     };
     let (told, bytes) = fetch_with(&fetcher(), ask("a", "\"v1\"")).await.unwrap();
     assert_eq!((told.from, told.length, bytes.as_slice()), (2, Some(5), &b"llo"[..]));
+    let (told, bytes) = fetch_with(&fetcher(), ask("whole", "\"v1\"")).await.unwrap();
+    assert_eq!((told.from, told.length, bytes.as_slice()), (0, Some(2), &b"he"[..]), "to be compared");
     for path in ["a", "stubborn"] {
         let (told, bytes) = fetch_with(&fetcher(), ask(path, "\"v0\"")).await.unwrap();
         assert_eq!(

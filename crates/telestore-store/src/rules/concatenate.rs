@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use telestore_types::{ChunkIndex, MAX_CHUNKS, Upload, UploadId, UploadKind, UploadState};
 
@@ -57,24 +57,22 @@ async fn find(
     upload: &Upload,
     parts: &[UploadId],
 ) -> Result<std::result::Result<BTreeMap<UploadId, Upload>, Concatenated>> {
-    let mut found: BTreeMap<UploadId, Option<Upload>> = parts.iter().map(|id| (id.clone(), None)).collect();
-    // In the order of their names: two that put the same parts together wait for each other, and not both at once.
-    for (id, part) in &mut found {
-        *part = rows.load(id).await?;
-    }
+    let names: BTreeSet<&UploadId> = parts.iter().collect();
     let mut whole = BTreeMap::new();
-    for (id, part) in found {
+    // In the order of their names: two that put the same parts together wait for each other, and not both at once. The first that
+    // does not fit ends it: nobody has others wait for rows that are not theirs.
+    for id in names {
         let usable = |part: &Upload| {
             part.kind == UploadKind::Partial
                 && part.state == UploadState::Receiving
                 && part.user_id == upload.user_id
         };
-        match part.filter(usable) {
-            None => return Ok(Err(Concatenated::NoPart(id))),
+        match rows.load(id).await?.filter(usable) {
+            None => return Ok(Err(Concatenated::NoPart(id.clone()))),
             Some(part) if part.file_size != Some(part.received_bytes) => {
-                return Ok(Err(Concatenated::Unfinished(id)));
+                return Ok(Err(Concatenated::Unfinished(id.clone())));
             }
-            Some(part) => whole.insert(id, part),
+            Some(part) => whole.insert(id.clone(), part),
         };
     }
     Ok(Ok(whole))

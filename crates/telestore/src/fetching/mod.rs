@@ -39,10 +39,13 @@ impl Fetching {
     /// Fetches as long as the engine runs.
     pub(crate) async fn run_all(&self, task: &Task) {
         // Of one that has died.
-        self.fetches.clear();
+        for upload in self.fetches.take() {
+            self.fetches.write_later(upload.clone(), self.in_a_while(&upload));
+        }
         let (mut running, mut uploads) = (JoinSet::new(), HashMap::<Id, Upload>::new());
         while !self.base.shutdown.is_cancelled() {
             task.beat();
+            self.write_what_is_unwritten().await;
             if let Err(error) = self.begin(&mut running, &mut uploads).await {
                 self.base.pause_after(&error).await;
             }
@@ -87,17 +90,25 @@ impl Fetching {
         Ok(())
     }
 
+    /// What could not be written down when a fetch ended: nobody fetches the file until it is.
+    async fn write_what_is_unwritten(&self) {
+        for (upload, note) in self.fetches.unwritten() {
+            if let Err(error) = self.ended(&upload, &note).await {
+                tracing::debug!(upload = %upload.id, %error, "it still cannot be written down how a fetch ended");
+                self.fetches.write_later(upload, note);
+            }
+        }
+    }
+
     /// A task has died in the middle of a fetch: the next try comes later.
     async fn died(&self, upload: &Upload) {
         tracing::error!(upload = %upload.id, "a fetch died");
         self.fetches.leave(&upload.key);
+        self.end(upload, self.in_a_while(upload)).await;
+    }
+
+    fn in_a_while(&self, upload: &Upload) -> FetchNote {
         let at = self.base.now() + self.base.config.retry_max_pause;
-        let later = FetchNote::Later { source: upload.source.clone().unwrap_or_default(), at };
-        let Base { sessions, worker, .. } = &*self.base;
-        if let Err(error) =
-            sessions.note_fetch(&upload.id, &upload.key, worker, &later, self.base.now()).await
-        {
-            tracing::warn!(upload = %upload.id, %error, "could not put a fetch off; it goes on with the next start");
-        }
+        FetchNote::Later { source: upload.source.clone().unwrap_or_default(), at }
     }
 }

@@ -47,9 +47,14 @@ impl Prefix {
         Ok(bytes)
     }
 
+    /// Whether all that is there has come again.
+    pub(super) fn is_through(&self) -> bool {
+        self.left.is_empty()
+    }
+
     /// All has come. It is another file if that is less than there is.
     pub(super) fn end(&self) -> Result<(), OtherFile> {
-        if self.left.is_empty() { Ok(()) } else { Err(OtherFile) }
+        if self.is_through() { Ok(()) } else { Err(OtherFile) }
     }
 }
 

@@ -127,6 +127,10 @@ impl Fetching {
     async fn bring(&self, upload: &Upload, source: &mut Source) -> Result<(), End> {
         let fetcher = self.fetches.fetcher.as_ref().ok_or(Error::FetchesNothing)?;
         let there = upload.received_bytes;
+        if there > 0 && upload.file_size == Some(there) {
+            // All has come already, and nothing is left to be asked for.
+            return Ok(self.filling.complete(upload).await?);
+        }
         let ask = Ask::new(source.address());
         let ask = match &source.version {
             Some(version) if there > 0 => ask.going_on(there, version.clone()),
@@ -141,11 +145,17 @@ impl Fetching {
             0 if there > 0 => Prefix::of(&self.base.file_chunks(&upload.key).await?),
             _ => Prefix::none(),
         };
+        // What is there may be of another version, until all of it has come again.
+        source.version = told.version.clone().filter(|_| prefix.is_through());
         self.goes_on(upload, source, &told).await?;
         if let Some(length) = told.length {
             self.filling.declare(upload, length).await?;
         }
-        let length = self.fill(upload, fetched.as_mut(), &mut prefix).await?;
+        let filled = self.fill(upload, fetched.as_mut(), &mut prefix).await;
+        if prefix.is_through() {
+            source.version.clone_from(&told.version);
+        }
+        let length = filled?;
         prefix.end()?;
         if length == 0 {
             return Err(refused("the file at the address is empty"));
@@ -207,8 +217,7 @@ impl Fetching {
         Ok(())
     }
 
-    async fn goes_on(&self, upload: &Upload, source: &mut Source, told: &Told) -> Result<(), End> {
-        source.version.clone_from(&told.version);
+    async fn goes_on(&self, upload: &Upload, source: &Source, told: &Told) -> Result<(), End> {
         let note = FetchNote::GoesOn {
             source: source.seal(&self.backends.sealer, &upload.key).map_err(Error::from)?,
             file_name: told.file_name.clone().filter(|_| !source.named),
@@ -228,29 +237,33 @@ impl Fetching {
         Ok(true)
     }
 
-    /// Writes an end down, also if the store is away for a while.
-    async fn end(&self, upload: &Upload, note: FetchNote) {
+    /// Writes an end down, at once or as soon as that is possible.
+    pub(super) async fn end(&self, upload: &Upload, note: FetchNote) {
         loop {
-            let noted = self.note(upload, &note).await;
-            if self.base.is_to_ask_again(&noted).await {
+            let ended = self.ended(upload, &note).await;
+            if self.base.is_to_ask_again(&ended).await {
                 continue;
             }
-            match noted {
-                Ok(true) => {
-                    if let Ok(Some(now)) = self.base.sessions.get(&upload.id).await {
-                        self.events.publish(&now);
-                    }
-                    if matches!(note, FetchNote::Failed { .. }) {
-                        self.events.forget(&upload.id);
-                    }
-                }
-                Ok(false) => {}
-                Err(error) => {
-                    tracing::warn!(upload = %upload.id, %error, "could not write down how a fetch ended; it goes on with the next start");
-                }
+            if let Err(error) = ended {
+                tracing::warn!(upload = %upload.id, %error, "could not write down how a fetch ended; trying again");
+                self.fetches.write_later(upload.clone(), note);
             }
             return;
         }
+    }
+
+    pub(super) async fn ended(&self, upload: &Upload, note: &FetchNote) -> Result<()> {
+        if !self.note(upload, note).await? {
+            return Ok(());
+        }
+        let now = self.base.sessions.get(&upload.id).await;
+        if let Ok(Some(now)) = &now {
+            self.events.publish_waiting(now);
+        }
+        if matches!(note, FetchNote::Failed { .. }) {
+            self.events.forget(&upload.id);
+        }
+        Ok(())
     }
 
     async fn give_up(&self, upload: &Upload, error: String, outcome: Outcome) {

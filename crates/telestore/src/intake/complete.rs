@@ -49,7 +49,6 @@ impl Intake {
     }
 
     pub(crate) async fn cancel_now(&self, upload: &Upload) -> Result<Option<UploadEvent>> {
-        self.fetches.stop(&upload.key);
         self.sends.early.forget(&upload.key);
         // First the send, so that a message that was already accepted is recorded and not disowned.
         self.sends.stop(&upload.key).await;
@@ -62,6 +61,8 @@ impl Intake {
             Cancelled::Now { upload, blobs } => {
                 METRICS.cancelled.increment(1);
                 tracing::info!("[{}] Upload cancelled", upload.id);
+                // Not before: if the store did not answer, the file would be fetched by nobody.
+                self.fetches.stop(&upload.key);
                 self.sends.early.forget(&upload.key);
                 // A runner may have leased it again in between.
                 self.sends.stop(&upload.key).await;

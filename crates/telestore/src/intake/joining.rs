@@ -1,6 +1,8 @@
 //! Many small pieces become few: each is a file and a row, and there may be 10,000 of an upload.
 
-use telestore_store::{ChunkRecord, JoinedExtent};
+use std::time::SystemTime;
+
+use telestore_store::{ChunkRecord, JoinedExtent, SpooledChunk};
 use telestore_types::{Upload, UploadState};
 
 use crate::intake::Intake;
@@ -17,6 +19,9 @@ const FEW: usize = 8;
 const MEDIUM: u64 = 4 * 1024 * 1024;
 const ENOUGH: u64 = 8 * 1024 * 1024;
 const MANY: usize = 64;
+
+/// How often pieces are joined whose joined bytes are gone: this worker may have stood still until another one took them for an orphan.
+const TRIES: u32 = 3;
 
 /// How much is read at a time.
 const AT_ONCE: u64 = 1024 * 1024;
@@ -59,8 +64,41 @@ impl Intake {
         let records = self.base.file_chunks(&upload.key).await?;
         let pieces = worth_joining(&records).to_vec();
         let Some(first) = pieces.first() else { return Ok(()) };
+        // What the rows name.
+        let mut named = pieces.clone();
+        for _ in 0..TRIES {
+            let (spooled, put_at) = (self.copy(&pieces).await?, SystemTime::now());
+            let (length, crc32c) = (spooled.length, spooled.crc32c);
+            let blob = self.bytes.chunks.put(&upload.key, first.index, spooled).await?;
+            let join = JoinedExtent::new(upload.id.clone(), upload.key.clone(), named, blob.clone());
+            let same = |record: &ChunkRecord| (record.length, record.crc32c) == (length, crc32c);
+            // Bytes that were damaged on the disk must not become right by being copied.
+            let joined = match join.record().filter(same) {
+                Some(joined) if self.base.sessions.join(&join).await? => joined,
+                _ => {
+                    self.bytes.delete_quietly(&[blob]).await;
+                    return Ok(());
+                }
+            };
+            if let Err(error) = self.still_there(&blob, length, put_at).await {
+                // The pieces are there yet.
+                tracing::warn!(upload = %upload.id, %error, "joined pieces are gone; joining them again");
+                named = vec![joined];
+                continue;
+            }
+            self.arrivals.arrived(upload, &joined);
+            let old: Vec<_> = pieces.iter().map(|piece| piece.blob.clone()).collect();
+            self.bytes.delete_of(upload, &old).await;
+            return Ok(());
+        }
+        tracing::error!(upload = %upload.id, "joined pieces are gone again and again: something deletes what the worker stores");
+        Ok(())
+    }
+
+    /// These pieces one behind the other.
+    async fn copy(&self, pieces: &[ChunkRecord]) -> Result<SpooledChunk> {
         let mut spool = self.bytes.chunks.spool().await?;
-        for piece in &pieces {
+        for piece in pieces {
             let mut offset = 0;
             while offset < piece.length {
                 let length = (piece.length - offset).min(AT_ONCE);
@@ -69,22 +107,7 @@ impl Intake {
                 offset += length;
             }
         }
-        let (spooled, index) = (spool.finish().await?, first.index);
-        let (length, crc32c) = (spooled.length, spooled.crc32c);
-        let blob = self.bytes.chunks.put(&upload.key, index, spooled).await?;
-        let join = JoinedExtent::new(upload.id.clone(), upload.key.clone(), pieces, blob.clone());
-        let same = |record: ChunkRecord| (record.length, record.crc32c) == (length, crc32c);
-        // Bytes that were damaged on the disk must not become right by being copied.
-        if !join.record().is_some_and(same) || !self.base.sessions.join(&join).await? {
-            self.bytes.delete_quietly(&[blob]).await;
-            return Ok(());
-        }
-        let old: Vec<_> = join.pieces.iter().map(|piece| piece.blob.clone()).collect();
-        if let Some(record) = join.record() {
-            self.arrivals.arrived(upload, &record);
-        }
-        self.bytes.delete_of(upload, &old).await;
-        Ok(())
+        Ok(spool.finish().await?)
     }
 }
 

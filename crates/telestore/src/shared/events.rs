@@ -38,11 +38,20 @@ impl Events {
         }
     }
 
+    /// Tells of an upload that waits for whoever comes first. If that is another worker, nobody says here when it is over: what
+    /// there is to be known is in the store, where listeners look next.
+    pub(crate) fn publish_waiting(&self, upload: &Upload) {
+        self.publish(upload);
+        if !self.base.config.alone {
+            self.forget(&upload.id);
+        }
+    }
+
     /// Tells that an upload waits, unless a runner was quicker: what that has told is newer.
     pub(crate) async fn publish_queued(&self, upload: &Upload) {
         let now = self.base.sessions.get(&upload.id).await;
         if now.is_ok_and(|now| now.is_some_and(|now| now.state == UploadState::Queued)) {
-            self.publish(upload);
+            self.publish_waiting(upload);
         }
     }
 
@@ -55,11 +64,16 @@ impl Events {
         };
         // Another runner has taken the upload over; it is the one to tell of it.
         if upload.key != lease.upload.key || upload.state == UploadState::Sending {
+            if !self.base.config.alone {
+                self.forget(&lease.upload.id);
+            }
             return;
         }
-        self.publish(&upload);
         if upload.result().is_some() || upload.error.is_some() {
+            self.publish(&upload);
             self.forget(&upload.id);
+        } else {
+            self.publish_waiting(&upload);
         }
     }
 

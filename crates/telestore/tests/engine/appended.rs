@@ -1,9 +1,13 @@
 //! Files whose bytes come one piece behind the other.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use telestore::types::{FileName, UploadOptions, UploadState};
 use telestore::{AppendReceipt, Caller, Error, NewFile, Result};
 
-use crate::support::{TOKEN, World, id, spooled, token};
+use crate::support::{TOKEN, World, id, spooled, token, with};
 
 fn new_file(name: &str) -> NewFile {
     NewFile::new(id(name), FileName::new("film.mp4").unwrap())
@@ -48,6 +52,35 @@ async fn a_file_of_unknown_length_is_sent_once_its_length_is_said() {
     assert_eq!(world.uploader.request(0).caption.text(), "to the letter");
     let late = append(&world, "a", 14, b"!").await.unwrap_err();
     assert!(matches!(late, Error::Conflict(_)), "{late:?}");
+}
+
+#[tokio::test]
+async fn joined_pieces_that_were_taken_for_an_orphan_are_joined_again() {
+    use telestore::store::{ChunkStore, SessionStore};
+    // Everything took longer than that.
+    let world = with(|config| config.orphan_grace = Duration::ZERO);
+    begin(&world, &new_file("a")).await.unwrap();
+    let key = world.stored("a").await.key;
+    let (sessions, chunks) = (world.sessions.inner.clone(), world.chunks.inner.clone());
+    let joined = Arc::new(AtomicBool::new(false));
+    let told = joined.clone();
+    world.sessions.hooks.after("join", async move {
+        // Another worker's walk.
+        let [record] = &sessions.chunks(&key).await.unwrap()[..] else { panic!("they are joined") };
+        chunks.delete(std::slice::from_ref(&record.blob)).await.unwrap();
+        told.store(true, Ordering::Relaxed);
+    });
+    let mut sent = Vec::new();
+    for _ in 0..16 {
+        append(&world, "a", sent.len() as u64, b"some bytes").await.unwrap();
+        sent.extend_from_slice(b"some bytes");
+    }
+    assert!(joined.load(Ordering::Relaxed));
+    assert_eq!((blobs(&world).await, world.chunks.inner.blobs()), (1, 1));
+    world.engine.declare_size(&id("a"), sent.len() as u64, &Caller::from(token(TOKEN))).await.unwrap();
+    world.engine.complete(&id("a"), &Caller::from(token(TOKEN))).await.unwrap();
+    world.drain().await;
+    assert_eq!(world.uploader.sent(), [sent]);
 }
 
 #[tokio::test]

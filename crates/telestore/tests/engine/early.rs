@@ -181,9 +181,9 @@ impl Life {
 
     /// Completes an upload and waits until it is in the channel.
     async fn complete(&self, name: &str) {
-        let mut listener = self.engine.subscribe(&id(name));
+        let mut watch = self.engine.watch(&id(name), &Caller::nobody()).await.unwrap();
         self.engine.complete(&id(name), &Caller::nobody()).await.unwrap();
-        let ended = async { while listener.next().await.is_some() {} };
+        let ended = async { while watch.next().await.unwrap().is_some() {} };
         tokio::time::timeout(Duration::from_secs(120), ended).await.expect("comes to its end");
         assert_eq!(self.sessions.inner.get(&id(name)).await.unwrap().unwrap().state, UploadState::Completed);
     }

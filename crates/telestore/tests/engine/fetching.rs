@@ -181,6 +181,100 @@ async fn a_file_that_has_changed_is_not_put_together_of_two() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_version_is_not_taken_for_that_of_bytes_that_have_not_come_again() {
+    for further in [3, 0] {
+        let files = Files::of(BODY);
+        files.change(|state| state.version = Some("v1".to_owned()));
+        files.breaking(7, Kind::Passing);
+        let world = world(&files);
+        let running = world.engine.start().await.unwrap();
+        let id = ask(&world.engine, &remote()).await.unwrap();
+        while files.asks().is_empty() {
+            tokio::time::sleep(SECOND / 10).await;
+        }
+        tokio::time::sleep(SECOND).await;
+        files.change(|state| {
+            state.body[0] = b'A';
+            state.version = Some("v2".to_owned());
+        });
+        // It breaks before the first byte that is another one was compared.
+        files.breaking(further, Kind::Passing);
+        let upload = ended(&world, &id).await;
+        assert_eq!(upload.outcome, Some(Outcome::Refused));
+        assert!(world.uploader.sent().is_empty());
+        running.shutdown().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_is_known_again_when_all_that_is_there_has_come_again() {
+    let files = Files::of(BODY);
+    files.change(|state| state.version = Some("v1".to_owned()));
+    files.breaking(7, Kind::Passing);
+    let world = world(&files);
+    let running = world.engine.start().await.unwrap();
+    let id = ask(&world.engine, &remote()).await.unwrap();
+    while files.asks().is_empty() {
+        tokio::time::sleep(SECOND / 10).await;
+    }
+    tokio::time::sleep(SECOND).await;
+    // The same bytes.
+    files.change(|state| state.version = Some("v2".to_owned()));
+    files.breaking(12, Kind::Passing);
+    assert_eq!(ended(&world, &id).await.state, UploadState::Completed);
+    let from: Vec<u64> = files.asks().iter().map(|(from, _)| *from).collect();
+    assert_eq!(from, [0, 7, 12]);
+    assert_eq!(world.uploader.sent(), [BODY]);
+    running.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_there_in_full_is_asked_for_no_more() {
+    let files = Files::of(BODY);
+    let world = world(&files);
+    world.sessions.hooks.fail("complete", 1);
+    let running = world.engine.start().await.unwrap();
+    let id = ask(&world.engine, &remote()).await.unwrap();
+    assert_eq!(ended(&world, &id).await.state, UploadState::Completed);
+    assert_eq!(files.asks().len(), 1);
+    running.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_cannot_be_written_down_is_written_down_later() {
+    let files = Files::of(BODY);
+    files.breaking(7, Kind::Passing);
+    let world = world(&files);
+    let hooks = world.sessions.hooks.clone();
+    let (reached, go_on) = hooks.halt("append");
+    let running = world.engine.start().await.unwrap();
+    let id = ask(&world.engine, &remote()).await.unwrap();
+    reached.notified().await;
+    hooks.break_down("note_fetch");
+    go_on.notify_one();
+    tokio::time::sleep(SECOND * 60).await;
+    assert_eq!(files.asks().len(), 1, "it may not be asked for yet");
+    hooks.mend("note_fetch");
+    assert_eq!(ended(&world, &id).await.state, UploadState::Completed);
+    running.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_that_is_not_written_down_ends_no_fetch() {
+    let files = Files::of(BODY);
+    let world = world(&files);
+    let (reached, go_on) = world.sessions.hooks.halt("append");
+    let running = world.engine.start().await.unwrap();
+    let id = ask(&world.engine, &remote()).await.unwrap();
+    reached.notified().await;
+    world.sessions.hooks.fail("cancel", 1);
+    world.engine.cancel(&id, &Caller::from(token(TOKEN))).await.unwrap_err();
+    go_on.notify_one();
+    assert_eq!(ended(&world, &id).await.state, UploadState::Completed);
+    running.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_fetch_is_given_up_after_five_tries_or_by_a_word() {
     for (kind, tries, outcome) in [(Kind::Passing, 5, Outcome::GaveUp), (Kind::Refused, 1, Outcome::Refused)]
     {

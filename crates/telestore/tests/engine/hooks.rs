@@ -47,6 +47,11 @@ impl Hooks {
         self.0.lock().unwrap().broken.push(method);
     }
 
+    /// Ends that.
+    pub(crate) fn mend(&self, method: &'static str) {
+        self.0.lock().unwrap().broken.retain(|broken| *broken != method);
+    }
+
     /// Runs `hook` once, after the next call of `method` took effect and before its caller hears of it.
     pub(crate) fn after(&self, method: &'static str, hook: impl Future<Output = ()> + Send + 'static) {
         self.0.lock().unwrap().after.insert(method, Box::pin(hook));

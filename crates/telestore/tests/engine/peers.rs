@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telestore::backend::MockWebhookSender;
+use telestore::progress::{LocalProgressBus, ProgressBus};
 use telestore::store::{MemoryChunkStore, MemorySessionStore, SessionStore, SqliteSessionStore};
 use telestore::types::{ManualClock, ResumeState, Stage, UploadState, UserId, WorkerId};
 use telestore::uploader::{Error, ErrorKind};
@@ -21,6 +22,7 @@ use crate::uploader::{Scripted, stored};
 struct Pair {
     engines: [Telestore; 2],
     uploaders: [Scripted; 2],
+    buses: [LocalProgressBus; 2],
     sessions: Arc<dyn SessionStore>,
     clock: ManualClock,
 }
@@ -29,17 +31,19 @@ impl Pair {
     fn new(sessions: [Arc<dyn SessionStore>; 2]) -> Self {
         let (chunks, clock) = (MemoryChunkStore::new(), ManualClock::new(NOW));
         let uploaders = [Scripted::new(), Scripted::new()];
+        let buses = [LocalProgressBus::new(), LocalProgressBus::new()];
         let engine = |at: usize| {
             engine_on(Arc::clone(&sessions[at]), chunks.clone(), &clock, &Forgotten::default())
                 .uploader(uploaders[at].clone())
                 .worker(WorkerId::new(format!("worker-{at}")).unwrap())
+                .bus(buses[at].clone())
                 .config(config().with(|config| config.alone = false))
                 .build()
                 .unwrap()
         };
         let engines = [engine(0), engine(1)];
         let [sessions, _] = sessions;
-        Self { engines, uploaders, sessions, clock }
+        Self { engines, uploaders, buses, sessions, clock }
     }
 
     fn in_memory() -> Self {
@@ -93,6 +97,22 @@ impl Pair {
         reached.await.unwrap();
         step.abort();
         assert!(step.await.unwrap_err().is_cancelled());
+    }
+}
+
+#[tokio::test]
+async fn a_bus_does_not_remember_what_another_worker_ends() {
+    let pair = Pair::in_memory();
+    pair.uploaders[0].then_fail(ErrorKind::Unavailable, "telegram is away");
+    // Completed at the second one, tried by the first one, and sent by the second one.
+    pair.queue("alice", "a", 0).await;
+    assert!(pair.engines[0].step().await.unwrap());
+    assert_eq!(pair.state("a").await, UploadState::Queued);
+    pair.clock.advance(HOUR);
+    assert!(pair.engines[1].step().await.unwrap());
+    assert_eq!(pair.state("a").await, UploadState::Completed);
+    for bus in &pair.buses {
+        assert_eq!(bus.latest(&id("a")).await, None);
     }
 }
 

@@ -12,6 +12,9 @@ use crate::forms::raw;
 use crate::shared::error::ApiError;
 use crate::shared::tus::OFFSET_STREAM;
 
+/// Of how many parts a file is put together at most: each is looked for in one transaction.
+const MAX_PARTS: usize = 1000;
+
 /// How an upload has to do with others (Concatenation).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Concat {
@@ -111,8 +114,11 @@ fn concat(request: &HttpRequest) -> Result<Option<Concat>, ApiError> {
     let malformed =
         || ApiError::invalid("upload-concat must be partial, or final; and the addresses of the parts");
     let parts = text.strip_prefix("final;").ok_or_else(malformed)?;
-    let parts: Result<Vec<_>, _> = parts.split(' ').filter(|part| !part.is_empty()).map(part).collect();
-    let parts = parts?;
+    let parts = parts.split(' ').filter(|part| !part.is_empty());
+    if parts.clone().count() > MAX_PARTS {
+        return Err(ApiError::invalid(format!("upload-concat names more than {MAX_PARTS} parts")));
+    }
+    let parts = parts.map(part).collect::<Result<Vec<_>, _>>()?;
     if parts.is_empty() { Err(malformed()) } else { Ok(Some(Concat::Final(parts))) }
 }
 
@@ -161,6 +167,14 @@ mod tests {
             &[("Upload-Concat", "final;https://a.example/tus/%20")],
         ] {
             assert!(of(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_not_put_together_of_more_parts_than_are_looked_for() {
+        for (parts, fits) in [(MAX_PARTS, true), (MAX_PARTS + 1, false)] {
+            let made = of(&[("Upload-Concat", &format!("final;{}", "/tus/a ".repeat(parts)))]);
+            assert_eq!(made.is_ok(), fits, "{made:?}");
         }
     }
 
