@@ -59,7 +59,9 @@ use crate::{Durability, Result};
 ///   connection is cut before its COMMIT, is made again. If the answer to a COMMIT is lost, the store asks the server what
 ///   became of that transaction (`pg_xact_status`), for ten seconds; how an attempt ended (`finish`, `fail`, `retry_later`)
 ///   and what became of an event (`outbox_done`, `outbox_later`) it asks for as long as it takes. Only if nobody answers
-///   for those ten seconds an error leaves open whether the call was done. Every other method may then be called again: a
+///   for those ten seconds, or if the server has crashed or been replaced in between, an error leaves open whether the call was
+///   done: a transaction that a crash has undone leaves its id to another one, whose end tells nothing of it. (How an attempt
+///   ended is written down again then, which is done once however often.) Every other method may be called again: a
 ///   chunk replaces itself, an offset that was appended is refused with where the file ends, a lease that nobody knows of
 ///   runs out, and an event that was added is added once.
 /// - **What was acknowledged is there after a crash of the server**, and after a failover to a standby that has it: with

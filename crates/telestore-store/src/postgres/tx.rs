@@ -12,7 +12,7 @@ use super::fault::{database, is_lost, is_unknown_transaction, late};
 use super::options::CONNECT_WITHIN;
 use super::{PostgresSessionStore, listen, lock, sql};
 use crate::rules::Answer;
-use crate::{Change, Durability, Result};
+use crate::{Change, Durability, Error, Result};
 
 /// How long the statements of a transaction, and its COMMIT, may take.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -99,13 +99,28 @@ pub(super) async fn in_time<T>(asked: impl Future<Output = Result<T>>) -> Result
     timeout(LONGEST, asked).await.unwrap_or_else(|_| Err(late()))
 }
 
+/// What a transaction is asked after by.
+struct Name {
+    /// PostgreSQL's own.
+    id: String,
+    /// The time between crashes of the server in which that is one; `None` if nobody has begun to count since the last.
+    boot: Option<String>,
+}
+
+/// What became of a transaction.
+enum Became {
+    Committed,
+    Nothing,
+    /// The server has crashed since. One of this name was committed: this one, or another one that got its name.
+    Either,
+}
+
 /// A transaction that may write.
 pub(super) struct Tx {
     store: PostgresSessionStore,
     lent: Lent,
     ending: Ending,
-    /// PostgreSQL's name for it, by which it can be asked whether it was committed.
-    name: String,
+    name: Name,
     /// By how many milliseconds the database's clock is ahead of the caller's.
     ahead: i64,
     /// What the database's clock showed when it began.
@@ -238,7 +253,13 @@ impl Tx {
         }
         let Self { store, lent, ending, name, .. } = self;
         drop(lent);
-        if became(&store, &name, ending.certain).await? { Ok(()) } else { Err(error) }
+        match became(&store, &name, ending.certain).await? {
+            Became::Committed => Ok(()),
+            Became::Nothing => Err(error),
+            // Who makes these again finds what was done.
+            Became::Either if ending.certain => Err(error),
+            Became::Either => Err(not_known()),
+        }
     }
 }
 
@@ -247,7 +268,7 @@ async fn begin_on(
     store: &PostgresSessionStore,
     ending: Ending,
     now: Option<Timestamp>,
-) -> Result<(Timestamp, String)> {
+) -> Result<(Timestamp, Name)> {
     let commit = match (ending.flushed, store.durability) {
         // An operator who turned it off for the whole server did not mean these.
         (true, _) => {
@@ -259,37 +280,52 @@ async fn begin_on(
     let now = now.unwrap_or_default().as_millis();
     let begin = format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {TERMS}{commit}; \
-         SELECT telestore_now({now}) AS at, pg_current_xact_id()::TEXT AS name"
+         SELECT telestore_now({now}) AS at, pg_current_xact_id()::TEXT AS id, (SELECT name FROM boots) AS boot"
     );
-    let rows = sqlx::raw_sql(AssertSqlSafe(begin)).fetch_all(on).await.map_err(database)?;
+    let rows = sqlx::raw_sql(AssertSqlSafe(begin)).fetch_all(&mut *on).await.map_err(database)?;
     let row = rows.last().ok_or_else(|| database("it does not tell its time"))?;
     let at: i64 = row.try_get("at").map_err(database)?;
-    Ok((Timestamp::from_millis(at), row.try_get("name").map_err(database)?))
+    let (id, boot) = (row.try_get("id").map_err(database)?, row.try_get("boot").map_err(database)?);
+    let name = Name { id, boot };
+    if name.boot.is_none() {
+        let begun = "INSERT INTO boots (name) VALUES (gen_random_uuid()::TEXT) ON CONFLICT DO NOTHING";
+        sqlx::raw_sql(begun).execute(on).await.map_err(database)?;
+    }
+    Ok((Timestamp::from_millis(at), name))
 }
 
-/// Whether a transaction whose COMMIT had no answer was committed.
-async fn became(store: &PostgresSessionStore, name: &str, certain: bool) -> Result<bool> {
+fn not_known() -> Error {
+    // No cause that would make it begin anew: it may have been done.
+    database("its connection was cut, and whether the last change was written is not known")
+}
+
+/// What became of a transaction whose COMMIT had no answer.
+async fn became(store: &PostgresSessionStore, name: &Name, certain: bool) -> Result<Became> {
     let began = Instant::now();
     loop {
         let asked = async {
             let mut lent = Lent::to_read(store).await?;
-            let asked = sql("SELECT pg_xact_status($1::TEXT::xid8) AS became").bind(name);
-            let answer = asked.fetch_one(&mut *lent.connection).await.map_err(database);
+            let asked =
+                sql("SELECT pg_xact_status($1::TEXT::xid8) AS became, (SELECT name FROM boots) AS boot");
+            let answer = asked.bind(&name.id).fetch_one(&mut *lent.connection).await.map_err(database);
             let row = lent.back(answer).await?;
-            row.try_get::<Option<String>, _>("became").map_err(database)
+            let boot: Option<String> = row.try_get("boot").map_err(database)?;
+            let same = boot.is_some() && boot == name.boot;
+            Ok((row.try_get::<Option<String>, _>("became").map_err(database)?, same))
         };
         match in_time(asked).await {
-            Ok(Some(became)) if became == "in progress" => {}
-            Ok(became) => return Ok(became.is_some_and(|became| became == "committed")),
+            Ok((became, same)) => match became.as_deref() {
+                Some("committed") if same => return Ok(Became::Committed),
+                Some("committed") => return Ok(Became::Either),
+                Some("in progress") if same => {}
+                _ => return Ok(Became::Nothing),
+            },
             // The server that took over has never heard of it.
-            Err(error) if is_unknown_transaction(&error) => return Ok(false),
+            Err(error) if is_unknown_transaction(&error) => return Ok(Became::Nothing),
             Err(_) => {}
         }
         if !certain && began.elapsed() > ASK_FOR {
-            // No cause that would make it begin anew: it may have been done.
-            return Err(database(
-                "its connection was cut, and whether the last change was written is not known",
-            ));
+            return Err(not_known());
         }
         tokio::time::sleep(ASK_EACH).await;
     }

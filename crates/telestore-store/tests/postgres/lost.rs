@@ -45,6 +45,42 @@ async fn a_lost_commit_is_found_out() {
     assert_eq!(beside.counts().await.unwrap().outbox, 2);
 }
 
+/// After a crash another transaction may have the name of one that the crash has undone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_means_nothing_after_a_crash() {
+    let (database, proxy, store, beside) = behind_a_proxy().await;
+    let upload = appended("appended");
+    store.create(&upload, false, &Limits::NONE).await.unwrap();
+    queued(&store, "u", "queued").await;
+    let now = SystemClock.now();
+    let held = store.lease(&worker("one"), now, now + HELD, &[]).await.unwrap().unwrap();
+    // As if the server had crashed between each transaction and the question what became of it.
+    database
+        .run(
+            "CREATE FUNCTION crash() RETURNS TRIGGER LANGUAGE plpgsql AS \
+             $$ BEGIN UPDATE boots SET name = gen_random_uuid()::TEXT; RETURN NULL; END $$; \
+             CREATE TRIGGER crashes AFTER UPDATE ON uploads EXECUTE FUNCTION crash()",
+        )
+        .await;
+    proxy.set(Does::LoseTheAnswer);
+    let error = store.append(&extent(&upload, 0, 5)).await.unwrap_err();
+    assert!(error.to_string().contains("not known"), "{error}");
+    let again = store.append(&extent(&upload, 0, 5)).await.unwrap();
+    assert!(matches!(again, Appended::Refused(..)), "{again:?}");
+    assert_eq!(beside.get(&upload.id).await.unwrap().unwrap().received_bytes, 5);
+
+    // What must be certain is made again.
+    proxy.set(Does::LoseTheAnswer);
+    let event = NewEvent::webhook("event", UserId::new("u"), "{}");
+    assert!(!store.finish(&held, &stored(), Some(&event), now.into()).await.unwrap(), "it is over by then");
+    assert!(proxy.has_done());
+    assert_eq!(beside.get(&held.upload.id).await.unwrap().unwrap().state, UploadState::Completed);
+    assert_eq!(beside.counts().await.unwrap().outbox, 1);
+
+    proxy.set(Does::LoseTheCommit);
+    assert!(matches!(store.append(&extent(&upload, 5, 5)).await.unwrap(), Appended::Stored(..)));
+}
+
 /// Bytes whose acknowledgement was lost are told as what they are: stored, once, at their offset.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_append_is_not_made_twice() {
