@@ -163,7 +163,7 @@ async fn lost(world: &World, first: &StoredFile, bytes: &Bytes) -> Arc<Recorder>
     world.sandbox.faults().inject(Fault::lose_answer(SEND).once());
     let (impatient, listener) = (mtproto_with(|config| config.max_failures = 0), Recorder::new());
     let error = impatient.upload(again(world, first, bytes), listener.clone()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::AnswerLost);
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_eq!(world.messages().len(), 2);
     listener
 }

@@ -49,7 +49,7 @@ async fn a_later_attempt_finds_the_message_of_an_earlier_one() {
     world.sandbox.faults().inject(Fault::lose_answer(SEND).once());
     let impatient = mtproto_with(|config| config.max_failures = 0);
     let error = impatient.upload(world.request(&bytes), listener.clone()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::AnswerLost);
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
     // The machine was off for a while.
     world.sandbox.age_messages_of(&world.user, HOUR);
     repeats(&world);

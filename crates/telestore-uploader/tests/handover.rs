@@ -79,6 +79,23 @@ async fn a_message_that_was_refused_each_time_is_not_there_and_another_bot_makes
 }
 
 #[tokio::test]
+async fn a_message_at_which_telegram_has_failed_is_its_bots() {
+    for (code, name) in [(500, "WORKER_BUSY_TOO_LONG_RETRY"), (-503, "Timeout")] {
+        let (two, bytes) = (Two::new().await, bytes(2, 1000));
+        let faults = two.world.sandbox.faults();
+        // It may have made the message first, which no later refusal denies.
+        faults.inject(Fault::rpc_error(SEND, code, name).once());
+        faults.inject(Fault::flood_wait(SEND, 300).once());
+        let (error, state) = two.fails(&bytes, None).await;
+        assert!(matches!(error.kind(), ErrorKind::FloodWait(_)), "{error}");
+        assert_eq!(two.uploader.handover(&state), Handover::Never);
+        let request = two.request(&bytes, 0).resuming(Some(state));
+        let stored = two.uploader.upload(request, Recorder::new()).await.unwrap();
+        two.world.holds_once(&stored, &bytes);
+    }
+}
+
+#[tokio::test]
 async fn a_message_whose_answer_was_lost_is_its_bots() {
     let (two, bytes) = (Two::new().await, bytes(2, 1000));
     let faults = two.world.sandbox.faults();

@@ -105,11 +105,12 @@ async fn a_message_without_answer_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn an_answer_that_never_comes_is_ambiguous() {
+async fn an_answer_that_does_not_come_is_asked_for_later() {
     let world = World::new().await;
     world.sandbox.faults().inject(Fault::lose_answer(SEND));
     let error = world.fails(&mtproto_with(|config| config.max_failures = 2), &bytes(7, 1000)).await;
-    assert_eq!((error.kind(), error.verdict()), (ErrorKind::AnswerLost, Verdict::Ambiguous));
+    assert_eq!((error.kind(), error.verdict()), (ErrorKind::Unavailable, Verdict::Temporary));
+    assert!(error.to_string().contains("may be in the channel"), "{error}");
 }
 
 #[tokio::test]

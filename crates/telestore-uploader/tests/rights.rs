@@ -260,7 +260,7 @@ async fn one_message_is_made_across_a_restart_that_names_the_supergroup() {
     let sink = Arc::new(Moves::default());
     let uploader = mtproto_with(|config| config.max_failures = 0);
     let error = uploader.upload(to(&world, &user, 1000), sink.clone()).await.unwrap_err();
-    assert_eq!(error.verdict(), Verdict::Ambiguous);
+    assert_eq!(error.verdict(), Verdict::Temporary);
     world.sandbox.faults().release(lost);
     let credentials = credentials_of(&user).in_chat(ChatId::new(new).unwrap());
     let mut again = to(&world, &user, 1000);
@@ -284,7 +284,7 @@ async fn one_message_is_made_where_the_group_moved_just_before_it() {
         world.sandbox.faults().release(asked);
     };
     let (ended, ()) = tokio::join!(uploader.upload(to(&world, &user, 1000), sink.clone()), upgrade);
-    assert_eq!(ended.unwrap_err().verdict(), Verdict::Ambiguous);
+    assert_eq!(ended.unwrap_err().verdict(), Verdict::Temporary);
     assert_eq!(sink.told(), [("-4242".to_owned(), new.to_owned())]);
     // The process ends here, and the next one knows by what was told where the chat is.
     let credentials = credentials_of(&user).in_chat(ChatId::new(new).unwrap());

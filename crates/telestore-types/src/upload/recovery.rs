@@ -117,6 +117,15 @@ impl Upload {
             );
             return self.fail(&error, Outcome::Ambiguous, now);
         }
+        if self.resume.as_ref().is_some_and(|state| !state.bytes.is_empty()) {
+            // Nobody but its backend can read whether it has asked for the message.
+            let error = format!(
+                "the worker ended {MAX_CRASHES} times while it sent this file, without getting further: it was stopped that \
+                 often, or what the Telegram server of this account answers ends it. The file may be in the channel \
+                 already: look there before you complete the upload again"
+            );
+            return self.fail(&error, Outcome::Ambiguous, now);
+        }
         let error = format!(
             "the worker ended {MAX_CRASHES} times while it sent this file, without getting further: it was stopped \
              that often, or what the Telegram server of this account answers ends it. The file is not in the \

@@ -126,6 +126,12 @@ fn too_many_ends_of_the_process_fail_it_and_say_what_it_did() {
     assert_eq!((sent.outcome, sent.maybe_sent), (Some(Outcome::Crashed), false));
     assert!(sent.error.unwrap().contains("is not in the channel"));
 
+    // Only the backend can read whether it has asked for the message.
+    let begun = ended(Some(ResumeState::new("MTProto", *b"part 7")));
+    assert_eq!((begun.outcome, begun.maybe_sent), (Some(Outcome::Ambiguous), true));
+    assert_eq!(begun.resume.unwrap().bytes, b"part 7", "who completes it again goes on from here");
+    assert!(begun.error.unwrap().contains("look there"));
+
     let chat = ChatId::new("-1001234567890").unwrap();
     let handed = HandedOver::new(chat, &Caption::from("a"), SendAs::Document, 10, SystemClock.reading());
     let looked_for = ended(Some((&handed).into()));

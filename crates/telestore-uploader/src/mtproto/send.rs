@@ -50,6 +50,11 @@ fn may_have_been_made(error: &CallError) -> bool {
     *error.kind() == CallKind::Lost || is_repeated(error)
 }
 
+/// Whether Telegram has failed at the call itself: it may have made the message first. The same call tells.
+fn is_failure_of_telegram(error: &CallError) -> bool {
+    error.rpc().is_some_and(|rpc| rpc.code() >= 500 || rpc.code() < 0)
+}
+
 /// Whether Telegram had a call with this `random_id` before.
 fn is_repeated(error: &CallError) -> bool {
     error.is("RANDOM_ID_DUPLICATE")
@@ -71,6 +76,8 @@ pub(super) struct History {
     pub(super) before: bool,
     /// A call was written and has no answer: the message may exist.
     pub(super) ambiguous: bool,
+    /// Telegram has failed at a call, which names no message then.
+    unsure: bool,
     /// How often Telegram said that it had the call before.
     pub(super) repeated: u32,
     /// That Telegram will make the message could not be written down, since the attempt was over.
@@ -166,7 +173,8 @@ impl<'a> Sending<'a> {
     /// Writes down that there is no message, if each call of this attempt was refused and none was made before: then another
     /// sender may send the file. If it cannot be written, the file stays with this one.
     async fn uncommit(&mut self) {
-        if self.history.before || self.history.ambiguous || !self.resume.may_exist() {
+        let may_be_made = self.history.before || self.history.ambiguous || self.history.unsure;
+        if may_be_made || !self.resume.may_exist() {
             return;
         }
         self.resume.uncommit();
@@ -203,6 +211,7 @@ impl<'a> Sending<'a> {
             };
             let may_exist = may_have_been_made(&error);
             self.history.ambiguous |= may_exist;
+            self.history.unsure |= is_failure_of_telegram(&error);
             if error.is("FILE_PARTS_INVALID") {
                 return self.instead_of(error.into()).await;
             }
@@ -380,6 +389,10 @@ impl<'a> Sending<'a> {
     async fn again(&mut self, error: CallError) -> Result<()> {
         let eased = self.attempt.calls.recover(error, &mut self.history.failures).await;
         eased.map_err(|error| match error.remedy() {
+            // As long as Telegram does not say that it had the call, the next attempt's call makes the message, or names it.
+            Remedy::Again | Remedy::Migrate(_) if self.history.ambiguous && self.history.repeated == 0 => {
+                Error::new(ErrorKind::Unavailable, format!("{UNCONFIRMED}: {error}"))
+            }
             Remedy::Again | Remedy::Migrate(_) if self.history.ambiguous => {
                 Error::new(ErrorKind::AnswerLost, format!("Telegram did not confirm the message: {error}"))
             }

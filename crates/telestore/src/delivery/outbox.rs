@@ -22,7 +22,10 @@ const AT_A_TIME: usize = 16;
 const OF_ONE_USER: usize = 4;
 
 /// How many may be messages to take back, and how many to look for: webhooks always have places.
-const WITHDRAWALS: usize = 4;
+const WITHDRAWALS: usize = 8;
+
+/// How many of those may be one user's: a Telegram server that hangs for one leaves places for others.
+const WITHDRAWALS_OF_ONE_USER: usize = 2;
 
 /// How long this worker keeps an event to itself while it works on it; then any worker may.
 pub(super) const CLAIM: Duration = Duration::from_secs(2 * 60);
@@ -35,9 +38,12 @@ pub(crate) type Ended = (String, Result<()>);
 pub(crate) struct Places(HashMap<String, (OutboxKind, Option<UserId>)>);
 
 impl Places {
-    /// The users of whom no more may be begun.
-    fn full(&self) -> Vec<UserId> {
-        owners_of(OF_ONE_USER, self.0.values().map(|(_, user)| user.as_ref())).cloned().collect()
+    /// The users of whom no more of this kind may be begun.
+    fn full(&self, kind: OutboxKind) -> Vec<UserId> {
+        let all = owners_of(OF_ONE_USER, self.0.values().map(|(_, user)| user.as_ref()));
+        let of_kind = self.0.values().filter(|(other, _)| kind.needs_account() && *other == kind);
+        let of_kind = owners_of(WITHDRAWALS_OF_ONE_USER, of_kind.map(|(_, user)| user.as_ref()));
+        all.chain(of_kind).cloned().collect()
     }
 
     /// Whether there is one more for an event of this kind.
@@ -90,7 +96,7 @@ impl Delivery {
                 if !places.is_free_for(kind) || self.base.shutdown.is_cancelled() {
                     continue;
                 }
-                let Some(event) = self.claim(kind, &places.full()).await? else { continue };
+                let Some(event) = self.claim(kind, &places.full(kind)).await? else { continue };
                 claimed += 1;
                 if places.take(&event.event) {
                     begun += 1;
@@ -194,5 +200,24 @@ impl Delivery {
             }
         }
         while tasks.join_next().await.is_some() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_user_does_not_have_all_places_for_messages_that_go() {
+        let mallory = UserId::new("mallory");
+        let mut places = Places::default();
+        for number in 0..WITHDRAWALS_OF_ONE_USER {
+            assert!(places.full(OutboxKind::Withdrawal).is_empty());
+            let event = NewEvent::withdrawal(format!("{number}"), "{}").of_user(Some(mallory.clone()), None);
+            assert!(places.take(&event));
+        }
+        assert_eq!(places.full(OutboxKind::Withdrawal), [mallory]);
+        assert!(places.is_free_for(OutboxKind::Withdrawal), "for others");
+        assert!(places.full(OutboxKind::Recall).is_empty() && places.full(OutboxKind::Webhook).is_empty());
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use telestore_backend::WebhookEvent;
 use telestore_store::{Lease, NewEvent};
 use telestore_types::{Outcome, Timestamp, Upload, UploadKind, UploadState};
+use telestore_uploader::Handover;
 
 use crate::sending::runner::Runner;
 use crate::sending::send::Sent;
@@ -68,12 +69,13 @@ impl Runner {
         if let Err(error) = self.base.sessions.checkpoint(lease, sink.progress(), None).await {
             tracing::warn!(upload = %upload.id, %error, "could not write down the percentage");
         }
+        let made = self.may_be_made(lease, sink);
         match stop {
-            Stop::Failed { kind, why, outcome } => self.give_up(lease, kind, &why, outcome).await?,
-            Stop::Later { kind, why, wait } => self.retry(lease, kind, &why, wait).await?,
+            Stop::Failed { kind, why, outcome } => self.give_up(lease, kind, &why, outcome, made).await?,
+            Stop::Later { kind, why, wait } => self.retry(lease, kind, &why, wait, made).await?,
             Stop::Unsettled { why, pause } => self.look_later(lease, &why, pause).await?,
             Stop::Elsewhere(why) => {
-                self.retry(lease, Kind::Unavailable, &why, Some(ELSEWHERE)).await?;
+                self.retry(lease, Kind::Unavailable, &why, Some(ELSEWHERE), made).await?;
                 self.leave_account(upload).await;
             }
             Stop::Interrupted => {
@@ -105,8 +107,30 @@ impl Runner {
         }
     }
 
-    async fn give_up(&self, lease: &Lease, kind: Kind, why: &str, outcome: Outcome) -> Result<()> {
+    /// Whether some attempt has asked for the message, and what became of that is not known: whatever has ended the last one.
+    fn may_be_made(&self, lease: &Lease, sink: &LeaseSink) -> bool {
+        let written = sink.written();
+        let Some(state) = written.as_ref().or(lease.upload.resume.as_ref()) else { return false };
+        let backend = self.backends.uploaders.iter().find(|known| known.name() == state.backend);
+        backend.is_some_and(|backend| backend.handover(state) == Handover::Never)
+    }
+
+    /// Ends it badly. If the message may be `made`, it says so, and keeps what that is known by: the next try makes no second one.
+    async fn give_up(
+        &self,
+        lease: &Lease,
+        kind: Kind,
+        why: &str,
+        outcome: Outcome,
+        made: bool,
+    ) -> Result<()> {
         let (upload, now) = (&lease.upload, self.base.now());
+        let told = format!("{why}. {LOOK_THERE}");
+        let (why, outcome) = match outcome {
+            Outcome::Ambiguous => (why, outcome),
+            _ if made => (told.as_str(), Outcome::Ambiguous),
+            _ => (why, outcome),
+        };
         let failed = self.sends.insist(lease, || self.base.sessions.fail(lease, why, outcome, now)).await?;
         if failed {
             metrics::failed(kind).increment(1);
@@ -139,18 +163,25 @@ impl Runner {
         now.is_ok_and(|now| now.is_some_and(|now| now.key == upload.key && now.kind == UploadKind::Direct))
     }
 
-    async fn retry(&self, lease: &Lease, kind: Kind, why: &str, wait: Option<Duration>) -> Result<()> {
+    async fn retry(
+        &self,
+        lease: &Lease,
+        kind: Kind,
+        why: &str,
+        wait: Option<Duration>,
+        made: bool,
+    ) -> Result<()> {
         let (upload, now) = (&lease.upload, self.base.now());
         let max_age = self.base.config.retry_max_age;
         let age = self.age(upload, now);
         let pause = wait
             .map_or_else(|| self.base.config.pause(upload.attempt), |wait| self.base.config.wait(wait, age));
         if age.saturating_add(pause) > max_age.min(DIRECT_MAX_AGE) && self.is_awaited(upload).await {
-            return self.give_up(lease, kind, why, Outcome::GaveUp).await;
+            return self.give_up(lease, kind, why, Outcome::GaveUp, made).await;
         }
         if age > max_age {
             let why = format!("{why}. Tried for {}; complete the upload again to go on", told(age));
-            return self.give_up(lease, kind, &why, Outcome::GaveUp).await;
+            return self.give_up(lease, kind, &why, Outcome::GaveUp, made).await;
         }
         let (at, counted) = (now + pause, wait.is_none());
         if !self.sends.insist(lease, || self.base.sessions.retry_later(lease, at, counted, now)).await?
@@ -174,7 +205,7 @@ impl Runner {
             age.saturating_add(pause) > max_age.min(DIRECT_MAX_AGE) && self.is_awaited(upload).await;
         if awaited || age > max_age {
             let why = format!("Telegram did not say whether it has made the message: {why}. {LOOK_THERE}");
-            return self.give_up(lease, Kind::AnswerLost, &why, Outcome::Ambiguous).await;
+            return self.give_up(lease, Kind::AnswerLost, &why, Outcome::Ambiguous, true).await;
         }
         let (at, sessions) = (now + pause, &self.base.sessions);
         if !self.sends.insist(lease, || sessions.retry_later(lease, at, false, now)).await?

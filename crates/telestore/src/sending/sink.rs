@@ -243,13 +243,18 @@ impl LeaseSink {
         let commit = || self.base.sessions.commit(&self.sending.lease, self.progress(), resume.clone());
         match self.patiently(commit).await {
             // A process that was frozen while the store answered must not make a message that another worker makes, too.
-            Ok(true) if self.base.config.alone || pulse.holds_until() > self.base.now() => Ok(()),
+            Ok(true) if self.is_held() => Ok(()),
             Ok(_) => Err(Error::cancelled()),
             Err(error) => {
                 pulse.uncommit();
                 Err(not_written_by(error))
             }
         }
+    }
+
+    /// Whether no other worker may send the file by now.
+    fn is_held(&self) -> bool {
+        self.base.config.alone || self.sending.pulse.holds_until() > self.base.now()
     }
 
     /// Telegram has refused the file for good: its message does not exist, and it may go another way.
@@ -418,6 +423,7 @@ impl ProgressSink for LeaseSink {
             let text = "the message of another upload of the same file is being looked for";
             return Err(Error::new(ErrorKind::Unavailable, text));
         }
-        Ok(())
+        // That has taken its time, too.
+        if self.is_held() { Ok(()) } else { Err(Error::cancelled()) }
     }
 }

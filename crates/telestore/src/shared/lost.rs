@@ -13,6 +13,9 @@ use crate::shared::base::Base;
 const ROWS: u32 = 500;
 const MAX_READS: u32 = 40;
 
+/// How many messages that are to be taken back are left out: all that there are, unless a server has hung for days.
+const WITHDRAWALS: u32 = 10_000;
+
 /// How many files whose messages are looked for are compared with one, at once.
 const TWINS: u32 = 1000;
 
@@ -50,7 +53,7 @@ impl Base {
             }
         }
         // Those that are about to go have no rows any more, and may be there still.
-        for event in self.sessions.outbox_list(OutboxKind::Withdrawal, ROWS).await? {
+        for event in self.sessions.outbox_list(OutboxKind::Withdrawal, WITHDRAWALS).await? {
             let withdrawal = Withdrawal::read(&event.body);
             for message in withdrawal.iter().flat_map(|withdrawal| withdrawal.stored.messages()) {
                 lost.leave_out(message, false);

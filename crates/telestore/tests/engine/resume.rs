@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use telestore::Caller;
 use telestore::backend::MockCredentialProvider;
-use telestore::types::{ChatId, ResumeState, Secret, SenderId, TelegramCredentials, UploadState, UserId};
+use telestore::types::{
+    ChatId, Outcome, ResumeState, Secret, SenderId, TelegramCredentials, UploadState, UserId,
+};
 use telestore::uploader::{Error, ErrorKind, Requirement};
 
 use crate::support::{BODY, HOUR, World, file, id, send_chunk};
@@ -90,6 +93,45 @@ async fn other_bytes_than_were_sent_make_a_checkpoint_worthless() {
     world.drain().await;
     assert_eq!(world.uploader.request(1).resume, None);
     assert_eq!(world.uploader.sent(), [other]);
+}
+
+#[tokio::test]
+async fn whatever_ends_a_file_whose_message_may_exist_says_so_and_keeps_what_it_is_known_by() {
+    // A refusal, and the end of all tries.
+    for (kind, age) in [(ErrorKind::Rejected, Duration::ZERO), (ErrorKind::Unavailable, HOUR * 48)] {
+        let world = World::new();
+        let clock = world.clock.clone();
+        world.uploader.then(move |call| async move {
+            call.sink.commit(Some(ResumeState::new("scripted", *b"asked for"))).await?;
+            Err(Error::new(ErrorKind::Unavailable, "the line broke"))
+        });
+        world.uploader.then_fail(kind, "no more");
+        world.queue("a").await;
+        world.drain().await;
+        assert_eq!(world.stored("a").await.state, UploadState::Queued);
+        clock.advance(HOUR + age);
+        world.drain().await;
+        let upload = world.stored("a").await;
+        assert_eq!(
+            (upload.state, upload.outcome),
+            (UploadState::Failed, Some(Outcome::Ambiguous)),
+            "{kind:?}"
+        );
+        let error = upload.error.unwrap();
+        assert!(error.contains("no more") && error.contains("may be in the channel already"), "{error}");
+        assert_eq!(upload.resume.unwrap().bytes, b"asked for");
+    }
+}
+
+#[tokio::test]
+async fn a_file_whose_message_was_not_asked_for_is_refused() {
+    let world = World::new();
+    world.uploader.then_fail(ErrorKind::Rejected, "no more");
+    world.queue("a").await;
+    world.drain().await;
+    let upload = world.stored("a").await;
+    assert_eq!(upload.outcome, Some(Outcome::Refused));
+    assert!(!upload.error.unwrap().contains("may be in the channel"));
 }
 
 /// Each failure of the store takes longer than the one before, up to two seconds.
