@@ -55,7 +55,7 @@ impl Message {
             id: message.int("id")?,
             date: message.int("date").map(i64::from),
             own: message.is("message") && message.has("out"),
-            text: text(message, "message").unwrap_or_default(),
+            text: text(message, "message", TEXT_MAX).unwrap_or_default(),
             document: document(message).and_then(|document| Document::read(&document)),
             photo_id: photo(message).and_then(|photo| photo.long("id")),
         })
@@ -76,22 +76,29 @@ impl Document {
     }
 
     fn read(document: &Object<'_>) -> Option<Self> {
-        let named = |attribute: Object<'_>| text(&attribute, "file_name");
+        let named = |attribute: Object<'_>| text(&attribute, "file_name", NAME_MAX);
         Some(Self {
             id: document.long("id")?,
             access_hash: document.long("access_hash")?,
-            file_reference: document.text("file_reference")?.to_vec(),
+            // One that is longer is none.
+            file_reference: document.text("file_reference").filter(|bytes| bytes.len() <= NAME_MAX)?.to_vec(),
             dc_id: document.int("dc_id")?,
             // Less than nothing has nobody sent.
             size: document.long("size")?.try_into().unwrap_or_default(),
-            mime_type: text(document, "mime_type")?,
+            mime_type: text(document, "mime_type", NAME_MAX)?,
             file_name: document.objects("attributes").find_map(named),
         })
     }
 }
 
-fn text(object: &Object<'_>, field: &str) -> Option<String> {
-    object.text(field).map(|text| String::from_utf8_lossy(text).into_owned())
+/// How long texts are that Telegram means, in bytes: what is behind that, somebody else says in its place.
+const TEXT_MAX: usize = 64 * 1024;
+const NAME_MAX: usize = 4 * 1024;
+
+/// A text, up to so many bytes of it.
+fn text(object: &Object<'_>, field: &str, most: usize) -> Option<String> {
+    let text = object.text(field)?;
+    Some(String::from_utf8_lossy(&text[..text.len().min(most)]).into_owned())
 }
 
 /// The document of a message, or of an update that describes one.

@@ -75,10 +75,10 @@ impl Ask for ByNumber {
 
 /// Where a channel ends.
 pub(super) enum Newest {
-    /// It holds no other messages than these.
-    All(Vec<Message>),
-    /// Nobody tells; these are some of its messages. Of a basic group, none can be looked at.
-    Unknown(Vec<Message>),
+    /// It holds no other messages than those that were told.
+    All,
+    /// Nobody tells; some of its messages were told. Of a basic group, none can be looked at.
+    Unknown,
     /// It is to be read from its newest message on.
     From(Back),
 }
@@ -91,10 +91,14 @@ pub(super) struct Back {
 }
 
 impl Newest {
-    /// Finds out.
-    pub(super) async fn of(calls: &Calls<'_>, peer: &InputPeer) -> Result<Self> {
-        let InputPeer::Channel(peer) = peer else { return Ok(Self::Unknown(Vec::new())) };
-        let (channel, mut pts, mut all) = (input_channel(peer), BEGINNING, Vec::new());
+    /// Finds out, and tells the messages that come along, page by page.
+    pub(super) async fn of(
+        calls: &Calls<'_>,
+        peer: &InputPeer,
+        mut tell: impl FnMut(Vec<Message>),
+    ) -> Result<Self> {
+        let InputPeer::Channel(peer) = peer else { return Ok(Self::Unknown) };
+        let (channel, mut pts) = (input_channel(peer), BEGINNING);
         for _ in 0..MAX_DIFFERENCES {
             let filter = ChannelMessagesFilter::Empty;
             let (force, limit) = (false, PAGE);
@@ -110,15 +114,15 @@ impl Newest {
                     return Ok(Self::From(Back { channel, next: newest }));
                 }
                 Difference::Some { messages, until, is_all } => {
-                    all.extend(messages);
+                    tell(messages);
                     pts = until;
                     if is_all {
-                        return Ok(Self::All(all));
+                        return Ok(Self::All);
                     }
                 }
             }
         }
-        Ok(Self::Unknown(all))
+        Ok(Self::Unknown)
     }
 }
 

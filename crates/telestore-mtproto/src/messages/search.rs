@@ -40,16 +40,22 @@ pub struct Wanted<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Look {
-    /// The messages that could be it.
+    /// The messages that could be it, by what they were known by: without the names and references of their files.
     pub found: Vec<Message>,
     /// Whether all messages were looked at that could be it.
     pub is_whole: bool,
 }
 
 impl Look {
-    /// Takes in what of a page could be it.
+    /// Takes in what of a page could be it, and no more of that than tells one from another: there may be thousands.
     fn take(&mut self, page: Vec<Message>, wanted: &Wanted<'_>) {
-        self.found.extend(page.into_iter().filter(|message| wanted.is(message)));
+        for mut message in page.into_iter().filter(|message| wanted.is(message)) {
+            message.text = wanted.caption.to_owned();
+            if let Some(document) = &mut message.document {
+                (document.file_reference, document.mime_type, document.file_name) = Default::default();
+            }
+            self.found.push(message);
+        }
     }
 }
 
@@ -152,15 +158,9 @@ impl Calls<'_> {
 
     async fn in_numbers(&self, peer: &InputPeer, wanted: &Wanted<'_>) -> Result<Look> {
         let mut look = Look::default();
-        let mut newest = match Newest::of(self, peer).await? {
-            Newest::All(messages) => {
-                look.take(messages, wanted);
-                return Ok(Look { is_whole: true, ..look });
-            }
-            Newest::Unknown(messages) => {
-                look.take(messages, wanted);
-                return Ok(look);
-            }
+        let mut newest = match Newest::of(self, peer, |messages| look.take(messages, wanted)).await? {
+            Newest::All => return Ok(Look { is_whole: true, ..look }),
+            Newest::Unknown => return Ok(look),
             Newest::From(back) => back,
         };
         for _ in 0..MAX_PAGES {
@@ -201,6 +201,19 @@ mod tests {
             document: Some(document(10)),
             photo_id: None,
         }
+    }
+
+    #[test]
+    fn what_is_found_takes_little_memory() {
+        let wanted =
+            Wanted { caption: "c", length: Some(10), since: 100, behind: 6, own: true, document_id: None };
+        let mut padded = Message { text: format!("c{}", " ".repeat(60_000)), ..ours() };
+        let mut long = document(10);
+        (long.file_reference, long.mime_type) = (vec![1; 4000], "a".repeat(4000));
+        padded.document = Some(long);
+        let mut look = Look::default();
+        look.take(vec![padded], &wanted);
+        assert_eq!(look.found, [ours()]);
     }
 
     #[test]
