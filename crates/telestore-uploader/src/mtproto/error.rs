@@ -24,6 +24,21 @@ pub(super) fn failed_call(error: &Error) -> Option<&Failed> {
     std::error::Error::source(error)?.downcast_ref()
 }
 
+/// Whether the message may exist although the call has no answer that names it.
+pub(super) fn may_have_been_made(error: &Failed) -> bool {
+    *error.kind() == Kind::Lost || is_repeated(error)
+}
+
+/// Whether Telegram has failed at the call itself: it may have made the message first. The same call tells.
+pub(super) fn is_failure_of_telegram(error: &Failed) -> bool {
+    error.rpc().is_some_and(|rpc| rpc.code() >= 500 || rpc.code() < 0)
+}
+
+/// Whether Telegram had a call with this `random_id` before.
+pub(super) fn is_repeated(error: &Failed) -> bool {
+    error.is("RANDOM_ID_DUPLICATE")
+}
+
 fn by_remedy(failed: &Failed) -> Error {
     match failed.remedy() {
         Remedy::Wait(wait) => {

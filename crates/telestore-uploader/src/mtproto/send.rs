@@ -7,6 +7,7 @@ use telestore_mtproto::{
 use telestore_types::{BytesSource, Caption, ChatId, Stage, StoredAs, StoredFile, StoredMessage};
 
 use super::attempt::Attempt;
+use super::error::{is_failure_of_telegram, is_repeated, may_have_been_made};
 use super::message;
 use super::parts::{self, Parts};
 use super::resume::{AskedFor, Pending, Resume, random_id};
@@ -43,21 +44,6 @@ pub(crate) struct Sending<'a> {
     /// What is sent once more instead of parts.
     pub(super) copied: Option<Document>,
     pub(super) history: History,
-}
-
-/// Whether the message may exist although the call has no answer that names it.
-fn may_have_been_made(error: &CallError) -> bool {
-    *error.kind() == CallKind::Lost || is_repeated(error)
-}
-
-/// Whether Telegram has failed at the call itself: it may have made the message first. The same call tells.
-fn is_failure_of_telegram(error: &CallError) -> bool {
-    error.rpc().is_some_and(|rpc| rpc.code() >= 500 || rpc.code() < 0)
-}
-
-/// Whether Telegram had a call with this `random_id` before.
-fn is_repeated(error: &CallError) -> bool {
-    error.is("RANDOM_ID_DUPLICATE")
 }
 
 #[derive(Debug, Default)]
