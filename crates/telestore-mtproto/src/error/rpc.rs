@@ -146,22 +146,29 @@ impl RpcError {
         i32::try_from(dc).ok().filter(|dc| *dc > 0)
     }
 
+    /// Whether Telegram has failed, and the call may be right.
+    pub fn is_failure_of_telegram(&self) -> bool {
+        let name = self.name.as_str();
+        // Server trouble has negative codes too, such as -503 for a timeout.
+        matches!(self.code, 500.. | ..0)
+            || name.eq_ignore_ascii_case("timedout")
+            || name.starts_with("WORKER_BUSY")
+            || matches!(name, "RPC_CALL_FAIL" | "RPC_MCGET_FAIL" | "MSG_WAIT_FAILED")
+    }
+
     /// What can be done about it.
     pub fn remedy(&self) -> Remedy {
         let name = self.name.as_str();
         let dead = AccountFault::of_name(name).is_some_and(AccountFault::ends_login);
         // FLOOD_WAIT, FLOOD_PREMIUM_WAIT, SLOWMODE_WAIT, FLOOD_TEST_PHONE_WAIT and whatever else Telegram comes up with.
         let wait = name.ends_with("_WAIT") || name == "FLOOD" && self.code == 420;
-        match (self.code, self.data_centre()) {
+        match self.data_centre() {
             _ if wait => Remedy::Wait(wait_of_seconds(f64::from(self.value.unwrap_or_default()))),
             _ if dead || self.code == 401 => Remedy::LogIn,
             _ if AccountFault::in_text(name).is_some() => Remedy::Blocked,
             _ if WRONG_CHANNEL.contains(&name) || self.missing_right().is_some() => Remedy::Resolve,
-            (_, Some(dc)) => Remedy::Migrate(dc),
-            // Server trouble has negative codes too, such as -503 for a timeout.
-            (500.. | ..0, None) => Remedy::Again,
-            _ if name.eq_ignore_ascii_case("timedout") || name.starts_with("WORKER_BUSY") => Remedy::Again,
-            _ if matches!(name, "RPC_CALL_FAIL" | "RPC_MCGET_FAIL" | "MSG_WAIT_FAILED") => Remedy::Again,
+            Some(dc) => Remedy::Migrate(dc),
+            _ if self.is_failure_of_telegram() => Remedy::Again,
             _ => Remedy::GiveUp,
         }
     }

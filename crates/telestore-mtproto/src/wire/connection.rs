@@ -241,8 +241,7 @@ impl Task {
         self.wire.flight.enqueue(request);
         if !std::mem::replace(&mut schedule.greeted, true) && self.term.left().is_some() {
             // Telegram is told how long the connection lasts before it is asked anything: this process may stand still from then on.
-            schedule.ping = schedule.used + self.term.ping_every(self.timing.ping);
-            self.ping();
+            self.ping(schedule);
         }
     }
 
@@ -283,14 +282,14 @@ impl Task {
             return Some(None);
         }
         if past(schedule.ping) {
-            schedule.ping = now + self.term.ping_every(self.timing.ping);
-            self.ping();
+            self.ping(schedule);
         }
         self.wire.look_after(now);
         None
     }
 
-    fn ping(&mut self) {
+    fn ping(&mut self, schedule: &mut Schedule) {
+        schedule.ping = Instant::now() + self.term.ping_every(self.timing.ping);
         let patience = self.silence() + CLOSING;
         // A process that stands still, or lost its network, cannot close the connection itself.
         let patience = self.term.left().map_or(patience, |left| left.min(patience));

@@ -102,8 +102,8 @@ async fn take_and_leave_unsaid(
 ) -> Response {
     let Ok(params) = Params::read(&shared, request, None).await else { return faulty::abort() };
     let method = method.to_owned();
-    let call = BotCall { shared: Arc::clone(&shared), bot, params };
-    let execute = async move { drop(self::call(&method, call).await) };
+    let asked = BotCall { shared: Arc::clone(&shared), bot, params };
+    let execute = async move { drop(call(&method, asked).await) };
     match unsaid.executed {
         Executed::Never => {}
         Executed::Before => execute.await,

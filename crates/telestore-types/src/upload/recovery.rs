@@ -109,28 +109,21 @@ impl Upload {
     }
 
     fn give_up_crashing(&mut self, now: Timestamp) {
-        if self.handed_over().is_some() {
-            let error = format!(
-                "the worker ended {MAX_CRASHES} times while it looked for the message of this file, without getting further: \
-                 it was stopped that often, or what the Telegram server of this account answers ends it. The file may \
-                 be in the channel already: look there before you complete the upload again"
-            );
-            return self.fail(&error, Outcome::Ambiguous, now);
-        }
-        if self.resume.as_ref().is_some_and(|state| !state.bytes.is_empty()) {
-            // Nobody but its backend can read whether it has asked for the message.
-            let error = format!(
-                "the worker ended {MAX_CRASHES} times while it sent this file, without getting further: it was stopped that \
-                 often, or what the Telegram server of this account answers ends it. The file may be in the channel \
-                 already: look there before you complete the upload again"
-            );
-            return self.fail(&error, Outcome::Ambiguous, now);
-        }
+        let looked = self.handed_over().is_some();
+        // Nobody but its backend can read whether a state has asked for the message.
+        let made = looked || self.resume.as_ref().is_some_and(|state| !state.bytes.is_empty());
+        let doing = if looked { "looked for the message of this file" } else { "sent this file" };
+        let (message, outcome) = match made {
+            true => (
+                "may be in the channel already: look there before you complete the upload again",
+                Outcome::Ambiguous,
+            ),
+            false => ("is not in the channel; complete the upload again to try once more", Outcome::Crashed),
+        };
         let error = format!(
-            "the worker ended {MAX_CRASHES} times while it sent this file, without getting further: it was stopped \
-             that often, or what the Telegram server of this account answers ends it. The file is not in the \
-             channel; complete the upload again to try once more"
+            "the worker ended {MAX_CRASHES} times while it {doing}, without getting further: it was stopped that often, \
+             or what the Telegram server of this account answers ends it. The file {message}"
         );
-        self.fail(&error, Outcome::Crashed, now);
+        self.fail(&error, outcome, now);
     }
 }

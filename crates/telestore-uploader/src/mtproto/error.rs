@@ -31,7 +31,7 @@ pub(super) fn may_have_been_made(error: &Failed) -> bool {
 
 /// Whether Telegram has failed at the call itself: it may have made the message first. The same call tells.
 pub(super) fn is_failure_of_telegram(error: &Failed) -> bool {
-    error.rpc().is_some_and(|rpc| rpc.code() >= 500 || rpc.code() < 0)
+    error.rpc().is_some_and(RpcError::is_failure_of_telegram)
 }
 
 /// Whether Telegram had a call with this `random_id` before.

@@ -375,12 +375,13 @@ impl<'a> Sending<'a> {
     async fn again(&mut self, error: CallError) -> Result<()> {
         let eased = self.attempt.calls.recover(error, &mut self.history.failures).await;
         eased.map_err(|error| match error.remedy() {
-            // As long as Telegram does not say that it had the call, the next attempt's call makes the message, or names it.
-            Remedy::Again | Remedy::Migrate(_) if self.history.ambiguous && self.history.repeated == 0 => {
-                Error::new(ErrorKind::Unavailable, format!("{UNCONFIRMED}: {error}"))
-            }
             Remedy::Again | Remedy::Migrate(_) if self.history.ambiguous => {
-                Error::new(ErrorKind::AnswerLost, format!("Telegram did not confirm the message: {error}"))
+                let (kind, words) = match self.history.repeated {
+                    // As long as Telegram does not say that it had the call, that of the next attempt makes the message, or names it.
+                    0 => (ErrorKind::Unavailable, UNCONFIRMED),
+                    _ => (ErrorKind::AnswerLost, "Telegram did not confirm the message"),
+                };
+                Error::new(kind, format!("{words}: {error}"))
             }
             _ => error.into(),
         })

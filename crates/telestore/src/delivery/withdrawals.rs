@@ -127,7 +127,7 @@ impl Delivery {
     /// The way to Telegram of this name.
     pub(super) fn backend(&self, name: &str) -> std::result::Result<&Arc<dyn TelegramUploader>, Unwilling> {
         let gone = || Unwilling::ForGood("the worker has no such way to Telegram any more".to_owned());
-        self.backends.uploaders.iter().find(|known| known.name() == name).ok_or_else(gone)
+        self.backends.uploader(name).ok_or_else(gone)
     }
 
     /// What the file of an event was sent with.

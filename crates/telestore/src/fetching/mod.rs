@@ -40,7 +40,7 @@ impl Fetching {
     pub(crate) async fn run_all(&self, task: &Task) {
         // Of one that has died.
         for upload in self.fetches.take() {
-            self.fetches.write_later(upload.clone(), self.in_a_while(&upload));
+            self.died(upload);
         }
         let (mut running, mut uploads) = (JoinSet::new(), HashMap::<Id, Upload>::new());
         while !self.base.shutdown.is_cancelled() {
@@ -65,7 +65,8 @@ impl Fetching {
                 Some(Ok((id, ()))) => drop(uploads.remove(&id)),
                 Some(Err(died)) => {
                     if let Some(upload) = uploads.remove(&died.id()) {
-                        self.died(&upload).await;
+                        self.fetches.leave(&upload.key);
+                        self.died(upload);
                     }
                 }
             }
@@ -101,14 +102,10 @@ impl Fetching {
     }
 
     /// A task has died in the middle of a fetch: the next try comes later.
-    async fn died(&self, upload: &Upload) {
+    fn died(&self, upload: Upload) {
         tracing::error!(upload = %upload.id, "a fetch died");
-        self.fetches.leave(&upload.key);
-        self.end(upload, self.in_a_while(upload)).await;
-    }
-
-    fn in_a_while(&self, upload: &Upload) -> FetchNote {
         let at = self.base.now() + self.base.config.retry_max_pause;
-        FetchNote::Later { source: upload.source.clone().unwrap_or_default(), at }
+        let later = FetchNote::Later { source: upload.source.clone().unwrap_or_default(), at };
+        self.fetches.write_later(upload, later);
     }
 }

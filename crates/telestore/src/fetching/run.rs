@@ -238,7 +238,7 @@ impl Fetching {
     }
 
     /// Writes an end down, at once or as soon as that is possible.
-    pub(super) async fn end(&self, upload: &Upload, note: FetchNote) {
+    async fn end(&self, upload: &Upload, note: FetchNote) {
         loop {
             let ended = self.ended(upload, &note).await;
             if self.base.is_to_ask_again(&ended).await {
@@ -256,12 +256,10 @@ impl Fetching {
         if !self.note(upload, note).await? {
             return Ok(());
         }
-        let now = self.base.sessions.get(&upload.id).await;
-        if let Ok(Some(now)) = &now {
-            self.events.publish_waiting(now);
-        }
-        if matches!(note, FetchNote::Failed { .. }) {
-            self.events.forget(&upload.id);
+        match self.base.sessions.get(&upload.id).await {
+            Ok(Some(now)) => self.events.publish(&now),
+            // Listeners look for themselves then.
+            _ => self.events.forget(&upload.id),
         }
         Ok(())
     }

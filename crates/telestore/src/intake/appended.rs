@@ -46,7 +46,7 @@ impl Intake {
                 if file.thumbnail.is_some() {
                     self.adopt(&upload, &file.options, file.thumbnail.as_ref()).await?;
                 }
-                self.events.publish_waiting(&upload);
+                self.events.publish(&upload);
                 Ok(self.receipt(&upload))
             }
             Created::TooMuch(exceeded) => Err(self.access.too_much(exceeded)),
@@ -275,10 +275,7 @@ impl Intake {
                 self.events.publish_queued(upload).await;
                 self.base.work.notify_one();
             }
-            UploadState::Failed => {
-                self.events.publish(upload);
-                self.events.forget(&upload.id);
-            }
+            UploadState::Failed => self.events.publish(upload),
             _ => {}
         }
     }

@@ -67,7 +67,6 @@ impl Intake {
                 // A runner may have leased it again in between.
                 self.sends.stop(&upload.key).await;
                 self.events.publish(&upload);
-                self.events.bus.forget(&upload.id);
                 // It is cancelled whatever becomes of the bytes.
                 self.bytes.delete_of(&upload, &blobs).await;
                 Ok(None)

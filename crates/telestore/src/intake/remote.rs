@@ -105,7 +105,7 @@ impl Intake {
                 Created::New => {
                     tracing::info!("[{}] Upload is to be fetched", upload.id);
                     self.fetches.wake.notify_one();
-                    self.events.publish_waiting(&upload);
+                    self.events.publish(&upload);
                     return Ok(upload.id);
                 }
                 Created::TooMuch(exceeded) => return Err(self.access.too_much(exceeded)),

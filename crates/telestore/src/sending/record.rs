@@ -111,8 +111,9 @@ impl Runner {
     fn may_be_made(&self, lease: &Lease, sink: &LeaseSink) -> bool {
         let written = sink.written();
         let Some(state) = written.as_ref().or(lease.upload.resume.as_ref()) else { return false };
-        let backend = self.backends.uploaders.iter().find(|known| known.name() == state.backend);
-        backend.is_some_and(|backend| backend.handover(state) == Handover::Never)
+        self.backends
+            .uploader(&state.backend)
+            .is_some_and(|backend| backend.handover(state) == Handover::Never)
     }
 
     /// Ends it badly. If the message may be `made`, it says so, and keeps what that is known by: the next try makes no second one.
@@ -125,11 +126,9 @@ impl Runner {
         made: bool,
     ) -> Result<()> {
         let (upload, now) = (&lease.upload, self.base.now());
-        let told = format!("{why}. {LOOK_THERE}");
-        let (why, outcome) = match outcome {
-            Outcome::Ambiguous => (why, outcome),
-            _ if made => (told.as_str(), Outcome::Ambiguous),
-            _ => (why, outcome),
+        let (why, outcome) = match made && outcome != Outcome::Ambiguous {
+            true => (&*format!("{why}. {LOOK_THERE}"), Outcome::Ambiguous),
+            false => (why, outcome),
         };
         let failed = self.sends.insist(lease, || self.base.sessions.fail(lease, why, outcome, now)).await?;
         if failed {

@@ -26,6 +26,11 @@ pub(crate) struct Backends {
 }
 
 impl Backends {
+    /// The way of this name, as states and events name it.
+    pub(crate) fn uploader(&self, name: &str) -> Option<&Arc<dyn TelegramUploader>> {
+        self.uploaders.iter().find(|known| known.name() == name)
+    }
+
     /// The token that the upload is sent with, if this process can read it.
     pub(crate) fn token_of(&self, upload: &Upload) -> Option<Secret> {
         let sealed = upload.sealed_token.as_deref()?;

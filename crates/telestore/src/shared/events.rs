@@ -32,18 +32,23 @@ impl Events {
         Self { base, bus, forgotten: AtomicU64::new(0) }
     }
 
+    /// Tells what a row says. The bus need not remember it if the upload is over, or waits for whichever worker comes first:
+    /// listeners look into the store next.
     pub(crate) fn publish(&self, upload: &Upload) {
-        if let Some(event) = upload.event(self.base.now()) {
-            self.bus.publish(event);
+        let Some(event) = upload.event(self.base.now()) else { return };
+        let is_over = event.is_final();
+        self.bus.publish(event);
+        if is_over {
+            self.forget(&upload.id);
+        } else if !upload.is_fetched_by(&self.base.worker) {
+            self.leave_to_others(&upload.id);
         }
     }
 
-    /// Tells of an upload that waits for whoever comes first. If that is another worker, nobody says here when it is over: what
-    /// there is to be known is in the store, where listeners look next.
-    pub(crate) fn publish_waiting(&self, upload: &Upload) {
-        self.publish(upload);
+    /// If another worker goes on with an upload, nobody says here when it is over.
+    fn leave_to_others(&self, id: &UploadId) {
         if !self.base.config.alone {
-            self.forget(&upload.id);
+            self.forget(id);
         }
     }
 
@@ -51,7 +56,7 @@ impl Events {
     pub(crate) async fn publish_queued(&self, upload: &Upload) {
         let now = self.base.sessions.get(&upload.id).await;
         if now.is_ok_and(|now| now.is_some_and(|now| now.state == UploadState::Queued)) {
-            self.publish_waiting(upload);
+            self.publish(upload);
         }
     }
 
@@ -64,17 +69,9 @@ impl Events {
         };
         // Another runner has taken the upload over; it is the one to tell of it.
         if upload.key != lease.upload.key || upload.state == UploadState::Sending {
-            if !self.base.config.alone {
-                self.forget(&lease.upload.id);
-            }
-            return;
+            return self.leave_to_others(&lease.upload.id);
         }
-        if upload.result().is_some() || upload.error.is_some() {
-            self.publish(&upload);
-            self.forget(&upload.id);
-        } else {
-            self.publish_waiting(&upload);
-        }
+        self.publish(&upload);
     }
 
     /// Lets the bus forget a run that is over and written down.

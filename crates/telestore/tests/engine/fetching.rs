@@ -8,7 +8,7 @@ use bytes::Bytes;
 use telestore::fetch::{Ask, Error as FetchError, ErrorKind as Kind, Fetched, Fetcher, Told};
 use telestore::store::SessionStore;
 use telestore::types::{FileName, Outcome, Secret, Stage, Upload, UploadId, UploadState};
-use telestore::{Caller, Error, IdempotencyKey, RemoteFile, Telestore};
+use telestore::{Caller, Error, IdempotencyKey, RemoteFile, Running, Telestore};
 
 use crate::support::{SECOND, TOKEN, World, token};
 
@@ -121,6 +121,27 @@ async fn ended(world: &World, id: &UploadId) -> Upload {
 
 const BODY: &[u8] = b"a file that lies elsewhere";
 
+/// An engine that runs, and has been asked for a file.
+async fn begun(files: &Files) -> (World, Running, UploadId) {
+    let world = world(files);
+    let running = world.engine.start().await.unwrap();
+    let id = ask(&world.engine, &remote()).await.unwrap();
+    (world, running, id)
+}
+
+/// The same of [`BODY`], after seven bytes of it have come and the line broke.
+async fn broken(version: Option<&str>) -> (Files, World, Running, UploadId) {
+    let files = Files::of(BODY);
+    files.change(|state| state.version = version.map(str::to_owned));
+    files.breaking(7, Kind::Passing);
+    let (world, running, id) = begun(&files).await;
+    while files.asks().is_empty() {
+        tokio::time::sleep(SECOND / 10).await;
+    }
+    tokio::time::sleep(SECOND).await;
+    (files, world, running, id)
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_file_is_fetched_and_sent() {
     let files = Files::of(BODY);
@@ -150,9 +171,7 @@ async fn what_breaks_goes_on_by_its_version_or_is_compared() {
         for after in [0, 7, 4] {
             files.breaking(after, Kind::Passing);
         }
-        let world = world(&files);
-        let running = world.engine.start().await.unwrap();
-        let id = ask(&world.engine, &remote()).await.unwrap();
+        let (world, running, id) = begun(&files).await;
         assert_eq!(ended(&world, &id).await.state, UploadState::Completed);
         assert_eq!(world.uploader.sent(), [BODY]);
         let from: Vec<u64> = files.asks().iter().map(|(from, _)| *from).collect();
@@ -163,15 +182,7 @@ async fn what_breaks_goes_on_by_its_version_or_is_compared() {
 
 #[tokio::test(start_paused = true)]
 async fn a_file_that_has_changed_is_not_put_together_of_two() {
-    let files = Files::of(BODY);
-    files.breaking(7, Kind::Passing);
-    let world = world(&files);
-    let running = world.engine.start().await.unwrap();
-    let id = ask(&world.engine, &remote()).await.unwrap();
-    while files.asks().is_empty() {
-        tokio::time::sleep(SECOND / 10).await;
-    }
-    tokio::time::sleep(SECOND).await;
+    let (files, world, running, id) = broken(None).await;
     files.change(|state| state.body[0] = b'A');
     let upload = ended(&world, &id).await;
     assert_eq!(upload.outcome, Some(Outcome::Refused));
@@ -183,16 +194,7 @@ async fn a_file_that_has_changed_is_not_put_together_of_two() {
 #[tokio::test(start_paused = true)]
 async fn a_version_is_not_taken_for_that_of_bytes_that_have_not_come_again() {
     for further in [3, 0] {
-        let files = Files::of(BODY);
-        files.change(|state| state.version = Some("v1".to_owned()));
-        files.breaking(7, Kind::Passing);
-        let world = world(&files);
-        let running = world.engine.start().await.unwrap();
-        let id = ask(&world.engine, &remote()).await.unwrap();
-        while files.asks().is_empty() {
-            tokio::time::sleep(SECOND / 10).await;
-        }
-        tokio::time::sleep(SECOND).await;
+        let (files, world, running, id) = broken(Some("v1")).await;
         files.change(|state| {
             state.body[0] = b'A';
             state.version = Some("v2".to_owned());
@@ -208,16 +210,7 @@ async fn a_version_is_not_taken_for_that_of_bytes_that_have_not_come_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_version_is_known_again_when_all_that_is_there_has_come_again() {
-    let files = Files::of(BODY);
-    files.change(|state| state.version = Some("v1".to_owned()));
-    files.breaking(7, Kind::Passing);
-    let world = world(&files);
-    let running = world.engine.start().await.unwrap();
-    let id = ask(&world.engine, &remote()).await.unwrap();
-    while files.asks().is_empty() {
-        tokio::time::sleep(SECOND / 10).await;
-    }
-    tokio::time::sleep(SECOND).await;
+    let (files, world, running, id) = broken(Some("v1")).await;
     // The same bytes.
     files.change(|state| state.version = Some("v2".to_owned()));
     files.breaking(12, Kind::Passing);
@@ -282,9 +275,7 @@ async fn a_fetch_is_given_up_after_five_tries_or_by_a_word() {
         for _ in 0..9 {
             files.breaking(0, kind);
         }
-        let world = world(&files);
-        let running = world.engine.start().await.unwrap();
-        let id = ask(&world.engine, &remote()).await.unwrap();
+        let (world, running, id) = begun(&files).await;
         let upload = ended(&world, &id).await;
         assert_eq!((files.asks().len(), upload.outcome), (tries, Some(outcome)));
         let error = upload.error.unwrap();
