@@ -35,9 +35,10 @@ async fn two_thousand_listeners_cost_little_and_hear_the_end() {
     allow_open_files(2 * UPLOADS * LISTENERS_EACH);
     let stage = Stage::with(&[("TELESTORE_MAX_CONCURRENT_UPLOADS", "100")]).await;
     let mut uploads = Vec::new();
-    for _ in 0..UPLOADS {
+    for n in 0..UPLOADS {
+        // Each of another size: those whose messages could not be told apart are sent one after the other.
         let (file, hold) =
-            (File::new(1000), stage.sandbox.faults().inject(Fault::hold("sendDocument").once()));
+            (File::new(1000 + n), stage.sandbox.faults().inject(Fault::hold("sendDocument").once()));
         stage.queue(&file).await;
         soon("the sending", stage.sandbox.faults().wait_fired(hold, 1)).await;
         uploads.push((file.id, hold));

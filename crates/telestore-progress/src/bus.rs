@@ -13,8 +13,9 @@ use tokio::sync::watch;
 /// # Contract
 /// - A listener sees the newest event, not each one: a slow listener costs nothing and misses only what is outdated.
 /// - The last event of a run is always seen, and nothing older behind it.
-/// - [`publish`](Self::publish), [`subscribe`](Self::subscribe) and [`forget`](Self::forget) return at once: they are called
-///   under locks and between parts of a file. A bus that has to talk to a server hands its events to a task of its own.
+/// - [`publish`](Self::publish), [`subscribe`](Self::subscribe), [`release`](Self::release) and [`forget`](Self::forget)
+///   return at once: they are called under locks and between parts of a file. A bus that has to talk to a server hands its
+///   events to a task of its own.
 /// - It is no store: [`latest`](Self::latest) may have forgotten an upload at any time, and a listener that hears nothing for
 ///   a while looks into the session store.
 /// - Clones and handles share the listeners.
@@ -85,12 +86,21 @@ pub trait ProgressBus: fmt::Debug + Send + Sync + 'static {
 
     /// The run is over and stored: listeners keep what they have, the bus may forget it, and their subscriptions may end.
     fn forget(&self, id: &UploadId);
+
+    /// The upload waits, and another worker may be the one to go on with it: the bus need not remember it any more. Listeners
+    /// keep what they have, and should hear what is published later.
+    ///
+    /// A bus that has none of its own lets it be [forgotten](Self::forget), by which subscriptions may end.
+    fn release(&self, id: &UploadId) {
+        self.forget(id);
+    }
 }
 
 /// A listener's end. When the listener goes, it drops what it listens to, by which a bus sees that.
 pub struct Subscription(Source);
 
 enum Source {
+    Topic(watch::Receiver<Topic>),
     Watch(watch::Receiver<Option<UploadEvent>>),
     Stream(Pin<Box<dyn Stream<Item = UploadEvent> + Send>>),
 }
@@ -116,12 +126,22 @@ impl Subscription {
     pub async fn next(&mut self) -> Option<UploadEvent> {
         match &mut self.0 {
             Source::Stream(events) => events.next().await,
-            Source::Watch(newest) => loop {
-                newest.changed().await.ok()?;
-                if let Some(event) = newest.borrow_and_update().clone() {
-                    return Some(event);
-                }
-            },
+            Source::Topic(topic) => changed(topic, |topic| topic.newest.clone()).await,
+            Source::Watch(newest) => changed(newest, Clone::clone).await,
+        }
+    }
+}
+
+/// Waits for an event in what a sender holds.
+async fn changed<T>(
+    held: &mut watch::Receiver<T>,
+    event: impl Fn(&T) -> Option<UploadEvent>,
+) -> Option<UploadEvent> {
+    loop {
+        held.changed().await.ok()?;
+        let newest = event(&held.borrow_and_update());
+        if newest.is_some() {
+            return newest;
         }
     }
 }
@@ -135,7 +155,20 @@ impl From<watch::Receiver<Option<UploadEvent>>> for Subscription {
 
 /// The bus of one process.
 #[derive(Debug, Clone, Default)]
-pub struct LocalProgressBus(Arc<Mutex<HashMap<UploadId, watch::Sender<Option<UploadEvent>>>>>);
+pub struct LocalProgressBus(Arc<Mutex<HashMap<UploadId, watch::Sender<Topic>>>>);
+
+#[derive(Debug, Default)]
+struct Topic {
+    newest: Option<UploadEvent>,
+    /// Another worker may know a newer one: it is for those who listen, and remembered no longer than they do.
+    is_released: bool,
+}
+
+impl Topic {
+    fn remembered(&self) -> Option<&UploadEvent> {
+        self.newest.as_ref().filter(|_| !self.is_released)
+    }
+}
 
 impl LocalProgressBus {
     /// A bus without listeners.
@@ -143,7 +176,7 @@ impl LocalProgressBus {
         Self::default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, watch::Sender<Option<UploadEvent>>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, watch::Sender<Topic>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -151,24 +184,39 @@ impl LocalProgressBus {
 #[async_trait]
 impl ProgressBus for LocalProgressBus {
     fn publish(&self, event: UploadEvent) {
-        self.lock().entry(event.upload_id.clone()).or_default().send_replace(Some(event));
+        let id = event.upload_id.clone();
+        self.lock().entry(id).or_default().send_replace(Topic { newest: Some(event), is_released: false });
     }
 
     fn subscribe(&self, id: &UploadId) -> Subscription {
         let mut topics = self.lock();
         // Listeners that are gone leave empty topics behind; sweep them when the map would grow.
         if topics.len() == topics.capacity() {
-            topics.retain(|_, topic| topic.receiver_count() > 0 || topic.borrow().is_some());
+            topics.retain(|_, topic| topic.receiver_count() > 0 || topic.borrow().remembered().is_some());
         }
-        topics.entry(id.clone()).or_default().subscribe().into()
+        Subscription(Source::Topic(topics.entry(id.clone()).or_default().subscribe()))
     }
 
     async fn latest(&self, id: &UploadId) -> Option<UploadEvent> {
-        self.lock().get(id).and_then(|topic| topic.borrow().clone())
+        self.lock().get(id).and_then(|topic| topic.borrow().remembered().cloned())
     }
 
     fn forget(&self, id: &UploadId) {
         self.lock().remove(id);
+    }
+
+    fn release(&self, id: &UploadId) {
+        let mut topics = self.lock();
+        let Some(topic) = topics.get(id) else { return };
+        if topic.receiver_count() == 0 {
+            topics.remove(id);
+            return;
+        }
+        // No news to those who listen.
+        topic.send_if_modified(|topic| {
+            topic.is_released = true;
+            false
+        });
     }
 }
 
@@ -210,6 +258,31 @@ mod tests {
             drop(bus.subscribe(&UploadId::new(format!("id-{n}")).unwrap()));
         }
         assert!(bus.lock().len() < 5_000, "{} topics", bus.lock().len());
+    }
+
+    #[tokio::test]
+    async fn what_is_released_is_remembered_for_those_who_listen() {
+        let bus = LocalProgressBus::new();
+        let id = UploadId::new("a").unwrap();
+        bus.publish(event("a", Stage::Queued));
+        bus.release(&id);
+        assert!(bus.lock().is_empty(), "nobody listens");
+
+        let mut listener = bus.subscribe(&id);
+        bus.publish(event("a", Stage::Queued));
+        bus.release(&id);
+        assert_eq!(bus.latest(&id).await, None);
+        assert_eq!(listener.next().await.map(|event| event.stage), Some(Stage::Queued));
+        bus.publish(event("a", Stage::Connecting));
+        assert_eq!(listener.next().await.map(|event| event.stage), Some(Stage::Connecting));
+        assert!(bus.latest(&id).await.is_some(), "it goes on here");
+        bus.release(&id);
+        drop(listener);
+
+        for n in 0..100 {
+            drop(bus.subscribe(&UploadId::new(format!("id-{n}")).unwrap()));
+        }
+        assert!(!bus.lock().contains_key(&id), "the listener has gone");
     }
 
     #[tokio::test]

@@ -27,6 +27,10 @@ macro_rules! forward {
             fn forget(&self, id: &UploadId) {
                 (**self).forget(id);
             }
+
+            fn release(&self, id: &UploadId) {
+                (**self).release(id);
+            }
         }
     };
 }

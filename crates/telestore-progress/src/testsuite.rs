@@ -32,7 +32,13 @@ where
             $check(&one, &one).await;
         )*};
     }
-    check!(the_end_is_seen, each_hears_of_its_own, what_is_remembered_is_the_newest, many_listen);
+    check!(
+        the_end_is_seen,
+        what_waits_is_seen,
+        each_hears_of_its_own,
+        what_is_remembered_is_the_newest,
+        many_listen
+    );
 }
 
 fn id(name: &str) -> UploadId {
@@ -80,6 +86,22 @@ async fn the_end_is_seen(sends: &dyn ProgressBus, listens: &dyn ProgressBus) {
     sends.publish(end("a"));
     sends.forget(&id("a"));
     hear_out(&mut listener, "a").await;
+}
+
+/// Whether or not this worker goes on with it.
+async fn what_waits_is_seen(sends: &dyn ProgressBus, listens: &dyn ProgressBus) {
+    let mut listener = listens.subscribe(&id("a"));
+    sends.publish(event("a", 500));
+    sends.release(&id("a"));
+    assert_eq!(next(&mut listener).await.bytes_sent, 500);
+    sends.publish(event("a", 600));
+    sends.publish(end("a"));
+    sends.forget(&id("a"));
+    // Its subscription may have ended before.
+    let next = timeout(SOON, listener.next()).await.expect("an event comes soon");
+    if next.is_some_and(|event| !event.is_final()) {
+        hear_out(&mut listener, "a").await;
+    }
 }
 
 async fn each_hears_of_its_own(sends: &dyn ProgressBus, listens: &dyn ProgressBus) {

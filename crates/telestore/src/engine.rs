@@ -357,8 +357,9 @@ impl Telestore {
         self.0.watching.progress(id, caller).await
     }
 
-    /// Listens to what this engine does with an upload from now on. It ends while the upload waits, if other engines share the
-    /// stores: one of them may go on with it. [`watch`](Self::watch) tells of that, too, of the state before, and of the end.
+    /// Listens to what this engine does with an upload from now on. If other engines share the stores, one of them may go on
+    /// with it, of which nothing is heard here; and a bus of the embedder's may end the subscription while the upload waits.
+    /// [`watch`](Self::watch) tells of all of that, too, of the state before, and of the end.
     pub fn subscribe(&self, id: &UploadId) -> Subscription {
         self.0.shared.events.bus.subscribe(id)
     }

@@ -43,6 +43,7 @@ struct Found<'a> {
 const UNCLEAR: &str = "the channel does not tell whether it is there";
 const ANOTHERS: &str = "what is there may be the message of another upload of the same file";
 const FORGOTTEN: &str = "what the messages of other files are is forgotten";
+const TOO_MANY: &str = "too many other files have ended since, and it may be the message of any of them";
 
 impl Delivery {
     /// One look for the message of a cancelled upload.
@@ -132,7 +133,7 @@ impl Delivery {
         // As long as a server may have worked on it, the message may have been made after the cancel.
         let over = now.since(event.created_at).saturating_sub(self.base.config.patience(recall.size));
         let lost = Lost::new(credentials.chat_id.clone(), now.since(asked)).over(over);
-        self.base.known(lost, asked).await.map_err(unread)
+        all_known(self.base.known(lost, asked).await)
     }
 
     /// The message waits for its video: that is written down, and taken back at the next look.
@@ -168,7 +169,7 @@ impl Delivery {
         };
         let mut seen = Err(Unwilling::ForGood("nobody can look into the channel".to_owned()));
         for finder in self.backends.uploaders.iter().filter(able) {
-            let lost = self.base.lost(&handed).await.map_err(unread)?;
+            let lost = all_known(self.base.lost(&handed).await)?;
             seen = match finder.find(&request, &lost).await {
                 Ok(Seen::There(stored)) => {
                     let found = Found { finder, stored: &stored, handed: Some(&handed) };
@@ -273,7 +274,7 @@ impl Delivery {
             others |= base.has_twin(&handed.mark, key, &states).await.map_err(unread)?;
         }
         let known = match found.handed {
-            Some(handed) => base.lost(handed).await.map_err(unread)?,
+            Some(handed) => all_known(base.lost(handed).await)?,
             None => self.lost(event, recall, credentials).await?,
         };
         let is_known = messages.iter().any(|message| {
@@ -285,6 +286,10 @@ impl Delivery {
 
 fn unread(error: telestore_store::Error) -> Unwilling {
     Unwilling::Passing(error.to_string())
+}
+
+fn all_known(known: telestore_store::Result<Option<Lost>>) -> std::result::Result<Lost, Unwilling> {
+    known.map_err(unread)?.ok_or_else(|| Unwilling::ForGood(TOO_MANY.to_owned()))
 }
 
 /// The request whose message is looked for. Its bytes are gone.

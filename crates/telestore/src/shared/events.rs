@@ -45,10 +45,11 @@ impl Events {
         }
     }
 
-    /// If another worker goes on with an upload, nobody says here when it is over.
+    /// If another worker goes on with an upload, nobody says here when it is over. If it is this one, listeners hear of it.
     fn leave_to_others(&self, id: &UploadId) {
         if !self.base.config.alone {
-            self.forget(id);
+            self.forgotten.fetch_add(1, Ordering::SeqCst);
+            self.bus.release(id);
         }
     }
 

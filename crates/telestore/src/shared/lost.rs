@@ -9,11 +9,13 @@ use telestore_uploader::Lost;
 
 use crate::shared::base::Base;
 
-/// How many rows are read at once, and how often, for the messages of other files.
+/// How many rows are read at once, and how often, for the messages of other files. If there are more, nobody can tell which message
+/// is whose.
 const ROWS: u32 = 500;
 const MAX_READS: u32 = 40;
 
-/// How many messages that are to be taken back are left out: all that there are, unless a server has hung for days.
+/// How many messages that are to be taken back are left out: all that there are, unless a server has hung for days. Then nobody can
+/// tell, either.
 const WITHDRAWALS: u32 = 10_000;
 
 /// How many files whose messages are looked for are compared with one, at once.
@@ -24,8 +26,8 @@ const TWINS: u32 = 1000;
 const SURELY_EARLIER: Duration = Duration::from_secs(15 * 60);
 
 impl Base {
-    /// What is looked for, and the messages of other files, which are not it.
-    pub(crate) async fn lost(&self, handed: &HandedOver) -> Result<Lost> {
+    /// What is looked for, and the messages of other files, which are not it; `None` if those are too many.
+    pub(crate) async fn lost(&self, handed: &HandedOver) -> Result<Option<Lost>> {
         let mut lost = Lost::new(handed.chat.clone(), handed.age(self.both_times()));
         if let Some(first) = &handed.copy_of {
             // Its row may be forgotten. It says nothing of when the new one was asked for: messages of others lie between them.
@@ -35,11 +37,16 @@ impl Base {
     }
 
     /// The same, with the messages of other files, as far as they may be as young as what was asked for at `asked`.
-    pub(crate) async fn known(&self, mut lost: Lost, asked: Timestamp) -> Result<Lost> {
+    pub(crate) async fn known(&self, mut lost: Lost, asked: Timestamp) -> Result<Option<Lost>> {
         let mut listing = Listing::first(ROWS).in_state(UploadState::Completed);
-        for _ in 0..MAX_READS {
+        let (mut reached, mut reads) = (false, 0);
+        while !reached {
+            if reads == MAX_READS {
+                return Ok(None);
+            }
             let rows = self.sessions.list(&listing).await?;
-            let mut reached = rows.len() < ROWS as usize;
+            reads += 1;
+            reached = rows.len() < ROWS as usize;
             for row in &rows {
                 let earlier = row.updated_at + SURELY_EARLIER <= asked;
                 for message in row.result().iter().flat_map(|stored| stored.messages()) {
@@ -47,19 +54,22 @@ impl Base {
                 }
                 reached |= earlier;
             }
-            match rows.last().filter(|_| !reached) {
-                Some(last) => listing = listing.after(Cursor::of(last)),
-                None => break,
+            if let Some(last) = rows.last() {
+                listing = listing.after(Cursor::of(last));
             }
         }
         // Those that are about to go have no rows any more, and may be there still.
-        for event in self.sessions.outbox_list(OutboxKind::Withdrawal, WITHDRAWALS).await? {
+        let withdrawals = self.sessions.outbox_list(OutboxKind::Withdrawal, WITHDRAWALS).await?;
+        if withdrawals.len() == WITHDRAWALS as usize {
+            return Ok(None);
+        }
+        for event in withdrawals {
             let withdrawal = Withdrawal::read(&event.body);
             for message in withdrawal.iter().flat_map(|withdrawal| withdrawal.stored.messages()) {
                 lost.leave_out(message, false);
             }
         }
-        Ok(lost)
+        Ok(Some(lost))
     }
 
     /// Whether another file than that of `key` with this mark is handed over, of whichever user and worker, in one of these states.
@@ -125,4 +135,56 @@ fn may_be_a_message(upload: &Upload, size: u64, piece: Option<u64>) -> bool {
     let sent = upload.sent_size();
     let fits = sent == size || piece.is_some_and(|piece| sent > piece);
     fits && (upload.state == UploadState::Sending || upload.maybe_sent || is_begun)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use telestore_store::{MockSessionStore, NewEvent, WorkerInfo};
+    use telestore_types::{
+        ChatId, FileName, NewUpload, SteadyClock, StoredAs, StoredFile, StoredMessage, UploadId, WorkerId,
+    };
+
+    use super::*;
+    use crate::shared::config::EngineConfig;
+
+    const ASKED: Timestamp = Timestamp::from_millis(1_000_000_000);
+
+    fn here() -> ChatId {
+        ChatId::new("-1001").unwrap()
+    }
+
+    /// A file that ended after the message was asked for.
+    fn ended() -> Upload {
+        let (id, name) = (UploadId::new("a").unwrap(), FileName::new("a").unwrap());
+        let mut upload = Upload::new(NewUpload::new(id, StorageKey::from_random([1; 16]), name, ASKED));
+        let mut message = StoredMessage::new(7, StoredAs::Mtproto { document_id: 1 }, 1);
+        message.chat_id = Some(here());
+        upload.finish(StoredFile::new(message), ASKED + Duration::from_secs(1));
+        upload
+    }
+
+    /// What is known if so many reads are full of files that ended later.
+    async fn known(full: u32, withdrawals: u32) -> Option<Lost> {
+        let (mut sessions, mut reads) = (MockSessionStore::new(), 0);
+        sessions.expect_list().returning(move |_| {
+            reads += 1;
+            Ok(vec![ended(); if reads <= full { ROWS as usize } else { 1 }])
+        });
+        sessions
+            .expect_outbox_list()
+            .returning(move |_, _| Ok(vec![NewEvent::withdrawal("b", ""); withdrawals as usize]));
+        let me = (WorkerId::new("one").unwrap(), WorkerInfo::of_version("1"));
+        let base = Base::new(Arc::new(sessions), Arc::new(SteadyClock::new()), EngineConfig::default(), me);
+        base.known(Lost::new(here(), Duration::ZERO), ASKED).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn nobody_can_tell_if_more_files_have_ended_than_are_read() {
+        let all = known(MAX_READS - 1, WITHDRAWALS - 1).await.unwrap();
+        assert!(all.is_known(&here(), 7) && !all.is_known(&here(), 8));
+        assert!(known(MAX_READS, 0).await.is_none());
+        assert!(known(0, WITHDRAWALS).await.is_none());
+    }
 }

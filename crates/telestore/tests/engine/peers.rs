@@ -6,7 +6,7 @@ use std::time::Duration;
 use telestore::backend::MockWebhookSender;
 use telestore::progress::{LocalProgressBus, ProgressBus};
 use telestore::store::{MemoryChunkStore, MemorySessionStore, SessionStore, SqliteSessionStore};
-use telestore::types::{ManualClock, ResumeState, Stage, UploadState, UserId, WorkerId};
+use telestore::types::{ManualClock, ResumeState, Stage, UploadState, UploadStatus, UserId, WorkerId};
 use telestore::uploader::{Error, ErrorKind};
 use telestore::{Caller, Running, Telestore};
 use tokio::sync::oneshot::Receiver;
@@ -98,6 +98,26 @@ impl Pair {
         step.abort();
         assert!(step.await.unwrap_err().is_cancelled());
     }
+}
+
+#[tokio::test]
+async fn a_listener_hears_the_end_of_what_waited_and_was_sent_here() {
+    let pair = Pair::in_memory();
+    let mut listener = pair.engines[1].subscribe(&id("a"));
+    pair.queue("alice", "a", 0).await;
+    assert_eq!(listener.next().await.unwrap().stage, Stage::Queued);
+    assert_eq!(pair.buses[1].latest(&id("a")).await, None, "the first worker may send it");
+
+    pair.uploaders[1].then_fail(ErrorKind::Unavailable, "telegram is away");
+    assert!(pair.engines[1].step().await.unwrap());
+    assert_eq!(pair.state("a").await, UploadState::Queued);
+    pair.clock.advance(HOUR);
+    assert!(pair.engines[1].step().await.unwrap());
+    let mut end = None;
+    while let Some(event) = listener.next().await {
+        end = Some(event);
+    }
+    assert_eq!(end.unwrap().status, UploadStatus::Completed);
 }
 
 #[tokio::test]
