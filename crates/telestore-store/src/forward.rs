@@ -316,8 +316,13 @@ macro_rules! forward {
                 ($inner).outbox_later(event, at).await
             }
 
-            async fn outbox_list(&$self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {
-                ($inner).outbox_list(kind, limit).await
+            async fn outbox_list(
+                &$self,
+                kind: OutboxKind,
+                after: Option<&str>,
+                limit: u32,
+            ) -> Result<Vec<NewEvent>> {
+                ($inner).outbox_list(kind, after, limit).await
             }
 
             async fn named(&$self, blobs: &[BlobName]) -> Result<Vec<BlobName>> {

@@ -407,11 +407,11 @@ impl SessionStore for MemorySessionStore {
         Ok(true)
     }
 
-    async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {
+    async fn outbox_list(&self, kind: OutboxKind, after: Option<&str>, limit: u32) -> Result<Vec<NewEvent>> {
         let state = self.lock().await;
-        let listed =
-            state.outbox.iter().map(|waiting| &waiting.event.event).filter(|event| event.kind == kind);
-        Ok(listed.take(limit as usize).cloned().collect())
+        let all = state.outbox.iter().map(|waiting| (&*waiting.event.event.event_id, &waiting.event.event));
+        let all: BTreeMap<_, _> = all.filter(|(id, event)| event.kind == kind && Some(*id) > after).collect();
+        Ok(all.into_values().take(limit as usize).cloned().collect())
     }
 
     async fn files(&self, user: &UserId, listing: &FileListing) -> Result<Vec<IndexedFile>> {

@@ -153,7 +153,12 @@ pub trait SessionCalls: Send + Sync {
     async fn outbox_next_due(&self) -> Result<Option<Timestamp>>;
     async fn outbox_done(&self, event: &OutboxEvent) -> Result<bool>;
     async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> Result<bool>;
-    async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>>;
+    async fn outbox_list<'a>(
+        &self,
+        kind: OutboxKind,
+        after: Option<&'a str>,
+        limit: u32,
+    ) -> Result<Vec<NewEvent>>;
     async fn files(&self, user: &UserId, listing: &FileListing) -> Result<Vec<IndexedFile>>;
     async fn file(&self, user: &UserId, id: &FileId) -> Result<Option<IndexedFile>>;
     async fn delete_file(

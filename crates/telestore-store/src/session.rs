@@ -338,8 +338,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// still [end](Self::outbox_done) the event, unless another worker has claimed it meanwhile: then this is `false`.
     async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> Result<bool>;
 
-    /// The events of this kind that are not done, claimed or not, due or not: `limit` of them at most.
-    async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>>;
+    /// The events of this kind that are not done, claimed or not, due or not: `limit` of them at most, by their ids, those behind
+    /// the id `after`.
+    async fn outbox_list(&self, kind: OutboxKind, after: Option<&str>, limit: u32) -> Result<Vec<NewEvent>>;
 
     /// Files of a user, the newest first.
     async fn files(&self, user: &UserId, listing: &FileListing) -> Result<Vec<IndexedFile>>;

@@ -45,6 +45,10 @@ macro_rules! forward {
                 (**self).handover(state)
             }
 
+            fn may_exist(&self, state: &ResumeState) -> bool {
+                (**self).may_exist(state)
+            }
+
             fn copies(&self, message: &StoredMessage) -> bool {
                 (**self).copies(message)
             }

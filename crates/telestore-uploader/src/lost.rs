@@ -26,6 +26,8 @@ pub struct Lost {
     pub over: Duration,
     /// The messages of other files, which are not it.
     pub known: Vec<Known>,
+    /// Whether those are all. If there are more, each message may be another file's.
+    pub all_known: bool,
 }
 
 /// A message that is another file's.
@@ -43,13 +45,20 @@ pub struct Known {
 impl Lost {
     /// A request that was made so long ago.
     pub fn new(chat: ChatId, ago: Duration) -> Self {
-        Self { chat, ago, over: Duration::ZERO, known: Vec::new() }
+        Self { chat, ago, over: Duration::ZERO, known: Vec::new(), all_known: true }
     }
 
     /// The same, which nobody has asked for since so long ago.
     #[must_use]
     pub fn over(self, over: Duration) -> Self {
         Self { over, ..self }
+    }
+
+    /// The same, if there are messages of other files that are not known: what is seen in the channel proves nothing then. What
+    /// has another proof can be taken back all the same.
+    #[must_use]
+    pub fn without_all_known(self) -> Self {
+        Self { all_known: false, ..self }
     }
 
     /// Leaves out the message of another file, which was there `earlier` or not.
@@ -64,10 +73,10 @@ impl Lost {
         earlier.map(|known| known.message_id).max()
     }
 
-    /// Whether a message of `chat` is another file's.
+    /// Whether a message of `chat` is another file's, or may be.
     pub fn is_known(&self, chat: &ChatId, message_id: i64) -> bool {
         let here = |known: &Known| known.chat.as_ref().is_none_or(|known| known == chat);
-        self.known.iter().any(|known| known.message_id == message_id && here(known))
+        !self.all_known || self.known.iter().any(|known| known.message_id == message_id && here(known))
     }
 }
 
@@ -131,5 +140,6 @@ mod tests {
         assert_eq!((lost.newest_before(&here), lost.newest_before(&there)), (Some(5), Some(7)));
         let known = |id| lost.is_known(&here, id);
         assert_eq!([3, 5, 9, 7, 8, 4].map(known), [true, true, true, false, true, false]);
+        assert!(lost.without_all_known().is_known(&here, 4), "it may be");
     }
 }

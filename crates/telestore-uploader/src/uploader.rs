@@ -332,6 +332,12 @@ pub trait TelegramUploader: fmt::Debug + Send + Sync + 'static {
         if state.bytes.is_empty() { Handover::Anew } else { Handover::Never }
     }
 
+    /// Whether an attempt that has written `state` may have made a message that the state does not name, so that a person is to look for
+    /// it if the upload ends badly. Nobody is asked. Of a file that goes as one, that is what binds it to its sender.
+    fn may_exist(&self, state: &ResumeState) -> bool {
+        self.handover(state) == Handover::Never
+    }
+
     /// Whether it makes another message of the document of this one, if [a request says so](UploadRequest::copy_of), without its
     /// bytes. If that document is not there any more, the attempt ends with [`ErrorKind::Rejected`](crate::ErrorKind::Rejected).
     fn copies(&self, message: &StoredMessage) -> bool {

@@ -106,7 +106,7 @@ forward! {
     async fn outbox_next_due(&self) -> Option<Timestamp>;
     async fn outbox_done(&self, event: &OutboxEvent) -> bool;
     async fn outbox_later(&self, event: &OutboxEvent, at: Timestamp) -> bool;
-    async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Vec<NewEvent>;
+    async fn outbox_list(&self, kind: OutboxKind, after: Option<&str>, limit: u32) -> Vec<NewEvent>;
     async fn named(&self, blobs: &[BlobName]) -> Vec<BlobName>;
     async fn expire(&self, expiry: &Expiry) -> Vec<Expired>;
     async fn clock(&self) -> Option<Reading>;

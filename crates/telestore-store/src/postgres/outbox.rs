@@ -122,8 +122,14 @@ pub(super) async fn later(tx: &mut Tx, event: &OutboxEvent, at: Timestamp) -> Re
     Ok(later.execute(&mut **tx).await.map_err(database)?.rows_affected() == 1)
 }
 
-pub(super) async fn listed(on: &mut PgConnection, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {
-    let listed = sql("SELECT * FROM outbox WHERE kind = $1 ORDER BY seq LIMIT $2");
-    let rows = listed.bind(kind.as_str()).bind(i64::from(limit)).fetch_all(on).await.map_err(database)?;
+pub(super) async fn listed(
+    on: &mut PgConnection,
+    kind: OutboxKind,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<NewEvent>> {
+    let listed = sql("SELECT * FROM outbox WHERE kind = $1 AND event_id > $2 ORDER BY event_id LIMIT $3");
+    let listed = listed.bind(kind.as_str()).text(after.unwrap_or_default()).bind(i64::from(limit));
+    let rows = listed.fetch_all(on).await.map_err(database)?;
     rows.iter().map(|row| Ok(row::event(row)?.event)).collect()
 }

@@ -412,8 +412,8 @@ impl SessionStore for PostgresSessionStore {
         transact!(self, Ending::CERTAIN, None, |tx| outbox::later(tx, event, at).await.map(written))
     }
 
-    async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {
-        ask!(self, |on| outbox::listed(on, kind, limit).await)
+    async fn outbox_list(&self, kind: OutboxKind, after: Option<&str>, limit: u32) -> Result<Vec<NewEvent>> {
+        ask!(self, |on| outbox::listed(on, kind, after, limit).await)
     }
 
     async fn files(&self, user: &UserId, listing: &FileListing) -> Result<Vec<IndexedFile>> {

@@ -317,7 +317,8 @@ async fn became(store: &PostgresSessionStore, name: &Name, certain: bool) -> Res
             Ok((became, same)) => match became.as_deref() {
                 Some("committed") if same => return Ok(Became::Committed),
                 Some("committed") => return Ok(Became::Either),
-                Some("in progress") if same => {}
+                // The one that gives the boot its name is not seen by others before it ends.
+                Some("in progress") if same || name.boot.is_none() => {}
                 _ => return Ok(Became::Nothing),
             },
             // The server that took over has never heard of it.

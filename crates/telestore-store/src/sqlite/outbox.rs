@@ -102,9 +102,16 @@ pub(super) async fn later(writer: &SqlitePool, event: &OutboxEvent, at: Timestam
     Ok(later.execute(writer).await.map_err(database)?.rows_affected() == 1)
 }
 
-pub(super) async fn listed(readers: &SqlitePool, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {
-    let listed = sqlx::query("SELECT * FROM outbox WHERE kind = ? ORDER BY rowid LIMIT ?");
-    let rows = listed.bind(kind.as_str()).bind(limit).fetch_all(readers).await.map_err(database)?;
+pub(super) async fn listed(
+    readers: &SqlitePool,
+    kind: OutboxKind,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<NewEvent>> {
+    let listed =
+        sqlx::query("SELECT * FROM outbox WHERE kind = ? AND event_id > ? ORDER BY event_id LIMIT ?");
+    let listed = listed.bind(kind.as_str()).bind(after.unwrap_or_default()).bind(limit);
+    let rows = listed.fetch_all(readers).await.map_err(database)?;
     rows.iter().map(|row| Ok(row::event(row)?.event)).collect()
 }
 

@@ -374,8 +374,8 @@ impl SessionStore for SqliteSessionStore {
         outbox::later(&self.writer, event, at).await
     }
 
-    async fn outbox_list(&self, kind: OutboxKind, limit: u32) -> Result<Vec<NewEvent>> {
-        outbox::listed(&self.readers, kind, limit).await
+    async fn outbox_list(&self, kind: OutboxKind, after: Option<&str>, limit: u32) -> Result<Vec<NewEvent>> {
+        outbox::listed(&self.readers, kind, after, limit).await
     }
 
     async fn files(&self, user: &UserId, listing: &FileListing) -> Result<Vec<IndexedFile>> {

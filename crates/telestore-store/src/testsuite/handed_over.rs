@@ -144,14 +144,14 @@ pub(super) async fn nothing_is_recalled_of_what_was_not_begun(store: &dyn Sessio
 pub(super) async fn a_recall_keeps_what_was_seen(store: &dyn SessionStore) {
     hand_over(store, 1, NOW).await;
     cancel(store, "a", NOW).await;
-    let list = async || store.outbox_list(OutboxKind::Recall, 9).await.expect("lists");
+    let list = async || store.outbox_list(OutboxKind::Recall, None, 9).await.expect("lists");
     let mut event = recalls(store, NOW).await.pop().expect("due");
     assert_eq!(list().await, [event.event.clone()], "also if it is claimed");
     event.event.body = "{\"seen\":1}".to_owned();
     assert!(store.outbox_later(&event, NOW + SECOND).await.expect("writes"));
     assert_eq!(list().await, [event.event.clone()], "and not due");
-    assert!(store.outbox_list(OutboxKind::Webhook, 9).await.expect("lists").is_empty());
-    assert!(store.outbox_list(OutboxKind::Recall, 0).await.expect("lists").is_empty());
+    assert!(store.outbox_list(OutboxKind::Webhook, None, 9).await.expect("lists").is_empty());
+    assert!(store.outbox_list(OutboxKind::Recall, None, 0).await.expect("lists").is_empty());
     // Another worker uses the account.
     let user = event.event.user_id.clone().expect("a user");
     store.leave_account(&user, &one()).await.expect("writes");
@@ -161,4 +161,12 @@ pub(super) async fn a_recall_keeps_what_was_seen(store: &dyn SessionStore) {
     store.leave_account(&user, &worker("two")).await.expect("writes");
     let again = recalls(store, later).await;
     assert_eq!((again[0].event.body.as_str(), again[0].attempt), ("{\"seen\":1}", 1));
+    // By page.
+    hand_over_of(store, "b", 2, later).await;
+    cancel(store, "b", later).await;
+    let all = list().await;
+    let second = store.outbox_list(OutboxKind::Recall, Some(&all[0].event_id), 9).await.expect("lists");
+    assert_eq!((all.len(), second.as_slice()), (2, &all[1..]));
+    let rest = store.outbox_list(OutboxKind::Recall, Some(&all[1].event_id), 9).await.expect("lists");
+    assert!(rest.is_empty());
 }

@@ -52,7 +52,7 @@ pub(super) async fn find(attempt: &Attempt<'_>, request: &UploadRequest, lost: &
             stored.chat_id = Some(chat);
             Found::There(StoredFile::new(stored))
         }),
-        (None, _) if is_whole => Found::NotThere,
+        (None, _) if is_whole && lost.all_known => Found::NotThere,
         _ => Found::Unclear,
     })
 }

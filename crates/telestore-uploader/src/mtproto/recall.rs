@@ -162,7 +162,7 @@ async fn look(
         ([message], _) => there(message, peer, resume).unwrap_or(Recalled::Unclear),
         // A video that was converted has another size.
         ([], SendAs::Video) => Recalled::Unclear,
-        ([], _) if is_whole => Recalled::NotThere,
+        ([], _) if is_whole && lost.all_known => Recalled::NotThere,
         _ => Recalled::Unclear,
     })
 }

@@ -190,6 +190,13 @@ impl TelegramUploader for PiecesUploader {
         }
     }
 
+    fn may_exist(&self, state: &ResumeState) -> bool {
+        let name = self.inner.name();
+        let Some(pieces) = State::read(Some(state), name) else { return self.inner.may_exist(state) };
+        let left = pieces.each.into_iter().filter(|piece| piece.committed && piece.stored.is_none());
+        left.map(|piece| ResumeState::new(name, piece.state)).any(|state| self.inner.may_exist(&state))
+    }
+
     fn copies(&self, message: &StoredMessage) -> bool {
         self.inner.copies(message)
     }
@@ -236,5 +243,34 @@ impl TelegramUploader for PiecesUploader {
 
     async fn close(&self) {
         self.inner.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MockTelegramUploader;
+
+    /// A file of two pieces, the first of which is a message.
+    fn state(second: &str) -> ResumeState {
+        let first = r#"{"offset":0,"size":5,"committed":true,"state":"61736b6564","stored":
+            {"message_id":7,"offset":0,"stored_as":{"mtproto":{"document_id":70}},"size":5}}"#;
+        let second = format!(r#"{{"offset":5,"size":5,"state":"61736b6564"{second}}}"#);
+        let state = format!(r#"{{"pieces":1,"length":10,"chat":"-1001","each":[{first},{second}]}}"#);
+        ResumeState::new("inner", state)
+    }
+
+    #[test]
+    fn a_piece_may_exist_whose_message_was_asked_for_and_is_not_named() {
+        let mut inner = MockTelegramUploader::new();
+        inner.expect_name().return_const("inner");
+        inner.expect_may_exist().returning(|state| state.bytes == b"asked");
+        let pieces = PiecesUploader::new(inner);
+        assert_eq!(pieces.handover(&state("")), Handover::Whole, "it is read");
+        assert!(!pieces.may_exist(&state("")), "it was not asked for");
+        assert!(pieces.may_exist(&state(r#","committed":true"#)));
+        // Of a file that goes as one.
+        assert!(pieces.may_exist(&ResumeState::new("inner", *b"asked")));
+        assert!(!pieces.may_exist(&ResumeState::new("inner", *b"half")));
     }
 }

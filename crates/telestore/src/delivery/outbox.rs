@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use telestore_backend::WebhookSender;
 use telestore_store::{NewEvent, OutboxEvent, OutboxKind};
 use telestore_types::UserId;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::shared::backends::Backends;
@@ -27,38 +28,90 @@ const WITHDRAWALS: usize = 8;
 /// How many of those may be one user's: a Telegram server that hangs for one leaves places for others.
 const WITHDRAWALS_OF_ONE_USER: usize = 2;
 
+/// How long a try may take before its user counts as slow: one whose Telegram server, or backend, hangs. A try that is quicker ends
+/// that.
+const SLOW: Duration = Duration::from_secs(10);
+
+/// How many places of a kind all users who are slow may have: many of them leave places for others, too.
+const WITHDRAWALS_OF_SLOW_USERS: usize = WITHDRAWALS / 2;
+
+/// How many users are known to be slow at most.
+const SLOW_USERS: usize = 1000;
+
 /// How long this worker keeps an event to itself while it works on it; then any worker may.
 pub(super) const CLAIM: Duration = Duration::from_secs(2 * 60);
 
 /// An event that was worked on, by its id, and how that ended.
 pub(crate) type Ended = (String, Result<()>);
 
-/// What is worked on now, by event id, and whose it is.
+/// What is worked on now.
 #[derive(Debug, Default)]
-pub(crate) struct Places(HashMap<String, (OutboxKind, Option<UserId>)>);
+pub(crate) struct Places {
+    /// By event id.
+    held: HashMap<String, Place>,
+    /// Whose last try for a message was slow.
+    slow: HashSet<UserId>,
+}
+
+#[derive(Debug)]
+struct Place {
+    kind: OutboxKind,
+    user: Option<UserId>,
+    since: Instant,
+}
+
+impl Place {
+    fn is_slow(&self) -> bool {
+        self.kind.needs_account() && self.since.elapsed() >= SLOW
+    }
+}
 
 impl Places {
     /// The users of whom no more of this kind may be begun.
     fn full(&self, kind: OutboxKind) -> Vec<UserId> {
-        let all = owners_of(OF_ONE_USER, self.0.values().map(|(_, user)| user.as_ref()));
-        let of_kind = self.0.values().filter(|(other, _)| kind.needs_account() && *other == kind);
-        let of_kind = owners_of(WITHDRAWALS_OF_ONE_USER, of_kind.map(|(_, user)| user.as_ref()));
-        all.chain(of_kind).cloned().collect()
+        let all = owners_of(OF_ONE_USER, self.held.values().map(|place| place.user.as_ref()));
+        let mut full: HashSet<_> = all.cloned().collect();
+        if kind.needs_account() {
+            let of_kind = || self.held.values().filter(|place| place.kind == kind);
+            full.extend(
+                owners_of(WITHDRAWALS_OF_ONE_USER, of_kind().map(|place| place.user.as_ref())).cloned(),
+            );
+            let slow: HashSet<_> = self.slow_now().collect();
+            let taken = of_kind().filter(|place| place.user.as_ref().is_some_and(|user| slow.contains(user)));
+            if taken.count() >= WITHDRAWALS_OF_SLOW_USERS {
+                full.extend(slow.into_iter().cloned());
+            }
+        }
+        full.into_iter().collect()
+    }
+
+    fn slow_now(&self) -> impl Iterator<Item = &UserId> {
+        self.slow
+            .iter()
+            .chain(self.held.values().filter(|place| place.is_slow()).filter_map(|place| place.user.as_ref()))
     }
 
     /// Whether there is one more for an event of this kind.
     fn is_free_for(&self, kind: OutboxKind) -> bool {
-        let of_kind = self.0.values().filter(|(other, _)| *other == kind).count();
+        let of_kind = self.held.values().filter(|place| place.kind == kind).count();
         of_kind < if kind.needs_account() { WITHDRAWALS } else { AT_A_TIME }
     }
 
     /// Takes a place for an event; says no for one that is worked on already, whose claim has run out meanwhile.
     fn take(&mut self, event: &NewEvent) -> bool {
-        self.0.insert(event.event_id.clone(), (event.kind, event.user_id.clone())).is_none()
+        let place = Place { kind: event.kind, user: event.user_id.clone(), since: Instant::now() };
+        self.held.insert(event.event_id.clone(), place).is_none()
     }
 
     pub(crate) fn leave(&mut self, event_id: &str) {
-        self.0.remove(event_id);
+        let Some(place) = self.held.remove(event_id) else { return };
+        let is_slow = place.is_slow();
+        let Some(user) = place.user.filter(|_| place.kind.needs_account()) else { return };
+        if !is_slow {
+            self.slow.remove(&user);
+        } else if self.slow.len() < SLOW_USERS {
+            self.slow.insert(user);
+        }
     }
 }
 
@@ -219,5 +272,54 @@ mod tests {
         assert_eq!(places.full(OutboxKind::Withdrawal), [mallory]);
         assert!(places.is_free_for(OutboxKind::Withdrawal), "for others");
         assert!(places.full(OutboxKind::Recall).is_empty() && places.full(OutboxKind::Webhook).is_empty());
+    }
+
+    /// Takes a place for a message of this user's, and says under which id.
+    fn take(places: &mut Places, user: &UserId) -> String {
+        let id = format!("{user}-{}", places.held.len());
+        let event = NewEvent::withdrawal(id.clone(), "{}").of_user(Some(user.clone()), None);
+        assert!(places.take(&event));
+        id
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn users_whose_servers_hang_leave_places_for_others_however_many_they_are() {
+        let users: Vec<_> = (0..6).map(|n| UserId::new(format!("mallory-{n}"))).collect();
+        let (mut places, kind) = (Places::default(), OutboxKind::Withdrawal);
+        // Nobody knows them yet.
+        let ids: Vec<_> =
+            users.iter().flat_map(|user| [take(&mut places, user), take(&mut places, user)]).collect();
+        tokio::time::advance(SLOW).await;
+        ids.iter().for_each(|id| places.leave(id));
+        assert!(places.full(kind).is_empty());
+
+        let ids: Vec<_> =
+            users[..2].iter().flat_map(|user| [take(&mut places, user), take(&mut places, user)]).collect();
+        let full: HashSet<_> = places.full(kind).into_iter().collect();
+        assert_eq!(full, users.iter().cloned().collect(), "all of them");
+        assert!(places.is_free_for(kind), "for others");
+        assert!(places.full(OutboxKind::Webhook).is_empty());
+
+        // One of them answers.
+        places.leave(&ids[0]);
+        assert!(!places.full(kind).contains(&users[0]));
+        let bob = UserId::new("bob");
+        let id = take(&mut places, &bob);
+        tokio::time::advance(SLOW - Duration::from_secs(1)).await;
+        places.leave(&id);
+        assert!(!places.slow.contains(&bob));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_user_is_slow_before_the_first_try_ends() {
+        let users: Vec<_> = (0..2).map(|n| UserId::new(format!("mallory-{n}"))).collect();
+        let mut places = Places::default();
+        for user in &users {
+            take(&mut places, user);
+            take(&mut places, user);
+        }
+        tokio::time::advance(SLOW).await;
+        assert_eq!(places.slow_now().count(), 4);
+        assert_eq!(places.full(OutboxKind::Withdrawal).len(), 2);
     }
 }

@@ -43,7 +43,6 @@ struct Found<'a> {
 const UNCLEAR: &str = "the channel does not tell whether it is there";
 const ANOTHERS: &str = "what is there may be the message of another upload of the same file";
 const FORGOTTEN: &str = "what the messages of other files are is forgotten";
-const TOO_MANY: &str = "too many other files have ended since, and it may be the message of any of them";
 
 impl Delivery {
     /// One look for the message of a cancelled upload.
@@ -106,7 +105,7 @@ impl Delivery {
         match backend.recall(&credentials, &state, &lost).await {
             Ok(Recalled::Gone) => Ok(Looked::Over),
             Ok(Recalled::NotYet) => Ok(Looked::Later("Telegram has not made it yet".to_owned())),
-            Ok(Recalled::NotThere) => self.absent(event, &recall, None).await,
+            Ok(Recalled::NotThere) if lost.all_known => self.absent(event, &recall, None).await,
             Ok(Recalled::There { stored, more }) => {
                 let found = Found { finder: backend, stored: &stored, handed: None };
                 match self.take_back(found, &recall, &credentials, event).await {
@@ -133,7 +132,7 @@ impl Delivery {
         // As long as a server may have worked on it, the message may have been made after the cancel.
         let over = now.since(event.created_at).saturating_sub(self.base.config.patience(recall.size));
         let lost = Lost::new(credentials.chat_id.clone(), now.since(asked)).over(over);
-        all_known(self.base.known(lost, asked).await)
+        self.base.known(lost, asked).await.map_err(unread)
     }
 
     /// The message waits for its video: that is written down, and taken back at the next look.
@@ -169,13 +168,15 @@ impl Delivery {
         };
         let mut seen = Err(Unwilling::ForGood("nobody can look into the channel".to_owned()));
         for finder in self.backends.uploaders.iter().filter(able) {
-            let lost = all_known(self.base.lost(&handed).await)?;
+            let lost = self.base.lost(&handed).await.map_err(unread)?;
             seen = match finder.find(&request, &lost).await {
                 Ok(Seen::There(stored)) => {
                     let found = Found { finder, stored: &stored, handed: Some(&handed) };
                     return self.take_back(found, recall, credentials, event).await;
                 }
-                Ok(Seen::NotThere) => return self.absent(event, recall, Some(&handed)).await,
+                Ok(Seen::NotThere) if lost.all_known => {
+                    return self.absent(event, recall, Some(&handed)).await;
+                }
                 Ok(_) => Ok(Looked::Later(UNCLEAR.to_owned())),
                 Err(error) => Err(Unwilling::of_telegram(&error)),
             };
@@ -274,7 +275,7 @@ impl Delivery {
             others |= base.has_twin(&handed.mark, key, &states).await.map_err(unread)?;
         }
         let known = match found.handed {
-            Some(handed) => all_known(base.lost(handed).await)?,
+            Some(handed) => base.lost(handed).await.map_err(unread)?,
             None => self.lost(event, recall, credentials).await?,
         };
         let is_known = messages.iter().any(|message| {
@@ -286,10 +287,6 @@ impl Delivery {
 
 fn unread(error: telestore_store::Error) -> Unwilling {
     Unwilling::Passing(error.to_string())
-}
-
-fn all_known(known: telestore_store::Result<Option<Lost>>) -> std::result::Result<Lost, Unwilling> {
-    known.map_err(unread)?.ok_or_else(|| Unwilling::ForGood(TOO_MANY.to_owned()))
 }
 
 /// The request whose message is looked for. Its bytes are gone.

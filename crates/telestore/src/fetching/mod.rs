@@ -18,6 +18,7 @@ use crate::shared::events::Events;
 use crate::shared::fetches::Fetches;
 use crate::shared::ports::Filling;
 use crate::shared::sends::Sends;
+use crate::shared::source::Source;
 use crate::shared::tasks::Task;
 
 /// How many files a worker fetches at a time.
@@ -104,8 +105,19 @@ impl Fetching {
     /// A task has died in the middle of a fetch: the next try comes later.
     fn died(&self, upload: Upload) {
         tracing::error!(upload = %upload.id, "a fetch died");
-        let at = self.base.now() + self.base.config.retry_max_pause;
-        let later = FetchNote::Later { source: upload.source.clone().unwrap_or_default(), at };
-        self.fetches.write_later(upload, later);
+        let note = match Source::open(&self.backends.sealer, &upload) {
+            Some(mut source) => {
+                // Of which version the bytes are that are there by now is not known here.
+                source.version = None;
+                let why = "the worker failed while it fetched the file: its log says how";
+                self.failed_once_more(&upload, source, why, None)
+            }
+            // The next try says so.
+            None => FetchNote::Later {
+                source: upload.source.clone().unwrap_or_default(),
+                at: self.base.now() + self.base.config.retry_max_pause,
+            },
+        };
+        self.fetches.write_later(upload, note);
     }
 }

@@ -100,12 +100,16 @@ impl Fetching {
         let ended = tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            () = self.unwanted(upload) => return,
+            () = self.unwanted(upload) => Err(End::Unwanted),
             ended = self.bring(upload, &mut source) => ended,
         };
         match ended {
             Ok(()) => {}
-            Err(End::Unwanted) => tracing::info!("[{}] Fetch ended, which nobody wants any more", upload.id),
+            Err(End::Unwanted) => {
+                tracing::info!("[{}] Fetch ended, which nobody wants any more here", upload.id);
+                // Another worker tells of it, or has told of its end.
+                self.events.forget(&upload.id);
+            }
             Err(End::Failed { why, outcome }) => self.give_up(upload, why, outcome).await,
             Err(End::Later { why, pause }) => self.put_off(upload, source, why, pause).await,
         }
@@ -254,6 +258,8 @@ impl Fetching {
 
     pub(super) async fn ended(&self, upload: &Upload, note: &FetchNote) -> Result<()> {
         if !self.note(upload, note).await? {
+            // It is another worker's, or over.
+            self.events.forget(&upload.id);
             return Ok(());
         }
         match self.base.sessions.get(&upload.id).await {
@@ -275,20 +281,38 @@ impl Fetching {
             Ok(now) => now.is_some_and(|now| now.key == upload.key && now.received_bytes > before),
             Err(_) => false,
         };
-        source.failures = if further { 1 } else { source.failures.saturating_add(1) };
+        if further {
+            source.failures = 0;
+        }
+        let note = self.failed_once_more(upload, source, &why, pause);
+        self.end(upload, note).await;
+    }
+
+    /// What is to be written down after one more failure in a row: that it comes later, or has come to its end.
+    pub(super) fn failed_once_more(
+        &self,
+        upload: &Upload,
+        mut source: Source,
+        why: &str,
+        pause: Option<Duration>,
+    ) -> FetchNote {
+        source.failures = source.failures.saturating_add(1);
         let (tries, now) = (usize::try_from(source.failures).unwrap_or(usize::MAX), self.base.now());
         let age = now.since(upload.created_at);
+        let given_up = |error: String| {
+            tracing::warn!("[{}] Upload failed: {error}", upload.id);
+            FetchNote::Failed { error, outcome: Outcome::GaveUp }
+        };
         let Some(grown) = PAUSES.get(tries - 1).filter(|_| age < self.base.config.retry_max_age) else {
-            let why = format!(
+            return given_up(format!(
                 "{why}. The worker has tried {tries} times in a row; ask for the file again to try once more"
-            );
-            return self.give_up(upload, why, Outcome::GaveUp).await;
+            ));
         };
         let pause = pause.unwrap_or_default().max(*grown).min(self.base.config.retry_max_age);
         tracing::info!(upload = %upload.id, why, pause = pause.as_secs(), "a fetch is put off");
         match source.seal(&self.backends.sealer, &upload.key) {
-            Ok(source) => self.end(upload, FetchNote::Later { source, at: now + pause }).await,
-            Err(error) => self.give_up(upload, error.to_string(), Outcome::GaveUp).await,
+            Ok(source) => FetchNote::Later { source, at: now + pause },
+            Err(error) => given_up(error.to_string()),
         }
     }
 }

@@ -70,6 +70,10 @@ impl Intake {
             let (spooled, put_at) = (self.copy(&pieces).await?, SystemTime::now());
             let (length, crc32c) = (spooled.length, spooled.crc32c);
             let blob = self.bytes.chunks.put(&upload.key, first.index, spooled).await?;
+            if self.still_there(&blob, length, put_at).await.is_err() {
+                // As long as the rows name the pieces, nothing is lost whatever ends this process.
+                continue;
+            }
             let join = JoinedExtent::new(upload.id.clone(), upload.key.clone(), named, blob.clone());
             let same = |record: &ChunkRecord| (record.length, record.crc32c) == (length, crc32c);
             // Bytes that were damaged on the disk must not become right by being copied.

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use telestore_backend::WebhookEvent;
 use telestore_store::{Lease, NewEvent};
-use telestore_types::{Outcome, Timestamp, Upload, UploadKind, UploadState};
-use telestore_uploader::Handover;
+use telestore_types::{Outcome, ResumeState, Timestamp, Upload, UploadKind, UploadState};
 
 use crate::sending::runner::Runner;
 use crate::sending::send::Sent;
@@ -110,10 +109,13 @@ impl Runner {
     /// Whether some attempt has asked for the message, and what became of that is not known: whatever has ended the last one.
     fn may_be_made(&self, lease: &Lease, sink: &LeaseSink) -> bool {
         let written = sink.written();
-        let Some(state) = written.as_ref().or(lease.upload.resume.as_ref()) else { return false };
-        self.backends
-            .uploader(&state.backend)
-            .is_some_and(|backend| backend.handover(state) == Handover::Never)
+        self.may_exist(written.as_ref().or(lease.upload.resume.as_ref()))
+    }
+
+    /// Whether this state leaves a message open that may be in the channel.
+    pub(super) fn may_exist(&self, state: Option<&ResumeState>) -> bool {
+        let backend = state.and_then(|state| Some((state, self.backends.uploader(&state.backend)?)));
+        backend.is_some_and(|(state, backend)| backend.may_exist(state))
     }
 
     /// Ends it badly. If the message may be `made`, it says so, and keeps what that is known by: the next try makes no second one.

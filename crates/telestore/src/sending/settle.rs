@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telestore_types::{CAPTION_MAX, HandedOver, Outcome, StoredFile, Upload, UploadState, Verdict};
-use telestore_uploader::{Found, Lost, TelegramUploader, UploadRequest};
+use telestore_uploader::{Found, TelegramUploader, UploadRequest};
 
 use crate::sending::runner::Runner;
 use crate::sending::sink::LeaseSink;
@@ -39,11 +39,6 @@ impl Runner {
         let (mut later, mut looked) = (None, false);
         for finder in self.able(job, request, &handed, sink) {
             let lost = sink.patiently(|| self.base.lost(&handed)).await.map_err(Stop::unread)?;
-            let Some(lost) = lost else {
-                looked = true;
-                tracing::info!("[{}] Too many other files to tell its message from theirs", upload.id);
-                break;
-            };
             match finder.find(request, &lost).await {
                 Ok(Found::There(stored)) => match self.is_anothers(&stored, &handed, sink).await? {
                     false => {
@@ -56,7 +51,7 @@ impl Runner {
                     }
                     true => looked = true,
                 },
-                Ok(Found::NotThere) => {
+                Ok(Found::NotThere) if lost.all_known => {
                     let now = self.base.now();
                     let since = *handed.absent_since.get_or_insert(now);
                     if now.since(since) >= self.base.config.patience(upload.size()) {
@@ -118,13 +113,11 @@ impl Runner {
         let twin = sink.patiently(has_twin).await.map_err(Stop::unread)?
             || sink.patiently(is_recalled).await.map_err(Stop::unread)?;
         let known = sink.patiently(|| base.lost(handed)).await.map_err(Stop::unread)?;
-        let is_taken = |known: &Lost| {
-            stored.messages().iter().any(|message| {
-                let chat = message.chat_id.as_ref().unwrap_or(&handed.chat);
-                known.is_known(chat, message.message_id)
-            })
-        };
-        Ok(twin || known.as_ref().is_none_or(is_taken))
+        let taken = stored.messages().iter().any(|message| {
+            let chat = message.chat_id.as_ref().unwrap_or(&handed.chat);
+            known.is_known(chat, message.message_id)
+        });
+        Ok(taken || twin)
     }
 
     /// What is done if nobody can tell.

@@ -1,10 +1,11 @@
 //! What is known around a message whose answer was lost: the messages of other files, and files whose messages could not be told
 //! from it. Several users may have one channel, so all rows count.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use telestore_store::{Cursor, Listing, OutboxKind, Recall, Result, Withdrawal};
-use telestore_types::{HandedOver, StorageKey, Timestamp, Upload, UploadState};
+use telestore_store::{Cursor, Listing, NewEvent, OutboxKind, Recall, Result, Withdrawal};
+use telestore_types::{ChatId, HandedOver, StorageKey, StoredMessage, Timestamp, Upload, UploadState};
 use telestore_uploader::Lost;
 
 use crate::shared::base::Base;
@@ -12,11 +13,10 @@ use crate::shared::base::Base;
 /// How many rows are read at once, and how often, for the messages of other files. If there are more, nobody can tell which message
 /// is whose.
 const ROWS: u32 = 500;
-const MAX_READS: u32 = 40;
+const MAX_READS: u32 = 200;
 
-/// How many messages that are to be taken back are left out: all that there are, unless a server has hung for days. Then nobody can
-/// tell, either.
-const WITHDRAWALS: u32 = 10_000;
+/// How many events are read at once.
+const EVENTS: u32 = 1000;
 
 /// How many files whose messages are looked for are compared with one, at once.
 const TWINS: u32 = 1000;
@@ -26,8 +26,8 @@ const TWINS: u32 = 1000;
 const SURELY_EARLIER: Duration = Duration::from_secs(15 * 60);
 
 impl Base {
-    /// What is looked for, and the messages of other files, which are not it; `None` if those are too many.
-    pub(crate) async fn lost(&self, handed: &HandedOver) -> Result<Option<Lost>> {
+    /// What is looked for, and the messages of other files, which are not it.
+    pub(crate) async fn lost(&self, handed: &HandedOver) -> Result<Lost> {
         let mut lost = Lost::new(handed.chat.clone(), handed.age(self.both_times()));
         if let Some(first) = &handed.copy_of {
             // Its row may be forgotten. It says nothing of when the new one was asked for: messages of others lie between them.
@@ -37,12 +37,12 @@ impl Base {
     }
 
     /// The same, with the messages of other files, as far as they may be as young as what was asked for at `asked`.
-    pub(crate) async fn known(&self, mut lost: Lost, asked: Timestamp) -> Result<Option<Lost>> {
+    pub(crate) async fn known(&self, mut lost: Lost, asked: Timestamp) -> Result<Lost> {
         let mut listing = Listing::first(ROWS).in_state(UploadState::Completed);
         let (mut reached, mut reads) = (false, 0);
         while !reached {
             if reads == MAX_READS {
-                return Ok(None);
+                return Ok(lost.without_all_known());
             }
             let rows = self.sessions.list(&listing).await?;
             reads += 1;
@@ -50,7 +50,7 @@ impl Base {
             for row in &rows {
                 let earlier = row.updated_at + SURELY_EARLIER <= asked;
                 for message in row.result().iter().flat_map(|stored| stored.messages()) {
-                    lost.leave_out(message, earlier);
+                    leave_out(&mut lost, message, earlier);
                 }
                 reached |= earlier;
             }
@@ -58,18 +58,36 @@ impl Base {
                 listing = listing.after(Cursor::of(last));
             }
         }
-        // Those that are about to go have no rows any more, and may be there still.
-        let withdrawals = self.sessions.outbox_list(OutboxKind::Withdrawal, WITHDRAWALS).await?;
-        if withdrawals.len() == WITHDRAWALS as usize {
-            return Ok(None);
-        }
-        for event in withdrawals {
+        // Those that are about to go have no rows any more, and may be there still. However many another user has of them: each is
+        // read, and those of other channels are left alone.
+        self.each_event(OutboxKind::Withdrawal, |event| {
             let withdrawal = Withdrawal::read(&event.body);
             for message in withdrawal.iter().flat_map(|withdrawal| withdrawal.stored.messages()) {
-                lost.leave_out(message, false);
+                leave_out(&mut lost, message, false);
+            }
+            ControlFlow::Continue(())
+        })
+        .await?;
+        Ok(lost)
+    }
+
+    /// Reads the events of a kind that are not done, until one is what is looked for. Says whether one was.
+    async fn each_event(
+        &self,
+        kind: OutboxKind,
+        mut read: impl FnMut(&NewEvent) -> ControlFlow<()>,
+    ) -> Result<bool> {
+        let mut after = None;
+        loop {
+            let events = self.sessions.outbox_list(kind, after.as_deref(), EVENTS).await?;
+            if events.iter().try_for_each(&mut read).is_break() {
+                return Ok(true);
+            }
+            match events.last().filter(|_| events.len() == EVENTS as usize) {
+                Some(last) => after = Some(last.event_id.clone()),
+                None => return Ok(false),
             }
         }
-        Ok(Some(lost))
     }
 
     /// Whether another file than that of `key` with this mark is handed over, of whichever user and worker, in one of these states.
@@ -96,14 +114,19 @@ impl Base {
     /// Whether the message of a cancelled file with this mark, other than that of `key`, may come yet. Of what a backend was asked
     /// for, only the size is known here.
     pub(crate) async fn is_recalled(&self, mark: &str, size: u64, key: &StorageKey) -> Result<bool> {
-        let recalls = self.sessions.outbox_list(OutboxKind::Recall, TWINS).await?;
-        let others = recalls.iter().filter_map(|event| Recall::read(&event.body));
-        let mut others = others.filter(|other| other.key != *key);
-        let looks_like_it = |other: Recall| match other.state().handed_over() {
+        let looks_like_it = |other: &Recall| match other.state().handed_over() {
             Some(handed) => handed.mark == mark,
             None => other.size == size,
         };
-        Ok(others.any(looks_like_it) || recalls.len() == TWINS as usize)
+        self.each_event(OutboxKind::Recall, |event| {
+            let other = Recall::read(&event.body).filter(|other| other.key != *key);
+            if other.as_ref().is_some_and(looks_like_it) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })
+        .await
     }
 
     /// Whether another file than that of `key`, of `size` bytes, may be a message by now although no row names one. Whoever takes a
@@ -130,6 +153,19 @@ impl Base {
     }
 }
 
+/// Leaves a message of another file out, unless it is of another channel for sure: a basic group may have become a supergroup since, and
+/// a name may be any channel's.
+fn leave_out(lost: &mut Lost, message: &StoredMessage, earlier: bool) {
+    let channel = |chat: Option<&ChatId>| chat.and_then(ChatId::channel_id);
+    let is_elsewhere = match (channel(Some(&lost.chat)), channel(message.chat_id.as_ref())) {
+        (Some(here), Some(there)) => here != there,
+        _ => false,
+    };
+    if !is_elsewhere {
+        lost.leave_out(message, earlier);
+    }
+}
+
 fn may_be_a_message(upload: &Upload, size: u64, piece: Option<u64>) -> bool {
     let is_begun = upload.resume.as_ref().is_some_and(|state| !state.bytes.is_empty());
     let sent = upload.sent_size();
@@ -141,50 +177,90 @@ fn may_be_a_message(upload: &Upload, size: u64, piece: Option<u64>) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use telestore_store::{MockSessionStore, NewEvent, WorkerInfo};
+    use telestore_store::{MockSessionStore, WorkerInfo};
     use telestore_types::{
-        ChatId, FileName, NewUpload, SteadyClock, StoredAs, StoredFile, StoredMessage, UploadId, WorkerId,
+        FileName, NewUpload, ResumeState, SteadyClock, StoredAs, StoredFile, UploadId, WorkerId,
     };
 
     use super::*;
     use crate::shared::config::EngineConfig;
 
     const ASKED: Timestamp = Timestamp::from_millis(1_000_000_000);
+    const HERE: &str = "-1001234567890";
 
-    fn here() -> ChatId {
-        ChatId::new("-1001").unwrap()
+    fn key() -> StorageKey {
+        StorageKey::from_random([1; 16])
+    }
+
+    fn message(chat: &str, id: i64) -> StoredFile {
+        let mut message = StoredMessage::new(id, StoredAs::Mtproto { document_id: 1 }, 1);
+        message.chat_id = Some(ChatId::new(chat).unwrap());
+        StoredFile::new(message)
     }
 
     /// A file that ended after the message was asked for.
     fn ended() -> Upload {
         let (id, name) = (UploadId::new("a").unwrap(), FileName::new("a").unwrap());
-        let mut upload = Upload::new(NewUpload::new(id, StorageKey::from_random([1; 16]), name, ASKED));
-        let mut message = StoredMessage::new(7, StoredAs::Mtproto { document_id: 1 }, 1);
-        message.chat_id = Some(here());
-        upload.finish(StoredFile::new(message), ASKED + Duration::from_secs(1));
+        let mut upload = Upload::new(NewUpload::new(id, key(), name, ASKED));
+        upload.finish(message(HERE, 7), ASKED + Duration::from_secs(1));
         upload
     }
 
-    /// What is known if so many reads are full of files that ended later.
-    async fn known(full: u32, withdrawals: u32) -> Option<Lost> {
+    fn base(sessions: MockSessionStore) -> Base {
+        let me = (WorkerId::new("one").unwrap(), WorkerInfo::of_version("1"));
+        Base::new(Arc::new(sessions), Arc::new(SteadyClock::new()), EngineConfig::default(), me)
+    }
+
+    /// What is known if so many reads are full of files that ended later, and these messages are to be taken back.
+    async fn known(full: u32, withdrawn: Vec<StoredFile>) -> Lost {
         let (mut sessions, mut reads) = (MockSessionStore::new(), 0);
         sessions.expect_list().returning(move |_| {
             reads += 1;
             Ok(vec![ended(); if reads <= full { ROWS as usize } else { 1 }])
         });
-        sessions
-            .expect_outbox_list()
-            .returning(move |_, _| Ok(vec![NewEvent::withdrawal("b", ""); withdrawals as usize]));
-        let me = (WorkerId::new("one").unwrap(), WorkerInfo::of_version("1"));
-        let base = Base::new(Arc::new(sessions), Arc::new(SteadyClock::new()), EngineConfig::default(), me);
-        base.known(Lost::new(here(), Duration::ZERO), ASKED).await.unwrap()
+        let event = |(at, stored): (usize, StoredFile)| {
+            NewEvent::withdrawal(format!("{at:9}"), Withdrawal::new("MTProto", key(), stored).to_json())
+        };
+        let events: Vec<_> = withdrawn.into_iter().enumerate().map(event).collect();
+        sessions.expect_outbox_list().returning(move |_, after, limit| {
+            let rest = events.iter().filter(|event| Some(&*event.event_id) > after);
+            Ok(rest.take(limit as usize).cloned().collect())
+        });
+        base(sessions).known(Lost::new(ChatId::new(HERE).unwrap(), Duration::ZERO), ASKED).await.unwrap()
     }
 
     #[tokio::test]
     async fn nobody_can_tell_if_more_files_have_ended_than_are_read() {
-        let all = known(MAX_READS - 1, WITHDRAWALS - 1).await.unwrap();
-        assert!(all.is_known(&here(), 7) && !all.is_known(&here(), 8));
-        assert!(known(MAX_READS, 0).await.is_none());
-        assert!(known(0, WITHDRAWALS).await.is_none());
+        let here = ChatId::new(HERE).unwrap();
+        let all = known(MAX_READS - 1, Vec::new()).await;
+        assert!(all.all_known && all.is_known(&here, 7) && !all.is_known(&here, 8));
+        assert!(!known(MAX_READS, Vec::new()).await.all_known);
+    }
+
+    #[tokio::test]
+    async fn deletions_in_other_channels_are_no_matter_however_many_they_are() {
+        let mut withdrawn: Vec<_> = (0..50_000).map(|id| message("-1001234567891", id)).collect();
+        withdrawn.push(message(HERE, 9));
+        let known = known(0, withdrawn).await;
+        let here = ChatId::new(HERE).unwrap();
+        assert!(known.all_known && known.is_known(&here, 9) && !known.is_known(&here, 8));
+        assert_eq!(known.known.len(), 2, "with the file that ended");
+    }
+
+    #[tokio::test]
+    async fn other_cancelled_files_are_no_matter_however_many_they_are() {
+        let mut sizes = vec![5; 2500];
+        sizes.push(6);
+        let mut sessions = MockSessionStore::new();
+        sessions.expect_outbox_list().returning(move |_, after, limit| {
+            let events = sizes.iter().enumerate().map(|(at, size)| {
+                let recall = Recall::new(key(), *size, ResumeState::new("MTProto", *b"asked"));
+                NewEvent::recall(format!("{at:9}"), recall.to_json())
+            });
+            Ok(events.filter(|event| Some(&*event.event_id) > after).take(limit as usize).collect())
+        });
+        let (base, mine) = (base(sessions), StorageKey::from_random([2; 16]));
+        let recalled = async |size| base.is_recalled("mark", size, &mine).await.unwrap();
+        assert!(recalled(6).await && recalled(5).await && !recalled(7).await);
     }
 }

@@ -1,16 +1,17 @@
 //! Files that the engine fetches, from a server in memory.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use telestore::fetch::{Ask, Error as FetchError, ErrorKind as Kind, Fetched, Fetcher, Told};
+use telestore::progress::{LocalProgressBus, ProgressBus};
 use telestore::store::SessionStore;
 use telestore::types::{FileName, Outcome, Secret, Stage, Upload, UploadId, UploadState};
 use telestore::{Caller, Error, IdempotencyKey, RemoteFile, Running, Telestore};
 
-use crate::support::{SECOND, TOKEN, World, token};
+use crate::support::{HOUR, SECOND, TOKEN, World, config, token};
 
 /// One file, at every address but those that begin with `bad`.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +22,10 @@ struct State {
     body: Vec<u8>,
     version: Option<String>,
     name: Option<FileName>,
+    /// How many of the next fetches take their task with them, in the middle.
+    deaths: u32,
+    /// Whether they never end, when all has come.
+    hangs: bool,
     /// How the next fetches end: after so many bytes, for this reason.
     breaks: VecDeque<(usize, Kind)>,
     /// What was asked for.
@@ -35,7 +40,7 @@ impl Files {
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.0.lock().unwrap());
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     fn breaking(&self, after: usize, kind: Kind) {
@@ -43,15 +48,17 @@ impl Files {
     }
 
     fn asks(&self) -> Vec<(u64, Option<String>)> {
-        self.0.lock().unwrap().asks.clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).asks.clone()
     }
 }
 
-/// It comes three bytes at a time.
+/// It comes three bytes at a time, or in a thousand pieces.
 struct Coming {
     told: Told,
     left: Bytes,
+    at_once: usize,
     end: Option<Kind>,
+    hangs: bool,
 }
 
 #[async_trait]
@@ -64,8 +71,12 @@ impl Fetcher for Files {
     }
 
     async fn fetch(&self, ask: Ask) -> telestore::fetch::Result<Box<dyn Fetched>> {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.asks.push((ask.from, ask.version.clone()));
+        if state.deaths > 0 {
+            state.deaths -= 1;
+            panic!("a fault of the worker");
+        }
         let from = if ask.from > 0 && ask.version == state.version { ask.from } else { 0 };
         let mut told = Told::new();
         (told.from, told.length) = (from, Some(state.body.len() as u64));
@@ -75,7 +86,9 @@ impl Fetcher for Files {
         if let Some((after, _)) = end {
             left.truncate(after);
         }
-        Ok(Box::new(Coming { told, left, end: end.map(|(_, kind)| kind) }))
+        let (end, at_once, hangs) =
+            (end.map(|(_, kind)| kind), (state.body.len() / 1000).max(3), state.hangs);
+        Ok(Box::new(Coming { told, left, at_once, end, hangs }))
     }
 }
 
@@ -87,7 +100,10 @@ impl Fetched for Coming {
 
     async fn next(&mut self) -> telestore::fetch::Result<Option<Bytes>> {
         if !self.left.is_empty() {
-            return Ok(Some(self.left.split_to(self.left.len().min(3))));
+            return Ok(Some(self.left.split_to(self.left.len().min(self.at_once))));
+        }
+        if self.hangs {
+            std::future::pending::<()>().await;
         }
         self.end.map_or(Ok(None), |kind| Err(FetchError::new(kind, "it broke")))
     }
@@ -282,6 +298,54 @@ async fn a_fetch_is_given_up_after_five_tries_or_by_a_word() {
         assert!(error.starts_with("it broke") && !error.contains("secret"), "{error}");
         running.shutdown().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_dies_is_tried_again_and_given_up_like_others() {
+    let files = Files::of(BODY);
+    files.change(|state| state.deaths = 2);
+    let (world, running, id) = begun(&files).await;
+    assert_eq!(ended(&world, &id).await.state, UploadState::Completed);
+    assert_eq!((files.asks().len(), world.uploader.sent()), (3, vec![BODY.to_vec()]));
+
+    files.change(|state| state.deaths = u32::MAX);
+    let id = ask(&world.engine, &remote()).await.unwrap();
+    let upload = ended(&world, &id).await;
+    assert_eq!((upload.state, upload.outcome), (UploadState::Failed, Some(Outcome::GaveUp)));
+    assert!(upload.error.unwrap().contains("tried 5 times"));
+    running.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bus_does_not_remember_a_fetch_that_is_cancelled_at_another_worker() {
+    let files = Files::of(&vec![7; 9 << 20]);
+    files.change(|state| state.hangs = true);
+    let bus = LocalProgressBus::new();
+    let world = World::with(|builder| {
+        let shared = config().with(|config| config.alone = false);
+        builder.fetcher(files.clone()).bus(bus.clone()).config(shared)
+    });
+    let running = world.engine.start().await.unwrap();
+    let id = ask(&world.engine, &remote()).await.unwrap();
+    while bus.latest(&id).await.is_none() {
+        tokio::time::sleep(SECOND / 10).await;
+    }
+    let row = world.sessions.inner.get(&id).await.unwrap().unwrap();
+    assert!(row.received_bytes > 0);
+    world.sessions.inner.cancel(&id, &row.key, row.updated_at).await.unwrap();
+    tokio::time::sleep(HOUR).await;
+    assert_eq!(bus.latest(&id).await, None);
+    running.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_is_not_known_any_more_after_a_fetch_has_died() {
+    // Seven bytes of it are there.
+    let (files, world, running, id) = broken(Some("v1")).await;
+    files.change(|state| state.deaths = 1);
+    ended(&world, &id).await;
+    assert_eq!(files.asks().last(), Some(&(0, None)), "it is compared");
+    running.shutdown().await;
 }
 
 #[tokio::test(start_paused = true)]

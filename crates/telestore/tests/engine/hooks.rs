@@ -204,7 +204,7 @@ forward! { SessionStore [
     outbox_next_due() -> Option<Timestamp>;
     outbox_done(event: &OutboxEvent) -> bool;
     outbox_later(event: &OutboxEvent, at: Timestamp) -> bool;
-    outbox_list(kind: OutboxKind, limit: u32) -> Vec<NewEvent>;
+    outbox_list(kind: OutboxKind, after: Option<&str>, limit: u32) -> Vec<NewEvent>;
     named(blobs: &[BlobName]) -> Vec<BlobName>;
     expire(expiry: &Expiry) -> Vec<Expired>;
     moved_chat(user: &UserId, chat: &ChatId) -> Option<ChatId>;
