@@ -14,7 +14,8 @@ macro_rules! listed {
             "SELECT * FROM uploads WHERE ",
             $condition,
             "($1::TEXT IS NULL OR state = $1) AND ($2::TEXT IS NULL OR user_id = $2) \
-             AND ($5::BIGINT IS NULL OR updated_at < $5 OR (updated_at = $5 AND id > $6)) \
+             AND updated_at <= COALESCE($5::BIGINT, 9223372036854775807) \
+             AND ($5::BIGINT IS NULL OR updated_at < $5 OR id > $6) \
              ORDER BY updated_at DESC, id LIMIT $3 OFFSET $4"
         )
     };
@@ -26,10 +27,11 @@ pub(super) async fn list(
     listing: &Listing,
     after: Option<&Cursor>,
 ) -> Result<Vec<Upload>> {
-    // With the name itself, so that the index of these is used.
-    let list = sql(match listing.handed_over {
-        false => listed!(""),
-        true => listed!("resume_of = 'handed over' AND "),
+    // With the word itself, so that the index of these is used.
+    let list = sql(match (listing.handed_over, listing.state) {
+        (true, _) => listed!("resume_of = 'handed over' AND "),
+        (false, Some(UploadState::Completed)) => listed!("state = 'completed' AND "),
+        (false, _) => listed!(""),
     });
     let list = list.bind(listing.state.map(UploadState::as_str));
     let list = list.text(listing.user.as_ref().map(UserId::as_str));

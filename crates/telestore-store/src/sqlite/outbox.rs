@@ -108,8 +108,9 @@ pub(super) async fn listed(
     after: Option<&str>,
     limit: u32,
 ) -> Result<Vec<NewEvent>> {
+    // `+`: by the index of the ids, so that each event is read once, and not all of a kind for each page.
     let listed =
-        sqlx::query("SELECT * FROM outbox WHERE kind = ? AND event_id > ? ORDER BY event_id LIMIT ?");
+        sqlx::query("SELECT * FROM outbox WHERE +kind = ? AND event_id > ? ORDER BY event_id LIMIT ?");
     let listed = listed.bind(kind.as_str()).bind(after.unwrap_or_default()).bind(limit);
     let rows = listed.fetch_all(readers).await.map_err(database)?;
     rows.iter().map(|row| Ok(row::event(row)?.event)).collect()

@@ -22,7 +22,8 @@ macro_rules! listed {
             "SELECT * FROM uploads WHERE ",
             $condition,
             "(?1 IS NULL OR state = ?1) AND (?2 IS NULL OR user_id = ?2) \
-             AND (?5 IS NULL OR updated_at < ?5 OR (updated_at = ?5 AND id > ?6)) \
+             AND updated_at <= COALESCE(?5, 9223372036854775807) \
+             AND (?5 IS NULL OR updated_at < ?5 OR id > ?6) \
              ORDER BY updated_at DESC, id LIMIT ?3 OFFSET ?4"
         )
     };
@@ -42,10 +43,11 @@ impl SessionStore for SqliteSessionStore {
     }
 
     async fn list(&self, listing: &Listing) -> Result<Vec<Upload>> {
-        // With the name itself, so that the index of these is used.
-        let list = match listing.handed_over {
-            false => listed!(""),
-            true => listed!("resume_of = 'handed over' AND "),
+        // With the word itself, so that the index of these is used.
+        let list = match (listing.handed_over, listing.state) {
+            (true, _) => listed!("resume_of = 'handed over' AND "),
+            (false, Some(UploadState::Completed)) => listed!("state = 'completed' AND "),
+            (false, _) => listed!(""),
         };
         let rows = sqlx::query(list)
             .bind(listing.state.map(UploadState::as_str))

@@ -147,13 +147,10 @@ impl<'a> Sending<'a> {
             // A call may be under way.
             () = attempt.calls.stalled() => return Err(attempt.calls.stall_error(UNCONFIRMED).into()),
         };
-        match ended {
-            Err(error) if error.kind() != ErrorKind::Cancelled => {
-                self.uncommit().await;
-                Err(error)
-            }
-            ended => ended,
+        if ended.is_err() {
+            self.uncommit().await;
         }
+        ended
     }
 
     /// Writes down that there is no message, if each call of this attempt was refused and none was made before: then another

@@ -35,7 +35,7 @@ const SLOW: Duration = Duration::from_secs(10);
 /// How many places of a kind all users who are slow may have: many of them leave places for others, too.
 const WITHDRAWALS_OF_SLOW_USERS: usize = WITHDRAWALS / 2;
 
-/// How many users are known to be slow at most.
+/// How many users are known to be slow at most: of more, those whose slow try was the longest ago are forgotten.
 const SLOW_USERS: usize = 1000;
 
 /// How long this worker keeps an event to itself while it works on it; then any worker may.
@@ -49,8 +49,8 @@ pub(crate) type Ended = (String, Result<()>);
 pub(crate) struct Places {
     /// By event id.
     held: HashMap<String, Place>,
-    /// Whose last try for a message was slow.
-    slow: HashSet<UserId>,
+    /// Whose last try for a message was slow, and when that ended.
+    slow: HashMap<UserId, Instant>,
 }
 
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl Places {
 
     fn slow_now(&self) -> impl Iterator<Item = &UserId> {
         self.slow
-            .iter()
+            .keys()
             .chain(self.held.values().filter(|place| place.is_slow()).filter_map(|place| place.user.as_ref()))
     }
 
@@ -109,8 +109,12 @@ impl Places {
         let Some(user) = place.user.filter(|_| place.kind.needs_account()) else { return };
         if !is_slow {
             self.slow.remove(&user);
-        } else if self.slow.len() < SLOW_USERS {
-            self.slow.insert(user);
+            return;
+        }
+        self.slow.insert(user, Instant::now());
+        if self.slow.len() > SLOW_USERS {
+            let oldest = self.slow.iter().min_by_key(|(_, at)| **at).map(|(user, _)| user.clone());
+            self.slow.retain(|user, _| Some(user) != oldest.as_ref());
         }
     }
 }
@@ -307,7 +311,19 @@ mod tests {
         let id = take(&mut places, &bob);
         tokio::time::advance(SLOW - Duration::from_secs(1)).await;
         places.leave(&id);
-        assert!(!places.slow.contains(&bob));
+        assert!(!places.slow.contains_key(&bob));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_users_who_were_slow_last_are_known() {
+        let mut places = Places::default();
+        for n in 0..=SLOW_USERS {
+            let id = take(&mut places, &UserId::new(format!("mallory-{n}")));
+            tokio::time::advance(SLOW).await;
+            places.leave(&id);
+        }
+        let is_known = |n: usize| places.slow.contains_key(&UserId::new(format!("mallory-{n}")));
+        assert!(!is_known(0) && is_known(1) && is_known(SLOW_USERS));
     }
 
     #[tokio::test(start_paused = true)]

@@ -15,6 +15,12 @@ use crate::shared::base::Base;
 const ROWS: u32 = 500;
 const MAX_READS: u32 = 200;
 
+/// How many messages of other files are kept in mind, by the same rule.
+const KNOWN: usize = 100_000;
+
+/// How often rows of one state are read for files that may be messages by now. If there are more, one may be.
+const UNDER_WAY_READS: u32 = 40;
+
 /// How many events are read at once.
 const EVENTS: u32 = 1000;
 
@@ -33,11 +39,23 @@ impl Base {
             // Its row may be forgotten. It says nothing of when the new one was asked for: messages of others lie between them.
             lost.leave_out(first, false);
         }
-        self.known(lost, handed.at).await
+        // It is looked for in that chat.
+        let may_be_there = |message: &StoredMessage| may_be_in(&handed.chat, message);
+        self.gather(lost, handed.at, may_be_there).await
     }
 
-    /// The same, with the messages of other files, as far as they may be as young as what was asked for at `asked`.
-    pub(crate) async fn known(&self, mut lost: Lost, asked: Timestamp) -> Result<Lost> {
+    /// The same of a message that a backend has a state of, with the messages of other files, as far as they may be as young as what
+    /// was asked for at `asked`. Of all chats: the state says in which one it looks, and that need not be the one of today.
+    pub(crate) async fn known(&self, lost: Lost, asked: Timestamp) -> Result<Lost> {
+        self.gather(lost, asked, |_| true).await
+    }
+
+    async fn gather(
+        &self,
+        mut lost: Lost,
+        asked: Timestamp,
+        may_be_there: impl Fn(&StoredMessage) -> bool + Send + Sync,
+    ) -> Result<Lost> {
         let mut listing = Listing::first(ROWS).in_state(UploadState::Completed);
         let (mut reached, mut reads) = (false, 0);
         while !reached {
@@ -50,7 +68,9 @@ impl Base {
             for row in &rows {
                 let earlier = row.updated_at + SURELY_EARLIER <= asked;
                 for message in row.result().iter().flat_map(|stored| stored.messages()) {
-                    leave_out(&mut lost, message, earlier);
+                    if may_be_there(message) {
+                        lost.leave_out(message, earlier);
+                    }
                 }
                 reached |= earlier;
             }
@@ -63,12 +83,14 @@ impl Base {
         self.each_event(OutboxKind::Withdrawal, |event| {
             let withdrawal = Withdrawal::read(&event.body);
             for message in withdrawal.iter().flat_map(|withdrawal| withdrawal.stored.messages()) {
-                leave_out(&mut lost, message, false);
+                if may_be_there(message) {
+                    lost.leave_out(message, false);
+                }
             }
-            ControlFlow::Continue(())
+            if lost.known.len() > KNOWN { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
         .await?;
-        Ok(lost)
+        Ok(if lost.known.len() > KNOWN { lost.without_all_known() } else { lost })
     }
 
     /// Reads the events of a kind that are not done, until one is what is looked for. Says whether one was.
@@ -134,13 +156,15 @@ impl Base {
     ///
     /// If the message is a `piece` of so many bytes, any file that is larger may have such a piece.
     pub(crate) async fn is_under_way(&self, key: &StorageKey, size: u64, piece: Option<u64>) -> Result<bool> {
-        for state in [UploadState::Sending, UploadState::Queued, UploadState::Failed] {
+        // In the order in which they follow each other, and once more: a file that goes on in between is seen in one of them.
+        let states = [UploadState::Failed, UploadState::Queued, UploadState::Sending, UploadState::Queued];
+        for state in states {
             let (mut listing, mut reads) = (Listing::first(ROWS).in_state(state), 0);
             loop {
                 let rows = self.sessions.list(&listing).await?;
                 reads += 1;
                 let mut others = rows.iter().filter(|row| row.key != *key);
-                if others.any(|other| may_be_a_message(other, size, piece)) || reads == MAX_READS {
+                if others.any(|other| may_be_a_message(other, size, piece)) || reads == UNDER_WAY_READS {
                     return Ok(true);
                 }
                 match rows.last().filter(|_| rows.len() == ROWS as usize) {
@@ -153,16 +177,12 @@ impl Base {
     }
 }
 
-/// Leaves a message of another file out, unless it is of another channel for sure: a basic group may have become a supergroup since, and
-/// a name may be any channel's.
-fn leave_out(lost: &mut Lost, message: &StoredMessage, earlier: bool) {
-    let channel = |chat: Option<&ChatId>| chat.and_then(ChatId::channel_id);
-    let is_elsewhere = match (channel(Some(&lost.chat)), channel(message.chat_id.as_ref())) {
-        (Some(here), Some(there)) => here != there,
-        _ => false,
-    };
-    if !is_elsewhere {
-        lost.leave_out(message, earlier);
+/// Whether a message may be in `chat`. It is not if both are channels: a basic group may have become a supergroup since, and a name may
+/// be any channel's.
+fn may_be_in(chat: &ChatId, message: &StoredMessage) -> bool {
+    match (chat.channel_id(), message.chat_id.as_ref().and_then(ChatId::channel_id)) {
+        (Some(here), Some(there)) => here == there,
+        _ => true,
     }
 }
 
@@ -179,7 +199,8 @@ mod tests {
 
     use telestore_store::{MockSessionStore, WorkerInfo};
     use telestore_types::{
-        FileName, NewUpload, ResumeState, SteadyClock, StoredAs, StoredFile, UploadId, WorkerId,
+        Caption, FileName, NewUpload, Reading, ResumeState, SendAs, SteadyClock, StoredAs, StoredFile,
+        UploadId, WorkerId,
     };
 
     use super::*;
@@ -211,8 +232,8 @@ mod tests {
         Base::new(Arc::new(sessions), Arc::new(SteadyClock::new()), EngineConfig::default(), me)
     }
 
-    /// What is known if so many reads are full of files that ended later, and these messages are to be taken back.
-    async fn known(full: u32, withdrawn: Vec<StoredFile>) -> Lost {
+    /// If so many reads are full of files that ended later, and these messages are to be taken back.
+    fn with(full: u32, withdrawn: Vec<StoredFile>) -> Base {
         let (mut sessions, mut reads) = (MockSessionStore::new(), 0);
         sessions.expect_list().returning(move |_| {
             reads += 1;
@@ -226,7 +247,14 @@ mod tests {
             let rest = events.iter().filter(|event| Some(&*event.event_id) > after);
             Ok(rest.take(limit as usize).cloned().collect())
         });
-        base(sessions).known(Lost::new(ChatId::new(HERE).unwrap(), Duration::ZERO), ASKED).await.unwrap()
+        base(sessions)
+    }
+
+    /// What is known of a file that was handed over.
+    async fn known(full: u32, withdrawn: Vec<StoredFile>) -> Lost {
+        let (chat, asked) = (ChatId::new(HERE).unwrap(), Reading { at: ASKED, wall: ASKED });
+        let handed = HandedOver::new(chat, &Caption::from("a"), SendAs::Document, 1, asked);
+        with(full, withdrawn).lost(&handed).await.unwrap()
     }
 
     #[tokio::test]
@@ -245,6 +273,19 @@ mod tests {
         let here = ChatId::new(HERE).unwrap();
         assert!(known.all_known && known.is_known(&here, 9) && !known.is_known(&here, 8));
         assert_eq!(known.known.len(), 2, "with the file that ended");
+    }
+
+    #[tokio::test]
+    async fn a_state_may_be_of_a_channel_that_its_user_has_no_more() {
+        let [then, today] = ["-1001234567891", HERE].map(|chat| ChatId::new(chat).unwrap());
+        let known = async |withdrawn| {
+            let lost = Lost::new(today.clone(), Duration::ZERO);
+            with(0, withdrawn).known(lost, ASKED).await.unwrap()
+        };
+        let few = known(vec![message(then.as_str(), 9)]).await;
+        assert!(few.all_known && few.is_known(&then, 9) && !few.is_known(&then, 8));
+        let many = known((0..=KNOWN as i64).map(|id| message(then.as_str(), id)).collect()).await;
+        assert!(!many.all_known && many.known.len() < KNOWN + 2 + EVENTS as usize);
     }
 
     #[tokio::test]
