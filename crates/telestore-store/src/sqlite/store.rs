@@ -15,12 +15,12 @@ use crate::{
     Subject, Usage, WorkerInfo,
 };
 
-/// Reads the uploads of a list, of those that a condition holds for.
+/// Reads the uploads of a list, by this index and condition.
 macro_rules! listed {
-    ($condition:literal) => {
+    ($of:literal) => {
         concat!(
-            "SELECT * FROM uploads WHERE ",
-            $condition,
+            "SELECT * FROM uploads ",
+            $of,
             "(?1 IS NULL OR state = ?1) AND (?2 IS NULL OR user_id = ?2) \
              AND updated_at <= COALESCE(?5, 9223372036854775807) \
              AND (?5 IS NULL OR updated_at < ?5 OR id > ?6) \
@@ -44,10 +44,13 @@ impl SessionStore for SqliteSessionStore {
 
     async fn list(&self, listing: &Listing) -> Result<Vec<Upload>> {
         // With the word itself, so that the index of these is used.
-        let list = match (listing.handed_over, listing.state) {
-            (true, _) => listed!("resume_of = 'handed over' AND "),
-            (false, Some(UploadState::Completed)) => listed!("state = 'completed' AND "),
-            (false, _) => listed!(""),
+        let list = match (listing.handed_over, listing.state, &listing.user) {
+            (true, ..) => listed!("WHERE resume_of = 'handed over' AND "),
+            // Each page would be sorted out of all of them by another index.
+            (false, Some(UploadState::Completed), None) => {
+                listed!("INDEXED BY uploads_completed WHERE state = 'completed' AND ")
+            }
+            (false, ..) => listed!("WHERE "),
         };
         let rows = sqlx::query(list)
             .bind(listing.state.map(UploadState::as_str))
