@@ -11,7 +11,7 @@ use telestore_sandbox::{Fault, FaultAction, Kind};
 use telestore_types::{FileName, ResumeState, SendAs, StoredFile};
 use telestore_uploader::testsuite::{Recorder, bytes};
 use telestore_uploader::{
-    CancellationToken, ErrorKind, Lost, MtprotoUploader, Recalled, TelegramUploader, UploadRequest,
+    CancellationToken, ErrorKind, Handover, Lost, MtprotoUploader, Recalled, TelegramUploader, UploadRequest,
 };
 
 const SEND: &str = "messages.sendMedia";
@@ -142,6 +142,7 @@ async fn an_attempt_that_is_stopped_leaves_the_video_to_the_next_one_or_to_a_rec
     assert_eq!(ended.unwrap_err().kind(), ErrorKind::Cancelled);
     assert_eq!(world.sandbox.stats().calls(DELETE), 0, "a worker that ends stops it, too");
     let state = listener.checkpoints().pop().unwrap();
+    assert_eq!(uploader.handover(&state), Handover::Never);
     assert_eq!(
         uploader.recall(&world.credentials(), &state, &nothing(&world)).await.unwrap(),
         Recalled::Gone
@@ -238,7 +239,9 @@ async fn a_video_that_takes_long_is_left_to_the_next_attempt_and_one_that_is_gon
     let listener = Recorder::new();
     let error = impatient().upload(film(&world), listener.clone()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-    let again = || film(&world).resuming(listener.checkpoints().pop());
+    let state = listener.checkpoints().pop();
+    assert_eq!(state.as_ref().map(|state| impatient().handover(state)), Some(Handover::Never));
+    let again = || film(&world).resuming(state.clone());
 
     world.sandbox.drop_videos(&world.user);
     let error = impatient().upload(again(), Recorder::new()).await.unwrap_err();

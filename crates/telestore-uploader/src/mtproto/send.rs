@@ -157,7 +157,9 @@ impl<'a> Sending<'a> {
     /// sender may send the file. If it cannot be written, the file stays with this one.
     async fn uncommit(&mut self) {
         let may_be_made = self.history.before || self.history.ambiguous || self.history.unsure;
-        if may_be_made || !self.resume.may_exist() {
+        // A video that Telegram converts will be a message: that call was taken.
+        let is_taken = self.resume.scheduled.is_some();
+        if may_be_made || is_taken || !self.resume.may_exist() {
             return;
         }
         self.resume.uncommit();
