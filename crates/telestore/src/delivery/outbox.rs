@@ -286,19 +286,21 @@ mod tests {
         id
     }
 
+    fn take_two_each(places: &mut Places, users: &[UserId]) -> Vec<String> {
+        users.iter().flat_map(|user| [take(places, user), take(places, user)]).collect()
+    }
+
     #[tokio::test(start_paused = true)]
     async fn users_whose_servers_hang_leave_places_for_others_however_many_they_are() {
         let users: Vec<_> = (0..6).map(|n| UserId::new(format!("mallory-{n}"))).collect();
         let (mut places, kind) = (Places::default(), OutboxKind::Withdrawal);
         // Nobody knows them yet.
-        let ids: Vec<_> =
-            users.iter().flat_map(|user| [take(&mut places, user), take(&mut places, user)]).collect();
+        let ids = take_two_each(&mut places, &users);
         tokio::time::advance(SLOW).await;
         ids.iter().for_each(|id| places.leave(id));
         assert!(places.full(kind).is_empty());
 
-        let ids: Vec<_> =
-            users[..2].iter().flat_map(|user| [take(&mut places, user), take(&mut places, user)]).collect();
+        let ids = take_two_each(&mut places, &users[..2]);
         let full: HashSet<_> = places.full(kind).into_iter().collect();
         assert_eq!(full, users.iter().cloned().collect(), "all of them");
         assert!(places.is_free_for(kind), "for others");
@@ -330,10 +332,7 @@ mod tests {
     async fn a_user_is_slow_before_the_first_try_ends() {
         let users: Vec<_> = (0..2).map(|n| UserId::new(format!("mallory-{n}"))).collect();
         let mut places = Places::default();
-        for user in &users {
-            take(&mut places, user);
-            take(&mut places, user);
-        }
+        take_two_each(&mut places, &users);
         tokio::time::advance(SLOW).await;
         assert_eq!(places.slow_now().count(), 4);
         assert_eq!(places.full(OutboxKind::Withdrawal).len(), 2);

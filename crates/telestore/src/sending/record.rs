@@ -9,7 +9,7 @@ use telestore_types::{Outcome, ResumeState, Timestamp, Upload, UploadKind, Uploa
 use crate::sending::runner::Runner;
 use crate::sending::send::Sent;
 use crate::sending::sink::LeaseSink;
-use crate::sending::stop::{LOOK_THERE, Stop};
+use crate::sending::stop::{LOOK_THERE, Stop, bad_end};
 use crate::shared::base::new_event_id;
 use crate::shared::error::Result;
 use crate::shared::job::mime_type;
@@ -128,11 +128,8 @@ impl Runner {
         made: bool,
     ) -> Result<()> {
         let (upload, now) = (&lease.upload, self.base.now());
-        let (why, outcome) = match made && outcome != Outcome::Ambiguous {
-            true => (&*format!("{why}. {LOOK_THERE}"), Outcome::Ambiguous),
-            false => (why, outcome),
-        };
-        let failed = self.sends.insist(lease, || self.base.sessions.fail(lease, why, outcome, now)).await?;
+        let (why, outcome) = bad_end(why, outcome, made);
+        let failed = self.sends.insist(lease, || self.base.sessions.fail(lease, &why, outcome, now)).await?;
         if failed {
             metrics::failed(kind).increment(1);
         }
@@ -144,7 +141,7 @@ impl Runner {
         if failed {
             tracing::warn!("[{}] Upload failed: {why}", upload.id);
         } else if !self.tell_cancelled(lease).await {
-            tracing::info!(upload = %upload.id, why, "send ended, whose lease was lost before");
+            tracing::info!(upload = %upload.id, why = &*why, "send ended, whose lease was lost before");
         }
         // Nobody can complete a direct upload again, so its bytes would only fill the disk; but a client that was
         // told meanwhile that they are kept must find them kept.

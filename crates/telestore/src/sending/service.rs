@@ -8,7 +8,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::sending::runner::Runner;
 use crate::sending::slots::Room;
-use crate::sending::stop::LOOK_THERE;
+use crate::sending::stop::bad_end;
 use crate::shared::base::{LONGEST_SLEEP, SHORTEST_SLEEP};
 use crate::shared::sends::{Begun, Sending};
 use crate::shared::tasks::Task;
@@ -84,11 +84,8 @@ impl Runner {
             self.base.sessions.fail(lease, &row.error.unwrap_or_default(), Outcome::Ambiguous, now).await?;
         } else if self.age(&row, now) > self.base.config.retry_max_age {
             let why = "the worker failed each time it sent this file: its log says how; complete the upload again to go on";
-            let (why, outcome) = match self.may_exist(row.resume.as_ref()) {
-                true => (&*format!("{why}. {LOOK_THERE}"), Outcome::Ambiguous),
-                false => (why, Outcome::GaveUp),
-            };
-            self.base.sessions.fail(lease, why, outcome, now).await?;
+            let (why, outcome) = bad_end(why, Outcome::GaveUp, self.may_exist(row.resume.as_ref()));
+            self.base.sessions.fail(lease, &why, outcome, now).await?;
         } else {
             self.base.sessions.retry_later(lease, now + self.base.config.retry_max_pause, true, now).await?;
         }

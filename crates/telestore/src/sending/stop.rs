@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::time::Duration;
 
 use telestore_backend::Error as BackendError;
@@ -10,6 +11,14 @@ use crate::shared::metrics::ErrorKind as Kind;
 /// What is said of a file whose message may be there.
 pub(crate) const LOOK_THERE: &str =
     "The file may be in the channel already: look there before you complete the upload again";
+
+/// How an upload ends badly, whose message may be `made`: then the words say where to look, and what the message is known by is kept.
+pub(super) fn bad_end(why: &str, outcome: Outcome, made: bool) -> (Cow<'_, str>, Outcome) {
+    match made && outcome != Outcome::Ambiguous {
+        true => (format!("{why}. {LOOK_THERE}").into(), Outcome::Ambiguous),
+        false => (why.into(), outcome),
+    }
+}
 
 /// How an attempt ended that did not send the file.
 pub(crate) enum Stop {

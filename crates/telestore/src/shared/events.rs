@@ -48,7 +48,7 @@ impl Events {
     /// If another worker goes on with an upload, nobody says here when it is over. If it is this one, listeners hear of it.
     fn leave_to_others(&self, id: &UploadId) {
         if !self.base.config.alone {
-            self.forgotten.fetch_add(1, Ordering::SeqCst);
+            self.note_forgotten();
             self.bus.release(id);
         }
     }
@@ -77,9 +77,13 @@ impl Events {
 
     /// Lets the bus forget a run that is over and written down.
     pub(crate) fn forget(&self, id: &UploadId) {
-        // First: who finds that the bus knows nothing must see that it was let forget something.
-        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        self.note_forgotten();
         self.bus.forget(id);
+    }
+
+    /// Before the bus forgets: who finds that it knows nothing must see that it was let forget something.
+    fn note_forgotten(&self) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
     }
 
     pub(crate) fn moment(&self) -> Moment {

@@ -1,7 +1,6 @@
 //! What is known around a message whose answer was lost: the messages of other files, and files whose messages could not be told
 //! from it. Several users may have one channel, so all rows count.
 
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use telestore_store::{Cursor, Listing, NewEvent, OutboxKind, Recall, Result, Withdrawal};
@@ -19,7 +18,7 @@ const MAX_READS: u32 = 200;
 const KNOWN: usize = 100_000;
 
 /// How often rows of one state are read for files that may be messages by now. If there are more, one may be.
-const UNDER_WAY_READS: u32 = 40;
+const UNDER_WAY_READS: u32 = 39;
 
 /// How many events are read at once.
 const EVENTS: u32 = 1000;
@@ -56,53 +55,65 @@ impl Base {
         asked: Timestamp,
         may_be_there: impl Fn(&StoredMessage) -> bool + Send + Sync,
     ) -> Result<Lost> {
-        let mut listing = Listing::first(ROWS).in_state(UploadState::Completed);
-        let (mut reached, mut reads) = (false, 0);
-        while !reached {
-            if reads == MAX_READS {
-                return Ok(lost.without_all_known());
+        let leave_out = |lost: &mut Lost, messages: &[StoredMessage], earlier: bool| {
+            for message in messages.iter().filter(|message| may_be_there(message)) {
+                lost.leave_out(message, earlier);
             }
-            let rows = self.sessions.list(&listing).await?;
-            reads += 1;
-            reached = rows.len() < ROWS as usize;
-            for row in &rows {
+        };
+        let completed = Listing::first(ROWS).in_state(UploadState::Completed);
+        let read = self.any_page(completed, MAX_READS, |rows| {
+            let mut reached = false;
+            for row in rows {
                 let earlier = row.updated_at + SURELY_EARLIER <= asked;
-                for message in row.result().iter().flat_map(|stored| stored.messages()) {
-                    if may_be_there(message) {
-                        lost.leave_out(message, earlier);
-                    }
+                if let Some(stored) = row.result() {
+                    leave_out(&mut lost, stored.messages(), earlier);
                 }
                 reached |= earlier;
             }
-            if let Some(last) = rows.last() {
-                listing = listing.after(Cursor::of(last));
-            }
+            reached
+        });
+        if read.await?.is_none() {
+            return Ok(lost.without_all_known());
         }
         // Those that are about to go have no rows any more, and may be there still. However many another user has of them: each is
         // read, and those of other channels are left alone.
-        self.each_event(OutboxKind::Withdrawal, |event| {
-            let withdrawal = Withdrawal::read(&event.body);
-            for message in withdrawal.iter().flat_map(|withdrawal| withdrawal.stored.messages()) {
-                if may_be_there(message) {
-                    lost.leave_out(message, false);
-                }
+        let withdrawals = self.any_event(OutboxKind::Withdrawal, |event| {
+            if let Some(withdrawal) = Withdrawal::read(&event.body) {
+                leave_out(&mut lost, withdrawal.stored.messages(), false);
             }
-            if lost.known.len() > KNOWN { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })
-        .await?;
+            lost.known.len() > KNOWN
+        });
+        withdrawals.await?;
         Ok(if lost.known.len() > KNOWN { lost.without_all_known() } else { lost })
     }
 
-    /// Reads the events of a kind that are not done, until one is what is looked for. Says whether one was.
-    async fn each_event(
+    /// Reads the rows of a list by page, `most` pages of them, until one is what is looked for. Says whether one was; `None` if there
+    /// are more.
+    async fn any_page(
         &self,
-        kind: OutboxKind,
-        mut read: impl FnMut(&NewEvent) -> ControlFlow<()>,
-    ) -> Result<bool> {
+        mut listing: Listing,
+        most: u32,
+        mut is_it: impl FnMut(&[Upload]) -> bool,
+    ) -> Result<Option<bool>> {
+        for _ in 0..most {
+            let rows = self.sessions.list(&listing).await?;
+            if is_it(&rows) {
+                return Ok(Some(true));
+            }
+            match rows.last().filter(|_| rows.len() == listing.limit as usize) {
+                Some(last) => listing = listing.after(Cursor::of(last)),
+                None => return Ok(Some(false)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads the events of a kind that are not done, until one is what is looked for. Says whether one was.
+    async fn any_event(&self, kind: OutboxKind, mut is_it: impl FnMut(&NewEvent) -> bool) -> Result<bool> {
         let mut after = None;
         loop {
             let events = self.sessions.outbox_list(kind, after.as_deref(), EVENTS).await?;
-            if events.iter().try_for_each(&mut read).is_break() {
+            if events.iter().any(&mut is_it) {
                 return Ok(true);
             }
             match events.last().filter(|_| events.len() == EVENTS as usize) {
@@ -119,18 +130,11 @@ impl Base {
         key: &StorageKey,
         states: &[UploadState],
     ) -> Result<bool> {
-        let mut listing = Listing::first(TWINS).handed_over();
-        loop {
-            let rows = self.sessions.list(&listing).await?;
+        let found = self.any_page(Listing::first(TWINS).handed_over(), u32::MAX, |rows| {
             let others = rows.iter().filter(|row| row.key != *key && states.contains(&row.state));
-            if others.filter_map(Upload::handed_over).any(|other| other.mark == mark) {
-                return Ok(true);
-            }
-            match rows.last().filter(|_| rows.len() == TWINS as usize) {
-                Some(last) => listing = listing.after(Cursor::of(last)),
-                None => return Ok(false),
-            }
-        }
+            others.filter_map(Upload::handed_over).any(|other| other.mark == mark)
+        });
+        Ok(found.await? == Some(true))
     }
 
     /// Whether the message of a cancelled file with this mark, other than that of `key`, may come yet. Of what a backend was asked
@@ -140,13 +144,9 @@ impl Base {
             Some(handed) => handed.mark == mark,
             None => other.size == size,
         };
-        self.each_event(OutboxKind::Recall, |event| {
+        self.any_event(OutboxKind::Recall, |event| {
             let other = Recall::read(&event.body).filter(|other| other.key != *key);
-            if other.as_ref().is_some_and(looks_like_it) {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            other.as_ref().is_some_and(looks_like_it)
         })
         .await
     }
@@ -159,18 +159,12 @@ impl Base {
         // In the order in which they follow each other, and once more: a file that goes on in between is seen in one of them.
         let states = [UploadState::Failed, UploadState::Queued, UploadState::Sending, UploadState::Queued];
         for state in states {
-            let (mut listing, mut reads) = (Listing::first(ROWS).in_state(state), 0);
-            loop {
-                let rows = self.sessions.list(&listing).await?;
-                reads += 1;
+            let found = self.any_page(Listing::first(ROWS).in_state(state), UNDER_WAY_READS, |rows| {
                 let mut others = rows.iter().filter(|row| row.key != *key);
-                if others.any(|other| may_be_a_message(other, size, piece)) || reads == UNDER_WAY_READS {
-                    return Ok(true);
-                }
-                match rows.last().filter(|_| rows.len() == ROWS as usize) {
-                    Some(last) => listing = listing.after(Cursor::of(last)),
-                    None => break,
-                }
+                others.any(|other| may_be_a_message(other, size, piece))
+            });
+            if found.await? != Some(false) {
+                return Ok(true);
             }
         }
         Ok(false)
