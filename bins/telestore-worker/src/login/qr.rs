@@ -144,7 +144,8 @@ mod tests {
     #[test]
     fn a_code_is_renewed_before_it_expires_whatever_the_clock_says() {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i32;
-        assert!(renewal(now + 30) <= Duration::from_secs(20) && renewal(now + 30) > Duration::from_secs(18));
+        let of_thirty = renewal(now + 30);
+        assert!(of_thirty <= Duration::from_secs(20) && of_thirty > Duration::from_secs(10), "{of_thirty:?}");
         assert_eq!(renewal(now + 100_000), Duration::from_secs(20));
         assert!(renewal(now - 100_000) > Duration::ZERO);
     }
