@@ -128,10 +128,14 @@ async fn no_address_is_logged_where_none_may_be_kept() {
 #[tokio::test]
 async fn an_address_that_is_refused_all_the_time_does_not_fill_the_log() {
     let stage = stage(&[]).await;
+    let began = std::time::Instant::now();
     for n in 0..50 {
         guess(&stage, &format!("guess-{n}"), ATTACKER).await;
     }
     guess(&stage, "guess", "203.0.113.10").await;
     let log = stage.logged("203.0.113.10").await;
-    assert_eq!(banned(&log).iter().filter(|host| *host == ATTACKER).count(), 20);
+    let lines = banned(&log).iter().filter(|host| *host == ATTACKER).count();
+    // One more each three seconds.
+    let most = 20 + began.elapsed().as_secs() as usize / 3 + 1;
+    assert!((20..=most).contains(&lines) && lines < 50, "{lines} of 50, and {most} at most");
 }

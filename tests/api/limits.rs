@@ -1,5 +1,7 @@
 //! How often calls may come, and how often tokens may be guessed.
 
+use std::time::{Duration, Instant};
+
 use futures_util::future::join_all;
 use serde_json::Value;
 use telestore_sandbox::UserSpec;
@@ -13,7 +15,10 @@ async fn limited(settings: &[(&str, &str)]) -> Stage {
 
 /// The JSON of a 429, and its `Retry-After` in seconds.
 async fn too_many(request: reqwest::RequestBuilder) -> (Value, u64) {
-    let answer = request.send().await.unwrap();
+    told_too_many(request.send().await.unwrap()).await
+}
+
+async fn told_too_many(answer: reqwest::Response) -> (Value, u64) {
     assert_eq!(answer.status().as_u16(), 429);
     let retry_after = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
     let body: Value = answer.json().await.unwrap();
@@ -21,18 +26,42 @@ async fn too_many(request: reqwest::RequestBuilder) -> (Value, u64) {
     (body, retry_after)
 }
 
+/// What so many calls give, one after the other.
+async fn calls(count: usize, call: impl AsyncFn() -> u16) -> Vec<u16> {
+    let mut told = Vec::new();
+    for _ in 0..count {
+        told.push(call().await);
+    }
+    told
+}
+
+/// What a scene gives if it takes less than a second, in which a limit lets one more call in. Each try has another number.
+async fn within_a_second<T>(scene: impl AsyncFn(u8) -> (Instant, T)) -> T {
+    for number in 0..=u8::MAX {
+        let (began, told) = scene(number).await;
+        if began.elapsed() < Duration::from_millis(900) {
+            return told;
+        }
+    }
+    panic!("this machine needs a second for some calls, however often they are tried");
+}
+
 #[tokio::test]
 async fn an_address_that_calls_too_often_is_told_when_to_come_back_and_may_ask_for_health() {
-    let stage = limited(&[("TELESTORE_ADDRESS_REQUESTS_PER_SECOND", "1")]).await;
-    // The body is larger than what a connection holds, so the answer comes before it. To make it takes a while, in which
-    // one more call would be allowed.
+    // The body is larger than what a connection holds, so the answer comes before it.
     let file = File::new(8 * 1024 * 1024);
-    // Five seconds' worth at once; more only as time goes by.
-    for _ in 0..5 {
-        stage.get("/upload-status/unknown").await.error(404);
-    }
-    let request = stage.client.post(stage.url("/upload")).multipart(file.direct(&stage.user.auth_token));
-    let (body, retry_after) = too_many(request).await;
+    let (stage, before, answer) = within_a_second(async |_| {
+        let stage = limited(&[("TELESTORE_ADDRESS_REQUESTS_PER_SECOND", "1")]).await;
+        let request = stage.client.post(stage.url("/upload")).multipart(file.direct(&stage.user.auth_token));
+        let began = Instant::now();
+        // Five seconds' worth at once; more only as time goes by.
+        let before = calls(5, async || stage.get("/upload-status/unknown").await.status).await;
+        let answer = request.send().await.unwrap();
+        (began, (stage, before, answer))
+    })
+    .await;
+    assert_eq!(before, [404; 5]);
+    let (body, retry_after) = told_too_many(answer).await;
     assert_eq!(retry_after, 1);
     assert!(body["error"].as_str().unwrap().starts_with("too many requests from this address"), "{body}");
     for _ in 0..20 {
@@ -43,12 +72,16 @@ async fn an_address_that_calls_too_often_is_told_when_to_come_back_and_may_ask_f
 
 #[tokio::test]
 async fn a_page_of_another_origin_can_read_that_it_was_too_much() {
-    let stage = limited(&[("TELESTORE_ADDRESS_REQUESTS_PER_SECOND", "1")]).await;
-    for _ in 0..5 {
-        stage.get("/upload-status/unknown").await.error(404);
-    }
-    let request = stage.client.get(stage.url("/upload-status/unknown")).header("Origin", "https://a.example");
-    let answer = request.send().await.unwrap();
+    let (before, answer) = within_a_second(async |_| {
+        let stage = limited(&[("TELESTORE_ADDRESS_REQUESTS_PER_SECOND", "1")]).await;
+        let path = "/upload-status/unknown";
+        let request = stage.client.get(stage.url(path)).header("Origin", "https://a.example");
+        let began = Instant::now();
+        let before = calls(5, async || stage.get(path).await.status).await;
+        (began, (before, request.send().await.unwrap()))
+    })
+    .await;
+    assert_eq!(before, [404; 5]);
     assert_eq!(
         (answer.status().as_u16(), &answer.headers()["access-control-allow-origin"]),
         (429, &"*".parse().unwrap())
@@ -157,19 +190,34 @@ async fn a_client_is_known_by_what_a_trusted_proxy_says() {
     let stage = Stage::with(&settings).await;
     let from = async |address: &str| {
         let get = stage.client.get(stage.url("/upload-status/unknown")).header("X-Forwarded-For", address);
-        stage.ask(get).await
+        stage.ask(get).await.status
     };
-    for _ in 0..5 {
-        from("203.0.113.1").await.error(404);
-        from("2001:db8::1").await.error(404);
-    }
-    from("203.0.113.1").await.error(429);
-    from("2001:db8::2").await.error(429);
-    for other in ["203.0.113.2", "2001:db8:0:1::1"] {
-        from(other).await.error(404);
+    // Five calls of one address, and what the next one gets, of it, of its network, and of others.
+    for (own, last, expected) in [
+        ("203.0.113.N", "203.0.113.N", 429),
+        ("2001:db8:0:N::1", "2001:db8:0:N::2", 429),
+        ("198.51.100.N", "198.51.101.N", 404),
+        ("2001:db8:1:N::1", "2001:db8:2:N::1", 404),
+    ] {
+        let told = within_a_second(async |number| {
+            let [own, last] = [own, last].map(|address| address.replace('N', &number.to_string()));
+            let began = Instant::now();
+            let mut told = calls(5, async || from(&own).await).await;
+            told.push(from(&last).await);
+            (began, told)
+        })
+        .await;
+        assert_eq!(told, [404, 404, 404, 404, 404, expected], "{last}");
     }
     for _ in 0..10 {
-        from("10.0.0.1").await.error(404);
+        assert_eq!(from("10.0.0.1").await, 404);
+    }
+}
+
+/// Asks for a path with a header.
+fn asking(stage: &Stage) -> impl AsyncFn(&str, &str, &str) -> u16 {
+    async |path: &str, header: &str, value: &str| {
+        stage.ask(stage.client.get(stage.url(path)).header(header, value)).await.status
     }
 }
 
@@ -178,23 +226,36 @@ async fn a_client_hides_neither_itself_nor_as_its_proxy() {
     let settings =
         [("TELESTORE_ADDRESS_REQUESTS_PER_SECOND", "1"), ("TELESTORE_TRUSTED_PROXIES", "loopback")];
     let stage = Stage::with(&settings).await;
-    let ask = async |path: &str, header: &str, value: &str| {
-        stage.ask(stage.client.get(stage.url(path)).header(header, value)).await
-    };
+    let ask = asking(&stage);
     // What a client wrote, and what its proxy appends.
     for (n, written) in ["\"", "127.0.0.1", "\"\\", "unknown", ""].into_iter().enumerate() {
-        let client = format!("{written}, 203.0.113.{n}");
-        ask("/metrics", "X-Forwarded-For", &client).await.error(403);
-        for _ in 0..4 {
-            ask("/upload-status/unknown", "X-Forwarded-For", &client).await.error(404);
-        }
-        ask("/upload-status/unknown", "X-Forwarded-For", &client).await.error(429);
+        let told = within_a_second(async |number| {
+            let client = format!("{written}, 203.0.{n}.{number}");
+            let began = Instant::now();
+            let mut told = vec![ask("/metrics", "X-Forwarded-For", &client).await];
+            told.extend(
+                calls(5, async || ask("/upload-status/unknown", "X-Forwarded-For", &client).await).await,
+            );
+            (began, told)
+        })
+        .await;
+        assert_eq!(told, [403, 404, 404, 404, 404, 429], "{written}");
     }
     // Those whom a proxy does not name are one client.
-    ask("/metrics", "Forwarded", "for=\"").await.error(403);
-    ask("/metrics", "X-Forwarded-For", "unknown, 127.0.0.1").await.error(403);
-    for _ in 0..3 {
-        ask("/upload-status/unknown", "X-Forwarded-For", "\"").await.error(404);
-    }
-    ask("/upload-status/unknown", "Forwarded", "for=unknown").await.error(429);
+    let told = within_a_second(async |_| {
+        let stage = Stage::with(&settings).await;
+        let ask = asking(&stage);
+        let began = Instant::now();
+        let told = [
+            ask("/metrics", "Forwarded", "for=\"").await,
+            ask("/metrics", "X-Forwarded-For", "unknown, 127.0.0.1").await,
+            ask("/upload-status/unknown", "X-Forwarded-For", "\"").await,
+            ask("/upload-status/unknown", "X-Forwarded-For", "\"").await,
+            ask("/upload-status/unknown", "X-Forwarded-For", "\"").await,
+            ask("/upload-status/unknown", "Forwarded", "for=unknown").await,
+        ];
+        (began, told)
+    })
+    .await;
+    assert_eq!(told, [403, 403, 404, 404, 404, 429]);
 }

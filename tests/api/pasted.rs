@@ -176,6 +176,8 @@ async fn what_only_telegram_can_judge_is_told_at_the_start() {
     ] {
         stand_alone(&mut stage, &changes);
         stage.start().await;
+        // Until the first look is over, it is ready.
+        let log = stage.logged(words).await;
         let answer = stage.get("/ready").await;
         assert_eq!(answer.body["checks"]["telegram"]["ok"], false, "{}", answer.body);
         let error = answer.error(503);
@@ -183,7 +185,6 @@ async fn what_only_telegram_can_judge_is_told_at_the_start() {
             error.contains(&format!("telegram: {by}: ")) || error.contains(&format!("; {by}: ")),
             "{error}"
         );
-        let log = stage.logged(words).await;
         assert!(log.contains("no file can be sent this way until that is put right"), "{log}");
         assert!(!log.contains(&wrong_token) && !error.contains(none), "{error}");
         // It serves all the same: the fault may pass.
@@ -198,9 +199,9 @@ async fn a_dead_session_is_told_at_the_start_and_a_bot_alone_is_well() {
     stage.sandbox.revoke_session(&stage.user);
     stand_alone(&mut stage, &[]);
     stage.start().await;
+    stage.logged("Telegram session not authorized").await;
     let error = stage.get("/ready").await.error(503);
     assert_eq!(error, "telegram: MTProto: Telegram does not take the credentials; the log says why");
-    stage.logged("Telegram session not authorized").await;
     assert!(stage.terminate().await.success());
     stage.set("TELESTORE_TELEGRAM_SESSION", "");
     stage.start().await;

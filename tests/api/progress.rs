@@ -47,7 +47,7 @@ async fn percentages_keep_to_their_bands_and_never_go_back() {
 #[tokio::test]
 async fn polls_never_see_less_than_before() {
     for length in [30 * MIB, 60 * MIB] {
-        let stage = Stage::new().await;
+        let stage = Stage::with(&[("TELESTORE_EAGER", "off")]).await;
         // Slow enough to be watched on the way.
         stage.sandbox.network().set_bandwidth(Some(40 * MIB as u64));
         let file = File::new(length);
@@ -75,7 +75,8 @@ async fn polls_never_see_less_than_before() {
 
 #[tokio::test]
 async fn a_flood_wait_is_shown_and_then_goes_by() {
-    let stage = Stage::new().await;
+    // Else it could be over before all chunks are there, and is never shown.
+    let stage = Stage::with(&[("TELESTORE_EAGER", "off")]).await;
     let file = File::new(51 * MIB);
     let flood = stage.sandbox.faults().inject(Fault::flood_wait(PARTS, 2).skip(20).once());
     let end_of_it = stage.sandbox.faults().inject(Fault::hold("messages.sendMedia"));

@@ -127,9 +127,9 @@ async fn an_answer_that_takes_its_time_is_waited_for() {
 #[tokio::test]
 async fn two_hundred_slow_clients_harm_nobody() {
     let stage = Stage::with(&[
-        ("TELESTORE_HEADER_TIMEOUT", "15s"),
-        ("TELESTORE_BODY_TIMEOUT", "15s"),
-        ("TELESTORE_IDLE_TIMEOUT", "15s"),
+        ("TELESTORE_HEADER_TIMEOUT", "30s"),
+        ("TELESTORE_BODY_TIMEOUT", "30s"),
+        ("TELESTORE_IDLE_TIMEOUT", "30s"),
     ])
     .await;
     // What the first upload takes of memory.

@@ -11,8 +11,10 @@ use crate::support::{File, MIB, Stage, soon};
 const SEND: &str = "messages.sendMedia";
 const DELETE: &str = "channels.deleteMessages";
 
-/// Small files by MTProto, large ones in pieces of 11 MiB.
-const SETTINGS: [(&str, &str); 2] = [("TELESTORE_PREFER_MTPROTO", "on"), ("TELESTORE_PIECE_BYTES", "11 MiB")];
+/// Small files by MTProto, large ones in pieces of 11 MiB, which several bots have to send when the file is there: one of them can
+/// keep up with a client.
+const SETTINGS: [(&str, &str); 3] =
+    [("TELESTORE_PREFER_MTPROTO", "on"), ("TELESTORE_PIECE_BYTES", "11 MiB"), ("TELESTORE_EAGER", "off")];
 
 impl Stage {
     /// None of these bots may delete what another one has sent.

@@ -87,8 +87,10 @@ async fn a_worker_that_stops_hands_over_within_seconds() {
     let began = Instant::now();
     assert!(stopping.stop().await.success());
     cluster.sandbox.faults().release(hold);
-    assert_eq!(cluster.end(1 - sender, &file.id).await["status"], "completed");
+    // How long the file takes from there depends on the machine.
+    soon("the other one", async { while cluster.sends(1 - sender).await == 0 {} }).await;
     assert!(began.elapsed().as_secs() < 20, "not when its leases have run out: {:?}", began.elapsed());
+    assert_eq!(cluster.end(1 - sender, &file.id).await["status"], "completed");
     cluster.arrived(&user, &file);
 }
 

@@ -186,7 +186,7 @@ async fn a_server_that_tells_nothing_of_members_takes_files() {
     }
     let world = World::new().await;
     world.sandbox.faults().inject(Fault::new("getChat", FaultAction::NoExecuteSilence));
-    let impatient = bot_api_with(&world.sandbox, |config| config.answer_timeout = Duration::from_millis(300));
+    let impatient = bot_api_with(&world.sandbox, |config| config.answer_timeout = Duration::from_secs(3));
     world.sends_once(&impatient, &bytes(1, 1000)).await;
 }
 

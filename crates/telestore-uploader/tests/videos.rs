@@ -235,7 +235,7 @@ async fn a_bot_recalls_its_video_once_that_is_in_the_channel() {
 #[tokio::test]
 async fn a_video_that_takes_long_is_left_to_the_next_attempt_and_one_that_is_gone_is_told() {
     let world = converting().await;
-    let impatient = || mtproto_with(|config| config.stall_timeout = Duration::from_millis(400));
+    let impatient = || mtproto_with(|config| config.stall_timeout = Duration::from_secs(3));
     let listener = Recorder::new();
     let error = impatient().upload(film(&world), listener.clone()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");

@@ -104,7 +104,7 @@ async fn two_versions_are_never_mixed() {
         scene.mock.fault(CONTENT, &[Fault::StallAnswer(MIB)]);
         scene.client = telestore_client::Client::builder(&scene.mock.url)
             .token(super::TOKEN)
-            .stall(Duration::from_millis(500))
+            .stall(Duration::from_secs(2))
             .build()
             .unwrap();
         let (file, kept) = (scene.client.file(&scene.id).await.unwrap(), Kept::default());
@@ -132,7 +132,7 @@ async fn two_versions_are_never_mixed() {
 
 #[tokio::test]
 async fn a_connection_that_stands_still_is_given_up() {
-    let scene = Scene::with(2 * MIB, |builder| builder.stall(Duration::from_millis(500))).await;
+    let scene = Scene::with(2 * MIB, |builder| builder.stall(Duration::from_secs(2))).await;
     let faults = [Fault::Hang, Fault::StallAnswer(MIB)];
     scene.mock.fault(CONTENT, &faults);
     scene.fetch().await.unwrap();

@@ -252,13 +252,11 @@ async fn what_stands_still_or_trickles_is_ended() {
         let _ = socket.read_u8().await;
     })
     .await;
-    let quick = FetchConfig {
-        answer_timeout: Duration::from_millis(200),
-        idle_timeout: Duration::from_millis(200),
-        ..config()
-    };
-    let quick = HttpFetcher::new(quick).unwrap();
-    for (path, words) in [("none", "did not answer in time"), ("half", "sends nothing any more")] {
+    let (short, long) = (Duration::from_millis(200), Duration::from_secs(60));
+    for (path, (answer_timeout, idle_timeout), words) in
+        [("none", (short, long), "did not answer in time"), ("half", (long, short), "sends nothing any more")]
+    {
+        let quick = HttpFetcher::new(FetchConfig { answer_timeout, idle_timeout, ..config() }).unwrap();
         let ask = Ask::new(format!("http://{silent}/{path}").as_str().into());
         let error = fetch_with(&quick, ask).await.unwrap_err();
         assert!(error.kind() == ErrorKind::Passing && error.to_string().contains(words), "{error}");

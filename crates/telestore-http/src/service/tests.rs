@@ -100,7 +100,8 @@ async fn below_a_scope_who_watches_over_the_service_is_not_limited() {
     let mut refused = None;
     for _ in 0..20 {
         let answer = call_service(&app, get("/api/upload-status/none").to_request()).await;
-        refused = Some(answer).filter(|answer| answer.status() == StatusCode::TOO_MANY_REQUESTS);
+        // The last one can be let in, if a second went by.
+        refused = Some(answer).filter(|answer| answer.status() == StatusCode::TOO_MANY_REQUESTS).or(refused);
     }
     assert!(is_ours(refused.expect("one address has a limit").headers()));
     for path in ["/api", "/api/health", "/api/ready"] {

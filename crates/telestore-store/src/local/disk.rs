@@ -162,6 +162,9 @@ mod tests {
         fs::write(dir.path().join("below/file"), [0; 300]).unwrap();
         let disk = DataDisk::part(dir.path(), 1000);
         assert_eq!(disk.free_bytes().unwrap(), 700);
+        // Counted an hour from now, so that no other count comes in between.
+        let part = disk.part.as_ref().unwrap();
+        part.last.lock().unwrap().at += Duration::from_secs(3600);
         disk.added(200);
         assert_eq!(disk.free_bytes().unwrap(), 500, "what comes counts at once");
         disk.added(2000);

@@ -359,7 +359,7 @@ async fn what_version_0_1_told_by_ids_and_words_stands_in_rows() {
     assert_eq!(store.clock().await.unwrap(), Some(Reading { at: latest, wall: latest }));
     // A clock that was ahead when that version wrote a row makes nothing old.
     run(&store, &["UPDATE uploads SET updated_at = 9000000000000000 WHERE id = 'lost'"]).await;
-    let wall = telestore_types::Clock::now(&telestore_types::SystemClock);
     let at = store.clock().await.unwrap().unwrap().at;
+    let wall = telestore_types::Clock::now(&telestore_types::SystemClock);
     assert!(at <= wall && wall.since(at) < Duration::from_secs(60), "{at}");
 }

@@ -275,8 +275,9 @@ async fn a_longer_outage_is_told_and_leaves_nothing() {
         rule.load(Ordering::Relaxed).then_some(Fault::Answer { status: "503 Slow Down", code: "SlowDown" })
     })
     .await;
-    let quick = options(&proxy.url).patience(Duration::from_millis(500)).memory_bytes(1 << 20);
-    let store = ObjectChunkStore::open(&prefix(), quick).unwrap();
+    let (prefix, quick) = (prefix(), options(&proxy.url).patience(Duration::from_millis(500)));
+    let store = ObjectChunkStore::open(&prefix, quick.memory_bytes(1 << 20)).unwrap();
+    let patient = ObjectChunkStore::open(&prefix, options(&proxy.url)).unwrap();
     let mut spool = store.spool().await.unwrap();
     spool.write(bytes(3_000_000, 6)).await.unwrap();
     is_out.store(true, Ordering::Relaxed);
@@ -289,9 +290,9 @@ async fn a_longer_outage_is_told_and_leaves_nothing() {
     is_out.store(false, Ordering::Relaxed);
     // What could not be taken away during the outage is found.
     eventually(async || {
-        let blobs = store.list(None, 100).await.unwrap();
+        let blobs = patient.list(None, 100).await.unwrap();
         let names: Vec<BlobName> = blobs.into_iter().map(|blob| blob.name).collect();
-        store.delete(&names).await.unwrap();
+        patient.delete(&names).await.unwrap();
         names.is_empty()
     })
     .await;
