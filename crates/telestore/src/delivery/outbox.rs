@@ -1,3 +1,4 @@
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,9 +29,13 @@ const WITHDRAWALS: usize = 8;
 /// How many of those may be one user's: a Telegram server that hangs for one leaves places for others.
 const WITHDRAWALS_OF_ONE_USER: usize = 2;
 
-/// How long a try may take before its user counts as slow: one whose Telegram server, or backend, hangs. A try that is quicker ends
-/// that.
+/// How long a try may take before its user counts as slow: one whose Telegram server, or backend, hangs. A try of the same kind that is
+/// quicker ends that.
 const SLOW: Duration = Duration::from_secs(10);
+
+/// How long a user counts as slow: so long one that is not may wait behind those whose servers hang. Of many who hang, few have all
+/// their tries behind them by then.
+const SLOW_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// How many places of a kind all users who are slow may have: many of them leave places for others, too.
 const WITHDRAWALS_OF_SLOW_USERS: usize = WITHDRAWALS / 2;
@@ -49,8 +54,8 @@ pub(crate) type Ended = (String, Result<()>);
 pub(crate) struct Places {
     /// By event id.
     held: HashMap<String, Place>,
-    /// Whose last try for a message was slow, and when that ended.
-    slow: HashMap<UserId, Instant>,
+    /// Whose last try for a message of a kind was slow, and when that ended.
+    slow: HashMap<(OutboxKind, UserId), Instant>,
 }
 
 #[derive(Debug)]
@@ -76,7 +81,7 @@ impl Places {
             full.extend(
                 owners_of(WITHDRAWALS_OF_ONE_USER, of_kind().map(|place| place.user.as_ref())).cloned(),
             );
-            let slow: HashSet<_> = self.slow_now().collect();
+            let slow: HashSet<_> = self.slow_now(kind).collect();
             let taken = of_kind().filter(|place| place.user.as_ref().is_some_and(|user| slow.contains(user)));
             if taken.count() >= WITHDRAWALS_OF_SLOW_USERS {
                 full.extend(slow.into_iter().cloned());
@@ -85,10 +90,10 @@ impl Places {
         full.into_iter().collect()
     }
 
-    fn slow_now(&self) -> impl Iterator<Item = &UserId> {
-        self.slow
-            .keys()
-            .chain(self.held.values().filter(|place| place.is_slow()).filter_map(|place| place.user.as_ref()))
+    fn slow_now(&self, kind: OutboxKind) -> impl Iterator<Item = &UserId> {
+        let lately = self.slow.iter().filter(move |((of, _), at)| *of == kind && at.elapsed() < SLOW_FOR);
+        let now = self.held.values().filter(move |place| place.kind == kind && place.is_slow());
+        lately.map(|((_, user), _)| user).chain(now.filter_map(|place| place.user.as_ref()))
     }
 
     /// Whether there is one more for an event of this kind.
@@ -99,22 +104,24 @@ impl Places {
 
     /// Takes a place for an event; says no for one that is worked on already, whose claim has run out meanwhile.
     fn take(&mut self, event: &NewEvent) -> bool {
-        let place = Place { kind: event.kind, user: event.user_id.clone(), since: Instant::now() };
-        self.held.insert(event.event_id.clone(), place).is_none()
+        let Entry::Vacant(free) = self.held.entry(event.event_id.clone()) else { return false };
+        free.insert(Place { kind: event.kind, user: event.user_id.clone(), since: Instant::now() });
+        true
     }
 
     pub(crate) fn leave(&mut self, event_id: &str) {
         let Some(place) = self.held.remove(event_id) else { return };
         let is_slow = place.is_slow();
         let Some(user) = place.user.filter(|_| place.kind.needs_account()) else { return };
+        let of = (place.kind, user);
         if !is_slow {
-            self.slow.remove(&user);
+            self.slow.remove(&of);
             return;
         }
-        self.slow.insert(user, Instant::now());
+        self.slow.insert(of, Instant::now());
         if self.slow.len() > SLOW_USERS {
-            let oldest = self.slow.iter().min_by_key(|(_, at)| **at).map(|(user, _)| user.clone());
-            self.slow.retain(|user, _| Some(user) != oldest.as_ref());
+            let oldest = self.slow.iter().min_by_key(|(_, at)| **at).map(|(of, _)| of.clone());
+            self.slow.retain(|of, _| Some(of) != oldest.as_ref());
         }
     }
 }
@@ -313,7 +320,38 @@ mod tests {
         let id = take(&mut places, &bob);
         tokio::time::advance(SLOW - Duration::from_secs(1)).await;
         places.leave(&id);
-        assert!(!places.slow.contains_key(&bob));
+        assert!(!places.slow.contains_key(&(kind, bob)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_slow_an_hour_ago_does_not_wait_behind_those_who_hang() {
+        let users: Vec<_> = (0..3).map(|n| UserId::new(format!("user-{n}"))).collect();
+        let (mut places, kind) = (Places::default(), OutboxKind::Withdrawal);
+        let ids = take_two_each(&mut places, &users);
+        tokio::time::advance(SLOW).await;
+        ids.iter().for_each(|id| places.leave(id));
+        take_two_each(&mut places, &users[..2]);
+        assert!(places.full(kind).contains(&users[2]));
+        tokio::time::advance(SLOW_FOR).await;
+        let full: HashSet<_> = places.full(kind).into_iter().collect();
+        assert_eq!(full, users[..2].iter().cloned().collect());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quick_try_of_another_kind_or_one_that_was_begun_again_makes_nobody_quick() {
+        let (mallory, mut places) = (UserId::new("mallory"), Places::default());
+        let event = NewEvent::withdrawal("one", "{}").of_user(Some(mallory.clone()), None);
+        assert!(places.take(&event));
+        tokio::time::advance(SLOW).await;
+        // Its claim has run out.
+        assert!(!places.take(&event));
+        places.leave("one");
+        let is_slow = |places: &Places, kind| places.slow_now(kind).any(|user| *user == mallory);
+        assert!(is_slow(&places, OutboxKind::Withdrawal) && !is_slow(&places, OutboxKind::Recall));
+        let recall = NewEvent::recall("two", "{}").of_user(Some(mallory.clone()), None);
+        assert!(places.take(&recall));
+        places.leave("two");
+        assert!(is_slow(&places, OutboxKind::Withdrawal));
     }
 
     #[tokio::test(start_paused = true)]
@@ -324,7 +362,9 @@ mod tests {
             tokio::time::advance(SLOW).await;
             places.leave(&id);
         }
-        let is_known = |n: usize| places.slow.contains_key(&UserId::new(format!("mallory-{n}")));
+        let is_known = |n: usize| {
+            places.slow.contains_key(&(OutboxKind::Withdrawal, UserId::new(format!("mallory-{n}"))))
+        };
         assert!(!is_known(0) && is_known(1) && is_known(SLOW_USERS));
     }
 
@@ -334,7 +374,7 @@ mod tests {
         let mut places = Places::default();
         take_two_each(&mut places, &users);
         tokio::time::advance(SLOW).await;
-        assert_eq!(places.slow_now().count(), 4);
+        assert_eq!(places.slow_now(OutboxKind::Withdrawal).count(), 4);
         assert_eq!(places.full(OutboxKind::Withdrawal).len(), 2);
     }
 }

@@ -109,7 +109,7 @@ impl Runner {
     /// Whether some attempt has asked for the message, and what became of that is not known: whatever has ended the last one.
     fn may_be_made(&self, lease: &Lease, sink: &LeaseSink) -> bool {
         let written = sink.written();
-        self.may_exist(written.as_ref().or(lease.upload.resume.as_ref()))
+        sink.handed_over().is_some() || self.may_exist(written.as_ref().or(lease.upload.resume.as_ref()))
     }
 
     /// Whether this state leaves a message open that may be in the channel.

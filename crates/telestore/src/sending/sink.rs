@@ -53,7 +53,7 @@ struct State {
     looked_for: bool,
     /// As what it goes.
     send_as: SendAs,
-    /// What was handed over.
+    /// What was handed over, in this attempt or before it.
     handed: Option<HandedOver>,
     /// How often that was taken back. A connection may live on after its request, and come to hand over what it was for.
     taken_back: u64,
@@ -81,6 +81,7 @@ impl LeaseSink {
         let upload = &sending.lease.upload;
         let tracker = Tracker::new(upload.id.clone(), upload.size(), upload.progress, upload.attempt);
         let (logged, made, sent_size) = (upload.progress / 10, made_of(upload), upload.sent_size());
+        let handed = upload.handed_over();
         Arc::new(Self {
             base: Arc::clone(base),
             backends: Arc::clone(backends),
@@ -96,7 +97,7 @@ impl LeaseSink {
                 made,
                 looked_for: false,
                 send_as: SendAs::Document,
-                handed: None,
+                handed,
                 taken_back: 0,
                 twin: None,
                 left: None,

@@ -156,8 +156,10 @@ impl Base {
     ///
     /// If the message is a `piece` of so many bytes, any file that is larger may have such a piece.
     pub(crate) async fn is_under_way(&self, key: &StorageKey, size: u64, piece: Option<u64>) -> Result<bool> {
-        // In the order in which they follow each other, and once more: a file that goes on in between is seen in one of them.
-        let states = [UploadState::Failed, UploadState::Queued, UploadState::Sending, UploadState::Queued];
+        use UploadState::{Failed, Queued, Sending};
+
+        // In the order in which they follow each other, and once more: a file that goes on, or fails, in between is seen in one of them.
+        let states = [Failed, Queued, Sending, Queued, Failed];
         for state in states {
             let found = self.any_page(Listing::first(ROWS).in_state(state), UNDER_WAY_READS, |rows| {
                 let mut others = rows.iter().filter(|row| row.key != *key);

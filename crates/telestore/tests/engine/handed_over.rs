@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use telestore::store::SessionStore;
-use telestore::types::{Clock, Outcome, UploadState};
+use telestore::Sealer;
+use telestore::store::{Limits, Owner, SessionStore};
+use telestore::types::{Caption, Clock, Outcome, UploadState};
 use telestore::uploader::{Error, ErrorKind};
 use tokio::sync::Notify;
 
-use crate::support::{HOUR, SECOND, World, began, id, queue_of};
+use crate::support::{HOUR, SECOND, World, began, config, credentials, id, queue_of, token};
 use crate::uploader::stored;
 
 #[tokio::test(start_paused = true)]
@@ -34,6 +35,39 @@ async fn what_was_handed_over_when_the_process_ended_is_not_sent_again() {
     let operator = next.operator();
     assert!(operator.retry(&id("a"), false).await.is_err(), "an operator has to say so");
     assert_eq!(operator.retry(&id("a"), true).await.unwrap().state, UploadState::Queued);
+}
+
+/// The process is killed after it has handed the file over, and its user signs out before the next one looks for the message.
+#[tokio::test(start_paused = true)]
+async fn what_was_handed_over_is_looked_for_by_a_person_if_its_token_is_no_longer_good() {
+    let searching = || config().with(|config| config.unknown = telestore::Unknown::Again);
+    let world = World::with(|builder| builder.config(searching()));
+    let handed_over = Arc::new(Notify::new());
+    let telling = Arc::clone(&handed_over);
+    world.uploader.then(move |call| async move {
+        call.sink.hand_over(&credentials("alice").chat_id, &Caption::from("a")).await?;
+        telling.notify_one();
+        std::future::pending().await
+    });
+    queue_of(&world, "alice", "a").await;
+    let running = world.engine.start().await.unwrap();
+    handed_over.notified().await;
+    drop(running);
+    let row = world.stored("a").await;
+    assert!(row.handed_over().is_some());
+    let bad = Sealer::from_secret(&"the key of these tests".into()).seal(&row.key, &token("bad-1"));
+    let owner = Owner::new(row.user_id.unwrap(), bad.unwrap());
+    world.sessions.claim(&row.id, &row.key, &owner, &Limits::NONE).await.unwrap();
+
+    let next = world.another(world.uploader.clone()).config(searching()).build().unwrap();
+    next.recover().await.unwrap();
+    assert!(next.step().await.unwrap());
+    let upload = world.stored("a").await;
+    assert_eq!((upload.state, upload.outcome), (UploadState::Failed, Some(Outcome::Ambiguous)));
+    assert!(upload.handed_over().is_some(), "it is still known by what it is looked for");
+    let error = upload.error.unwrap();
+    assert!(error.contains("sign in again") && error.contains("may be in the channel already"), "{error}");
+    assert_eq!(world.uploader.attempts(), 1);
 }
 
 #[tokio::test]
