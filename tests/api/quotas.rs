@@ -117,10 +117,12 @@ async fn a_failed_direct_upload_gives_its_bytes_back_only_when_it_is_past_its_ti
     stage.direct(&small()).await.error(507);
 }
 
-/// Seconds of the Unix epoch, and how many days those are.
-fn clock() -> (u64, u64) {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    (now, now / 86_400)
+/// Seconds of a day.
+const DAY: u64 = 86_400;
+
+/// Seconds of the Unix epoch.
+fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
 /// Uses up a day's bytes, restarts, and sends more: the answer, and when.
@@ -136,21 +138,21 @@ async fn more_than_a_day() -> (reqwest::Response, u64) {
     let large = File::new(8 * MIB);
     let request =
         stage.client.post(stage.url("/upload-chunk")).multipart(large.chunk(0, &stage.user.auth_token));
-    (request.send().await.unwrap(), clock().0)
+    (request.send().await.unwrap(), now())
 }
 
 #[tokio::test]
 async fn bytes_of_a_day_survive_a_restart_and_say_when_the_day_is_over() {
-    let (answer, now) = loop {
-        let day = clock().1;
-        let seen = more_than_a_day().await;
+    let (answer, at) = loop {
+        let began = now();
+        let (answer, at) = more_than_a_day().await;
         // What was sent before midnight does not count after it.
-        if clock().1 == day {
-            break seen;
+        if began / DAY == at / DAY {
+            break (answer, at);
         }
     };
     let retry_after: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
-    let until_midnight = 86_400 - now % 86_400;
+    let until_midnight = DAY - at % DAY;
     assert!(
         answer.status() == 429 && retry_after.abs_diff(until_midnight) <= 60,
         "{retry_after} {until_midnight}"

@@ -297,14 +297,19 @@ mod tests {
         users.iter().flat_map(|user| [take(places, user), take(places, user)]).collect()
     }
 
+    /// Two tries of each, all of them slow.
+    async fn slow_two_each(places: &mut Places, users: &[UserId]) {
+        let ids = take_two_each(places, users);
+        tokio::time::advance(SLOW).await;
+        ids.iter().for_each(|id| places.leave(id));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn users_whose_servers_hang_leave_places_for_others_however_many_they_are() {
         let users: Vec<_> = (0..6).map(|n| UserId::new(format!("mallory-{n}"))).collect();
         let (mut places, kind) = (Places::default(), OutboxKind::Withdrawal);
         // Nobody knows them yet.
-        let ids = take_two_each(&mut places, &users);
-        tokio::time::advance(SLOW).await;
-        ids.iter().for_each(|id| places.leave(id));
+        slow_two_each(&mut places, &users).await;
         assert!(places.full(kind).is_empty());
 
         let ids = take_two_each(&mut places, &users[..2]);
@@ -327,9 +332,7 @@ mod tests {
     async fn who_was_slow_an_hour_ago_does_not_wait_behind_those_who_hang() {
         let users: Vec<_> = (0..3).map(|n| UserId::new(format!("user-{n}"))).collect();
         let (mut places, kind) = (Places::default(), OutboxKind::Withdrawal);
-        let ids = take_two_each(&mut places, &users);
-        tokio::time::advance(SLOW).await;
-        ids.iter().for_each(|id| places.leave(id));
+        slow_two_each(&mut places, &users).await;
         take_two_each(&mut places, &users[..2]);
         assert!(places.full(kind).contains(&users[2]));
         tokio::time::advance(SLOW_FOR).await;

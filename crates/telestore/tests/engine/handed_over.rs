@@ -9,22 +9,30 @@ use telestore::uploader::{Error, ErrorKind};
 use tokio::sync::Notify;
 
 use crate::support::{HOUR, SECOND, World, began, config, credentials, id, queue_of, token};
-use crate::uploader::stored;
+use crate::uploader::{Call, stored};
+
+/// Sends a file `a` of alice's, whose attempt does this, and ends the process behind it.
+async fn killed_behind<F>(world: &World, hands_over: impl FnOnce(Call) -> F + Send + 'static)
+where
+    F: Future<Output = telestore::uploader::Result<()>> + Send + 'static,
+{
+    let handed_over = Arc::new(Notify::new());
+    let telling = Arc::clone(&handed_over);
+    world.uploader.then(move |call| async move {
+        hands_over(call).await?;
+        telling.notify_one();
+        std::future::pending().await
+    });
+    queue_of(world, "alice", "a").await;
+    let running = world.engine.start().await.unwrap();
+    handed_over.notified().await;
+    drop(running);
+}
 
 #[tokio::test(start_paused = true)]
 async fn what_was_handed_over_when_the_process_ended_is_not_sent_again() {
     let world = World::new();
-    let handed_over = Arc::new(Notify::new());
-    let telling = Arc::clone(&handed_over);
-    world.uploader.then(move |call| async move {
-        call.sink.commit(None).await?;
-        telling.notify_one();
-        std::future::pending().await
-    });
-    queue_of(&world, "alice", "a").await;
-    let running = world.engine.start().await.unwrap();
-    handed_over.notified().await;
-    drop(running);
+    killed_behind(&world, |call| async move { call.sink.commit(None).await }).await;
     let next = world.second_engine(world.uploader.clone());
     next.recover().await.unwrap();
     assert!(!next.step().await.unwrap(), "nothing is due");
@@ -42,17 +50,10 @@ async fn what_was_handed_over_when_the_process_ended_is_not_sent_again() {
 async fn what_was_handed_over_is_looked_for_by_a_person_if_its_token_is_no_longer_good() {
     let searching = || config().with(|config| config.unknown = telestore::Unknown::Again);
     let world = World::with(|builder| builder.config(searching()));
-    let handed_over = Arc::new(Notify::new());
-    let telling = Arc::clone(&handed_over);
-    world.uploader.then(move |call| async move {
-        call.sink.hand_over(&credentials("alice").chat_id, &Caption::from("a")).await?;
-        telling.notify_one();
-        std::future::pending().await
-    });
-    queue_of(&world, "alice", "a").await;
-    let running = world.engine.start().await.unwrap();
-    handed_over.notified().await;
-    drop(running);
+    killed_behind(&world, |call| async move {
+        call.sink.hand_over(&credentials("alice").chat_id, &Caption::from("a")).await
+    })
+    .await;
     let row = world.stored("a").await;
     assert!(row.handed_over().is_some());
     let bad = Sealer::from_secret(&"the key of these tests".into()).seal(&row.key, &token("bad-1"));
